@@ -1,0 +1,130 @@
+//! Typed expressions: total, bounded in depth and cost, evaluated without a clock or randomness.
+//!
+//! Lowering makes them; `evaluate.rs` runs them. Names stay names: the environment that evaluates knows which
+//! instance, loop element and inlined saga they belong to.
+
+use compact_str::CompactString;
+
+use super::types::Type;
+use super::value::Value;
+use crate::source::Span;
+
+pub use crate::syntax::tree::BinaryOp;
+
+/// An expression with its type.
+#[derive(Clone, Debug)]
+pub struct Typed {
+    /// What is computed.
+    pub expr: Expr,
+    /// Of which type the result is.
+    pub ty: Type,
+    /// Where it is written.
+    pub span: Span,
+    /// Whether evaluation can end in [`Invalid`](super::evaluate::Invalid): it holds arithmetic that may overflow.
+    pub fallible: bool,
+}
+
+/// What is computed.
+#[derive(Clone, Debug)]
+pub enum Expr {
+    /// A constant.
+    Literal(Value),
+    /// A name or root, and the way into its value.
+    Read(Read),
+    /// `xs[*].f`: projects each element of a list; `T?` elements stay absent.
+    Every(Box<Expr>, Vec<PathSegment>, Type),
+    /// A field or element of a computed value; absent where the value is absent.
+    Into(Box<Expr>, PathSegment, Type),
+    /// `xs[i]`, `m[k]` with a computed key: optional.
+    Index(Box<(Expr, Expr)>, Type),
+    /// `!x`
+    Not(Box<Expr>),
+    /// `-x`
+    Negate(Box<Expr>),
+    /// Two operands; the operator's meaning follows from the operands' types.
+    Binary(BinaryOp, Box<(Expr, Expr)>),
+    /// `if a then b else c`
+    If(Box<(Expr, Expr, Expr)>),
+    /// One of the twelve functions.
+    Call(Function, Vec<Expr>),
+    /// `{ key: … }`
+    Object(Vec<(CompactString, Expr)>),
+    /// `[ … ]`
+    List(Vec<Expr>),
+    /// An `int` where a `decimal` is wanted.
+    ToDecimal(Box<Expr>),
+}
+
+/// Reads a value of the instance.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// Where it starts.
+    pub root: Root,
+    /// The way into it.
+    pub path: Vec<PathSegment>,
+    /// The type of what is read, optional where it may be absent.
+    pub ty: Type,
+}
+
+/// One step into a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathSegment {
+    /// `.key`, or `["key"]` of a map
+    Key(CompactString),
+    /// `[2]` of a list
+    Element(u32),
+}
+
+/// Where a read starts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Root {
+    /// The saga's input.
+    Input,
+    /// The value of a step, let, loop variable or signal, by its name within its own saga.
+    Name(CompactString),
+    /// `previous.name` in a `repeat`.
+    Previous(CompactString),
+    /// `saga.id`
+    SagaId,
+    /// `saga.started`
+    SagaStarted,
+    /// `failure.code`
+    FailureCode,
+    /// `failure.step`
+    FailureStep,
+    /// `failure.message`
+    FailureMessage,
+    /// `round`
+    Round,
+    /// `event` in a trigger
+    Event,
+}
+
+/// The functions of the language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// `id("word")`
+    Id,
+    /// `count(list)`
+    Count,
+    /// `sum(list)`
+    Sum,
+    /// `min(list)`
+    Min,
+    /// `max(list)`
+    Max,
+    /// `any(list)`
+    Any,
+    /// `all(list)`
+    All,
+    /// `contains(list, x)`, `contains(text, part)`
+    Contains,
+    /// `present(list)`
+    Present,
+    /// `rounded(decimal, places)`
+    Rounded,
+    /// `length(string)`
+    Length,
+    /// `text(x)`
+    Text,
+}

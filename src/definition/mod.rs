@@ -1,0 +1,333 @@
+//! The typed intermediate form: what a checked file means, spans kept for blame.
+//!
+//! Lowering turns a [`syntax::tree`](crate::syntax::tree) into a [`Program`]; names are resolved, types are known,
+//! times are numbers. `check` looks at it, `plan` compiles a [`Saga`] of it for the engine.
+
+pub mod expression;
+pub mod types;
+pub mod value;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use compact_str::CompactString;
+use indexmap::IndexMap;
+
+use self::expression::Typed;
+use self::types::{Record, Type};
+use crate::source::Span;
+
+/// Everything that the files of one check define.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    /// Declared types.
+    pub types: IndexMap<CompactString, Type>,
+    /// Participants by name.
+    pub participants: IndexMap<CompactString, Arc<Participant>>,
+    /// Sagas by name, in the order of the text.
+    pub sagas: IndexMap<CompactString, Arc<Saga>>,
+    /// Scenarios in the order of the text.
+    pub scenarios: Vec<Scenario>,
+}
+
+/// The contract of a service and the addresses that it reads.
+#[derive(Clone, Debug)]
+pub struct Participant {
+    /// Its name.
+    pub name: CompactString,
+    /// The topic of its commands, the default `<name>.commands` filled in.
+    pub commands_topic: CompactString,
+    /// The topic of its events, the default `<name>.events` filled in.
+    pub events_topic: CompactString,
+    /// Whether it answers "what became of command X".
+    pub answers_queries: bool,
+    /// `at most …`
+    pub limits: Vec<Limit>,
+    /// What it does and answers.
+    pub commands: IndexMap<CompactString, Arc<Command>>,
+    /// What it takes and never answers.
+    pub messages: IndexMap<CompactString, Arc<Message>>,
+    /// Its documentation.
+    pub docs: Option<String>,
+    /// Where its name is declared.
+    pub span: Span,
+}
+
+/// What all orchestrators together send at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// So many.
+    pub count: u32,
+    /// In flight at once, or within a second, minute or hour.
+    pub per: Per,
+}
+
+/// What a [`Limit`] counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Per {
+    /// Commands in flight.
+    Once,
+    /// Commands sent within so long.
+    Time(Duration),
+}
+
+/// A command: answered.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Its name in definitions.
+    pub name: CompactString,
+    /// Its name on the wire.
+    pub wire: CompactString,
+    /// The request's shape.
+    pub request: Arc<Record>,
+    /// The reply's shape; `{}` where nothing is said.
+    pub reply: Arc<Record>,
+    /// The codes with which it may refuse.
+    pub fails: Vec<CompactString>,
+    /// Its documentation.
+    pub docs: Option<String>,
+    /// Where its name is declared.
+    pub span: Span,
+}
+
+/// A message: never answered.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Its name in definitions.
+    pub name: CompactString,
+    /// Its name on the wire.
+    pub wire: CompactString,
+    /// Its shape.
+    pub shape: Arc<Record>,
+    /// Its documentation.
+    pub docs: Option<String>,
+    /// Where its name is declared.
+    pub span: Span,
+}
+
+/// A saga's definition.
+#[derive(Clone, Debug)]
+pub struct Saga {
+    /// Its name.
+    pub name: CompactString,
+    /// The number that people read.
+    pub version: u64,
+    /// The content hash of the saga with all that it refers to: 64 hexadecimal digits of SHA-256.
+    pub hash: Arc<str>,
+    /// The input's shape.
+    pub input: Arc<Record>,
+    /// Counted from the start.
+    pub deadline: Option<Duration>,
+    /// The body.
+    pub body: Vec<Statement>,
+    /// The output, an object; without one it is `{}`.
+    pub output: Option<Typed>,
+    /// Its documentation.
+    pub docs: Option<String>,
+    /// Where its name is declared.
+    pub span: Span,
+}
+
+/// A statement.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// Which.
+    pub kind: StatementKind,
+    /// The whole statement.
+    pub span: Span,
+}
+
+/// The forms of a statement. Those of loops, scopes, signals and sub-sagas join them with the rest of the language.
+#[derive(Clone, Debug)]
+pub enum StatementKind {
+    /// A unit of work.
+    Step(Arc<Step>),
+    /// The point of no return, once reached.
+    Pivot,
+    /// All at once.
+    Parallel(Vec<Statement>),
+    /// One after the other.
+    Sequence(Vec<Statement>),
+    /// The first arm whose condition holds.
+    When {
+        /// Conditions with their blocks.
+        arms: Vec<(Typed, Vec<Statement>)>,
+        /// When none holds.
+        otherwise: Vec<Statement>,
+    },
+    /// A durable timer.
+    Sleep(Sleep),
+    /// A named value.
+    Let {
+        /// Its name.
+        name: CompactString,
+        /// What is computed, once.
+        value: Typed,
+    },
+    /// Makes the scope fail.
+    Fail {
+        /// The code.
+        code: CompactString,
+        /// For people; a `string` or `string?`.
+        message: Option<Typed>,
+    },
+}
+
+/// How long to sleep.
+#[derive(Clone, Debug)]
+pub enum Sleep {
+    /// A duration from now.
+    For(Typed),
+    /// Until an instant.
+    Until(Typed),
+}
+
+/// A step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its name, which is its reply.
+    pub name: CompactString,
+    /// Where the name stands.
+    pub span: Span,
+    /// `pivot step`
+    pub pivot: bool,
+    /// What it does forward; a step without does nothing forward.
+    pub action: Option<Invocation>,
+    /// What takes it back.
+    pub compensation: Compensation,
+}
+
+/// What takes a step back.
+#[derive(Clone, Debug)]
+pub enum Compensation {
+    /// The step says nothing: allowed behind the point of no return and for a pivot step only.
+    Unsaid,
+    /// `compensate nothing`
+    Nothing,
+    /// A command.
+    Call(Box<Invocation>),
+}
+
+/// A command with its payload and times.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// Whose.
+    pub participant: Arc<Participant>,
+    /// Which.
+    pub command: Arc<Command>,
+    /// The request: an object that is complete for `command.request`.
+    pub payload: Typed,
+    /// Its times, defaults filled in.
+    pub timing: Timing,
+    /// The whole clause.
+    pub span: Span,
+}
+
+/// Times of an invocation, defaults filled in.
+#[derive(Clone, Debug)]
+pub struct Timing {
+    /// Of one attempt, until its first answer.
+    pub timeout: Duration,
+    /// Of all attempts together: a `duration`.
+    pub within: Option<Typed>,
+    /// Repetitions.
+    pub retry: Retry,
+}
+
+/// `retry times every from..to`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Behind the first attempt.
+    pub times: u32,
+    /// The first pause.
+    pub from: Duration,
+    /// The longest pause.
+    pub to: Duration,
+}
+
+/// A test as data.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its title.
+    pub title: String,
+    /// Of which saga.
+    pub saga: CompactString,
+    /// The input as JSON; absent where the input has no required field and nothing is said.
+    pub given: Option<Box<str>>,
+    /// What departs from the good path.
+    pub happenings: Vec<Happening>,
+    /// What must come of it.
+    pub expects: Vec<Expect>,
+    /// Where its title stands.
+    pub span: Span,
+}
+
+/// What departs from the good path.
+#[derive(Clone, Debug)]
+pub struct Happening {
+    /// Which.
+    pub kind: HappeningKind,
+    /// The whole clause.
+    pub span: Span,
+}
+
+/// What can happen.
+#[derive(Clone, Debug)]
+pub enum HappeningKind {
+    /// An operator cancels, so long after the start.
+    Cancelled(Duration),
+    /// A participant answers so.
+    Answer {
+        /// Whom it is asked for.
+        called: Called,
+        /// What becomes of it.
+        answer: Answer,
+        /// How often: attempts for [`Answer::TimesOut`], executions else; absent: always.
+        times: Option<u32>,
+    },
+}
+
+/// A step, or its compensation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Called {
+    /// The compensation is meant.
+    pub undo: bool,
+    /// The step's place, as in commands; without an index it stands for any element.
+    pub step: CompactString,
+}
+
+/// How a participant answers in a scenario.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Refuses with the code (a compensation may refuse without one).
+    Fails(Option<CompactString>),
+    /// No answer to the attempt, nor to a query about it.
+    TimesOut,
+    /// Succeeds with this reply, as JSON that fits.
+    Replies(Box<str>),
+}
+
+/// What must come of a scenario.
+#[derive(Clone, Debug)]
+pub struct Expect {
+    /// Which.
+    pub kind: ExpectKind,
+    /// The whole clause.
+    pub span: Span,
+}
+
+/// What can be expected.
+#[derive(Clone, Debug)]
+pub enum ExpectKind {
+    /// Completed; of the output, only the fields that are given are compared. JSON.
+    Completed(Option<Box<str>>),
+    /// Compensated, with this code if one is given.
+    Compensated(Option<CompactString>),
+    /// Stuck there.
+    Stuck(Called),
+    /// The whole list of steps called and undone.
+    Calls(Vec<Called>),
+}
+
+/// Codes that are the engine's own: not for `fail` and `fails`.
+pub const ENGINE_CODES: [&str; 5] = ["timeout", "deadline", "cancelled", "invalid", "undeclared"];

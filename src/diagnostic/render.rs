@@ -1,0 +1,1 @@
+//! Findings for people (miette) and for programs (JSON).

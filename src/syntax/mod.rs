@@ -1,0 +1,3 @@
+//! From text to a spanned tree and back.
+
+pub mod tree;
