@@ -1,0 +1,226 @@
+//! What happened to an instance: facts, in the order of the journal, and the only thing that changes it.
+//!
+//! Everything that was decided or computed stands in an event: a replay never decides and never evaluates. Payloads
+//! of commands do not: they follow from the definition and from what events say.
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use super::id::{Direction, RequestId};
+use super::input::{Order, ReplyTo};
+use crate::json::Json;
+use crate::time::Timestamp;
+
+/// A node's name in the journal: `reserve_room`, `when#1`.
+pub type Place = CompactString;
+
+/// What one input made of an instance: one record of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// 1, 2, 3 … within a run.
+    pub seq: u64,
+    /// When it was decided, by the partition owner's clock.
+    pub at: Timestamp,
+    /// In their order; at least one.
+    pub events: Vec<Event>,
+}
+
+/// One fact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The instance began.
+    Started {
+        /// The saga's name, for people: the definition's hash stands in the record.
+        saga: CompactString,
+        /// What it was given.
+        input: Json,
+        /// When it fails by itself, if it has a deadline.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
+        /// Who wants to hear how it ends.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<ReplyTo>,
+        /// W3C trace context, carried through every command.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        traceparent: Option<CompactString>,
+    },
+    /// An attempt goes out.
+    Called {
+        /// The step.
+        at: Place,
+        /// Its action or its compensation.
+        work: Direction,
+        /// 1, 2, 3 …
+        attempt: u32,
+        /// How long its answer is waited for.
+        until: Timestamp,
+        /// When all attempts together end (`within`), told with the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<Timestamp>,
+    },
+    /// No answer came; the participant is asked what became of the command.
+    Asked {
+        /// The step.
+        at: Place,
+        /// Its action or its compensation.
+        work: Direction,
+        /// How long the answer is waited for.
+        until: Timestamp,
+    },
+    /// A pause before the next attempt.
+    Paused {
+        /// The step.
+        at: Place,
+        /// Its action or its compensation.
+        work: Direction,
+        /// Its end.
+        until: Timestamp,
+        /// Why the attempt is repeated.
+        why: Why,
+    },
+    /// The participant works on it and will answer later; nothing is repeated until then.
+    Pended {
+        /// The step.
+        at: Place,
+        /// Its action or its compensation.
+        work: Direction,
+        /// How long the final answer is waited for.
+        until: Timestamp,
+    },
+    /// Done: a reply for an action; for a compensation the step is taken back.
+    Succeeded {
+        /// The step.
+        at: Place,
+        /// Its action or its compensation.
+        work: Direction,
+        /// The step's value; none for a compensation and for a step without an action.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply: Option<Json>,
+    },
+    /// The participant refused: nothing happened there.
+    Refused {
+        /// The step.
+        at: Place,
+        /// Its code, or `undeclared`.
+        code: CompactString,
+        /// Its words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+    /// Nobody knows whether the step was done: it counts as done when it comes to taking back.
+    Lost {
+        /// The step.
+        at: Place,
+    },
+    /// It cannot go on by itself: it waits for a person.
+    Stuck {
+        /// The step, or the place whose expression cannot be computed.
+        at: Place,
+        /// Its action or its compensation.
+        work: Direction,
+        /// A code: that of the participant, `timeout`, `invalid` or `refused_by_log`.
+        code: CompactString,
+        /// What a person should know.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+    /// An answer that does not fit its contract: it counts as none, and is kept here for the operator.
+    Unfit {
+        /// The step.
+        at: Place,
+        /// Its action or its compensation.
+        work: Direction,
+        /// What does not fit, and where.
+        why: String,
+        /// What came, at most [`UNFIT_KEPT`] bytes of it.
+        payload: String,
+    },
+    /// A choice was made.
+    Chose {
+        /// The `when`.
+        at: Place,
+        /// The arm from 0; the number of arms: `otherwise`.
+        arm: u32,
+    },
+    /// A `let` was computed.
+    Bound {
+        /// Its name.
+        at: Place,
+        /// Its value.
+        value: Json,
+    },
+    /// A timer runs.
+    Slept {
+        /// The `sleep`.
+        at: Place,
+        /// Its end.
+        until: Timestamp,
+    },
+    /// A timer ended, or was cut short since its scope fails.
+    Woke {
+        /// The `sleep`.
+        at: Place,
+    },
+    /// The flow came to a bare `pivot`: from here on only forward.
+    Reached {
+        /// The `pivot`.
+        at: Place,
+    },
+    /// The scope fails: nothing new starts in it, and when all has settled it is taken back.
+    Failed {
+        /// The scope.
+        scope: Place,
+        /// Why.
+        failure: Failure,
+    },
+    /// An operator gave an order; what came of it follows.
+    Ordered {
+        /// Recognises a repeat.
+        request: RequestId,
+        /// What is to be done.
+        order: Order,
+        /// Who gave it, as that person or program calls itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<CompactString>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The deadline passed behind the point of no return: it changes nothing, and is said.
+    Late,
+    /// The end: all done.
+    Completed {
+        /// What the saga gives.
+        output: Json,
+    },
+    /// The end: all taken back.
+    Compensated,
+}
+
+/// The most of an unfit answer that is kept, in bytes: enough to see what is wrong with it.
+pub const UNFIT_KEPT: usize = 4 << 10;
+
+/// Why a scope fails.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// A declared code, or one of the engine's.
+    pub code: CompactString,
+    /// The place that failed; the scope itself for a deadline or a cancel.
+    pub step: Place,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Why an attempt is repeated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// The participant asked for it, with its reason.
+    Asked(CompactString),
+    /// No answer in time.
+    Silence,
+    /// The participant does not know the command.
+    Unknown,
+}

@@ -1,0 +1,212 @@
+//! What the engine can be told, and what it answers.
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use super::event::{Change, Place};
+use super::id::{CommandId, Direction, RequestId};
+use crate::json::Json;
+
+/// Something that the world tells an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Begin.
+    Start(Start),
+    /// A participant answers.
+    Reply(Reply),
+    /// A time has come: see [`Instance::next_due`](super::Instance::next_due).
+    Due,
+    /// An operator's order.
+    Order(OrderRequest),
+    /// The log refuses a command for good: it was never sent.
+    Undeliverable(Undeliverable),
+}
+
+/// A request to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// What the saga is given.
+    pub input: Json,
+    /// Who wants to hear how it ends.
+    pub reply_to: Option<ReplyTo>,
+    /// W3C trace context of the starter.
+    pub traceparent: Option<CompactString>,
+}
+
+/// Where an answer is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplyTo {
+    /// The topic.
+    pub topic: CompactString,
+    /// The partition; without one the key decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<i32>,
+    /// The request's own id, given back with the answer.
+    pub request: RequestId,
+}
+
+/// A participant's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// To which command.
+    pub command: CommandId,
+    /// What the participant was asked.
+    pub kind: ReplyKind,
+    /// To which attempt.
+    pub attempt: u32,
+    /// What it says.
+    pub status: Status,
+    /// The reply, if there is one.
+    pub payload: Option<Json>,
+}
+
+/// What a reply answers, as `saga-kind` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyKind {
+    /// A `do`.
+    Do,
+    /// An `undo`.
+    Undo,
+    /// A `query`.
+    Query,
+}
+
+/// What a participant says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Done.
+    Succeeded,
+    /// A business no: nothing happened.
+    Failed {
+        /// Its code.
+        code: CompactString,
+        /// Its words.
+        message: Option<String>,
+    },
+    /// Not now: repeat it.
+    Retry {
+        /// Its reason, if it gives one.
+        code: Option<CompactString>,
+    },
+    /// It is being worked on.
+    Pending,
+    /// To a query: never heard of it, which proves nothing.
+    UnknownCommand,
+}
+
+/// An order and who gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderRequest {
+    /// Recognises a repeat.
+    pub request: RequestId,
+    /// What is to be done.
+    pub order: Order,
+    /// Who gives it.
+    pub by: Option<CompactString>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// What an operator can order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Take everything back. Refused behind the point of no return.
+    Cancel,
+    /// Try again now what is stuck or pauses, with all its retries anew.
+    Retry {
+        /// Only this step; without one, all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<Place>,
+    },
+    /// A person has found out, or done by hand, what became of a step that is stuck, pauses or pends.
+    Resolve {
+        /// The step.
+        step: Place,
+        /// Its action or its compensation.
+        work: Direction,
+        /// What became of it.
+        outcome: Outcome,
+    },
+}
+
+/// What a person says became of a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was done. For an action with the reply, which must fit the contract.
+    Succeeded {
+        /// The reply; `{}` if left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply: Option<Json>,
+    },
+    /// It was not done and never will be. For an action only.
+    Failed {
+        /// A declared code.
+        code: CompactString,
+    },
+}
+
+/// A command that the log refused for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undeliverable {
+    /// Which.
+    pub command: CommandId,
+    /// Of which attempt.
+    pub attempt: u32,
+    /// Why.
+    pub why: String,
+}
+
+/// What the engine makes of an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// These facts; to be journaled, then applied.
+    Change(Change),
+    /// Nothing, and no later state would listen to it either.
+    Nothing,
+    /// Refused, although a later state might have accepted it: must be journaled, so that a second reading of the
+    /// same input comes to the same end.
+    Rejected(Rejection),
+}
+
+/// Why an input is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// One of [`Refusal`]'s words.
+    pub code: Refusal,
+    /// What happened, why, and what to do instead.
+    pub message: String,
+}
+
+/// The kinds of refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The input does not fit the saga's.
+    InvalidInput,
+    /// The id belongs to an instance with another input or saga.
+    Conflict,
+    /// No such instance.
+    UnknownInstance,
+    /// No such saga.
+    UnknownSaga,
+    /// The definition has no such step.
+    UnknownStep,
+    /// The point of no return is passed, or its outcome is open.
+    PastPivot,
+    /// The saga is being taken back already.
+    Compensating,
+    /// The instance has ended.
+    Ended,
+    /// The step is not in a state for this.
+    NotStuck,
+    /// The reply or code does not fit the contract.
+    Misfit,
+    /// A reply to a command that was not sent.
+    NotSent,
+    /// Too much of it: see the message.
+    Busy,
+    /// The message cannot be read.
+    Unreadable,
+}

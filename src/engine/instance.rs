@@ -1,0 +1,337 @@
+//! One saga as a state machine: what is known of it, as small as it can be kept.
+//!
+//! Nothing about composite nodes is stored: that a sequence has ended, or what of a parallel is still to be taken
+//! back, follows from its leaves (see [`flow`](super::flow)). Only [`Instance::apply`](super::apply) changes it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Failure, Place};
+use super::id::{InstanceId, RequestId, Run};
+use super::input::ReplyTo;
+use crate::json::Json;
+use crate::plan::{Class, NodeId, Plan, ROOT};
+use crate::time::Timestamp;
+use compact_str::CompactString;
+
+/// How many request ids an instance remembers; then orders are refused as busy. Each is a person's or a program's
+/// decision about one saga: thousands of them are a loop gone wild.
+pub const REQUESTS_MAX: usize = 4_096;
+
+/// A saga's instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Its id.
+    pub id: InstanceId,
+    /// Which life of the id.
+    pub run: Run,
+    /// The hash of its definition.
+    pub definition: Arc<str>,
+    /// Changes so far.
+    pub seq: u64,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it last changed.
+    pub changed: Timestamp,
+    /// Its input; `None` only before the first event.
+    pub input: Option<Json>,
+    /// When it fails by itself; `NEVER` where it has none, or where it has passed.
+    pub deadline: Timestamp,
+    /// Who wants to hear how it ends, and the trace context of the start. Together, since most sagas have neither.
+    pub starter: Option<Box<Starter>>,
+    /// Where it stands as a whole.
+    pub phase: Phase,
+    /// Nodes that have a state, by number.
+    pub(super) states: Vec<(NodeId, State)>,
+    /// Requests that are recognised, in the order of their coming.
+    pub(super) requests: Vec<RequestId>,
+}
+
+/// What the starter said besides the input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Starter {
+    /// Who wants to hear how it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
+    /// W3C trace context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<CompactString>,
+}
+
+/// Where an instance stands as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Before its first event.
+    New,
+    /// Before the point of no return.
+    Forward,
+    /// Behind the point of no return.
+    Committed,
+    /// It fails: it settles, then is taken back.
+    Failing(Failure),
+    /// The end, with the output.
+    Completed(Json),
+    /// The end, with the failure.
+    Compensated(Failure),
+}
+
+/// What people ask first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Summary {
+    /// On its way forward.
+    Running,
+    /// On its way back.
+    Compensating,
+    /// It waits for a person.
+    Stuck,
+    /// All done.
+    Completed,
+    /// All taken back.
+    Compensated,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Compensating => "compensating",
+            Self::Stuck => "stuck",
+            Self::Completed => "completed",
+            Self::Compensated => "compensated",
+        })
+    }
+}
+
+/// The state of a node that has one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// A step is being done.
+    Doing(Attempt),
+    /// A step is done; its value, if its action has one.
+    Done(Option<Json>),
+    /// The participant refused: nothing to take back.
+    Refused(CompactString),
+    /// Nobody knows whether it was done.
+    Unknown,
+    /// A step is being taken back. Whether its outcome was known no longer matters: its value stays readable.
+    Undoing(Attempt, Option<Json>),
+    /// A step is taken back.
+    Undone,
+    /// A `when` went this way: the arm from 0.
+    Chose(u32),
+    /// A `let` has this value.
+    Bound(Json),
+    /// A `sleep` runs until then.
+    Sleeping(Timestamp),
+    /// A `sleep` has ended.
+    Woke,
+    /// A bare `pivot` was reached.
+    Reached,
+    /// An expression behind the point of no return cannot be computed.
+    Halted(Box<Trouble>),
+}
+
+/// A step's attempts, forward or back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Of the latest attempt: 1, 2, 3 …
+    pub number: u32,
+    /// The attempt from which retries are counted: 1, or the one that an operator ordered.
+    pub base: u32,
+    /// When all attempts together end; `NEVER` without `within`.
+    pub limit: Timestamp,
+    /// What is being waited for.
+    pub wait: Wait,
+}
+
+/// What a step waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wait {
+    /// The answer to the attempt.
+    Answer(Timestamp),
+    /// The answer to a query.
+    Query(Timestamp),
+    /// The next attempt.
+    Pause(Timestamp),
+    /// The final answer, after `pending`.
+    Pending(Timestamp),
+    /// A person.
+    Person(Box<Trouble>),
+}
+
+/// Why something waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// A code.
+    pub code: CompactString,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Wait {
+    /// When time alone ends the wait.
+    #[must_use]
+    pub const fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Answer(until) | Self::Query(until) | Self::Pause(until) | Self::Pending(until) => Some(*until),
+            Self::Person(_) => None,
+        }
+    }
+}
+
+impl State {
+    /// When time alone changes it.
+    #[must_use]
+    pub const fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Doing(attempt) | Self::Undoing(attempt, _) => attempt.wait.until(),
+            Self::Sleeping(until) => Some(*until),
+            Self::Done(_)
+            | Self::Refused(_)
+            | Self::Unknown
+            | Self::Undone
+            | Self::Chose(_)
+            | Self::Bound(_)
+            | Self::Woke
+            | Self::Reached
+            | Self::Halted(_) => None,
+        }
+    }
+}
+
+impl Instance {
+    /// An instance before its first event.
+    #[must_use]
+    pub fn new(id: InstanceId, run: Run, plan: &Plan) -> Self {
+        Self {
+            id,
+            run,
+            definition: Arc::clone(&plan.saga.hash),
+            seq: 0,
+            started: Timestamp(run.0),
+            changed: Timestamp(run.0),
+            input: None,
+            deadline: Timestamp::NEVER,
+            starter: None,
+            phase: Phase::New,
+            states: Vec::new(),
+            requests: Vec::new(),
+        }
+    }
+
+    /// The state of a node, if it has one.
+    #[must_use]
+    pub fn state(&self, node: NodeId) -> Option<&State> {
+        let index = self.states.binary_search_by_key(&node, |(id, _)| *id).ok()?;
+        self.states.get(index).map(|(_, state)| state)
+    }
+
+    /// The nodes that have a state, in reading order.
+    pub fn states(&self) -> impl DoubleEndedIterator<Item = (NodeId, &State)> {
+        self.states.iter().map(|(id, state)| (*id, state))
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Completed(_) | Phase::Compensated(_))
+    }
+
+    /// Why it fails or failed.
+    #[must_use]
+    pub const fn failure(&self) -> Option<&Failure> {
+        match &self.phase {
+            Phase::Failing(failure) | Phase::Compensated(failure) => Some(failure),
+            Phase::New | Phase::Forward | Phase::Committed | Phase::Completed(_) => None,
+        }
+    }
+
+    /// What people ask first.
+    #[must_use]
+    pub fn summary(&self, plan: &Plan) -> Summary {
+        match self.phase {
+            Phase::Completed(_) => Summary::Completed,
+            Phase::Compensated(_) => Summary::Compensated,
+            _ if self.states().any(|(node, state)| is_stuck(plan, node, state)) => Summary::Stuck,
+            Phase::Failing(_) => Summary::Compensating,
+            Phase::New | Phase::Forward | Phase::Committed => Summary::Running,
+        }
+    }
+
+    /// The places that wait for a person.
+    #[must_use]
+    pub fn stuck(&self, plan: &Plan) -> Vec<Place> {
+        self.states()
+            .filter(|(node, state)| is_stuck(plan, *node, state))
+            .map(|(node, _)| plan.node(node).place.clone())
+            .collect()
+    }
+
+    /// Whether the outcome of the pivot step is open: neither cancel nor deadline acts then.
+    #[must_use]
+    pub fn pivot_is_open(&self, plan: &Plan) -> bool {
+        self.states().any(|(node, state)| {
+            matches!(state, State::Doing(_)) && plan.work(node).is_some_and(|work| work.class == Class::Pivot)
+        })
+    }
+
+    /// The next instant at which time alone changes something: then [`Input::Due`](super::Input::Due) is due.
+    #[must_use]
+    pub fn next_due(&self, plan: &Plan) -> Option<Timestamp> {
+        let waits = self.states().filter_map(|(_, state)| state.until());
+        let deadline = Some(self.deadline).filter(|due| *due != Timestamp::NEVER && self.deadline_acts(plan));
+        waits.chain(deadline).min()
+    }
+
+    /// Whether the deadline would be noticed now.
+    pub(super) fn deadline_acts(&self, plan: &Plan) -> bool {
+        match self.phase {
+            Phase::Forward => !self.pivot_is_open(plan),
+            Phase::Committed => true,
+            Phase::New | Phase::Failing(_) | Phase::Completed(_) | Phase::Compensated(_) => false,
+        }
+    }
+
+    /// Whether the scope fails.
+    pub(super) fn failing(&self, scope: NodeId) -> Option<&Failure> {
+        match &self.phase {
+            Phase::Failing(failure) if scope == ROOT => Some(failure),
+            _ => None,
+        }
+    }
+}
+
+/// Stuck, or shown so: a pivot step past its retries goes on at the longest pause and is shown as stuck.
+pub(super) fn is_stuck(plan: &Plan, node: NodeId, state: &State) -> bool {
+    match state {
+        State::Doing(attempt) => {
+            matches!(attempt.wait, Wait::Person(_))
+                || plan.work(node).is_some_and(|work| {
+                    work.class == Class::Pivot
+                        && work.action().is_some_and(|action| {
+                            attempt.number.saturating_sub(attempt.base) > action.timing.retry.times
+                        })
+                })
+        }
+        State::Undoing(attempt, _) => matches!(attempt.wait, Wait::Person(_)),
+        State::Halted(_) => true,
+        State::Done(_)
+        | State::Refused(_)
+        | State::Unknown
+        | State::Undone
+        | State::Chose(_)
+        | State::Bound(_)
+        | State::Sleeping(_)
+        | State::Woke
+        | State::Reached => false,
+    }
+}

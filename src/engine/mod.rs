@@ -1,0 +1,24 @@
+//! One saga instance as a pure state machine.
+//!
+//! ```text
+//!   input -> decide -> Change(events) -> Instance::apply      pending -> what the world is still owed
+//! ```
+//!
+//! [`decide`] never waits, never reads a clock, never fails for an outside reason; [`Instance::apply`] is the only
+//! mutator, live and in replay; [`pending`] derives all open effects from the state alone. The runtime, recovery,
+//! replay, scenarios and the explorer call these same functions: what is proved is what runs.
+
+mod id;
+mod event;
+mod input;
+mod effect;
+mod instance;
+
+pub use effect::{Answer, Command, CommandKind, Effect, End};
+pub use event::{Change, Event, Failure, Place, UNFIT_KEPT, Why};
+pub use id::{CommandId, Direction, ID_MAX, IdError, InstanceId, RequestId, Run};
+pub use input::{
+    Decision, Input, Order, OrderRequest, Outcome, Refusal, Rejection, Reply, ReplyKind, ReplyTo, Start, Status,
+    Undeliverable,
+};
+pub use instance::{Attempt, Instance, Phase, REQUESTS_MAX, Starter, State, Summary, Trouble, Wait};

@@ -1,0 +1,3 @@
+//! The journal: what its records are, how they are written, read and replayed.
+
+pub mod record;

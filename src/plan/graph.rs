@@ -1,0 +1,1 @@
+//! The step graph (petgraph), derived from the plan: order forward and back.
