@@ -3,9 +3,11 @@
 //! Lowering turns a [`syntax::tree`](crate::syntax::tree) into a [`Program`]; names are resolved, types are known,
 //! times are numbers. `check` looks at it, `plan` compiles a [`Saga`] of it for the engine.
 
-pub mod expression;
 pub mod types;
 pub mod value;
+pub mod json;
+pub mod expression;
+pub mod evaluate;
 
 use std::sync::Arc;
 use std::time::Duration;

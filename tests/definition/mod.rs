@@ -1,0 +1,4 @@
+//! The typed definition: JSON against types, expressions and their values.
+
+mod evaluate;
+mod json;
