@@ -5,6 +5,7 @@
 //!
 //! * pure, without a clock, randomness or I/O: [`source`], [`diagnostic`], [`syntax`], [`definition`], [`plan`],
 //!   [`engine`], [`journal`], [`wire`]
+//! * bytes, clocks and tasks: [`log`], [`runtime`]
 //!
 //! `ARCHITECTURE.md` has the picture, the invariants and the glossary.
 
@@ -18,3 +19,6 @@ pub mod plan;
 pub mod engine;
 pub mod journal;
 pub mod wire;
+
+pub mod log;
+pub mod runtime;

@@ -1,0 +1,3 @@
+//! What runs sagas over a log.
+
+pub mod partition;
