@@ -1,9 +1,35 @@
 //! Messages on the log: a key, headers, a payload; and what the headers mean.
 //!
-//! Commands and replies are CloudEvents 1.0 in binary mode (`ce_*` headers) with headers of our own, as
-//! `docs/protocol.md` lists them. Requests (start, order) are ours alone.
+//! Commands, replies, requests and answers are CloudEvents 1.0 in binary mode (`ce_*` headers) with `saga-*` headers
+//! of our own; [`header`] is the one table of their names. Everything here turns engine data into a [`Message`] and
+//! back. Anybody may write to a topic, so reading takes any bytes and answers with a typed error; it never looks into
+//! a payload beyond "is this JSON". What an id or a code means to an instance is the engine's business.
+
+mod answer;
+mod command;
+mod error;
+pub mod header;
+mod reply;
+mod request;
+mod text;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+
+use crate::json::Json;
+
+pub use answer::{Answered, Ending, answer, read_answer, rejection};
+pub use command::{Envelope, KEEP_AFTER_DEADLINE, ReceivedCommand, RecordId, command, read_command};
+pub use error::WireError;
+pub use reply::{About, read_reply, reply};
+pub use request::{Ask, Request, read_request, request};
+
+/// The version of CloudEvents that is spoken.
+const SPEC_VERSION: &str = "1.0";
+
+/// The only content type.
+const CONTENT_TYPE: &str = "application/json";
 
 /// A message to be appended, or as it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,5 +47,31 @@ impl Message {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| **known == *name).map(|(_, value)| value.as_ref())
+    }
+
+    /// Begins a message of ours: `id` tells repeats of it, `kind` is one of the types in [`header`].
+    fn event(key: &str, id: impl Into<Box<str>>, kind: &'static str, source: impl Into<Box<str>>) -> Self {
+        let mut message =
+            Self { key: Arc::from(key), headers: Vec::with_capacity(header::ALL.len()), payload: Box::default() };
+        message.push(header::SPEC_VERSION, SPEC_VERSION);
+        message.push(header::TYPE, kind);
+        message.push(header::ID, id);
+        message.push(header::SOURCE, source);
+        message.push(header::CONTENT_TYPE, CONTENT_TYPE);
+        message
+    }
+
+    fn push(&mut self, name: &'static str, value: impl Into<Box<str>>) {
+        self.headers.push((header::shared(name), value.into()));
+    }
+
+    fn push_if(&mut self, name: &'static str, value: Option<impl Into<Box<str>>>) {
+        if let Some(value) = value {
+            self.push(name, value);
+        }
+    }
+
+    fn set_payload(&mut self, payload: &Json) {
+        self.payload = Box::from(payload.get().as_bytes());
     }
 }

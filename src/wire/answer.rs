@@ -1,0 +1,101 @@
+//! Answers: from the engine to whoever made a request and said where it wants to hear of it.
+
+use compact_str::CompactString;
+
+use super::{Message, RecordId, WireError, header, text};
+use crate::engine::{Answer, End, Failure, InstanceId, Refusal, Rejection, ReplyTo, RequestId};
+use crate::json::Json;
+
+/// The source of all answers.
+const SOURCE: &str = "/saga/engine";
+
+/// An answer as its reader has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// To which request.
+    pub request: RequestId,
+    /// Of which instance.
+    pub instance: InstanceId,
+    /// What came of it.
+    pub ending: Ending,
+    /// The journal record that says so: of two answers to one request the higher counts.
+    pub record: RecordId,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The saga ended so.
+    Ended(End),
+    /// The request was refused.
+    Rejected(Rejection),
+}
+
+/// How a saga ended, as a message for [`ReplyTo::topic`].
+#[must_use]
+pub fn answer(answer: &Answer, instance: &InstanceId, record: RecordId) -> Message {
+    match &answer.end {
+        End::Completed(output) => message(&answer.to, instance, record, "completed", (None, output.get())),
+        End::Compensated(failure) => {
+            message(&answer.to, instance, record, "compensated", (Some(&failure.code), &text::encoded(failure)))
+        }
+    }
+}
+
+/// A refused request, as a message for [`ReplyTo::topic`].
+#[must_use]
+pub fn rejection(to: &ReplyTo, instance: &InstanceId, rejection: &Rejection, record: RecordId) -> Message {
+    message(to, instance, record, "rejected", (Some(refusal_word(rejection.code).as_str()), &text::encoded(rejection)))
+}
+
+fn message(
+    to: &ReplyTo,
+    instance: &InstanceId,
+    record: RecordId,
+    status: &'static str,
+    (code, body): (Option<&str>, &str),
+) -> Message {
+    let event = format!("{}/{status}", to.request);
+    let mut message = Message::event(instance.as_str(), event, header::ANSWER_TYPE, SOURCE);
+    message.push(header::INSTANCE, instance.as_str());
+    message.push(header::REQUEST, to.request.as_str());
+    message.push(header::STATUS, status);
+    message.push_if(header::CODE, code);
+    message.push(header::RECORD, record.to_string());
+    message.payload = Box::from(body.as_bytes());
+    message
+}
+
+/// The refusal's word as it is serialized.
+fn refusal_word(refusal: Refusal) -> CompactString {
+    match serde_json::to_value(refusal) {
+        Ok(serde_json::Value::String(word)) => CompactString::from(word),
+        Ok(_) | Err(_) => CompactString::const_new("refused"),
+    }
+}
+
+/// Reads an answer.
+///
+/// # Errors
+/// A header is missing or wrong, or the payload does not fit the status.
+pub fn read_answer(message: &Message) -> Result<Answered, WireError> {
+    const WANTED: &str = "`completed`, `compensated` or `rejected`";
+    text::expect_type(message, header::ANSWER_TYPE)?;
+    let body = text::payload(message)?.unwrap_or_else(Json::empty_object);
+    let ending = match text::required(message, header::STATUS, WANTED)? {
+        "completed" => Ending::Ended(End::Completed(body)),
+        "compensated" => Ending::Ended(End::Compensated(shape::<Failure>("compensated", &body)?)),
+        "rejected" => Ending::Rejected(shape::<Rejection>("rejected", &body)?),
+        other => return Err(WireError::wrong(header::STATUS, other, WANTED)),
+    };
+    Ok(Answered {
+        request: text::request_id(message, header::REQUEST)?,
+        instance: text::instance(message)?,
+        ending,
+        record: text::parsed(message, header::RECORD, "partition/offset, such as 3/1042")?,
+    })
+}
+
+fn shape<T: serde::de::DeserializeOwned>(kind: &'static str, body: &Json) -> Result<T, WireError> {
+    serde_json::from_str(body.get()).map_err(|source| WireError::Shape { kind, source })
+}

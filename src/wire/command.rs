@@ -1,0 +1,158 @@
+//! Commands: from the orchestrator to a participant.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use compact_str::{CompactString, format_compact};
+
+use super::reply::kind_from;
+use super::{Message, WireError, header, text};
+use crate::engine::{Command, CommandId, CommandKind, Reply, ReplyKind, Status};
+use crate::json::Json;
+use crate::time::Timestamp;
+
+/// How long behind the deadline of the latest attempt a guard keeps its row: for stragglers of a log that was down.
+pub const KEEP_AFTER_DEADLINE: Duration = Duration::from_hours(1);
+
+/// Where a record stands in the journal: the version of what it caused, and its trace. As text `3/1042`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordId {
+    /// The partition.
+    pub partition: i32,
+    /// The offset in it.
+    pub offset: u64,
+}
+
+impl fmt::Display for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.partition, self.offset)
+    }
+}
+
+/// A text is not a [`RecordId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("read a record's place: it is partition/offset, such as 3/1042")]
+pub struct RecordIdError;
+
+impl FromStr for RecordId {
+    type Err = RecordIdError;
+    fn from_str(text: &str) -> Result<Self, RecordIdError> {
+        let (partition, offset) = text.split_once('/').ok_or(RecordIdError)?;
+        let partition = partition.parse().map_err(|_| RecordIdError)?;
+        let offset = offset.parse().map_err(|_| RecordIdError)?;
+        Ok(Self { partition, offset })
+    }
+}
+
+/// What a command's message says besides the command.
+#[derive(Clone, Copy, Debug)]
+pub struct Envelope<'a> {
+    /// The saga's name.
+    pub saga: &'a str,
+    /// The topic for the reply.
+    pub reply_topic: &'a str,
+    /// Its partition: the instance's, so that nobody needs our hash.
+    pub reply_partition: i32,
+    /// The record that justifies the command.
+    pub record: RecordId,
+}
+
+/// A command as a message for its participant's topic. The same command gives the same message.
+#[must_use]
+pub fn command(command: &Command, envelope: &Envelope<'_>) -> Message {
+    let instance = command.id.instance.as_str();
+    let id = command.id.to_text();
+    let kind = kind_on_the_wire(command);
+    let attempt = format_compact!("{}", command.attempt);
+    let event = format!("{id}/{}/{attempt}", kind.as_str());
+    let mut message = Message::event(instance, event, header::COMMAND_TYPE, format!("/sagas/{}", envelope.saga));
+    message.push_if(header::TRACEPARENT, command.traceparent.as_deref());
+    message.push(header::INSTANCE, instance);
+    message.push(header::NAME, envelope.saga);
+    message.push(header::STEP, command.place.as_str());
+    message.push(header::COMMAND, id.as_str());
+    message.push(header::CALL, command.wire.as_str());
+    message.push(header::KIND, kind.as_str());
+    message.push(header::ATTEMPT, attempt.as_str());
+    message.push(header::REPLY_TO, envelope.reply_topic);
+    message.push(header::REPLY_PARTITION, envelope.reply_partition.to_string());
+    message.push(header::DEADLINE, command.deadline.0.to_string());
+    message.push(header::KEEP_UNTIL, command.deadline.after(KEEP_AFTER_DEADLINE).0.to_string());
+    message.push(header::RECORD, envelope.record.to_string());
+    message.set_payload(&command.payload);
+    message
+}
+
+/// A compensation that is a work of its own is done, not undone: its participant never heard of the step's command.
+const fn kind_on_the_wire(command: &Command) -> CommandKind {
+    match (command.kind, command.id.own_undo) {
+        (CommandKind::Undo, true) => CommandKind::Do,
+        (kind, _) => kind,
+    }
+}
+
+/// A command as its participant reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceivedCommand {
+    /// One id for do, undo, query and all attempts: the key of the participant's guard.
+    pub id: CommandId,
+    /// The command's name in the contract.
+    pub call: CompactString,
+    /// What is asked.
+    pub kind: ReplyKind,
+    /// 1, 2, 3 …
+    pub attempt: u32,
+    /// The saga's name.
+    pub saga: CompactString,
+    /// The step's place.
+    pub step: CompactString,
+    /// The topic for the reply, if replies go over a log.
+    pub reply_topic: Option<CompactString>,
+    /// Its partition; without one the key decides.
+    pub reply_partition: Option<i32>,
+    /// After it nobody waits.
+    pub deadline: Timestamp,
+    /// The guard keeps its row so long.
+    pub keep_until: Timestamp,
+    /// The record that justifies the command.
+    pub record: Option<RecordId>,
+    /// W3C trace context.
+    pub traceparent: Option<CompactString>,
+    /// The request; `{}` for a query.
+    pub payload: Json,
+}
+
+impl ReceivedCommand {
+    /// The reply to it.
+    #[must_use]
+    pub fn reply(&self, status: Status, payload: Option<Json>) -> Reply {
+        Reply { command: self.id.clone(), kind: self.kind, attempt: self.attempt, status, payload }
+    }
+}
+
+/// Reads a command.
+///
+/// # Errors
+/// A header is missing or wrong, or the payload is not JSON within its limit.
+pub fn read_command(message: &Message) -> Result<ReceivedCommand, WireError> {
+    text::expect_type(message, header::COMMAND_TYPE)?;
+    Ok(ReceivedCommand {
+        id: text::command_id(message)?,
+        call: text::word(message, header::CALL)?,
+        kind: kind_from(message)?,
+        attempt: text::attempt(message)?,
+        saga: text::word(message, header::NAME)?,
+        step: text::word(message, header::STEP)?,
+        reply_topic: text::optional_word(message, header::REPLY_TO)?,
+        reply_partition: text::partition(message)?,
+        deadline: text::instant(message, header::DEADLINE)?,
+        keep_until: text::instant(message, header::KEEP_UNTIL)?,
+        record: match message.header(header::RECORD) {
+            Some(_) => Some(text::parsed(message, header::RECORD, "partition/offset, such as 3/1042")?),
+            None => None,
+        },
+        traceparent: text::traceparent(message),
+        payload: text::payload(message)?.unwrap_or_else(Json::empty_object),
+    })
+}
