@@ -129,7 +129,7 @@ impl Problems {
     /// By place, then severity, then code; the same finding at the same place once.
     #[must_use]
     pub fn sorted(mut self) -> Vec<Diagnostic> {
-        self.findings.sort_by(|a, b| (a.span(), a.severity, a.code).cmp(&(b.span(), b.severity, b.code)));
+        self.findings.sort_by_key(|finding| (finding.span(), finding.severity, finding.code));
         self.findings.dedup_by(|a, b| a.code == b.code && a.span() == b.span() && a.title == b.title);
         self.findings
     }

@@ -198,6 +198,35 @@ pub enum Event {
     Compensated,
 }
 
+impl Event {
+    /// Its name in the journal.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Called { .. } => "called",
+            Self::Asked { .. } => "asked",
+            Self::Paused { .. } => "paused",
+            Self::Pended { .. } => "pended",
+            Self::Succeeded { .. } => "succeeded",
+            Self::Refused { .. } => "refused",
+            Self::Lost { .. } => "lost",
+            Self::Stuck { .. } => "stuck",
+            Self::Unfit { .. } => "unfit",
+            Self::Chose { .. } => "chose",
+            Self::Bound { .. } => "bound",
+            Self::Slept { .. } => "slept",
+            Self::Woke { .. } => "woke",
+            Self::Reached { .. } => "reached",
+            Self::Failed { .. } => "failed",
+            Self::Ordered { .. } => "ordered",
+            Self::Late => "late",
+            Self::Completed { .. } => "completed",
+            Self::Compensated => "compensated",
+        }
+    }
+}
+
 /// The most of an unfit answer that is kept, in bytes: enough to see what is wrong with it.
 pub const UNFIT_KEPT: usize = 4 << 10;
 

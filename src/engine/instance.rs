@@ -189,6 +189,26 @@ impl Wait {
 }
 
 impl State {
+    /// For messages: "it cannot happen while that is …".
+    #[must_use]
+    pub const fn words(&self) -> &'static str {
+        match self {
+            Self::Doing(attempt) | Self::Undoing(attempt, _) if matches!(attempt.wait, Wait::Person(_)) => "stuck",
+            Self::Doing(_) => "being done",
+            Self::Done(_) => "done",
+            Self::Refused(_) => "refused",
+            Self::Unknown => "of unknown outcome",
+            Self::Undoing(..) => "being taken back",
+            Self::Undone => "taken back",
+            Self::Chose(_) => "chosen",
+            Self::Bound(_) => "computed",
+            Self::Sleeping(_) => "asleep",
+            Self::Woke => "over",
+            Self::Reached => "reached",
+            Self::Halted(_) => "stuck",
+        }
+    }
+
     /// When time alone changes it.
     #[must_use]
     pub const fn until(&self) -> Option<Timestamp> {

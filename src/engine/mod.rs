@@ -13,6 +13,19 @@ mod event;
 mod input;
 mod effect;
 mod instance;
+mod apply;
+mod snapshot;
+mod step;
+mod timing;
+mod flow;
+mod environment;
+mod draft;
+mod decide;
+mod orders;
+mod pending;
+
+pub use apply::Misfit;
+pub use decide::decide;
 
 pub use effect::{Answer, Command, CommandKind, Effect, End};
 pub use event::{Change, Event, Failure, Place, UNFIT_KEPT, Why};
@@ -22,3 +35,6 @@ pub use input::{
     Undeliverable,
 };
 pub use instance::{Attempt, Instance, Phase, REQUESTS_MAX, Starter, State, Summary, Trouble, Wait};
+pub use pending::{caused, pending};
+pub use snapshot::{SnapshotError, definition_of};
+pub use timing::PENDING_MAX;

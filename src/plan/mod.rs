@@ -212,7 +212,7 @@ impl Builder {
     /// The children of `parent`, one behind the other, and where the point of no return is behind them.
     fn statements(&mut self, statements: &[Statement], parent: NodeId, mut passed: Passed) -> (Vec<NodeId>, Passed) {
         let mut children: Vec<NodeId> = Vec::with_capacity(statements.len());
-        for statement in statements {
+        for statement in statements.iter().filter(|statement| !is_empty(statement)) {
             let (child, after) = self.statement(statement, parent, passed);
             if let Some(before) = children.last().and_then(|last| self.nodes.get_mut(last.0 as usize)) {
                 before.next = Some(child);
@@ -252,8 +252,8 @@ impl Builder {
             StatementKind::Parallel(statements) => {
                 let place = self.count("parallel");
                 let id = self.add(place, Some(parent), span);
-                let children: Vec<NodeId> =
-                    statements.iter().map(|statement| self.statement(statement, id, passed).0).collect();
+                let branches = statements.iter().filter(|statement| !is_empty(statement));
+                let children: Vec<NodeId> = branches.map(|statement| self.statement(statement, id, passed).0).collect();
                 self.set(id, Kind::Parallel(children));
                 (id, passed)
             }
@@ -313,6 +313,19 @@ impl Builder {
         if let Some(node) = self.nodes.get_mut(id.0 as usize) {
             node.kind = kind;
         }
+    }
+}
+
+/// A block of nothing has no node: so a node that has ended always has a leaf that says so.
+fn is_empty(statement: &Statement) -> bool {
+    match &statement.kind {
+        StatementKind::Parallel(statements) | StatementKind::Sequence(statements) => statements.iter().all(is_empty),
+        StatementKind::Step(_)
+        | StatementKind::Pivot
+        | StatementKind::When { .. }
+        | StatementKind::Sleep(_)
+        | StatementKind::Let { .. }
+        | StatementKind::Fail { .. } => false,
     }
 }
 

@@ -1,0 +1,295 @@
+//! The only mutator of an instance, live and in replay.
+//!
+//! Nothing is decided or evaluated here: what an event says is folded in, or the event does not belong and that is
+//! said. Invariants are checked here a second time, so that a journal that was tampered with, or written by another
+//! definition, is refused instead of believed.
+
+use super::event::{Change, Event, Failure, Place};
+use super::id::Direction;
+use super::input::Order;
+use super::instance::{Attempt, Instance, Phase, Starter, State, Trouble, Wait};
+use crate::plan::{Class, NodeId, Plan};
+use crate::time::Timestamp;
+
+/// Why a change does not belong to an instance. The instance is then of no use: it may hold half of the change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// A record is missing, or is there twice.
+    #[error("apply change {found}: the instance has had {applied} and the next must be {}", .applied + 1)]
+    OutOfSequence {
+        /// Changes so far.
+        applied: u64,
+        /// The number that came.
+        found: u64,
+    },
+    /// The definition has no such place.
+    #[error("apply an event at `{place}`: the definition has no such place")]
+    UnknownPlace {
+        /// What the event names.
+        place: Place,
+    },
+    /// The event cannot happen in this state.
+    #[error("apply `{event}` at `{place}`: it cannot happen while that is {state}")]
+    Illegal {
+        /// The event's name in the journal.
+        event: &'static str,
+        /// Where.
+        place: Place,
+        /// The state that it met.
+        state: String,
+    },
+}
+
+impl Instance {
+    /// Folds a change in.
+    ///
+    /// # Errors
+    /// The change does not belong to this instance: a gap, a place that the definition lacks, an impossible move.
+    pub fn apply(&mut self, plan: &Plan, change: &Change) -> Result<(), Misfit> {
+        if change.seq != self.seq + 1 {
+            return Err(Misfit::OutOfSequence { applied: self.seq, found: change.seq });
+        }
+        self.seq = change.seq;
+        self.changed = change.at;
+        change.events.iter().try_for_each(|event| self.apply_event(plan, change.at, event))
+    }
+
+    pub(super) fn apply_event(&mut self, plan: &Plan, at: Timestamp, event: &Event) -> Result<(), Misfit> {
+        match event {
+            Event::Started { input, deadline, reply_to, traceparent, .. } => {
+                self.in_phase(event, |phase| matches!(phase, Phase::New))?;
+                self.started = at;
+                self.input = Some(input.clone());
+                self.deadline = deadline.unwrap_or(Timestamp::NEVER);
+                if reply_to.is_some() || traceparent.is_some() {
+                    let (reply_to, traceparent) = (reply_to.clone(), traceparent.clone());
+                    self.starter = Some(Box::new(Starter { reply_to, traceparent }));
+                }
+                self.phase = Phase::Forward;
+            }
+            Event::Called { at: place, work, attempt, until, limit } => {
+                let node = resolve(plan, place)?;
+                self.in_phase(event, |phase| match work {
+                    Direction::Do => matches!(phase, Phase::Forward | Phase::Committed),
+                    Direction::Undo => matches!(phase, Phase::Failing(_)),
+                })?;
+                let next = |before: Option<Attempt>| {
+                    let (base, known) = before.map_or((1, Timestamp::NEVER), |before| (before.base, before.limit));
+                    Attempt { number: *attempt, base, limit: limit.unwrap_or(known), wait: Wait::Answer(*until) }
+                };
+                let state = match (work, self.take(node)) {
+                    (Direction::Do, None) if *attempt == 1 => State::Doing(next(None)),
+                    (Direction::Do, Some(State::Doing(before))) if *attempt == before.number + 1 => {
+                        State::Doing(next(Some(before)))
+                    }
+                    (Direction::Undo, Some(State::Done(value))) if *attempt == 1 => State::Undoing(next(None), value),
+                    (Direction::Undo, Some(State::Unknown)) if *attempt == 1 => State::Undoing(next(None), None),
+                    (Direction::Undo, Some(State::Undoing(before, value))) if *attempt == before.number + 1 => {
+                        State::Undoing(next(Some(before)), value)
+                    }
+                    (_, state) => return Err(illegal("called", place, state.as_ref())),
+                };
+                self.put(node, state);
+            }
+            Event::Asked { at: place, work, until } => self.wait("asked", plan, place, *work, Wait::Query(*until))?,
+            Event::Paused { at: place, work, until, .. } => {
+                self.wait("paused", plan, place, *work, Wait::Pause(*until))?;
+            }
+            Event::Pended { at: place, work, until } => {
+                self.wait("pended", plan, place, *work, Wait::Pending(*until))?;
+            }
+            Event::Succeeded { at: place, work, reply } => {
+                let node = resolve(plan, place)?;
+                let state = match (work, self.take(node)) {
+                    (Direction::Do, Some(State::Doing(_))) => State::Done(reply.clone()),
+                    // A step without an action does nothing forward, and is taken back all the same.
+                    (Direction::Do, None) => State::Done(reply.clone()),
+                    (Direction::Undo, Some(State::Undoing(..))) => State::Undone,
+                    (_, state) => return Err(illegal("succeeded", place, state.as_ref())),
+                };
+                self.put(node, state);
+                let is_pivot = plan.work(node).is_some_and(|work| work.class == Class::Pivot);
+                if *work == Direction::Do && is_pivot {
+                    self.in_phase(event, |phase| matches!(phase, Phase::Forward))?;
+                    self.phase = Phase::Committed;
+                }
+            }
+            Event::Refused { at: place, code, .. } => {
+                let node = resolve(plan, place)?;
+                match self.take(node) {
+                    Some(State::Doing(_)) => self.put(node, State::Refused(code.clone())),
+                    state => return Err(illegal("refused", place, state.as_ref())),
+                }
+            }
+            Event::Lost { at: place } => {
+                let node = resolve(plan, place)?;
+                match self.take(node) {
+                    Some(State::Doing(_)) => self.put(node, State::Unknown),
+                    state => return Err(illegal("lost", place, state.as_ref())),
+                }
+            }
+            Event::Stuck { at: place, work, code, message } => {
+                let trouble = Box::new(Trouble { code: code.clone(), message: message.clone(), since: at });
+                self.stick(plan, place, *work, trouble)?;
+            }
+            Event::Unfit { at: place, .. } => {
+                resolve(plan, place)?;
+            }
+            Event::Chose { at: place, arm } => self.first("chose", plan, place, State::Chose(*arm))?,
+            Event::Bound { at: place, value } => self.first("bound", plan, place, State::Bound(value.clone()))?,
+            Event::Slept { at: place, until } => self.first("slept", plan, place, State::Sleeping(*until))?,
+            Event::Woke { at: place } => {
+                let node = resolve(plan, place)?;
+                match self.take(node) {
+                    Some(State::Sleeping(_)) => self.put(node, State::Woke),
+                    state => return Err(illegal("woke", place, state.as_ref())),
+                }
+            }
+            Event::Reached { at: place } => {
+                self.in_phase(event, |phase| matches!(phase, Phase::Forward))?;
+                self.first("reached", plan, place, State::Reached)?;
+                self.phase = Phase::Committed;
+            }
+            Event::Failed { scope, failure } => {
+                resolve(plan, scope)?;
+                self.in_phase(event, |phase| matches!(phase, Phase::Forward))?;
+                self.phase = Phase::Failing(failure.clone());
+            }
+            Event::Ordered { request, order, .. } => {
+                self.requests.push(request.clone());
+                if let Order::Retry { step } = order {
+                    self.count_retries_anew(plan, step.as_ref())?;
+                }
+            }
+            Event::Late => {
+                self.in_phase(event, |phase| matches!(phase, Phase::Committed))?;
+                self.deadline = Timestamp::NEVER;
+            }
+            Event::Completed { output } => {
+                self.in_phase(event, |phase| matches!(phase, Phase::Forward | Phase::Committed))?;
+                self.phase = Phase::Completed(output.clone());
+            }
+            Event::Compensated => match &self.phase {
+                Phase::Failing(failure) => self.phase = Phase::Compensated(failure.clone()),
+                _ => return Err(self.wrong_phase(event)),
+            },
+        }
+        Ok(())
+    }
+
+    /// A first state, for what happens once.
+    fn first(&mut self, event: &'static str, plan: &Plan, place: &Place, state: State) -> Result<(), Misfit> {
+        let node = resolve(plan, place)?;
+        match self.take(node) {
+            None | Some(State::Halted(_)) => {
+                self.put(node, state);
+                Ok(())
+            }
+            before => Err(illegal(event, place, before.as_ref())),
+        }
+    }
+
+    fn wait(
+        &mut self,
+        event: &'static str,
+        plan: &Plan,
+        place: &Place,
+        work: Direction,
+        wait: Wait,
+    ) -> Result<(), Misfit> {
+        let node = resolve(plan, place)?;
+        let state = match (work, self.take(node)) {
+            (Direction::Do, Some(State::Doing(attempt))) => State::Doing(Attempt { wait, ..attempt }),
+            (Direction::Undo, Some(State::Undoing(attempt, value))) => {
+                State::Undoing(Attempt { wait, ..attempt }, value)
+            }
+            (_, before) => return Err(illegal(event, place, before.as_ref())),
+        };
+        self.put(node, state);
+        Ok(())
+    }
+
+    fn stick(&mut self, plan: &Plan, place: &Place, work: Direction, trouble: Box<Trouble>) -> Result<(), Misfit> {
+        /// Attempt 0: the payload could not be computed, so none has gone out.
+        fn never_sent(trouble: Box<Trouble>) -> Attempt {
+            Attempt { number: 0, base: 1, limit: Timestamp::NEVER, wait: Wait::Person(trouble) }
+        }
+        let node = resolve(plan, place)?;
+        let state = match (work, self.take(node)) {
+            (Direction::Do, None) if plan.work(node).is_some() => State::Doing(never_sent(trouble)),
+            (Direction::Do, None | Some(State::Halted(_))) => State::Halted(trouble),
+            (Direction::Do, Some(State::Doing(attempt))) => {
+                State::Doing(Attempt { wait: Wait::Person(trouble), ..attempt })
+            }
+            (Direction::Undo, Some(State::Done(value))) => State::Undoing(never_sent(trouble), value),
+            (Direction::Undo, Some(State::Unknown)) => State::Undoing(never_sent(trouble), None),
+            (Direction::Undo, Some(State::Undoing(attempt, value))) => {
+                State::Undoing(Attempt { wait: Wait::Person(trouble), ..attempt }, value)
+            }
+            (_, before) => return Err(illegal("stuck", place, before.as_ref())),
+        };
+        self.put(node, state);
+        Ok(())
+    }
+
+    /// An operator's retry gives what pauses or waits for a person all its retries anew, from the next attempt on.
+    fn count_retries_anew(&mut self, plan: &Plan, step: Option<&Place>) -> Result<(), Misfit> {
+        let only = step.map(|place| resolve(plan, place)).transpose()?;
+        for (node, state) in &mut self.states {
+            if only.is_none_or(|only| only == *node)
+                && let State::Doing(attempt) | State::Undoing(attempt, _) = state
+                && matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_))
+            {
+                attempt.base = attempt.number + 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn in_phase(&self, event: &Event, legal: impl Fn(&Phase) -> bool) -> Result<(), Misfit> {
+        if legal(&self.phase) { Ok(()) } else { Err(self.wrong_phase(event)) }
+    }
+
+    fn wrong_phase(&self, event: &Event) -> Misfit {
+        let phase = match &self.phase {
+            Phase::New => "not started",
+            Phase::Forward => "before the point of no return",
+            Phase::Committed => "behind the point of no return",
+            Phase::Failing(_) => "being taken back",
+            Phase::Completed(_) => "completed",
+            Phase::Compensated(_) => "compensated",
+        };
+        let place = match event {
+            Event::Failed { failure: Failure { step, .. }, .. } => step.clone(),
+            Event::Called { at, .. } | Event::Succeeded { at, .. } | Event::Reached { at } => at.clone(),
+            _ => Place::const_new("saga"),
+        };
+        Misfit::Illegal { event: event.name(), place, state: phase.to_owned() }
+    }
+
+    /// Takes a node's state out; every path puts one back or gives the instance up.
+    fn take(&mut self, node: NodeId) -> Option<State> {
+        let index = self.states.binary_search_by_key(&node, |(id, _)| *id).ok()?;
+        // The place is kept, so that putting the next state back moves nothing.
+        self.states.get_mut(index).map(|(_, state)| std::mem::replace(state, State::Undone))
+    }
+
+    fn put(&mut self, node: NodeId, state: State) {
+        match self.states.binary_search_by_key(&node, |(id, _)| *id) {
+            Ok(index) => {
+                if let Some(slot) = self.states.get_mut(index) {
+                    slot.1 = state;
+                }
+            }
+            Err(index) => self.states.insert(index, (node, state)),
+        }
+    }
+}
+
+fn resolve(plan: &Plan, place: &Place) -> Result<NodeId, Misfit> {
+    plan.find(place).ok_or_else(|| Misfit::UnknownPlace { place: place.clone() })
+}
+
+fn illegal(event: &'static str, place: &Place, state: Option<&State>) -> Misfit {
+    Misfit::Illegal { event, place: place.clone(), state: state.map_or("not begun", State::words).to_owned() }
+}

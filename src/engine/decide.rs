@@ -1,0 +1,218 @@
+//! From an input to facts: one function a kind of input.
+
+use compact_str::CompactString;
+
+use super::draft::{Draft, Words};
+use super::event::{Event, Place, UNFIT_KEPT};
+use super::id::Direction;
+use super::input::{Decision, Input, Refusal, Rejection, Reply, ReplyKind, Start, Status, Undeliverable};
+use super::instance::{Instance, Phase, State};
+use super::orders;
+use super::step::{Move, Stimulus};
+use crate::definition::json::{Misfit, check_json};
+use crate::definition::types::Type;
+use crate::json::Json;
+use crate::plan::{NodeId, Plan, ROOT, Undo, Work};
+use crate::time::Timestamp;
+
+/// What an input makes of an instance, `now` being the time of the partition's owner. Pure: the same arguments give
+/// the same decision, in the runtime, in recovery, in a simulation and in a proof.
+#[must_use]
+pub fn decide(plan: &Plan, instance: &Instance, now: Timestamp, input: &Input) -> Decision {
+    match input {
+        Input::Start(start) => decide_start(plan, instance, now, start),
+        Input::Reply(reply) => decide_reply(plan, instance, now, reply),
+        Input::Due => decide_due(plan, instance, now),
+        Input::Order(order) => orders::decide(plan, instance, now, order),
+        Input::Undeliverable(undeliverable) => decide_undeliverable(plan, instance, now, undeliverable),
+    }
+}
+
+pub(super) fn rejected(code: Refusal, message: impl Into<String>) -> Decision {
+    Decision::Rejected(Rejection { code, message: message.into() })
+}
+
+fn decide_start(plan: &Plan, instance: &Instance, now: Timestamp, start: &Start) -> Decision {
+    if instance.phase != Phase::New {
+        let id = &instance.id;
+        return match &instance.input {
+            Some(input) if instance.definition == plan.saga.hash && same_json(input, &start.input) => Decision::Nothing,
+            _ => rejected(
+                Refusal::Conflict,
+                format!("`{id}` is taken by an instance with another input or another saga; choose another id"),
+            ),
+        };
+    }
+    let saga = &plan.saga;
+    if let Err(misfits) = check_json(&Type::Record(saga.input.clone()), start.input.get()) {
+        let message = format!("the input does not fit saga `{}`: {}", saga.name, listed(&misfits));
+        return rejected(Refusal::InvalidInput, message);
+    }
+    let mut draft = Draft::new(plan, instance, now);
+    draft.emit(Event::Started {
+        saga: saga.name.clone(),
+        input: start.input.clone(),
+        deadline: saga.deadline.map(|deadline| now.after(deadline)),
+        reply_to: start.reply_to.clone(),
+        traceparent: start.traceparent.clone(),
+    });
+    draft.begin();
+    draft.finish()
+}
+
+/// A repeat of a start is the same request if its input means the same, however it is written.
+fn same_json(one: &Json, other: &Json) -> bool {
+    let parsed = |json: &Json| serde_json::from_str::<serde_json::Value>(json.get()).ok();
+    one == other || parsed(one) == parsed(other)
+}
+
+fn listed(misfits: &[Misfit]) -> String {
+    let lines: Vec<String> = misfits
+        .iter()
+        .map(|Misfit { path, expected, found }| format!("`{path}` must be {expected}, found {found}"))
+        .collect();
+    lines.join("; ")
+}
+
+fn decide_reply(plan: &Plan, instance: &Instance, now: Timestamp, reply: &Reply) -> Decision {
+    let command = &reply.command;
+    // Another life of the id, or one that is over: nobody will ever listen.
+    if command.run != instance.run || instance.has_ended() {
+        return Decision::Nothing;
+    }
+    let Some((node, work)) = plan.find(&command.place).and_then(|node| Some((node, plan.work(node)?))) else {
+        let message = format!("saga `{}` has no step `{}`", plan.saga.name, command.place);
+        return rejected(Refusal::UnknownStep, message);
+    };
+    let not_sent = || {
+        let Reply { command, attempt, .. } = reply;
+        rejected(Refusal::NotSent, format!("attempt {attempt} of `{command}` has not been sent: nobody can answer it"))
+    };
+    let Some(direction) = direction(work, reply) else { return not_sent() };
+    let attempt = match (direction, instance.state(node)) {
+        (Direction::Do, Some(State::Doing(attempt))) | (Direction::Undo, Some(State::Undoing(attempt, _))) => attempt,
+        // Settled: an answer changes nothing any more.
+        (Direction::Do, Some(_)) | (Direction::Undo, Some(State::Undone)) => return Decision::Nothing,
+        (Direction::Do | Direction::Undo, _) => return not_sent(),
+    };
+    if reply.attempt > attempt.number || reply.attempt == 0 || command.round != 1 {
+        return not_sent();
+    }
+    let is_current = reply.attempt == attempt.number;
+    let mut draft = Draft::new(plan, instance, now);
+    let (stimulus, words) = match &reply.status {
+        Status::Succeeded => match fitting_value(work, direction, reply.payload.as_ref()) {
+            Ok(value) => (Stimulus::Succeeded, Words { reply: value, ..Words::default() }),
+            Err(why) => {
+                draft.emit(unfit(&command.place, direction, why, reply.payload.as_ref()));
+                return draft.finish();
+            }
+        },
+        Status::Failed { code, message } => (Stimulus::Failed, refusal(work, direction, code, message.as_ref())),
+        // These say something about one attempt, and only about that.
+        Status::Retry { .. } | Status::Pending | Status::UnknownCommand if !is_current => return Decision::Nothing,
+        Status::Retry { code } => (Stimulus::Retry, Words::code(code.as_deref().unwrap_or_default())),
+        Status::Pending => (Stimulus::Pending, Words::code("timeout")),
+        Status::UnknownCommand => (Stimulus::UnknownCommand, Words::default()),
+    };
+    match draft.stimulate(node, stimulus, words) {
+        Move::Impossible => not_sent(),
+        _ => draft.finish(),
+    }
+}
+
+/// What a reply is about; `None` if no such command is ever sent.
+fn direction(work: &Work, reply: &Reply) -> Option<Direction> {
+    match (reply.command.own_undo, reply.kind, work.undo) {
+        (false, ReplyKind::Do | ReplyKind::Query, _) => work.action().map(|_| Direction::Do),
+        (false, ReplyKind::Undo, Some(Undo::OfCommand)) => Some(Direction::Undo),
+        (true, ReplyKind::Do, Some(Undo::OfItsOwn)) => Some(Direction::Undo),
+        (false | true, ReplyKind::Do | ReplyKind::Undo | ReplyKind::Query, _) => None,
+    }
+}
+
+/// The step's value, if the payload fits the contract. A compensation has none.
+pub(super) fn fitting_value(work: &Work, direction: Direction, payload: Option<&Json>) -> Result<Option<Json>, String> {
+    match (direction, work.action()) {
+        (Direction::Do, Some(action)) => {
+            let value = payload.cloned().unwrap_or_else(Json::empty_object);
+            check_json(&Type::Record(action.command.reply.clone()), value.get())
+                .map_err(|misfits| listed(&misfits))
+                .map(|()| Some(value))
+        }
+        (Direction::Do | Direction::Undo, _) => Ok(None),
+    }
+}
+
+fn unfit(place: &Place, work: Direction, why: String, payload: Option<&Json>) -> Event {
+    let text = payload.map(Json::get).unwrap_or_default();
+    let kept = text.floor_char_boundary(UNFIT_KEPT.min(text.len()));
+    Event::Unfit { at: place.clone(), work, why, payload: text.get(..kept).unwrap_or_default().to_owned() }
+}
+
+/// A code that the contract does not declare breaks it: a clean failure all the same, with the engine's own code.
+fn refusal(work: &Work, direction: Direction, code: &CompactString, message: Option<&String>) -> Words {
+    let declared = match (direction, work.action()) {
+        (Direction::Do, Some(action)) => action.command.fails.contains(code),
+        (Direction::Do | Direction::Undo, _) => true,
+    };
+    if declared {
+        return Words { code: code.clone(), message: message.cloned(), reply: None };
+    }
+    let original = match message {
+        Some(message) => format!("the participant refuses with the undeclared code `{code}`: {message}"),
+        None => format!("the participant refuses with the undeclared code `{code}`"),
+    };
+    Words { message: Some(original), ..Words::code("undeclared") }
+}
+
+/// All that time alone has brought about, in the order in which it came due.
+fn decide_due(plan: &Plan, instance: &Instance, now: Timestamp) -> Decision {
+    /// What can come due.
+    enum Due {
+        Deadline,
+        Wait(NodeId),
+    }
+    let mut draft = Draft::new(plan, instance, now);
+    let waits = instance.states().filter_map(|(node, state)| Some((state.until()?, Due::Wait(node))));
+    let deadline = Some((instance.deadline, Due::Deadline)).filter(|_| instance.deadline_acts(plan));
+    let mut due: Vec<(Timestamp, Due)> = deadline.into_iter().chain(waits).filter(|(at, _)| *at <= now).collect();
+    due.sort_by_key(|(at, _)| *at);
+    for (_, due) in due {
+        match due {
+            Due::Deadline if draft.instance.deadline_acts(plan) => match draft.instance.phase {
+                Phase::Committed => draft.emit(Event::Late),
+                _ => draft.fail(ROOT, Words::code("deadline")),
+            },
+            Due::Deadline => {}
+            // Something before it in this very loop may have changed it.
+            Due::Wait(node) if draft.instance.state(node).and_then(State::until).is_none_or(|until| until > now) => {}
+            Due::Wait(node) => match draft.instance.state(node) {
+                Some(State::Sleeping(_)) => draft.wake(node),
+                _ => {
+                    draft.stimulate(node, Stimulus::Due, Words::code("timeout"));
+                }
+            },
+        }
+    }
+    draft.finish()
+}
+
+fn decide_undeliverable(plan: &Plan, instance: &Instance, now: Timestamp, input: &Undeliverable) -> Decision {
+    let command = &input.command;
+    if command.run != instance.run || instance.has_ended() {
+        return Decision::Nothing;
+    }
+    let mut draft = Draft::new(plan, instance, now);
+    let Some(node) = plan.find(&command.place) else { return Decision::Nothing };
+    let is_current = draft.attempt(node).is_some_and(|(_, attempt)| attempt.number == input.attempt);
+    if is_current {
+        let message = format!("the log refuses the command: {}", input.why);
+        draft.stimulate(
+            node,
+            Stimulus::Undeliverable,
+            Words { message: Some(message), ..Words::code("refused_by_log") },
+        );
+    }
+    draft.finish()
+}

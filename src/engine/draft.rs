@@ -1,0 +1,476 @@
+//! A decision in the making: facts, and the instance as they leave it.
+//!
+//! Every fact goes through [`Instance::apply`]'s own code at once, so that what follows in the same decision is
+//! decided on what the journal will say, not on a second idea of it. Work that is left is a stack of nodes, never the
+//! machine's own stack: ten thousand `let`s in a row are no deeper than one.
+
+use compact_str::CompactString;
+
+use super::environment::View;
+use super::event::{Change, Event, Failure, Place, Why};
+use super::flow::Owed;
+use super::id::{CommandId, Direction};
+use super::input::Decision;
+use super::instance::{Attempt, Instance, Phase, State};
+use super::step::{self, Move, Persistence, Queries, Stimulus};
+use super::timing::{self, Repeat};
+use crate::definition::evaluate::Invalid;
+use crate::definition::expression::Typed;
+use crate::definition::value::Value;
+use crate::definition::{Invocation, Sleep};
+use crate::json::Json;
+use crate::plan::{Class, Kind, NodeId, Plan, ROOT, Undo, Work};
+use crate::time::Timestamp;
+
+/// A decision in the making.
+pub(super) struct Draft<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) instance: Instance,
+    pub(super) now: Timestamp,
+    events: Vec<Event>,
+    stack: Vec<Task>,
+}
+
+/// What is left to do in this decision.
+enum Task {
+    /// The flow comes to the node.
+    Enter(NodeId),
+    /// The node has ended; the flow goes on behind it.
+    Leave(NodeId),
+}
+
+/// A participant's words, or the engine's, about a step.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words {
+    pub(super) code: CompactString,
+    pub(super) message: Option<String>,
+    pub(super) reply: Option<Json>,
+}
+
+impl Words {
+    pub(super) fn code(code: &str) -> Self {
+        Self { code: code.into(), ..Self::default() }
+    }
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(plan: &'a Plan, instance: &Instance, now: Timestamp) -> Self {
+        Self { plan, instance: instance.clone(), now, events: Vec::new(), stack: Vec::new() }
+    }
+
+    /// The decision: a change, or nothing if no fact was found.
+    pub(super) fn finish(self) -> Decision {
+        if self.events.is_empty() {
+            return Decision::Nothing;
+        }
+        Decision::Change(Change { seq: self.instance.seq + 1, at: self.now, events: self.events })
+    }
+
+    pub(super) fn emit(&mut self, event: Event) {
+        self.instance.apply_event(self.plan, self.now, &event).expect("what is decided can be applied");
+        self.events.push(event);
+    }
+
+    pub(super) fn place(&self, node: NodeId) -> Place {
+        self.plan.node(node).place.clone()
+    }
+
+    // -- forward ---------------------------------------------------------------------------------------------------
+
+    /// The flow begins.
+    pub(super) fn begin(&mut self) {
+        match self.plan.children(ROOT).first() {
+            Some(first) => self.enter(*first),
+            None => self.complete(),
+        }
+    }
+
+    /// The flow comes to a node, and on from there as far as it can.
+    pub(super) fn enter(&mut self, node: NodeId) {
+        self.stack.push(Task::Enter(node));
+        self.run();
+    }
+
+    /// A node has ended; the flow goes on as far as it can.
+    fn leave(&mut self, node: NodeId) {
+        self.stack.push(Task::Leave(node));
+        self.run();
+    }
+
+    fn run(&mut self) {
+        while let Some(task) = self.stack.pop() {
+            // In a failing scope nothing new starts.
+            if !matches!(self.instance.phase, Phase::Forward | Phase::Committed) {
+                self.stack.clear();
+                return;
+            }
+            match task {
+                Task::Enter(node) => self.enter_one(node),
+                Task::Leave(node) => self.leave_one(node),
+            }
+        }
+    }
+
+    fn enter_one(&mut self, node: NodeId) {
+        let plan = self.plan;
+        match &plan.node(node).kind {
+            Kind::Scope(children) | Kind::Sequence(children) => match children.first() {
+                Some(first) => self.stack.push(Task::Enter(*first)),
+                None => self.stack.push(Task::Leave(node)),
+            },
+            // The first branch on top: branches begin in their order.
+            Kind::Parallel(children) => self.stack.extend(children.iter().rev().map(|child| Task::Enter(*child))),
+            Kind::Choice { arms, otherwise } => self.choose(node, arms, *otherwise),
+            Kind::Step(work) => self.begin_step(node, work),
+            Kind::Pivot => {
+                self.emit(Event::Reached { at: self.place(node) });
+                self.stack.push(Task::Leave(node));
+            }
+            Kind::Sleep(sleep) => match self.wake_time(sleep) {
+                Ok(until) => self.emit(Event::Slept { at: self.place(node), until }),
+                Err(invalid) => self.cannot_compute(node, &invalid),
+            },
+            Kind::Let(value) => match self.json(value) {
+                Ok(value) => {
+                    self.emit(Event::Bound { at: self.place(node), value });
+                    self.stack.push(Task::Leave(node));
+                }
+                Err(invalid) => self.cannot_compute(node, &invalid),
+            },
+            Kind::Fail { code, message } => {
+                let message = match message.as_ref().map(|message| self.value(message)) {
+                    Some(Ok(Value::String(text))) => Some(text.into_string()),
+                    // Absent, or not to be computed: the code says enough.
+                    Some(Ok(_) | Err(_)) | None => None,
+                };
+                self.fail(node, Words { code: code.clone(), message, reply: None });
+            }
+        }
+    }
+
+    fn leave_one(&mut self, node: NodeId) {
+        let plan = self.plan;
+        let Some(parent) = plan.node(node).parent else { return };
+        match &plan.node(parent).kind {
+            Kind::Scope(_) | Kind::Sequence(_) => match plan.node(node).next {
+                Some(next) => self.stack.push(Task::Enter(next)),
+                None if parent == ROOT => self.complete(),
+                None => self.stack.push(Task::Leave(parent)),
+            },
+            Kind::Parallel(_) if !self.instance.ended(plan, parent) => {}
+            Kind::Parallel(_) | Kind::Choice { .. } => self.stack.push(Task::Leave(parent)),
+            Kind::Step(_) | Kind::Pivot | Kind::Sleep(_) | Kind::Let(_) | Kind::Fail { .. } => {}
+        }
+    }
+
+    fn choose(&mut self, node: NodeId, arms: &[(Typed, NodeId)], otherwise: NodeId) {
+        for (index, (condition, arm)) in (0u32..).zip(arms) {
+            match self.value(condition) {
+                Ok(Value::Bool(true)) => {
+                    self.emit(Event::Chose { at: self.place(node), arm: index });
+                    self.stack.push(Task::Enter(*arm));
+                    return;
+                }
+                Ok(_) => {}
+                Err(invalid) => return self.cannot_compute(node, &invalid),
+            }
+        }
+        let arm = u32::try_from(arms.len()).unwrap_or(u32::MAX);
+        self.emit(Event::Chose { at: self.place(node), arm });
+        self.stack.push(Task::Enter(otherwise));
+    }
+
+    fn begin_step(&mut self, node: NodeId, work: &Work) {
+        let Some(action) = work.action() else {
+            self.emit(Event::Succeeded { at: self.place(node), work: Direction::Do, reply: None });
+            self.stack.push(Task::Leave(node));
+            return;
+        };
+        match self.prepare(action) {
+            Ok(limit) => self.call(node, Direction::Do, action, limit),
+            Err(invalid) => self.cannot_compute(node, &invalid),
+        }
+    }
+
+    /// The end of the flow.
+    pub(super) fn complete(&mut self) {
+        let output = match &self.plan.saga.output {
+            Some(output) => self.json(output),
+            None => Ok(Json::empty_object()),
+        };
+        match output {
+            Ok(output) => self.emit(Event::Completed { output }),
+            Err(invalid) => self.cannot_compute(ROOT, &invalid),
+        }
+    }
+
+    /// A timer has ended.
+    pub(super) fn wake(&mut self, node: NodeId) {
+        self.emit(Event::Woke { at: self.place(node) });
+        self.leave(node);
+    }
+
+    // -- one step --------------------------------------------------------------------------------------------------
+
+    /// Something comes in for a step that is being done or taken back.
+    pub(super) fn stimulate(&mut self, node: NodeId, stimulus: Stimulus, words: Words) -> Move {
+        let plan = self.plan;
+        let Some(work) = plan.work(node) else { return Move::Ignore };
+        let Some((direction, attempt)) = self.attempt(node) else { return Move::Ignore };
+        let invocation = match direction {
+            Direction::Do => work.action(),
+            Direction::Undo => work.compensation(),
+        };
+        let Some(invocation) = invocation else { return Move::Ignore };
+        let persistence = self.persistence(work, direction);
+        let answers = direction == Direction::Do && invocation.participant.answers_queries;
+        let queries = if answers { Queries::Answered } else { Queries::NotAnswered };
+        let at = self.place(node);
+        let next = step::next(&attempt.wait, persistence, queries, stimulus);
+        match next {
+            Move::Ignore | Move::Stay | Move::Impossible => {}
+            Move::Succeed => self.succeed(node, direction, words.reply),
+            Move::Refuse => {
+                self.emit(Event::Refused { at, code: words.code.clone(), message: words.message.clone() });
+                self.fail(node, words);
+            }
+            Move::Lose => self.lose(node, words),
+            Move::Stick => self.emit(Event::Stuck { at, work: direction, code: words.code, message: words.message }),
+            Move::Pend => {
+                let until = timing::pending_until(attempt.limit, self.now);
+                self.emit(Event::Pended { at, work: direction, until });
+            }
+            Move::Ask => {
+                let until = timing::answer_until(&invocation.timing, attempt.limit, persistence, self.now);
+                if until > self.now {
+                    self.emit(Event::Asked { at, work: direction, until });
+                } else {
+                    // `within` is used up: nobody would wait for the answer.
+                    self.again(node, work, invocation, (direction, &attempt), Why::Silence);
+                }
+            }
+            Move::Call => match self.prepare(invocation) {
+                Ok(_) => self.call_again(node, direction, invocation, &attempt),
+                Err(invalid) => self.stick(node, direction, &invalid),
+            },
+            Move::Again => {
+                let why = match stimulus {
+                    Stimulus::Retry => Why::Asked(words.code),
+                    Stimulus::UnknownCommand => Why::Unknown,
+                    _ => Why::Silence,
+                };
+                self.again(node, work, invocation, (direction, &attempt), why);
+            }
+        }
+        next
+    }
+
+    fn persistence(&self, work: &Work, direction: Direction) -> Persistence {
+        match (direction, work.class) {
+            (Direction::Undo, _) | (Direction::Do, Class::Retriable) => Persistence::UntilDone,
+            (Direction::Do, Class::Pivot) => Persistence::Pivot,
+            (Direction::Do, Class::Compensatable) => match self.instance.failing(ROOT) {
+                Some(_) => Persistence::Settling,
+                None => Persistence::Bounded,
+            },
+        }
+    }
+
+    fn again(
+        &mut self,
+        node: NodeId,
+        work: &Work,
+        invocation: &Invocation,
+        (direction, attempt): (Direction, &Attempt),
+        why: Why,
+    ) {
+        let persistence = self.persistence(work, direction);
+        let at = self.place(node);
+        let command = command_id(&self.instance, work, &at, direction);
+        match timing::repeat(&invocation.timing, attempt, persistence, &command, self.now) {
+            Repeat::At(until) => {
+                let until = until.max(Timestamp(self.now.0 + 1));
+                self.emit(Event::Paused { at, work: direction, until, why });
+            }
+            Repeat::GiveUp => self.lose(node, Words { message: Some(said(&why)), ..Words::code("timeout") }),
+            Repeat::AskPerson => {
+                let attempts = attempt.number;
+                let message = format!("{attempts} attempts brought no answer; the last: {}", said(&why));
+                let code = CompactString::const_new("timeout");
+                self.emit(Event::Stuck { at, work: direction, code, message: Some(message) });
+            }
+        }
+    }
+
+    fn succeed(&mut self, node: NodeId, direction: Direction, reply: Option<Json>) {
+        self.emit(Event::Succeeded { at: self.place(node), work: direction, reply });
+        match self.instance.phase {
+            Phase::Failing(_) => self.unwind(),
+            _ => self.leave(node),
+        }
+    }
+
+    fn lose(&mut self, node: NodeId, words: Words) {
+        self.emit(Event::Lost { at: self.place(node) });
+        self.fail(node, Words { code: CompactString::const_new("timeout"), ..words });
+    }
+
+    fn call(&mut self, node: NodeId, direction: Direction, invocation: &Invocation, limit: Option<Timestamp>) {
+        let known = limit.unwrap_or(Timestamp::NEVER);
+        let persistence = match self.plan.work(node) {
+            Some(work) => self.persistence(work, direction),
+            None => Persistence::Bounded,
+        };
+        let until = timing::answer_until(&invocation.timing, known, persistence, self.now);
+        self.emit(Event::Called { at: self.place(node), work: direction, attempt: 1, until, limit });
+    }
+
+    fn call_again(&mut self, node: NodeId, direction: Direction, invocation: &Invocation, attempt: &Attempt) {
+        let number = attempt.number + 1;
+        // Ordered by a person: `within` begins anew, as the retries do.
+        let limit = if attempt.base == number { self.limit(invocation) } else { None };
+        let known = limit.unwrap_or(attempt.limit);
+        let persistence = match self.plan.work(node) {
+            Some(work) => self.persistence(work, direction),
+            None => Persistence::Bounded,
+        };
+        let until = timing::answer_until(&invocation.timing, known, persistence, self.now);
+        self.emit(Event::Called { at: self.place(node), work: direction, attempt: number, until, limit });
+    }
+
+    /// Whether the payload can be computed, and when all attempts together end.
+    fn prepare(&self, invocation: &Invocation) -> Result<Option<Timestamp>, Invalid> {
+        self.value(&invocation.payload)?;
+        match &invocation.timing.within {
+            Some(within) => self.value(within).map(|within| Some(self.later(&within))),
+            None => Ok(None),
+        }
+    }
+
+    fn limit(&self, invocation: &Invocation) -> Option<Timestamp> {
+        self.prepare(invocation).ok().flatten()
+    }
+
+    /// The step's attempts, and in which direction.
+    pub(super) fn attempt(&self, node: NodeId) -> Option<(Direction, Attempt)> {
+        match self.instance.state(node)? {
+            State::Doing(attempt) => Some((Direction::Do, attempt.clone())),
+            State::Undoing(attempt, _) => Some((Direction::Undo, attempt.clone())),
+            _ => None,
+        }
+    }
+
+    // -- failing and taking back -----------------------------------------------------------------------------------
+
+    /// Something in the scope fails. The first failure counts; behind the point of no return nothing can fail.
+    pub(super) fn fail(&mut self, node: NodeId, words: Words) {
+        match self.instance.phase {
+            Phase::Forward => {
+                let failure = Failure { code: words.code, step: self.place(node), message: words.message };
+                self.emit(Event::Failed { scope: self.place(self.plan.node(node).scope), failure });
+                self.settle();
+                self.unwind();
+            }
+            Phase::Failing(_) => self.unwind(),
+            Phase::Committed => {
+                let at = self.place(node);
+                self.emit(Event::Stuck { at, work: Direction::Do, code: words.code, message: words.message });
+            }
+            Phase::New | Phase::Completed(_) | Phase::Compensated(_) => {}
+        }
+    }
+
+    /// What is in flight settles: attempts under way get their answer or their timeout, all else ends at once.
+    fn settle(&mut self) {
+        let nodes: Vec<NodeId> = self.instance.states().map(|(node, _)| node).collect();
+        for node in nodes {
+            match self.instance.state(node) {
+                Some(State::Sleeping(_)) => self.emit(Event::Woke { at: self.place(node) }),
+                Some(State::Doing(Attempt { wait, .. })) => {
+                    let next = step::next(wait, Persistence::Settling, Queries::NotAnswered, Stimulus::Settle);
+                    if next == Move::Lose {
+                        self.emit(Event::Lost { at: self.place(node) });
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Goes on taking back, as far as it can.
+    pub(super) fn unwind(&mut self) {
+        if !self.instance.is_settled() {
+            return;
+        }
+        let mut due = Vec::new();
+        match self.instance.owed(self.plan, ROOT, &mut due) {
+            Owed::Nothing => self.emit(Event::Compensated),
+            Owed::Something => due.into_iter().for_each(|node| self.begin_undo(node)),
+        }
+    }
+
+    fn begin_undo(&mut self, node: NodeId) {
+        let plan = self.plan;
+        let Some(compensation) = plan.work(node).and_then(Work::compensation) else { return };
+        match self.prepare(compensation) {
+            Ok(limit) => self.call(node, Direction::Undo, compensation, limit),
+            Err(invalid) => self.stick(node, Direction::Undo, &invalid),
+        }
+    }
+
+    // -- expressions -----------------------------------------------------------------------------------------------
+
+    /// An expression cannot be computed: the place fails, or behind the point of no return waits for a person.
+    fn cannot_compute(&mut self, node: NodeId, invalid: &Invalid) {
+        let words = Words { message: Some(invalid.message.clone()), ..Words::code("invalid") };
+        self.fail(node, words);
+    }
+
+    fn stick(&mut self, node: NodeId, work: Direction, invalid: &Invalid) {
+        let code = CompactString::const_new("invalid");
+        self.emit(Event::Stuck { at: self.place(node), work, code, message: Some(invalid.message.clone()) });
+    }
+
+    fn value(&self, typed: &Typed) -> Result<Value, Invalid> {
+        typed.evaluate(&View { plan: self.plan, instance: &self.instance })
+    }
+
+    fn json(&self, typed: &Typed) -> Result<Json, Invalid> {
+        let text = typed.evaluate_json(&View { plan: self.plan, instance: &self.instance })?;
+        Json::parse(text).map_err(|error| Invalid { message: format!("failed to {error}") })
+    }
+
+    fn wake_time(&self, sleep: &Sleep) -> Result<Timestamp, Invalid> {
+        match sleep {
+            Sleep::For(duration) => self.value(duration).map(|duration| self.later(&duration)),
+            Sleep::Until(instant) => self.value(instant).map(|instant| match instant {
+                Value::Timestamp(instant) => instant,
+                _ => self.now,
+            }),
+        }
+    }
+
+    /// So long from now; a duration below zero is over at once.
+    fn later(&self, duration: &Value) -> Timestamp {
+        let ms = match duration {
+            Value::Duration(ms) => u64::try_from(*ms).unwrap_or_default(),
+            _ => 0,
+        };
+        self.now.after(std::time::Duration::from_millis(ms))
+    }
+}
+
+/// The id of a step's work in one direction.
+pub(super) fn command_id(instance: &Instance, work: &Work, place: &Place, direction: Direction) -> CommandId {
+    let own_undo = direction == Direction::Undo && work.undo == Some(Undo::OfItsOwn);
+    CommandId { instance: instance.id.clone(), run: instance.run, place: place.clone(), round: 1, own_undo }
+}
+
+fn said(why: &Why) -> String {
+    match why {
+        Why::Asked(code) if code.is_empty() => "the participant asks for a repeat".to_owned(),
+        Why::Asked(code) => format!("the participant asks for a repeat: {code}"),
+        Why::Silence => "no answer within the timeout".to_owned(),
+        Why::Unknown => "the participant does not know the command".to_owned(),
+    }
+}

@@ -1,0 +1,170 @@
+//! An operator's orders. Each is refused with a reason where it would do harm or nothing.
+
+use super::decide::{fitting_value, rejected};
+use super::draft::{Draft, Words};
+use super::event::{Event, Place};
+use super::id::Direction;
+use super::input::{Decision, Order, OrderRequest, Outcome, Refusal};
+use super::instance::{Instance, Phase, REQUESTS_MAX, State, Wait, is_stuck};
+use super::step::Stimulus;
+use crate::plan::{Class, NodeId, Plan, ROOT};
+use crate::time::Timestamp;
+
+pub(super) fn decide(plan: &Plan, instance: &Instance, now: Timestamp, request: &OrderRequest) -> Decision {
+    if instance.requests.contains(&request.request) {
+        return Decision::Nothing;
+    }
+    let id = &instance.id;
+    match instance.phase {
+        Phase::New => return rejected(Refusal::UnknownInstance, format!("there is no instance `{id}`")),
+        Phase::Completed(_) => return rejected(Refusal::Ended, format!("`{id}` has ended: completed")),
+        Phase::Compensated(_) => return rejected(Refusal::Ended, format!("`{id}` has ended: compensated")),
+        Phase::Forward | Phase::Committed | Phase::Failing(_) => {}
+    }
+    if instance.requests.len() >= REQUESTS_MAX {
+        return rejected(Refusal::Busy, format!("`{id}` has had {REQUESTS_MAX} orders, which is the limit"));
+    }
+    match &request.order {
+        Order::Cancel => cancel(plan, instance, now, request),
+        Order::Retry { step } => retry(plan, instance, now, request, step.as_ref()),
+        Order::Resolve { step, work, outcome } => resolve(plan, instance, now, request, (step, *work, outcome)),
+    }
+}
+
+fn ordered(request: &OrderRequest) -> Event {
+    let OrderRequest { request, order, by, reason } = request.clone();
+    Event::Ordered { request, order, by, reason }
+}
+
+fn cancel(plan: &Plan, instance: &Instance, now: Timestamp, request: &OrderRequest) -> Decision {
+    match instance.phase {
+        Phase::Forward if instance.pivot_is_open(plan) => {
+            let message = "the pivot step is under way and its outcome decides: cancel is refused until it is known";
+            return rejected(Refusal::PastPivot, message);
+        }
+        Phase::Forward => {}
+        Phase::Failing(_) => {
+            let code = instance.failure().map(|failure| failure.code.as_str()).unwrap_or_default();
+            let message = format!("`{}` fails already with `{code}` and is being taken back", instance.id);
+            return rejected(Refusal::Compensating, message);
+        }
+        _ => {
+            let message = format!("`{}` is behind its point of no return: it can only go forward", instance.id);
+            return rejected(Refusal::PastPivot, message);
+        }
+    }
+    let mut draft = Draft::new(plan, instance, now);
+    draft.emit(ordered(request));
+    draft.fail(ROOT, Words { message: request.reason.clone(), ..Words::code("cancelled") });
+    draft.finish()
+}
+
+fn retry(plan: &Plan, instance: &Instance, now: Timestamp, request: &OrderRequest, step: Option<&Place>) -> Decision {
+    let only = match step.map(|place| plan.find(place)) {
+        Some(None) => return unknown_step(plan, step),
+        Some(Some(node)) => Some(node),
+        None => None,
+    };
+    let nodes: Vec<NodeId> = instance
+        .states()
+        .filter(|(node, state)| only.is_none_or(|only| only == *node) && can_be_retried(state))
+        .map(|(node, _)| node)
+        .collect();
+    if nodes.is_empty() {
+        let message = match step {
+            Some(place) => format!("`{place}` {}: there is nothing to repeat", standing(instance, only)),
+            None => format!("nothing in `{}` is stuck or pauses: there is nothing to repeat", instance.id),
+        };
+        return rejected(Refusal::NotStuck, message);
+    }
+    let mut draft = Draft::new(plan, instance, now);
+    draft.emit(ordered(request));
+    for node in nodes {
+        match draft.instance.state(node) {
+            Some(State::Halted(_)) if node == ROOT => draft.complete(),
+            Some(State::Halted(_)) => draft.enter(node),
+            _ => {
+                draft.stimulate(node, Stimulus::RetryOrdered, Words::default());
+            }
+        }
+    }
+    draft.finish()
+}
+
+fn can_be_retried(state: &State) -> bool {
+    match state {
+        State::Doing(attempt) | State::Undoing(attempt, _) => matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_)),
+        State::Halted(_) => true,
+        _ => false,
+    }
+}
+
+fn resolve(
+    plan: &Plan,
+    instance: &Instance,
+    now: Timestamp,
+    request: &OrderRequest,
+    (place, direction, outcome): (&Place, Direction, &Outcome),
+) -> Decision {
+    let Some((node, work)) = plan.find(place).and_then(|node| Some((node, plan.work(node)?))) else {
+        return unknown_step(plan, Some(place));
+    };
+    let attempt = match (direction, instance.state(node)) {
+        (Direction::Do, Some(State::Doing(attempt))) | (Direction::Undo, Some(State::Undoing(attempt, _))) => attempt,
+        (Direction::Do | Direction::Undo, _) => {
+            let message = format!("`{place}` {}: there is nothing to resolve", standing(instance, Some(node)));
+            return rejected(Refusal::NotStuck, message);
+        }
+    };
+    let waits = matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_) | Wait::Pending(_));
+    let shown_stuck = instance.state(node).is_some_and(|state| is_stuck(plan, node, state));
+    if !waits && !shown_stuck {
+        let message =
+            format!("`{place}` has just been called and its answer is awaited: give the order when it is stuck");
+        return rejected(Refusal::NotStuck, message);
+    }
+    let (stimulus, words) = match (direction, outcome) {
+        (_, Outcome::Succeeded { reply }) => match fitting_value(work, direction, reply.as_ref()) {
+            Ok(reply) => (Stimulus::Succeeded, Words { reply, ..Words::default() }),
+            Err(why) => {
+                return rejected(Refusal::Misfit, format!("the reply does not fit the contract of `{place}`: {why}"));
+            }
+        },
+        (Direction::Undo, Outcome::Failed { .. }) => {
+            let message =
+                format!("a compensation cannot fail: leave `{place}` stuck until it is taken back, by hand if need be");
+            return rejected(Refusal::Misfit, message);
+        }
+        (Direction::Do, Outcome::Failed { .. }) if work.class == Class::Retriable => {
+            let message =
+                format!("`{place}` is behind the point of no return and cannot fail: repeat it, or do it by hand");
+            return rejected(Refusal::PastPivot, message);
+        }
+        (Direction::Do, Outcome::Failed { code }) => {
+            let declared = work.action().map(|action| action.command.fails.as_slice()).unwrap_or_default();
+            if !declared.contains(code) {
+                let known = if declared.is_empty() { "none".to_owned() } else { declared.join(", ") };
+                let message = format!("`{place}` cannot fail with `{code}`: its contract declares {known}");
+                return rejected(Refusal::Misfit, message);
+            }
+            (Stimulus::Failed, Words { message: request.reason.clone(), ..Words::code(code) })
+        }
+    };
+    let mut draft = Draft::new(plan, instance, now);
+    draft.emit(ordered(request));
+    draft.stimulate(node, stimulus, words);
+    draft.finish()
+}
+
+fn unknown_step(plan: &Plan, place: Option<&Place>) -> Decision {
+    let place = place.map(Place::as_str).unwrap_or_default();
+    rejected(Refusal::UnknownStep, format!("saga `{}` has no step `{place}`", plan.saga.name))
+}
+
+/// "`x` is being done".
+fn standing(instance: &Instance, node: Option<NodeId>) -> String {
+    match node.and_then(|node| instance.state(node)) {
+        Some(state) => format!("is {}", state.words()),
+        None => "has not begun".to_owned(),
+    }
+}

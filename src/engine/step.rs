@@ -1,0 +1,132 @@
+//! The legal moves of a step: what it does, forward or back, when something comes in.
+//!
+//! [`next`] is the whole table. It looks at nothing but what the step waits for and how persistent it is; times and
+//! counts are [`super::timing`]'s.
+
+use super::instance::Wait;
+
+/// How long a step goes on trying.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Persistence {
+    /// Until its retries are used up; then its outcome is unknown, the step fails and is taken back.
+    Bounded,
+    /// Like `Bounded`, but its scope fails already: no retries any more.
+    Settling,
+    /// For ever: the pivot, whose outcome decides about everything.
+    Pivot,
+    /// Until it succeeds; after its retries a person is asked. Steps behind the pivot, and compensations.
+    UntilDone,
+}
+
+/// What comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stimulus {
+    /// The participant did it.
+    Succeeded,
+    /// The participant refuses.
+    Failed,
+    /// The participant wants the current attempt repeated.
+    Retry,
+    /// The participant works on the current attempt.
+    Pending,
+    /// The participant does not know the command, says its answer to a query.
+    UnknownCommand,
+    /// The time of the wait has come.
+    Due,
+    /// The scope fails.
+    Settle,
+    /// The log refuses the command for good.
+    Undeliverable,
+    /// An operator wants it tried again now.
+    RetryOrdered,
+}
+
+/// What the step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    /// Nothing, and a later state of the step would not listen either.
+    Ignore,
+    /// Nothing yet: the wait goes on.
+    Stay,
+    /// It cannot be: the participant cannot have been asked that yet.
+    Impossible,
+    /// It is done.
+    Succeed,
+    /// It is refused.
+    Refuse,
+    /// Nobody knows; give up.
+    Lose,
+    /// A person must help.
+    Stick,
+    /// Wait for the final answer.
+    Pend,
+    /// Ask what became of it.
+    Ask,
+    /// The next attempt, now.
+    Call,
+    /// The next attempt after a pause, if there is one left; else as the persistence says.
+    Again,
+}
+
+/// Whether the participant can be asked what became of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Queries {
+    /// It answers queries.
+    Answered,
+    /// It does not; a compensation is never asked for either, it is repeated.
+    NotAnswered,
+}
+
+/// The table.
+pub(super) fn next(wait: &Wait, persistence: Persistence, queries: Queries, stimulus: Stimulus) -> Move {
+    use Move::{Again, Ask, Call, Ignore, Impossible, Lose, Pend, Refuse, Stay, Stick, Succeed};
+    use Persistence::{Bounded, Pivot, Settling, UntilDone};
+    use Wait::{Answer, Pause, Pending, Person, Query};
+
+    match (stimulus, wait, persistence) {
+        // The first final answer of any attempt wins, whatever is being waited for.
+        (Stimulus::Succeeded, _, _) => Succeed,
+        (Stimulus::Failed, _, Bounded | Settling | Pivot) => Refuse,
+        (Stimulus::Failed, Person(_), UntilDone) => Ignore,
+        (Stimulus::Failed, Answer(_) | Query(_) | Pause(_) | Pending(_), UntilDone) => Stick,
+
+        // Counts for the current attempt; the next attempt has another number, so a second copy is ignored for ever.
+        (Stimulus::Retry, Answer(_) | Query(_) | Pending(_), _) => Again,
+        (Stimulus::Retry, Pause(_) | Person(_), _) => Ignore,
+
+        // While the scope fails, nobody waits for what may take a day.
+        (Stimulus::Pending, Answer(_) | Query(_) | Pause(_), Settling) => Lose,
+        (Stimulus::Pending, Answer(_) | Query(_) | Pause(_), Bounded | Pivot | UntilDone) => Pend,
+        (Stimulus::Pending, Pending(_) | Person(_), _) => Ignore,
+
+        // Allows a repeat and proves nothing: the command may still be on its way.
+        (Stimulus::UnknownCommand, Query(_), _) => Again,
+        (Stimulus::UnknownCommand, Answer(_), _) => Impossible,
+        (Stimulus::UnknownCommand, Pause(_) | Pending(_) | Person(_), _) => Ignore,
+
+        (Stimulus::Due, Answer(_), Bounded | Pivot | UntilDone) => match queries {
+            Queries::Answered => Ask,
+            Queries::NotAnswered => Again,
+        },
+        (Stimulus::Due, Answer(_), Settling) => Lose,
+        (Stimulus::Due, Query(_), _) => Again,
+        (Stimulus::Due, Pause(_), _) => Call,
+        (Stimulus::Due, Pending(_), Bounded | Settling) => Lose,
+        (Stimulus::Due, Pending(_), Pivot | UntilDone) => Again,
+        (Stimulus::Due, Person(_), _) => Stay,
+
+        // An attempt under way gets its answer or its timeout; nothing new is begun.
+        (Stimulus::Settle, Answer(_) | Query(_) | Person(_), _) => Stay,
+        (Stimulus::Settle, Pause(_) | Pending(_), _) => Lose,
+
+        // It was never sent; an earlier attempt may have been.
+        (Stimulus::Undeliverable, Answer(_), Bounded | Settling) => Lose,
+        (Stimulus::Undeliverable, Answer(_), Pivot) => Again,
+        (Stimulus::Undeliverable, Answer(_), UntilDone) => Stick,
+        (Stimulus::Undeliverable, Query(_), _) => Again,
+        (Stimulus::Undeliverable, Pause(_) | Pending(_) | Person(_), _) => Ignore,
+
+        (Stimulus::RetryOrdered, Pause(_) | Person(_), _) => Call,
+        (Stimulus::RetryOrdered, Answer(_) | Query(_) | Pending(_), _) => Stay,
+    }
+}
