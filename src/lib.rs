@@ -9,15 +9,27 @@
 //!
 //! `ARCHITECTURE.md` has the picture, the invariants and the glossary.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)] // data and remarks go through `cli::out`, which knows pipes
+
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod source;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod diagnostic;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod time;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod json;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod syntax;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod definition;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod plan;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod engine;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod journal;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod wire;
 
 pub mod log;
