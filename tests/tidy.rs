@@ -41,17 +41,31 @@ const LAYERS: &[(&str, Touch)] = &[
 
 /// What a pure layer never names: crates that wait, do I/O or draw randomness.
 const IMPURE_CRATES: &[&str] = &[
-    "tokio", "rusqlite", "axum", "reqwest", "rustls", "clap", "indicatif", "tracing", "tracing_subscriber", "rand", "getrandom",
-    "shell_words", "toml", "futures",
+    "tokio",
+    "rusqlite",
+    "axum",
+    "reqwest",
+    "rustls",
+    "clap",
+    "indicatif",
+    "tracing",
+    "tracing_subscriber",
+    "rand",
+    "getrandom",
+    "shell_words",
+    "toml",
+    "futures",
 ];
 
 /// The most lines of a file of Rust.
 const LINES_MAX: usize = 500;
 
 /// Files that are longer, and why that reads better than two.
-const LONGER: &[(&str, usize, &str)] = &[
-    ("src/syntax/tree.rs", 800, "the whole tree of the language, one type behind the other, is looked up as one table"),
-];
+const LONGER: &[(&str, usize, &str)] = &[(
+    "src/syntax/tree.rs",
+    800,
+    "the whole tree of the language, one type behind the other, is looked up as one table",
+)];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -111,8 +125,13 @@ fn crate_paths(stream: TokenStream, module: &[String], found: &mut dyn FnMut(Vec
         match tree {
             TokenTree::Group(group) => {
                 // `mod name { … }` is one module deeper, so that `super` in it means this one.
-                let inline = match (at.checked_sub(3).and_then(|i| trees.get(i)), at.checked_sub(2).and_then(|i| trees.get(i))) {
-                    (Some(TokenTree::Ident(word)), Some(TokenTree::Ident(name))) if *word == "mod" => Some(name.to_string()),
+                let inline = match (
+                    at.checked_sub(3).and_then(|i| trees.get(i)),
+                    at.checked_sub(2).and_then(|i| trees.get(i)),
+                ) {
+                    (Some(TokenTree::Ident(word)), Some(TokenTree::Ident(name))) if *word == "mod" => {
+                        Some(name.to_string())
+                    }
                     _ => None,
                 };
                 let mut inner = module.to_vec();
@@ -202,7 +221,8 @@ fn a_layer_knows_only_those_above_it() {
 
 #[test]
 fn a_path_is_found_however_it_is_written() {
-    let source = "use crate::{runtime::x, log}; use super::super::cli; m!(crate :: http::y); mod tests { use super::z; }";
+    let source =
+        "use crate::{runtime::x, log}; use super::super::cli; m!(crate :: http::y); mod tests { use super::z; }";
     let mut found = Vec::new();
     let module = ["engine".to_owned(), "apply".to_owned()];
     crate_paths(TokenStream::from_str(source).unwrap(), &module, &mut |path, _| found.push(path.join("::")));
@@ -302,7 +322,9 @@ fn a_file_says_what_it_owns() {
 
 #[test]
 fn every_code_has_a_page_and_a_case() {
-    let cases: String = ["tests"].iter().flat_map(|folder| files(folder, &[".rs", ".snap", ".saga", ".stderr", ".txt"]))
+    let cases: String = ["tests"]
+        .iter()
+        .flat_map(|folder| files(folder, &[".rs", ".snap", ".saga", ".stderr", ".txt"]))
         .filter(|path| !path.ends_with("tidy.rs"))
         .filter_map(|path| fs::read_to_string(root().join(path)).ok())
         .collect();
@@ -350,7 +372,11 @@ fn no_test_file_is_forgotten() {
                     None => vec![folder.join(format!("{name}.rs")), folder.join(name).join("mod.rs")],
                 };
                 for file in tried.into_iter().filter(|file| root().join(file).is_file()) {
-                    let below = if file.ends_with("mod.rs") { file.parent().unwrap().to_owned() } else { file.with_extension("") };
+                    let below = if file.ends_with("mod.rs") {
+                        file.parent().unwrap().to_owned()
+                    } else {
+                        file.with_extension("")
+                    };
                     modules(&file, &below, reached);
                 }
             }
@@ -369,13 +395,21 @@ fn no_test_file_is_forgotten() {
 /// Text files of the project itself; goldens and cases are data.
 fn texts() -> Vec<PathBuf> {
     let ends = &[".rs", ".md", ".toml", ".saga", ".pest", ".py", ".go", ".sh", ".yml", "/run", "/system-packages"];
-    files("", ends).into_iter().filter(|path| !path.starts_with("tests/cases") && !path.ends_with("tests/tidy.rs")).collect()
+    files("", ends)
+        .into_iter()
+        .filter(|path| !path.starts_with("tests/cases") && !path.ends_with("tests/tidy.rs"))
+        .collect()
 }
 
 #[test]
 fn nothing_names_a_machine_or_a_registry() {
     // In pieces, so that this file does not name them either.
-    let words = [["crates", ".io"].concat(), ["npmjs", ".org"].concat(), ["pypi", ".org"].concat(), ["proxy.golang", ".org"].concat()];
+    let words = [
+        ["crates", ".io"].concat(),
+        ["npmjs", ".org"].concat(),
+        ["pypi", ".org"].concat(),
+        ["proxy.golang", ".org"].concat(),
+    ];
     let paths = [["/", "work/"].concat(), ["/", "root/"].concat(), ["/home", "/"].concat(), ["/Users", "/"].concat()];
     let mut broken = Vec::new();
     for path in texts() {

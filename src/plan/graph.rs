@@ -1,1 +1,143 @@
-//! The step graph (petgraph), derived from the plan: order forward and back.
+//! The step graph, derived from the plan: what comes before what.
+//!
+//! Its vertices are the plan's leaves and the points where the flow parts and joins, its edges lead forward. The way
+//! back is its mirror image: if `a` is before `b`, then the compensation of `b` ends before that of `a` begins. It is
+//! never larger than a few times the plan, since what starts at once hangs on one point and not on each other.
+
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::{Dfs, EdgeRef};
+
+use super::{Kind, NodeId, Plan, ROOT};
+
+/// A point of the flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vertex {
+    /// Where an instance begins.
+    Start,
+    /// Where it ends completed.
+    End,
+    /// A leaf of the plan: a step, a `pivot`, a `sleep`, a `let`, a `fail`.
+    Leaf(NodeId),
+    /// A `when`: the flow takes one way.
+    Choice(NodeId),
+    /// A `parallel` begins: the flow takes all ways.
+    Fork(NodeId),
+    /// A `parallel` ends.
+    Join(NodeId),
+}
+
+/// A way from one point to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// Always.
+    Then,
+    /// If the `when` takes this arm, from 0.
+    Arm(NodeId, u32),
+    /// If no arm of the `when` holds.
+    Otherwise(NodeId),
+}
+
+/// The flow of one plan.
+#[derive(Debug)]
+pub struct StepGraph {
+    graph: DiGraph<Vertex, Edge>,
+    leaves: Vec<(NodeId, NodeIndex)>,
+}
+
+/// Loose ends: where the flow stands, and on which way it leaves from there.
+type Ends = Vec<(NodeIndex, Edge)>;
+
+impl StepGraph {
+    /// Derives the flow of `plan`.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let mut this = Self { graph: DiGraph::new(), leaves: Vec::new() };
+        let start = this.graph.add_node(Vertex::Start);
+        let ends = this.node(plan, ROOT, vec![(start, Edge::Then)]);
+        this.point(Vertex::End, ends);
+        this.leaves.sort_unstable();
+        this
+    }
+
+    /// All points, in reading order.
+    pub fn vertices(&self) -> impl Iterator<Item = (usize, Vertex)> {
+        self.graph.node_indices().zip(self.graph.node_weights()).map(|(index, vertex)| (index.index(), *vertex))
+    }
+
+    /// All ways, in the order of the points that they lead to.
+    pub fn edges(&self) -> impl Iterator<Item = (usize, usize, Edge)> {
+        self.graph.node_indices().flat_map(move |to| {
+            let mut into: Vec<_> = self.graph.edges_directed(to, Direction::Incoming).collect();
+            into.sort_unstable_by_key(petgraph::graph::EdgeReference::id);
+            into.into_iter().map(move |edge| (edge.source().index(), to.index(), *edge.weight()))
+        })
+    }
+
+    /// Whether the definition puts `a` before `b`: every way to `b` that passes `a` has `a` ended first. Neither is
+    /// before the other where they stand in sibling branches. Takes time in proportion to the plan.
+    #[must_use]
+    pub fn is_before(&self, a: NodeId, b: NodeId) -> bool {
+        let (Some(a), Some(b)) = (self.leaf(a), self.leaf(b)) else { return false };
+        let mut behind = Dfs::new(&self.graph, a);
+        while let Some(reached) = behind.next(&self.graph) {
+            if reached == b && reached != a {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn leaf(&self, node: NodeId) -> Option<NodeIndex> {
+        let at = self.leaves.binary_search_by_key(&node, |(id, _)| *id).ok()?;
+        self.leaves.get(at).map(|(_, index)| *index)
+    }
+
+    /// Adds a point behind `ends`.
+    fn point(&mut self, vertex: Vertex, ends: Ends) -> NodeIndex {
+        let index = self.graph.add_node(vertex);
+        for (from, edge) in ends {
+            self.graph.add_edge(from, index, edge);
+        }
+        index
+    }
+
+    /// Adds what a node of the plan does behind `ends`. A tree is at most 64 deep, so this may recurse.
+    fn node(&mut self, plan: &Plan, id: NodeId, ends: Ends) -> Ends {
+        match &plan.node(id).kind {
+            Kind::Scope(children) | Kind::Sequence(children) => {
+                children.iter().fold(ends, |ends, child| self.node(plan, *child, ends))
+            }
+            Kind::Parallel(children) => {
+                let fork = self.point(Vertex::Fork(id), ends);
+                let branches: Vec<Ends> =
+                    children.iter().map(|child| self.node(plan, *child, vec![(fork, Edge::Then)])).collect();
+                let join = self.point(Vertex::Join(id), branches.concat());
+                vec![(join, Edge::Then)]
+            }
+            Kind::Choice { arms, otherwise } => {
+                let choice = self.point(Vertex::Choice(id), ends);
+                let mut ways: Ends = Vec::new();
+                for (number, (_, arm)) in (0u32..).zip(arms) {
+                    ways.extend(self.node(plan, *arm, vec![(choice, Edge::Arm(id, number))]));
+                }
+                ways.extend(self.node(plan, *otherwise, vec![(choice, Edge::Otherwise(id))]));
+                ways
+            }
+            Kind::Fail { .. } => {
+                self.add_leaf(id, ends);
+                Vec::new()
+            }
+            Kind::Step(_) | Kind::Pivot | Kind::Sleep(_) | Kind::Let(_) => {
+                let leaf = self.add_leaf(id, ends);
+                vec![(leaf, Edge::Then)]
+            }
+        }
+    }
+
+    fn add_leaf(&mut self, id: NodeId, ends: Ends) -> NodeIndex {
+        let index = self.point(Vertex::Leaf(id), ends);
+        self.leaves.push((id, index));
+        index
+    }
+}

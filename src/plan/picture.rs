@@ -1,1 +1,277 @@
-//! Pictures of a plan: Mermaid and DOT.
+//! Pictures of a plan as text, in Mermaid and in DOT.
+//!
+//! Both show the same: the flow forward, compensations beside their steps with dashed lines, the point of no return
+//! with a double border, the ways of a `when` with the conditions as their author wrote them, a colour for each
+//! participant. The same plan gives the same text, so that a picture in a document can be compared with its source.
+
+use std::fmt::Write as _;
+
+use compact_str::CompactString;
+
+use super::graph::{Edge, StepGraph, Vertex};
+use super::{Class, Kind, NodeId, Plan};
+use crate::definition::{Invocation, Sleep};
+use crate::source::{Sources, Span};
+
+/// Fill and border of each participant, by its first appearance; a ninth begins again. Chosen to be told apart by
+/// people who do not see all colours, and to be read in print.
+const COLOURS: [(&str, &str); 8] = [
+    ("#cfe2f3", "#2b6ca3"),
+    ("#fce5cd", "#b45f06"),
+    ("#d9ead3", "#38761d"),
+    ("#ead1dc", "#a64d79"),
+    ("#fff2cc", "#bf9000"),
+    ("#d9d2e9", "#674ea7"),
+    ("#d0e0e3", "#45818e"),
+    ("#eeeeee", "#666666"),
+];
+
+/// The longest condition that is drawn, in characters; the rest is in the source.
+const CONDITION_MAX: usize = 60;
+
+/// The plan as a Mermaid flowchart.
+#[must_use]
+pub fn mermaid(plan: &Plan, sources: &Sources) -> String {
+    let picture = Picture::new(plan, sources);
+    let mut text = String::from("flowchart TD\n");
+    for shape in &picture.shapes {
+        let label = shape.lines.iter().map(|line| mermaid_text(line)).collect::<Vec<_>>().join("<br/>");
+        let (open, close) = match shape.form {
+            Form::End => ("([", "])"),
+            Form::Step | Form::Compensation => ("[", "]"),
+            Form::Pivot => ("[[", "]]"),
+            Form::Choice => ("{", "}"),
+            Form::Point => ("((", "))"),
+            Form::Aside => ("(", ")"),
+            Form::Fail => (">", "]"),
+        };
+        let class = shape.class();
+        let _ = writeln!(text, "  {}{open}\"{label}\"{close}{class}", shape.id, class = class_suffix(class.as_deref()));
+    }
+    for line in &picture.lines {
+        let arrow = match (line.back, line.label.as_deref()) {
+            (true, _) => "-.->".to_owned(),
+            (false, None) => "-->".to_owned(),
+            (false, Some(label)) => format!("-->|\"{}\"|", mermaid_text(label)),
+        };
+        let _ = writeln!(text, "  {} {arrow} {}", line.from, line.to);
+    }
+    for (number, (_, (fill, border))) in picture.participants.iter().zip(COLOURS.iter().cycle()).enumerate() {
+        let _ = writeln!(text, "  classDef p{number} fill:{fill},stroke:{border},color:#000");
+        let dashed = "stroke-dasharray:4 3";
+        let _ = writeln!(text, "  classDef u{number} fill:#fff,stroke:{border},color:#000,{dashed}");
+    }
+    text
+}
+
+fn class_suffix(class: Option<&str>) -> String {
+    class.map(|class| format!(":::{class}")).unwrap_or_default()
+}
+
+/// The plan as a DOT digraph.
+#[must_use]
+pub fn dot(plan: &Plan, sources: &Sources) -> String {
+    let picture = Picture::new(plan, sources);
+    let mut text = format!("digraph \"{}\" {{\n", dot_text(&plan.saga.name));
+    text.push_str("  node [fontname=\"Helvetica\" fontsize=11 style=filled fillcolor=white]\n");
+    text.push_str("  edge [fontname=\"Helvetica\" fontsize=10]\n");
+    for shape in &picture.shapes {
+        let label = shape.lines.iter().map(|line| dot_text(line)).collect::<Vec<_>>().join("\\n");
+        let form = match shape.form {
+            Form::End => "shape=oval",
+            Form::Step => "shape=box",
+            Form::Compensation => "shape=box style=dashed",
+            Form::Pivot => "shape=box peripheries=2",
+            Form::Choice => "shape=diamond",
+            Form::Point => "shape=point width=0.12",
+            Form::Aside => "shape=box style=\"rounded,filled\"",
+            Form::Fail => "shape=octagon",
+        };
+        let colour = match (shape.participant.and_then(|number| COLOURS.iter().cycle().nth(number)), shape.form) {
+            (Some((_, border)), Form::Compensation) => format!(" color=\"{border}\""),
+            (Some((fill, border)), _) => format!(" fillcolor=\"{fill}\" color=\"{border}\""),
+            (None, _) => String::new(),
+        };
+        let _ = writeln!(text, "  {} [label=\"{label}\" {form}{colour}]", shape.id);
+    }
+    for line in &picture.lines {
+        let mut attributes = Vec::new();
+        if let Some(label) = &line.label {
+            attributes.push(format!("label=\"{}\"", dot_text(label)));
+        }
+        if line.back {
+            attributes.push("style=dashed constraint=false".to_owned());
+        }
+        let attributes = if attributes.is_empty() { String::new() } else { format!(" [{}]", attributes.join(" ")) };
+        let _ = writeln!(text, "  {} -> {}{attributes}", line.from, line.to);
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// What is drawn, whichever way.
+struct Picture {
+    shapes: Vec<Shape>,
+    lines: Vec<Line>,
+    participants: Vec<CompactString>,
+}
+
+struct Shape {
+    id: String,
+    form: Form,
+    lines: Vec<String>,
+    /// Number in [`Picture::participants`].
+    participant: Option<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Start and end.
+    End,
+    Step,
+    Pivot,
+    Compensation,
+    Choice,
+    /// Where a `parallel` parts or joins.
+    Point,
+    /// `let`, `sleep`, a step that only undoes.
+    Aside,
+    Fail,
+}
+
+struct Line {
+    from: String,
+    to: String,
+    label: Option<String>,
+    /// To a compensation.
+    back: bool,
+}
+
+impl Shape {
+    fn class(&self) -> Option<String> {
+        let kind = if self.form == Form::Compensation { "u" } else { "p" };
+        self.participant.map(|number| format!("{kind}{number}"))
+    }
+}
+
+impl Picture {
+    fn new(plan: &Plan, sources: &Sources) -> Self {
+        let graph = StepGraph::new(plan);
+        let mut this = Self { shapes: Vec::new(), lines: Vec::new(), participants: Vec::new() };
+        for (index, vertex) in graph.vertices() {
+            this.vertex(plan, sources, index, vertex);
+        }
+        let shown = graph.edges().map(|(from, to, edge)| Line {
+            from: format!("n{from}"),
+            to: format!("n{to}"),
+            label: label(plan, sources, edge),
+            back: false,
+        });
+        // The flow first: a reader of the text meets compensations behind it.
+        let back = std::mem::take(&mut this.lines);
+        this.lines = shown.chain(back).collect();
+        this
+    }
+
+    fn vertex(&mut self, plan: &Plan, sources: &Sources, index: usize, vertex: Vertex) {
+        let id = format!("n{index}");
+        let (form, lines) = match vertex {
+            Vertex::Start => (Form::End, vec![plan.saga.name.to_string()]),
+            Vertex::End => (Form::End, vec!["completed".to_owned()]),
+            Vertex::Fork(_) | Vertex::Join(_) => (Form::Point, vec![" ".to_owned()]),
+            Vertex::Choice(_) => (Form::Choice, vec!["when".to_owned()]),
+            Vertex::Leaf(node) => return self.leaf(plan, sources, id, node),
+        };
+        self.shapes.push(Shape { id, form, lines, participant: None });
+    }
+
+    fn leaf(&mut self, plan: &Plan, sources: &Sources, id: String, node: NodeId) {
+        let place = plan.node(node).place.to_string();
+        let (form, lines) = match &plan.node(node).kind {
+            Kind::Step(work) => {
+                let form = match (work.class, work.action()) {
+                    (Class::Pivot, _) => Form::Pivot,
+                    (Class::Compensatable | Class::Retriable, Some(_)) => Form::Step,
+                    (Class::Compensatable | Class::Retriable, None) => Form::Aside,
+                };
+                let participant = work.action().map(|action| self.participant(action));
+                let lines = std::iter::once(place).chain(work.action().map(called)).collect();
+                self.shapes.push(Shape { id: id.clone(), form, lines, participant });
+                if let Some(compensation) = work.compensation() {
+                    let participant = Some(self.participant(compensation));
+                    let undo = format!("{id}u");
+                    let lines = vec![called(compensation)];
+                    self.shapes.push(Shape { id: undo.clone(), form: Form::Compensation, lines, participant });
+                    self.lines.push(Line { from: id, to: undo, label: None, back: true });
+                }
+                return;
+            }
+            Kind::Pivot => (Form::Pivot, vec!["pivot".to_owned()]),
+            Kind::Sleep(Sleep::For(until)) => (Form::Aside, vec![format!("sleep {}", written(sources, until.span))]),
+            Kind::Sleep(Sleep::Until(until)) => {
+                (Form::Aside, vec![format!("sleep until {}", written(sources, until.span))])
+            }
+            Kind::Let(value) => (Form::Aside, vec![format!("let {place} = {}", written(sources, value.span))]),
+            Kind::Fail { code, .. } => (Form::Fail, vec![format!("fail \"{code}\"")]),
+            // The graph has no leaf of these kinds.
+            Kind::Scope(_) | Kind::Sequence(_) | Kind::Parallel(_) | Kind::Choice { .. } => (Form::Aside, vec![place]),
+        };
+        self.shapes.push(Shape { id, form, lines, participant: None });
+    }
+
+    fn participant(&mut self, invocation: &Invocation) -> usize {
+        let name = &invocation.participant.name;
+        self.participants.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.participants.push(name.clone());
+            self.participants.len() - 1
+        })
+    }
+}
+
+fn called(invocation: &Invocation) -> String {
+    format!("{}.{}", invocation.participant.name, invocation.command.name)
+}
+
+fn label(plan: &Plan, sources: &Sources, edge: Edge) -> Option<String> {
+    match edge {
+        Edge::Then => None,
+        Edge::Otherwise(_) => Some("otherwise".to_owned()),
+        Edge::Arm(node, number) => match &plan.node(node).kind {
+            Kind::Choice { arms, .. } => {
+                arms.get(number as usize).map(|(condition, _)| written(sources, condition.span))
+            }
+            _ => None,
+        },
+    }
+}
+
+/// The source text of a span on one line, cut where it is long.
+fn written(sources: &Sources, span: Span) -> String {
+    let text = sources.get(span.file).and_then(|file| file.text.get(span.range())).unwrap_or_default();
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(CONDITION_MAX) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
+/// Inside a quoted label; Mermaid has entities with `#`.
+fn mermaid_text(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '#' => safe.push_str("#35;"),
+            '"' => safe.push_str("#quot;"),
+            '<' => safe.push_str("#lt;"),
+            '>' => safe.push_str("#gt;"),
+            '&' => safe.push_str("#amp;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+/// Inside a quoted string of DOT.
+fn dot_text(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}
