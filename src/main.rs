@@ -1,1 +1,3 @@
+//! The binary: arguments in, an exit code out.
+
 fn main() {}

@@ -1,4 +1,6 @@
 //! The integration tests, one binary: a `mod` for each area. `tidy` refuses a file that nobody includes.
 
+#![cfg(test)] // so that clippy takes all of it, not the `#[test]` functions alone, for tests
+
 mod definition;
 mod tidy;

@@ -301,7 +301,7 @@ fn a_file_is_of_one_subject() {
     }
     for (name, _, why) in LONGER {
         assert!(!why.is_empty(), "{name} is longer without a reason");
-        let lines = root().join(name).exists().then(|| read(Path::new(name)).lines().count()).unwrap_or_default();
+        let lines = if root().join(name).exists() { read(Path::new(name)).lines().count() } else { 0 };
         if lines <= LINES_MAX {
             broken.push(format!("{name} has {lines} lines and needs no exception any more"));
         }
