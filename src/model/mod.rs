@@ -1,0 +1,4 @@
+//! Runs definitions without a world: scenarios in virtual time, on the engine that runs in production.
+
+pub mod world;
+pub mod scenario;

@@ -1,0 +1,319 @@
+//! A scenario in virtual time: the engine, the scenario's participants, and a clock that jumps.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::world::{World, names};
+use crate::definition::{Called, Expect, ExpectKind, HappeningKind, Scenario};
+use crate::engine::{
+    self, Command, Decision, Direction, Effect, Event, Input, Instance, InstanceId, Order, OrderRequest, Phase,
+    RequestId, Run, Start, Summary,
+};
+use crate::json::Json;
+use crate::plan::{Kind, NodeId, Plan};
+use crate::source::Span;
+use crate::time::Timestamp;
+
+/// When every scenario starts: a fixed instant, so that a scenario always gives the same trace.
+pub const START: Timestamp = Timestamp(1_767_225_600_000); // 2026-01-01T00:00:00Z
+
+/// The most inputs of one scenario. A saga has at most 10,000 statements with at most 1,000 retries each, but none
+/// that a person writes a scenario for comes near this.
+const INPUTS_MAX: u32 = 200_000;
+
+/// What came of a scenario.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How the instance stood at the end.
+    pub summary: Summary,
+    /// What happened, and how long after the start.
+    pub trace: Vec<(Duration, Event)>,
+    /// What departed from the expectations; empty if the scenario holds.
+    pub departures: Vec<Departure>,
+}
+
+/// An expectation that was not met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// The expectation, or the happening that never came about.
+    pub span: Span,
+    /// What the scenario says.
+    pub expected: String,
+    /// What happened.
+    pub found: String,
+}
+
+/// Runs a scenario of the plan's saga.
+#[must_use]
+pub fn run(plan: &Plan, scenario: &Scenario) -> Report {
+    let mut stage = Stage::new(plan, scenario);
+    let given = scenario.given.as_deref().unwrap_or("{}");
+    let trouble = match Json::parse(given) {
+        Ok(input) => stage.play(input),
+        Err(error) => Some(format!("the input cannot be used: failed to {error}")),
+    };
+    stage.report(scenario, trouble)
+}
+
+struct Stage<'a> {
+    plan: &'a Plan,
+    instance: Instance,
+    world: World,
+    now: Timestamp,
+    trace: Vec<(Duration, Event)>,
+    /// Cancels that are still to come, with the happening's number.
+    cancels: BTreeSet<(Timestamp, usize)>,
+}
+
+impl<'a> Stage<'a> {
+    fn new(plan: &'a Plan, scenario: &Scenario) -> Self {
+        let id = InstanceId::try_from("scenario").expect("a short word is an id");
+        let cancels = scenario.happenings.iter().enumerate().filter_map(|(index, happening)| match happening.kind {
+            HappeningKind::Cancelled(after) => Some((START.after(after), index)),
+            HappeningKind::Answer { .. } => None,
+        });
+        Self {
+            plan,
+            instance: Instance::new(id, Run(START.0), plan),
+            world: World::new(Some(scenario)),
+            now: START,
+            trace: Vec::new(),
+            cancels: cancels.collect(),
+        }
+    }
+
+    /// Plays to the end, or until it waits for a person. Says what kept it from that.
+    fn play(&mut self, input: Json) -> Option<String> {
+        let mut inbox = VecDeque::from([Input::Start(Start { input, reply_to: None, traceparent: None })]);
+        for _ in 0..INPUTS_MAX {
+            let input = self.cancel_now().or_else(|| inbox.pop_front()).or_else(|| self.next_input())?;
+            match engine::decide(self.plan, &self.instance, self.now, &input) {
+                Decision::Nothing => {}
+                Decision::Rejected(rejection) => {
+                    if matches!(input, Input::Start(_)) {
+                        return Some(rejection.message);
+                    }
+                }
+                Decision::Change(change) => {
+                    self.instance.apply(self.plan, &change).expect("what is decided can be applied");
+                    for effect in engine::caused(self.plan, &self.instance, &change) {
+                        if let Effect::Command(command) = effect {
+                            inbox.extend(self.ask(&command));
+                        }
+                    }
+                    let passed = self.now.since(START);
+                    self.trace.extend(change.events.into_iter().map(|event| (passed, event)));
+                }
+            }
+        }
+        Some(format!("it had not ended after {INPUTS_MAX} inputs"))
+    }
+
+    fn ask(&mut self, command: &Command) -> Option<Input> {
+        self.world.answer(self.plan, command).map(Input::Reply)
+    }
+
+    /// A cancel whose time has come goes before answers of the same instant: who cancels at the start does not mean
+    /// a saga that has ended.
+    fn cancel_now(&mut self) -> Option<Input> {
+        let (at, index) = self.cancels.first().copied()?;
+        if at > self.now || self.instance.phase == Phase::New {
+            return None;
+        }
+        self.cancels.remove(&(at, index));
+        let request = RequestId::try_from(format!("cancel {index}").as_str()).ok()?;
+        Some(Input::Order(OrderRequest { request, order: Order::Cancel, by: None, reason: None }))
+    }
+
+    /// What time brings next, once everybody has answered.
+    fn next_input(&mut self) -> Option<Input> {
+        if self.instance.has_ended() || self.instance.phase == Phase::New {
+            return None;
+        }
+        let cancel = self.cancels.first().copied();
+        // A pivot step that is stuck goes on for ever; the scenario has seen enough.
+        let due = match self.instance.summary(self.plan) {
+            Summary::Stuck if self.instance.pivot_is_open(self.plan) => None,
+            _ => self.instance.next_due(self.plan),
+        };
+        match (due, cancel) {
+            (due, Some((at, _))) if due.is_none_or(|due| at <= due) => {
+                self.now = self.now.max(at);
+                self.cancel_now()
+            }
+            (Some(due), _) => {
+                self.now = self.now.max(due);
+                Some(Input::Due)
+            }
+            (None, _) => None,
+        }
+    }
+
+    fn report(self, scenario: &Scenario, trouble: Option<String>) -> Report {
+        let plan = self.plan;
+        let summary = self.instance.summary(plan);
+        let mut never: Vec<usize> = self.world.idle();
+        never.extend(self.cancels.iter().map(|(_, index)| *index));
+        never.sort_unstable();
+        let mut departures: Vec<Departure> = Vec::new();
+        if let Some(trouble) = trouble {
+            let expected = "a run of the saga".to_owned();
+            departures.push(Departure { span: scenario.span, expected, found: trouble });
+        } else {
+            let never = never.iter().filter_map(|index| scenario.happenings.get(*index)).map(|happening| Departure {
+                span: happening.span,
+                expected: "this happens".to_owned(),
+                found: "it never came about".to_owned(),
+            });
+            departures.extend(never);
+            departures.extend(scenario.expects.iter().filter_map(|expect| self.departure(expect, summary)));
+        }
+        Report { summary, trace: self.trace, departures }
+    }
+
+    fn departure(&self, expect: &Expect, summary: Summary) -> Option<Departure> {
+        let found = || self.outcome(summary);
+        let (expected, found) = match &expect.kind {
+            ExpectKind::Completed(wanted) => match (&self.instance.phase, wanted) {
+                (Phase::Completed(_), None) => return None,
+                (Phase::Completed(output), Some(wanted)) if agrees(wanted, output.get()) => return None,
+                (_, None) => ("completed".to_owned(), found()),
+                (_, Some(wanted)) => (format!("completed {wanted}"), found()),
+            },
+            ExpectKind::Compensated(code) => match (&self.instance.phase, code) {
+                (Phase::Compensated(_), None) => return None,
+                (Phase::Compensated(failure), Some(code)) if failure.code == *code => return None,
+                (_, None) => ("compensated".to_owned(), found()),
+                (_, Some(code)) => (format!("compensated \"{code}\""), found()),
+            },
+            ExpectKind::Stuck(called) => {
+                if self.is_stuck_at(called) {
+                    return None;
+                }
+                (format!("stuck {}", shown(called)), found())
+            }
+            ExpectKind::Calls(wanted) => {
+                let calls = self.calls();
+                let found = listed(&calls);
+                if let Some(pair) = self.out_of_order(wanted) {
+                    (listed(wanted), format!("{found}; the definition orders {pair}"))
+                } else if same_calls(wanted, &calls) {
+                    return None;
+                } else {
+                    (listed(wanted), found)
+                }
+            }
+        };
+        Some(Departure { span: expect.span, expected, found })
+    }
+
+    fn outcome(&self, summary: Summary) -> String {
+        match &self.instance.phase {
+            Phase::Completed(output) => format!("completed {output}"),
+            Phase::Compensated(failure) => format!("compensated \"{}\" at `{}`", failure.code, failure.step),
+            _ => match self.instance.stuck(self.plan).as_slice() {
+                [] => summary.to_string(),
+                stuck => {
+                    let undo = if self.instance.failure().is_some() { "undo " } else { "" };
+                    let places: Vec<String> = stuck.iter().map(|place| format!("{undo}{place}")).collect();
+                    format!("stuck {}", places.join(", "))
+                }
+            },
+        }
+    }
+
+    fn is_stuck_at(&self, called: &Called) -> bool {
+        let is_undo = self.instance.failure().is_some();
+        called.undo == is_undo && self.instance.stuck(self.plan).iter().any(|place| names(&called.step, place))
+    }
+
+    /// Steps called and undone, each once however often it was attempted, in the order of their first attempts.
+    fn calls(&self) -> Vec<Called> {
+        let first = |event: &Event| match event {
+            Event::Called { at, work, attempt: 1, .. } => {
+                Some(Called { undo: *work == Direction::Undo, step: at.clone() })
+            }
+            _ => None,
+        };
+        self.trace.iter().filter_map(|(_, event)| first(event)).collect()
+    }
+
+    /// Two calls that the list has in an order which the definition forbids.
+    fn out_of_order(&self, calls: &[Called]) -> Option<String> {
+        for (index, later) in calls.iter().enumerate() {
+            for earlier in calls.iter().take(index) {
+                if self.must_precede(later, earlier) {
+                    return Some(format!("{} before {}", shown(later), shown(earlier)));
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether the definition has `one` before `other` whenever both happen.
+    fn must_precede(&self, one: &Called, other: &Called) -> bool {
+        let ordered = |one: &Called, other: &Called| match (self.plan.find(&one.step), self.plan.find(&other.step)) {
+            (Some(one), Some(other)) => precedes(self.plan, one, other),
+            _ => false,
+        };
+        match (one.undo, other.undo) {
+            (false, false) => ordered(one, other),
+            (true, true) => ordered(other, one),
+            (false, true) => true,
+            (true, false) => false,
+        }
+    }
+}
+
+/// Whether the flow ends `one` before it enters `other`.
+fn precedes(plan: &Plan, one: NodeId, other: NodeId) -> bool {
+    let path = |node: NodeId| {
+        let mut path: Vec<NodeId> = std::iter::successors(Some(node), |node| plan.node(*node).parent).collect();
+        path.reverse();
+        path
+    };
+    let (one, other) = (path(one), path(other));
+    let Some(fork) = one.iter().zip(&other).position(|(one, other)| one != other) else { return false };
+    let around = fork.checked_sub(1).and_then(|index| one.get(index));
+    let in_sequence = around.is_some_and(|node| matches!(plan.node(*node).kind, Kind::Scope(_) | Kind::Sequence(_)));
+    in_sequence && one.get(fork) < other.get(fork)
+}
+
+fn same_calls(wanted: &[Called], found: &[Called]) -> bool {
+    let mut left: Vec<&Called> = found.iter().collect();
+    let all_found = wanted.iter().all(|wanted| {
+        let index = left.iter().position(|found| found.undo == wanted.undo && names(&wanted.step, &found.step));
+        index.map(|index| left.remove(index)).is_some()
+    });
+    all_found && left.is_empty()
+}
+
+fn shown(called: &Called) -> String {
+    let undo = if called.undo { "undo " } else { "" };
+    format!("{undo}{}", called.step)
+}
+
+fn listed(calls: &[Called]) -> String {
+    if calls.is_empty() {
+        return "calls nothing".to_owned();
+    }
+    format!("calls {}", calls.iter().map(shown).collect::<Vec<_>>().join(", "))
+}
+
+/// Whether the output has all that is wanted of it.
+fn agrees(wanted: &str, output: &str) -> bool {
+    fn part(wanted: &Value, found: &Value) -> bool {
+        match (wanted, found) {
+            (Value::Object(wanted), Value::Object(found)) => {
+                wanted.iter().all(|(key, wanted)| found.get(key).map_or(wanted.is_null(), |found| part(wanted, found)))
+            }
+            (wanted, found) => wanted == found,
+        }
+    }
+    match (serde_json::from_str(wanted), serde_json::from_str(output)) {
+        (Ok(wanted), Ok(output)) => part(&wanted, &output),
+        _ => false,
+    }
+}
