@@ -3,4 +3,5 @@
 #![cfg(test)] // so that clippy takes all of it, not the `#[test]` functions alone, for tests
 
 mod definition;
+mod embedded;
 mod tidy;

@@ -9,6 +9,8 @@
 //! a report that carries its ticket. An adapter owns buffering, batching and its threads. It does not own any rule of
 //! `docs/protocol.md`: it may lose, double and reorder what it has not acknowledged, and it must keep what it has.
 
+pub mod embedded;
+
 use std::sync::Arc;
 
 use crate::time::Timestamp;

@@ -1,0 +1,165 @@
+//! The framing of a batch: how the records of one row of `batch` lie in its column `records`.
+//!
+//! Records follow one another without padding. All numbers are unsigned LEB128, all texts UTF-8:
+//!
+//! ```text
+//! record  = later key headers payload
+//! later   = milliseconds between the row's `at` and this record's append time
+//! key     = length bytes
+//! headers = count { name value }          name, value = length bytes
+//! payload = length bytes
+//! ```
+//!
+//! The record at position i has the offset `first + i`. The row's `crc` is the CRC-32 (IEEE) of the whole blob. A
+//! blob that does not read to its exact end with its exact count is damaged: nothing here guesses or skips.
+
+use std::sync::Arc;
+
+use crate::time::Timestamp;
+use crate::wire::Message;
+
+/// A record's append time and message.
+pub(super) type Entry = (Timestamp, Message);
+
+/// Appends one record to a blob whose row has the append time `at`.
+pub(super) fn encode(blob: &mut Vec<u8>, at: Timestamp, appended: Timestamp, message: &Message) {
+    number(blob, appended.0.saturating_sub(at.0));
+    bytes(blob, message.key.as_bytes());
+    number(blob, message.headers.len() as u64);
+    for (name, value) in &message.headers {
+        bytes(blob, name.as_bytes());
+        bytes(blob, value.as_bytes());
+    }
+    bytes(blob, &message.payload);
+}
+
+/// What a record takes in a blob, within a few bytes: for budgets.
+pub(super) fn size(message: &Message) -> usize {
+    let headers: usize = message.headers.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    message.key.len() + message.payload.len() + headers + 10
+}
+
+/// Reads a whole blob of `count` records; `None` if it is anything else.
+pub(super) fn decode(mut blob: &[u8], at: Timestamp, count: u64, names: &mut Names) -> Option<Vec<Entry>> {
+    // A record takes at least four bytes, so a damaged count cannot make us reserve more than the blob's own size.
+    let mut entries = Vec::with_capacity(usize::try_from(count).ok()?.min(blob.len() / 4));
+    for _ in 0..count {
+        let appended = Timestamp(at.0.checked_add(take_number(&mut blob)?)?);
+        let key = Arc::from(take_text(&mut blob)?);
+        let headers = take_number(&mut blob)?;
+        let mut list = Vec::with_capacity(usize::try_from(headers).ok()?.min(blob.len() / 2));
+        for _ in 0..headers {
+            let name = names.get(take_text(&mut blob)?);
+            list.push((name, Box::from(take_text(&mut blob)?)));
+        }
+        let payload = Box::from(take_bytes(&mut blob)?);
+        entries.push((appended, Message { key, headers: list, payload }));
+    }
+    blob.is_empty().then_some(entries)
+}
+
+/// Names of headers, each held once: there are about twenty of them in a whole log.
+#[derive(Debug, Default)]
+pub(super) struct Names(Vec<Arc<str>>);
+
+/// Beyond so many different names they are not shared any more: somebody makes them up.
+const NAMES_MAX: usize = 64;
+
+impl Names {
+    fn get(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.iter().find(|known| ***known == *name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = Arc::from(name);
+        if self.0.len() < NAMES_MAX {
+            self.0.push(Arc::clone(&name));
+        }
+        name
+    }
+}
+
+fn number(blob: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        blob.push(low_bits(value) | 0x80);
+        value >>= 7;
+    }
+    blob.push(low_bits(value));
+}
+
+fn low_bits(value: u64) -> u8 {
+    u8::try_from(value & 0x7f).expect("seven bits fit in a byte")
+}
+
+fn bytes(blob: &mut Vec<u8>, content: &[u8]) {
+    number(blob, content.len() as u64);
+    blob.extend_from_slice(content);
+}
+
+fn take_number(blob: &mut &[u8]) -> Option<u64> {
+    let mut value = 0u64;
+    for shift in (0..u64::BITS).step_by(7) {
+        let (byte, rest) = blob.split_first()?;
+        *blob = rest;
+        let bits = u64::from(byte & 0x7f);
+        value |= bits.checked_shl(shift).filter(|shifted| shifted >> shift == bits)?;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn take_bytes<'a>(blob: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(take_number(blob)?).ok()?;
+    let (content, rest) = blob.split_at_checked(length)?;
+    *blob = rest;
+    Some(content)
+}
+
+fn take_text<'a>(blob: &mut &'a [u8]) -> Option<&'a str> {
+    std::str::from_utf8(take_bytes(blob)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entries() -> impl Strategy<Value = Vec<Entry>> {
+        let header = (".{0,12}", ".{0,30}").prop_map(|(name, value)| (Arc::from(name), Box::from(value)));
+        let message = (".{0,40}", prop::collection::vec(header, 0..6), prop::collection::vec(any::<u8>(), 0..400))
+            .prop_map(|(key, headers, payload)| Message { key: Arc::from(key), headers, payload: payload.into() });
+        prop::collection::vec((1_000u64..1 << 50, message).prop_map(|(at, message)| (Timestamp(at), message)), 0..9)
+    }
+
+    fn write(entries: &[Entry]) -> Vec<u8> {
+        let mut blob = Vec::new();
+        for (appended, message) in entries {
+            encode(&mut blob, Timestamp(1_000), *appended, message);
+        }
+        blob
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(entries in entries()) {
+            let blob = write(&entries);
+            let read = decode(&blob, Timestamp(1_000), entries.len() as u64, &mut Names::default());
+            prop_assert_eq!(read, Some(entries));
+        }
+
+        #[test]
+        fn a_cut_is_seen(entries in entries(), cut in any::<prop::sample::Index>()) {
+            let blob = write(&entries);
+            prop_assume!(!blob.is_empty());
+            let blob = &blob[..cut.index(blob.len())];
+            prop_assert_eq!(decode(blob, Timestamp(1_000), entries.len() as u64, &mut Names::default()), None);
+        }
+
+        #[test]
+        fn garbage_never_panics(blob in prop::collection::vec(any::<u8>(), 0..300), count in any::<u64>()) {
+            let _ = decode(&blob, Timestamp(u64::MAX - 5), count, &mut Names::default());
+        }
+    }
+}

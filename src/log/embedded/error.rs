@@ -1,0 +1,140 @@
+//! Why the embedded log cannot be opened, read or written. Each says what happened, to which file, and what to do.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use super::lock::Holder;
+
+/// Why a data directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Something else has the name.
+    #[error("open the data directory {}: it is not a directory; choose another with `--data DIR`", path.display())]
+    NotADirectory {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// No right to write there.
+    #[error(
+        "open the data directory {}: it cannot be written ({source}); give this user the right to write there, \
+         or choose another with `--data DIR`",
+        path.display()
+    )]
+    ReadOnly {
+        /// What cannot be written.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Another process has it.
+    #[error(
+        "open the data directory {}: {} is using it; stop that process, or talk to it with `--server URL`",
+        path.display(),
+        Owner(holder.as_deref())
+    )]
+    Locked {
+        /// The data directory.
+        path: PathBuf,
+        /// Who, as it wrote itself down.
+        holder: Option<Box<Holder>>,
+    },
+    /// Anything else that the system refuses.
+    #[error("open the data directory {}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Not SQLite.
+    #[error(
+        "open the log {}: it is not a SQLite database; move it away if something else wrote it, \
+         or restore it from a backup",
+        path.display()
+    )]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// SQLite, but somebody else's.
+    #[error(
+        "open the log {}: it is a SQLite database, but not one of saga's (application id {found:#010x}); \
+         choose another data directory with `--data DIR`",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Its application id.
+        found: u32,
+    },
+    /// Written by a later version.
+    #[error(
+        "open the log {}: its format is version {found}, and this program knows up to {known}; \
+         use the version of saga that wrote it, or a newer one",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// Another number of partitions was asked for.
+    #[error(
+        "open the log {}: it was made with {found} partitions, not {asked}; their number is fixed when a data \
+         directory is made: leave it out, or begin a new data directory",
+        path.display()
+    )]
+    Partitions {
+        /// The file.
+        path: PathBuf,
+        /// In the file.
+        found: u32,
+        /// Asked for.
+        asked: u32,
+    },
+    /// The file is not whole.
+    #[error("open the log {}: it is damaged: {what}; {readable}. {ADVICE}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+        /// What can still be read.
+        readable: String,
+    },
+    /// No space for the first pages.
+    #[error("open the log {}: the disk is full; make space and start again, nothing is lost", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Anything else that SQLite refuses.
+    #[error("open the log {}: {source}", path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+}
+
+/// What one does with a damaged file.
+pub(super) const ADVICE: &str = "Nothing was changed. Restore the directory from a backup, or copy it and rescue what \
+     can be read with SQLite's `.recover`";
+
+/// Who holds the lock, as words.
+struct Owner<'a>(Option<&'a Holder>);
+
+impl fmt::Display for Owner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(holder) => write!(f, "process {} (`{}`, since {})", holder.pid, holder.owner, holder.since),
+            None => f.write_str("another process"),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The log in one SQLite file: for one process, durable, and open to people's eyes.
+//!
+//! ```text
+//!   submit --> lanes in memory --> writer thread: one transaction, one fsync --> reports
+//!                   |                        |
+//!                   +-- readers at the end   +--> saga.db --> reader thread: readers far behind
+//! ```
+//!
+//! Offsets are dense and given in the order of `submit`. An append is acknowledged after the fsync of its group.
+//! [`Embedded::own`] is for the owner of the partitions, [`Embedded::attach`] for everybody else in the process:
+//! participants, clients, views. The lock on the data directory is the assignment, so there is one owner.
+
+mod batch;
+mod endpoint;
+mod error;
+mod file;
+mod lane;
+mod lock;
+mod reader;
+mod shared;
+mod writer;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+
+use self::endpoint::{Endpoint, Outbox};
+use self::lane::Lane;
+use self::lock::Lock;
+use self::shared::Shared;
+use super::{Log, Range, Report, Reports, Request};
+
+pub use error::OpenError;
+pub use file::Layout;
+pub use lock::Holder;
+pub use shared::{Health, QUEUE_BYTES_MAX};
+
+/// Partitions of a new data directory where nobody says otherwise. One process owns them all, so more of them only
+/// spread its work over threads.
+pub const PARTITIONS_DEFAULT: u32 = 2;
+
+/// How a data directory is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What this process calls itself, for whoever finds the directory locked: `saga serve`.
+    pub owner: String,
+    /// Of a new directory; of an old one, refused if it has another number.
+    pub partitions: Option<u32>,
+    /// The file's largest size in pages, as a disk that is full: for tests of exactly that.
+    pub max_pages: Option<u32>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { owner: "saga".to_owned(), partitions: None, max_pages: None }
+    }
+}
+
+/// A data directory, open and locked. Dropping it closes it.
+#[derive(Debug)]
+pub struct Embedded {
+    shared: Arc<Shared>,
+    layout: Layout,
+    directory: PathBuf,
+    /// End by themselves after `closing` is set; awaited by `close`, which every drop calls. The lock is let go last.
+    running: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    writer: JoinHandle<Connection>,
+    reader: JoinHandle<()>,
+    _lock: Lock,
+}
+
+/// One user's way to the log; reports go where it was told. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Attached {
+    shared: Arc<Shared>,
+    endpoint: Arc<Endpoint>,
+}
+
+impl Log for Attached {
+    fn submit(&self, partition: u32, requests: Vec<Request>) {
+        self.shared.submit(&self.endpoint, partition, requests);
+    }
+}
+
+impl Embedded {
+    /// Opens the log in a directory, which is made if it is not there.
+    ///
+    /// # Errors
+    /// Locked, read-only, full, damaged, newer, or not ours: each says what to do.
+    pub fn open(directory: &Path, options: &Options) -> Result<Self, OpenError> {
+        make(directory)?;
+        let lock = Lock::take(directory, &options.owner, shared::now())?;
+        let asked = Layout {
+            partitions: options.partitions.unwrap_or(PARTITIONS_DEFAULT).max(1),
+            created_by: format!("saga {}", env!("CARGO_PKG_VERSION")),
+        };
+        let (connection, layout) = file::open(directory, &asked, options.partitions)?;
+        let path = directory.join(file::FILE);
+        let sqlite = |source| OpenError::Sqlite { path: path.clone(), source };
+        if let Some(pages) = options.max_pages {
+            connection.pragma_update(None, "max_page_count", pages).map_err(sqlite)?;
+        }
+        let rows = file::lanes(&connection).map_err(|error| match error {
+            file::RowError::Damaged(what) => file::damaged(&path, what),
+            file::RowError::Sqlite(source) => file::explain(&path, source),
+        })?;
+        let reading = file::connect_reader(directory).map_err(sqlite)?;
+        let (disk, reads) = mpsc::channel();
+        let lanes = rows.iter().map(Lane::from_row).collect();
+        let shared = Arc::new(Shared::new(path.clone(), layout.partitions, lanes, disk));
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let io = |source| OpenError::Io { path: path.clone(), source };
+        let for_reader = Arc::clone(&shared);
+        let reader = thread("log-reader").spawn(move || reader::run(&for_reader, &reading, &reads)).map_err(io)?;
+        let for_writer = Arc::clone(&shared);
+        let writer = thread("log-writer")
+            .spawn(move || {
+                writer::run(&for_writer, &connection);
+                connection
+            })
+            .map_err(io)?;
+        let running = Mutex::new(Some(Running { writer, reader, _lock: lock }));
+        Ok(Self { shared, layout, directory: directory.to_owned(), running })
+    }
+
+    /// What was fixed when the directory was made.
+    #[must_use]
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.lock().health.clone()
+    }
+
+    /// Bytes that wait for the disk.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.shared.lock().queued_bytes
+    }
+
+    /// The way of the partitions' owner: all of them are assigned to it at once.
+    #[must_use]
+    pub fn own(&self, reports: Arc<dyn Reports>) -> Attached {
+        let attached = self.attach(reports);
+        let mut outbox = Outbox::default();
+        for partition in 0..self.layout.partitions {
+            outbox.push(&attached.endpoint, partition, Report::Assigned);
+        }
+        outbox.deliver();
+        attached
+    }
+
+    /// Somebody else's way. What its requests and reports call the partition is that of the topic that it reads.
+    #[must_use]
+    pub fn attach(&self, reports: Arc<dyn Reports>) -> Attached {
+        Attached { shared: Arc::clone(&self.shared), endpoint: Arc::new(Endpoint(reports)) }
+    }
+
+    /// The offsets of a topic's partition that can be read.
+    #[must_use]
+    pub fn range(&self, topic: &str, partition: u32) -> Range {
+        let mut state = self.shared.lock();
+        let index = state.lane(&Arc::from(topic), partition);
+        state.lanes.get(index).map(Lane::range).unwrap_or_default()
+    }
+
+    /// Writes what is queued, ends the threads, folds the write-ahead log into the file, and lets the lock go. What
+    /// the disk does not take is reported as unknown. A second call does nothing.
+    pub fn close(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Running { writer, reader, _lock: lock }) = running else { return };
+        self.shared.lock().closing = true;
+        self.shared.work.notify_all();
+        let writer = writer.join();
+        let reader = reader.join();
+        if writer.is_err() || reader.is_err() {
+            tracing::error!("a thread of the log panicked; what it had acknowledged is kept");
+        }
+        // The last connection to be closed folds the write-ahead log into the file.
+        if let Ok(connection) = writer
+            && let Err((_, error)) = connection.close()
+        {
+            tracing::warn!(%error, "the log was not closed cleanly; nothing is lost");
+        }
+        drop(lock);
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn make(directory: &Path) -> Result<(), OpenError> {
+    let path = || directory.to_owned();
+    match fs::create_dir_all(directory) {
+        Ok(()) => Ok(()),
+        Err(_) if directory.exists() && !directory.is_dir() => Err(OpenError::NotADirectory { path: path() }),
+        Err(source) => Err(match source.kind() {
+            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => OpenError::NotADirectory { path: path() },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                OpenError::ReadOnly { path: path(), source }
+            }
+            _ => OpenError::Io { path: path(), source },
+        }),
+    }
+}

@@ -1,0 +1,166 @@
+//! Data directories that cannot be opened: each says what happened, and what to do.
+
+use std::fs;
+use std::path::Path;
+
+use rusqlite::Connection;
+use saga::log::embedded::{Embedded, Options};
+use saga::log::{JOURNAL, REQUESTS};
+
+use super::probe::{Probe, Refused, open};
+
+/// The message, with the directory named `DATA` and the process `PID`.
+fn refusal(directory: &Path) -> String {
+    refusal_with(directory, &Options::default())
+}
+
+fn refusal_with(directory: &Path, options: &Options) -> String {
+    let error = Embedded::open(directory, options).expect_err("it must be refused");
+    let text = format!("failed to {error}").replace(&*directory.to_string_lossy(), "DATA");
+    text.replace(&format!("process {}", std::process::id()), "process PID")
+}
+
+/// A log with some records, closed.
+fn filled() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    let probe = Probe::new(&log);
+    for n in 0..50 {
+        probe.append(JOURNAL, 0, &format!("{n} {}", "x".repeat(3_000)));
+    }
+    drop(log);
+    directory
+}
+
+fn damage(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).unwrap();
+    change(&mut bytes);
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn locked() {
+    let directory = tempfile::tempdir().unwrap();
+    let holder = Options { owner: "saga serve".to_owned(), ..Options::default() };
+    let _log = Embedded::open(directory.path(), &holder).unwrap();
+    let text = refusal(directory.path());
+    let (before, rest) = text.split_once("since ").unwrap();
+    let (time, after) = rest.split_once(')').unwrap();
+    assert!(time.ends_with('Z'), "{time}");
+    insta::assert_snapshot!(format!("{before}since TIME){after}"), @"failed to open the data directory DATA: process PID (`saga serve`, since TIME) is using it; stop that process, or talk to it with `--server URL`");
+}
+
+#[test]
+fn unlocked_by_closing() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = open(directory.path());
+    first.close();
+    open(directory.path());
+}
+
+#[test]
+fn not_a_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    fs::write(&path, "x").unwrap();
+    insta::assert_snapshot!(refusal(&path), @"failed to open the data directory DATA: it is not a directory; choose another with `--data DIR`");
+    insta::assert_snapshot!(refusal(&path.join("below")), @"failed to open the data directory DATA: it is not a directory; choose another with `--data DIR`");
+}
+
+#[test]
+fn not_a_database() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("saga.db"), "these are my notes, not a database at all").unwrap();
+    insta::assert_snapshot!(refusal(directory.path()), @"failed to open the log DATA/saga.db: it is not a SQLite database; move it away if something else wrote it, or restore it from a backup");
+    let kept = fs::read_to_string(directory.path().join("saga.db")).unwrap();
+    assert!(kept.starts_with("these are my notes"), "nothing is overwritten");
+}
+
+#[test]
+fn a_database_of_something_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let other = Connection::open(directory.path().join("saga.db")).unwrap();
+    other.execute_batch("CREATE TABLE notes (text); PRAGMA application_id = 7").unwrap();
+    drop(other);
+    insta::assert_snapshot!(refusal(directory.path()), @"failed to open the log DATA/saga.db: it is a SQLite database, but not one of saga's (application id 0x00000007); choose another data directory with `--data DIR`");
+}
+
+#[test]
+fn newer() {
+    let directory = filled();
+    let file = Connection::open(directory.path().join("saga.db")).unwrap();
+    file.execute_batch("PRAGMA user_version = 9").unwrap();
+    drop(file);
+    insta::assert_snapshot!(refusal(directory.path()), @"failed to open the log DATA/saga.db: its format is version 9, and this program knows up to 1; use the version of saga that wrote it, or a newer one");
+}
+
+#[test]
+fn another_number_of_partitions() {
+    let directory = filled();
+    let asked = Options { partitions: Some(8), ..Options::default() };
+    insta::assert_snapshot!(refusal_with(directory.path(), &asked), @"failed to open the log DATA/saga.db: it was made with 2 partitions, not 8; their number is fixed when a data directory is made: leave it out, or begin a new data directory");
+}
+
+#[test]
+fn no_number_of_partitions() {
+    let directory = filled();
+    let file = Connection::open(directory.path().join("saga.db")).unwrap();
+    file.execute_batch("UPDATE layout SET value = 'many' WHERE name = 'partitions'").unwrap();
+    drop(file);
+    insta::assert_snapshot!(refusal(directory.path()), @"failed to open the log DATA/saga.db: it is damaged: its table `layout` does not say the number of partitions; SQLite's check says `ok`; 50 batches can be read, 0 cannot. Nothing was changed. Restore the directory from a backup, or copy it and rescue what can be read with SQLite's `.recover`");
+}
+
+#[test]
+fn cut_off_in_the_middle() {
+    let directory = filled();
+    damage(&directory.path().join("saga.db"), |bytes| bytes.truncate(100_000));
+    insta::assert_snapshot!(refusal(directory.path()), @"failed to open the log DATA/saga.db: it is damaged: 100000 of 253952 bytes are there: it was cut off; SQLite cannot read any of it (database disk image is malformed). Nothing was changed. Restore the directory from a backup, or copy it and rescue what can be read with SQLite's `.recover`");
+}
+
+#[test]
+fn cut_off_in_its_header() {
+    let directory = filled();
+    damage(&directory.path().join("saga.db"), |bytes| bytes.truncate(50));
+    insta::assert_snapshot!(refusal(directory.path()), @"failed to open the log DATA/saga.db: it is damaged: 50 of 253952 bytes are there: it was cut off; SQLite cannot read any of it (database disk image is malformed). Nothing was changed. Restore the directory from a backup, or copy it and rescue what can be read with SQLite's `.recover`");
+}
+
+#[test]
+fn flipped_bytes_in_a_record_are_found_when_it_is_read() {
+    let directory = filled();
+    let needle = b"17 xxxx";
+    damage(&directory.path().join("saga.db"), |bytes| {
+        let at = bytes.windows(needle.len()).position(|window| window == needle).expect("the record is there");
+        bytes[at + 5] ^= 0x20;
+    });
+    let log = open(directory.path());
+    let probe = Probe::new(&log);
+    let Err(Refused::Failed(why)) = probe.records(probe.ask_read(JOURNAL, 0, 0)) else {
+        panic!("a damaged record must not be read");
+    };
+    let why = why.replace(&*directory.path().to_string_lossy(), "DATA");
+    insta::assert_snapshot!(why, @"read DATA/saga.db: it is damaged: the checksum of offsets 17 to 17 does not hold. Nothing was changed. Restore the directory from a backup, or copy it and rescue what can be read with SQLite's `.recover`");
+    assert_eq!(probe.payloads(JOURNAL, 0, 20, 50).len(), 30, "what is whole can still be read");
+}
+
+#[test]
+fn flipped_bytes_in_the_tree_are_found() {
+    let directory = filled();
+    let pages = |bytes: &mut Vec<u8>| {
+        for page in bytes.chunks_mut(8_192).skip(1) {
+            page[..8].fill(0xee);
+        }
+    };
+    damage(&directory.path().join("saga.db"), pages);
+    insta::assert_snapshot!(refusal(directory.path()), @r"
+    failed to open the log DATA/saga.db: it is damaged: database disk image is malformed; SQLite's check says `*** in database main ***
+    Tree 2 page 2: btreeInitPage() returns error code 11`; 0 batches can be read, 1 cannot. Nothing was changed. Restore the directory from a backup, or copy it and rescue what can be read with SQLite's `.recover`
+    ");
+}
+
+#[test]
+fn an_empty_directory_and_an_empty_file_begin_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("saga.db"), "").unwrap();
+    let log = open(directory.path());
+    assert_eq!(Probe::new(&log).append(REQUESTS, 0, "x"), 0);
+}

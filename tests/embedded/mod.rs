@@ -1,0 +1,7 @@
+//! The embedded log: what it promises, and what it says when it cannot keep it.
+
+mod contract;
+mod crash;
+mod directory;
+mod full;
+mod probe;
