@@ -4,4 +4,5 @@
 
 mod definition;
 mod embedded;
+mod syntax;
 mod tidy;

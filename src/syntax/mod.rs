@@ -1,3 +1,12 @@
 //! From text to a spanned tree and back.
+//!
+//! [`decode`] takes bytes, [`parse`] gives the tree and every finding of the text at once. The grammar is `grammar/saga.pest`. What a name means is not known here.
 
+mod brackets;
+mod build;
+pub mod limits;
+pub mod parse;
+mod scan;
 pub mod tree;
+
+pub use parse::{decode, parse};

@@ -45,6 +45,9 @@ pub struct File {
     pub items: Vec<Item>,
     /// All `// …` comments that are not docs, in the order of the text, for the formatter.
     pub comments: Vec<Comment>,
+    /// Something that the author wrote, or should have written, is not in the tree; it has been reported. What seems
+    /// absent or misused may be a consequence, so later stages look no further.
+    pub incomplete: bool,
 }
 
 /// A `// …` comment.
@@ -553,8 +556,8 @@ pub struct Trigger {
 /// `name[1].name[2]`: a step, from inside a saga.
 #[derive(Clone, Debug)]
 pub struct Reference {
-    /// The names with their indices (from 1), outermost first.
-    pub parts: Vec<(Name, Option<Literal>)>,
+    /// The names with their indices (from 1), outermost first; a name stands in as many loops as it has indices.
+    pub parts: Vec<(Name, Vec<Literal>)>,
     /// The whole reference.
     pub span: Span,
 }
