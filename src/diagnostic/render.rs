@@ -43,7 +43,7 @@ pub fn text(sources: &Sources, findings: &[Diagnostic], color: Color) -> String 
         let report = Report::new(sources, finding);
         // Writing to a string cannot fail, and miette fails only where a label lies outside its source.
         if handler.render_report(&mut text, &report).is_err() {
-            text.push_str(&format!("{}: {}\n", finding.code, finding.title));
+            text.extend([finding.code.0, ": ", &finding.title, "\n"]);
         }
         if let Some(why) = &finding.why {
             note(&mut text, why);
@@ -308,13 +308,12 @@ impl SourceCode for Excerpt {
             }
             end = later;
         }
-        let bytes = text.as_bytes();
-        let line = bytes.get(..start).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
-        let data = bytes.get(start..end).unwrap_or_default();
-        let count = data.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = text.get(..start).unwrap_or_default().matches('\n').count();
+        let data = text.get(start..end).unwrap_or_default();
+        let count = data.matches('\n').count() + 1;
         Ok(Box::new(MietteSpanContents::new_named(
             self.name.clone(),
-            data,
+            data.as_bytes(),
             SourceSpan::new(start.into(), end - start),
             self.first_line + line,
             self.cut,

@@ -5,7 +5,8 @@
 //! begin of a line starts a new item, and inside an item indentation decides which bracket has lost its partner.
 
 use super::limits::MAX_NESTING;
-use super::scan::{Edit, Token, TokenKind};
+use super::mended::Edit;
+use super::scan::{Token, TokenKind};
 use crate::diagnostic::{Diagnostic, Problems, codes};
 use crate::source::{FileId, Span};
 

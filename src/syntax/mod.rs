@@ -5,6 +5,7 @@
 mod brackets;
 mod build;
 pub mod limits;
+mod mended;
 pub mod parse;
 mod scan;
 pub mod tree;

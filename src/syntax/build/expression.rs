@@ -93,7 +93,7 @@ impl Builder<'_> {
             let depth = left.depth.max(right.depth) + 1;
             let whole = left.expr.span.to(right.expr.span);
             if depth > MAX_NESTING {
-                left = self.too_deep(inner, left);
+                left = self.too_deep(inner, &left);
                 break;
             }
             left = Built {
@@ -107,7 +107,7 @@ impl Builder<'_> {
     }
 
     /// Reports a tree that is too deep, and skips the rest of its row.
-    fn too_deep(&mut self, inner: &mut Pairs<'_>, left: Built) -> Built {
+    fn too_deep(&mut self, inner: &mut Pairs<'_>, left: &Built) -> Built {
         self.incomplete = true;
         for rest in inner.by_ref() {
             drop(rest);
@@ -132,7 +132,7 @@ impl Builder<'_> {
         if prefixes.len() > MAX_NESTING || self.ranks > MAX_NESTING {
             let span = prefixes.first().map(|(_, span)| *span).or_else(|| inner.peek().map(|next| self.exact(&next)));
             let expr = Expr { kind: ExprKind::Null, span: span.unwrap_or_default() };
-            return self.too_deep(inner, Built { expr, depth: 1, form: Form::Plain });
+            return self.too_deep(inner, &Built { expr, depth: 1, form: Form::Plain });
         }
         // `!` takes the comparison behind it, `-` only the value.
         let mut built = match prefixes.last() {
@@ -146,7 +146,7 @@ impl Builder<'_> {
             let form = if not { Form::Not } else { Form::Plain };
             built = Built { expr: Expr { kind, span: whole }, depth: built.depth + 1, form };
         }
-        if built.depth > MAX_NESTING { self.too_deep(inner, built) } else { built }
+        if built.depth > MAX_NESTING { self.too_deep(inner, &built) } else { built }
     }
 
     fn value(&mut self, inner: &mut Pairs<'_>) -> Built {
@@ -159,7 +159,7 @@ impl Builder<'_> {
             let whole = built.expr.span.to(self.span(&next));
             let depth = built.depth + 1;
             if depth > MAX_NESTING {
-                return self.too_deep(inner, built);
+                return self.too_deep(inner, &built);
             }
             let (kind, inside) = self.postfix(next, built.expr);
             built = Built { expr: Expr { kind, span: whole }, depth: depth.max(inside + 1), form: Form::Plain };

@@ -8,6 +8,8 @@ mod expression;
 mod item;
 mod saga;
 mod scenario;
+mod statement;
+mod step;
 mod types;
 mod words;
 
@@ -15,7 +17,8 @@ use compact_str::CompactString;
 use pest::iterators::Pair as PestPair;
 
 use super::limits::MAX_STATEMENTS;
-use super::scan::{DocLines, Mended, Token, offset};
+use super::mended::Mended;
+use super::scan::{DocLines, Token, offset};
 use super::tree::{Docs, File, Literal, Name, Text};
 use crate::diagnostic::{Code, Diagnostic, Problems, codes};
 use crate::source::{FileId, Span};
@@ -236,15 +239,14 @@ impl Builder<'_> {
             value.push_str(rest.get(..index).unwrap_or_default());
             let escape = rest.get(index..).unwrap_or_default();
             let (character, length) = unescape(escape);
-            match character {
-                Some(character) => value.push(character),
-                None => {
-                    let from = start + body.len() - escape.len();
-                    let title = format!("`{}` is no escape", escape.get(..length).unwrap_or_default());
-                    let hint = r#"known are `\"`, `\\`, `\n`, `\t` and `\u{41}`; a backslash itself is written `\\`"#;
-                    let place = self.at(from, from + length);
-                    self.report(codes::BAD_ESCAPE, place, title, "nothing is known by this", hint);
-                }
+            if let Some(character) = character {
+                value.push(character);
+            } else {
+                let from = start + body.len() - escape.len();
+                let title = format!("`{}` is no escape", escape.get(..length).unwrap_or_default());
+                let hint = r#"known are `\"`, `\\`, `\n`, `\t` and `\u{41}`; a backslash itself is written `\\`"#;
+                let place = self.at(from, from + length);
+                self.report(codes::BAD_ESCAPE, place, title, "nothing is known by this", hint);
             }
             rest = escape.get(length..).unwrap_or_default();
         }

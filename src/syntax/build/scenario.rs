@@ -68,7 +68,7 @@ impl Builder<'_> {
                         match part.as_rule() {
                             Rule::reference => target = Some(self.reference(part)),
                             Rule::missing_name => {
-                                self.gap(&part, "a signal behind `signal`", "write `signal saga.name { id: … }`")
+                                self.gap(&part, "a signal behind `signal`", "write `signal saga.name { id: … }`");
                             }
                             Rule::object => payload = Some(self.object(part)),
                             _ => {}
@@ -164,7 +164,7 @@ impl Builder<'_> {
                     "write `scenario \"the card is declined\" for booking { … }`",
                 ),
                 Rule::missing_word => {
-                    self.gap(&part, "`for` behind the scenario's title", "write `scenario \"…\" for booking { … }`")
+                    self.gap(&part, "`for` behind the scenario's title", "write `scenario \"…\" for booking { … }`");
                 }
                 Rule::word => saga = Some(self.name(&part)),
                 Rule::missing_name => self.gap(&part, "the name of a saga behind `for`", ""),
@@ -177,10 +177,8 @@ impl Builder<'_> {
                         "write `scenario \"…\" for booking { … }`",
                     );
                 }
-                Rule::given => {
-                    if self.once(given.as_ref().map(|given| given.span), place, "`given`") {
-                        given = self.given(part);
-                    }
+                Rule::given if self.once(given.as_ref().map(|given| given.span), place, "`given`") => {
+                    given = self.given(part);
                 }
                 Rule::happening => happenings.extend(self.happening(part, place)),
                 Rule::expect => {
@@ -214,7 +212,7 @@ impl Builder<'_> {
             match part.as_rule() {
                 Rule::wrong_colon => self.colon(&part),
                 Rule::missing_object => {
-                    self.gap(&part, "the input in braces behind `given`", "write `given { name: value }`")
+                    self.gap(&part, "the input in braces behind `given`", "write `given { name: value }`");
                 }
                 Rule::object => given = Some(self.object(part)),
                 _ => {}
@@ -312,7 +310,7 @@ impl Builder<'_> {
                         match part.as_rule() {
                             Rule::number => {
                                 times =
-                                    self.number_slot(&part, &mut inner, Wanted::Count, "a whole number before `times`")
+                                    self.number_slot(&part, &mut inner, Wanted::Count, "a whole number before `times`");
                             }
                             Rule::missing_word => self.gap(&part, "`times` behind the number", ""),
                             _ => {}

@@ -95,7 +95,7 @@ impl Builder<'_> {
                 Rule::word | Rule::generic_name => name = Some(self.name(&part)),
                 Rule::typeexpr => arguments.push(self.type_expr(part)),
                 Rule::missing_type => {
-                    self.gap(&part, "a type between `<` and `>`", "write `list<string>` or `map<int>`")
+                    self.gap(&part, "a type between `<` and `>`", "write `list<string>` or `map<int>`");
                 }
                 _ => self.gap(&part, "`>` behind the type", ""),
             }
@@ -170,10 +170,10 @@ impl Builder<'_> {
                     self.report(codes::SEPARATOR, place, "a field's name is followed by `:`", "", "write `name: type`");
                 }
                 Rule::missing_word => {
-                    self.gap(&part, "`:` between the field's name and its type", "write `name: type`")
+                    self.gap(&part, "`:` between the field's name and its type", "write `name: type`");
                 }
                 Rule::missing_type => {
-                    self.gap(&part, "the field's type", "write `name: string`, `int`, `decimal`, `bool`, …")
+                    self.gap(&part, "the field's type", "write `name: string`, `int`, `decimal`, `bool`, …");
                 }
                 _ => ty = Some(self.type_expr(part)),
             }
@@ -253,7 +253,7 @@ impl Builder<'_> {
         while let Some(part) = inner.next() {
             match part.as_rule() {
                 Rule::number | Rule::missing_number => {
-                    count = self.number_slot(&part, &mut inner, Wanted::Count, "a number behind `at most`")
+                    count = self.number_slot(&part, &mut inner, Wanted::Count, "a number behind `at most`");
                 }
                 Rule::kw_once => rate = Some(Rate::AtOnce),
                 Rule::word => {
@@ -348,7 +348,7 @@ impl Builder<'_> {
                     for shape in part.into_inner() {
                         match shape.as_rule() {
                             Rule::missing_type => {
-                                self.gap(&shape, "what the command returns", "write `returns { field: type }`")
+                                self.gap(&shape, "what the command returns", "write `returns { field: type }`");
                             }
                             Rule::kw_returns => {}
                             _ => contract.returns = Some(self.shape(shape)),
