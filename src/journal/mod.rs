@@ -1,3 +1,19 @@
 //! The journal: what its records are, how they are written, read and replayed.
+//!
+//! ```text
+//!   bytes -> codec -> Record -> rule: does it count? -> ledger: what the partition knows
+//! ```
+//!
+//! A partition's owner, a recovery, a view and a person's question about the past all go this way. Nothing here reads
+//! a log: records come with their offsets.
 
 pub mod record;
+mod codec;
+mod rule;
+mod ledger;
+mod plans;
+
+pub use codec::{Damage, JournalError, decode, encode};
+pub use ledger::{Booked, ENDED_A_RECORD, Ledger, Live, Queue};
+pub use plans::Plans;
+pub use rule::Rule;

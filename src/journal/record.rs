@@ -1,17 +1,24 @@
 //! The journal's record, as `docs/protocol.md` has it.
 
-use compact_str::CompactString;
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
 
-use crate::engine::{Change, InstanceId, Rejection, Run};
+use compact_str::CompactString;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use crate::engine::{Change, InstanceId, Rejection, ReplyTo, Run};
 use crate::json::Json;
 use crate::time::Timestamp;
+use crate::wire::Message;
 
 /// The version of the record's form. A change of it adds an upcaster and a frozen fixture.
 pub const VERSION: u32 = 1;
 
 /// One record of a partition's journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Record {
     /// [`VERSION`].
     pub v: u32,
@@ -33,6 +40,7 @@ pub struct Record {
 
 /// Next unread offsets of requests and replies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Positions {
     /// Of `saga.requests`.
     pub requests: u64,
@@ -42,7 +50,7 @@ pub struct Positions {
 
 /// What a record says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Body {
     /// A new owner begins.
     Claim {
@@ -56,15 +64,19 @@ pub enum Body {
         /// Which life of it.
         run: Run,
         /// The hash of its definition.
-        definition: CompactString,
+        definition: Arc<str>,
         /// What made it change.
         cause: Cause,
+        /// In the first of a run: what its start was, to tell a repeat from a conflict.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        start: Option<StartHash>,
         /// How.
         change: Change,
     },
     /// An input was refused.
     Reject {
         /// Which instance it was for, if that can be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         instance: Option<InstanceId>,
         /// Which input.
         cause: Cause,
@@ -72,29 +84,78 @@ pub enum Body {
         rejection: Rejection,
         /// Whom to tell.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        tell: Option<crate::engine::ReplyTo>,
-        /// The raw input where it cannot be read (for `saga.dead`), as text or in base64 with a prefix.
+        tell: Option<ReplyTo>,
+        /// The raw input where it cannot be read or placed: it goes to `saga.dead`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        raw: Option<String>,
+        raw: Option<Raw>,
+    },
+    /// A cancel came before its start: a start of this id is refused as long as ended instances are remembered.
+    Bar {
+        /// Which instance.
+        instance: InstanceId,
+        /// Which input.
+        cause: Cause,
+        /// Why, for whoever asked.
+        rejection: Rejection,
+        /// Whom to tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tell: Option<ReplyTo>,
     },
     /// An input stood in the wrong partition.
     Forward {
         /// Which input.
         cause: Cause,
         /// The right partition.
-        partition: i32,
+        partition: u32,
+        /// The input.
+        message: Raw,
+    },
+    /// The engine failed at an input, or one before it of the same instance: it waits for an operator.
+    Park {
+        /// Of which instance.
+        instance: InstanceId,
+        /// The input.
+        parked: Parked,
+    },
+    /// An operator lets the parked inputs of an instance be tried again.
+    Resume {
+        /// Of which instance.
+        instance: InstanceId,
+        /// The order.
+        cause: Cause,
+    },
+    /// The first parked input of an instance came to nothing.
+    Pass {
+        /// Of which instance.
+        instance: InstanceId,
+    },
+    /// An operator accepts that inputs are lost, since the log no longer holds them.
+    Gap {
+        /// Where reading goes on.
+        to: Positions,
     },
     /// Moves `read` and `sent` when nothing else does.
     Mark,
     /// A checkpoint begins.
     Started {
-        /// Ended ids that are forgotten from here on.
-        forgets: Vec<InstanceId>,
+        /// Ended instances are forgotten if they ended before this.
+        forgets: Timestamp,
     },
     /// A live instance, whole.
     Snapshot {
+        /// What its start was.
+        start: StartHash,
         /// As `Instance` serializes.
         instance: Json,
+    },
+    /// All parked inputs of an instance.
+    Waiting {
+        /// Which instance.
+        instance: InstanceId,
+        /// Whether an operator has let them be tried again.
+        resumed: Resumed,
+        /// In their order.
+        parked: Vec<Parked>,
     },
     /// Ended instances that are remembered.
     Ended {
@@ -108,9 +169,33 @@ pub enum Body {
     },
 }
 
-/// What made an instance change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+impl Body {
+    /// Its name in the journal.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Claim { .. } => "claim",
+            Self::Change { .. } => "change",
+            Self::Reject { .. } => "reject",
+            Self::Bar { .. } => "bar",
+            Self::Forward { .. } => "forward",
+            Self::Park { .. } => "park",
+            Self::Resume { .. } => "resume",
+            Self::Pass { .. } => "pass",
+            Self::Gap { .. } => "gap",
+            Self::Mark => "mark",
+            Self::Started { .. } => "started",
+            Self::Snapshot { .. } => "snapshot",
+            Self::Waiting { .. } => "waiting",
+            Self::Ended { .. } => "ended",
+            Self::Completed { .. } => "completed",
+        }
+    }
+}
+
+/// What caused a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Cause {
     /// A request at this offset.
     Request(u64),
@@ -118,21 +203,202 @@ pub enum Cause {
     Reply(u64),
     /// A time that had come.
     Timer(Timestamp),
-    /// A command that the log refused for good.
-    Undeliverable,
+    /// A command that the log refused for good, caused by the record at this offset.
+    Undeliverable(u64),
+    /// The first parked input of the instance.
+    Parked,
+}
+
+/// Whether parked inputs are being tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resumed {
+    /// They wait for an operator.
+    No,
+    /// An operator has ordered it.
+    Yes,
+}
+
+/// An input at which the engine failed, or that came behind one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parked {
+    /// Which input.
+    pub cause: Cause,
+    /// When the log took it; orders repeated starts.
+    pub timestamp: Timestamp,
+    /// Why it waits; none if only behind another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The input; none for a timer, which is due again anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Raw>,
+}
+
+/// A message as it came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Raw {
+    /// Its key.
+    pub key: Arc<str>,
+    /// Its headers, in their order.
+    pub headers: Vec<(Arc<str>, Box<str>)>,
+    /// Its payload.
+    pub payload: RawPayload,
+}
+
+/// Bytes in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RawPayload {
+    /// They are UTF-8.
+    Text(Box<str>),
+    /// They are not: two hexadecimal digits a byte.
+    Hex(HexBytes),
+}
+
+impl Raw {
+    /// Keeps a message.
+    #[must_use]
+    pub fn of(message: &Message) -> Self {
+        let payload = match str::from_utf8(&message.payload) {
+            Ok(text) => RawPayload::Text(Box::from(text)),
+            Err(_) => RawPayload::Hex(HexBytes(message.payload.clone())),
+        };
+        Self { key: Arc::clone(&message.key), headers: message.headers.clone(), payload }
+    }
+
+    /// The message again.
+    #[must_use]
+    pub fn to_message(&self) -> Message {
+        let payload = match &self.payload {
+            RawPayload::Text(text) => Box::from(text.as_bytes()),
+            RawPayload::Hex(HexBytes(bytes)) => bytes.clone(),
+        };
+        Message { key: Arc::clone(&self.key), headers: self.headers.clone(), payload }
+    }
+}
+
+/// Bytes that serialize as hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HexBytes(pub Box<[u8]>);
+
+impl Serialize for HexBytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Hex(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for HexBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        unhex(&text).map(|bytes| Self(bytes.into_boxed_slice())).ok_or_else(|| D::Error::custom("not hexadecimal"))
+    }
+}
+
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    pairs.iter().map(|[high, low]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()).collect()
+}
+
+/// Declares a cut SHA-256 that serializes as hexadecimal digits.
+macro_rules! cut_hash {
+    ($(#[$doc:meta] $name:ident($bytes:literal))*) => {$(
+        #[$doc]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; $bytes]);
+
+        impl $name {
+            fn cut(hash: Sha256) -> Self {
+                let whole: [u8; 32] = hash.finalize().into();
+                Self(*whole.first_chunk().expect("SHA-256 has 32 bytes"))
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                Hex(&self.0).fmt(f)
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(&Hex(&self.0))
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let HexBytes(bytes) = HexBytes::deserialize(deserializer)?;
+                <[u8; $bytes]>::try_from(&*bytes).map(Self).map_err(|_| D::Error::custom("a hash of another length"))
+            }
+        }
+    )*};
+}
+
+cut_hash! {
+    /// An instance id that is remembered: 128 bits, so that among millions no two are taken for each other.
+    IdHash(16)
+    /// The saga's name and input of a start: 64 bits, compared only between two starts of one id.
+    StartHash(8)
+}
+
+impl IdHash {
+    /// Of an id.
+    #[must_use]
+    pub fn of(id: &InstanceId) -> Self {
+        Self::cut(Sha256::new_with_prefix(id.as_str()))
+    }
+}
+
+impl StartHash {
+    /// Of a start. A repeat is the same text, byte for byte: what clients resend.
+    #[must_use]
+    pub fn of(saga: &str, input: &Json) -> Self {
+        // No name of a saga has a NUL, so the two cannot run into each other.
+        Self::cut(Sha256::new_with_prefix(saga).chain_update([0]).chain_update(input.get()))
+    }
 }
 
 /// An instance that has ended, as it is remembered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ended {
     /// Its id.
-    pub id: InstanceId,
-    /// Which life of it.
+    pub id: IdHash,
+    /// What is known of it.
+    pub was: Past,
+}
+
+/// What is remembered of an ended instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Past {
+    /// Which life of the id.
     pub run: Run,
-    /// How it ended: `completed`, or the failure's code.
-    pub outcome: CompactString,
-    /// The hash of its saga's name and input, to tell a repeat from a conflict.
-    pub input: CompactString,
-    /// When it ended.
+    /// How it ended.
+    pub outcome: PastOutcome,
+    /// When, by the owner's clock.
     pub at: Timestamp,
+}
+
+/// How a remembered instance ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PastOutcome {
+    /// All done; its start.
+    Completed(StartHash),
+    /// All taken back; its start.
+    Compensated(StartHash),
+    /// It was cancelled before it came.
+    Barred,
 }

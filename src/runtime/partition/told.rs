@@ -1,0 +1,201 @@
+//! What the partition task is told, and what it wants done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use compact_str::CompactString;
+
+
+use crate::engine::{Instance, InstanceId};
+use crate::journal::{JournalError, Plans};
+use crate::journal::record::Record;
+use crate::log::{Report, Request};
+
+/// What the partition task is told.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// The log reports.
+    Log(Report),
+    /// Time has passed: due at [`Partition::wakes_at`](super::Partition::wakes_at), harmless at any other time.
+    Tick,
+    /// Definitions were deployed. What is running keeps its own, so those must still be in there.
+    Plans(Arc<Plans>),
+    /// Somebody wants to see an instance: [`Fact::View`].
+    Look {
+        /// Given back.
+        token: u64,
+        /// Which.
+        instance: InstanceId,
+    },
+    /// An operator accepts that inputs are lost which retention took before they were read, and lets a partition go
+    /// on that stopped for [`Stop::InputsLost`]. Journaled.
+    AcceptGap,
+}
+
+/// What the partition task wants done, in this order.
+#[derive(Clone, Debug)]
+pub enum Do {
+    /// Hand this to the log.
+    Ask(Request),
+    /// Tell whoever watches.
+    Tell(Fact),
+}
+
+/// What those who watch a partition are told. All of it rests on good records: it stays true, whoever owns the
+/// partition. What was told before a crash may be told again.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// The partition is recovered and runs.
+    Running {
+        /// The offset of the claim.
+        epoch: u64,
+        /// How many instances are live.
+        live: usize,
+    },
+    /// The partition is another's now, or its state was dropped and is being recovered; what has not been told as
+    /// recorded may never be.
+    Idle,
+    /// Everything is finished behind [`Report::Revoked`]: the adapter may give the partition away.
+    Released,
+    /// A record is good. Requests that were accepted or refused are found here by their cause.
+    Recorded {
+        /// Its offset.
+        offset: u64,
+        /// The record.
+        record: Arc<Record>,
+    },
+    /// A request changes nothing, since what it wants is the case already.
+    Known {
+        /// Its offset in `saga.requests`.
+        request: u64,
+        /// Which instance it is for.
+        instance: InstanceId,
+    },
+    /// An instance, as of [`Told::Look`].
+    View {
+        /// As it was asked.
+        token: u64,
+        /// The instance; `None`: it has not begun, or has ended.
+        instance: Option<Arc<Instance>>,
+    },
+    /// Cannot look: the partition does not run here now.
+    Blind {
+        /// As it was asked.
+        token: u64,
+    },
+    /// The log refused a message for good which no saga waits for: an answer, or a copy to `saga.dead`.
+    Undeliverable {
+        /// The topic.
+        topic: Arc<str>,
+        /// Why.
+        why: Arc<str>,
+    },
+    /// The log cannot be read for now; the task goes on asking.
+    Trouble {
+        /// For people.
+        why: String,
+    },
+    /// The partition stands still until a person acts. It begins anew when it is assigned anew.
+    Stopped(Arc<Stop>),
+}
+
+/// Why a partition stands still.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// The journal cannot be read, or contradicts itself.
+    #[error(transparent)]
+    Damaged(#[from] JournalError),
+    /// The journal begins in the middle.
+    #[error(
+        "recover partition {partition}: its journal begins at offset {start} with a `{kind}` record, which neither is \
+         offset 0 nor starts a checkpoint; records were deleted by something other than saga"
+    )]
+    Beheaded {
+        /// Which partition.
+        partition: u32,
+        /// The first offset.
+        start: u64,
+        /// What it holds.
+        kind: &'static str,
+    },
+    /// Retention took inputs before they were read.
+    #[error(
+        "read partition {partition} of {topic} from offset {read}: it begins at {start}, so {} inputs were deleted \
+         unread; accept the loss with the order `accept-gap`, or restore them", start - read
+    )]
+    InputsLost {
+        /// Which partition.
+        partition: u32,
+        /// Which topic.
+        topic: Arc<str>,
+        /// The next unread offset.
+        read: u64,
+        /// The first that is there.
+        start: u64,
+    },
+    /// The topic ends before what has been read of it.
+    #[error(
+        "read partition {partition} of {topic} from offset {read}: it ends at {end}, so it is another topic than the \
+         one that was read; restore the old one or begin with an empty journal"
+    )]
+    OtherTopic {
+        /// Which partition.
+        partition: u32,
+        /// Which topic.
+        topic: Arc<str>,
+        /// The next unread offset.
+        read: u64,
+        /// Its end.
+        end: u64,
+    },
+    /// Its offsets are not dense.
+    #[error(
+        "own partition {partition}: the log gave {losses} times in a row an offset to a record that is not the next \
+         one, and nothing foreign stands between; the journal needs dense offsets, without transactions or compaction"
+    )]
+    NotDense {
+        /// Which partition.
+        partition: u32,
+        /// How often.
+        losses: u32,
+    },
+}
+
+/// How a partition is run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The partition's number.
+    pub partition: u32,
+    /// How many partitions the `saga.*` topics have.
+    pub partitions: u32,
+    /// The owner's name, for people who read the journal.
+    pub owner: CompactString,
+    /// How long ended instances are remembered, so that a repeated start is recognised.
+    pub remember: Duration,
+    /// How far back the journal is kept, beyond what recovery needs.
+    pub retain: Duration,
+    /// The least growth of the journal, in bytes, after which a checkpoint is taken.
+    pub checkpoint_bytes: u64,
+    /// The most live instances; then starts are refused as busy.
+    pub live_max: usize,
+    /// How long a release waits for what is under way: at most half of the rebalance timeout.
+    pub release: Duration,
+}
+
+impl Config {
+    /// With the usual limits.
+    #[must_use]
+    pub fn new(partition: u32, partitions: u32, owner: impl Into<CompactString>) -> Self {
+        Self {
+            partition,
+            partitions,
+            owner: owner.into(),
+            remember: Duration::from_hours(1),
+            retain: Duration::from_hours(7 * 24),
+            checkpoint_bytes: 8 << 20,
+            live_max: 1_000_000,
+            release: Duration::from_secs(15),
+        }
+    }
+}
+
