@@ -41,6 +41,14 @@ impl Json {
         Ok(Self(Arc::from(RawValue::from_string(text)?)))
     }
 
+    /// What a value serializes to. Without a limit: for what is not a payload and is limited by other means.
+    ///
+    /// # Errors
+    /// The value does not serialize.
+    pub fn of(value: &impl Serialize) -> Result<Self, serde_json::Error> {
+        serde_json::value::to_raw_value(value).map(|raw| Self(Arc::from(raw)))
+    }
+
     /// `{}`
     #[must_use]
     pub fn empty_object() -> Self {

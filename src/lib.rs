@@ -4,7 +4,7 @@
 //! Data flows one way, and every module knows only those above it in this list:
 //!
 //! * pure, without a clock, randomness or I/O: [`source`], [`diagnostic`], [`syntax`], [`definition`], [`plan`],
-//!   [`engine`], [`model`], [`journal`], [`wire`]
+//!   [`engine`], [`model`], [`wire`], [`journal`]
 //! * bytes, clocks and tasks: [`log`], [`runtime`]
 //!
 //! `ARCHITECTURE.md` has the picture, the invariants and the glossary.
@@ -30,9 +30,9 @@ pub mod engine;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod model;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
-pub mod journal;
-#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod wire;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod journal;
 
 pub mod log;
 pub mod runtime;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::event::Place;
 use super::id::{InstanceId, RequestId, Run};
 use super::instance::{Instance, Phase, Starter, State};
-use crate::json::{Json, JsonError};
+use crate::json::Json;
 use crate::plan::{NodeId, Plan};
 use crate::time::Timestamp;
 
@@ -32,9 +32,6 @@ pub enum SnapshotError {
         /// What the snapshot names.
         place: Place,
     },
-    /// Larger than a record may be.
-    #[error("write a snapshot: failed to {0}")]
-    TooLarge(#[from] JsonError),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,7 +68,7 @@ impl Instance {
     /// The whole state as JSON.
     ///
     /// # Errors
-    /// Larger than a record may be.
+    /// None that is known: the state is text, numbers and JSON.
     pub fn to_snapshot(&self, plan: &Plan) -> Result<Json, SnapshotError> {
         let states = self.states().map(|(node, state)| (plan.node(node).place.clone(), state.clone())).collect();
         let snapshot = Snapshot {
@@ -88,7 +85,7 @@ impl Instance {
             states,
             requests: self.requests.clone(),
         };
-        Ok(Json::parse(serde_json::to_string(&snapshot)?)?)
+        Ok(Json::of(&snapshot)?)
     }
 
     /// An instance as a snapshot has it.

@@ -56,14 +56,12 @@ pub enum Damage {
     },
     /// Its definition is not deployed here.
     #[error(
-        "instance `{instance}` of saga `{saga}` runs by the definition {hash}, which is not deployed here; deploy that \
-         version again, it is needed until its last instance has ended"
+        "instance `{instance}` runs by the definition {hash}, which is not deployed here; deploy that version again, \
+         it is needed until its last instance has ended"
     )]
     NoDefinition {
         /// The instance.
         instance: String,
-        /// The saga's name, where the record says it.
-        saga: String,
         /// The definition's hash.
         hash: String,
     },

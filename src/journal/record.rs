@@ -56,6 +56,8 @@ pub enum Body {
     Claim {
         /// Its name, for people.
         owner: CompactString,
+        /// Which attempt of that owner, so that it recognises its own.
+        attempt: u64,
     },
     /// An instance changed.
     Change {
@@ -67,9 +69,6 @@ pub enum Body {
         definition: Arc<str>,
         /// What made it change.
         cause: Cause,
-        /// In the first of a run: what its start was, to tell a repeat from a conflict.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        start: Option<StartHash>,
         /// How.
         change: Change,
     },
@@ -143,9 +142,7 @@ pub enum Body {
     },
     /// A live instance, whole.
     Snapshot {
-        /// What its start was.
-        start: StartHash,
-        /// As `Instance` serializes.
+        /// As [`Instance`](crate::engine::Instance) serializes.
         instance: Json,
     },
     /// All parked inputs of an instance.
@@ -268,6 +265,16 @@ impl Raw {
         Self { key: Arc::clone(&message.key), headers: message.headers.clone(), payload }
     }
 
+    /// About how many bytes it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let payload = match &self.payload {
+            RawPayload::Text(text) => text.len(),
+            RawPayload::Hex(HexBytes(bytes)) => 2 * bytes.len(),
+        };
+        payload + self.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+    }
+
     /// The message again.
     #[must_use]
     pub fn to_message(&self) -> Message {
@@ -328,7 +335,7 @@ macro_rules! cut_hash {
         }
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                Hex(&self.0).fmt(f)
+                fmt::Display::fmt(&Hex(&self.0), f)
             }
         }
         impl Serialize for $name {
@@ -361,11 +368,16 @@ impl IdHash {
 }
 
 impl StartHash {
-    /// Of a start. A repeat is the same text, byte for byte: what clients resend.
+    /// Of a start. White space and the order of fields in the input make no difference.
     #[must_use]
     pub fn of(saga: &str, input: &Json) -> Self {
         // No name of a saga has a NUL, so the two cannot run into each other.
-        Self::cut(Sha256::new_with_prefix(saga).chain_update([0]).chain_update(input.get()))
+        let hash = Sha256::new_with_prefix(saga).chain_update([0]);
+        // `Value` keeps fields sorted. What it cannot hold, such as too deep a nesting, is compared as it stands.
+        match serde_json::from_str::<serde_json::Value>(input.get()) {
+            Ok(value) => Self::cut(hash.chain_update(value.to_string())),
+            Err(_) => Self::cut(hash.chain_update(input.get())),
+        }
     }
 }
 

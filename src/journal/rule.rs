@@ -31,13 +31,19 @@ impl Rule {
 
     /// For reading from a checkpoint on: its `started` record is in the current run, if it stands where it says.
     #[must_use]
-    pub const fn from_checkpoint(offset: u64, started: &Record) -> Option<Self> {
+    pub fn from_checkpoint(offset: u64, started: &Record) -> Option<Self> {
         let stands = matches!(started.body, Body::Started { .. }) && place(started) == Some(offset);
         if stands { Some(Self { epoch: started.epoch, run: Run::Unbroken { next: offset } }) } else { None }
     }
 
+    /// The offset of the latest claim.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// Whether the record at this offset counts. A claim does.
-    pub const fn counts(&mut self, offset: u64, record: &Record) -> bool {
+    pub fn counts(&mut self, offset: u64, record: &Record) -> bool {
         if matches!(record.body, Body::Claim { .. }) {
             *self = Self { epoch: offset, run: Run::Unbroken { next: offset + 1 } };
             return true;
@@ -53,6 +59,6 @@ impl Rule {
 }
 
 /// Where a record says it stands.
-const fn place(record: &Record) -> Option<u64> {
+fn place(record: &Record) -> Option<u64> {
     record.epoch.checked_add(record.n)
 }

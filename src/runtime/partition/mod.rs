@@ -1,4 +1,96 @@
-//! The owner of one partition, as a state machine without I/O.
+//! The owner of one partition, as a state machine without I/O: `docs/protocol.md`, "Owning a partition".
+//!
+//! ```text
+//!   idle -assigned-> confirming -> asking for the last record -> claiming -> recovering -> running -revoked-> idle
+//!                        ^                                          |            |            |
+//!                        +------------- not ours, unknown, a stray record behind the claim ---+  fenced
+//! ```
+//!
+//! [`Partition::handle`] takes what the world tells and says what it should do. It never waits and never reads a
+//! clock, so thousands of seeds of a simulation drive the very code that runs over a real log. It does not know which
+//! log that is; it trusts no acknowledgement that is not at its place.
+
+mod told;
+mod setting;
+mod considered;
+mod effects;
+mod feed;
+mod recovery;
+mod tenure;
+mod inputs;
+mod checkpoint;
+mod phases;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use told::{Config, Defect, Do, Fact, Stop, Told};
+
+use self::phases::Phase;
+use self::setting::Setting;
+use crate::journal::Plans;
 
 /// The most journal records under way at once: enough to fill a group commit or a round trip to a broker.
 pub const IN_FLIGHT_MAX: usize = 1_000;
+/// The most messages that are owed to the world; then reading stops, since the log of commands is behind.
+pub const OWED_MAX: usize = 10_000;
+/// The most bytes of messages that are owed; then reading stops.
+pub const OWED_BYTES_MAX: usize = 64 << 20;
+/// The largest state of an instance, in bytes of its records: its snapshot must fit a record.
+pub const INSTANCE_MAX: usize = 8 << 20;
+/// The most parked inputs of an instance; then they are refused as busy. They stand in one record of a checkpoint.
+pub const PARKED_MAX: usize = 1_000;
+/// The most bytes of parked inputs of an instance.
+pub const PARKED_BYTES_MAX: usize = 4 << 20;
+/// The most ended instances that are remembered: about 100 MB of memory.
+pub const REMEMBERED_MAX: usize = 1_000_000;
+/// How often an owner that is otherwise silent says where it stands.
+pub const MARK_EVERY: Duration = Duration::from_secs(1);
+/// How long the task waits before it asks a log again that could not answer.
+pub const ASK_AGAIN: Duration = Duration::from_millis(250);
+/// So many times in a row records may be misplaced by holes in the offsets, before it is called what it is.
+pub const LOSSES_MAX: u32 = 3;
+
+/// One partition, owned or not.
+#[derive(Debug)]
+pub struct Partition {
+    set: Setting,
+    phase: Phase,
+    /// Claims so far, so that each recognises itself.
+    attempts: u64,
+    losses: u32,
+    /// Where the last tenure was whose record was misplaced.
+    misplaced: Option<u64>,
+    /// An operator accepts that inputs were lost.
+    accepts_gap: bool,
+    now: Duration,
+}
+
+impl Partition {
+    /// A partition that is not assigned yet.
+    #[must_use]
+    pub fn new(config: Config, plans: Arc<Plans>) -> Self {
+        Self {
+            set: Setting::new(config, plans),
+            phase: Phase::Idle,
+            attempts: 0,
+            losses: 0,
+            misplaced: None,
+            accepts_gap: false,
+            now: Duration::ZERO,
+        }
+    }
+
+    /// Takes what the world tells, at a monotonic time since any fixed instant, and adds to `out` what is to be done,
+    /// in its order.
+    pub fn handle(&mut self, told: Told, now: Duration, out: &mut Vec<Do>) {
+        self.now = self.now.max(now);
+        self.step(told, out);
+    }
+
+    /// When [`Told::Tick`] is due, by the time of [`handle`](Self::handle): at once if that is in the past.
+    #[must_use]
+    pub fn wakes_at(&self) -> Option<Duration> {
+        self.phase.wakes_at()
+    }
+}

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
-
 use crate::engine::{Instance, InstanceId};
-use crate::journal::{JournalError, Plans};
 use crate::journal::record::Record;
+use crate::journal::{JournalError, Plans};
 use crate::log::{Report, Request};
 
 /// What the partition task is told.
@@ -105,19 +104,6 @@ pub enum Stop {
     /// The journal cannot be read, or contradicts itself.
     #[error(transparent)]
     Damaged(#[from] JournalError),
-    /// The journal begins in the middle.
-    #[error(
-        "recover partition {partition}: its journal begins at offset {start} with a `{kind}` record, which neither is \
-         offset 0 nor starts a checkpoint; records were deleted by something other than saga"
-    )]
-    Beheaded {
-        /// Which partition.
-        partition: u32,
-        /// The first offset.
-        start: u64,
-        /// What it holds.
-        kind: &'static str,
-    },
     /// Retention took inputs before they were read.
     #[error(
         "read partition {partition} of {topic} from offset {read}: it begins at {start}, so {} inputs were deleted \
@@ -180,6 +166,49 @@ pub struct Config {
     pub live_max: usize,
     /// How long a release waits for what is under way: at most half of the rebalance timeout.
     pub release: Duration,
+    /// Always `None`, but in the tests of the simulator: a fault in the protocol that it must catch.
+    #[doc(hidden)]
+    pub defect: Option<Defect>,
+}
+
+/// A fault in the protocol, to show that the simulator catches it. No other code asks for one.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// Any acknowledged offset is taken for the right one.
+    NoFence,
+    /// An acknowledged offset must be the last one + 1.
+    FenceByLastOffset,
+    /// A reader does not look at the epoch.
+    ReaderWithoutEpoch,
+    /// A reader does not look at `n`.
+    ReaderWithoutN,
+    /// A reader goes on behind a misfit.
+    ReaderWithoutRun,
+    /// Effects do not wait for their record.
+    EffectsBeforeAck,
+    /// Rejections are told and not journaled.
+    UnrecordedRejections,
+    /// A checkpoint does not wait for the effects before it.
+    CompletedTooEarly,
+    /// A checkpoint counts when its own end is acknowledged, whatever became of the rest.
+    CompletedByItsAck,
+    /// `sent` moves when an effect is handed over.
+    SentAtHandOver,
+    /// A recovery repeats no effects.
+    NoRepeats,
+    /// A claim is appended without a confirmation.
+    Unconfirmed,
+    /// The report of any claim makes an owner.
+    AbandonedReport,
+    /// Ended instances are forgotten by the owner's clock.
+    ForgetByClock,
+    /// Ended instances are forgotten though earlier requests are still to be read.
+    ForgetWithoutRead,
+    /// A cancel of an unknown instance leaves no trace.
+    NoBar,
+    /// An instance's second life has the first one's command ids.
+    OneRun,
 }
 
 impl Config {
@@ -195,7 +224,7 @@ impl Config {
             checkpoint_bytes: 8 << 20,
             live_max: 1_000_000,
             release: Duration::from_secs(15),
+            defect: None,
         }
     }
 }
-

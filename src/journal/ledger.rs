@@ -1,0 +1,366 @@
+//! What a partition knows, as its counting records have it: live instances, parked inputs, ended ids, positions.
+//!
+//! [`Ledger::book`] is the only mutator, live and in replay: an owner books what it appends, a recovery what it reads,
+//! and both come to the same ledger, byte for byte. It takes records that count; which those are, [`Rule`] says.
+//!
+//! [`Rule`]: super::Rule
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::Plans;
+use super::codec::Damage;
+use super::record::{Body, Cause, Ended, IdHash, Parked, Past, PastOutcome, Positions, Record, Resumed, StartHash};
+use crate::engine::{Change, Instance, InstanceId, Phase, Run, SnapshotError, definition_of};
+use crate::json::Json;
+use crate::plan::Plan;
+use crate::time::Timestamp;
+
+/// How many ended instances one record of a checkpoint holds: about 100 KiB.
+pub const ENDED_A_RECORD: usize = 500;
+
+/// What a partition knows.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// Next unread offsets of the inputs.
+    pub read: Positions,
+    /// All effects of records before this offset are acknowledged.
+    pub sent: u64,
+    /// The start of the last complete checkpoint that was read or written; 0 where there is none.
+    pub checkpoint: u64,
+    live: BTreeMap<InstanceId, Live>,
+    queues: BTreeMap<InstanceId, Queue>,
+    ended: BTreeMap<IdHash, Past>,
+    sight: Sight,
+}
+
+/// A live instance.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// Its state.
+    pub instance: Instance,
+    /// Its definition.
+    pub plan: Arc<Plan>,
+    /// About how many bytes its state takes in the journal: limits it, decides nothing else.
+    pub bytes: usize,
+    /// When the owner's timer for it is set; `NEVER` without an owner.
+    pub due: Timestamp,
+}
+
+/// The parked inputs of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// Whether an operator has let them be tried again.
+    pub resumed: Resumed,
+    /// In their order; at least one.
+    pub parked: VecDeque<Parked>,
+}
+
+/// How much of the past has been read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Sight {
+    /// All that matters.
+    #[default]
+    Whole,
+    /// From a `started` record on, whose `completed` has not come yet: instances may be unknown.
+    Partial { started: u64 },
+}
+
+/// What a record was about, as it left it.
+#[derive(Debug)]
+pub enum Booked<'a> {
+    /// No instance.
+    Other,
+    /// An instance that is not known yet, since its snapshot is still to come.
+    Unseen,
+    /// An instance that goes on.
+    Running(&'a Live),
+    /// An instance that has ended by it.
+    Over(Live),
+}
+
+impl Booked<'_> {
+    /// The instance as the record left it.
+    #[must_use]
+    pub const fn live(&self) -> Option<&Live> {
+        match self {
+            Self::Running(live) => Some(live),
+            Self::Over(live) => Some(live),
+            Self::Other | Self::Unseen => None,
+        }
+    }
+}
+
+impl Ledger {
+    /// For reading from the `started` record of a complete checkpoint on, which is to be booked next.
+    #[must_use]
+    pub fn from_checkpoint(started: u64) -> Self {
+        Self { checkpoint: started, sight: Sight::Partial { started }, ..Self::default() }
+    }
+
+    /// Whether a checkpoint that reading began with has been read to its end, so that nothing is missing.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        matches!(self.sight, Sight::Whole)
+    }
+
+    /// Enters a record that counts. `bytes`: its size; `next`: the changed instance where the caller has it already.
+    ///
+    /// # Errors
+    /// It contradicts the records before it, or its definition is not known: then the ledger is of no use.
+    pub fn book(
+        &mut self,
+        plans: &Plans,
+        record: &Record,
+        bytes: usize,
+        next: Option<Instance>,
+    ) -> Result<Booked<'_>, Damage> {
+        if matches!(record.body, Body::Claim { .. }) {
+            return Ok(Booked::Other); // it has no positions
+        }
+        self.read = record.read;
+        self.sent = self.sent.max(record.sent);
+        match &record.body {
+            Body::Change { instance, run, definition, cause, change } => {
+                self.settle(instance, *cause);
+                let about = About { instance, run: *run, definition, change, bytes };
+                return self.change(plans, &about, next);
+            }
+            Body::Reject { instance, cause, .. } => {
+                if let Some(instance) = instance {
+                    self.settle(instance, *cause);
+                }
+            }
+            Body::Bar { instance, cause, .. } => {
+                self.settle(instance, *cause);
+                let past = Past { run: Run(record.at.0), outcome: PastOutcome::Barred, at: record.at };
+                self.ended.insert(IdHash::of(instance), past);
+            }
+            Body::Park { instance, parked } => self.park(instance, parked),
+            Body::Resume { instance, .. } => {
+                if let Some(queue) = self.queues.get_mut(instance) {
+                    queue.resumed = Resumed::Yes;
+                }
+            }
+            Body::Pass { instance } => self.settle(instance, Cause::Parked),
+            Body::Gap { to } => self.read = *to,
+            Body::Started { forgets } => {
+                if *forgets > Timestamp(0) {
+                    self.ended.retain(|_, past| past.at >= *forgets);
+                }
+            }
+            Body::Snapshot { instance } => self.snapshot(plans, instance)?,
+            Body::Waiting { instance, resumed, parked } => {
+                // The whole queue at the time of writing: whatever this reader missed of it is in there.
+                self.queues
+                    .insert(instance.clone(), Queue { resumed: *resumed, parked: parked.iter().cloned().collect() });
+            }
+            Body::Ended { ended } => {
+                for Ended { id, was } in ended {
+                    self.ended.insert(*id, *was);
+                }
+            }
+            Body::Completed { started } => {
+                self.checkpoint = *started;
+                if self.sight == (Sight::Partial { started: *started }) {
+                    self.sight = Sight::Whole;
+                }
+            }
+            Body::Forward { .. } | Body::Mark | Body::Claim { .. } => {}
+        }
+        Ok(Booked::Other)
+    }
+
+    fn change(&mut self, plans: &Plans, about: &About<'_>, next: Option<Instance>) -> Result<Booked<'_>, Damage> {
+        let About { instance: id, change, .. } = about;
+        let known = match self.live.get(*id) {
+            Some(live) if live.instance.run != about.run => return Err(about.out_of_sequence(live.instance.seq)),
+            known => known.is_some(),
+        };
+        if !known {
+            if change.seq != 1 {
+                return match self.sight {
+                    Sight::Partial { .. } => Ok(Booked::Unseen),
+                    Sight::Whole => Err(about.out_of_sequence(0)),
+                };
+            }
+            let plan = plans.by_hash(about.definition).ok_or_else(|| about.no_definition())?;
+            let fresh = Instance::new((*id).clone(), about.run, plan);
+            let live = Live { instance: fresh, plan: Arc::clone(plan), bytes: 0, due: Timestamp::NEVER };
+            self.live.insert((*id).clone(), live);
+            if !self.ended.is_empty() {
+                self.ended.remove(&IdHash::of(id));
+            }
+        }
+        let live = self.live.get_mut(*id).ok_or_else(|| about.out_of_sequence(0))?;
+        if let Some(next) = next {
+            live.instance = next;
+        } else {
+            let applied = live.instance.apply(&live.plan, change);
+            applied.map_err(|misfit| Damage::Misfit { instance: id.to_string(), why: misfit.to_string() })?;
+        }
+        live.bytes += about.bytes;
+        if !live.instance.has_ended() {
+            // Looked up again: the borrow above ends here, and the map may give the instance away below.
+            return Ok(self.live.get(*id).map_or(Booked::Other, Booked::Running));
+        }
+        let Some(over) = self.live.remove(*id) else { return Ok(Booked::Other) };
+        self.ended.insert(IdHash::of(id), past(&over));
+        Ok(Booked::Over(over))
+    }
+
+    fn snapshot(&mut self, plans: &Plans, snapshot: &Json) -> Result<(), Damage> {
+        if self.is_whole() {
+            return Ok(());
+        }
+        let unknown = |error: SnapshotError| Damage::Misfit { instance: String::new(), why: error.to_string() };
+        let hash = definition_of(snapshot).map_err(unknown)?;
+        let no_definition = || Damage::NoDefinition { instance: "of a snapshot".to_owned(), hash: hash.to_string() };
+        let plan = plans.by_hash(&hash).ok_or_else(no_definition)?;
+        let instance = Instance::from_snapshot(plan, snapshot).map_err(unknown)?;
+        let bytes = snapshot.get().len();
+        let live = Live { instance, plan: Arc::clone(plan), bytes, due: Timestamp::NEVER };
+        self.live.insert(live.instance.id.clone(), live);
+        Ok(())
+    }
+
+    fn park(&mut self, instance: &InstanceId, parked: &Parked) {
+        if parked.cause == Cause::Parked {
+            // The first one failed again.
+            if let Some(queue) = self.queues.get_mut(instance) {
+                queue.resumed = Resumed::No;
+                if let Some(first) = queue.parked.front_mut() {
+                    first.why.clone_from(&parked.why);
+                }
+            }
+            return;
+        }
+        let queue = self.queues.entry(instance.clone());
+        queue
+            .or_insert_with(|| Queue { resumed: Resumed::No, parked: VecDeque::new() })
+            .parked
+            .push_back(parked.clone());
+    }
+
+    /// A parked input is dealt with.
+    fn settle(&mut self, instance: &InstanceId, cause: Cause) {
+        if cause != Cause::Parked {
+            return;
+        }
+        let Some(queue) = self.queues.get_mut(instance) else { return };
+        queue.parked.pop_front();
+        if queue.parked.is_empty() {
+            self.queues.remove(instance);
+        }
+    }
+
+    /// A live instance.
+    #[must_use]
+    pub fn live(&self, id: &InstanceId) -> Option<&Live> {
+        self.live.get(id)
+    }
+
+    /// Notes when an instance's timer is set, and gives the instant at which it was.
+    pub fn schedule(&mut self, id: &InstanceId, due: Timestamp) -> Option<Timestamp> {
+        self.live.get_mut(id).map(|live| std::mem::replace(&mut live.due, due))
+    }
+
+    /// All live instances, in the order of their ids.
+    pub fn all_live(&self) -> impl ExactSizeIterator<Item = &Live> {
+        self.live.values()
+    }
+
+    /// The live instances whose ids are behind this one.
+    pub fn live_behind(&self, id: Option<&InstanceId>) -> impl Iterator<Item = &Live> {
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        self.live.range::<InstanceId, _>((from, Bound::Unbounded)).map(|(_, live)| live)
+    }
+
+    /// The parked inputs of an instance, if there are any.
+    #[must_use]
+    pub fn queue(&self, id: &InstanceId) -> Option<&Queue> {
+        self.queues.get(id)
+    }
+
+    /// The instances that have parked inputs and whose ids are behind this one.
+    pub fn queues_behind(&self, id: Option<&InstanceId>) -> impl Iterator<Item = (&InstanceId, &Queue)> {
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        self.queues.range::<InstanceId, _>((from, Bound::Unbounded))
+    }
+
+    /// What is remembered of an ended instance.
+    #[must_use]
+    pub fn past(&self, id: &InstanceId) -> Option<&Past> {
+        if self.ended.is_empty() { None } else { self.ended.get(&IdHash::of(id)) }
+    }
+
+    /// The ended instances that are remembered and whose hashes are behind this one.
+    pub fn ended_behind(&self, id: Option<IdHash>) -> impl Iterator<Item = Ended> {
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        self.ended.range((from, Bound::Unbounded)).map(|(id, was)| Ended { id: *id, was: *was })
+    }
+
+    /// How many ended instances are remembered.
+    #[must_use]
+    pub fn ended_count(&self) -> usize {
+        self.ended.len()
+    }
+
+    /// The instant so that all but `keep` of the remembered instances ended before it.
+    #[must_use]
+    pub fn end_of_all_but(&self, keep: usize) -> Timestamp {
+        let Some(surplus) = self.ended.len().checked_sub(keep).filter(|surplus| *surplus > 0) else {
+            return Timestamp(0);
+        };
+        let mut ends: Vec<Timestamp> = self.ended.values().map(|past| past.at).collect();
+        let (_, last, _) = ends.select_nth_unstable(surplus - 1);
+        Timestamp(last.0.saturating_add(1))
+    }
+
+    /// Everything, as text: two ledgers are the same if their texts are.
+    ///
+    /// # Errors
+    /// An instance that does not serialize: none is known.
+    pub fn to_text(&self) -> Result<String, SnapshotError> {
+        let mut lines = vec![format!("read {:?} sent {} checkpoint {}", self.read, self.sent, self.checkpoint)];
+        for live in self.live.values() {
+            lines.push(live.instance.to_snapshot(&live.plan)?.get().to_owned());
+        }
+        lines.extend(self.queues.iter().map(|(id, queue)| format!("{id} parked {queue:?}")));
+        lines.extend(self.ended.iter().map(|(id, past)| format!("{id:?} ended {past:?}")));
+        Ok(lines.join("\n"))
+    }
+}
+
+/// What a change says of its instance.
+struct About<'a> {
+    instance: &'a InstanceId,
+    run: Run,
+    definition: &'a str,
+    change: &'a Change,
+    bytes: usize,
+}
+
+impl About<'_> {
+    fn out_of_sequence(&self, known: u64) -> Damage {
+        Damage::OutOfSequence { instance: self.instance.to_string(), found: self.change.seq, known }
+    }
+
+    fn no_definition(&self) -> Damage {
+        Damage::NoDefinition { instance: self.instance.to_string(), hash: self.definition.to_owned() }
+    }
+}
+
+fn past(over: &Live) -> Past {
+    let Live { instance, plan, .. } = over;
+    let nothing = Json::empty_object();
+    let start = StartHash::of(&plan.saga.name, instance.input.as_ref().unwrap_or(&nothing));
+    let outcome = match instance.phase {
+        Phase::Completed(_) => PastOutcome::Completed(start),
+        Phase::New | Phase::Forward | Phase::Committed | Phase::Failing(_) | Phase::Compensated(_) => {
+            PastOutcome::Compensated(start)
+        }
+    };
+    Past { run: instance.run, outcome, at: instance.changed }
+}

@@ -1,0 +1,167 @@
+//! Checkpoints: the whole state again, between other records, so that recovery is bounded by the state.
+//!
+//! `started`, a `snapshot` for each live instance, `waiting` for each with parked inputs, `ended` with batches of what
+//! is remembered, `completed`. Each part is walked by a cursor in the order of ids, a little at a time, and other
+//! records go on in between. What an instance that begins or ends meanwhile is missing in one part is in another: one
+//! that begins has its first record behind `started`, one that ends before its snapshot is in `ended`, which comes last.
+
+use std::time::Duration;
+
+use super::setting::Setting;
+use super::tenure::{Over, Tenure};
+use super::told::{Defect, Do, Stop};
+use super::{IN_FLIGHT_MAX, REMEMBERED_MAX};
+use crate::engine::InstanceId;
+use crate::journal::record::{Body, Ended, IdHash};
+use crate::journal::{Damage, ENDED_A_RECORD, JournalError};
+use crate::time::Timestamp;
+
+/// So many records of a checkpoint are written in one go: other inputs do not wait longer than for those.
+const STRIDE: usize = 64;
+
+/// The checkpoints of a tenure.
+#[derive(Debug)]
+pub(super) struct Checkpoints {
+    pointer: u64,
+    /// Complete ones to which the journal may still be cut, with the time of their completion.
+    kept: Vec<(u64, Timestamp)>,
+    writing: Option<Writing>,
+}
+
+/// The checkpoint that is being written.
+#[derive(Clone, Debug)]
+struct Writing {
+    started: u64,
+    part: Part,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    /// Snapshots of instances behind this one.
+    Live(Option<InstanceId>),
+    /// Parked inputs of instances behind this one.
+    Waiting(Option<InstanceId>),
+    /// Ended ones behind this one.
+    Ended(Option<IdHash>),
+    /// All is there; the effects before `started` may not be.
+    Effects,
+    /// `completed` is under way.
+    Completing,
+}
+
+impl Checkpoints {
+    pub(super) const fn new(pointer: u64) -> Self {
+        Self { pointer, kept: Vec::new(), writing: None }
+    }
+
+    /// The start of the last complete one.
+    pub(super) const fn pointer(&self) -> u64 {
+        self.pointer
+    }
+
+    /// A `completed` record is good.
+    pub(super) fn complete(&mut self, started: u64, now: Timestamp) {
+        self.pointer = started;
+        self.kept.push((started, now));
+        self.writing = None;
+    }
+
+    /// Where the journal may be cut now: at the newest checkpoint that is at least `retain` old.
+    pub(super) fn truncation(&mut self, now: Timestamp, retain: Duration) -> Option<u64> {
+        let old = self.kept.iter().take_while(|(_, at)| now.since(*at) >= retain).count();
+        self.kept.drain(..old).next_back().map(|(started, _)| started)
+    }
+
+    /// Whether there is something to write at once.
+    pub(super) const fn is_busy(&self) -> bool {
+        matches!(&self.writing, Some(Writing { part: Part::Live(_) | Part::Waiting(_) | Part::Ended(_), .. }))
+    }
+}
+
+impl Tenure {
+    /// Begins a checkpoint if one is due, and goes on with the one that is being written.
+    pub(super) fn checkpoint(&mut self, set: &mut Setting, out: &mut Vec<Do>) -> Result<(), Over> {
+        if self.checkpoints.writing.is_none() {
+            let due = self.volume.since > set.config.checkpoint_bytes.max(2 * self.volume.state);
+            if !due || !self.has_room() {
+                return Ok(());
+            }
+            let started = self.next_place();
+            let forgets = self.forgets(set);
+            self.note(set, "", Body::Started { forgets }, out)?;
+            self.checkpoints.writing = Some(Writing { started, part: Part::Live(None) });
+        }
+        for _ in 0..STRIDE {
+            // Half of the room stays for inputs.
+            if self.in_flight() >= IN_FLIGHT_MAX / 2 {
+                break;
+            }
+            let Some(Writing { started, part }) = self.checkpoints.writing.take() else { break };
+            let (part, body) = self.next_part(set, started, part)?;
+            self.checkpoints.writing = Some(Writing { started, part });
+            match body {
+                Some((key, body)) => self.note(set, &key, body, out)?,
+                None if self.checkpoints.is_busy() => {}
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// What comes next, if anything can be written now, and what will come behind it.
+    fn next_part(&self, set: &Setting, started: u64, part: Part) -> Result<(Part, Option<(String, Body)>), Over> {
+        Ok(match part {
+            Part::Live(cursor) => match self.ledger.live_behind(cursor.as_ref()).next() {
+                Some(live) => {
+                    let id = live.instance.id.clone();
+                    let snapshot = live.instance.to_snapshot(&live.plan).map_err(|error| {
+                        let damage = Damage::Misfit { instance: id.to_string(), why: error.to_string() };
+                        Stop::Damaged(JournalError { partition: set.config.partition, offset: started, damage })
+                    })?;
+                    let key = id.to_string();
+                    (Part::Live(Some(id)), Some((key, Body::Snapshot { instance: snapshot })))
+                }
+                None => (Part::Waiting(None), None),
+            },
+            Part::Waiting(cursor) => match self.ledger.queues_behind(cursor.as_ref()).next() {
+                Some((id, queue)) => {
+                    let parked = queue.parked.iter().cloned().collect();
+                    let body = Body::Waiting { instance: id.clone(), resumed: queue.resumed, parked };
+                    (Part::Waiting(Some(id.clone())), Some((id.to_string(), body)))
+                }
+                None => (Part::Ended(None), None),
+            },
+            Part::Ended(cursor) => {
+                let ended: Vec<Ended> = self.ledger.ended_behind(cursor).take(ENDED_A_RECORD).collect();
+                match ended.last() {
+                    Some(last) => (Part::Ended(Some(last.id)), Some((String::new(), Body::Ended { ended }))),
+                    None => (Part::Effects, None),
+                }
+            }
+            Part::Effects => {
+                let waits = set.config.defect != Some(Defect::CompletedTooEarly);
+                if waits && self.sent() < started {
+                    (Part::Effects, None)
+                } else {
+                    (Part::Completing, Some((String::new(), Body::Completed { started })))
+                }
+            }
+            Part::Completing => (Part::Completing, None),
+        })
+    }
+
+    /// Instances that ended before this are forgotten.
+    ///
+    /// A request that is still to be read was appended at or behind the last one that was, so a repeated start of
+    /// whatever ended `remember` before that one is a new run whether the old one is remembered or not. Beyond the
+    /// limit the oldest are forgotten although it is not so.
+    fn forgets(&self, set: &Setting) -> Timestamp {
+        let seen = match set.config.defect {
+            Some(Defect::ForgetByClock) => self.time(),
+            _ => self.last_request,
+        };
+        let remember = u64::try_from(set.config.remember.as_millis()).unwrap_or(u64::MAX);
+        let by_time = Timestamp(seen.0.saturating_sub(remember));
+        by_time.max(self.ledger.end_of_all_but(REMEMBERED_MAX))
+    }
+}

@@ -1,0 +1,46 @@
+//! What the engine makes of an input, with a net below it: a panic in it must never stop a partition.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::engine::{Change, Decision, Effect, Input, Instance, Rejection, caused, decide};
+use crate::plan::Plan;
+use crate::time::Timestamp;
+
+/// What the engine makes of an input.
+pub(super) enum Considered {
+    Change {
+        change: Change,
+        /// The instance behind it.
+        next: Instance,
+        effects: Vec<Effect>,
+    },
+    Nothing,
+    Rejected(Rejection),
+    /// The engine failed: our fault, and this instance's trouble alone.
+    Failed(String),
+}
+
+/// Decides, and applies the change to a copy: the instance itself stays as it was whatever happens.
+pub(super) fn consider(plan: &Plan, instance: &Instance, now: Timestamp, input: &Input) -> Considered {
+    let attempt = || match decide(plan, instance, now, input) {
+        Decision::Nothing => Considered::Nothing,
+        Decision::Rejected(rejection) => Considered::Rejected(rejection),
+        Decision::Change(change) => {
+            let mut next = instance.clone();
+            match next.apply(plan, &change) {
+                Ok(()) => {
+                    let effects = caused(plan, &next, &change);
+                    Considered::Change { change, next, effects }
+                }
+                Err(misfit) => Considered::Failed(format!("the engine failed to {misfit}, which it decided itself")),
+            }
+        }
+    };
+    // Nothing that is mutable is shared with what may unwind.
+    catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|panic| Considered::Failed(words(&*panic)))
+}
+
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the engine failed: {}", words.unwrap_or("it gave no reason"))
+}

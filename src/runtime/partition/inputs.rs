@@ -1,0 +1,460 @@
+//! What becomes of requests, replies and timers.
+//!
+//! Each input ends in exactly one of: a change, a rejection, a forward, a bar, a parking, or nothing. Nothing is only
+//! for what no later state would listen to; all else is journaled, so that a second reading comes to the same end.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use super::considered::{Considered, consider};
+use super::effects::{key_of, of_change, unreadable};
+use super::setting::{FORWARDED, Setting};
+use super::tenure::{Over, Tenure};
+use super::told::{Defect, Do, Fact};
+use super::{INSTANCE_MAX, PARKED_BYTES_MAX, PARKED_MAX};
+use crate::engine::{
+    Input, Instance, InstanceId, Order, OrderRequest, Refusal, Rejection, Reply, ReplyTo, Run, Start, Undeliverable,
+};
+use crate::journal::Live;
+use crate::journal::record::{Body, Cause, Parked, PastOutcome, Raw, RawPayload, Resumed, StartHash};
+use crate::log::{Stored, partition_of};
+use crate::plan::Plan;
+use crate::time::Timestamp;
+use crate::wire::{Ask, Message, Request, read_reply, read_request};
+
+/// The most of an unreadable input that is kept and copied, in bytes: with its escapes it fits a record.
+const RAW_MAX: usize = 2 << 20;
+
+/// Which of the two streams an input came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    Requests,
+    Replies,
+}
+
+/// An input as it came.
+#[derive(Clone, Copy)]
+pub(super) struct Came<'a> {
+    /// Where it stands; [`Cause::Parked`] for one that was parked.
+    cause: Cause,
+    /// When the log took it.
+    timestamp: Timestamp,
+    message: &'a Message,
+    /// Its offset in `saga.requests`, if it is a request.
+    request: Option<u64>,
+}
+
+/// An input that may become a record of an instance.
+struct Asked<'a> {
+    came: Came<'a>,
+    instance: &'a InstanceId,
+    tell: Option<ReplyTo>,
+}
+
+impl Tenure {
+    /// Takes an input from its stream; `next` of the stream is behind it already.
+    pub(super) fn take(
+        &mut self,
+        set: &mut Setting,
+        lane: Lane,
+        stored: &Stored,
+        out: &mut Vec<Do>,
+    ) -> Result<(), Over> {
+        self.moved();
+        let message = &*stored.message;
+        let (cause, request) = match lane {
+            Lane::Requests => (Cause::Request(stored.offset), Some(stored.offset)),
+            Lane::Replies => (Cause::Reply(stored.offset), None),
+        };
+        if lane == Lane::Requests {
+            self.last_request = self.last_request.max(stored.timestamp);
+        }
+        let came = Came { cause, timestamp: stored.timestamp, message, request };
+        let right = partition_of(&message.key, set.config.partitions);
+        if right == set.config.partition {
+            return self.consider(set, lane, came, out);
+        }
+        if message.header(FORWARDED).is_some() {
+            let why = format!(
+                "its key belongs to partition {right} of {}, and it was forwarded once already: the topics' numbers \
+                 of partitions differ",
+                set.config.partitions
+            );
+            return self.dead(set, came, key_of(message), why, out);
+        }
+        let body = Body::Forward { cause, partition: right, message: Raw::of(message) };
+        self.note(set, &message.key, body, out)
+    }
+
+    fn consider(&mut self, set: &mut Setting, lane: Lane, came: Came<'_>, out: &mut Vec<Do>) -> Result<(), Over> {
+        match lane {
+            Lane::Requests => match read_request(came.message) {
+                Ok(request) => self.request(set, came, &request, out),
+                Err(error) => self.dead(set, came, key_of(came.message), unreadable(&error), out),
+            },
+            Lane::Replies => match read_reply(came.message) {
+                Ok(reply) => self.reply(set, came, reply, out),
+                Err(error) => self.dead(set, came, key_of(came.message), unreadable(&error), out),
+            },
+        }
+    }
+
+    fn request(&mut self, set: &mut Setting, came: Came<'_>, request: &Request, out: &mut Vec<Do>) -> Result<(), Over> {
+        let id = &request.instance;
+        let tell = match &request.ask {
+            Ask::Start { start, .. } => start.reply_to.clone(),
+            Ask::Order { reply_to, .. } => reply_to.clone(),
+        };
+        let asked = Asked { came, instance: id, tell };
+        if came.cause != Cause::Parked
+            && let Some(queue) = self.ledger.queue(id)
+        {
+            let resumes =
+                matches!(&request.ask, Ask::Order { order, .. } if order.order == Order::Retry { step: None });
+            return match (resumes, queue.resumed) {
+                (false, _) => self.park(set, &asked, None, out),
+                (true, Resumed::Yes) => self.nothing(set, &asked, out),
+                (true, Resumed::No) => {
+                    self.resumed.insert(id.clone());
+                    self.note(set, id.as_str(), Body::Resume { instance: id.clone(), cause: came.cause }, out)
+                }
+            };
+        }
+        match &request.ask {
+            Ask::Start { saga, start } => self.start(set, &asked, saga, start, out),
+            Ask::Order { order, .. } => self.order(set, &asked, order, out),
+        }
+    }
+
+    fn start(
+        &mut self,
+        set: &mut Setting,
+        asked: &Asked<'_>,
+        saga: &str,
+        start: &Start,
+        out: &mut Vec<Do>,
+    ) -> Result<(), Over> {
+        let id = asked.instance;
+        if let Some(live) = self.ledger.live(id) {
+            if live.plan.saga.name != saga {
+                let why =
+                    format!("`{id}` is taken by an instance of saga `{}`; choose another id", live.plan.saga.name);
+                return self.reject(set, asked, Refusal::Conflict, why, out);
+            }
+            return self.decide(set, asked, &Input::Start(start.clone()), out);
+        }
+        let past = self.ledger.past(id).copied();
+        if let Some(past) = past.filter(|past| asked.came.timestamp < past.at.after(set.config.remember)) {
+            let repeated = |was: StartHash| was == StartHash::of(saga, &start.input);
+            return match past.outcome {
+                PastOutcome::Completed(was) | PastOutcome::Compensated(was) if repeated(was) => {
+                    self.nothing(set, asked, out)
+                }
+                PastOutcome::Completed(_) | PastOutcome::Compensated(_) => {
+                    let why = format!(
+                        "`{id}` was the id of an instance with another input or another saga, which has ended; choose \
+                         another id"
+                    );
+                    self.reject(set, asked, Refusal::Conflict, why, out)
+                }
+                PastOutcome::Barred => {
+                    let why = format!("`{id}` was cancelled before it was started; choose another id");
+                    self.reject(set, asked, Refusal::Ended, why, out)
+                }
+            };
+        }
+        let Some(plan) = set.plans.current(saga).cloned() else {
+            let known: Vec<&str> = set.plans.sagas().map(CompactString::as_str).take(10).collect();
+            let known = if known.is_empty() { "none is".to_owned() } else { known.join(", ") };
+            let why = format!("there is no saga `{saga}`; deployed here: {known}");
+            return self.reject(set, asked, Refusal::UnknownSaga, why, out);
+        };
+        if self.ledger.all_live().len() >= set.config.live_max {
+            let why = format!(
+                "partition {} has {} live instances, which is its limit; start it later",
+                set.config.partition, set.config.live_max
+            );
+            return self.reject(set, asked, Refusal::Busy, why, out);
+        }
+        // Above the run that is remembered, whatever the clocks of two owners say.
+        let above = past.map_or(0, |past| past.run.0 + 1);
+        let run = match set.config.defect {
+            Some(Defect::OneRun) => Run(1),
+            _ => Run(self.time().max(asked.came.timestamp).0.max(above)),
+        };
+        let fresh = Instance::new(id.clone(), run, &plan);
+        let considered = consider(&plan, &fresh, self.time(), &Input::Start(start.clone()));
+        self.enter(set, asked, Of { plan: &plan, run, bytes: 0 }, considered, out)
+    }
+
+    fn order(
+        &mut self,
+        set: &mut Setting,
+        asked: &Asked<'_>,
+        order: &OrderRequest,
+        out: &mut Vec<Do>,
+    ) -> Result<(), Over> {
+        let id = asked.instance;
+        if self.ledger.live(id).is_some() {
+            return self.decide(set, asked, &Input::Order(order.clone()), out);
+        }
+        let past = self.ledger.past(id).filter(|past| asked.came.timestamp < past.at.after(set.config.remember));
+        match (past.map(|past| past.outcome), &order.order) {
+            (Some(PastOutcome::Barred), Order::Cancel) => self.nothing(set, asked, out),
+            (Some(_), _) => {
+                let why = format!("instance `{id}` has ended; there is nothing left to do");
+                self.reject(set, asked, Refusal::Ended, why, out)
+            }
+            (None, Order::Cancel) if set.config.defect == Some(Defect::NoBar) => self.nothing(set, asked, out),
+            (None, Order::Cancel) => {
+                let message = format!(
+                    "there is no instance `{id}`; a start of it that comes within {} s is refused",
+                    set.config.remember.as_secs()
+                );
+                let rejection = Rejection { code: Refusal::UnknownInstance, message };
+                let (instance, cause, tell) = (id.clone(), asked.came.cause, asked.tell.clone());
+                self.note(set, id.as_str(), Body::Bar { instance, cause, rejection, tell }, out)
+            }
+            (None, Order::Retry { .. } | Order::Resolve { .. }) => {
+                let why = format!("there is no instance `{id}`; look up its id");
+                self.reject(set, asked, Refusal::UnknownInstance, why, out)
+            }
+        }
+    }
+
+    fn reply(&mut self, set: &mut Setting, came: Came<'_>, reply: Reply, out: &mut Vec<Do>) -> Result<(), Over> {
+        let id = reply.command.instance.clone();
+        let asked = Asked { came, instance: &id, tell: None };
+        if came.cause != Cause::Parked && self.ledger.queue(&id).is_some() {
+            return self.park(set, &asked, None, out);
+        }
+        let run = match self.ledger.live(&id) {
+            Some(live) => Some(live.instance.run),
+            None => self.ledger.past(&id).map(|past| past.run),
+        };
+        match run {
+            Some(run) if reply.command.run < run => self.nothing(set, &asked, out),
+            Some(run) if reply.command.run == run && self.ledger.live(&id).is_none() => self.nothing(set, &asked, out),
+            Some(run) if reply.command.run == run => self.decide(set, &asked, &Input::Reply(reply), out),
+            Some(_) | None => {
+                let why = format!("no command `{}` was ever sent", reply.command);
+                self.dead(set, came, Some(id.clone()), why, out)
+            }
+        }
+    }
+
+    /// A command that the log refused for good is an input of its instance.
+    pub(super) fn undeliverable(
+        &mut self,
+        set: &mut Setting,
+        record: u64,
+        command: Undeliverable,
+        out: &mut Vec<Do>,
+    ) -> Result<(), Over> {
+        let id = command.command.instance.clone();
+        let runs = self.ledger.live(&id).is_some_and(|live| live.instance.run == command.command.run);
+        if !runs || self.ledger.queue(&id).is_some() {
+            return Ok(()); // it waits for nothing, or its timer will notice
+        }
+        let message = Message::default();
+        let cause = Cause::Undeliverable(record);
+        let came = Came { cause, timestamp: self.time(), message: &message, request: None };
+        let asked = Asked { came, instance: &id, tell: None };
+        self.decide(set, &asked, &Input::Undeliverable(command), out)
+    }
+
+    /// Lets the timers fire that are due, as far as there is room.
+    pub(super) fn fire(&mut self, set: &mut Setting, out: &mut Vec<Do>) -> Result<(), Over> {
+        let now = self.time();
+        while self.has_room() {
+            let Some((due, id)) = self.timers.first().filter(|(due, _)| *due <= now).cloned() else { break };
+            if self.ledger.queue(&id).is_some() {
+                self.schedule(&id, Timestamp::NEVER); // set again when the last parked input is dealt with
+                continue;
+            }
+            let message = Message::default();
+            let came = Came { cause: Cause::Timer(due), timestamp: now, message: &message, request: None };
+            let asked = Asked { came, instance: &id, tell: None };
+            let before = self.n;
+            self.decide(set, &asked, &Input::Due, out)?;
+            // If nothing came of it, the same moment brings nothing either: look again in a while, not for ever.
+            if self.n == before {
+                self.schedule(&id, now.after(super::MARK_EVERY));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries the parked inputs again that an operator has resumed, as far as there is room.
+    pub(super) fn resume(&mut self, set: &mut Setting, out: &mut Vec<Do>) -> Result<(), Over> {
+        while self.has_room() {
+            let Some(id) = self.resumed.first().cloned() else { break };
+            let first = self.ledger.queue(&id).filter(|queue| queue.resumed == Resumed::Yes);
+            let Some(parked) = first.and_then(|queue| queue.parked.front()).cloned() else {
+                self.resumed.remove(&id);
+                let due = self.ledger.live(&id).and_then(|live| live.instance.next_due(&live.plan));
+                self.schedule(&id, due.unwrap_or(Timestamp::NEVER));
+                continue;
+            };
+            let Parked { cause, timestamp, message, .. } = parked;
+            match (cause, message) {
+                (Cause::Request(offset), Some(raw)) => {
+                    let message = raw.to_message();
+                    let came = Came { cause: Cause::Parked, timestamp, message: &message, request: Some(offset) };
+                    self.consider(set, Lane::Requests, came, out)?;
+                }
+                (Cause::Reply(_), Some(raw)) => {
+                    let message = raw.to_message();
+                    let came = Came { cause: Cause::Parked, timestamp, message: &message, request: None };
+                    self.consider(set, Lane::Replies, came, out)?;
+                }
+                // A timer is due again by itself, and a command that could not be sent has a timer too.
+                _ => self.note(set, id.as_str(), Body::Pass { instance: id.clone() }, out)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, set: &mut Setting, asked: &Asked<'_>, input: &Input, out: &mut Vec<Do>) -> Result<(), Over> {
+        let Some(live) = self.ledger.live(asked.instance) else { return Ok(()) };
+        let considered = consider(&live.plan, &live.instance, self.time(), input);
+        let (plan, run, bytes) = (Arc::clone(&live.plan), live.instance.run, live.bytes);
+        self.enter(set, asked, Of { plan: &plan, run, bytes }, considered, out)
+    }
+
+    fn enter(
+        &mut self,
+        set: &mut Setting,
+        asked: &Asked<'_>,
+        of: Of<'_>,
+        considered: Considered,
+        out: &mut Vec<Do>,
+    ) -> Result<(), Over> {
+        let id = asked.instance;
+        match considered {
+            Considered::Nothing => self.nothing(set, asked, out),
+            Considered::Rejected(rejection) => self.reject(set, asked, rejection.code, rejection.message, out),
+            Considered::Failed(why) => self.park(set, asked, Some(why), out),
+            Considered::Change { change, next, effects } => {
+                let body = Body::Change {
+                    instance: id.clone(),
+                    run: of.run,
+                    definition: Arc::clone(&of.plan.saga.hash),
+                    cause: asked.came.cause,
+                    change,
+                };
+                let mut draft = self.draft(body);
+                if of.bytes + draft.bytes.len() > INSTANCE_MAX && !matches!(asked.came.cause, Cause::Timer(_)) {
+                    let why = format!("instance `{id}` holds more than {INSTANCE_MAX} bytes, which is its limit");
+                    return self.reject(set, asked, Refusal::Busy, why, out);
+                }
+                let behind = Live { instance: next, plan: Arc::clone(of.plan), bytes: 0, due: Timestamp::NEVER };
+                draft.messages = of_change(set, self.next_place(), &behind, effects);
+                draft.next = Some(behind.instance);
+                self.append(set, id.as_str(), draft, out)
+            }
+        }
+    }
+
+    /// Nothing comes of an input, now and in every later state.
+    fn nothing(&mut self, set: &mut Setting, asked: &Asked<'_>, out: &mut Vec<Do>) -> Result<(), Over> {
+        if let Some(request) = asked.came.request {
+            self.say(Fact::Known { request, instance: asked.instance.clone() }, out);
+        }
+        if asked.came.cause == Cause::Parked {
+            let instance = asked.instance.clone();
+            return self.note(set, asked.instance.as_str(), Body::Pass { instance }, out);
+        }
+        Ok(())
+    }
+
+    fn reject(
+        &mut self,
+        set: &mut Setting,
+        asked: &Asked<'_>,
+        code: Refusal,
+        message: String,
+        out: &mut Vec<Do>,
+    ) -> Result<(), Over> {
+        let body = Body::Reject {
+            instance: Some(asked.instance.clone()),
+            cause: asked.came.cause,
+            rejection: Rejection { code, message },
+            tell: asked.tell.clone(),
+            raw: None,
+        };
+        if set.config.defect == Some(Defect::UnrecordedRejections) {
+            let record = Arc::new(self.draft(body).record);
+            out.push(Do::Tell(Fact::Recorded { offset: u64::MAX, record }));
+            return Ok(());
+        }
+        self.note(set, asked.instance.as_str(), body, out)
+    }
+
+    /// Nobody can read or place it.
+    fn dead(
+        &mut self,
+        set: &mut Setting,
+        came: Came<'_>,
+        instance: Option<InstanceId>,
+        message: String,
+        out: &mut Vec<Do>,
+    ) -> Result<(), Over> {
+        let mut raw = Raw::of(came.message);
+        if came.message.payload.len() > RAW_MAX {
+            raw.payload = RawPayload::Text(Box::from("(left out by saga: too large to keep)"));
+        }
+        let body = Body::Reject {
+            instance,
+            cause: came.cause,
+            rejection: Rejection { code: Refusal::Unreadable, message },
+            tell: None,
+            raw: Some(raw),
+        };
+        self.note(set, &came.message.key, body, out)
+    }
+
+    /// The engine failed at it, or it came behind one at which the engine failed.
+    fn park(
+        &mut self,
+        set: &mut Setting,
+        asked: &Asked<'_>,
+        why: Option<String>,
+        out: &mut Vec<Do>,
+    ) -> Result<(), Over> {
+        let id = asked.instance;
+        let Came { cause, timestamp, message, .. } = asked.came;
+        let message = match cause {
+            Cause::Request(_) | Cause::Reply(_) => Some(Raw::of(message)),
+            Cause::Timer(_) | Cause::Undeliverable(_) | Cause::Parked => None,
+        };
+        if let Some(queue) = self.ledger.queue(id)
+            && cause != Cause::Parked
+        {
+            let size = |parked: &Parked| parked.message.as_ref().map_or(0, Raw::size);
+            let bytes: usize = queue.parked.iter().map(size).sum::<usize>() + message.as_ref().map_or(0, Raw::size);
+            if queue.parked.len() >= PARKED_MAX || bytes > PARKED_BYTES_MAX {
+                let why = format!(
+                    "instance `{id}` is parked with {} inputs, since the engine failed at one of them; order `retry` \
+                     for it, or report it",
+                    queue.parked.len()
+                );
+                return self.reject(set, asked, Refusal::Busy, why, out);
+            }
+        }
+        if cause == Cause::Parked {
+            self.resumed.remove(id);
+        }
+        let parked = Parked { cause, timestamp, why, message };
+        self.note(set, id.as_str(), Body::Park { instance: id.clone(), parked }, out)
+    }
+}
+
+/// An instance that is being decided about.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    plan: &'a Arc<Plan>,
+    run: Run,
+    bytes: usize,
+}

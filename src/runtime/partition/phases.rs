@@ -1,0 +1,429 @@
+//! The way to an ownership and out of it: confirm, claim, recover, run, release.
+
+use std::time::Duration;
+
+use super::inputs::Lane;
+use super::recovery::{Claim, Read, Recovery};
+use super::setting::Setting;
+use super::tenure::{Over, Tenure};
+use super::told::{Defect, Do, Fact, Stop, Told};
+use super::{ASK_AGAIN, LOSSES_MAX, Partition};
+use crate::engine::Instance;
+use crate::journal::record::{Body, Positions, Record, VERSION};
+use crate::journal::{JournalError, decode, encode};
+use crate::log::{Append, Outcome, Range, Report, Request, Stored, Ticket};
+use crate::time::Timestamp;
+use crate::wire::Message;
+
+/// Where a partition stands.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// It is not ours.
+    Idle,
+    /// It may be ours; claiming waits.
+    Pausing { until: Duration, before: Option<Box<Recovery>> },
+    /// Is it ours?
+    Confirming { ticket: Ticket, before: Option<Box<Recovery>> },
+    /// Where is the last checkpoint?
+    Looking { ticket: Ticket, before: Option<Box<Recovery>> },
+    /// The claim is under way.
+    Claiming { ticket: Ticket, recovery: Box<Recovery> },
+    /// The claim is in the log; everything up to it is being read.
+    Recovering { ticket: Ticket, claim: Claim, recovery: Box<Recovery>, again: Option<Duration> },
+    /// The owner.
+    Running(Box<Tenure>),
+    /// A person must act.
+    Stopped { inputs_lost: bool },
+}
+
+impl Phase {
+    pub(super) fn wakes_at(&self) -> Option<Duration> {
+        match self {
+            Self::Idle
+            | Self::Stopped { .. }
+            | Self::Confirming { .. }
+            | Self::Looking { .. }
+            | Self::Claiming { .. } => None,
+            Self::Pausing { until, .. } => Some(*until),
+            Self::Recovering { again, .. } => *again,
+            Self::Running(tenure) => tenure.wakes_at(),
+        }
+    }
+}
+
+impl Partition {
+    pub(super) fn step(&mut self, told: Told, out: &mut Vec<Do>) {
+        match told {
+            Told::Plans(plans) => self.set.plans = plans,
+            Told::Look { token, instance } => match &mut self.phase {
+                Phase::Running(tenure) => {
+                    let instance = tenure.ledger.live(&instance).map(|live| live.instance.clone());
+                    tenure.say(Fact::View { token, instance: instance.map(Instance::into) }, out);
+                }
+                _ => out.push(Do::Tell(Fact::Blind { token })),
+            },
+            Told::AcceptGap => {
+                if let Phase::Stopped { inputs_lost: true } = self.phase {
+                    self.accepts_gap = true;
+                    self.confirm(None, out);
+                }
+            }
+            Told::Tick => self.tick(out),
+            Told::Log(report) => self.report(report, out),
+        }
+        self.work(out);
+    }
+
+    fn tick(&mut self, out: &mut Vec<Do>) {
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Pausing { until, before } if until <= self.now => self.confirm(before, out),
+            Phase::Recovering { claim, recovery, again: Some(until), .. } if until <= self.now => {
+                self.read_on(claim, recovery, out);
+            }
+            other => self.phase = other,
+        }
+    }
+
+    fn report(&mut self, report: Report, out: &mut Vec<Do>) {
+        match report {
+            Report::Assigned => match &mut self.phase {
+                Phase::Idle | Phase::Stopped { .. } => self.confirm(None, out),
+                Phase::Running(tenure) => tenure.release = None,
+                Phase::Pausing { .. }
+                | Phase::Confirming { .. }
+                | Phase::Looking { .. }
+                | Phase::Claiming { .. }
+                | Phase::Recovering { .. } => {}
+            },
+            Report::Revoked => match &mut self.phase {
+                Phase::Running(tenure) => {
+                    let until = self.now + self.set.config.release;
+                    tenure.release.get_or_insert(until);
+                }
+                _ => self.let_go(out),
+            },
+            Report::Appended { ticket, outcome } => self.appended(ticket, outcome, out),
+            Report::Confirmed { ticket } => match std::mem::replace(&mut self.phase, Phase::Idle) {
+                Phase::Confirming { ticket: asked, before } if asked == ticket => self.look(before, out),
+                other => self.phase = other,
+            },
+            Report::Stale { ticket } => {
+                if matches!(self.phase, Phase::Confirming { ticket: asked, .. } if asked == ticket) {
+                    self.phase = Phase::Idle;
+                }
+            }
+            Report::Last { ticket, last, .. } => match std::mem::replace(&mut self.phase, Phase::Idle) {
+                Phase::Looking { ticket: asked, before } if asked == ticket => self.claim(last.as_ref(), before, out),
+                other => self.phase = other,
+            },
+            Report::Records { ticket, records, range } => self.records(ticket, records, range, out),
+            Report::OutOfRange { ticket, range } => self.out_of_range(ticket, range, out),
+            Report::Failed { ticket, why } => self.failed(ticket, why, out),
+        }
+    }
+
+    /// Step 1: it must be ours by the word of whoever assigns, each time anew. Else two owners claim for ever.
+    fn confirm(&mut self, before: Option<Box<Recovery>>, out: &mut Vec<Do>) {
+        if self.set.config.defect == Some(Defect::Unconfirmed) {
+            return self.look(before, out);
+        }
+        let ticket = self.set.ticket();
+        out.push(Do::Ask(Request::Confirm { ticket }));
+        self.phase = Phase::Confirming { ticket, before };
+    }
+
+    fn look(&mut self, before: Option<Box<Recovery>>, out: &mut Vec<Do>) {
+        let ticket = self.set.ticket();
+        out.push(Do::Ask(Request::Last { ticket, topic: self.set.journal() }));
+        self.phase = Phase::Looking { ticket, before };
+    }
+
+    /// Step 2.
+    fn claim(&mut self, last: Option<&Stored>, before: Option<Box<Recovery>>, out: &mut Vec<Do>) {
+        let partition = self.set.config.partition;
+        let checkpoint = match last.map(|last| (last.offset, decode(&last.message.payload))) {
+            None => 0,
+            Some((_, Ok(record))) => record.checkpoint,
+            Some((offset, Err(damage))) => {
+                return self.stop(Stop::Damaged(JournalError { partition, offset, damage }), out);
+            }
+        };
+        self.attempts += 1;
+        let body = Body::Claim { owner: self.set.config.owner.clone(), attempt: self.attempts };
+        let (read, at) = (Positions::default(), Timestamp::default());
+        let record = Record { v: VERSION, epoch: 0, n: 0, read, sent: 0, checkpoint, at, body };
+        let message = Message { payload: encode(&record).into_boxed_slice(), ..Message::default() };
+        let ticket = self.set.ticket();
+        out.push(Do::Ask(Request::Append(Append {
+            ticket,
+            topic: self.set.journal(),
+            partition: Some(partition),
+            message: message.into(),
+        })));
+        let recovery = before.unwrap_or_else(|| Box::new(Recovery::new(checkpoint)));
+        self.phase = Phase::Claiming { ticket, recovery };
+    }
+
+    fn appended(&mut self, ticket: Ticket, outcome: Outcome, out: &mut Vec<Do>) {
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            // The report of an abandoned claim is not of this ticket: it is passed over, or this owner would chase
+            // its own claims for ever.
+            Phase::Claiming { ticket: asked, recovery }
+                if asked == ticket || self.set.config.defect == Some(Defect::AbandonedReport) =>
+            {
+                match outcome {
+                    Outcome::At(epoch) => {
+                        let claim = Claim { epoch, attempt: self.attempts, acked: self.now };
+                        self.read_on(claim, recovery, out);
+                    }
+                    // Whether it is there or comes later: the next one will be behind it.
+                    Outcome::Unknown => self.confirm(Some(recovery), out),
+                    Outcome::Refused(why) => {
+                        out.push(Do::Tell(Fact::Trouble { why: format!("the log refused a claim: {why}") }));
+                        self.pause(Some(recovery));
+                    }
+                }
+            }
+            Phase::Running(mut tenure) => {
+                tenure.now = self.now;
+                let came = tenure.appended(&mut self.set, ticket, outcome, out);
+                self.phase = Phase::Running(tenure);
+                self.go_on(came, out);
+            }
+            other => self.phase = other,
+        }
+    }
+
+    /// Step 3: reads from where reading stopped, up to the claim.
+    fn read_on(&mut self, claim: Claim, recovery: Box<Recovery>, out: &mut Vec<Do>) {
+        let ticket = self.set.ticket();
+        out.push(Do::Ask(Request::Read { ticket, topic: self.set.journal(), from: recovery.next }));
+        self.phase = Phase::Recovering { ticket, claim, recovery, again: None };
+    }
+
+    fn records(&mut self, ticket: Ticket, records: Vec<Stored>, range: Range, out: &mut Vec<Do>) {
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Recovering { ticket: asked, claim, recovery, .. } if asked == ticket => {
+                self.recover(claim, recovery, &records, range, out);
+            }
+            Phase::Running(mut tenure) => {
+                if tenure.requests.is_for(ticket) {
+                    tenure.requests.keep(records);
+                } else if tenure.replies.is_for(ticket) {
+                    tenure.replies.keep(records);
+                }
+                self.phase = Phase::Running(tenure);
+            }
+            other => self.phase = other,
+        }
+    }
+
+    fn recover(
+        &mut self,
+        claim: Claim,
+        mut recovery: Box<Recovery>,
+        records: &[Stored],
+        range: Range,
+        out: &mut Vec<Do>,
+    ) {
+        if range.start > claim.epoch {
+            return self.confirm(None, out); // only a later owner can have truncated beyond this claim
+        }
+        for stored in records.iter().filter(|stored| stored.offset <= claim.epoch) {
+            match recovery.read(&mut self.set, stored, claim) {
+                Ok(Read::On) => {}
+                Ok(Read::Claimed(at)) if range.end == claim.epoch + 1 => return self.run(claim, at, *recovery, out),
+                // A stray is behind the claim already, or the claim is not where the log said: claim again, read on.
+                Ok(Read::Claimed(_) | Read::NotOurs) => return self.confirm(Some(recovery), out),
+                Err(stop) => return self.stop(stop, out),
+            }
+        }
+        if recovery.next > claim.epoch {
+            return self.confirm(Some(recovery), out); // the claim stood where a hole is
+        }
+        self.read_on(claim, recovery, out);
+    }
+
+    fn out_of_range(&mut self, ticket: Ticket, range: Range, out: &mut Vec<Do>) {
+        let partition = self.set.config.partition;
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Recovering { ticket: asked, claim, recovery, .. } if asked == ticket => {
+                if range.start > claim.epoch || recovery.next >= range.end {
+                    return self.confirm(None, out);
+                }
+                // Truncated meanwhile: to a complete checkpoint, so reading begins anew there.
+                self.read_on(claim, Box::new(Recovery::new(range.start)), out);
+            }
+            Phase::Running(mut tenure) => {
+                let (feed, lane) = if tenure.requests.is_for(ticket) {
+                    (&mut tenure.requests, Lane::Requests)
+                } else if tenure.replies.is_for(ticket) {
+                    (&mut tenure.replies, Lane::Replies)
+                } else {
+                    self.phase = Phase::Running(tenure);
+                    return;
+                };
+                let (topic, read) = (feed.topic.clone(), feed.next);
+                if read > range.end {
+                    return self.stop(Stop::OtherTopic { partition, topic, read, end: range.end }, out);
+                }
+                if read < range.start && !self.accepts_gap {
+                    return self.stop(Stop::InputsLost { partition, topic, read, start: range.start }, out);
+                }
+                if read < range.start {
+                    feed.next = range.start;
+                    let mut to = tenure.read();
+                    match lane {
+                        Lane::Requests => to.requests = range.start,
+                        Lane::Replies => to.replies = range.start,
+                    }
+                    let came = tenure.note(&mut self.set, "", Body::Gap { to }, out);
+                    self.phase = Phase::Running(tenure);
+                    return self.go_on(came, out);
+                }
+                self.phase = Phase::Running(tenure);
+            }
+            other => self.phase = other,
+        }
+    }
+
+    fn failed(&mut self, ticket: Ticket, why: String, out: &mut Vec<Do>) {
+        let until = self.now + ASK_AGAIN;
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Confirming { ticket: asked, before } | Phase::Looking { ticket: asked, before }
+                if asked == ticket =>
+            {
+                self.pause(before);
+            }
+            Phase::Recovering { ticket: asked, claim, recovery, .. } if asked == ticket => {
+                self.phase = Phase::Recovering { ticket, claim, recovery, again: Some(until) };
+            }
+            Phase::Running(mut tenure) => {
+                let ours = tenure.requests.is_for(ticket) || tenure.replies.is_for(ticket);
+                if ours {
+                    tenure.quiet = Some(until);
+                }
+                self.phase = Phase::Running(tenure);
+                if !ours {
+                    return;
+                }
+            }
+            other => {
+                self.phase = other;
+                return;
+            }
+        }
+        out.push(Do::Tell(Fact::Trouble { why }));
+    }
+
+    fn pause(&mut self, before: Option<Box<Recovery>>) {
+        self.phase = Phase::Pausing { until: self.now + ASK_AGAIN, before };
+    }
+
+    /// Step 4 begins.
+    fn run(&mut self, claim: Claim, claimed: Timestamp, recovery: Recovery, out: &mut Vec<Do>) {
+        if let Some(since) = self.misplaced.take() {
+            // A record was misplaced: by a stranger's, as a rule. By a hole, if nothing dense can be below.
+            self.losses = if recovery.last_hole.is_some_and(|hole| hole > since) { self.losses + 1 } else { 0 };
+            if self.losses >= LOSSES_MAX {
+                let stop = Stop::NotDense { partition: self.set.config.partition, losses: self.losses };
+                self.losses = 0;
+                return self.stop(stop, out);
+            }
+        }
+        let finished = recovery.finish(&mut self.set);
+        let tenure = Tenure::new(&mut self.set, claim, claimed, finished, self.now);
+        out.push(Do::Tell(Fact::Running { epoch: claim.epoch, live: tenure.ledger.all_live().len() }));
+        self.phase = Phase::Running(Box::new(tenure));
+    }
+
+    /// Does whatever an owner can do now.
+    fn work(&mut self, out: &mut Vec<Do>) {
+        let Phase::Running(tenure) = &mut self.phase else { return };
+        tenure.now = self.now;
+        let came = tenure.work(&mut self.set, out);
+        let released = tenure.is_released();
+        self.go_on(came, out);
+        if released && matches!(self.phase, Phase::Running(_)) {
+            out.push(Do::Tell(Fact::Idle));
+            self.let_go(out);
+        }
+    }
+
+    /// Step 5: what is not at its place ends the tenure; its state and all that is unsent are dropped.
+    fn go_on(&mut self, came: Result<(), Over>, out: &mut Vec<Do>) {
+        match came {
+            Ok(()) => {}
+            Err(Over::Stop(stop)) => self.stop(stop, out),
+            Err(Over::Fenced { misplaced }) => {
+                let Phase::Running(tenure) = &self.phase else { return };
+                if misplaced {
+                    self.misplaced = Some(tenure.epoch);
+                }
+                let released = tenure.release.is_some();
+                out.push(Do::Tell(Fact::Idle));
+                if released { self.let_go(out) } else { self.confirm(None, out) }
+            }
+        }
+    }
+
+    fn let_go(&mut self, out: &mut Vec<Do>) {
+        self.phase = Phase::Idle;
+        out.push(Do::Tell(Fact::Released));
+    }
+
+    fn stop(&mut self, stop: Stop, out: &mut Vec<Do>) {
+        self.phase = Phase::Stopped { inputs_lost: matches!(stop, Stop::InputsLost { .. }) };
+        out.push(Do::Tell(Fact::Stopped(stop.into())));
+    }
+}
+
+impl Tenure {
+    fn work(&mut self, set: &mut Setting, out: &mut Vec<Do>) -> Result<(), Over> {
+        self.send(set, out);
+        if self.release.is_some() {
+            if self.is_settled() {
+                self.mark(set, out)?;
+            }
+            return Ok(());
+        }
+        self.resume(set, out)?;
+        self.fire(set, out)?;
+        // Replies first: what has begun shall end before more begins.
+        for lane in [Lane::Replies, Lane::Requests] {
+            while self.has_room() {
+                let feed = if lane == Lane::Replies { &mut self.replies } else { &mut self.requests };
+                let Some(stored) = feed.take() else { break };
+                self.take(set, lane, &stored, out)?;
+            }
+        }
+        self.checkpoint(set, out)?;
+        if self.mark_due().is_some_and(|due| due <= self.now) && self.has_room() {
+            self.mark(set, out)?;
+        }
+        self.send(set, out);
+        if self.has_room() && self.quiet.is_none_or(|until| until <= self.now) {
+            self.quiet = None;
+            self.requests.fill(set, out);
+            self.replies.fill(set, out);
+        }
+        Ok(())
+    }
+
+    fn is_released(&self) -> bool {
+        self.release.is_some_and(|until| until <= self.now || (self.is_settled() && self.mark_due().is_none()))
+    }
+
+    fn wakes_at(&self) -> Option<Duration> {
+        if self.release.is_some() {
+            return self.release.into_iter().chain(self.owed.next_repeat()).min();
+        }
+        // Without room only acknowledgements help.
+        let room = self.has_room();
+        let timer = self.timers.first().filter(|_| room).map(|(due, _)| self.clock.until(*due));
+        let mark = self.mark_due().filter(|_| room);
+        let busy = self.checkpoints.is_busy() && self.in_flight() < super::IN_FLIGHT_MAX / 2;
+        let now = Some(self.now).filter(|_| busy);
+        [timer, mark, now, self.quiet, self.owed.next_repeat()].into_iter().flatten().min()
+    }
+}

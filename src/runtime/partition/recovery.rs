@@ -1,0 +1,154 @@
+//! Reading the journal back, from a checkpoint to the own claim.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::effects::{Owed, Unsent, of_record};
+use super::setting::Setting;
+use super::told::{Defect, Stop};
+use crate::journal::record::{Body, Record};
+use crate::journal::{Damage, JournalError, Ledger, Rule, decode};
+use crate::log::Stored;
+use crate::time::Timestamp;
+
+/// The journal as far as it has been read. It outlives a claim that turns out not to be the last record: what counts
+/// counts for ever, so reading goes on behind it.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    pub(super) ledger: Ledger,
+    rule: Option<Rule>,
+    pub(super) next: u64,
+    unsent: Unsent,
+    /// Behind the last hole in the offsets: a log for a journal has none.
+    pub(super) last_hole: Option<u64>,
+    pub(super) volume: Volume,
+}
+
+/// How much stands in the journal, to tell when a checkpoint is due.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Volume {
+    /// Bytes since the last complete checkpoint began, but for its own.
+    pub(super) since: u64,
+    /// Bytes of the last complete checkpoint: about the size of the state.
+    pub(super) state: u64,
+    /// Bytes since the checkpoint began that is being written.
+    begun: u64,
+    /// Bytes of the checkpoint that is being written.
+    writing: u64,
+}
+
+impl Volume {
+    pub(super) const fn count(&mut self, body: &Body, bytes: usize) {
+        let bytes = bytes as u64;
+        match body {
+            Body::Started { .. } => (self.begun, self.writing) = (0, bytes),
+            Body::Snapshot { .. } | Body::Waiting { .. } | Body::Ended { .. } => self.writing += bytes,
+            Body::Completed { .. } => (self.since, self.state) = (self.begun, self.writing),
+            _ => {
+                self.since += bytes;
+                self.begun += bytes;
+            }
+        }
+    }
+}
+
+/// The own claim, so that it is recognised in the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim {
+    pub(super) epoch: u64,
+    pub(super) attempt: u64,
+    /// When its acknowledgement came.
+    pub(super) acked: Duration,
+}
+
+/// What reading a record came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// Go on.
+    On,
+    /// That was the own claim, appended then.
+    Claimed(Timestamp),
+    /// There should have been the own claim, and there is something else.
+    NotOurs,
+}
+
+impl Recovery {
+    pub(super) fn new(from: u64) -> Self {
+        Self {
+            ledger: Ledger::default(),
+            rule: None,
+            next: from,
+            unsent: Unsent::default(),
+            last_hole: None,
+            volume: Volume::default(),
+        }
+    }
+
+    /// Reads one record, at most up to the own claim.
+    pub(super) fn read(&mut self, set: &mut Setting, stored: &Stored, claim: Claim) -> Result<Read, Stop> {
+        let partition = set.config.partition;
+        let Stored { offset, timestamp, message } = stored;
+        let damaged = |damage| Stop::Damaged(JournalError { partition, offset: *offset, damage });
+        let record = decode(&message.payload).map_err(damaged)?;
+        let mut rule = match self.rule.take() {
+            Some(rule) => rule,
+            None if *offset == 0 => Rule::from_the_beginning(),
+            None => self.begin(set, *offset, &record)?,
+        };
+        let foreign = match &record.body {
+            Body::Claim { owner, attempt } => *owner != set.config.owner || *attempt != claim.attempt,
+            _ => false,
+        };
+        let counts = counts(set, &mut rule, *offset, &record);
+        self.rule = Some(rule);
+        if *offset > self.next {
+            self.last_hole = Some(*offset);
+        }
+        self.next = offset + 1;
+        if counts {
+            let plans = Arc::clone(&set.plans);
+            let bytes = message.payload.len();
+            self.volume.count(&record.body, bytes);
+            let booked = self.ledger.book(&plans, &record, bytes, None).map_err(damaged)?;
+            let messages = of_record(set, *offset, &record, &booked);
+            self.unsent.push(*offset, messages);
+            self.unsent.drop_before(self.ledger.sent);
+        }
+        if *offset < claim.epoch {
+            return Ok(Read::On);
+        }
+        let ours = matches!(record.body, Body::Claim { .. }) && !foreign;
+        Ok(if ours { Read::Claimed(*timestamp) } else { Read::NotOurs })
+    }
+
+    fn begin(&mut self, set: &Setting, offset: u64, record: &Record) -> Result<Rule, Stop> {
+        let kind = record.body.name();
+        let partition = set.config.partition;
+        self.ledger = Ledger::from_checkpoint(offset);
+        Rule::from_checkpoint(offset, record).ok_or(Stop::Damaged(JournalError {
+            partition,
+            offset,
+            damage: Damage::NoCheckpoint { kind },
+        }))
+    }
+
+    /// What an owner begins with, once its claim has been read and is the last record.
+    pub(super) fn finish(self, set: &mut Setting) -> (Ledger, Owed, Volume) {
+        let unsent = if set.config.defect == Some(Defect::NoRepeats) { Unsent::default() } else { self.unsent };
+        let owed = unsent.into_owed(set, &self.ledger);
+        (self.ledger, owed, self.volume)
+    }
+}
+
+/// Whether a record counts; wrongly, where a simulation asks for it.
+fn counts(set: &Setting, rule: &mut Rule, offset: u64, record: &Record) -> bool {
+    let before = rule.epoch();
+    let counts = rule.counts(offset, record);
+    let placed = record.epoch.checked_add(record.n) == Some(offset);
+    match set.config.defect {
+        Some(Defect::ReaderWithoutRun) => counts || (placed && record.epoch == before),
+        Some(Defect::ReaderWithoutN) => counts || record.epoch == before,
+        Some(Defect::ReaderWithoutEpoch) => counts || placed,
+        _ => counts,
+    }
+}

@@ -1,0 +1,70 @@
+//! What all states of a partition task share: how it is run, definitions, tickets, topics.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::told::Config;
+use crate::journal::Plans;
+use crate::log::{JOURNAL, REPLIES, REQUESTS, Ticket};
+
+/// Marks an input that was in the wrong partition once.
+pub(super) const FORWARDED: &str = "saga-forwarded";
+
+#[derive(Debug)]
+pub(super) struct Setting {
+    pub(super) config: Config,
+    pub(super) plans: Arc<Plans>,
+    tickets: u64,
+    journal: Arc<str>,
+    requests: Arc<str>,
+    replies: Arc<str>,
+    /// Shared names of topics: few, and on every message.
+    topics: BTreeMap<Box<str>, Arc<str>>,
+}
+
+/// Names beyond this are not kept: answers may go to a topic for each client.
+const TOPICS_KEPT: usize = 1_000;
+
+impl Setting {
+    pub(super) fn new(config: Config, plans: Arc<Plans>) -> Self {
+        Self {
+            config,
+            plans,
+            tickets: 0,
+            journal: Arc::from(JOURNAL),
+            requests: Arc::from(REQUESTS),
+            replies: Arc::from(REPLIES),
+            topics: BTreeMap::new(),
+        }
+    }
+
+    /// A new ticket, above all others.
+    pub(super) const fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    pub(super) fn journal(&self) -> Arc<str> {
+        Arc::clone(&self.journal)
+    }
+
+    pub(super) fn requests(&self) -> Arc<str> {
+        Arc::clone(&self.requests)
+    }
+
+    pub(super) fn replies(&self) -> Arc<str> {
+        Arc::clone(&self.replies)
+    }
+
+    /// The shared name of a topic.
+    pub(super) fn topic(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.topics.get(name) {
+            return Arc::clone(known);
+        }
+        let topic: Arc<str> = Arc::from(name);
+        if self.topics.len() < TOPICS_KEPT {
+            self.topics.insert(Box::from(name), Arc::clone(&topic));
+        }
+        topic
+    }
+}

@@ -1,0 +1,403 @@
+//! What an owner has while it runs: the ledger, what is under way, what is owed.
+//!
+//! ```text
+//!   input -> decide -> append: book, number, hand over        acknowledged: good -> effects, facts
+//! ```
+//!
+//! The ledger runs ahead of what is good, so that later inputs see earlier ones. Nobody outside sees it: facts and
+//! effects wait until the record that they rest on is good.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::checkpoint::Checkpoints;
+use super::effects::{Next, Outgoing, Owed, of_others};
+use super::feed::Feed;
+use super::recovery::{Claim, Volume};
+use super::setting::Setting;
+use super::told::{Defect, Do, Fact, Stop};
+use super::{IN_FLIGHT_MAX, MARK_EVERY, OWED_BYTES_MAX, OWED_MAX};
+use crate::engine::{Instance, InstanceId};
+use crate::journal::record::{Body, Positions, Record, Resumed, VERSION};
+use crate::journal::{Booked, JournalError, Ledger, encode};
+use crate::log::{Append, Outcome, Request, Ticket};
+use crate::time::Timestamp;
+use crate::wire::Message;
+
+/// An owner of a partition, behind its claim.
+#[derive(Debug)]
+pub(super) struct Tenure {
+    pub(super) epoch: u64,
+    /// Of the last record that was handed over.
+    pub(super) n: u64,
+    /// Records 1 … `good` are acknowledged, each at its place.
+    pub(super) good: u64,
+    in_flight: VecDeque<InFlight>,
+    pub(super) ledger: Ledger,
+    pub(super) owed: Owed,
+    pub(super) requests: Feed,
+    pub(super) replies: Feed,
+    pub(super) timers: BTreeSet<(Timestamp, InstanceId)>,
+    /// Instances whose parked inputs an operator lets be tried again.
+    pub(super) resumed: BTreeSet<InstanceId>,
+    pub(super) checkpoints: Checkpoints,
+    pub(super) volume: Volume,
+    facts: VecDeque<(u64, Fact)>,
+    pub(super) clock: Clock,
+    pub(super) now: Duration,
+    marks: Marks,
+    /// Where the previous acknowledgement was, for a defect.
+    last_ack: u64,
+    /// When the log took the last request that was read.
+    pub(super) last_request: Timestamp,
+    /// The log could not be read: it is asked again then.
+    pub(super) quiet: Option<Duration>,
+    /// When the partition is given up, whatever is still under way.
+    pub(super) release: Option<Duration>,
+}
+
+/// A record that is not good yet.
+#[derive(Debug)]
+struct InFlight {
+    ticket: Ticket,
+    acked: bool,
+    record: Arc<Record>,
+}
+
+/// The log's time of the claim, and monotonic time since: machines' clocks do not matter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    claimed: Timestamp,
+    at: Duration,
+}
+
+impl Clock {
+    pub(super) fn now(self, now: Duration) -> Timestamp {
+        self.claimed.after(now.saturating_sub(self.at))
+    }
+
+    /// When it will show that.
+    pub(super) fn until(self, due: Timestamp) -> Duration {
+        self.at.saturating_add(due.since(self.claimed))
+    }
+}
+
+/// Whether `read` or `sent` have moved since the last record.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks {
+    moved: Option<Duration>,
+    last: Duration,
+}
+
+/// Why a tenure ends.
+#[derive(Debug)]
+pub(super) enum Over {
+    /// A record is not where it should be: what is behind it does not count.
+    Fenced {
+        /// Whether the log gave it another place, rather than none that is known.
+        misplaced: bool,
+    },
+    /// A person must act.
+    Stop(Stop),
+}
+
+impl From<Stop> for Over {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+impl Tenure {
+    pub(super) fn new(
+        set: &mut Setting,
+        claim: Claim,
+        claimed: Timestamp,
+        (ledger, owed, volume): (Ledger, Owed, Volume),
+        now: Duration,
+    ) -> Self {
+        let read = ledger.read;
+        let checkpoints = Checkpoints::new(ledger.checkpoint);
+        let resumed = ledger.queues_behind(None).filter(|(_, queue)| queue.resumed == Resumed::Yes);
+        let mut tenure = Self {
+            epoch: claim.epoch,
+            n: 0,
+            good: 0,
+            in_flight: VecDeque::new(),
+            resumed: resumed.map(|(id, _)| id.clone()).collect(),
+            ledger,
+            owed,
+            requests: Feed::new(set.requests(), read.requests),
+            replies: Feed::new(set.replies(), read.replies),
+            timers: BTreeSet::new(),
+            checkpoints,
+            volume,
+            facts: VecDeque::new(),
+            clock: Clock { claimed, at: claim.acked },
+            now,
+            marks: Marks::default(),
+            last_ack: claim.epoch,
+            last_request: Timestamp(0),
+            quiet: None,
+            release: None,
+        };
+        let dues: Vec<(InstanceId, Timestamp)> = tenure
+            .ledger
+            .all_live()
+            .filter_map(|live| Some((live.instance.id.clone(), live.instance.next_due(&live.plan)?)))
+            .collect();
+        for (id, due) in dues {
+            tenure.schedule(&id, due);
+        }
+        tenure
+    }
+
+    /// The time by the owner's clock.
+    pub(super) fn time(&self) -> Timestamp {
+        self.clock.now(self.now)
+    }
+
+    /// Next unread offsets of the inputs.
+    pub(super) const fn read(&self) -> Positions {
+        Positions { requests: self.requests.next, replies: self.replies.next }
+    }
+
+    /// All effects of records before this offset are acknowledged.
+    pub(super) fn sent(&self) -> u64 {
+        self.owed.first().unwrap_or(self.epoch + self.good + 1)
+    }
+
+    /// Whether another record may be begun.
+    pub(super) fn has_room(&self) -> bool {
+        self.in_flight.len() < IN_FLIGHT_MAX && self.owed.len() < OWED_MAX && self.owed.bytes() < OWED_BYTES_MAX
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// The next record of this tenure, not yet handed over.
+    pub(super) fn draft(&self, body: Body) -> Draft {
+        let record = Record {
+            v: VERSION,
+            epoch: self.epoch,
+            n: self.n + 1,
+            read: self.read(),
+            sent: self.sent(),
+            checkpoint: self.checkpoints.pointer(),
+            at: self.time(),
+            body,
+        };
+        let bytes = encode(&record);
+        Draft { record, bytes, next: None, messages: Vec::new() }
+    }
+
+    /// The offset that the next record will have if it counts.
+    pub(super) const fn next_place(&self) -> u64 {
+        self.epoch + self.n + 1
+    }
+
+    /// Hands a record over that changes no instance.
+    pub(super) fn note(&mut self, set: &mut Setting, key: &str, body: Body, out: &mut Vec<Do>) -> Result<(), Over> {
+        let messages = of_others(set, self.next_place(), &body);
+        let draft = Draft { messages, ..self.draft(body) };
+        self.append(set, key, draft, out)
+    }
+
+    /// Books a record and hands it over; its messages follow when it is good.
+    pub(super) fn append(&mut self, set: &mut Setting, key: &str, draft: Draft, out: &mut Vec<Do>) -> Result<(), Over> {
+        let Draft { record, bytes, next, messages } = draft;
+        let place = self.next_place();
+        self.n += 1;
+        let plans = Arc::clone(&set.plans);
+        self.volume.count(&record.body, bytes.len());
+        let booked = self
+            .ledger
+            .book(&plans, &record, bytes.len(), next)
+            .map_err(|damage| Stop::Damaged(JournalError { partition: set.config.partition, offset: place, damage }))?;
+        let due = match &booked {
+            Booked::Running(live) => Some((
+                live.instance.id.clone(),
+                live.due,
+                live.instance.next_due(&live.plan).unwrap_or(Timestamp::NEVER),
+            )),
+            Booked::Over(live) => Some((live.instance.id.clone(), live.due, Timestamp::NEVER)),
+            Booked::Other | Booked::Unseen => None,
+        };
+        if let Some((id, was, due)) = due
+            && was != due
+        {
+            self.reschedule(&id, was, due);
+        }
+        for message in messages {
+            self.owed.push(set, place, message);
+        }
+        let ticket = set.ticket();
+        self.in_flight.push_back(InFlight { ticket, acked: false, record: Arc::new(record) });
+        self.marks.moved = None;
+        let message = Message { key: Arc::from(key), headers: Vec::new(), payload: bytes.into_boxed_slice() };
+        let partition = Some(set.config.partition);
+        out.push(Do::Ask(Request::Append(Append {
+            ticket,
+            topic: set.journal(),
+            partition,
+            message: Arc::new(message),
+        })));
+        Ok(())
+    }
+
+    /// Sets an instance's timer.
+    pub(super) fn schedule(&mut self, id: &InstanceId, due: Timestamp) {
+        if let Some(was) = self.ledger.live(id).map(|live| live.due) {
+            self.reschedule(id, was, due);
+        }
+    }
+
+    fn reschedule(&mut self, id: &InstanceId, was: Timestamp, due: Timestamp) {
+        self.ledger.schedule(id, due);
+        if was != Timestamp::NEVER {
+            self.timers.remove(&(was, id.clone()));
+        }
+        if due != Timestamp::NEVER {
+            self.timers.insert((due, id.clone()));
+        }
+    }
+
+    /// The log reports on an append: of a record, or of a message that a record caused.
+    pub(super) fn appended(
+        &mut self,
+        set: &mut Setting,
+        ticket: Ticket,
+        outcome: Outcome,
+        out: &mut Vec<Do>,
+    ) -> Result<(), Over> {
+        if let Ok(index) = self.in_flight.binary_search_by_key(&ticket, |record| record.ticket) {
+            return self.landed(set, index, &outcome, out);
+        }
+        let why = if let Outcome::Refused(why) = &outcome { Some(Arc::clone(why)) } else { None };
+        match self.owed.report(ticket, outcome, self.now) {
+            Next::Nothing => {}
+            Next::Tell { record, command } => self.undeliverable(set, record, command, out)?,
+            Next::Lost { topic } => {
+                let why = why.unwrap_or_else(|| Arc::from("no reason given"));
+                out.push(Do::Tell(Fact::Undeliverable { topic, why }));
+            }
+        }
+        if self.owed.settle() {
+            self.moved();
+        }
+        Ok(())
+    }
+
+    fn landed(&mut self, set: &Setting, index: usize, outcome: &Outcome, out: &mut Vec<Do>) -> Result<(), Over> {
+        let place = self.epoch + self.good + 1 + index as u64;
+        let offset = match outcome {
+            Outcome::At(offset) => *offset,
+            Outcome::Unknown | Outcome::Refused(_) if set.config.defect == Some(Defect::NoFence) => place,
+            Outcome::Unknown | Outcome::Refused(_) => return Err(Over::Fenced { misplaced: false }),
+        };
+        let right = match set.config.defect {
+            Some(Defect::NoFence) => true,
+            Some(Defect::FenceByLastOffset) => offset == self.last_ack + 1,
+            _ => offset == place,
+        };
+        self.last_ack = offset;
+        if !right {
+            return Err(Over::Fenced { misplaced: true });
+        }
+        let Some(record) = self.in_flight.get_mut(index) else { return Ok(()) };
+        record.acked = true;
+        if set.config.defect == Some(Defect::CompletedByItsAck)
+            && let Body::Completed { started } = record.record.body
+        {
+            self.checkpoints.complete(started, self.clock.now(self.now));
+        }
+        while let Some(first) = self.in_flight.pop_front_if(|first| first.acked) {
+            self.good += 1;
+            self.is_good(set, first.record, out);
+        }
+        Ok(())
+    }
+
+    /// The record is good: whatever waited for it may go.
+    fn is_good(&mut self, set: &Setting, record: Arc<Record>, out: &mut Vec<Do>) {
+        let offset = self.epoch + self.good;
+        match &record.body {
+            Body::Completed { started } => {
+                self.checkpoints.complete(*started, self.clock.now(self.now));
+                if let Some(before) = self.checkpoints.truncation(self.clock.now(self.now), set.config.retain) {
+                    out.push(Do::Ask(Request::Truncate { topic: set.journal(), before }));
+                }
+            }
+            Body::Change { .. }
+            | Body::Reject { .. }
+            | Body::Bar { .. }
+            | Body::Forward { .. }
+            | Body::Park { .. }
+            | Body::Resume { .. }
+            | Body::Pass { .. }
+            | Body::Gap { .. } => out.push(Do::Tell(Fact::Recorded { offset, record })),
+            Body::Claim { .. }
+            | Body::Mark
+            | Body::Started { .. }
+            | Body::Snapshot { .. }
+            | Body::Waiting { .. }
+            | Body::Ended { .. } => {}
+        }
+        while let Some((_, fact)) = self.facts.pop_front_if(|(n, _)| *n <= self.good) {
+            out.push(Do::Tell(fact));
+        }
+    }
+
+    /// Says it once everything that it may rest on is good.
+    pub(super) fn say(&mut self, fact: Fact, out: &mut Vec<Do>) {
+        if self.n == self.good { out.push(Do::Tell(fact)) } else { self.facts.push_back((self.n, fact)) }
+    }
+
+    /// `read` or `sent` have moved, and no record says so yet.
+    pub(super) fn moved(&mut self) {
+        self.marks.moved.get_or_insert(self.now);
+    }
+
+    /// When a mark is due.
+    pub(super) fn mark_due(&self) -> Option<Duration> {
+        self.marks.moved.map(|since| since.max(self.marks.last) + MARK_EVERY)
+    }
+
+    /// Says where it stands, if it has moved.
+    pub(super) fn mark(&mut self, set: &mut Setting, out: &mut Vec<Do>) -> Result<(), Over> {
+        if self.marks.moved.take().is_some() {
+            self.marks.last = self.now;
+            self.note(set, "", Body::Mark, out)?;
+        }
+        Ok(())
+    }
+
+    /// Hands over the messages of good records.
+    pub(super) fn send(&mut self, set: &Setting, out: &mut Vec<Do>) {
+        let good = match set.config.defect {
+            Some(Defect::EffectsBeforeAck) => self.epoch + self.n,
+            _ => self.epoch + self.good,
+        };
+        self.owed.hand_over(good, self.now, |append| out.push(Do::Ask(Request::Append(append))));
+        if set.config.defect == Some(Defect::SentAtHandOver) {
+            self.owed.forget_handed();
+            self.owed.settle();
+        }
+    }
+
+    /// Whether nothing is under way any more.
+    pub(super) fn is_settled(&self) -> bool {
+        self.in_flight.is_empty() && self.owed.len() == 0
+    }
+}
+
+/// A record that is ready to be handed over.
+pub(super) struct Draft {
+    pub(super) record: Record,
+    pub(super) bytes: Vec<u8>,
+    /// The instance behind it, if it changes one.
+    pub(super) next: Option<Instance>,
+    /// What it causes.
+    pub(super) messages: Vec<Outgoing>,
+}
