@@ -5,7 +5,7 @@
 //!
 //! * pure, without a clock, randomness or I/O: [`source`], [`diagnostic`], [`syntax`], [`definition`], [`plan`],
 //!   [`engine`], [`model`], [`wire`], [`journal`]
-//! * bytes, clocks and tasks: [`log`], [`runtime`]
+//! * bytes, clocks and tasks: [`log`], [`runtime`], [`participant`]
 //!
 //! `ARCHITECTURE.md` has the picture, the invariants and the glossary.
 
@@ -36,3 +36,4 @@ pub mod journal;
 
 pub mod log;
 pub mod runtime;
+pub mod participant;

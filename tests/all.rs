@@ -5,4 +5,5 @@
 mod definition;
 mod embedded;
 mod syntax;
+mod participant;
 mod tidy;

@@ -13,7 +13,7 @@ use crate::json::Json;
 use crate::plan::Plan;
 
 /// The code of a compensation that fails without one.
-const REFUSED: &str = "refused";
+pub const REFUSED: &str = "refused";
 
 /// The participants of one instance.
 #[derive(Clone, Debug)]

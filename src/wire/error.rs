@@ -35,6 +35,20 @@ pub enum WireError {
     /// The payload is not JSON, or too large.
     #[error(transparent)]
     Payload(#[from] JsonError),
+    /// A line is over its limit.
+    #[error("take a line of over {} bytes: the payload's limit is {}", super::LINE_MAX, crate::json::PAYLOAD_MAX)]
+    LongLine,
+    /// A line is not `{"headers": {…}, "payload": …}`.
+    #[error("read a line as {{\"headers\": {{…}}, \"payload\": …}}: {0}")]
+    Line(#[source] serde_json::Error),
+    /// A header's value is neither text nor a whole number.
+    #[error("read the header `{name}`: `{value}` is neither a string nor a whole number")]
+    HeaderValue {
+        /// Its name.
+        name: String,
+        /// The beginning of its value.
+        value: String,
+    },
     /// The payload is JSON of another shape.
     #[error("read the payload of a message that says `{kind}`: {source}")]
     Shape {

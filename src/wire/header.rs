@@ -45,9 +45,11 @@ pub const STATUS: &str = "saga-status";
 pub const CODE: &str = "saga-code";
 /// The id of the request that is answered.
 pub const REQUEST: &str = "saga-request";
+/// Where a late reply can be posted, over HTTP: the address of the orchestrator.
+pub const CALLBACK: &str = "saga-callback";
 
 /// All of them, in the order of the documentation.
-pub const ALL: [&str; 21] = [
+pub const ALL: [&str; 22] = [
     SPEC_VERSION,
     TYPE,
     ID,
@@ -69,6 +71,7 @@ pub const ALL: [&str; 21] = [
     STATUS,
     CODE,
     REQUEST,
+    CALLBACK,
 ];
 
 /// `ce_type` of a command to a participant.

@@ -9,6 +9,7 @@ mod answer;
 mod command;
 mod error;
 pub mod header;
+mod line;
 mod reply;
 mod request;
 mod text;
@@ -22,6 +23,7 @@ use crate::json::Json;
 pub use answer::{Answered, Ending, answer, read_answer, rejection};
 pub use command::{Envelope, KEEP_AFTER_DEADLINE, ReceivedCommand, RecordId, command, read_command};
 pub use error::WireError;
+pub use line::{LINE_MAX, from_line, to_line};
 pub use reply::{About, read_reply, reply};
 pub use request::{Ask, Request, read_request, request};
 
@@ -61,7 +63,8 @@ impl Message {
         message
     }
 
-    fn push(&mut self, name: &'static str, value: impl Into<Box<str>>) {
+    /// Adds a header behind the others. `name` is one of [`header`].
+    pub(crate) fn push(&mut self, name: &'static str, value: impl Into<Box<str>>) {
         self.headers.push((header::shared(name), value.into()));
     }
 

@@ -1,0 +1,291 @@
+//! Bridges: from a command topic to a participant that reads no log, and back to the topic for replies.
+//!
+//! ```text
+//!   (offset, command) -> serve -> ask: simulated | http | process -> Outgoing::Reply
+//!                                                                    Outgoing::Handled, behind the replies it covers
+//! ```
+//!
+//! A bridge answers for a participant that cannot: one that is down, slow or talks nonsense is a `retry` with a code
+//! that says so, or a silence that the orchestrator's timeout ends. It never says `succeeded` or `failed` by itself.
+
+mod http;
+mod process;
+mod simulated;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use compact_str::CompactString;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use self::http::HttpEndpoint;
+use self::process::ProcessEndpoint;
+use self::simulated::Simulated;
+use super::address::Address;
+use crate::definition::{Participant, Scenario};
+use crate::engine::Status;
+use crate::json::Json;
+use crate::log;
+use crate::time::{Timestamp, millis};
+use crate::wire::{self, About, Message, ReceivedCommand};
+
+/// The most commands that one participant is asked at once over a bridge: as many as a small service has threads.
+/// What waits, waits in the log.
+pub const AT_ONCE_MAX: usize = 64;
+
+/// The least and the longest time that an answer is waited for. Between them the command's deadline decides; the
+/// bounds keep clocks that disagree from making every attempt fail, or any attempt hold its place for hours.
+const WAIT_MIN: Duration = Duration::from_secs(1);
+const WAIT_MAX: Duration = Duration::from_mins(2);
+
+/// What a bridge gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outgoing {
+    /// A reply to be appended.
+    Reply {
+        /// The topic.
+        topic: CompactString,
+        /// The partition; without one the key decides.
+        partition: Option<i32>,
+        /// What.
+        message: Message,
+    },
+    /// All commands of a partition before `next` are handled: when the replies in front of this are acknowledged,
+    /// that may be committed.
+    Handled {
+        /// Of the command topic.
+        partition: i32,
+        /// The offset behind the last one that is handled.
+        next: u64,
+    },
+}
+
+/// What a bridge has to know besides the address.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The contract; its name is told in replies, and simulated replies are made from it.
+    pub participant: Arc<Participant>,
+    /// What a simulated participant departs in from the good path.
+    pub scenario: Option<Arc<Scenario>>,
+    /// Where an HTTP participant can post late replies.
+    pub callback: Option<String>,
+}
+
+/// Why a bridge cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum BridgeError {
+    /// No client for HTTP.
+    #[error("set up HTTP for the participant {participant}: {source}")]
+    Http {
+        /// Whose.
+        participant: CompactString,
+        /// Why.
+        source: reqwest::Error,
+    },
+}
+
+/// A way to one participant, shared by all partitions of its topic.
+pub struct Bridge {
+    participant: Arc<Participant>,
+    endpoint: Endpoint,
+    at_once: Arc<Semaphore>,
+    out: mpsc::Sender<Outgoing>,
+}
+
+#[derive(Clone)]
+enum Endpoint {
+    Simulated(Arc<Simulated>),
+    Http(Arc<HttpEndpoint>),
+    Process(Arc<ProcessEndpoint>),
+}
+
+/// What a participant says to one command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Answer {
+    status: Status,
+    payload: Option<Json>,
+}
+
+impl Answer {
+    fn retry(code: &str) -> Self {
+        Self { status: Status::Retry { code: Some(CompactString::from(code)) }, payload: None }
+    }
+}
+
+impl Bridge {
+    /// Opens the way. A process is started at once; an HTTP participant is first asked when there is a command.
+    ///
+    /// # Errors
+    /// HTTP cannot be set up. A participant that is down is no error: its commands are answered `retry`.
+    pub fn open(address: &Address, settings: Settings, out: mpsc::Sender<Outgoing>) -> Result<Self, BridgeError> {
+        let participant = Arc::clone(&settings.participant);
+        let endpoint = match address {
+            Address::Simulated => {
+                Endpoint::Simulated(Arc::new(Simulated::new(settings.participant, settings.scenario)))
+            }
+            Address::Http(url) => {
+                let endpoint = HttpEndpoint::new(url.clone(), settings.callback)
+                    .map_err(|source| BridgeError::Http { participant: participant.name.clone(), source })?;
+                Endpoint::Http(Arc::new(endpoint))
+            }
+            Address::Process { program, arguments } => {
+                let endpoint = ProcessEndpoint::start(&participant.name, program, arguments, out.clone());
+                Endpoint::Process(Arc::new(endpoint))
+            }
+        };
+        Ok(Self { participant, endpoint, at_once: Arc::new(Semaphore::new(AT_ONCE_MAX)), out })
+    }
+
+    /// Carries one partition's commands until their channel is closed or the other end of the outgoing one is. What
+    /// is under way is then ended. Offsets rise.
+    pub async fn serve(&self, partition: i32, mut commands: mpsc::Receiver<(u64, Message)>) {
+        let mut handled = Handled::default();
+        let mut under_way = JoinSet::new();
+        let mut is_open = true;
+        while is_open || !under_way.is_empty() {
+            tokio::select! {
+                ended = under_way.join_next(), if !under_way.is_empty() => {
+                    let next = match ended {
+                        Some(Ok(offset)) => handled.end(offset),
+                        // It has answered nothing, which is a silence, and is not handled: it comes again.
+                        Some(Err(panic)) => {
+                            tracing::error!(participant = %self.participant.name, error = %panic, "a bridge panicked");
+                            None
+                        }
+                        None => None,
+                    };
+                    if !self.say_handled(partition, next).await {
+                        return;
+                    }
+                }
+                next = commands.recv(), if is_open => match next {
+                    None => is_open = false,
+                    Some((offset, message)) => {
+                        handled.begin(offset);
+                        let begun = self.begin(offset, message, &mut under_way).await;
+                        if matches!(begun, Begun::Ended) && !self.say_handled(partition, handled.end(offset)).await {
+                            return;
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// Lets a child process end. What it has in flight is answered by nobody; the orchestrator asks again.
+    pub async fn close(self) {
+        if let Endpoint::Process(endpoint) = &self.endpoint {
+            endpoint.close().await;
+        }
+    }
+
+    async fn say_handled(&self, partition: i32, next: Option<u64>) -> bool {
+        match next {
+            Some(next) => self.out.send(Outgoing::Handled { partition, next }).await.is_ok(),
+            None => true,
+        }
+    }
+
+    /// Waits for a free place where there can be a shortage of them.
+    async fn begin(&self, offset: u64, message: Message, under_way: &mut JoinSet<u64>) -> Begun {
+        let command = match wire::read_command(&message) {
+            Ok(command) => command,
+            Err(error) => {
+                let (participant, key) = (&self.participant.name, &message.key);
+                tracing::warn!(%participant, %key, "a message on a command topic is passed over: failed to {error}");
+                return Begun::Ended;
+            }
+        };
+        let (out, name) = (self.out.clone(), self.participant.name.clone());
+        if let Endpoint::Simulated(simulated) = &self.endpoint {
+            if let Some(answer) = simulated.answer(&command) {
+                send(&out, &name, &command, answer).await;
+            }
+            return Begun::Ended;
+        }
+        let endpoint = self.endpoint.clone();
+        let place = Arc::clone(&self.at_once).acquire_owned().await;
+        under_way.spawn(async move {
+            let answer = match &endpoint {
+                Endpoint::Simulated(simulated) => simulated.answer(&command),
+                Endpoint::Http(endpoint) => Some(endpoint.ask(message, &command).await),
+                Endpoint::Process(endpoint) => endpoint.ask(message, &command).await,
+            };
+            drop(place);
+            if let Some(answer) = answer {
+                send(&out, &name, &command, answer).await;
+            }
+            offset
+        });
+        Begun::UnderWay
+    }
+}
+
+/// How far a command is.
+enum Begun {
+    Ended,
+    UnderWay,
+}
+
+/// A reply to a command goes where the command says.
+async fn send(out: &mpsc::Sender<Outgoing>, participant: &str, command: &ReceivedCommand, answer: Answer) {
+    let about = About { participant, saga: &command.saga, traceparent: command.traceparent.as_deref() };
+    let message = wire::reply(&command.reply(answer.status, answer.payload), &about);
+    let topic = command.reply_topic.clone().unwrap_or_else(|| CompactString::const_new(log::REPLIES));
+    // Nobody listens any more: the command stays unhandled and comes again.
+    let _closed = out.send(Outgoing::Reply { topic, partition: command.reply_partition, message }).await;
+}
+
+/// How long the answer to a command is waited for.
+fn patience(deadline: Timestamp, now: Timestamp) -> Duration {
+    Duration::from_millis(millis(deadline.since(now)).clamp(millis(WAIT_MIN), millis(WAIT_MAX)))
+}
+
+/// Up to where a partition's commands are handled, although they end in any order.
+#[derive(Debug, Default)]
+struct Handled {
+    begun: BTreeSet<u64>,
+    next: u64,
+}
+
+impl Handled {
+    fn begin(&mut self, offset: u64) {
+        self.begun.insert(offset);
+        self.next = self.next.max(offset.saturating_add(1));
+    }
+
+    /// The new end of what is handled, if this command moved it.
+    fn end(&mut self, offset: u64) -> Option<u64> {
+        let was_first = self.begun.first() == Some(&offset);
+        self.begun.remove(&offset);
+        was_first.then(|| self.begun.first().copied().unwrap_or(self.next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_handled_has_no_gaps() {
+        let mut handled = Handled::default();
+        for offset in [4, 5, 7] {
+            handled.begin(offset);
+        }
+        assert_eq!(None, handled.end(5));
+        assert_eq!(Some(7), handled.end(4));
+        handled.begin(8);
+        assert_eq!(None, handled.end(8));
+        assert_eq!(Some(9), handled.end(7));
+    }
+
+    #[test]
+    fn clocks_that_disagree_neither_fail_nor_hold_an_attempt() {
+        let now = Timestamp(1_000_000);
+        assert_eq!(WAIT_MIN, patience(Timestamp(0), now));
+        assert_eq!(WAIT_MAX, patience(Timestamp::NEVER, now));
+        assert_eq!(Duration::from_secs(10), patience(Timestamp(1_010_000), now));
+    }
+}

@@ -1,0 +1,310 @@
+//! A participant as a child process: a command a line on its standard input, a reply a line on its standard output.
+//!
+//! ```text
+//!   ask --Job--> supervisor --lines--> writer task --> stdin  | child |  stdout --> reader task --lines--> supervisor
+//!                supervisor: starts the child, matches replies with asks, starts it again when it dies
+//! ```
+//!
+//! One task owns the child and all that is in flight, so nothing is locked. Writing has a task of its own: a child that
+//! reads nothing must not keep its replies from being read.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::time::Duration;
+
+use compact_str::CompactString;
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::{AT_ONCE_MAX, Answer, Outgoing, patience};
+use crate::engine::Reply;
+use crate::log;
+use crate::participant::lines::{Line, next_line};
+use crate::participant::now;
+use crate::wire::{self, About, Message, ReceivedCommand, header};
+
+/// The pauses between starts of a child that dies: doubled each time, short again once it has answered something.
+const RESTART_MIN: Duration = Duration::from_millis(100);
+const RESTART_MAX: Duration = Duration::from_secs(10);
+
+/// How long a child may take to end when its input does.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Lines on their way to the child: as many as can be in flight, and as many whose asker has given up.
+const LINES_MAX: usize = 2 * AT_ONCE_MAX;
+
+/// Which attempt a reply answers.
+type Attempt = (CompactString, &'static str, u32);
+
+pub(super) struct ProcessEndpoint {
+    jobs: mpsc::Sender<Job>,
+    supervisor: Mutex<Option<JoinHandle<()>>>,
+}
+
+enum Job {
+    Ask { attempt: Attempt, line: String, answer: oneshot::Sender<Answer> },
+    Close,
+}
+
+impl ProcessEndpoint {
+    /// Starts the child's supervisor. A child that cannot be started is tried again, like one that died.
+    pub(super) fn start(participant: &str, program: &str, arguments: &[String], out: mpsc::Sender<Outgoing>) -> Self {
+        let (jobs, queue) = mpsc::channel(AT_ONCE_MAX);
+        let supervisor = Supervisor {
+            participant: CompactString::from(participant),
+            program: program.to_owned(),
+            arguments: arguments.to_vec(),
+            jobs: queue,
+            in_flight: BTreeMap::new(),
+            out,
+        };
+        Self { jobs, supervisor: Mutex::new(Some(tokio::spawn(supervisor.run()))) }
+    }
+
+    /// None if nothing came in time: the orchestrator's own timeout then says so.
+    pub(super) async fn ask(&self, message: Message, command: &ReceivedCommand) -> Option<Answer> {
+        let line = match wire::to_line(&message) {
+            Ok(line) => line,
+            Err(error) => {
+                tracing::error!(command = %command.id, "a command cannot be written as a line: failed to {error}");
+                return Some(Answer::retry("process-unwritable"));
+            }
+        };
+        let (answer, answered) = oneshot::channel();
+        let attempt = (command.id.to_text(), command.kind.as_str(), command.attempt);
+        if self.jobs.send(Job::Ask { attempt, line, answer }).await.is_err() {
+            return Some(Answer::retry("process-down"));
+        }
+        timeout(patience(command.deadline, now()), answered).await.ok()?.ok()
+    }
+
+    pub(super) async fn close(&self) {
+        // A supervisor that has ended takes no more jobs, and need not.
+        let _ended = self.jobs.send(Job::Close).await;
+        if let Some(supervisor) = self.supervisor.lock().await.take()
+            && let Err(panic) = supervisor.await
+        {
+            tracing::error!(error = %panic, "the supervisor of a child process panicked");
+        }
+    }
+}
+
+struct Supervisor {
+    participant: CompactString,
+    program: String,
+    arguments: Vec<String>,
+    jobs: mpsc::Receiver<Job>,
+    in_flight: BTreeMap<Attempt, oneshot::Sender<Answer>>,
+    out: mpsc::Sender<Outgoing>,
+}
+
+/// What ends a child's life, as its supervisor sees it.
+enum End {
+    Died { answered: bool },
+    Closed,
+}
+
+impl Supervisor {
+    async fn run(mut self) {
+        let mut pause = RESTART_MIN;
+        loop {
+            let end = match self.spawn() {
+                Ok(child) => self.attend(child).await,
+                Err(error) => {
+                    let (participant, program) = (&self.participant, &self.program);
+                    tracing::error!(%participant, %program, %error, "a participant's process cannot be started");
+                    End::Died { answered: false }
+                }
+            };
+            self.answer_all("process-died");
+            match end {
+                End::Closed => return,
+                End::Died { answered: true } => pause = RESTART_MIN,
+                End::Died { answered: false } => {}
+            }
+            if !self.wait(pause).await {
+                return;
+            }
+            pause = pause.saturating_mul(2).min(RESTART_MAX);
+        }
+    }
+
+    fn spawn(&self) -> std::io::Result<Child> {
+        Command::new(&self.program)
+            .args(&self.arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+    }
+
+    /// Carries lines until the child dies or the bridge closes.
+    async fn attend(&mut self, mut child: Child) -> End {
+        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return End::Died { answered: false };
+        };
+        let (to_child, lines) = mpsc::channel(LINES_MAX);
+        let writer = tokio::spawn(write_lines(stdin, lines));
+        let (replies, mut from_child) = mpsc::channel(LINES_MAX);
+        let reader = tokio::spawn(read_lines(self.participant.clone(), BufReader::new(stdout), replies));
+        let remarks = tokio::spawn(pass_remarks(self.participant.clone(), BufReader::new(stderr)));
+        let mut answered = false;
+        let is_closed = loop {
+            tokio::select! {
+                line = from_child.recv() => match line {
+                    Some(line) => answered |= self.take_reply(&line).await,
+                    None => break false,
+                },
+                job = self.jobs.recv() => match job {
+                    Some(Job::Ask { attempt, line, answer }) => self.hand_over(&to_child, attempt, line, answer),
+                    Some(Job::Close) | None => break true,
+                },
+            }
+        };
+        // The writer's end closes the child's input, which asks it to end.
+        drop(to_child);
+        if is_closed && timeout(GRACE, child.wait()).await.is_err() {
+            tracing::warn!(participant = %self.participant, "a participant's process did not end with its input");
+        }
+        if let Err(error) = child.start_kill() {
+            tracing::debug!(participant = %self.participant, %error, "the process had ended");
+        }
+        match child.wait().await {
+            Ok(status) if is_closed => tracing::debug!(participant = %self.participant, %status, "the process ended"),
+            Ok(status) => tracing::warn!(participant = %self.participant, %status, "a participant's process died"),
+            Err(error) => tracing::warn!(participant = %self.participant, %error, "a participant's process is lost"),
+        }
+        writer.abort();
+        reader.abort();
+        remarks.abort();
+        if is_closed { End::Closed } else { End::Died { answered } }
+    }
+
+    fn hand_over(
+        &mut self,
+        to_child: &mpsc::Sender<String>,
+        attempt: Attempt,
+        line: String,
+        answer: oneshot::Sender<Answer>,
+    ) {
+        if self.in_flight.len() >= LINES_MAX {
+            self.in_flight.retain(|_, asker| !asker.is_closed());
+        }
+        match to_child.try_send(line) {
+            // A repeat of an attempt takes the place of the one before: one answer is enough for both.
+            Ok(()) => drop(self.in_flight.insert(attempt, answer)),
+            Err(mpsc::error::TrySendError::Full(_)) => drop(answer.send(Answer::retry("process-busy"))),
+            Err(mpsc::error::TrySendError::Closed(_)) => drop(answer.send(Answer::retry("process-died"))),
+        }
+    }
+
+    /// Whether the line was a reply.
+    async fn take_reply(&mut self, line: &str) -> bool {
+        let read = wire::from_line(line).and_then(|mut message| {
+            if message.header(header::TYPE).is_none() {
+                message.push(header::TYPE, header::REPLY_TYPE);
+            }
+            wire::read_reply(&message).map(|reply| (reply, message))
+        });
+        let (reply, message) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::warn!(participant = %self.participant, "a line of a participant's process is no reply: failed to {error}");
+                return false;
+            }
+        };
+        let attempt = (reply.command.to_text(), reply.kind.as_str(), reply.attempt);
+        let answer = Answer { status: reply.status.clone(), payload: reply.payload.clone() };
+        let is_awaited = self.in_flight.remove(&attempt).is_some_and(|asker| asker.send(answer).is_ok());
+        if !is_awaited {
+            // The asker is gone, or the process was asked in an earlier life. It is a reply all the same: the final one
+            // behind a `pending`, or a second one, and which of them counts is the engine's business.
+            self.pass_on(reply, &message).await;
+        }
+        true
+    }
+
+    async fn pass_on(&self, reply: Reply, message: &Message) {
+        let (participant, command) = (&self.participant, &reply.command);
+        tracing::info!(%participant, %command, "a reply that no command waits for is passed on");
+        let about = About {
+            participant,
+            saga: message.header(header::NAME).unwrap_or_default(),
+            traceparent: message.header(header::TRACEPARENT),
+        };
+        let reply = Outgoing::Reply {
+            topic: CompactString::const_new(log::REPLIES),
+            partition: None,
+            message: wire::reply(&reply, &about),
+        };
+        // Nobody listens any more: the bridge is closing.
+        let _closed = self.out.send(reply).await;
+    }
+
+    fn answer_all(&mut self, code: &str) {
+        for (_, asker) in std::mem::take(&mut self.in_flight) {
+            // An asker that has given up needs no answer.
+            let _gave_up = asker.send(Answer::retry(code));
+        }
+    }
+
+    /// The pause before the next start; what is asked meanwhile is answered at once. False if the bridge closes.
+    async fn wait(&mut self, pause: Duration) -> bool {
+        let end = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                () = sleep_until(end) => return true,
+                job = self.jobs.recv() => match job {
+                    Some(Job::Ask { answer, .. }) => drop(answer.send(Answer::retry("process-down"))),
+                    Some(Job::Close) | None => return false,
+                },
+            }
+        }
+    }
+}
+
+async fn write_lines(mut stdin: ChildStdin, mut lines: mpsc::Receiver<String>) {
+    while let Some(mut line) = lines.recv().await {
+        line.push('\n');
+        // A child that closed its input is about to end, which the reader notices.
+        if stdin.write_all(line.as_bytes()).await.is_err() || stdin.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_lines(
+    participant: CompactString,
+    mut stdout: BufReader<tokio::process::ChildStdout>,
+    replies: mpsc::Sender<String>,
+) {
+    loop {
+        match next_line(&mut stdout).await {
+            Line::Text(line) if line.trim().is_empty() => {}
+            Line::Text(line) => {
+                if replies.send(line).await.is_err() {
+                    return;
+                }
+            }
+            Line::TooLong => {
+                tracing::warn!(%participant, "a line of over {} bytes is passed over", wire::LINE_MAX);
+            }
+            Line::End => return,
+        }
+    }
+}
+
+async fn pass_remarks(participant: CompactString, mut stderr: BufReader<tokio::process::ChildStderr>) {
+    loop {
+        match next_line(&mut stderr).await {
+            Line::Text(line) => tracing::info!(%participant, "{}", line.trim_end()),
+            Line::TooLong => tracing::info!(%participant, "(a line of over {} bytes)", wire::LINE_MAX),
+            Line::End => return,
+        }
+    }
+}

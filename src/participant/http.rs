@@ -1,0 +1,172 @@
+//! A participant behind HTTP: `POST /commands`, as `docs/participants.md` maps the protocol on HTTP.
+//!
+//! | the reply is | HTTP says |
+//! |---|---|
+//! | `succeeded` | 200 and the reply |
+//! | `failed` | 422 and `saga-code` |
+//! | `pending` | 202; the final reply is posted to `saga-callback` |
+//! | `retry` | 503 |
+//! | `unknown-command` | 404 |
+
+use std::io;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::post;
+use tokio::net::TcpListener;
+use tokio::task::{self, JoinError};
+
+use super::http_message::{from_headers, to_headers};
+use super::service::Participant;
+use super::store::Store;
+use crate::json::PAYLOAD_MAX;
+use crate::wire::{self, Message, WireError, header};
+
+/// How often work outside the database that was interrupted is taken up again.
+const RESUME_EVERY: Duration = Duration::from_secs(10);
+
+/// How often rows of the guard that nobody can ask for are removed.
+const PURGE_EVERY: Duration = Duration::from_mins(10);
+
+/// How long the orchestrator may take to accept a late reply.
+const CALLBACK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves a participant until `stop` ends; requests that are under way are ended.
+///
+/// # Errors
+/// The listener fails.
+pub async fn serve<S: Store>(
+    participant: Arc<Participant<S>>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let upkeep = tokio::spawn(keep_up(Arc::clone(&participant)));
+    let served = axum::serve(listener, router(participant)).with_graceful_shutdown(stop).await;
+    upkeep.abort();
+    served
+}
+
+/// The route alone, for a service that has more of them. Such a service calls [`Participant::resume`] and
+/// [`Participant::purge`] itself.
+pub fn router<S: Store>(participant: Arc<Participant<S>>) -> Router {
+    Router::new()
+        .route("/commands", post(answer::<S>))
+        .layer(DefaultBodyLimit::max(PAYLOAD_MAX))
+        .with_state(participant)
+}
+
+/// Reads a late reply that a participant posts to the address in `saga-callback`: a message for `saga.replies`, whose
+/// key chooses the partition.
+///
+/// # Errors
+/// It is no reply: answer 400 with the error's text.
+pub fn read_callback(headers: &HeaderMap, body: &[u8]) -> Result<Message, WireError> {
+    let mut posted = from_headers(headers, body);
+    if posted.header(header::TYPE).is_none() {
+        posted.push(header::TYPE, header::REPLY_TYPE);
+    }
+    let reply = wire::read_reply(&posted)?;
+    let about = wire::About {
+        participant: posted.header(header::SOURCE).and_then(|source| source.rsplit('/').next()).unwrap_or("callback"),
+        saga: posted.header(header::NAME).unwrap_or_default(),
+        traceparent: posted.header(header::TRACEPARENT),
+    };
+    Ok(wire::reply(&reply, &about))
+}
+
+/// A client for HTTP that follows no redirects: an address is told once, in the settings.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        // Fails only where the embedding program has chosen a provider, which then serves us too.
+        if rustls::crypto::ring::default_provider().install_default().is_err() {
+            tracing::debug!("a TLS provider is installed already");
+        }
+    });
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()
+}
+
+async fn answer<S: Store>(State(participant): State<Arc<Participant<S>>>, headers: HeaderMap, body: Bytes) -> Response {
+    let command = from_headers(&headers, &body);
+    // Not bound to the request: a client that goes away leaves no work half done.
+    let handled = task::spawn_blocking(move || participant.handle(&command, super::now())).await;
+    respond(handled)
+}
+
+fn respond(handled: Result<Result<Message, WireError>, JoinError>) -> Response {
+    let (status, headers, body) = match handled {
+        Ok(Ok(reply)) => {
+            let status = match reply.header(header::STATUS) {
+                Some("succeeded") => StatusCode::OK,
+                Some("failed") => StatusCode::UNPROCESSABLE_ENTITY,
+                Some("pending") => StatusCode::ACCEPTED,
+                Some("unknown-command") => StatusCode::NOT_FOUND,
+                Some(_) | None => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            (status, to_headers(&reply), Body::from(reply.payload.into_vec()))
+        }
+        Ok(Err(error)) => (StatusCode::BAD_REQUEST, HeaderMap::new(), Body::from(format!("failed to {error}\n"))),
+        Err(panic) => {
+            tracing::error!(error = %panic, "a handler panicked; nothing of its work stays");
+            (StatusCode::INTERNAL_SERVER_ERROR, HeaderMap::new(), Body::empty())
+        }
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Ends what was interrupted, tells the orchestrator, and keeps the guard's table small.
+async fn keep_up<S: Store>(participant: Arc<Participant<S>>) {
+    let client = match client() {
+        Ok(client) => client,
+        Err(error) => return tracing::error!(%error, "late replies cannot be sent"),
+    };
+    let mut resume = tokio::time::interval(RESUME_EVERY);
+    let mut purge = tokio::time::interval(PURGE_EVERY);
+    loop {
+        tokio::select! {
+            _ = resume.tick() => {
+                let resumed = Arc::clone(&participant);
+                match task::spawn_blocking(move || resumed.resume()).await {
+                    Ok(Ok(ended)) => {
+                        for (command, reply) in ended {
+                            call_back(&client, &command, reply).await;
+                        }
+                    }
+                    Ok(Err(error)) => tracing::warn!(%error, "interrupted work cannot be taken up for now"),
+                    Err(panic) => tracing::error!(error = %panic, "interrupted work panicked"),
+                }
+            }
+            _ = purge.tick() => {
+                let purged = Arc::clone(&participant);
+                match task::spawn_blocking(move || purged.purge(super::now())).await {
+                    Ok(Ok(rows)) => tracing::debug!(rows, "rows of the guard removed"),
+                    Ok(Err(error)) => tracing::warn!(%error, "the guard's old rows cannot be removed for now"),
+                    Err(panic) => tracing::error!(error = %panic, "removing the guard's old rows panicked"),
+                }
+            }
+        }
+    }
+}
+
+/// Posts a late reply. It is not repeated: the row answers whoever asks, and a step whose answer never comes is asked
+/// for, or taken back.
+async fn call_back(client: &reqwest::Client, command: &Message, reply: Message) {
+    let Some(address) = command.header(header::CALLBACK) else { return };
+    let request =
+        client.post(address).timeout(CALLBACK_TIMEOUT).headers(to_headers(&reply)).body(reply.payload.into_vec());
+    let outcome = request.send().await.and_then(reqwest::Response::error_for_status);
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "a late reply was not taken");
+    }
+}

@@ -1,0 +1,115 @@
+//! A participant as a child process: a command a line on standard input, a reply a line on standard output.
+//!
+//! Standard output belongs to the protocol; what people should read goes to standard error, which the orchestrator
+//! passes on to its own log. The end of the input is the sign to stop.
+
+use std::io::{self, BufRead, Read, Write};
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt};
+
+use super::service::Participant;
+use super::store::Store;
+use crate::wire::{self, LINE_MAX};
+
+/// Answers commands one after the other until the input ends.
+///
+/// # Errors
+/// A pipe breaks.
+pub fn serve<S: Store>(
+    participant: &Participant<S>,
+    mut input: impl BufRead,
+    mut output: impl Write,
+) -> io::Result<()> {
+    match participant.resume() {
+        Ok(ended) => {
+            for (_, reply) in ended {
+                write_line(&mut output, &reply)?;
+            }
+        }
+        Err(error) => tracing::warn!(%error, "interrupted work cannot be taken up for now"),
+    }
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        // One byte more than the limit shows that there is more.
+        let limit = u64::try_from(LINE_MAX).unwrap_or(u64::MAX).saturating_add(2);
+        if input.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        if line.last() != Some(&b'\n') && line.len() > LINE_MAX {
+            tracing::error!("a command's line of over {LINE_MAX} bytes is dropped");
+            drop_rest_of_line(&mut input)?;
+            continue;
+        }
+        let text = String::from_utf8_lossy(&line);
+        let handled = wire::from_line(text.trim_end()).and_then(|command| participant.handle(&command, super::now()));
+        match handled {
+            Ok(reply) => write_line(&mut output, &reply)?,
+            Err(error) => tracing::error!("a command was dropped: failed to {error}"),
+        }
+    }
+}
+
+fn drop_rest_of_line(input: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let buffer = input.fill_buf()?;
+        let (used, is_end) = match buffer.iter().position(|byte| *byte == b'\n') {
+            Some(place) => (place.saturating_add(1), true),
+            None => (buffer.len(), buffer.is_empty()),
+        };
+        input.consume(used);
+        if is_end {
+            return Ok(());
+        }
+    }
+}
+
+fn write_line(output: &mut impl Write, reply: &wire::Message) -> io::Result<()> {
+    match wire::to_line(reply) {
+        Ok(line) => {
+            writeln!(output, "{line}")?;
+            output.flush()
+        }
+        Err(error) => {
+            tracing::error!("a reply was dropped: failed to {error}");
+            Ok(())
+        }
+    }
+}
+
+/// What is next on a pipe.
+pub(super) enum Line {
+    /// A line, without what is not UTF-8.
+    Text(String),
+    /// A line over [`LINE_MAX`], which was passed over.
+    TooLong,
+    /// The end, or a broken pipe.
+    End,
+}
+
+/// The next line of a pipe, of which never more than [`LINE_MAX`] is kept.
+pub(super) async fn next_line(pipe: &mut (impl AsyncBufRead + Unpin)) -> Line {
+    let mut line = Vec::new();
+    let mut is_too_long = false;
+    loop {
+        let Ok(buffer) = pipe.fill_buf().await else { return Line::End };
+        if buffer.is_empty() {
+            // What a dying process began is no line.
+            return Line::End;
+        }
+        let (part, used, is_end) = match buffer.iter().position(|byte| *byte == b'\n') {
+            Some(place) => (buffer.get(..place).unwrap_or_default(), place.saturating_add(1), true),
+            None => (buffer, buffer.len(), false),
+        };
+        is_too_long |= line.len().saturating_add(part.len()) > LINE_MAX;
+        if !is_too_long {
+            line.extend_from_slice(part);
+        }
+        pipe.consume(used);
+        match (is_end, is_too_long) {
+            (true, true) => return Line::TooLong,
+            (true, false) => return Line::Text(String::from_utf8_lossy(&line).into_owned()),
+            (false, _) => {}
+        }
+    }
+}

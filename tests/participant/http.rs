@@ -1,0 +1,227 @@
+//! Participants over HTTP: a real one of the library behind its front, and ones that are down, slow or talk nonsense.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::Path;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::post;
+use saga::json::PAYLOAD_MAX;
+use saga::participant::http::{read_callback, router, serve};
+use saga::participant::{Address, Participant, Refusal, SqliteStore};
+use saga::time::Timestamp;
+use saga::wire::{Message, header};
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::messages::{command, shown, with};
+use super::simulated::{carried, settings};
+
+/// A command that is due in ten seconds of the real clock.
+fn due(instance: &str, kind: &str, call: &str) -> Message {
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let deadline = Timestamp(0).after(now).0 + 10_000;
+    with(command(instance, kind, call, r#"{"nights":2}"#), header::DEADLINE, &deadline.to_string())
+}
+
+/// An address where `router` answers for as long as the test runs.
+async fn serving(router: Router) -> Address {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/commands", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    address.parse().unwrap()
+}
+
+fn hotels() -> Participant<SqliteStore> {
+    let store = SqliteStore::new(rusqlite::Connection::open_in_memory().unwrap()).unwrap();
+    Participant::new("hotels", store)
+        .command("ReserveRoom", |_, call| match call.command.id.instance.as_str() {
+            "full" => Err(Refusal::failed("sold_out")),
+            "busy" => Err(Refusal::retry("locked")),
+            "panics" => panic!("as told"),
+            _ => Ok(serde_json::json!({ "hold": call.key().as_str() })),
+        })
+        .undo("CancelRoom", |_, _, _| Ok(()))
+}
+
+#[tokio::test]
+async fn a_participant_of_the_library_answers_over_http() {
+    let address = serving(router(Arc::new(hotels()))).await;
+    let told = carried(&address, settings(), vec![due("Zoë / 100%", "do", "ReserveRoom")]).await;
+    assert_eq!((vec![r#"Zoë / 100%: succeeded {"hold":"Zoë / 100%/1/reserve/1"}"#.to_owned()], 8), told);
+    for (instance, kind, call, wanted) in [
+        ("full", "do", "ReserveRoom", "failed sold_out"),
+        ("busy", "do", "ReserveRoom", "retry locked"),
+        ("panics", "do", "ReserveRoom", "retry http-500"),
+        ("asked", "query", "ReserveRoom", "unknown-command"),
+        ("never", "undo", "CancelRoom", "succeeded {}"),
+        ("never", "do", "ReserveRoom", "failed already-undone"),
+    ] {
+        let (replies, handled) = carried(&address, settings(), vec![due(instance, kind, call)]).await;
+        assert_eq!((vec![format!("{instance}: {wanted}")], 8), (replies, handled));
+    }
+    let late = with(due("late", "do", "ReserveRoom"), header::DEADLINE, "1");
+    assert_eq!(vec!["late: retry expired"], carried(&address, settings(), vec![late]).await.0);
+}
+
+/// A participant by hand, as bad as its instance's name says.
+async fn bad(headers: HeaderMap, body: Bytes) -> Response {
+    let told = |status: u16, body: &str| {
+        Response::builder().status(status).body(Body::from(body.to_owned())).expect("a response")
+    };
+    assert_eq!(r#"{"nights":2}"#, String::from_utf8_lossy(&body));
+    assert_eq!("http://127.0.0.1:9/replies", headers["saga-callback"]);
+    match headers["saga-instance"].to_str().unwrap() {
+        "slow" => std::future::pending().await,
+        "garbage" => told(200, "<html>it works</html>"),
+        "huge" => told(200, &"7".repeat(PAYLOAD_MAX + 1)),
+        "empty" => told(204, ""),
+        "accepted" => told(202, "later"),
+        "moved" => Response::builder().status(302).header("location", "/commands").body(Body::empty()).unwrap(),
+        "broken" => told(500, "{}"),
+        "overloaded" => told(503, "{}"),
+        "lost" => told(404, "{}"),
+        "refused" => told(409, r#"{"code":"sold_out","message":"no room"}"#),
+        "framework" => told(422, "missing field `hotel`"),
+        "other" => {
+            let mut response = told(200, "{}");
+            response.headers_mut().insert("saga-command", "somebody/1/else/1".parse().unwrap());
+            response
+        }
+        unknown => panic!("{unknown}"),
+    }
+}
+
+#[tokio::test]
+async fn whatever_a_participant_answers_is_a_reply_that_says_so() {
+    let address = serving(Router::new().route("/commands", post(bad))).await;
+    let names = [
+        "garbage",
+        "huge",
+        "empty",
+        "accepted",
+        "moved",
+        "broken",
+        "overloaded",
+        "lost",
+        "refused",
+        "framework",
+        "other",
+    ];
+    let mut shown = Vec::new();
+    for name in names {
+        let (replies, handled) = carried(&address, settings(), vec![due(name, "do", "ReserveRoom")]).await;
+        assert_eq!(8, handled);
+        shown.extend(replies);
+    }
+    insta::assert_snapshot!(shown.join("\n"), @"
+    garbage: retry answer-not-json
+    huge: retry answer-too-large
+    empty: succeeded {}
+    accepted: pending
+    moved: retry http-302
+    broken: retry http-500
+    overloaded: retry http-503
+    lost: retry http-404
+    refused: failed sold_out
+    framework: retry http-422-without-code
+    other: retry answer-to-another-command
+    ");
+}
+
+#[tokio::test]
+async fn a_participant_that_is_slow_or_down_is_asked_again() {
+    let address = serving(Router::new().route("/commands", post(bad))).await;
+    // Its deadline is over, so the least time is waited.
+    let slow = with(due("slow", "do", "ReserveRoom"), header::DEADLINE, "1");
+    assert_eq!(vec!["slow: retry http-no-answer"], carried(&address, settings(), vec![slow]).await.0);
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = format!("http://{}/commands", listener.local_addr().unwrap()).parse().unwrap();
+    drop(listener);
+    let (replies, handled) = carried(&nobody, settings(), vec![due("a", "do", "ReserveRoom")]).await;
+    assert_eq!((vec!["a: retry http-no-connection".to_owned()], 8), (replies, handled));
+}
+
+#[tokio::test]
+async fn many_commands_are_under_way_at_once_and_all_are_handled() {
+    // Nobody is answered before ten have come.
+    let waiting = Arc::new(tokio::sync::Barrier::new(10));
+    let router = Router::new().route(
+        "/commands",
+        post(move || {
+            let waiting = Arc::clone(&waiting);
+            async move {
+                waiting.wait().await;
+                "{}"
+            }
+        }),
+    );
+    let commands = (0..40).map(|number| due(&format!("i{number}"), "do", "ReserveRoom")).collect();
+    let (mut replies, handled) = carried(&serving(router).await, settings(), commands).await;
+    replies.sort();
+    replies.dedup();
+    assert_eq!((40, 47), (replies.len(), handled));
+}
+
+#[tokio::test]
+async fn work_that_was_interrupted_is_told_to_the_callback() {
+    let folder = tempfile::tempdir().unwrap();
+    let payments = |is_dying: bool| {
+        let store = SqliteStore::open(&folder.path().join("payments.db")).unwrap();
+        Participant::new("payments", store).outside("Charge", move |_| {
+            assert!(!is_dying, "the process dies");
+            Ok(serde_json::json!({ "receipt": "r-1" }))
+        })
+    };
+    let (heard, mut callbacks) = mpsc::channel(1);
+    let callback = Router::new().route(
+        "/{place}",
+        post(move |Path(place): Path<String>, headers: HeaderMap, body: Bytes| async move {
+            heard.send((place, read_callback(&headers, &body))).await.unwrap();
+            StatusCode::ACCEPTED
+        }),
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/replies", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, callback).await.unwrap() });
+
+    let charge = with(due("a", "do", "Charge"), header::CALLBACK, &url);
+    let dying = payments(true);
+    let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dying.handle(&charge, Timestamp(0))));
+    assert!(died.is_err());
+    drop(dying);
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = Arc::new(Mutex::new(stopped));
+    let service = tokio::spawn(serve(Arc::new(payments(false)), listener, async move {
+        let _stop = (&mut *stopped.lock().await).await;
+    }));
+    let (place, reply) = callbacks.recv().await.unwrap();
+    let reply = reply.unwrap();
+    assert_eq!(
+        ("replies", "a", r#"succeeded {"receipt":"r-1"}"#),
+        (place.as_str(), &*reply.key, shown(&reply).as_str())
+    );
+    drop(stop);
+    service.await.unwrap().unwrap();
+}
+
+#[test]
+fn a_callback_by_hand_needs_four_headers() {
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("saga-command", "Zo%C3%AB/1/charge/1"),
+        ("saga-kind", "do"),
+        ("saga-attempt", "1"),
+        ("saga-status", "succeeded"),
+    ] {
+        assert!(read_callback(&headers, b"{}").is_err());
+        headers.insert(name, value.parse().unwrap());
+    }
+    let reply = read_callback(&headers, br#"{"receipt":"r"}"#).unwrap();
+    assert_eq!(("Zoë", r#"succeeded {"receipt":"r"}"#), (&*reply.key, shown(&reply).as_str()));
+}

@@ -1,0 +1,8 @@
+//! Participants: the guard, work outside the database, the fronts, the bridges.
+
+mod messages;
+mod guard;
+mod outside;
+mod http;
+mod process;
+mod simulated;

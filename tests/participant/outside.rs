@@ -1,0 +1,80 @@
+//! Work that no transaction can hold: begun, interrupted, taken up again.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use saga::participant::{Participant, Refusal, SqliteStore};
+
+use super::messages::{NOW, command, shown};
+
+/// A card network: what it was asked, by key, and what it says next.
+#[derive(Default)]
+struct Network {
+    asked: Vec<String>,
+    says: Vec<Result<&'static str, Refusal>>,
+}
+
+fn payments(file: &Path, network: &Arc<Mutex<Network>>) -> Participant<SqliteStore> {
+    let network = Arc::clone(network);
+    Participant::new("payments", SqliteStore::open(file).unwrap())
+        .outside("Charge", move |call| {
+            let says = {
+                let mut network = network.lock().unwrap();
+                network.asked.push(call.key().to_string());
+                network.says.pop()
+            };
+            says.expect("the process dies before the network answers")
+        })
+        .undo("Refund", |_, _, done| {
+            assert_eq!(Some("\"r-1\""), done.map(saga::json::Json::get));
+            Ok(())
+        })
+}
+
+/// A participant whose process died in the middle of a charge.
+fn interrupted(file: &Path, network: &Arc<Mutex<Network>>) {
+    let participant = payments(file, network);
+    let charge = command("a", "do", "Charge", r#"{"amount":"840.00"}"#);
+    let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| participant.handle(&charge, NOW)));
+    assert!(died.is_err());
+}
+
+fn answer(participant: &Participant<SqliteStore>, kind: &str, call: &str) -> String {
+    shown(&participant.handle(&command("a", kind, call, "{}"), NOW).unwrap())
+}
+
+#[test]
+fn interrupted_work_is_pending_and_is_taken_up_with_its_own_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, network) = (folder.path().join("payments.db"), Arc::new(Mutex::new(Network::default())));
+    interrupted(&file, &network);
+    let participant = payments(&file, &network);
+    assert_eq!("pending", answer(&participant, "do", "Charge"));
+    assert_eq!("pending", answer(&participant, "query", "Charge"));
+    assert_eq!("retry still-doing", answer(&participant, "undo", "Refund"));
+
+    network.lock().unwrap().says = vec![Ok("r-1"), Err(Refusal::retry("busy"))];
+    assert_eq!(0, participant.resume().unwrap().len(), "a passing fault: it stays");
+    let ended = participant.resume().unwrap();
+    let [(asked, reply)] = ended.as_slice() else { panic!("one command was interrupted, not {}", ended.len()) };
+    assert_eq!(Some(r#"{"amount":"840.00"}"#.as_bytes()), Some(asked.payload.as_ref()));
+    assert_eq!(r#"succeeded "r-1""#, shown(reply));
+    assert_eq!(vec!["a/1/reserve/1"; 3], network.lock().unwrap().asked, "always by the same key");
+
+    assert_eq!(0, participant.resume().unwrap().len());
+    assert_eq!(r#"succeeded "r-1""#, answer(&participant, "do", "Charge"));
+    assert_eq!("succeeded {}", answer(&participant, "undo", "Refund"));
+    assert_eq!("failed already-undone", answer(&participant, "do", "Charge"));
+}
+
+#[test]
+fn a_refusal_outside_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, network) = (folder.path().join("payments.db"), Arc::new(Mutex::new(Network::default())));
+    let participant = payments(&file, &network);
+    network.lock().unwrap().says = vec![Err(Refusal::failed("declined"))];
+    assert_eq!("failed declined", answer(&participant, "do", "Charge"));
+    assert_eq!("failed declined", answer(&participant, "do", "Charge"));
+    assert_eq!("succeeded {}", answer(&participant, "undo", "Refund"));
+    assert_eq!(1, network.lock().unwrap().asked.len());
+}
