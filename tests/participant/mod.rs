@@ -6,3 +6,4 @@ mod outside;
 mod http;
 mod process;
 mod simulated;
+mod page;

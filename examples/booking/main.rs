@@ -1,0 +1,129 @@
+//! Tickets, hotels and payments: the three services of `workflows/booking.saga`, each with a database of its own, and
+//! an audit that looks into all three. `README.md` beside this file has the commands.
+
+mod stock;
+mod tickets;
+mod hotels;
+mod payments;
+mod audit;
+
+use std::error::Error;
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+use rust_decimal::Decimal;
+use saga::participant::{Participant, SqliteStore, http, lines};
+use tokio::net::TcpListener;
+
+/// The services of the booking saga
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sell seats on flights
+    Tickets {
+        /// A flight and how many seats it has, made when it is new: KE905=40
+        #[arg(long, value_name = "FLIGHT=SEATS")]
+        flight: Vec<Named<u32>>,
+        #[command(flatten)]
+        service: Service,
+    },
+    /// Let rooms in hotels
+    Hotels {
+        /// A hotel and how many rooms it has, made when it is new: Lux=10
+        #[arg(long, value_name = "HOTEL=ROOMS")]
+        hotel: Vec<Named<u32>>,
+        #[command(flatten)]
+        service: Service,
+    },
+    /// Take money from accounts
+    Payments {
+        /// An account and what is in it, opened when it is new: ana=5000.00
+        #[arg(long, value_name = "NAME=AMOUNT")]
+        account: Vec<Named<Decimal>>,
+        #[command(flatten)]
+        service: Service,
+    },
+    /// Look for seats, rooms and cents that are lost, doubled or left held, once all sagas have ended
+    Audit(audit::Stores),
+}
+
+/// How a service is reached, and where it keeps its data
+#[derive(Args)]
+struct Service {
+    /// The database, made when it is new
+    #[arg(long)]
+    store: PathBuf,
+    /// The port of POST /commands on 127.0.0.1; 0 chooses one
+    #[arg(long, default_value_t = 0, conflicts_with = "lines")]
+    port: u16,
+    /// Read commands from standard input and write replies to standard output, a line each
+    #[arg(long)]
+    lines: bool,
+}
+
+/// `NAME=VALUE`
+#[derive(Clone, Debug)]
+struct Named<T> {
+    name: String,
+    value: T,
+}
+
+impl<T: FromStr> FromStr for Named<T> {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("there is no `=` in it")?;
+        let value = value.parse().map_err(|_| format!("`{value}` is no number that fits"))?;
+        Ok(Self { name: name.to_owned(), value })
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    match Arguments::parse().command {
+        Command::Tickets { flight, service } => {
+            let store = SqliteStore::open(&service.store)?;
+            tickets::prepare(store.connection(), &flight)?;
+            serve(tickets::participant(store), service).await?;
+        }
+        Command::Hotels { hotel, service } => {
+            let store = SqliteStore::open(&service.store)?;
+            hotels::prepare(store.connection(), &hotel)?;
+            serve(hotels::participant(store), service).await?;
+        }
+        Command::Payments { account, service } => {
+            let store = SqliteStore::open(&service.store)?;
+            payments::prepare(store.connection(), &account)?;
+            serve(payments::participant(store), service).await?;
+        }
+        Command::Audit(stores) => return Ok(audit::run(&stores)?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(participant: Participant<SqliteStore>, service: Service) -> Result<(), Box<dyn Error>> {
+    if service.lines {
+        let served =
+            tokio::task::spawn_blocking(move || lines::serve(&participant, io::stdin().lock(), io::stdout().lock()));
+        return Ok(served.await??);
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, service.port)).await?;
+    eprintln!("{} listens on http://{}/commands", participant.name(), listener.local_addr()?);
+    let stop = async {
+        // Without the signal it cannot be asked to stop, and goes on.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    Ok(http::serve(Arc::new(participant), listener, stop).await?)
+}

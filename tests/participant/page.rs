@@ -1,0 +1,186 @@
+//! `docs/participants.md` holds: its tables are the code's, its SQL runs, its examples are sent and answered.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use saga::participant::guard::{Ask, State, Verdict, verdict};
+use saga::participant::{Address, Participant, SqliteStore, http};
+use saga::wire::{self, Message, header};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::messages::{command, with};
+use super::simulated::{carried, settings};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn page() -> String {
+    fs::read_to_string(root().join("docs/participants.md")).unwrap()
+}
+
+/// The fenced blocks that begin with `start`.
+fn blocks(start: &str) -> Vec<String> {
+    let page = page();
+    let fenced = page.split("\n```").skip(1).step_by(2);
+    let bodies = fenced.filter_map(|block| block.split_once('\n').map(|(_, body)| body.to_owned()));
+    bodies.filter(|body| body.starts_with(start)).collect()
+}
+
+/// The rows of the table with that head, as cells.
+fn table(head: &str) -> Vec<Vec<String>> {
+    let page = page();
+    let rows = page.lines().skip_while(|line| !line.starts_with(head)).skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+#[test]
+fn every_header_is_explained() {
+    let told: Vec<_> = table("| header |").into_iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
+    assert_eq!(header::ALL.to_vec(), told);
+}
+
+#[test]
+fn the_table_of_the_guard_is_that_of_the_code() {
+    let shown = |ask, known| match verdict(ask, known) {
+        Verdict::Work => "work: then `done` or `failed`",
+        Verdict::Expired => "`retry`, `expired`; no row",
+        Verdict::Pending => "`pending`",
+        Verdict::SameReply => "same reply",
+        Verdict::AlreadyUndone => "`failed`, `already-undone`",
+        Verdict::Forbid if known.is_none() => "`undone`, `succeeded`: nothing to do",
+        Verdict::Forbid => "`undone`, `succeeded`",
+        Verdict::UndoLater => "`retry`, `still-doing`",
+        Verdict::Compensate => "take it back: `undone`, `succeeded`",
+        Verdict::UndoneBefore => "`succeeded`",
+        Verdict::UnknownCommand => "`unknown-command`; no row",
+    };
+    let asks =
+        [("`do`", Ask::Do), ("`do` past its deadline", Ask::LateDo), ("`undo`", Ask::Undo), ("`query`", Ask::Query)];
+    let wanted: Vec<Vec<_>> = asks
+        .into_iter()
+        .map(|(name, ask)| {
+            let states = std::iter::once(None).chain(State::ALL.map(Some));
+            std::iter::once(name).chain(states.map(|known| shown(ask, known))).map(str::to_owned).collect()
+        })
+        .collect();
+    assert_eq!(wanted, table("| | no row |"));
+}
+
+#[test]
+fn the_messages_can_be_read() {
+    let blocks = blocks("key: order-7");
+    let [asked, replied] = blocks.as_slice() else { panic!("a command and a reply, not {}", blocks.len()) };
+    let read = |text: &str| {
+        let mut message = Message { key: Arc::from("order-7"), ..Message::default() };
+        for line in text.lines().skip(1) {
+            match line.split_once(": ") {
+                Some((name, value)) => message.headers.push((Arc::from(name), Box::from(value))),
+                None => message.payload = Box::from(line.as_bytes()),
+            }
+        }
+        message
+    };
+    let asked = wire::read_command(&read(asked)).unwrap();
+    let replied = wire::read_reply(&read(replied)).unwrap();
+    assert_eq!((&asked.id, asked.kind, asked.attempt), (&replied.command, replied.kind, replied.attempt));
+}
+
+#[test]
+fn the_sql_does_what_the_guard_needs() {
+    let blocks = blocks("-- once");
+    let statements: Vec<_> = blocks[0].split_inclusive(';').map(str::trim).filter(|sql| !sql.is_empty()).collect();
+    let [create, begin, insert, select, update, commit, delete] = statements[..] else { panic!("{statements:#?}") };
+    let db = rusqlite::Connection::open_in_memory().unwrap();
+    let row = || db.query_row(select, &[(":command", "a")], |row| Ok((row.get(0)?, row.get(1)?)));
+    let claim = || db.execute(insert, &[(":command", &"a" as &dyn rusqlite::ToSql), (":keep_until", &500)]).unwrap();
+    db.execute_batch(create).unwrap();
+    for (claimed, state, keep) in [(1, "done", 400), (0, "undone", 900)] {
+        db.execute_batch(begin).unwrap();
+        assert_eq!(claimed, claim());
+        db.execute(
+            update,
+            rusqlite::named_params! { ":command": "a", ":state": state, ":reply": "{}", ":keep_until": keep },
+        )
+        .unwrap();
+        assert_eq!(Ok((state.to_owned(), "{}".to_owned())), row());
+        db.execute_batch(commit).unwrap();
+    }
+    assert_eq!(0, db.execute(delete, &[(":now", &800)]).unwrap());
+    assert_eq!(1, db.execute(delete, &[(":now", &901)]).unwrap());
+}
+
+#[tokio::test]
+async fn the_request_over_http_gets_the_response() {
+    let store = SqliteStore::new(rusqlite::Connection::open_in_memory().unwrap()).unwrap();
+    let hotels = Participant::new("hotels", store)
+        .command("ReserveRoom", |_, call| Ok(serde_json::json!({ "hold": call.key().as_str() })));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    tokio::spawn(http::serve(Arc::new(hotels), listener, std::future::pending()));
+
+    let request = blocks("POST /commands").remove(0).replace("content-length", "connection: close\ncontent-length");
+    stream.write_all(request.trim_end().replace('\n', "\r\n").as_bytes()).await.unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    let said = response.lines().filter(|line| !line.starts_with("date:") && !line.starts_with("connection:"));
+    let said = said.fold(String::new(), |mut text, line| {
+        writeln!(text, "{line}").unwrap();
+        text
+    });
+    assert_eq!(blocks("HTTP/1.1 200").remove(0).trim_end(), said.trim_end());
+}
+
+fn due(kind: &str, call: &str, payload: &str) -> Message {
+    with(command("a", kind, call, payload), header::DEADLINE, &u64::MAX.to_string())
+}
+
+#[tokio::test]
+async fn the_least_participant_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("least.sh");
+    fs::write(&file, blocks("while read").remove(0)).unwrap();
+    let address = Address::Process { program: "sh".to_owned(), arguments: vec![file.to_str().unwrap().to_owned()] };
+    let told = carried(&address, settings(), vec![due("do", "ReserveRoom", "{}")]).await;
+    assert_eq!((vec![r#"a: succeeded {"hold":"h-1"}"#.to_owned()], 8), told);
+}
+
+/// Python is no part of the project: where there is none, this says so and nothing else.
+#[tokio::test]
+async fn the_participant_in_python_keeps_the_guard() {
+    if !Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("there is no python3 here: examples/participants/rooms.py was not tried");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = root().join("examples/participants/rooms.py");
+    let store = folder.path().join("rooms.db");
+    let arguments = [script, store].map(|path| path.to_str().unwrap().to_owned()).to_vec();
+    let address = Address::Process { program: "python3".to_owned(), arguments };
+    let request = r#"{"hotel":"Lux","nights":2}"#;
+    let late = || with(command("a", "do", "ReserveRoom", request), header::DEADLINE, "1");
+    // Each by a process of its own, so that only what was committed is known.
+    for (message, wanted) in [
+        (due("query", "ReserveRoom", "{}"), "unknown-command"),
+        (late(), "retry expired"),
+        (due("do", "NoSuchThing", request), "retry fault"),
+        (due("do", "ReserveRoom", request), r#"succeeded {"hold": "a/1/reserve/1"}"#),
+        (late(), r#"succeeded {"hold": "a/1/reserve/1"}"#),
+        (due("query", "ReserveRoom", "{}"), r#"succeeded {"hold": "a/1/reserve/1"}"#),
+        (due("undo", "CancelRoom", "{}"), "succeeded {}"),
+        (due("undo", "CancelRoom", "{}"), "succeeded {}"),
+        (due("do", "ReserveRoom", request), "failed already-undone"),
+    ] {
+        assert_eq!(vec![format!("a: {wanted}")], carried(&address, settings(), vec![message]).await.0);
+    }
+    let many = (0..11).map(|number| {
+        let id = format!("a/1/reserve/{}", number + 2);
+        with(due("do", "ReserveRoom", request), header::COMMAND, &id)
+    });
+    let (replies, _) = carried(&address, settings(), many.collect()).await;
+    assert_eq!(1, replies.iter().filter(|reply| *reply == "a: failed sold_out").count(), "ten rooms, eleven guests");
+}
