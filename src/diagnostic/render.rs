@@ -285,7 +285,8 @@ impl SourceCode for Excerpt {
         if to > text.len() {
             return Err(MietteError::OutOfBounds);
         }
-        let (mut start, _) = line_around(text, from);
+        // Asked for no lines around, miette wants the place itself, for the heading.
+        let mut start = if lines_before == 0 { from } else { line_around(text, from).0 };
         for _ in 0..lines_before {
             if start == 0 {
                 break;
@@ -297,7 +298,7 @@ impl SourceCode for Excerpt {
             }
             start = earlier;
         }
-        let (_, mut end) = line_around(text, to);
+        let mut end = if lines_after == 0 { to } else { line_around(text, to).1 };
         for _ in 0..lines_after {
             if end >= text.len() {
                 break;
@@ -308,6 +309,8 @@ impl SourceCode for Excerpt {
             }
             end = later;
         }
+        let (line_start, _) = line_around(text, from);
+        let column = self.cut + text.get(line_start..from).unwrap_or_default().chars().count();
         let line = text.get(..start).unwrap_or_default().matches('\n').count();
         let data = text.get(start..end).unwrap_or_default();
         let count = data.matches('\n').count() + 1;
@@ -316,7 +319,7 @@ impl SourceCode for Excerpt {
             data.as_bytes(),
             SourceSpan::new(start.into(), end - start),
             self.first_line + line,
-            self.cut,
+            if start == from { column } else { self.cut },
             count,
         )))
     }

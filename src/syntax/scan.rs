@@ -106,6 +106,10 @@ struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
+    /// Where the line of `at` begins.
+    line_start: usize,
+    /// Where the latest line that was asked for ends.
+    line_end: usize,
     tokens: Vec<Token>,
     comments: Vec<Comment>,
     /// Doc lines whose next token has not come yet.
@@ -128,6 +132,8 @@ impl<'a> Scanner<'a> {
             text,
             bytes: text.as_bytes(),
             at: 0,
+            line_start: 0,
+            line_end: 0,
             tokens: Vec::with_capacity(text.len() / 6),
             comments: Vec::new(),
             open_docs: None,
@@ -166,7 +172,11 @@ impl<'a> Scanner<'a> {
         while self.at < self.bytes.len() {
             let start = self.at;
             match self.byte(start) {
-                b' ' | b'\t' | b'\n' => self.at += 1,
+                b' ' | b'\t' => self.at += 1,
+                b'\n' => {
+                    self.at += 1;
+                    self.line_start = self.at;
+                }
                 b'\r' => {
                     if self.byte(start + 1) != b'\n' {
                         let span = self.span(start, start + 1);
@@ -221,10 +231,15 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn line_end(&self, start: usize) -> usize {
+    fn line_end(&mut self, start: usize) -> usize {
+        // A line may hold the whole file, and each of its strings asks.
+        if start < self.line_end {
+            return self.line_end;
+        }
         let rest = self.bytes.get(start..).unwrap_or_default();
         let end = rest.iter().position(|byte| *byte == b'\n').map_or(self.bytes.len(), |length| start + length);
-        if end > start && self.byte(end - 1) == b'\r' { end - 1 } else { end }
+        self.line_end = if end > start && self.byte(end - 1) == b'\r' { end - 1 } else { end };
+        self.line_end
     }
 
     fn word_end(&self, start: usize) -> usize {
@@ -253,14 +268,7 @@ impl<'a> Scanner<'a> {
         let text = self.slice(start, end);
         let span = self.span(start, end);
         self.at = end;
-        let own_line = self
-            .bytes
-            .get(..start)
-            .unwrap_or_default()
-            .iter()
-            .rev()
-            .take_while(|byte| **byte != b'\n')
-            .all(|byte| byte.is_ascii_whitespace() || *byte >= 128);
+        let own_line = self.tokens.last().is_none_or(|token| (token.end as usize) <= self.line_start);
         for (index, _) in text.match_indices(|c: char| c.is_control() && c != '\t') {
             let place = self.span(start + index, start + index + 1);
             self.controls.add(place);
@@ -312,7 +320,8 @@ impl<'a> Scanner<'a> {
 
     /// A string without its end: it is closed before what closes the brackets of its line.
     fn open_string(&mut self, start: usize, quote: usize) {
-        let line = self.slice(start, self.line_end(start));
+        let line_end = self.line_end(start);
+        let line = self.slice(start, line_end);
         let inside = line.trim_end_matches([' ', '\t', '}', ')', ']', ',', ';', '{', '\\']);
         let end = (start + inside.len()).max(start + quote);
         let finding = Diagnostic::error(codes::STRING_NOT_CLOSED, self.span(start, end), "this string is not closed")

@@ -5,6 +5,23 @@ use saga::diagnostic::{Diagnostic, Problems};
 use saga::source::{SourceFile, Sources};
 use saga::syntax::tree::File;
 
+/// A mistake, and a snapshot of it with what is said about it.
+macro_rules! mistake {
+    ($name:ident, $source:expr) => {
+        #[test]
+        fn $name() {
+            let source: &str = $source;
+            insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+                insta::assert_snapshot!(format!("{source}\n\n{:─<100}\n\n{}", "", crate::syntax::findings(source)));
+            });
+        }
+    };
+}
+
+mod habits;
+mod limits;
+mod mistakes;
+mod pages;
 mod trees;
 
 pub(crate) const EXAMPLES: [(&str, &str); 6] = [

@@ -192,12 +192,12 @@ impl Builder<'_> {
             }
             Style::Snake if !is_snake(text) => {
                 let hint = format!("write `{}`", snake_case(text));
-                let title = format!("`{text}` is written as a type is");
+                let title = format!("`{text}` is not written in small letters");
                 self.report(
                     codes::NAME_STYLE,
                     name.span,
                     title,
-                    "small letters, digits and `_` are expected here",
+                    "only types, commands and messages have capitals",
                     hint,
                 );
             }
@@ -420,7 +420,7 @@ impl Builder<'_> {
     /// `version: 1`: a colon where none belongs.
     fn colon(&mut self, pair: &Pair<'_>) {
         let span = self.exact(pair);
-        let title = format!("`{}` has no place behind this word", pair.as_str());
+        let title = format!("`{}` has no place behind this word", pair.as_str().trim_end());
         self.report(codes::SEPARATOR, span, title, "remove it", "the word and what it says are separated by a space");
     }
 

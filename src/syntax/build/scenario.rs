@@ -133,6 +133,7 @@ impl Builder<'_> {
         let mut given: Option<Expr> = None;
         let (mut happenings, mut expects) = (Vec::new(), Vec::new());
         let mut order: (u8, Span) = (0, span);
+        let mut disordered = 0;
         let mut lacking = false;
         for part in pair.into_inner() {
             let place = self.span(&part);
@@ -143,6 +144,9 @@ impl Builder<'_> {
                 _ => 0,
             };
             if rank > 0 && rank < order.0 {
+                disordered += 1;
+            }
+            if rank > 0 && rank < order.0 && disordered == 1 {
                 self.problems.push(
                     crate::diagnostic::Diagnostic::error(
                         codes::CLAUSE_ORDER,
@@ -153,7 +157,7 @@ impl Builder<'_> {
                     .also(order.1, "stands first")
                     .hint("reading order is: the input, what happens, what must come of it"),
                 );
-            } else if rank > 0 {
+            } else if rank >= order.0 && rank > 0 {
                 order = (rank, place);
             }
             match part.as_rule() {

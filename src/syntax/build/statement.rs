@@ -151,6 +151,12 @@ impl Builder<'_> {
                 Rule::missing_name => {
                     self.gap(&part, "a name for the element", "write `for each item in input.items { … }`");
                 }
+                Rule::wrong_foreach | Rule::wrong_of => {
+                    let place = self.exact(&part);
+                    let instead = if part.as_rule() == Rule::wrong_of { "in" } else { "for each" };
+                    let title = format!("`{}` is written `{instead}` here", part.as_str());
+                    self.report(codes::FOREIGN_WORD, place, title, "", "write `for each item in input.items { … }`");
+                }
                 Rule::missing_word if element.is_none() => {
                     self.gap(&part, "`each` behind `for`", "write `for each item in input.items { … }`");
                 }
@@ -176,7 +182,7 @@ impl Builder<'_> {
                     count = self.number_slot(&part, &mut inner, Wanted::Count, "a number behind `at most`");
                 }
                 Rule::missing_word => {
-                    self.gap(&part, "`at most 5 at once`", "write `for each x in list, at most 5 at once { … }`");
+                    self.gap(&part, "`at most 5 at once` here", "write `for each x in list, at most 5 at once { … }`");
                 }
                 _ => {}
             }

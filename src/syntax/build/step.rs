@@ -13,7 +13,7 @@ impl Builder<'_> {
         let mut clauses = Clauses::default();
         for part in pair.into_inner() {
             match part.as_rule() {
-                Rule::kw_pivot => pivot = Some(self.exact(&part)),
+                Rule::pivot_of => pivot = Some(self.exact(&part)),
                 Rule::modifier => self.modifier(&part),
                 Rule::word => step_name = Some(self.new_name(&part, Style::Snake)),
                 Rule::missing_name => self.gap(&part, "the step's name", "write `step reserve_room { … }`"),

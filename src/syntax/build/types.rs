@@ -5,6 +5,7 @@ use compact_str::CompactString;
 use super::words::Place;
 use super::{Builder, Pair, Rule, Style, Wanted};
 use crate::diagnostic::codes;
+use crate::source::Span;
 use crate::syntax::tree::{
     AtMost, Command, Field, Message, Name, Participant, ParticipantItem, Rate, Record, Text, TypeExpr, TypeExprKind,
 };
@@ -26,7 +27,7 @@ impl Builder<'_> {
         for part in pair.into_inner() {
             let span = self.span(&part);
             match part.as_rule() {
-                Rule::choice => ty = TypeExpr { kind: self.choice(part), span },
+                Rule::choice => ty = self.choice(part, span),
                 Rule::record => ty = self.record(part),
                 Rule::named => ty = self.named_type(part),
                 Rule::wrong_array => {
@@ -63,27 +64,34 @@ impl Builder<'_> {
         ty
     }
 
-    fn choice(&mut self, pair: Pair<'_>) -> TypeExprKind {
+    fn choice(&mut self, pair: Pair<'_>, span: Span) -> TypeExpr {
+        let parts: Vec<Pair<'_>> = pair.into_inner().collect();
+        let names: Vec<&Pair<'_>> = parts.iter().filter(|part| part.as_rule() == Rule::word).collect();
+        // `string | null`, as other languages say it.
+        if let ([first, second], [_, _]) = (names.as_slice(), parts.as_slice())
+            && let Some(name) = [first, second].into_iter().find(|name| name.as_str() != "null")
+            && (first.as_str() == "null" || second.as_str() == "null")
+        {
+            let hint = format!("write `{}?`", name.as_str());
+            self.report(codes::FOREIGN_WORD, span, "a type that may be absent ends in `?`", "", hint);
+            let name = TypeExpr { kind: TypeExprKind::Named(name.as_str().into()), span: self.exact(name) };
+            return TypeExpr { kind: TypeExprKind::Optional(Box::new(name)), span };
+        }
         let mut words = Vec::new();
-        for part in pair.into_inner() {
+        for part in parts {
             match part.as_rule() {
                 Rule::word if part.as_str() == "null" => {
-                    let span = self.exact(&part);
+                    let place = self.exact(&part);
                     self.incomplete = true;
-                    self.report(
-                        codes::FOREIGN_WORD,
-                        span,
-                        "`null` is no type",
-                        "",
-                        "write `?` behind a type that may be absent",
-                    );
+                    let hint = "write `?` behind a type that may be absent";
+                    self.report(codes::FOREIGN_WORD, place, "`null` is no type", "", hint);
                 }
                 Rule::string => words.push(self.text(&part)),
                 Rule::missing_string => self.gap(&part, "a word in quotes behind `|`", "write `\"a\" | \"b\"`"),
                 _ => words.push(self.unquoted(&part, "a word of a choice")),
             }
         }
-        TypeExprKind::Choice(words)
+        TypeExpr { kind: TypeExprKind::Choice(words), span }
     }
 
     fn named_type(&mut self, pair: Pair<'_>) -> TypeExpr {
