@@ -105,7 +105,7 @@ fn mutated() -> impl Strategy<Value = String> {
         let (from, to) = (boundary(from), boundary(to));
         let (from, to) = (from.min(to), from.max(to));
         let insert = ["", "{", "}", "\"", "(", ")", "step ", "\u{7}", ";", "'", "pivot ", random.as_str()][what];
-        format!("{}{insert}{}", &source[..from], &source[to..])
+        format!("{}{insert}{}", source.split_at(from).0, source.split_at(to).1)
     });
     prop::collection::vec(piece, 1..3).prop_map(|pieces| pieces.concat())
 }
@@ -137,5 +137,28 @@ proptest! {
         let (_, tree, _) = parse(&once);
         let twice = saga::syntax::format(&SourceFile::new("a.saga", once.as_str()), &tree);
         prop_assert_eq!(once, twice);
+    }
+}
+
+#[test]
+fn the_reference_names_every_limit() {
+    let reference = include_str!("../../grammar/reference.md");
+    for row in [
+        format!("| `MAX_FILE_BYTES` | {MAX_FILE_BYTES} "),
+        format!("| `MAX_STRING_BYTES` | {MAX_STRING_BYTES} "),
+        format!("| `MAX_STATEMENTS` | {MAX_STATEMENTS} "),
+        format!("| `MAX_NESTING` | {MAX_NESTING} "),
+        format!("| `MAX_FINDINGS` | {MAX_FINDINGS} "),
+    ] {
+        assert!(reference.contains(&row), "the table of limits lacks `{row}`");
+    }
+}
+
+#[test]
+fn the_examples_of_the_reference_are_read() {
+    let reference = include_str!("../../grammar/reference.md");
+    let examples = reference.split("```saga\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
+    for (example, _) in examples {
+        assert!(findings(example).is_empty(), "{example}\n{}", findings(example));
     }
 }
