@@ -15,6 +15,9 @@ use crate::time::Timestamp;
 /// How long behind the deadline of the latest attempt a guard keeps its row: for stragglers of a log that was down.
 pub const KEEP_AFTER_DEADLINE: Duration = Duration::from_hours(1);
 
+/// The latest instant that goes on the wire, the end of the year 9999: every language's numbers hold it exactly.
+const LATEST: Timestamp = Timestamp(253_402_300_799_999);
+
 /// Where a record stands in the journal: the version of what it caused, and its trace. As text `3/1042`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId {
@@ -77,8 +80,8 @@ pub fn command(command: &Command, envelope: &Envelope<'_>) -> Message {
     message.push(header::ATTEMPT, attempt.as_str());
     message.push(header::REPLY_TO, envelope.reply_topic);
     message.push(header::REPLY_PARTITION, envelope.reply_partition.to_string());
-    message.push(header::DEADLINE, command.deadline.0.to_string());
-    message.push(header::KEEP_UNTIL, command.deadline.after(KEEP_AFTER_DEADLINE).0.to_string());
+    message.push(header::DEADLINE, command.deadline.min(LATEST).0.to_string());
+    message.push(header::KEEP_UNTIL, command.deadline.after(KEEP_AFTER_DEADLINE).min(LATEST).0.to_string());
     message.push(header::RECORD, envelope.record.to_string());
     message.set_payload(&command.payload);
     message

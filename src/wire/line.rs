@@ -18,6 +18,7 @@ struct Written<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Line<'a> {
     headers: serde_json::Map<String, serde_json::Value>,
     #[serde(borrow)]

@@ -40,7 +40,7 @@ pub enum Ask {
 
 /// The payload of `cancel`.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct Cancel {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     by: Option<CompactString>,
@@ -50,7 +50,7 @@ struct Cancel {
 
 /// The payload of `retry`.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct Retry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     step: Option<Place>,
@@ -62,7 +62,7 @@ struct Retry {
 
 /// The payload of `resolve`.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct Resolve {
     step: Place,
     work: Direction,

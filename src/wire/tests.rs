@@ -161,10 +161,12 @@ fn a_compensation_of_its_own_goes_out_as_a_do() {
 }
 
 #[test]
-fn an_attempt_that_never_ends_overflows_nothing() {
+fn an_attempt_that_never_ends_has_a_deadline_that_every_language_can_read() {
     let endless = Command { deadline: Timestamp::NEVER, ..a_command(CommandKind::Query, id("a")) };
     let read = read_command(&command(&endless, &ENVELOPE)).unwrap();
-    assert_eq!((Timestamp::NEVER, Timestamp::NEVER), (read.deadline, read.keep_until));
+    let last = Timestamp(253_402_300_799_999);
+    assert!(last.0 < 1 << 53);
+    assert_eq!((last, last), (read.deadline, read.keep_until));
 }
 
 /// The least that a participant in any language has to send.
@@ -352,7 +354,56 @@ fn any_value() -> impl Strategy<Value = String> {
     ]
 }
 
+#[test]
+fn a_line_that_is_no_message_is_refused_with_its_reason() {
+    let cases = [
+        "",
+        "7",
+        r#"{"payload":{}}"#,
+        r#"{"headers":{"saga-kind":true},"payload":{}}"#,
+        r#"{"headers":{"saga-attempt":1.5},"payload":{}}"#,
+        r#"{"headers":{},"payload":{}} and more"#,
+    ];
+    let shown: Vec<_> = cases.map(|line| from_line(line).unwrap_err().to_string()).into();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    read a line as {"headers": {…}, "payload": …}: EOF while parsing a value at line 1 column 0
+    read a line as {"headers": {…}, "payload": …}: invalid type: integer `7`, expected an object at line 1 column 1
+    read a line as {"headers": {…}, "payload": …}: missing field `headers` at line 1 column 14
+    read the header `saga-kind`: `true` is neither a string nor a whole number
+    read the header `saga-attempt`: `1.5` is neither a string nor a whole number
+    read a line as {"headers": {…}, "payload": …}: trailing characters at line 1 column 29
+    "#);
+    assert!(matches!(from_line(&" ".repeat(LINE_MAX + 1)), Err(WireError::LongLine)));
+}
+
 proptest! {
+    #[test]
+    fn a_message_comes_back_from_its_line(
+        values in proptest::collection::vec(any::<String>(), header::ALL.len()),
+        payload in prop_oneof![Just("{}"), Just("\"a\\nb\""), Just("[1,\n2,\r\n 3]"), Just("7")],
+    ) {
+        let mut sent = Message { payload: Box::from(payload.as_bytes()), ..Message::default() };
+        for (name, value) in header::ALL.into_iter().zip(values) {
+            sent.push(name, value);
+        }
+        sent.key = Arc::from(sent.header(header::INSTANCE).unwrap());
+        let line = to_line(&sent).unwrap();
+        prop_assert!(!line.contains(['\n', '\r']));
+        let mut read = from_line(&line).unwrap();
+        read.headers.sort();
+        sent.headers.sort();
+        prop_assert_eq!(&sent.headers, &read.headers);
+        let value = |message: &Message| serde_json::from_slice::<serde_json::Value>(&message.payload).unwrap();
+        prop_assert_eq!((&sent.key, value(&sent)), (&read.key, value(&read)));
+    }
+
+    #[test]
+    fn lines_may_hold_anything(line in prop_oneof![any::<String>(), "[{}\"a-z:0-9,\\[\\] ]{0,60}"]) {
+        if let Ok(message) = from_line(&line) {
+            prop_assert!(line.contains("headers") && message.payload.len() < line.len());
+        }
+    }
+
     #[test]
     fn a_reply_comes_back_as_it_was_sent(
         command in any_id(),

@@ -9,6 +9,7 @@
 //! that says so, or a silence that the orchestrator's timeout ends. It never says `succeeded` or `failed` by itself.
 
 mod http;
+mod pace;
 mod process;
 mod simulated;
 
@@ -21,6 +22,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use self::http::HttpEndpoint;
+use self::pace::Pace;
 use self::process::ProcessEndpoint;
 use self::simulated::Simulated;
 use super::address::Address;
@@ -91,6 +93,7 @@ pub struct Bridge {
     participant: Arc<Participant>,
     endpoint: Endpoint,
     at_once: Arc<Semaphore>,
+    pace: Pace,
     out: mpsc::Sender<Outgoing>,
 }
 
@@ -135,7 +138,9 @@ impl Bridge {
                 Endpoint::Process(Arc::new(endpoint))
             }
         };
-        Ok(Self { participant, endpoint, at_once: Arc::new(Semaphore::new(AT_ONCE_MAX)), out })
+        let at_once = Arc::new(Semaphore::new(pace::at_once(&participant.limits).min(AT_ONCE_MAX)));
+        let pace = Pace::new(&participant.limits);
+        Ok(Self { participant, endpoint, at_once, pace, out })
     }
 
     /// Carries one partition's commands until their channel is closed or the other end of the outgoing one is. What
@@ -188,7 +193,7 @@ impl Bridge {
         }
     }
 
-    /// Waits for a free place where there can be a shortage of them.
+    /// Waits for a free place, and as long as `at most … per …` asks for, where there can be a shortage of either.
     async fn begin(&self, offset: u64, message: Message, under_way: &mut JoinSet<u64>) -> Begun {
         let command = match wire::read_command(&message) {
             Ok(command) => command,
@@ -207,6 +212,7 @@ impl Bridge {
         }
         let endpoint = self.endpoint.clone();
         let place = Arc::clone(&self.at_once).acquire_owned().await;
+        self.pace.wait().await;
         under_way.spawn(async move {
             let answer = match &endpoint {
                 Endpoint::Simulated(simulated) => simulated.answer(&command),
