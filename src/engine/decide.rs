@@ -12,7 +12,7 @@ use super::step::{Move, Stimulus};
 use crate::definition::json::{Misfit, check_json};
 use crate::definition::types::Type;
 use crate::json::Json;
-use crate::plan::{NodeId, Plan, ROOT, Undo, Work};
+use crate::plan::{Class, NodeId, Plan, ROOT, Undo, Work};
 use crate::time::Timestamp;
 
 /// What an input makes of an instance, `now` being the time of the partition's owner. Pure: the same arguments give
@@ -99,6 +99,7 @@ fn decide_reply(plan: &Plan, instance: &Instance, now: Timestamp, reply: &Reply)
         return not_sent();
     }
     let is_current = reply.attempt == attempt.number;
+    let repeats_until_done = direction == Direction::Undo || work.class == Class::Retriable;
     let mut draft = Draft::new(plan, instance, now);
     let (stimulus, words) = match &reply.status {
         Status::Succeeded => match fitting_value(work, direction, reply.payload.as_ref()) {
@@ -108,6 +109,9 @@ fn decide_reply(plan: &Plan, instance: &Instance, now: Timestamp, reply: &Reply)
                 return draft.finish();
             }
         },
+        // What is repeated until it is done does not end with a refusal: that says something about one attempt. Else a
+        // late copy of it would undo an operator's order to try again.
+        Status::Failed { .. } if repeats_until_done && !is_current => return Decision::Nothing,
         Status::Failed { code, message } => (Stimulus::Failed, refusal(work, direction, code, message.as_ref())),
         // These say something about one attempt, and only about that.
         Status::Retry { .. } | Status::Pending | Status::UnknownCommand if !is_current => return Decision::Nothing,

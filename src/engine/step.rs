@@ -95,9 +95,10 @@ pub(super) fn next(wait: &Wait, persistence: Persistence, queries: Queries, stim
         (Stimulus::Retry, Pause(_) | Person(_), _) => Ignore,
 
         // While the scope fails, nobody waits for what may take a day.
-        (Stimulus::Pending, Answer(_) | Query(_) | Pause(_), Settling) => Lose,
-        (Stimulus::Pending, Answer(_) | Query(_) | Pause(_), Bounded | Pivot | UntilDone) => Pend,
-        (Stimulus::Pending, Pending(_) | Person(_), _) => Ignore,
+        (Stimulus::Pending, Answer(_) | Query(_), Settling) => Lose,
+        (Stimulus::Pending, Answer(_) | Query(_), Bounded | Pivot | UntilDone) => Pend,
+        // The attempt is over; the next one will hear it too. A copy from before a day's wait must not begin another.
+        (Stimulus::Pending, Pause(_) | Pending(_) | Person(_), _) => Ignore,
 
         // Allows a repeat and proves nothing: the command may still be on its way.
         (Stimulus::UnknownCommand, Query(_), _) => Again,

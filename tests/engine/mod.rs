@@ -1,0 +1,5 @@
+//! The engine: its table, and what holds for every saga under every order of events.
+
+mod moves;
+mod shapes;
+mod walks;

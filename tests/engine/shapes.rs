@@ -1,0 +1,268 @@
+//! Random definitions, built directly: the engine must hold for all that can be compiled, not only for what is
+//! pretty to write.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use compact_str::{CompactString, format_compact};
+use proptest::prelude::*;
+use saga::definition::expression::{BinaryOp, Expr, PathSegment, Read, Root, Typed};
+use saga::definition::types::{Field, Record, Type};
+use saga::definition::value::Value;
+use saga::definition::{
+    Command, Compensation, Invocation, Participant, Retry, Saga, Sleep, Statement, StatementKind, Step, Timing,
+};
+use saga::plan::Plan;
+use saga::source::Span;
+
+/// The codes with which the command `Try` may refuse.
+pub(crate) const CODE: &str = "no";
+
+/// A statement, before it has a name.
+#[derive(Clone, Debug)]
+pub(crate) enum Shape {
+    /// A step that may refuse; how it is taken back, and whether its participant answers queries.
+    Step {
+        undo: UndoShape,
+        queries: bool,
+    },
+    /// A step without an action.
+    UndoOnly,
+    Parallel(Vec<Shape>),
+    Sequence(Vec<Shape>),
+    /// On the flag of the input with this number, or on the reply of the latest step above.
+    When {
+        flag: u8,
+        then: Vec<Shape>,
+        otherwise: Vec<Shape>,
+    },
+    Sleep(u8),
+    /// Overflows if the input's number is large.
+    Let,
+    Fail,
+}
+
+/// How a step is taken back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum UndoShape {
+    Nothing,
+    Same,
+    Other,
+}
+
+/// A whole saga: what stands before the point of no return, the point itself, what stands behind.
+#[derive(Clone, Debug)]
+pub(crate) struct SagaShape {
+    pub(crate) before: Vec<Shape>,
+    pub(crate) pivot: PivotShape,
+    pub(crate) behind: Vec<Shape>,
+    pub(crate) deadline: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PivotShape {
+    None,
+    Step,
+    Bare,
+}
+
+pub(crate) fn saga() -> impl Strategy<Value = SagaShape> {
+    let pivot = prop_oneof![Just(PivotShape::None), Just(PivotShape::Step), Just(PivotShape::Bare)];
+    let before = prop::collection::vec(shape(), 0..5);
+    (before, pivot, prop::collection::vec(forward_shape(), 0..3), any::<bool>()).prop_map(
+        |(before, pivot, behind, deadline)| {
+            let behind = if matches!(pivot, PivotShape::None) { Vec::new() } else { behind };
+            SagaShape { before, pivot, behind, deadline }
+        },
+    )
+}
+
+fn undo() -> impl Strategy<Value = UndoShape> {
+    prop_oneof![1 => Just(UndoShape::Nothing), 4 => Just(UndoShape::Same), 1 => Just(UndoShape::Other)]
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    let leaf = prop_oneof![
+        8 => (undo(), any::<bool>()).prop_map(|(undo, queries)| Shape::Step { undo, queries }),
+        1 => Just(Shape::UndoOnly),
+        1 => (0u8..4).prop_map(Shape::Sleep),
+        1 => Just(Shape::Let),
+        1 => Just(Shape::Fail),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        let block = prop::collection::vec(inner, 0..4);
+        prop_oneof![
+            3 => block.clone().prop_map(Shape::Parallel),
+            1 => block.clone().prop_map(Shape::Sequence),
+            2 => (0u8..4, block.clone(), block)
+                .prop_map(|(flag, then, otherwise)| Shape::When { flag, then, otherwise }),
+        ]
+    })
+}
+
+/// Behind the point of no return nothing may fail.
+fn forward_shape() -> impl Strategy<Value = Shape> {
+    let leaf = prop_oneof![
+        4 => any::<bool>().prop_map(|queries| Shape::Step { undo: UndoShape::Nothing, queries }),
+        1 => (0u8..4).prop_map(Shape::Sleep),
+    ];
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        let block = prop::collection::vec(inner, 0..3);
+        prop_oneof![block.clone().prop_map(Shape::Parallel), block.prop_map(Shape::Sequence)]
+    })
+}
+
+/// Compiles a shape.
+pub(crate) fn plan(shape: &SagaShape) -> Plan {
+    let mut builder = Builder::default();
+    let mut body = builder.block(&shape.before, Place::Before);
+    match shape.pivot {
+        PivotShape::None => {}
+        PivotShape::Bare => body.push(statement(StatementKind::Pivot)),
+        PivotShape::Step => body.push(builder.step(UndoShape::Nothing, true, Place::Pivot)),
+    }
+    body.extend(builder.block(&shape.behind, Place::Behind));
+    Plan::new(Arc::new(Saga {
+        name: "walk".into(),
+        version: 1,
+        hash: Arc::from("0".repeat(64)),
+        input: Arc::new(input_shape()),
+        deadline: shape.deadline.then(|| Duration::from_secs(40)),
+        body,
+        output: None,
+        docs: None,
+        span: Span::default(),
+    }))
+}
+
+/// The input: four flags and a number.
+pub(crate) fn input(flags: u8, large: bool) -> String {
+    let flag = |bit: u8| (flags >> bit) & 1 == 1;
+    let n = if large { i64::MAX } else { 7 };
+    format!(r#"{{"f0":{},"f1":{},"f2":{},"f3":{},"n":{n}}}"#, flag(0), flag(1), flag(2), flag(3))
+}
+
+fn input_shape() -> Record {
+    let mut fields: Vec<Field> = (0..4).map(|bit| field(&format!("f{bit}"), Type::Bool)).collect();
+    fields.push(field("n", Type::Int));
+    Record { name: None, fields }
+}
+
+fn field(key: &str, ty: Type) -> Field {
+    Field { key: key.into(), ty, personal: false, docs: None, span: Span::default() }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Before,
+    Pivot,
+    Behind,
+}
+
+#[derive(Default)]
+struct Builder {
+    names: u32,
+}
+
+impl Builder {
+    fn name(&mut self) -> CompactString {
+        self.names += 1;
+        format_compact!("s{}", self.names)
+    }
+
+    fn block(&mut self, shapes: &[Shape], place: Place) -> Vec<Statement> {
+        shapes.iter().map(|shape| self.statement(shape, place)).collect()
+    }
+
+    fn statement(&mut self, shape: &Shape, place: Place) -> Statement {
+        match shape {
+            Shape::Step { undo, queries } => self.step(*undo, *queries, place),
+            Shape::UndoOnly => {
+                let compensation = Compensation::Call(Box::new(invocation("other", false, "Undo", false)));
+                let step = Step { name: self.name(), span: Span::default(), pivot: false, action: None, compensation };
+                statement(StatementKind::Step(Arc::new(step)))
+            }
+            Shape::Parallel(block) => statement(StatementKind::Parallel(self.block(block, place))),
+            Shape::Sequence(block) => statement(StatementKind::Sequence(self.block(block, place))),
+            Shape::When { flag, then, otherwise } => {
+                let condition = read(Root::Input, &format!("f{flag}"), Type::Bool);
+                let arms = vec![(condition, self.block(then, place))];
+                statement(StatementKind::When { arms, otherwise: self.block(otherwise, place) })
+            }
+            Shape::Sleep(seconds) => {
+                let duration = typed(Expr::Literal(Value::Duration(i64::from(*seconds) * 1_000)), Type::Duration);
+                statement(StatementKind::Sleep(Sleep::For(duration)))
+            }
+            Shape::Let => {
+                let n = || read(Root::Input, "n", Type::Int).expr;
+                let mut value = typed(Expr::Binary(BinaryOp::Multiply, Box::new((n(), n()))), Type::Int);
+                value.fallible = true;
+                statement(StatementKind::Let { name: self.name(), value })
+            }
+            Shape::Fail => statement(StatementKind::Fail { code: "given_up".into(), message: None }),
+        }
+    }
+
+    fn step(&mut self, undo: UndoShape, queries: bool, place: Place) -> Statement {
+        let compensation = match (place, undo) {
+            (Place::Pivot | Place::Behind, _) => Compensation::Unsaid,
+            (Place::Before, UndoShape::Nothing) => Compensation::Nothing,
+            (Place::Before, UndoShape::Same) => {
+                Compensation::Call(Box::new(invocation("worker", queries, "Undo", false)))
+            }
+            (Place::Before, UndoShape::Other) => {
+                Compensation::Call(Box::new(invocation("other", false, "Undo", false)))
+            }
+        };
+        let action = Some(invocation("worker", queries, "Try", place != Place::Behind));
+        let pivot = place == Place::Pivot;
+        let step = Step { name: self.name(), span: Span::default(), pivot, action, compensation };
+        statement(StatementKind::Step(Arc::new(step)))
+    }
+}
+
+fn statement(kind: StatementKind) -> Statement {
+    Statement { kind, span: Span::default() }
+}
+
+fn typed(expr: Expr, ty: Type) -> Typed {
+    Typed { expr, ty, span: Span::default(), fallible: false }
+}
+
+fn read(root: Root, key: &str, ty: Type) -> Typed {
+    let path = vec![PathSegment::Key(key.into())];
+    typed(Expr::Read(Read { root, path, ty: ty.clone() }), ty)
+}
+
+fn invocation(participant: &str, answers_queries: bool, command: &str, fails: bool) -> Invocation {
+    let reply = Record { name: None, fields: vec![field("ok", Type::Bool)] };
+    let participant = Arc::new(Participant {
+        name: participant.into(),
+        commands_topic: format_compact!("{participant}.commands"),
+        events_topic: format_compact!("{participant}.events"),
+        answers_queries,
+        limits: Vec::new(),
+        commands: indexmap::IndexMap::default(),
+        messages: indexmap::IndexMap::default(),
+        docs: None,
+        span: Span::default(),
+    });
+    let command = Arc::new(Command {
+        name: command.into(),
+        wire: command.into(),
+        request: Arc::default(),
+        reply: Arc::new(if command == "Try" { reply } else { Record::default() }),
+        fails: if fails { vec![CODE.into()] } else { Vec::new() },
+        docs: None,
+        span: Span::default(),
+    });
+    let second = Duration::from_secs(1);
+    let retry = Retry { times: 2, from: second, to: second * 2 };
+    Invocation {
+        participant,
+        command,
+        payload: typed(Expr::Object(Vec::new()), Type::Record(Arc::default())),
+        timing: Timing { timeout: second * 5, within: None, retry },
+        span: Span::default(),
+    }
+}
