@@ -3,6 +3,7 @@
 #![cfg(test)] // so that clippy takes all of it, not the `#[test]` functions alone, for tests
 
 mod engine;
+mod fuzz;
 mod definition;
 mod embedded;
 mod syntax;
