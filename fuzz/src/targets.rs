@@ -8,7 +8,7 @@ use saga::syntax;
 use saga::wire::{Message, from_line, read_reply, read_request, to_line};
 
 /// A source file: never a panic, and what can be read can be laid out, and laid out again to the same text.
-pub fn source(bytes: &[u8]) {
+pub(crate) fn source(bytes: &[u8]) {
     let (file, problems) = syntax::decode(FileId(0), "fuzz.saga", bytes);
     if problems.has_errors() {
         return;
@@ -25,7 +25,7 @@ pub fn source(bytes: &[u8]) {
 }
 
 /// A record of the journal: refused with a reason, or read; and what was read is written as it was meant.
-pub fn record(bytes: &[u8]) {
+pub(crate) fn record(bytes: &[u8]) {
     if let Ok(record) = journal::decode(bytes) {
         let written = journal::encode(&record);
         assert_eq!(journal::decode(&written).ok().as_ref(), Some(&record), "a record reads as it was written");
@@ -34,7 +34,7 @@ pub fn record(bytes: &[u8]) {
 
 /// A message of a stranger on a topic: headers as `name: value` lines, an empty line, the payload. Also as the line of
 /// a `process:` participant.
-pub fn reply(bytes: &[u8]) {
+pub(crate) fn reply(bytes: &[u8]) {
     let end = bytes.windows(2).position(|two| two == b"\n\n").unwrap_or(bytes.len());
     let (head, payload) = bytes.split_at(end);
     let headers = String::from_utf8_lossy(head)
