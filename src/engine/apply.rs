@@ -7,7 +7,8 @@
 use super::event::{Change, Event, Failure, Place};
 use super::id::Direction;
 use super::input::Order;
-use super::instance::{Attempt, Instance, Phase, Starter, State, Trouble, Wait};
+use super::instance::{Attempt, Instance, Phase, Starter, State, Trouble, Undoing, Wait};
+use crate::json::Json;
 use crate::plan::{Class, NodeId, Plan};
 use crate::time::Timestamp;
 
@@ -82,10 +83,10 @@ impl Instance {
                     (Direction::Do, Some(State::Doing(before))) if *attempt == before.number + 1 => {
                         State::Doing(next(Some(before)))
                     }
-                    (Direction::Undo, Some(State::Done(value))) if *attempt == 1 => State::Undoing(next(None), value),
-                    (Direction::Undo, Some(State::Unknown)) if *attempt == 1 => State::Undoing(next(None), None),
-                    (Direction::Undo, Some(State::Undoing(before, value))) if *attempt == before.number + 1 => {
-                        State::Undoing(next(Some(before)), value)
+                    (Direction::Undo, Some(State::Done(value))) if *attempt == 1 => undoing(next(None), value),
+                    (Direction::Undo, Some(State::Unknown)) if *attempt == 1 => undoing(next(None), None),
+                    (Direction::Undo, Some(State::Undoing(before))) if *attempt == before.attempt.number + 1 => {
+                        undoing(next(Some(before.attempt)), before.value)
                     }
                     (_, state) => return Err(illegal("called", place, state.as_ref())),
                 };
@@ -104,7 +105,7 @@ impl Instance {
                     (Direction::Do, Some(State::Doing(_))) => State::Done(reply.clone()),
                     // A step without an action does nothing forward, and is taken back all the same.
                     (Direction::Do, None) => State::Done(reply.clone()),
-                    (Direction::Undo, Some(State::Undoing(..))) => State::Undone,
+                    (Direction::Undo, Some(State::Undoing(_))) => State::Undone,
                     (_, state) => return Err(illegal("succeeded", place, state.as_ref())),
                 };
                 self.put(node, state);
@@ -153,10 +154,10 @@ impl Instance {
             Event::Failed { scope, failure } => {
                 resolve(plan, scope)?;
                 self.in_phase(event, |phase| matches!(phase, Phase::Forward))?;
-                self.phase = Phase::Failing(failure.clone());
+                self.phase = Phase::Failing(Box::new(failure.clone()));
             }
             Event::Ordered { request, order, .. } => {
-                self.requests.push(request.clone());
+                self.requests.get_or_insert_default().push(request.clone());
                 if let Order::Retry { step } = order {
                     self.count_retries_anew(plan, step.as_ref())?;
                 }
@@ -200,8 +201,8 @@ impl Instance {
         let node = resolve(plan, place)?;
         let state = match (work, self.take(node)) {
             (Direction::Do, Some(State::Doing(attempt))) => State::Doing(Attempt { wait, ..attempt }),
-            (Direction::Undo, Some(State::Undoing(attempt, value))) => {
-                State::Undoing(Attempt { wait, ..attempt }, value)
+            (Direction::Undo, Some(State::Undoing(before))) => {
+                undoing(Attempt { wait, ..before.attempt }, before.value)
             }
             (_, before) => return Err(illegal(event, place, before.as_ref())),
         };
@@ -221,10 +222,10 @@ impl Instance {
             (Direction::Do, Some(State::Doing(attempt))) => {
                 State::Doing(Attempt { wait: Wait::Person(trouble), ..attempt })
             }
-            (Direction::Undo, Some(State::Done(value))) => State::Undoing(never_sent(trouble), value),
-            (Direction::Undo, Some(State::Unknown)) => State::Undoing(never_sent(trouble), None),
-            (Direction::Undo, Some(State::Undoing(attempt, value))) => {
-                State::Undoing(Attempt { wait: Wait::Person(trouble), ..attempt }, value)
+            (Direction::Undo, Some(State::Done(value))) => undoing(never_sent(trouble), value),
+            (Direction::Undo, Some(State::Unknown)) => undoing(never_sent(trouble), None),
+            (Direction::Undo, Some(State::Undoing(before))) => {
+                undoing(Attempt { wait: Wait::Person(trouble), ..before.attempt }, before.value)
             }
             (_, before) => return Err(illegal("stuck", place, before.as_ref())),
         };
@@ -236,10 +237,12 @@ impl Instance {
     fn count_retries_anew(&mut self, plan: &Plan, step: Option<&Place>) -> Result<(), Misfit> {
         let only = step.map(|place| resolve(plan, place)).transpose()?;
         for (node, state) in &mut self.states {
-            if only.is_none_or(|only| only == *node)
-                && let State::Doing(attempt) | State::Undoing(attempt, _) = state
-                && matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_))
-            {
+            let attempt = match state {
+                State::Doing(attempt) => attempt,
+                State::Undoing(undoing) => &mut undoing.attempt,
+                _ => continue,
+            };
+            if only.is_none_or(|only| only == *node) && matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_)) {
                 attempt.base = attempt.number + 1;
             }
         }
@@ -281,9 +284,19 @@ impl Instance {
                     slot.1 = state;
                 }
             }
-            Err(index) => self.states.insert(index, (node, state)),
+            Err(index) => {
+                // One more at a time while there are few: most instances wait with one or two.
+                if self.states.len() < 4 {
+                    self.states.reserve_exact(1);
+                }
+                self.states.insert(index, (node, state));
+            }
         }
     }
+}
+
+fn undoing(attempt: Attempt, value: Option<Json>) -> State {
+    State::Undoing(Box::new(Undoing { attempt, value }))
 }
 
 fn resolve(plan: &Plan, place: &Place) -> Result<NodeId, Misfit> {

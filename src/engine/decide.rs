@@ -89,12 +89,14 @@ fn decide_reply(plan: &Plan, instance: &Instance, now: Timestamp, reply: &Reply)
         rejected(Refusal::NotSent, format!("attempt {attempt} of `{command}` has not been sent: nobody can answer it"))
     };
     let Some(direction) = direction(work, reply) else { return not_sent() };
-    let attempt = match (direction, instance.state(node)) {
-        (Direction::Do, Some(State::Doing(attempt))) | (Direction::Undo, Some(State::Undoing(attempt, _))) => attempt,
+    let state = instance.state(node);
+    let attempt = match (direction, state) {
+        (direction, Some(state)) if state.attempt().is_some_and(|(current, _)| current == direction) => state.attempt(),
         // Settled: an answer changes nothing any more.
         (Direction::Do, Some(_)) | (Direction::Undo, Some(State::Undone)) => return Decision::Nothing,
-        (Direction::Do | Direction::Undo, _) => return not_sent(),
+        (Direction::Do | Direction::Undo, _) => None,
     };
+    let Some((_, attempt)) = attempt else { return not_sent() };
     if reply.attempt > attempt.number || reply.attempt == 0 || command.round != 1 {
         return not_sent();
     }

@@ -353,11 +353,8 @@ impl<'a> Draft<'a> {
 
     /// The step's attempts, and in which direction.
     pub(super) fn attempt(&self, node: NodeId) -> Option<(Direction, Attempt)> {
-        match self.instance.state(node)? {
-            State::Doing(attempt) => Some((Direction::Do, attempt.clone())),
-            State::Undoing(attempt, _) => Some((Direction::Undo, attempt.clone())),
-            _ => None,
-        }
+        let (direction, attempt) = self.instance.state(node)?.attempt()?;
+        Some((direction, attempt.clone()))
     }
 
     // -- failing and taking back -----------------------------------------------------------------------------------

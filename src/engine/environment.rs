@@ -42,15 +42,13 @@ impl View<'_> {
     fn named(&self, name: &CompactString) -> Option<Datum<'_>> {
         let node = self.plan.find(name)?;
         match self.instance.state(node)? {
-            State::Done(Some(value)) | State::Undoing(_, Some(value)) | State::Bound(value) => {
-                Some(Datum::Json(value.get()))
-            }
+            State::Done(Some(value)) | State::Bound(value) => Some(Datum::Json(value.get())),
+            State::Undoing(undoing) => undoing.value.as_ref().map(|value| Datum::Json(value.get())),
             // A step that was refused, lost or taken back has no value.
             State::Doing(_)
             | State::Done(None)
             | State::Refused(_)
             | State::Unknown
-            | State::Undoing(_, None)
             | State::Undone
             | State::Chose(_)
             | State::Sleeping(_)

@@ -60,7 +60,7 @@ impl Instance {
                     due.push(node);
                     Owed::Something
                 }
-                Some(State::Undoing(..) | State::Doing(_)) => Owed::Something,
+                Some(State::Undoing(_) | State::Doing(_)) => Owed::Something,
                 _ => Owed::Nothing,
             },
             Kind::Pivot | Kind::Sleep(_) | Kind::Let(_) | Kind::Fail { .. } => Owed::Nothing,

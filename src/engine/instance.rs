@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Failure, Place};
-use super::id::{InstanceId, RequestId, Run};
+use super::id::{Direction, InstanceId, RequestId, Run};
 use super::input::ReplyTo;
 use crate::json::Json;
 use crate::plan::{Class, NodeId, Plan, ROOT};
@@ -46,7 +46,8 @@ pub struct Instance {
     /// Nodes that have a state, by number.
     pub(super) states: Vec<(NodeId, State)>,
     /// Requests that are recognised, in the order of their coming.
-    pub(super) requests: Vec<RequestId>,
+    #[expect(clippy::box_collection, reason = "most instances never have an order: one word instead of three")]
+    pub(super) requests: Option<Box<Vec<RequestId>>>,
 }
 
 /// What the starter said besides the input.
@@ -71,11 +72,11 @@ pub enum Phase {
     /// Behind the point of no return.
     Committed,
     /// It fails: it settles, then is taken back.
-    Failing(Failure),
+    Failing(Box<Failure>),
     /// The end, with the output.
     Completed(Json),
     /// The end, with the failure.
-    Compensated(Failure),
+    Compensated(Box<Failure>),
 }
 
 /// What people ask first.
@@ -119,7 +120,7 @@ pub enum State {
     /// Nobody knows whether it was done.
     Unknown,
     /// A step is being taken back. Whether its outcome was known no longer matters: its value stays readable.
-    Undoing(Attempt, Option<Json>),
+    Undoing(Box<Undoing>),
     /// A step is taken back.
     Undone,
     /// A `when` went this way: the arm from 0.
@@ -134,6 +135,16 @@ pub enum State {
     Reached,
     /// An expression behind the point of no return cannot be computed.
     Halted(Box<Trouble>),
+}
+
+/// A step on its way back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undoing {
+    /// The attempts of its compensation.
+    pub attempt: Attempt,
+    /// Its value, which the compensation may name; none if the outcome was unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Json>,
 }
 
 /// A step's attempts, forward or back.
@@ -189,16 +200,36 @@ impl Wait {
 }
 
 impl State {
+    /// The attempts of a step that is being done or taken back.
+    #[must_use]
+    pub const fn attempt(&self) -> Option<(Direction, &Attempt)> {
+        match self {
+            Self::Doing(attempt) => Some((Direction::Do, attempt)),
+            Self::Undoing(undoing) => Some((Direction::Undo, &undoing.attempt)),
+            Self::Done(_)
+            | Self::Refused(_)
+            | Self::Unknown
+            | Self::Undone
+            | Self::Chose(_)
+            | Self::Bound(_)
+            | Self::Sleeping(_)
+            | Self::Woke
+            | Self::Reached
+            | Self::Halted(_) => None,
+        }
+    }
+
     /// For messages: "it cannot happen while that is …".
     #[must_use]
     pub const fn words(&self) -> &'static str {
         match self {
-            Self::Doing(attempt) | Self::Undoing(attempt, _) if matches!(attempt.wait, Wait::Person(_)) => "stuck",
+            Self::Doing(attempt) if matches!(attempt.wait, Wait::Person(_)) => "stuck",
+            Self::Undoing(undoing) if matches!(undoing.attempt.wait, Wait::Person(_)) => "stuck",
             Self::Doing(_) => "being done",
             Self::Done(_) => "done",
             Self::Refused(_) => "refused",
             Self::Unknown => "of unknown outcome",
-            Self::Undoing(..) => "being taken back",
+            Self::Undoing(_) => "being taken back",
             Self::Undone => "taken back",
             Self::Chose(_) => "chosen",
             Self::Bound(_) => "computed",
@@ -213,7 +244,8 @@ impl State {
     #[must_use]
     pub const fn until(&self) -> Option<Timestamp> {
         match self {
-            Self::Doing(attempt) | Self::Undoing(attempt, _) => attempt.wait.until(),
+            Self::Doing(attempt) => attempt.wait.until(),
+            Self::Undoing(undoing) => undoing.attempt.wait.until(),
             Self::Sleeping(until) => Some(*until),
             Self::Done(_)
             | Self::Refused(_)
@@ -244,7 +276,7 @@ impl Instance {
             starter: None,
             phase: Phase::New,
             states: Vec::new(),
-            requests: Vec::new(),
+            requests: None,
         }
     }
 
@@ -258,6 +290,11 @@ impl Instance {
     /// The nodes that have a state, in reading order.
     pub fn states(&self) -> impl DoubleEndedIterator<Item = (NodeId, &State)> {
         self.states.iter().map(|(id, state)| (*id, state))
+    }
+
+    /// Requests that are recognised.
+    pub(super) fn requests(&self) -> &[RequestId] {
+        self.requests.as_deref().map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Whether it has ended.
@@ -342,7 +379,7 @@ pub(super) fn is_stuck(plan: &Plan, node: NodeId, state: &State) -> bool {
                         })
                 })
         }
-        State::Undoing(attempt, _) => matches!(attempt.wait, Wait::Person(_)),
+        State::Undoing(undoing) => matches!(undoing.attempt.wait, Wait::Person(_)),
         State::Halted(_) => true,
         State::Done(_)
         | State::Refused(_)

@@ -34,7 +34,7 @@ pub use input::{
     Decision, Input, Order, OrderRequest, Outcome, Refusal, Rejection, Reply, ReplyKind, ReplyTo, Start, Status,
     Undeliverable,
 };
-pub use instance::{Attempt, Instance, Phase, REQUESTS_MAX, Starter, State, Summary, Trouble, Wait};
+pub use instance::{Attempt, Instance, Phase, REQUESTS_MAX, Starter, State, Summary, Trouble, Undoing, Wait};
 pub use pending::{caused, pending};
 pub use snapshot::{SnapshotError, definition_of};
 pub use timing::PENDING_MAX;

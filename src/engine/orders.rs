@@ -11,7 +11,7 @@ use crate::plan::{Class, NodeId, Plan, ROOT};
 use crate::time::Timestamp;
 
 pub(super) fn decide(plan: &Plan, instance: &Instance, now: Timestamp, request: &OrderRequest) -> Decision {
-    if instance.requests.contains(&request.request) {
+    if instance.requests().contains(&request.request) {
         return Decision::Nothing;
     }
     let id = &instance.id;
@@ -21,7 +21,7 @@ pub(super) fn decide(plan: &Plan, instance: &Instance, now: Timestamp, request: 
         Phase::Compensated(_) => return rejected(Refusal::Ended, format!("`{id}` has ended: compensated")),
         Phase::Forward | Phase::Committed | Phase::Failing(_) => {}
     }
-    if instance.requests.len() >= REQUESTS_MAX {
+    if instance.requests().len() >= REQUESTS_MAX {
         return rejected(Refusal::Busy, format!("`{id}` has had {REQUESTS_MAX} orders, which is the limit"));
     }
     match &request.order {
@@ -92,10 +92,9 @@ fn retry(plan: &Plan, instance: &Instance, now: Timestamp, request: &OrderReques
 }
 
 fn can_be_retried(state: &State) -> bool {
-    match state {
-        State::Doing(attempt) | State::Undoing(attempt, _) => matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_)),
-        State::Halted(_) => true,
-        _ => false,
+    match state.attempt() {
+        Some((_, attempt)) => matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_)),
+        None => matches!(state, State::Halted(_)),
     }
 }
 
@@ -109,9 +108,9 @@ fn resolve(
     let Some((node, work)) = plan.find(place).and_then(|node| Some((node, plan.work(node)?))) else {
         return unknown_step(plan, Some(place));
     };
-    let attempt = match (direction, instance.state(node)) {
-        (Direction::Do, Some(State::Doing(attempt))) | (Direction::Undo, Some(State::Undoing(attempt, _))) => attempt,
-        (Direction::Do | Direction::Undo, _) => {
+    let attempt = match instance.state(node).and_then(State::attempt) {
+        Some((current, attempt)) if current == direction => attempt,
+        _ => {
             let message = format!("`{place}` {}: there is nothing to resolve", standing(instance, Some(node)));
             return rejected(Refusal::NotStuck, message);
         }

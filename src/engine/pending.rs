@@ -6,7 +6,7 @@ use super::effect::{Answer, Command, CommandKind, Effect, End};
 use super::environment::View;
 use super::event::{Change, Event};
 use super::id::Direction;
-use super::instance::{Instance, Phase, State, Wait};
+use super::instance::{Instance, Phase, Wait};
 use crate::definition::Invocation;
 use crate::json::Json;
 use crate::plan::{NodeId, Plan, Undo, Work};
@@ -36,19 +36,17 @@ pub fn caused(plan: &Plan, instance: &Instance, change: &Change) -> Vec<Effect> 
 }
 
 fn is_attempt(plan: &Plan, instance: &Instance, place: &str, number: u32) -> bool {
-    match plan.find(place).and_then(|node| instance.state(node)) {
-        Some(State::Doing(attempt) | State::Undoing(attempt, _)) => attempt.number == number,
-        _ => false,
-    }
+    let attempt = plan.find(place).and_then(|node| instance.state(node)?.attempt());
+    attempt.is_some_and(|(_, attempt)| attempt.number == number)
 }
 
 /// The command whose answer a step awaits.
 fn command(plan: &Plan, instance: &Instance, node: NodeId) -> Option<Command> {
     let work = plan.work(node)?;
-    let (direction, attempt, invocation) = match instance.state(node)? {
-        State::Doing(attempt) => (Direction::Do, attempt, work.action()?),
-        State::Undoing(attempt, _) => (Direction::Undo, attempt, work.compensation()?),
-        _ => return None,
+    let (direction, attempt) = instance.state(node)?.attempt()?;
+    let invocation = match direction {
+        Direction::Do => work.action()?,
+        Direction::Undo => work.compensation()?,
     };
     let (kind, deadline) = match (&attempt.wait, direction) {
         (Wait::Answer(until), Direction::Do) => (CommandKind::Do, *until),
@@ -92,7 +90,7 @@ fn answer(instance: &Instance) -> Option<Answer> {
     let to = instance.starter.as_ref()?.reply_to.clone()?;
     let end = match &instance.phase {
         Phase::Completed(output) => End::Completed(output.clone()),
-        Phase::Compensated(failure) => End::Compensated(failure.clone()),
+        Phase::Compensated(failure) => End::Compensated(failure.as_ref().clone()),
         Phase::New | Phase::Forward | Phase::Committed | Phase::Failing(_) => return None,
     };
     Some(Answer { to, end })

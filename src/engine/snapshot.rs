@@ -83,7 +83,7 @@ impl Instance {
             starter: self.starter.as_deref().cloned(),
             phase: self.phase.clone(),
             states,
-            requests: self.requests.clone(),
+            requests: self.requests().to_vec(),
         };
         Ok(Json::of(&snapshot)?)
     }
@@ -120,7 +120,7 @@ impl Instance {
             starter: snapshot.starter.map(Box::new),
             phase: snapshot.phase,
             states,
-            requests: snapshot.requests,
+            requests: Some(Box::new(snapshot.requests)).filter(|requests| !requests.is_empty()),
         })
     }
 }
