@@ -8,4 +8,5 @@ mod definition;
 mod embedded;
 mod syntax;
 mod participant;
+mod partition;
 mod tidy;

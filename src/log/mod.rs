@@ -10,6 +10,7 @@
 //! `docs/protocol.md`: it may lose, double and reorder what it has not acknowledged, and it must keep what it has.
 
 pub mod embedded;
+pub mod simulated;
 
 use std::sync::Arc;
 

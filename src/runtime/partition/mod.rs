@@ -28,7 +28,7 @@ pub use told::{Config, Defect, Do, Fact, Stop, Told};
 
 use self::phases::Phase;
 use self::setting::Setting;
-use crate::journal::Plans;
+use crate::journal::{Ledger, Plans};
 
 /// The most journal records under way at once: enough to fill a group commit or a round trip to a broker.
 pub const IN_FLIGHT_MAX: usize = 1_000;
@@ -86,6 +86,12 @@ impl Partition {
     pub fn handle(&mut self, told: Told, now: Duration, out: &mut Vec<Do>) {
         self.now = self.now.max(now);
         self.step(told, out);
+    }
+
+    /// What the partition knows, its latest records included that are not good yet; `None` while it does not run here.
+    #[must_use]
+    pub fn ledger(&self) -> Option<&Ledger> {
+        if let Phase::Running(tenure) = &self.phase { Some(&tenure.ledger) } else { None }
     }
 
     /// When [`Told::Tick`] is due, by the time of [`handle`](Self::handle): at once if that is in the past.

@@ -27,7 +27,7 @@ pub(super) enum Phase {
     /// Where is the last checkpoint?
     Looking { ticket: Ticket, before: Option<Box<Recovery>> },
     /// The claim is under way.
-    Claiming { ticket: Ticket, recovery: Box<Recovery> },
+    Claiming { ticket: Ticket, since: Duration, recovery: Box<Recovery> },
     /// The claim is in the log; everything up to it is being read.
     Recovering { ticket: Ticket, claim: Claim, recovery: Box<Recovery>, again: Option<Duration> },
     /// The owner.
@@ -161,19 +161,19 @@ impl Partition {
             message: message.into(),
         })));
         let recovery = before.unwrap_or_else(|| Box::new(Recovery::new(checkpoint)));
-        self.phase = Phase::Claiming { ticket, recovery };
+        self.phase = Phase::Claiming { ticket, since: self.now, recovery };
     }
 
     fn appended(&mut self, ticket: Ticket, outcome: Outcome, out: &mut Vec<Do>) {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             // The report of an abandoned claim is not of this ticket: it is passed over, or this owner would chase
             // its own claims for ever.
-            Phase::Claiming { ticket: asked, recovery }
+            Phase::Claiming { ticket: asked, since, recovery }
                 if asked == ticket || self.set.config.defect == Some(Defect::AbandonedReport) =>
             {
                 match outcome {
                     Outcome::At(epoch) => {
-                        let claim = Claim { epoch, attempt: self.attempts, acked: self.now };
+                        let claim = Claim { epoch, attempt: self.attempts, since };
                         self.read_on(claim, recovery, out);
                     }
                     // Whether it is there or comes later: the next one will be behind it.

@@ -57,8 +57,8 @@ impl Volume {
 pub(super) struct Claim {
     pub(super) epoch: u64,
     pub(super) attempt: u64,
-    /// When its acknowledgement came.
-    pub(super) acked: Duration,
+    /// When it was handed over.
+    pub(super) since: Duration,
 }
 
 /// What reading a record came to.

@@ -65,7 +65,9 @@ struct InFlight {
     record: Arc<Record>,
 }
 
-/// The log's time of the claim, and monotonic time since: machines' clocks do not matter.
+/// The log's time of the claim, and monotonic time since it was handed over: machines' clocks do not matter. So it
+/// may be ahead of the log's by the time of that append, and never behind. Behind would be worse: with a slow
+/// acknowledgement every deadline would lie in the past of its participant, and no command would ever be done.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     claimed: Timestamp,
@@ -133,7 +135,7 @@ impl Tenure {
             checkpoints,
             volume,
             facts: VecDeque::new(),
-            clock: Clock { claimed, at: claim.acked },
+            clock: Clock { claimed, at: claim.since },
             now,
             marks: Marks::default(),
             last_ack: claim.epoch,
@@ -307,11 +309,6 @@ impl Tenure {
         }
         let Some(record) = self.in_flight.get_mut(index) else { return Ok(()) };
         record.acked = true;
-        if set.config.defect == Some(Defect::CompletedByItsAck)
-            && let Body::Completed { started } = record.record.body
-        {
-            self.checkpoints.complete(started, self.clock.now(self.now));
-        }
         while let Some(first) = self.in_flight.pop_front_if(|first| first.acked) {
             self.good += 1;
             self.is_good(set, first.record, out);

@@ -191,8 +191,6 @@ pub enum Defect {
     UnrecordedRejections,
     /// A checkpoint does not wait for the effects before it.
     CompletedTooEarly,
-    /// A checkpoint counts when its own end is acknowledged, whatever became of the rest.
-    CompletedByItsAck,
     /// `sent` moves when an effect is handed over.
     SentAtHandOver,
     /// A recovery repeats no effects.
@@ -203,8 +201,6 @@ pub enum Defect {
     AbandonedReport,
     /// Ended instances are forgotten by the owner's clock.
     ForgetByClock,
-    /// Ended instances are forgotten though earlier requests are still to be read.
-    ForgetWithoutRead,
     /// A cancel of an unknown instance leaves no trace.
     NoBar,
     /// An instance's second life has the first one's command ids.

@@ -1,0 +1,339 @@
+//! A log in memory with a seed: any append late, lost, doubled, reordered, unacknowledged; any report late.
+//!
+//! It is the port's twin for tests of everything above it. Nothing happens by itself: [`Simulated::step`] lets one
+//! thing happen that could happen next, chosen by the seed, and tells who learns of it. What is acknowledged is kept,
+//! as of every log; for what is not, anything goes as long as the budget of faults lasts.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::{Append, Outcome, Range, Report, Request, Stored, Ticket, partition_of};
+use crate::time::Timestamp;
+use crate::wire::Message;
+
+/// Pseudo-random numbers: splitmix64, the same for ever.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// The numbers of a seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number.
+    pub const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `count`; 0 for none.
+    pub fn below(&mut self, count: usize) -> usize {
+        let count = u64::try_from(count).unwrap_or(u64::MAX).max(1);
+        usize::try_from(self.next() % count).unwrap_or(0)
+    }
+
+    /// True in about `percent` of 100 cases.
+    pub fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// A process that uses the log, in one of its lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Client(pub u32);
+
+/// How often each fault may still happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// An append never lands and is reported unknown.
+    pub lost: u32,
+    /// An append lands and is reported unknown.
+    pub unacknowledged: u32,
+    /// An append is reported unknown and lands later, or never.
+    pub late: u32,
+    /// An append lands twice.
+    pub doubled: u32,
+    /// An append lands before one that was handed over earlier.
+    pub reordered: u32,
+}
+
+impl Faults {
+    /// All of them.
+    #[must_use]
+    pub const fn total(&self) -> u32 {
+        self.lost + self.unacknowledged + self.late + self.doubled + self.reordered
+    }
+}
+
+/// What somebody learns.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// Who.
+    pub client: Client,
+    /// As the owner of which partition.
+    pub partition: u32,
+    /// What.
+    pub report: Report,
+}
+
+/// A partition of a topic. Records before `start` are deleted, and kept for whoever checks the past.
+#[derive(Clone, Debug, Default)]
+pub struct Shelf {
+    /// The first offset that can be read.
+    pub start: u64,
+    /// All that ever were.
+    pub records: Vec<Stored>,
+}
+
+/// The log.
+#[derive(Debug)]
+pub struct Simulated {
+    random: Random,
+    partitions: u32,
+    /// What may still go wrong.
+    pub faults: Faults,
+    /// What has gone wrong.
+    pub happened: Faults,
+    /// How many appends landed after their client was gone or had been told that nothing is known of them.
+    pub landed_late: u32,
+    /// The log's clock.
+    pub now: Timestamp,
+    shelves: BTreeMap<(Arc<str>, u32), Shelf>,
+    owners: BTreeMap<u32, Client>,
+    waiting: Vec<Waiting>,
+    reports: VecDeque<Delivery>,
+    /// Appends whose end nobody waits for; they land some time or never.
+    strays: Vec<(Arc<str>, u32, Arc<Message>)>,
+}
+
+/// A request that nothing has come of yet.
+#[derive(Debug)]
+struct Waiting {
+    client: Client,
+    partition: u32,
+    request: Request,
+}
+
+impl Simulated {
+    /// An empty log, whose `saga.*` topics have so many partitions.
+    #[must_use]
+    pub const fn new(seed: u64, partitions: u32, faults: Faults, now: Timestamp) -> Self {
+        Self {
+            random: Random::new(seed),
+            partitions,
+            faults,
+            happened: Faults { lost: 0, unacknowledged: 0, late: 0, doubled: 0, reordered: 0 },
+            landed_late: 0,
+            now,
+            shelves: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            waiting: Vec::new(),
+            reports: VecDeque::new(),
+            strays: Vec::new(),
+        }
+    }
+
+    /// A partition of a topic.
+    #[must_use]
+    pub fn shelf(&self, topic: &str, partition: u32) -> Option<&Shelf> {
+        self.shelves.get(&(Arc::from(topic), partition))
+    }
+
+    /// Puts a message into the log, as any other producer does.
+    pub fn put(&mut self, topic: &str, partition: Option<u32>, message: Arc<Message>) -> u64 {
+        let partition = partition.unwrap_or_else(|| partition_of(&message.key, self.partitions));
+        let now = self.now;
+        let held = self.shelves.entry((Arc::from(topic), partition)).or_default();
+        let offset = held.records.len() as u64;
+        held.records.push(Stored { offset, timestamp: now, message });
+        offset
+    }
+
+    /// Deletes records of a topic, as retention does.
+    pub fn expire(&mut self, topic: &str, partition: u32, before: u64) {
+        let held = self.shelves.entry((Arc::from(topic), partition)).or_default();
+        held.start = held.start.max(before);
+    }
+
+    /// Gives a partition to a client. The one before learns of it when it asks, or when it is told.
+    pub fn assign(&mut self, partition: u32, client: Client) {
+        self.owners.insert(partition, client);
+        self.reports.push_back(Delivery { client, partition, report: Report::Assigned });
+    }
+
+    /// Whose a partition is.
+    #[must_use]
+    pub fn owner(&self, partition: u32) -> Option<Client> {
+        self.owners.get(&partition).copied()
+    }
+
+    /// A client is gone. What it had under way lands later or never.
+    pub fn crash(&mut self, client: Client) {
+        self.reports.retain(|delivery| delivery.client != client);
+        let (gone, stay) = std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.client == client);
+        self.waiting = stay;
+        let gone: Vec<Waiting> = gone;
+        for Waiting { request, .. } in gone {
+            if let Request::Append(append) = request {
+                self.stray(&append);
+            }
+        }
+    }
+
+    fn stray(&mut self, append: &Append) {
+        let partition = append.partition.unwrap_or_else(|| partition_of(&append.message.key, self.partitions));
+        self.strays.push((Arc::clone(&append.topic), partition, Arc::clone(&append.message)));
+    }
+
+    /// A client asks.
+    pub fn submit(&mut self, client: Client, partition: u32, request: Request) {
+        match &request {
+            Request::Truncate { topic, before } => {
+                let held = self.shelves.entry((Arc::clone(topic), partition)).or_default();
+                held.start = held.start.max((*before).min(held.records.len() as u64));
+                return;
+            }
+            // A read replaces the one before it.
+            Request::Read { topic, .. } => self.waiting.retain(|waiting| {
+                let same = waiting.client == client && waiting.partition == partition;
+                !(same && matches!(&waiting.request, Request::Read { topic: other, .. } if other == topic))
+            }),
+            Request::Confirm { .. } | Request::Last { .. } | Request::Append(_) => {}
+        }
+        self.waiting.push(Waiting { client, partition, request });
+    }
+
+    /// Lets nothing go wrong any more; what is astray never lands.
+    pub fn heal(&mut self) {
+        self.faults = Faults::default();
+        self.strays.clear();
+    }
+
+    /// Lets one thing happen, if anything can, and says who learns of it if anybody does.
+    pub fn step(&mut self) -> Option<Delivery> {
+        if !self.strays.is_empty() && self.random.chance(10) {
+            let index = self.random.below(self.strays.len());
+            let (topic, partition, message) = self.strays.swap_remove(index);
+            if self.random.chance(70) {
+                self.landed_late += 1;
+                self.put(&topic, Some(partition), message);
+            }
+        }
+        let ready: Vec<usize> = (0..self.waiting.len()).filter(|index| self.can_happen(*index)).collect();
+        let tell = !self.reports.is_empty() && (ready.is_empty() || self.random.chance(50));
+        if tell {
+            // The end of an append may overtake others: a timeout is told by another thread than an acknowledgement.
+            let chosen = if self.random.chance(85) { 0 } else { self.random.below(self.reports.len()) };
+            let overtakes = |delivery: &Delivery| matches!(delivery.report, Report::Appended { .. });
+            return self.reports.remove(if self.reports.get(chosen).is_some_and(overtakes) { chosen } else { 0 });
+        }
+        let chosen = *ready.get(self.random.below(ready.len()))?;
+        let first = if self.faults.reordered > 0 && self.random.chance(20) { chosen } else { self.first_like(chosen) };
+        if first != self.first_like(chosen) {
+            self.faults.reordered -= 1;
+            self.happened.reordered += 1;
+        }
+        let Waiting { client, partition, request } = self.waiting.remove(first);
+        if let Some(report) = self.happen(client, partition, request) {
+            self.reports.push_back(Delivery { client, partition, report });
+        }
+        None
+    }
+
+    /// Whether anything is left to happen.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.reports.is_empty() && !(0..self.waiting.len()).any(|index| self.can_happen(index))
+    }
+
+    fn can_happen(&self, index: usize) -> bool {
+        match self.waiting.get(index) {
+            Some(Waiting { partition, request: Request::Read { topic, from, .. }, .. }) => {
+                let range = self.range(topic, *partition);
+                *from != range.end || *from < range.start
+            }
+            Some(_) => true,
+            None => false,
+        }
+    }
+
+    /// The earliest append of the same client to the same topic: those land in order.
+    fn first_like(&self, index: usize) -> usize {
+        let Some(Waiting { client, request: Request::Append(append), .. }) = self.waiting.get(index) else {
+            return index;
+        };
+        let same = |waiting: &Waiting| {
+            waiting.client == *client
+                && matches!(&waiting.request, Request::Append(other) if other.topic == append.topic)
+        };
+        self.waiting.iter().position(same).unwrap_or(index)
+    }
+
+    fn range(&self, topic: &Arc<str>, partition: u32) -> Range {
+        let held = self.shelves.get(&(Arc::clone(topic), partition));
+        held.map_or_else(Range::default, |held| Range { start: held.start, end: held.records.len() as u64 })
+    }
+
+    fn happen(&mut self, client: Client, partition: u32, request: Request) -> Option<Report> {
+        Some(match request {
+            Request::Confirm { ticket } if self.owner(partition) == Some(client) => Report::Confirmed { ticket },
+            Request::Confirm { ticket } => Report::Stale { ticket },
+            Request::Last { ticket, topic } => {
+                let range = self.range(&topic, partition);
+                let held = self.shelves.get(&(topic, partition));
+                let last = held.and_then(|held| held.records.last()).filter(|last| last.offset >= range.start);
+                Report::Last { ticket, last: last.cloned(), range }
+            }
+            Request::Read { ticket, topic, from } => self.read(ticket, &topic, partition, from),
+            Request::Append(append) => {
+                let outcome = self.append(&append);
+                Report::Appended { ticket: append.ticket, outcome }
+            }
+            Request::Truncate { .. } => return None,
+        })
+    }
+
+    fn read(&mut self, ticket: Ticket, topic: &Arc<str>, partition: u32, from: u64) -> Report {
+        let range = self.range(topic, partition);
+        if from < range.start || from > range.end {
+            return Report::OutOfRange { ticket, range };
+        }
+        let most = 1 + self.random.below(8);
+        let held = self.shelves.get(&(Arc::clone(topic), partition));
+        let behind = held.into_iter().flat_map(|held| &held.records).skip(usize::try_from(from).unwrap_or(usize::MAX));
+        Report::Records { ticket, records: behind.take(most).cloned().collect(), range }
+    }
+
+    fn append(&mut self, append: &Append) -> Outcome {
+        let fault = self.random.below(100);
+        let (faults, happened) = (&mut self.faults, &mut self.happened);
+        match fault {
+            0..5 if faults.lost > 0 => {
+                (faults.lost, happened.lost) = (faults.lost - 1, happened.lost + 1);
+                Outcome::Unknown
+            }
+            5..10 if faults.unacknowledged > 0 => {
+                faults.unacknowledged -= 1;
+                happened.unacknowledged += 1;
+                self.put(&append.topic, append.partition, Arc::clone(&append.message));
+                Outcome::Unknown
+            }
+            10..15 if faults.late > 0 => {
+                (faults.late, happened.late) = (faults.late - 1, happened.late + 1);
+                self.stray(append);
+                Outcome::Unknown
+            }
+            15..20 if faults.doubled > 0 => {
+                (faults.doubled, happened.doubled) = (faults.doubled - 1, happened.doubled + 1);
+                let offset = self.put(&append.topic, append.partition, Arc::clone(&append.message));
+                self.put(&append.topic, append.partition, Arc::clone(&append.message));
+                Outcome::At(offset)
+            }
+            _ => Outcome::At(self.put(&append.topic, append.partition, Arc::clone(&append.message))),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A participant with the guard of `docs/protocol.md`, whose work can be counted.
+
+use std::collections::BTreeMap;
+
+use saga::engine::{CommandId, ReplyKind, Status};
+use saga::json::Json;
+use saga::log::simulated::Random;
+use saga::time::Timestamp;
+use saga::wire::{self, About, Message, ReceivedCommand};
+
+/// A fault in the guard, to show that the simulator catches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slip {
+    /// No guard at all.
+    NoGuard,
+    /// An undo of what was never done leaves no row.
+    NoBarAfterUndo,
+    /// A refusal leaves no row.
+    FailedForgotten,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Row {
+    Done,
+    Failed,
+    Undone,
+}
+
+/// What became of the work of one command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Work {
+    /// How often it was done.
+    pub(crate) done: u32,
+    /// How often it was taken back.
+    pub(crate) undone: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Worker {
+    slip: Option<Slip>,
+    rows: BTreeMap<CommandId, Row>,
+    pub(crate) work: BTreeMap<CommandId, Work>,
+    /// Whether it still refuses and stumbles.
+    pub(crate) moody: bool,
+}
+
+impl Worker {
+    pub(crate) fn new(slip: Option<Slip>) -> Self {
+        Self { slip, rows: BTreeMap::new(), work: BTreeMap::new(), moody: true }
+    }
+
+    /// Does what a command says, and replies.
+    pub(crate) fn handle(&mut self, message: &Message, now: Timestamp, random: &mut Random) -> Message {
+        let command = wire::read_command(message).unwrap();
+        let status = self.act(&command, now, random);
+        let payload = matches!(status, Status::Succeeded).then(Json::empty_object);
+        let about = About { participant: "worker", saga: &command.saga, traceparent: None };
+        wire::reply(&command.reply(status, payload), &about)
+    }
+
+    fn act(&mut self, command: &ReceivedCommand, now: Timestamp, random: &mut Random) -> Status {
+        let id = &command.id;
+        let row = self.rows.get(id).copied().filter(|_| self.slip != Some(Slip::NoGuard));
+        let undone = || Status::Failed { code: "already-undone".into(), message: None };
+        match (command.kind, row) {
+            (ReplyKind::Query, None) => Status::UnknownCommand,
+            (ReplyKind::Do, None) if now > command.deadline => Status::Retry { code: Some("expired".into()) },
+            (ReplyKind::Do, None) => {
+                let may_fail = command.step != "r";
+                match random.below(10) {
+                    0 if self.moody => Status::Retry { code: None },
+                    1 if self.moody && may_fail => {
+                        if self.slip != Some(Slip::FailedForgotten) {
+                            self.rows.insert(id.clone(), Row::Failed);
+                        }
+                        Status::Failed { code: "no".into(), message: None }
+                    }
+                    _ => {
+                        self.work.entry(id.clone()).or_default().done += 1;
+                        self.rows.insert(id.clone(), Row::Done);
+                        Status::Succeeded
+                    }
+                }
+            }
+            (ReplyKind::Do | ReplyKind::Query, Some(Row::Done)) => Status::Succeeded,
+            (ReplyKind::Do | ReplyKind::Query, Some(Row::Failed)) => {
+                Status::Failed { code: "no".into(), message: None }
+            }
+            (ReplyKind::Do | ReplyKind::Query, Some(Row::Undone)) => undone(),
+            (ReplyKind::Undo, row) => {
+                if row == Some(Row::Done) {
+                    self.work.entry(id.clone()).or_default().undone += 1;
+                }
+                let bars = row.is_some() || self.slip != Some(Slip::NoBarAfterUndo);
+                if bars {
+                    self.rows.insert(id.clone(), Row::Undone);
+                }
+                Status::Succeeded
+            }
+        }
+    }
+}
