@@ -59,7 +59,6 @@ catches! {
     catches_sent_that_moves_at_hand_over: defect = Defect::SentAtHandOver, "what recovery would not repeat";
     catches_a_recovery_without_repeats: defect = Defect::NoRepeats, "what recovery would not repeat";
     catches_a_claim_without_confirmation: defect = Defect::Unconfirmed, "a handover costs at most 3 claims";
-    catches_the_report_of_an_abandoned_claim: defect = Defect::AbandonedReport, "";
     catches_forgetting_by_a_clock: defect = Defect::ForgetByClock, "";
     catches_a_cancel_that_is_dropped: defect = Defect::NoBar, "nothing before `read` would still change";
     catches_command_ids_without_the_run: defect = Defect::OneRun, "";

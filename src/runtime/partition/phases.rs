@@ -168,9 +168,7 @@ impl Partition {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             // The report of an abandoned claim is not of this ticket: it is passed over, or this owner would chase
             // its own claims for ever.
-            Phase::Claiming { ticket: asked, since, recovery }
-                if asked == ticket || self.set.config.defect == Some(Defect::AbandonedReport) =>
-            {
+            Phase::Claiming { ticket: asked, since, recovery } if asked == ticket => {
                 match outcome {
                     Outcome::At(epoch) => {
                         let claim = Claim { epoch, attempt: self.attempts, since };

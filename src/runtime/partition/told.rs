@@ -197,8 +197,6 @@ pub enum Defect {
     NoRepeats,
     /// A claim is appended without a confirmation.
     Unconfirmed,
-    /// The report of any claim makes an owner.
-    AbandonedReport,
     /// Ended instances are forgotten by the owner's clock.
     ForgetByClock,
     /// A cancel of an unknown instance leaves no trace.
