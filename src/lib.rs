@@ -3,7 +3,7 @@
 //!
 //! Data flows one way, and every module knows only those above it in this list:
 //!
-//! * pure, without a clock, randomness or I/O: [`source`], [`diagnostic`], [`syntax`], [`definition`], [`plan`],
+//! * pure, without a clock, randomness or I/O: [`source`], [`diagnostic`], [`syntax`], [`definition`], [`check`], [`plan`],
 //!   [`engine`], [`model`], [`wire`], [`journal`]
 //! * bytes, clocks and tasks: [`log`], [`runtime`], [`participant`]
 //!
@@ -23,6 +23,8 @@ pub mod json;
 pub mod syntax;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod definition;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod check;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod plan;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]

@@ -176,7 +176,7 @@ impl Evaluation<'_> {
             Some(Datum::Value(value)) => self.step(&value, &read.path, &read.ty)?,
         };
         if value == Value::Null && !read.ty.is_optional() && read.ty != Type::Json {
-            return Err(Invalid::new(format!("read {}: it is absent", place(read))));
+            return Err(Invalid::new(format!("read {read}: it is absent")));
         }
         Ok(value)
     }
@@ -232,34 +232,4 @@ fn size(value: &Value) -> usize {
         }
         _ => SCALAR_BYTES,
     }
-}
-
-/// As the author wrote it.
-fn place(read: &Read) -> String {
-    let mut text = match &read.root {
-        Root::Input => "input".into(),
-        Root::Name(name) => name.to_string(),
-        Root::Previous(name) => format!("previous.{name}"),
-        Root::SagaId => "saga.id".into(),
-        Root::SagaStarted => "saga.started".into(),
-        Root::FailureCode => "failure.code".into(),
-        Root::FailureStep => "failure.step".into(),
-        Root::FailureMessage => "failure.message".into(),
-        Root::Round => "round".into(),
-        Root::Event => "event".into(),
-    };
-    for segment in &read.path {
-        match segment {
-            PathSegment::Key(key) => {
-                text.push('.');
-                text.push_str(key);
-            }
-            PathSegment::Element(index) => {
-                text.push('[');
-                text.push_str(&index.to_string());
-                text.push(']');
-            }
-        }
-    }
-    text
 }

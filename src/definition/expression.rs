@@ -3,6 +3,8 @@
 //! Lowering makes them; `evaluate.rs` runs them. Names stay names: the environment that evaluates knows which
 //! instance, loop element and inlined saga they belong to.
 
+use std::fmt;
+
 use compact_str::CompactString;
 
 use super::types::Type;
@@ -64,6 +66,31 @@ pub struct Read {
     pub path: Vec<PathSegment>,
     /// The type of what is read, optional where it may be absent.
     pub ty: Type,
+}
+
+/// As the author wrote it: `input.items[0].sku`.
+impl fmt::Display for Read {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.root {
+            Root::Input => f.write_str("input"),
+            Root::Name(name) => f.write_str(name),
+            Root::Previous(name) => write!(f, "previous.{name}"),
+            Root::SagaId => f.write_str("saga.id"),
+            Root::SagaStarted => f.write_str("saga.started"),
+            Root::FailureCode => f.write_str("failure.code"),
+            Root::FailureStep => f.write_str("failure.step"),
+            Root::FailureMessage => f.write_str("failure.message"),
+            Root::Round => f.write_str("round"),
+            Root::Event => f.write_str("event"),
+        }?;
+        self.path.iter().try_for_each(|segment| match segment {
+            PathSegment::Key(key) if key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => {
+                write!(f, ".{key}")
+            }
+            PathSegment::Key(key) => write!(f, "[{key:?}]"),
+            PathSegment::Element(index) => write!(f, "[{index}]"),
+        })
+    }
 }
 
 /// One step into a value.

@@ -18,15 +18,15 @@ use serde_json::value::RawValue;
 
 pub use self::fit::{Misfit, check_json};
 pub use self::least::least;
-pub(crate) use self::scalar::{decimal_text, duration_text};
+pub(crate) use self::scalar::{decimal, decimal_text, duration_literal, duration_text, int_literal, timestamp};
 
 use super::expression::PathSegment;
 use super::types::Type;
 use super::value::Value;
+use crate::json::PAYLOAD_MAX;
 
-/// Longest JSON text of an input, reply, signal or value, in bytes: below Kafka's default limit of a message
-/// (1,048,588 bytes), headers and envelope added.
-pub const MAX_JSON_BYTES: usize = 1_000_000;
+/// Longest JSON text of an input, reply, signal or value, in bytes.
+pub const MAX_JSON_BYTES: usize = PAYLOAD_MAX;
 
 /// Deepest nesting of JSON text: that of types, and far below any stack's end.
 pub const MAX_JSON_DEPTH: usize = 64;

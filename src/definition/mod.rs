@@ -8,6 +8,9 @@ pub mod value;
 pub mod json;
 pub mod expression;
 pub mod evaluate;
+pub mod limits;
+mod hash;
+pub mod lower;
 
 use std::sync::Arc;
 use std::time::Duration;

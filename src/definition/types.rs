@@ -34,6 +34,9 @@ pub enum Type {
     Record(Arc<Record>),
     /// `T?`; never of an optional
     Optional(Arc<Type>),
+    /// What could not be resolved, and was reported where it stands. It fits everything, so that no finding follows
+    /// from another; a program without errors holds none.
+    Unknown,
 }
 
 /// A shape: fields in the order of the text.
@@ -108,13 +111,14 @@ impl Type {
     #[must_use]
     pub fn fits(&self, wanted: &Self) -> bool {
         match (self, wanted) {
-            (_, Self::Json) => true,
+            (_, Self::Json) | (Self::Unknown, _) | (_, Self::Unknown) => true,
             (Self::Optional(inner), Self::Optional(wanted)) => inner.fits(wanted),
             (Self::Optional(_), _) => false,
             (_, Self::Optional(wanted)) => self.fits(wanted),
             (Self::Int, Self::Decimal) => true,
             (Self::List(inner), Self::List(wanted)) | (Self::Map(inner), Self::Map(wanted)) => inner.fits(wanted),
             (Self::Choice(words), Self::Choice(wanted)) => words.iter().all(|word| wanted.contains(word)),
+            (Self::Record(record), Self::Record(wanted)) if Arc::ptr_eq(record, wanted) => true,
             (Self::Record(record), Self::Record(wanted)) => wanted
                 .fields
                 .iter()
@@ -135,6 +139,7 @@ impl fmt::Display for Type {
             Self::Timestamp => f.write_str("timestamp"),
             Self::Duration => f.write_str("duration"),
             Self::Json => f.write_str("json"),
+            Self::Unknown => f.write_str("an unknown type"),
             Self::List(inner) => write!(f, "list<{inner}>"),
             Self::Map(inner) => write!(f, "map<{inner}>"),
             Self::Choice(words) => {

@@ -88,6 +88,108 @@ codes! {
     STRAY_DOC = "SG0130";
     /// More findings than are shown.
     TOO_MANY_FINDINGS = "SG0131";
+
+    // -- names ------------------------------------------------------------------------------------
+    /// No step, value or root of that name.
+    UNKNOWN_NAME = "SG0201";
+    /// No type of that name.
+    UNKNOWN_TYPE = "SG0202";
+    /// No participant of that name.
+    UNKNOWN_PARTICIPANT = "SG0203";
+    /// The participant has no such command.
+    UNKNOWN_COMMAND = "SG0204";
+    /// No saga of that name.
+    UNKNOWN_SAGA = "SG0205";
+    /// The shape has no such field.
+    UNKNOWN_FIELD = "SG0206";
+    /// None of the twelve functions.
+    UNKNOWN_FUNCTION = "SG0207";
+    /// Two things of one kind have one name.
+    NAME_TAKEN = "SG0208";
+    /// A value used above the step that gives it.
+    USED_TOO_EARLY = "SG0209";
+    /// A value of another branch of the same `parallel`.
+    USED_BESIDE = "SG0210";
+    /// Defined and never used.
+    UNUSED = "SG0211";
+    /// Something stands twice that may stand once.
+    SAID_TWICE = "SG0212";
+    /// `failure`, `round`, `previous`, `event`, `saga` or `input` where they mean nothing.
+    ROOT_OUT_OF_PLACE = "SG0213";
+    /// A code of the engine's own in `fail` or `fails`.
+    ENGINE_CODE = "SG0214";
+    /// A type inside itself.
+    TYPE_CONTAINS_ITSELF = "SG0215";
+    /// `call` of a message.
+    CALL_OF_MESSAGE = "SG0216";
+    // -- types ------------------------------------------------------------------------------------
+    /// A value of another type than the place wants.
+    TYPE_MISMATCH = "SG0301";
+    /// An optional where a value is wanted.
+    MAYBE_ABSENT = "SG0302";
+    /// Fields of an object missing or surplus.
+    PAYLOAD_FIELDS = "SG0303";
+    /// `??` or `== null` on what is always there.
+    NEVER_ABSENT = "SG0304";
+    /// An operator on operands that it does not take.
+    BAD_OPERANDS = "SG0305";
+    /// A literal beyond its type's range.
+    OUT_OF_RANGE = "SG0306";
+    /// Division by something else than a number that is not 0.
+    DIVISION = "SG0307";
+    /// A text that is not one of a choice's words.
+    UNKNOWN_WORD_OF_CHOICE = "SG0308";
+    /// Comparisons with some words of a choice and nothing for the others.
+    WORDS_LEFT_OUT = "SG0309";
+    /// Arguments that a function does not take.
+    FUNCTION_ARGUMENTS = "SG0310";
+    /// A field, element or `[*]` of what has none.
+    NO_FIELDS = "SG0311";
+    /// A type, expression, block or saga beyond a limit.
+    TOO_LARGE = "SG0312";
+    /// A shape that is not an object.
+    NOT_A_RECORD = "SG0313";
+    // -- structure --------------------------------------------------------------------------------
+    /// A step before the point of no return that does not say how it is taken back.
+    COMPENSATION_UNSAID = "SG0401";
+    /// A failure code that can escape behind the point of no return.
+    CODE_ESCAPES = "SG0402";
+    /// A point of no return on some branches of a `when` only.
+    PIVOT_ON_ONE_BRANCH = "SG0403";
+    /// Two points of no return on one path.
+    PIVOT_TWICE = "SG0404";
+    /// A point of no return outside the saga's own sequence.
+    PIVOT_MISPLACED = "SG0405";
+    /// A pivot step that says how it is taken back.
+    PIVOT_COMPENSATED = "SG0406";
+    /// `fail` behind the point of no return.
+    FAIL_BEHIND_PIVOT = "SG0407";
+    /// A compensation whose command may refuse.
+    COMPENSATION_CAN_FAIL = "SG0408";
+    /// `compensate` behind the point of no return.
+    COMPENSATED_BEHIND_PIVOT = "SG0409";
+    /// A step that does nothing.
+    STEP_WITHOUT_WORK = "SG0410";
+    /// Statements behind a `fail`.
+    NEVER_REACHED = "SG0411";
+    // -- time -------------------------------------------------------------------------------------
+    /// 0 times, 0 seconds, `5s..1s`.
+    SENSELESS_NUMBER = "SG0501";
+    /// `within` too short for one attempt or for the pauses.
+    WITHIN_TOO_SHORT = "SG0502";
+    /// Sleeps that cannot fit the deadline.
+    DEADLINE_TOO_SHORT = "SG0503";
+    // -- topics -----------------------------------------------------------------------------------
+    /// Two participants on one topic.
+    TOPIC_SHARED = "SG0601";
+    /// A topic of the engine's own, or a name that no topic can have.
+    TOPIC_NAME = "SG0602";
+    // -- scenarios --------------------------------------------------------------------------------
+    /// A step that the saga does not have.
+    UNKNOWN_STEP = "SG0701";
+    /// Something that can never come about.
+    NEVER_HAPPENS = "SG0702";
+
 }
 
 /// The page of a code, written in any case.

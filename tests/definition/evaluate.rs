@@ -196,7 +196,7 @@ fn a_result_has_a_largest_size() {
     let three = binary(BinaryOp::Add, binary(BinaryOp::Add, one(), one()), one());
     assert_eq!(evaluate(&one(), &env), Ok(Value::String(long.as_str().into())));
     let refused = evaluate(&three, &env).unwrap_err();
-    assert_eq!(refused.to_string(), "make a value of more than 1000000 bytes");
+    assert_eq!(refused.to_string(), "make a value of more than 1048576 bytes");
 }
 
 proptest! {

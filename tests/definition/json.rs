@@ -136,7 +136,7 @@ fn depth_length_and_garbage_are_refused_in_one_line() {
     assert_eq!(misfits(&Type::Json, &nested(65)), ["expected at most 64 levels, found deeper nesting"]);
     assert_eq!(misfits(&Type::Json, &nested(400_000)).len(), 1);
     let long = format!("\"{}\"", "x".repeat(MAX_JSON_BYTES));
-    assert_eq!(misfits(&Type::String, &long), ["expected at most 1000000 bytes, found 1000002 bytes"]);
+    assert_eq!(misfits(&Type::String, &long), ["expected at most 1048576 bytes, found 1048578 bytes"]);
     assert_eq!(misfits(&Type::Json, "{} {}").len(), 1);
     assert_eq!(misfits(&Type::Int, "").len(), 1);
     let many = format!("[{}\"x\"]", "\"x\",".repeat(500));

@@ -18,7 +18,7 @@ fn value(ty: &Type, word: &str) -> Value {
         Type::Bool => Value::Bool(false),
         Type::Timestamp => Value::Timestamp(Timestamp(0)),
         Type::Duration => Value::Duration(0),
-        Type::Json | Type::Optional(_) => Value::Null,
+        Type::Json | Type::Optional(_) | Type::Unknown => Value::Null,
         Type::List(_) => Value::List(Vec::new()),
         Type::Map(_) => Value::Object(Vec::new()),
         Type::Choice(words) => Value::String(words.first().cloned().unwrap_or_default()),

@@ -27,7 +27,7 @@ pub(super) fn read(ty: &Type, text: &str) -> Option<Value> {
         Type::Decimal => json_number(text).map(Value::Decimal),
         Type::Timestamp => timestamp(&quoted()?).map(Value::Timestamp),
         Type::Duration => duration(&quoted()?).map(Value::Duration),
-        Type::Json | Type::List(_) | Type::Map(_) | Type::Record(_) | Type::Optional(_) => None,
+        Type::Json | Type::List(_) | Type::Map(_) | Type::Record(_) | Type::Optional(_) | Type::Unknown => None,
     }
 }
 

@@ -1,0 +1,37 @@
+//! The limits of a definition and the times it has where it says nothing: one table of each.
+//!
+//! Limits keep every check, hash and plan bounded whatever was written; a definition that meets one is refused with
+//! a finding that names it. `saga check` prints the default times.
+
+use std::time::Duration;
+
+use super::Retry;
+use crate::syntax::limits::MAX_NESTING;
+
+/// Depth of an expression, and of a type with all types inside it written out: that of the text.
+pub const MAX_DEPTH: usize = MAX_NESTING;
+
+/// Operators, reads and literals of one expression: bounds what evaluating it can cost.
+pub const MAX_EXPRESSION_NODES: usize = 10_000;
+
+/// Fields of one type with all types inside it written out: bounds comparing and checking it.
+pub const MAX_TYPE_FIELDS: usize = 10_000;
+
+/// Repetitions of one command.
+pub const MAX_RETRIES: u32 = 1_000;
+
+/// The longest duration that can be written: 100 years, so that sums of times never overflow.
+pub const MAX_DURATION: Duration = Duration::from_hours(100 * 365 * 24 + 25 * 24);
+
+/// `timeout` where nothing is said, of steps and compensations: longer than a busy service takes, shorter than a
+/// person waits.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// `retry` of steps where nothing is said: over a restart of one service, not over an outage.
+pub const DEFAULT_RETRY: Retry =
+    Retry { times: 3, from: Duration::from_millis(200), to: Duration::from_secs(5) };
+
+/// `retry` of compensations where nothing is said: they must succeed, so they are repeated for an hour and a half
+/// before a person is asked.
+pub const DEFAULT_COMPENSATION_RETRY: Retry =
+    Retry { times: 20, from: Duration::from_secs(1), to: Duration::from_mins(5) };

@@ -1,0 +1,148 @@
+//! Lowering: from the spanned tree to the typed definition.
+//!
+//! Names are resolved, types are computed, times become numbers. Nothing stops at the first finding: what cannot be
+//! resolved is reported where it stands, gets [`Type::Unknown`], and is silent from there on. Rules that need the
+//! finished definition (structure, times, topics) are `check`'s.
+//!
+//! Words of the language that are not built yet are refused here, each once at its place; what stands inside them is
+//! not looked at, and the names that they would give are known and silent.
+
+mod types;
+mod participants;
+mod scope;
+mod expressions;
+mod operators;
+mod functions;
+mod objects;
+mod sagas;
+mod steps;
+mod skipped;
+mod scenarios;
+mod unused;
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use indexmap::{IndexMap, IndexSet};
+
+use self::scope::Scope;
+use self::types::DeclaredType;
+use super::{Participant, Program};
+use crate::diagnostic::{Diagnostic, Problems, codes};
+use crate::source::{FileId, Span};
+use crate::syntax::tree;
+
+/// Lowers the files that make one program: one file, with those that it uses.
+#[must_use]
+pub fn lower(files: &[(FileId, tree::File)]) -> (Program, Problems) {
+    let mut lowering = Lowering::default();
+    let mut sagas: IndexMap<&str, &tree::Saga> = IndexMap::new();
+    let mut participants: IndexMap<&str, &tree::Participant> = IndexMap::new();
+    let mut scenarios = Vec::new();
+    for item in files.iter().flat_map(|(_, file)| &file.items) {
+        match item {
+            tree::Item::Use(item) => {
+                lowering.not_built_yet("use", item.span);
+                lowering.misses_files = true;
+            }
+            tree::Item::Trigger(item) => lowering.not_built_yet("trigger", item.name.span),
+            tree::Item::Type(item) => lowering.declare_type(item),
+            tree::Item::Participant(item) => match participants.get(item.name.text.as_str()) {
+                Some(first) => lowering.taken("participant", &item.name, first.name.span),
+                None => drop(participants.insert(&item.name.text, item)),
+            },
+            tree::Item::Saga(item) => match sagas.get(item.name.text.as_str()) {
+                Some(first) => lowering.taken("saga", &item.name, first.name.span),
+                None => drop(sagas.insert(&item.name.text, item)),
+            },
+            tree::Item::Scenario(item) => scenarios.push(item),
+        }
+    }
+    let mut program = Program { types: lowering.resolve_types(), ..Program::default() };
+    for (name, item) in participants {
+        let participant = Arc::new(lowering.participant(item));
+        lowering.participants.insert(name.into(), participant);
+    }
+    for (name, item) in &sagas {
+        let saga = Arc::new(lowering.saga(item));
+        program.sagas.insert((*name).into(), saga);
+    }
+    for item in scenarios {
+        let scenario = lowering.scenario(item, &program.sagas);
+        program.scenarios.extend(scenario);
+    }
+    if !sagas.is_empty() {
+        lowering.report_unused();
+    }
+    program.participants = lowering.participants;
+    (program, lowering.problems)
+}
+
+/// What is known while a program is lowered.
+#[derive(Default)]
+struct Lowering<'t> {
+    problems: Problems,
+    types: IndexMap<&'t str, DeclaredType<'t>>,
+    participants: IndexMap<CompactString, Arc<Participant>>,
+    used_types: IndexSet<CompactString>,
+    used_participants: IndexSet<CompactString>,
+    /// Commands and messages, with their participant.
+    used_commands: IndexSet<(CompactString, CompactString)>,
+    /// A `use` is not followed: names of types, participants and sagas may be defined where nobody looked.
+    misses_files: bool,
+    /// Something was skipped that may use any name, so nothing can be called unused.
+    skipped_any: bool,
+    /// The names of the saga that is being lowered.
+    scope: Scope,
+    /// Nodes of the expression that is being lowered.
+    nodes: usize,
+}
+
+impl Lowering<'_> {
+    fn report(&mut self, finding: Diagnostic) {
+        self.problems.push(finding);
+    }
+
+    /// A word of the language that is not built yet.
+    fn not_built_yet(&mut self, word: &str, span: Span) {
+        self.skipped_any = true;
+        self.report(
+            Diagnostic::error(codes::NOT_BUILT_YET, span, format!("`{word}` is not built yet"))
+                .why("It belongs to the language, and this version of saga cannot run it; nothing inside it was checked."),
+        );
+    }
+
+    fn taken(&mut self, kind: &str, name: &tree::Name, first: Span) {
+        self.report(
+            Diagnostic::error(codes::NAME_TAKEN, name.span, format!("a second {kind} is called `{}`", name.text))
+                .here("defined again here")
+                .also(first, "first defined here")
+                .hint("give one of them another name"),
+        );
+    }
+}
+
+/// The candidate that `word` is probably meant to be.
+fn near<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    /// As similar as `flihgt` and `flight`; less and suggestions are guesses.
+    const SIMILAR: f64 = 0.75;
+    let scored = candidates.into_iter().map(|candidate| (strsim::jaro_winkler(word, candidate), candidate));
+    let best = scored.filter(|(score, _)| *score >= SIMILAR).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map(|(_, candidate)| candidate)
+}
+
+/// `a`, `b` and `c`, each in backquotes; at most ten.
+fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+    /// Longer lists are not read.
+    const SHOWN: usize = 10;
+    let words: Vec<&str> = words.into_iter().collect();
+    let mut quoted: Vec<String> = words.iter().take(SHOWN).map(|word| format!("`{word}`")).collect();
+    if words.len() > SHOWN {
+        quoted.push(format!("{} more", words.len() - SHOWN));
+    }
+    match quoted.split_last() {
+        None => "none".into(),
+        Some((only, [])) => only.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+    }
+}

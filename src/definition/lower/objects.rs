@@ -1,0 +1,186 @@
+//! Objects against the shapes that are wanted: every missing and surplus field in one finding.
+
+use compact_str::CompactString;
+use indexmap::IndexMap;
+
+use super::expressions::unknown;
+use super::participants::is_unknown;
+use super::{Lowering, listed, near};
+use crate::definition::expression::{Expr, Typed};
+use crate::definition::types::{Field, Record, Type};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::source::Span;
+use crate::syntax::tree::{self, ExprKind};
+
+use std::sync::Arc;
+
+impl Lowering<'_> {
+    pub(super) fn object(
+        &mut self,
+        fields: &[(tree::Name, tree::Expr)],
+        wanted: Option<&Type>,
+        span: Span,
+        depth: usize,
+    ) -> Typed {
+        match wanted.map(Type::required) {
+            Some(Type::Record(record)) if !is_unknown(record) => {
+                let shape = Shape { record, what: None, origin: None };
+                self.object_of(fields, &shape, span, depth)
+            }
+            Some(Type::Map(value)) => {
+                let given = self.given(fields, depth, |_| Some(value.as_ref().clone()));
+                let fallible = given.values().any(|(_, typed)| typed.fallible);
+                let fields = given.into_iter().map(|(key, (_, typed))| (key, typed.expr)).collect();
+                Typed { expr: Expr::Object(fields), ty: Type::Map(value.clone()), span, fallible }
+            }
+            _ => {
+                let given = self.given(fields, depth, |_| None);
+                let fallible = given.values().any(|(_, typed)| typed.fallible);
+                let declared = given.iter().map(|(key, (place, typed))| Field {
+                    key: key.clone(),
+                    ty: typed.ty.clone(),
+                    personal: false,
+                    docs: None,
+                    span: *place,
+                });
+                let record = Record { name: None, fields: declared.collect() };
+                let fields = given.into_iter().map(|(key, (_, typed))| (key, typed.expr)).collect();
+                Typed { expr: Expr::Object(fields), ty: Type::Record(Arc::new(record)), span, fallible }
+            }
+        }
+    }
+
+    /// The payload of a command: an object, or `{}` where nothing is written.
+    pub(super) fn payload(&mut self, written: Option<&tree::Expr>, shape: &Shape<'_>, span: Span) -> Typed {
+        self.nodes = 0;
+        match written {
+            Some(tree::Expr { kind: ExprKind::Object(fields), span }) if !is_unknown(shape.record) => {
+                self.object_of(fields, shape, *span, 1)
+            }
+            None if !is_unknown(shape.record) => self.object_of(&[], shape, span, 1),
+            Some(other) => self.expression(other),
+            None => unknown(span),
+        }
+    }
+
+    fn object_of(
+        &mut self,
+        fields: &[(tree::Name, tree::Expr)],
+        shape: &Shape<'_>,
+        span: Span,
+        depth: usize,
+    ) -> Typed {
+        let record = shape.record;
+        let mut given =
+            self.given(fields, depth, |key| record.field(key).map_or(Some(Type::Unknown), |field| Some(field.ty.clone())));
+        self.compare(&given, shape, span);
+        let mut fallible = false;
+        let mut lowered = Vec::with_capacity(given.len());
+        for field in &record.fields {
+            if let Some((_, typed)) = given.swap_remove(&field.key) {
+                fallible |= typed.fallible;
+                lowered.push((field.key.clone(), typed.expr));
+            }
+        }
+        let ty = Type::Record(Arc::clone(record));
+        Typed { expr: Expr::Object(lowered), ty, span, fallible }
+    }
+
+    /// The fields as written; doubled ones are reported.
+    pub(super) fn given(
+        &mut self,
+        fields: &[(tree::Name, tree::Expr)],
+        depth: usize,
+        wanted: impl Fn(&str) -> Option<Type>,
+    ) -> IndexMap<CompactString, (Span, Typed)> {
+        let mut given: IndexMap<CompactString, (Span, Typed)> = IndexMap::with_capacity(fields.len());
+        for (key, value) in fields {
+            let wanted = wanted(&key.text);
+            let typed = self.expr(value, wanted.as_ref(), depth);
+            let typed = match &wanted {
+                Some(wanted) => self.coerce(typed, wanted),
+                None => typed,
+            };
+            match given.get(&key.text) {
+                Some((first, _)) => {
+                    let first = *first;
+                    self.said_twice(&format!("the field `{}`", key.text), key.span, Some(first));
+                }
+                None => drop(given.insert(key.text.clone(), (key.span, typed))),
+            }
+        }
+        given
+    }
+
+    /// Missing and surplus fields, all in one finding.
+    fn compare(&mut self, given: &IndexMap<CompactString, (Span, Typed)>, shape: &Shape<'_>, span: Span) {
+        let mut missing: Vec<&Field> = shape
+            .record
+            .fields
+            .iter()
+            .filter(|field| !field.ty.is_optional() && field.ty != Type::Unknown && !given.contains_key(&field.key))
+            .collect();
+        let surplus: Vec<(&CompactString, Span)> =
+            given.iter().filter(|(key, _)| shape.record.field(key).is_none()).map(|(key, (at, _))| (key, *at)).collect();
+        if missing.is_empty() && surplus.is_empty() {
+            return;
+        }
+        let what = shape.what.as_deref().unwrap_or("this object");
+        let mut parts = Vec::new();
+        if !missing.is_empty() {
+            parts.push(format!("lacks {}", listed(missing.iter().map(|field| field.key.as_str()))));
+        }
+        if !surplus.is_empty() {
+            parts.push(format!("has no field {}", listed(surplus.iter().map(|(key, _)| key.as_str()))));
+        }
+        let title = format!("{what} {}", parts.join(" and "));
+        let at = surplus.first().filter(|_| missing.is_empty()).map_or(span, |(_, at)| *at);
+        let mut finding = Diagnostic::error(codes::PAYLOAD_FIELDS, at, title);
+        let mut hints = Vec::new();
+        for (key, at) in surplus {
+            let open = shape.record.fields.iter().filter(|field| !given.contains_key(&field.key));
+            match near(key, open.map(|field| field.key.as_str())) {
+                Some(meant) => {
+                    hints.push(format!("rename `{key}` to `{meant}`"));
+                    missing.retain(|field| field.key != meant);
+                    finding = finding.also(at, format!("meant as `{meant}`?"));
+                }
+                None => {
+                    hints.push(format!("remove `{key}`"));
+                    finding = finding.also(at, "not in the contract");
+                }
+            }
+        }
+        if !missing.is_empty() {
+            let additions: Vec<String> = missing.iter().map(|field| self.proposed(field)).collect();
+            hints.push(format!("add `{}`", additions.join(", ")));
+        }
+        if let Some(origin) = shape.origin {
+            finding = finding.also(origin, format!("takes {}", fields_of(shape.record)));
+        }
+        self.report(finding.hint(hints.join("; ")));
+    }
+
+    /// A field that can be pasted: from the input where it has one of that name and type.
+    fn proposed(&self, field: &Field) -> String {
+        let same = self.scope.input.as_ref().and_then(|input| input.field(&field.key));
+        match same.filter(|same| same.ty.fits(&field.ty)) {
+            Some(_) => format!("{key}: input.{key}", key = field.key),
+            None => format!("{}: …", field.key),
+        }
+    }
+}
+
+/// What an object must be, and what to call it in messages.
+pub(super) struct Shape<'a> {
+    pub(super) record: &'a Arc<Record>,
+    /// `the payload of `tickets.ReserveTicket``
+    pub(super) what: Option<String>,
+    /// Where the shape is declared.
+    pub(super) origin: Option<Span>,
+}
+
+/// A shape with its fields, whatever it is called.
+fn fields_of(record: &Record) -> String {
+    Record { name: None, fields: record.fields.clone() }.to_string()
+}

@@ -1,0 +1,400 @@
+//! Operators: which operands they take, what comes out, and what narrowing follows.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use rust_decimal::Decimal;
+
+use super::Lowering;
+use super::expressions::{literal, unknown};
+use super::scope::facts;
+use crate::definition::expression::{BinaryOp, Expr, Typed};
+use crate::definition::types::Type;
+use crate::definition::value::Value;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::source::Span;
+use crate::syntax::tree::{self, ExprKind};
+
+/// Where an operation stands: the whole, its operator, and how deep.
+#[derive(Clone, Copy)]
+pub(super) struct Site {
+    pub(super) span: Span,
+    pub(super) sign: Span,
+    pub(super) depth: usize,
+}
+
+impl Lowering<'_> {
+    fn truth(&mut self, written: &tree::Expr, depth: usize) -> Typed {
+        let typed = self.expr(written, Some(&Type::Bool), depth);
+        self.coerce(typed, &Type::Bool)
+    }
+
+    pub(super) fn not(&mut self, inner: &tree::Expr, span: Span, depth: usize) -> Typed {
+        let inner = self.truth(inner, depth);
+        Typed { fallible: inner.fallible, expr: Expr::Not(Box::new(inner.expr)), ty: Type::Bool, span }
+    }
+
+    pub(super) fn negate(&mut self, inner: &tree::Expr, wanted: Option<&Type>, span: Span, depth: usize) -> Typed {
+        if let ExprKind::Int(digits) = &inner.kind {
+            let digits: CompactString = digits.chars().filter(|c| *c != '_').collect();
+            let is_decimal = wanted.is_some_and(|wanted| *wanted.required() == Type::Decimal);
+            if let (false, Ok(value)) = (is_decimal, format!("-{digits}").parse()) {
+                return literal(Value::Int(value), Type::Int, span);
+            }
+        }
+        let inner = self.expr(inner, wanted, depth);
+        match (&inner.ty, &inner.expr) {
+            (_, Expr::Literal(Value::Decimal(value))) => literal(Value::Decimal(-value), Type::Decimal, span),
+            (Type::Int | Type::Duration, _) => {
+                Typed { ty: inner.ty, expr: Expr::Negate(Box::new(inner.expr)), span, fallible: true }
+            }
+            (Type::Decimal, _) => {
+                Typed { ty: inner.ty, expr: Expr::Negate(Box::new(inner.expr)), span, fallible: inner.fallible }
+            }
+            (Type::Unknown, _) => unknown(span),
+            _ => {
+                self.coerce(inner, &Type::Decimal);
+                unknown(span)
+            }
+        }
+    }
+
+    pub(super) fn choose(
+        &mut self,
+        parts: &(tree::Expr, tree::Expr, tree::Expr),
+        wanted: Option<&Type>,
+        span: Span,
+        depth: usize,
+    ) -> Typed {
+        let condition = self.truth(&parts.0, depth);
+        let then = self.knowing(facts(&condition.expr, true), &parts.1, wanted, depth);
+        let otherwise = self.knowing(facts(&condition.expr, false), &parts.2, wanted, depth);
+        let Some(ty) = self.joined(&then, &otherwise, span) else { return unknown(span) };
+        let (then, otherwise) = (self.coerce(then, &ty), self.coerce(otherwise, &ty));
+        let fallible = condition.fallible || then.fallible || otherwise.fallible;
+        Typed { expr: Expr::If(Box::new((condition.expr, then.expr, otherwise.expr))), ty, span, fallible }
+    }
+
+    /// An operand that is only looked at where `paths` are there.
+    fn knowing(&mut self, paths: Vec<CompactString>, written: &tree::Expr, wanted: Option<&Type>, depth: usize) -> Typed {
+        let mark = self.scope.facts_mark();
+        self.scope.assume(paths);
+        let typed = self.expr(written, wanted, depth);
+        self.scope.forget(mark);
+        typed
+    }
+
+    /// The type that both have, or a finding.
+    fn joined(&mut self, left: &Typed, right: &Typed, span: Span) -> Option<Type> {
+        let joined = join(&left.ty, &right.ty);
+        if joined.is_none() {
+            let title = format!("one side is `{}`, the other `{}`", left.ty, right.ty);
+            self.report(
+                Diagnostic::error(codes::TYPE_MISMATCH, span, title)
+                    .also(left.span, format!("`{}`", left.ty))
+                    .also(right.span, format!("`{}`", right.ty))
+                    .hint("both must have one type"),
+            );
+        }
+        joined
+    }
+
+    pub(super) fn list(&mut self, elements: &[tree::Expr], wanted: Option<&Type>, span: Span, depth: usize) -> Typed {
+        let wanted = match wanted.map(Type::required) {
+            Some(Type::List(element)) => Some(element.as_ref()),
+            _ => None,
+        };
+        let mut typed: Vec<Typed> = Vec::with_capacity(elements.len());
+        let mut ty = Type::Unknown;
+        for element in elements {
+            let mut element = self.expr(element, wanted, depth);
+            if let Some(wanted) = wanted {
+                element = self.coerce(element, wanted);
+            } else {
+                let before = Typed { ty, ..unknown(span) };
+                match self.joined(&before, &element, element.span) {
+                    Some(joined) => ty = joined,
+                    None => return unknown(span),
+                }
+            }
+            typed.push(element);
+        }
+        let ty = wanted.cloned().unwrap_or(ty);
+        let fallible = typed.iter().any(|element| element.fallible);
+        let elements = typed.into_iter().map(|element| self.coerce(element, &ty).expr).collect();
+        Typed { expr: Expr::List(elements), ty: Type::List(Arc::new(ty)), span, fallible }
+    }
+
+    pub(super) fn binary(
+        &mut self,
+        op: BinaryOp,
+        operands: &(tree::Expr, tree::Expr),
+        wanted: Option<&Type>,
+        site: Site,
+    ) -> Typed {
+        let Site { span, depth, .. } = site;
+        match op {
+            BinaryOp::And | BinaryOp::Or => {
+                let left = self.truth(&operands.0, depth);
+                let known = facts(&left.expr, op == BinaryOp::And);
+                let right = self.knowing(known, &operands.1, Some(&Type::Bool), depth);
+                let right = self.coerce(right, &Type::Bool);
+                binary(op, (left, right), Type::Bool, span, Fallible::AsOperands)
+            }
+            BinaryOp::Coalesce => self.coalesce(operands, wanted, site),
+            BinaryOp::Equal | BinaryOp::NotEqual => self.equal(op, operands, site),
+            BinaryOp::LessEqual | BinaryOp::GreaterEqual | BinaryOp::Less | BinaryOp::Greater => {
+                let (left, right) = self.pair(operands, None, depth);
+                let Some(ty) = self.operands(op, &left, &right, site) else { return unknown(span) };
+                if !matches!(ty, Type::Int | Type::Decimal | Type::Timestamp | Type::Duration) {
+                    return self.bad_operands(op, &left, &right, site);
+                }
+                let (left, right) = (self.coerce(left, &ty), self.coerce(right, &ty));
+                binary(op, (left, right), Type::Bool, span, Fallible::AsOperands)
+            }
+            BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => self.arithmetic(op, operands, wanted, site),
+            BinaryOp::Divide => self.divide(operands, wanted, site),
+        }
+    }
+
+    /// Both operands; a literal is read as what the other side is.
+    fn pair(&mut self, operands: &(tree::Expr, tree::Expr), wanted: Option<&Type>, depth: usize) -> (Typed, Typed) {
+        if matches!(operands.0.kind, ExprKind::Text(_) | ExprKind::Int(_) | ExprKind::Null) {
+            let right = self.expr(&operands.1, wanted, depth);
+            let left = self.expr(&operands.0, Some(&right.ty), depth);
+            return (left, right);
+        }
+        let left = self.expr(&operands.0, wanted, depth);
+        let right = self.expr(&operands.1, Some(&left.ty), depth);
+        (left, right)
+    }
+
+    fn coalesce(
+        &mut self,
+        operands: &(tree::Expr, tree::Expr),
+        wanted: Option<&Type>,
+        Site { span, sign, depth }: Site,
+    ) -> Typed {
+        let left = self.expr(&operands.0, wanted, depth);
+        let inner = left.ty.required().clone();
+        let right = self.expr(&operands.1, wanted.or(Some(&inner)), depth);
+        if left.ty == Type::Unknown || right.ty == Type::Unknown {
+            return unknown(span);
+        }
+        if !left.ty.is_optional() {
+            self.never_absent(&left, "??", sign);
+            return left;
+        }
+        let there = Typed { ty: inner, ..left.clone() };
+        let Some(ty) = self.joined(&there, &right, span) else { return unknown(span) };
+        let (left, right) = (self.coerce(left, &ty.clone().optional()), self.coerce(right, &ty));
+        binary(BinaryOp::Coalesce, (left, right), ty, span, Fallible::AsOperands)
+    }
+
+    pub(super) fn never_absent(&mut self, typed: &Typed, sign: &str, span: Span) {
+        let shown = match &typed.expr {
+            Expr::Read(read) => format!("`{read}`"),
+            _ => "this value".into(),
+        };
+        let title = format!("{shown} is never absent here, so `{sign}` does nothing");
+        self.report(
+            Diagnostic::error(codes::NEVER_ABSENT, span, title)
+                .also(typed.span, format!("`{}`", typed.ty))
+                .hint(if sign == "??" { "remove `??` and what is behind it" } else { "remove the comparison" }),
+        );
+    }
+
+    fn equal(
+        &mut self,
+        op: BinaryOp,
+        operands: &(tree::Expr, tree::Expr),
+        site: Site,
+    ) -> Typed {
+        let Site { span, sign, depth } = site;
+        let (left, right) = self.pair(operands, None, depth);
+        if left.ty == Type::Unknown || right.ty == Type::Unknown {
+            return Typed { ty: Type::Bool, ..unknown(span) };
+        }
+        let is_null = |typed: &Typed| matches!(typed.expr, Expr::Literal(Value::Null)) && typed.ty.is_optional();
+        let compared_with_null =
+            if is_null(&left) { Some(&right) } else { Some(&left).filter(|_| is_null(&right)) };
+        if let Some(other) = compared_with_null {
+            if !other.ty.is_optional() {
+                self.never_absent(other, symbol(op), sign);
+            }
+            return binary(op, (left, right), Type::Bool, span, Fallible::AsOperands);
+        }
+        let Some(ty) = join(&left.ty, &right.ty) else { return self.bad_operands(op, &left, &right, site) };
+        if matches!(ty.required(), Type::Record(_) | Type::List(_) | Type::Map(_) | Type::Json) {
+            return self.bad_operands(op, &left, &right, site);
+        }
+        binary(op, (left, right), Type::Bool, span, Fallible::AsOperands)
+    }
+
+    /// The common type of two operands that must be there; a finding where one may be absent.
+    fn operands(&mut self, op: BinaryOp, left: &Typed, right: &Typed, site: Site) -> Option<Type> {
+        if left.ty == Type::Unknown || right.ty == Type::Unknown {
+            return None;
+        }
+        let mut all_there = true;
+        for operand in [left, right] {
+            if operand.ty.is_optional() {
+                self.coerce(operand.clone(), operand.ty.required());
+                all_there = false;
+            }
+        }
+        let joined = join(&left.ty, &right.ty);
+        if joined.is_none() && all_there {
+            self.bad_operands(op, left, right, site);
+        }
+        joined.filter(|_| all_there)
+    }
+
+    fn bad_operands(&mut self, op: BinaryOp, left: &Typed, right: &Typed, site: Site) -> Typed {
+        let title = format!("`{}` does not take `{}` and `{}`", symbol(op), left.ty, right.ty);
+        let finding = Diagnostic::error(codes::BAD_OPERANDS, site.sign, title)
+            .also(left.span, format!("`{}`", left.ty))
+            .also(right.span, format!("`{}`", right.ty));
+        let hint = match op {
+            BinaryOp::Add if left.ty == Type::String || right.ty == Type::String => {
+                "texts are joined; make a text of the other side with `text(…)`"
+            }
+            BinaryOp::Equal | BinaryOp::NotEqual => "compare numbers, texts, words, times or truths of one type, field by field",
+            BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual => {
+                "an order have `int`, `decimal`, `timestamp` and `duration`"
+            }
+            _ => "numbers, durations, and timestamps with durations are computed with",
+        };
+        self.report(finding.hint(hint));
+        unknown(site.span)
+    }
+
+    fn arithmetic(
+        &mut self,
+        op: BinaryOp,
+        operands: &(tree::Expr, tree::Expr),
+        wanted: Option<&Type>,
+        site: Site,
+    ) -> Typed {
+        let Site { span, depth, .. } = site;
+        let number = wanted.filter(|wanted| *wanted.required() == Type::Decimal);
+        let mut left = self.expr(&operands.0, number, depth);
+        let mut right = self.expr(&operands.1, number, depth);
+        if left.ty == Type::Unknown || right.ty == Type::Unknown {
+            return unknown(span);
+        }
+        if left.ty.is_optional() || right.ty.is_optional() {
+            for operand in [left, right] {
+                let required = operand.ty.required().clone();
+                self.coerce(operand, &required);
+            }
+            return unknown(span);
+        }
+        let ty = match (op, &left.ty, &right.ty) {
+            (_, Type::Int, Type::Int) => Type::Int,
+            (_, Type::Int | Type::Decimal, Type::Int | Type::Decimal) => Type::Decimal,
+            (BinaryOp::Add, Type::String, Type::String) => Type::String,
+            (BinaryOp::Add | BinaryOp::Subtract, Type::Duration, Type::Duration) => Type::Duration,
+            (BinaryOp::Multiply, Type::Duration, Type::Int) | (BinaryOp::Multiply, Type::Int, Type::Duration) => Type::Duration,
+            (BinaryOp::Add | BinaryOp::Subtract, Type::Timestamp, Type::Duration) => Type::Timestamp,
+            (BinaryOp::Add, Type::Duration, Type::Timestamp) => Type::Timestamp,
+            (BinaryOp::Subtract, Type::Timestamp, Type::Timestamp) => Type::Duration,
+            _ => return self.bad_operands(op, &left, &right, site),
+        };
+        if ty == Type::Decimal {
+            (left, right) = (self.coerce(left, &ty), self.coerce(right, &ty));
+        }
+        let fallible = if ty == Type::String { Fallible::AsOperands } else { Fallible::Always };
+        binary(op, (left, right), ty, span, fallible)
+    }
+
+    /// Only by a literal that is not 0: no division can fail for its divisor.
+    fn divide(
+        &mut self,
+        operands: &(tree::Expr, tree::Expr),
+        wanted: Option<&Type>,
+        site: Site,
+    ) -> Typed {
+        let Site { span, depth, .. } = site;
+        let number = wanted.filter(|wanted| *wanted.required() == Type::Decimal);
+        let left = self.expr(&operands.0, number, depth);
+        let right = self.expr(&operands.1, None, depth);
+        let divisor = match &right.expr {
+            _ if right.ty == Type::Unknown => return unknown(span),
+            Expr::Literal(Value::Int(value)) => Some(Decimal::from(*value)),
+            Expr::Literal(Value::Decimal(value)) => Some(*value),
+            _ => None,
+        };
+        let Some(divisor) = divisor.filter(|divisor| !divisor.is_zero()) else {
+            let title = if divisor.is_some() { "nothing can be divided by 0" } else { "division is by a number only" };
+            self.report(
+                Diagnostic::error(codes::DIVISION, right.span, title)
+                    .why("An expression may not fail for its data: a divisor that is computed could be 0.")
+                    .hint("write a number that is not 0, or have a participant compute it"),
+            );
+            return unknown(span);
+        };
+        let ty = match (&left.ty, &right.ty) {
+            (Type::Unknown, _) => return unknown(span),
+            (Type::Int, Type::Int) => Type::Int,
+            (Type::Duration, Type::Int) => Type::Duration,
+            (Type::Int | Type::Decimal, _) => Type::Decimal,
+            (ty, _) if ty.is_optional() => {
+                let required = ty.required().clone();
+                self.coerce(left, &required);
+                return unknown(span);
+            }
+            _ => return self.bad_operands(BinaryOp::Divide, &left, &right, site),
+        };
+        let (left, right) = if ty == Type::Decimal { (self.coerce(left, &ty), self.coerce(right, &ty)) } else { (left, right) };
+        let fallible = if divisor.abs() >= Decimal::ONE { Fallible::AsOperands } else { Fallible::Always };
+        binary(BinaryOp::Divide, (left, right), ty, span, fallible)
+    }
+}
+
+/// Whether an operation can overflow itself.
+enum Fallible {
+    AsOperands,
+    Always,
+}
+
+fn binary(op: BinaryOp, (left, right): (Typed, Typed), ty: Type, span: Span, fallible: Fallible) -> Typed {
+    let fallible = matches!(fallible, Fallible::Always) || left.fallible || right.fallible;
+    Typed { expr: Expr::Binary(op, Box::new((left.expr, right.expr))), ty, span, fallible }
+}
+
+const fn symbol(op: BinaryOp) -> &'static str {
+    match op {
+        BinaryOp::Coalesce => "??",
+        BinaryOp::Or => "||",
+        BinaryOp::And => "&&",
+        BinaryOp::Equal => "==",
+        BinaryOp::NotEqual => "!=",
+        BinaryOp::LessEqual => "<=",
+        BinaryOp::GreaterEqual => ">=",
+        BinaryOp::Less => "<",
+        BinaryOp::Greater => ">",
+        BinaryOp::Add => "+",
+        BinaryOp::Subtract => "-",
+        BinaryOp::Multiply => "*",
+        BinaryOp::Divide => "/",
+    }
+}
+
+/// The smallest type that both fit; `None` where there is none.
+pub(super) fn join(left: &Type, right: &Type) -> Option<Type> {
+    let (a, b) = (left.required(), right.required());
+    let inner = match (a, b) {
+        (Type::Choice(a), Type::Choice(b)) => {
+            let more = b.iter().filter(|word| !a.contains(word));
+            Type::Choice(a.iter().chain(more).cloned().collect())
+        }
+        (Type::List(a), Type::List(b)) => Type::List(Arc::new(join(a, b)?)),
+        (Type::Unknown, other) | (other, Type::Unknown) => other.clone(),
+        (a, b) if a.fits(b) => b.clone(),
+        (a, b) if b.fits(a) => a.clone(),
+        _ => return None,
+    };
+    let is_optional = left.is_optional() || right.is_optional();
+    Some(if is_optional { inner.optional() } else { inner })
+}

@@ -1,0 +1,148 @@
+//! Names of one saga, and which values are known to be there.
+//!
+//! A saga has one table of names, since nothing shadows. Leaving a block changes what its names mean below (optional
+//! behind a branch, hidden beside a parallel branch); what narrowing knows is a stack with marks. Nothing is
+//! copied, so deep and long sagas cost the same per name.
+
+use std::sync::Arc;
+
+use compact_str::{CompactString, ToCompactString, format_compact};
+use indexmap::IndexMap;
+
+use crate::definition::expression::{BinaryOp, Expr, PathSegment, Read};
+use crate::definition::types::{Record, Type};
+use crate::definition::value::Value;
+use crate::source::Span;
+
+/// What gives a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Step,
+    Let,
+    /// Given by a statement that is not built yet.
+    Skipped,
+}
+
+/// A name that is visible or was.
+pub(super) struct Binding {
+    pub(super) kind: Kind,
+    pub(super) span: Span,
+    pub(super) ty: Type,
+    /// Given by another branch of the `parallel` that is being lowered.
+    pub(super) is_beside: bool,
+    pub(super) is_used: bool,
+}
+
+/// Where expressions stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Place {
+    #[default]
+    Forward,
+    /// `failure` says why.
+    Compensation,
+    /// Constants only.
+    Scenario,
+}
+
+#[derive(Default)]
+pub(super) struct Scope {
+    pub(super) bindings: IndexMap<CompactString, Binding>,
+    /// Every name that the saga gives, wherever it stands.
+    pub(super) everywhere: IndexMap<CompactString, Span>,
+    pub(super) input: Option<Arc<Record>>,
+    pub(super) place: Place,
+    /// Paths that are known to be there, in the order in which that became known.
+    facts: Vec<CompactString>,
+    known: IndexMap<CompactString, u32>,
+}
+
+impl Scope {
+    /// Without names; `input` has this shape.
+    pub(super) fn new(input: Arc<Record>, place: Place) -> Self {
+        Self { input: Some(input), place, ..Self::default() }
+    }
+
+    /// A mark for [`Scope::names_since`].
+    pub(super) fn names_mark(&self) -> usize {
+        self.bindings.len()
+    }
+
+    /// The names given since the mark.
+    pub(super) fn names_since(&mut self, mark: usize) -> impl Iterator<Item = &mut Binding> {
+        self.bindings.values_mut().skip(mark)
+    }
+
+    /// A mark for [`Scope::forget`].
+    pub(super) fn facts_mark(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// From here on these paths are there.
+    pub(super) fn assume(&mut self, paths: impl IntoIterator<Item = CompactString>) {
+        for path in paths {
+            *self.known.entry(path.clone()).or_default() += 1;
+            self.facts.push(path);
+        }
+    }
+
+    /// Forgets what became known since the mark, and returns it.
+    pub(super) fn forget(&mut self, mark: usize) -> Vec<CompactString> {
+        let forgotten = self.facts.split_off(mark.min(self.facts.len()));
+        for path in &forgotten {
+            if let Some(count) = self.known.get_mut(path) {
+                *count -= 1;
+                if *count == 0 {
+                    self.known.swap_remove(path);
+                }
+            }
+        }
+        forgotten
+    }
+
+    /// The type of what is read, narrowed by what is known.
+    pub(super) fn narrowed(&self, read: &Read) -> Type {
+        if read.ty.is_optional() && !self.known.is_empty() && self.known.contains_key(&read.to_compact_string()) {
+            return read.ty.required().clone();
+        }
+        read.ty.clone()
+    }
+}
+
+/// The paths that are there where `condition` is `outcome`.
+pub(super) fn facts(condition: &Expr, outcome: bool) -> Vec<CompactString> {
+    let mut paths = Vec::new();
+    collect(condition, outcome, &mut paths);
+    paths
+}
+
+fn collect(condition: &Expr, outcome: bool, paths: &mut Vec<CompactString>) {
+    match condition {
+        Expr::Not(inner) => collect(inner, !outcome, paths),
+        Expr::Binary(BinaryOp::And, operands) if outcome => {
+            collect(&operands.0, true, paths);
+            collect(&operands.1, true, paths);
+        }
+        Expr::Binary(BinaryOp::Or, operands) if !outcome => {
+            collect(&operands.0, false, paths);
+            collect(&operands.1, false, paths);
+        }
+        Expr::Binary(op, operands) if *op == (if outcome { BinaryOp::NotEqual } else { BinaryOp::Equal }) => {
+            match operands.as_ref() {
+                (Expr::Read(read), Expr::Literal(Value::Null)) | (Expr::Literal(Value::Null), Expr::Read(read)) => {
+                    with_prefixes(read, paths);
+                }
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What is there has everything above it.
+fn with_prefixes(read: &Read, paths: &mut Vec<CompactString>) {
+    for length in 0..=read.path.len() {
+        let path: Vec<PathSegment> = read.path.iter().take(length).cloned().collect();
+        let prefix = Read { root: read.root.clone(), path, ty: Type::Unknown };
+        paths.push(format_compact!("{prefix}"));
+    }
+}

@@ -1,0 +1,76 @@
+//! The names that a saga gives, wherever they stand; and statements that are not built yet.
+
+use super::Lowering;
+use super::scope::Kind;
+use crate::definition::StatementKind;
+use crate::definition::types::Type;
+use crate::syntax::tree;
+
+impl Lowering<'_> {
+    /// Notes every name of the saga, so that one used too early is known from one that is nowhere.
+    pub(super) fn collect_names(&mut self, saga: &tree::Saga) {
+        let mut names = Vec::new();
+        for head in &saga.heads {
+            if let tree::Head::Signal(signal) = head {
+                names.push(&signal.name);
+            }
+        }
+        let signals = names.len();
+        gather_block(&saga.body, &mut names);
+        for name in &names {
+            match self.scope.everywhere.get(&name.text).copied() {
+                Some(first) => self.taken("step or value", name, first),
+                None => drop(self.scope.everywhere.insert(name.text.clone(), name.span)),
+            }
+        }
+        for name in names.into_iter().take(signals) {
+            self.declare(name, Type::Unknown, Kind::Skipped);
+        }
+    }
+
+    /// Refuses a statement that is not built yet; the names that it gives are known below, and silent.
+    pub(super) fn skip(&mut self, word: &str, statement: &tree::Statement) -> Option<StatementKind> {
+        self.not_built_yet(word, statement.span);
+        let mut names = Vec::new();
+        gather(statement, &mut names);
+        for name in names {
+            self.declare(name, Type::Unknown, Kind::Skipped);
+        }
+        None
+    }
+}
+
+fn gather_block<'t>(block: &'t tree::Block, names: &mut Vec<&'t tree::Name>) {
+    block.statements.iter().for_each(|statement| gather(statement, names));
+}
+
+fn gather<'t>(statement: &'t tree::Statement, names: &mut Vec<&'t tree::Name>) {
+    let mut blocks: Vec<&'t tree::Block> = Vec::new();
+    match &statement.kind {
+        tree::StatementKind::Step(step) => names.push(&step.name),
+        tree::StatementKind::Let(written) => names.push(&written.name),
+        tree::StatementKind::Pivot | tree::StatementKind::Sleep(_) | tree::StatementKind::Fail(_) => {}
+        tree::StatementKind::Parallel(block) | tree::StatementKind::Sequence(block) => blocks.push(block),
+        tree::StatementKind::When(when) => {
+            blocks.extend(when.arms.iter().map(|arm| &arm.block));
+            blocks.extend(&when.otherwise);
+        }
+        tree::StatementKind::ForEach(each) => {
+            names.push(&each.element);
+            blocks.push(&each.block);
+        }
+        tree::StatementKind::Repeat(repeat) => {
+            blocks.push(&repeat.block);
+            blocks.extend(&repeat.otherwise);
+        }
+        tree::StatementKind::Try(written) => {
+            blocks.push(&written.block);
+            blocks.extend(written.catches.iter().map(|catch| &catch.block));
+        }
+        tree::StatementKind::Await(wait) => {
+            names.extend(&wait.alias);
+            blocks.extend(&wait.otherwise);
+        }
+    }
+    blocks.into_iter().for_each(|block| gather_block(block, names));
+}
