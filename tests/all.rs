@@ -5,6 +5,7 @@
 mod engine;
 mod fuzz;
 mod definition;
+mod check;
 mod embedded;
 mod syntax;
 mod participant;

@@ -1,1 +1,93 @@
-//! The checks.
+//! The rules that a finished definition keeps: one file for each family. A finding never follows from another, and
+//! none hides another.
+//!
+//! [`check_files`] is the front door: from texts to programs and everything that is to be said about them. Names and
+//! types are `definition::lower`'s rules, since they are what lowering computes; here stand structure, times and
+//! topics. [`outcomes`] says how a saga can end.
+
+mod structure;
+mod times;
+mod topics;
+mod outcomes;
+
+pub use self::outcomes::{Defaults, Return, codes_of, defaults, points_of_no_return};
+
+use crate::definition::lower::lower;
+use crate::definition::{Program, Statement, StatementKind, Step};
+use crate::diagnostic::{Diagnostic, Problems, Severity};
+use crate::source::{FileId, Sources};
+use crate::syntax;
+
+/// What came of checking some files.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// The program of each file, in the order of the files. Where there are errors it may lack parts.
+    pub programs: Vec<(FileId, Program)>,
+    /// All findings of all files, by file and place.
+    pub findings: Vec<Diagnostic>,
+}
+
+impl Checked {
+    /// The program of a file.
+    #[must_use]
+    pub fn program(&self, file: FileId) -> Option<&Program> {
+        self.programs.iter().find(|(id, _)| *id == file).map(|(_, program)| program)
+    }
+
+    /// Whether a definition is refused; warnings refuse nothing.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+}
+
+/// Parses, lowers and checks each file as a program of its own.
+///
+/// Of a file whose tree lacks something (which was reported) nothing more is said: it would follow from that.
+#[must_use]
+pub fn check_files(sources: &Sources) -> Checked {
+    let mut checked = Checked::default();
+    let mut problems = Problems::default();
+    for (id, source) in sources.iter() {
+        let (tree, found) = syntax::parse(id, source);
+        problems.extend(found);
+        if tree.incomplete {
+            checked.programs.push((id, Program::default()));
+            continue;
+        }
+        let (program, found) = lower(&[(id, tree)]);
+        problems.extend(found);
+        problems.extend(check(&program));
+        checked.programs.push((id, program));
+    }
+    checked.findings = problems.sorted();
+    checked
+}
+
+/// The rules of structure, times and topics.
+#[must_use]
+pub fn check(program: &Program) -> Problems {
+    let mut problems = Problems::default();
+    topics::check(program, &mut problems);
+    for saga in program.sagas.values() {
+        structure::check(saga, &mut problems);
+        times::check(saga, &mut problems);
+    }
+    problems
+}
+
+/// Calls `visit` with each step, in the order of the text.
+fn each_step<'s>(statements: &'s [Statement], visit: &mut dyn FnMut(&'s Step)) {
+    for statement in statements {
+        match &statement.kind {
+            StatementKind::Step(step) => visit(step),
+            StatementKind::Parallel(inner) | StatementKind::Sequence(inner) => each_step(inner, visit),
+            StatementKind::When { arms, otherwise } => {
+                arms.iter().for_each(|(_, block)| each_step(block, visit));
+                each_step(otherwise, visit);
+            }
+            StatementKind::Pivot | StatementKind::Sleep(_) | StatementKind::Let { .. } | StatementKind::Fail { .. } => {
+            }
+        }
+    }
+}

@@ -28,8 +28,7 @@ pub const MAX_DURATION: Duration = Duration::from_hours(100 * 365 * 24 + 25 * 24
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `retry` of steps where nothing is said: over a restart of one service, not over an outage.
-pub const DEFAULT_RETRY: Retry =
-    Retry { times: 3, from: Duration::from_millis(200), to: Duration::from_secs(5) };
+pub const DEFAULT_RETRY: Retry = Retry { times: 3, from: Duration::from_millis(200), to: Duration::from_secs(5) };
 
 /// `retry` of compensations where nothing is said: they must succeed, so they are repeated for an hour and a half
 /// before a person is asked.

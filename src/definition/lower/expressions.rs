@@ -84,7 +84,9 @@ impl Lowering<'_> {
             ExprKind::List(elements) => self.list(elements, wanted, span, depth),
             ExprKind::Not(inner) => self.not(inner, span, depth),
             ExprKind::Negate(inner) => self.negate(inner, wanted, span, depth),
-            ExprKind::Binary(op, sign, operands) => self.binary(*op, operands, wanted, Site { span, sign: *sign, depth }),
+            ExprKind::Binary(op, sign, operands) => {
+                self.binary(*op, operands, wanted, Site { span, sign: *sign, depth })
+            }
             ExprKind::If(parts) => self.choose(parts, wanted, span, depth),
         }
     }
@@ -95,7 +97,11 @@ impl Lowering<'_> {
                 if let Some(word) = words.iter().find(|word| *word == text) {
                     return literal(Value::String(word.clone()), Type::Choice(words.clone()), span);
                 }
-                let finding = Diagnostic::error(codes::UNKNOWN_WORD_OF_CHOICE, span, format!("\"{text}\" is not one of the words"));
+                let finding = Diagnostic::error(
+                    codes::UNKNOWN_WORD_OF_CHOICE,
+                    span,
+                    format!("\"{text}\" is not one of the words"),
+                );
                 let words = words.iter().map(CompactString::as_str);
                 self.report(match near(text, words.clone()) {
                     Some(meant) => finding.hint(format!("did you mean \"{meant}\"?")),
@@ -312,9 +318,13 @@ impl Lowering<'_> {
             Type::Unknown => None,
             other => {
                 let hint = match other {
-                    Type::List(_) => format!("a field of each element is `[*].{}`, of the first `[0].{}`", key.text, key.text),
+                    Type::List(_) => {
+                        format!("a field of each element is `[*].{}`, of the first `[0].{}`", key.text, key.text)
+                    }
                     Type::Map(_) => format!("write `[\"{}\"]`", key.text),
-                    Type::Json => "`json` is passed on and not looked into: give it a type with the fields that you need".into(),
+                    Type::Json => {
+                        "`json` is passed on and not looked into: give it a type with the fields that you need".into()
+                    }
                     _ => "use the value itself".into(),
                 };
                 let title = format!("{what} is `{other}`, which has no fields");
@@ -325,7 +335,8 @@ impl Lowering<'_> {
     }
 
     fn unknown_field(&mut self, of_what: &str, key: &tree::Name, fields: &[&str]) {
-        let finding = Diagnostic::error(codes::UNKNOWN_FIELD, key.span, format!("{of_what} has no field `{}`", key.text));
+        let finding =
+            Diagnostic::error(codes::UNKNOWN_FIELD, key.span, format!("{of_what} has no field `{}`", key.text));
         self.report(match near(&key.text, fields.iter().copied()) {
             Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
             None if fields.is_empty() => finding.hint("it has no fields at all"),
@@ -366,7 +377,9 @@ impl Lowering<'_> {
 
     /// `xs[*].key`
     fn project(&mut self, list: Typed, key: &tree::Name, span: Span) -> Typed {
-        let Typed { expr: Expr::Every(inner, mut path, element), ty, fallible, .. } = list else { return unknown(span) };
+        let Typed { expr: Expr::Every(inner, mut path, element), ty, fallible, .. } = list else {
+            return unknown(span);
+        };
         let place = tree::Expr { kind: ExprKind::Null, span };
         let Some(field) = self.field_type(&element, key, &place) else { return unknown(span) };
         let field = if element.is_optional() { field.optional() } else { field };
@@ -436,9 +449,9 @@ impl Lowering<'_> {
                 format!("{shown} may be absent, and `{wanted}` is wanted here"),
             );
             return self.report(match &typed.expr {
-                Expr::Read(_) => finding
-                    .here(format!("`{}`", typed.ty))
-                    .hint(format!("say what to take then, `{name} ?? …`, or ask before, `when {name} != null {{ … }}`")),
+                Expr::Read(_) => finding.here(format!("`{}`", typed.ty)).hint(format!(
+                    "say what to take then, `{name} ?? …`, or ask before, `when {name} != null {{ … }}`"
+                )),
                 Expr::Literal(_) => finding.hint("write a value, or make the place optional with `?`"),
                 _ => finding.here(format!("`{}`", typed.ty)).hint("say what to take then, with `?? …` behind it"),
             });

@@ -121,8 +121,7 @@ impl Lowering<'_> {
             },
             Function::Contains => {
                 let part = rest.first_mut().ok_or(Refusal::Reported)?;
-                let is_scalar =
-                    |ty: &Type| !matches!(ty, Type::Record(_) | Type::List(_) | Type::Map(_) | Type::Json);
+                let is_scalar = |ty: &Type| !matches!(ty, Type::Record(_) | Type::List(_) | Type::Map(_) | Type::Json);
                 let fits = match element {
                     Some(element) => is_scalar(element.required()) && join(&element, &part.ty).is_some(),
                     None => first.ty == Type::String && part.ty == Type::String,
@@ -147,7 +146,11 @@ impl Lowering<'_> {
                 }
             }
             Function::Length => {
-                if first.ty == Type::String { Ok(Type::Int) } else { Err(Refusal::Wants("a `string`")) }
+                if first.ty == Type::String {
+                    Ok(Type::Int)
+                } else {
+                    Err(Refusal::Wants("a `string`"))
+                }
             }
             Function::Text => match first.ty {
                 Type::Int | Type::Decimal | Type::Bool | Type::Timestamp | Type::Duration | Type::Choice(_) => {

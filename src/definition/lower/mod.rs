@@ -20,6 +20,8 @@ mod skipped;
 mod scenarios;
 mod unused;
 
+pub(crate) use self::sagas::ends_in_fail;
+
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -107,8 +109,9 @@ impl Lowering<'_> {
     fn not_built_yet(&mut self, word: &str, span: Span) {
         self.skipped_any = true;
         self.report(
-            Diagnostic::error(codes::NOT_BUILT_YET, span, format!("`{word}` is not built yet"))
-                .why("It belongs to the language, and this version of saga cannot run it; nothing inside it was checked."),
+            Diagnostic::error(codes::NOT_BUILT_YET, span, format!("`{word}` is not built yet")).why(
+                "It belongs to the language, and this version of saga cannot run it; nothing inside it was checked.",
+            ),
         );
     }
 

@@ -63,16 +63,10 @@ impl Lowering<'_> {
         }
     }
 
-    fn object_of(
-        &mut self,
-        fields: &[(tree::Name, tree::Expr)],
-        shape: &Shape<'_>,
-        span: Span,
-        depth: usize,
-    ) -> Typed {
+    fn object_of(&mut self, fields: &[(tree::Name, tree::Expr)], shape: &Shape<'_>, span: Span, depth: usize) -> Typed {
         let record = shape.record;
-        let mut given =
-            self.given(fields, depth, |key| record.field(key).map_or(Some(Type::Unknown), |field| Some(field.ty.clone())));
+        let mut given = self
+            .given(fields, depth, |key| record.field(key).map_or(Some(Type::Unknown), |field| Some(field.ty.clone())));
         self.compare(&given, shape, span);
         let mut fallible = false;
         let mut lowered = Vec::with_capacity(given.len());
@@ -120,8 +114,11 @@ impl Lowering<'_> {
             .iter()
             .filter(|field| !field.ty.is_optional() && field.ty != Type::Unknown && !given.contains_key(&field.key))
             .collect();
-        let surplus: Vec<(&CompactString, Span)> =
-            given.iter().filter(|(key, _)| shape.record.field(key).is_none()).map(|(key, (at, _))| (key, *at)).collect();
+        let surplus: Vec<(&CompactString, Span)> = given
+            .iter()
+            .filter(|(key, _)| shape.record.field(key).is_none())
+            .map(|(key, (at, _))| (key, *at))
+            .collect();
         if missing.is_empty() && surplus.is_empty() {
             return;
         }

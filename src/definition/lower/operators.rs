@@ -76,7 +76,13 @@ impl Lowering<'_> {
     }
 
     /// An operand that is only looked at where `paths` are there.
-    fn knowing(&mut self, paths: Vec<CompactString>, written: &tree::Expr, wanted: Option<&Type>, depth: usize) -> Typed {
+    fn knowing(
+        &mut self,
+        paths: Vec<CompactString>,
+        written: &tree::Expr,
+        wanted: Option<&Type>,
+        depth: usize,
+    ) -> Typed {
         let mark = self.scope.facts_mark();
         self.scope.assume(paths);
         let typed = self.expr(written, wanted, depth);
@@ -204,20 +210,14 @@ impl Lowering<'_> {
         );
     }
 
-    fn equal(
-        &mut self,
-        op: BinaryOp,
-        operands: &(tree::Expr, tree::Expr),
-        site: Site,
-    ) -> Typed {
+    fn equal(&mut self, op: BinaryOp, operands: &(tree::Expr, tree::Expr), site: Site) -> Typed {
         let Site { span, sign, depth } = site;
         let (left, right) = self.pair(operands, None, depth);
         if left.ty == Type::Unknown || right.ty == Type::Unknown {
             return Typed { ty: Type::Bool, ..unknown(span) };
         }
         let is_null = |typed: &Typed| matches!(typed.expr, Expr::Literal(Value::Null)) && typed.ty.is_optional();
-        let compared_with_null =
-            if is_null(&left) { Some(&right) } else { Some(&left).filter(|_| is_null(&right)) };
+        let compared_with_null = if is_null(&left) { Some(&right) } else { Some(&left).filter(|_| is_null(&right)) };
         if let Some(other) = compared_with_null {
             if !other.ty.is_optional() {
                 self.never_absent(other, symbol(op), sign);
@@ -259,7 +259,9 @@ impl Lowering<'_> {
             BinaryOp::Add if left.ty == Type::String || right.ty == Type::String => {
                 "texts are joined; make a text of the other side with `text(…)`"
             }
-            BinaryOp::Equal | BinaryOp::NotEqual => "compare numbers, texts, words, times or truths of one type, field by field",
+            BinaryOp::Equal | BinaryOp::NotEqual => {
+                "compare numbers, texts, words, times or truths of one type, field by field"
+            }
             BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual => {
                 "an order have `int`, `decimal`, `timestamp` and `duration`"
             }
@@ -295,7 +297,9 @@ impl Lowering<'_> {
             (_, Type::Int | Type::Decimal, Type::Int | Type::Decimal) => Type::Decimal,
             (BinaryOp::Add, Type::String, Type::String) => Type::String,
             (BinaryOp::Add | BinaryOp::Subtract, Type::Duration, Type::Duration) => Type::Duration,
-            (BinaryOp::Multiply, Type::Duration, Type::Int) | (BinaryOp::Multiply, Type::Int, Type::Duration) => Type::Duration,
+            (BinaryOp::Multiply, Type::Duration, Type::Int) | (BinaryOp::Multiply, Type::Int, Type::Duration) => {
+                Type::Duration
+            }
             (BinaryOp::Add | BinaryOp::Subtract, Type::Timestamp, Type::Duration) => Type::Timestamp,
             (BinaryOp::Add, Type::Duration, Type::Timestamp) => Type::Timestamp,
             (BinaryOp::Subtract, Type::Timestamp, Type::Timestamp) => Type::Duration,
@@ -309,12 +313,7 @@ impl Lowering<'_> {
     }
 
     /// Only by a literal that is not 0: no division can fail for its divisor.
-    fn divide(
-        &mut self,
-        operands: &(tree::Expr, tree::Expr),
-        wanted: Option<&Type>,
-        site: Site,
-    ) -> Typed {
+    fn divide(&mut self, operands: &(tree::Expr, tree::Expr), wanted: Option<&Type>, site: Site) -> Typed {
         let Site { span, depth, .. } = site;
         let number = wanted.filter(|wanted| *wanted.required() == Type::Decimal);
         let left = self.expr(&operands.0, number, depth);
@@ -346,7 +345,8 @@ impl Lowering<'_> {
             }
             _ => return self.bad_operands(BinaryOp::Divide, &left, &right, site),
         };
-        let (left, right) = if ty == Type::Decimal { (self.coerce(left, &ty), self.coerce(right, &ty)) } else { (left, right) };
+        let (left, right) =
+            if ty == Type::Decimal { (self.coerce(left, &ty), self.coerce(right, &ty)) } else { (left, right) };
         let fallible = if divisor.abs() >= Decimal::ONE { Fallible::AsOperands } else { Fallible::Always };
         binary(BinaryOp::Divide, (left, right), ty, span, fallible)
     }

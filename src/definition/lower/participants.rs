@@ -157,9 +157,13 @@ impl<'t> Lowering<'t> {
             return true;
         }
         self.report(
-            Diagnostic::error(codes::ENGINE_CODE, code.span, format!("the code \"{}\" is the engine's own", code.value))
-                .why("It says what the engine found out; given by anybody else it could not be told apart.")
-                .hint(format!("choose another word, such as \"{}_at_the_service\"", code.value)),
+            Diagnostic::error(
+                codes::ENGINE_CODE,
+                code.span,
+                format!("the code \"{}\" is the engine's own", code.value),
+            )
+            .why("It says what the engine found out; given by anybody else it could not be told apart.")
+            .hint(format!("choose another word, such as \"{}_at_the_service\"", code.value)),
         );
         false
     }

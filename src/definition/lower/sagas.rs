@@ -118,7 +118,8 @@ impl<'t> Lowering<'t> {
             }
             tree::StatementKind::Fail(fail) => {
                 self.may_be_given(&fail.code);
-                let message = fail.message.as_ref().map(|message| self.expression_of(message, &Type::String.optional()));
+                let message =
+                    fail.message.as_ref().map(|message| self.expression_of(message, &Type::String.optional()));
                 Some(StatementKind::Fail { code: fail.code.value.as_str().into(), message })
             }
             tree::StatementKind::ForEach(_) => self.skip("for each", statement),

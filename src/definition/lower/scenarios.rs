@@ -16,8 +16,8 @@ use crate::definition::json::{int_literal, least};
 use crate::definition::types::{Record, Type};
 use crate::definition::value::{Value, to_json};
 use crate::definition::{
-    Answer, Called, Compensation, ENGINE_CODES, Expect, ExpectKind, Happening, HappeningKind, Saga, Scenario, Statement,
-    StatementKind, Step,
+    Answer, Called, Compensation, ENGINE_CODES, Expect, ExpectKind, Happening, HappeningKind, Saga, Scenario,
+    Statement, StatementKind, Step,
 };
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
@@ -72,7 +72,8 @@ impl Lowering<'_> {
     }
 
     fn given_input(&mut self, item: &tree::Scenario, saga: &Saga) -> Option<Box<str>> {
-        let shape = Shape { record: &saga.input, what: Some(format!("the input of `{}`", saga.name)), origin: Some(saga.span) };
+        let shape =
+            Shape { record: &saga.input, what: Some(format!("the input of `{}`", saga.name)), origin: Some(saga.span) };
         if item.given.is_none() && saga.input.fields.iter().all(|field| field.ty.is_optional()) {
             return None;
         }
@@ -97,7 +98,9 @@ impl Lowering<'_> {
                 let count = times.as_ref().and_then(|times| {
                     let count = int_literal(&times.text).and_then(|count| u32::try_from(count).ok());
                     match count {
-                        Some(0) => self.senseless(times.span, "0 times is never", "remove the clause, or write at least 1"),
+                        Some(0) => {
+                            self.senseless(times.span, "0 times is never", "remove the clause, or write at least 1")
+                        }
                         Some(_) => {}
                         None => self.out_of_range(times, "a count", &u32::MAX.to_string()),
                     }
@@ -147,9 +150,7 @@ impl Lowering<'_> {
         };
         if !is_called {
             let hint = if written.undo { "remove this" } else { "its compensation is `undo …`" };
-            self.report(
-                Diagnostic::error(codes::NEVER_HAPPENS, span, title).also(step.span, "the step").hint(hint),
-            );
+            self.report(Diagnostic::error(codes::NEVER_HAPPENS, span, title).also(step.span, "the step").hint(hint));
             return None;
         }
         Some((called, Some(Arc::clone(step))))
@@ -185,7 +186,10 @@ impl Lowering<'_> {
                         );
                         let finding = finding.also(invocation.command.span, "declared here");
                         self.report(if fails.is_empty() {
-                            finding.hint(format!("it declares no codes: add `fails \"{}\"` to it, or let it `times out`", code.value))
+                            finding.hint(format!(
+                                "it declares no codes: add `fails \"{}\"` to it, or let it `times out`",
+                                code.value
+                            ))
                         } else {
                             finding.hint(format!("its codes are {}", listed(fails.iter().map(CompactString::as_str))))
                         });
@@ -195,10 +199,15 @@ impl Lowering<'_> {
                 Some(Answer::Fails(Some(code.value.as_str().into())))
             }
             tree::Answer::Replies(reply) => {
-                let Some(invocation) = invocation else { return Some(Answer::Replies(least(&Type::Record(Arc::default()), "").into())) };
+                let Some(invocation) = invocation else {
+                    return Some(Answer::Replies(least(&Type::Record(Arc::default()), "").into()));
+                };
                 let what = format!("the reply of `{}.{}`", invocation.participant.name, invocation.command.name);
-                let shape =
-                    Shape { record: &invocation.command.reply, what: Some(what), origin: Some(invocation.command.span) };
+                let shape = Shape {
+                    record: &invocation.command.reply,
+                    what: Some(what),
+                    origin: Some(invocation.command.span),
+                };
                 let input = self.scope.input.take();
                 let reply = self.payload(Some(reply), &shape, span);
                 self.scope.input = input;
@@ -210,7 +219,9 @@ impl Lowering<'_> {
     fn expect(&mut self, written: &tree::Expect, saga: &Saga, known: &Known) -> Option<Expect> {
         let kind = match &written.kind {
             tree::ExpectKind::Completed(None) => ExpectKind::Completed(None),
-            tree::ExpectKind::Completed(Some(output)) => ExpectKind::Completed(Some(self.part_of_output(output, saga)?)),
+            tree::ExpectKind::Completed(Some(output)) => {
+                ExpectKind::Completed(Some(self.part_of_output(output, saga)?))
+            }
             tree::ExpectKind::Compensated(None) => ExpectKind::Compensated(None),
             tree::ExpectKind::Compensated(Some(code)) => {
                 if !known.is_partial && !known.codes.contains(code.value.as_str()) {
@@ -228,7 +239,8 @@ impl Lowering<'_> {
             tree::ExpectKind::Stuck(called) => ExpectKind::Stuck(self.called(called, known)?.0),
             tree::ExpectKind::Calls(calls) => {
                 let calls: Vec<Option<(Called, _)>> = calls.iter().map(|called| self.called(called, known)).collect();
-                let calls: Option<Vec<Called>> = calls.into_iter().map(|called| called.map(|(called, _)| called)).collect();
+                let calls: Option<Vec<Called>> =
+                    calls.into_iter().map(|called| called.map(|(called, _)| called)).collect();
                 ExpectKind::Calls(calls?)
             }
         };
@@ -248,7 +260,8 @@ impl Lowering<'_> {
             return None;
         }
         self.nodes = 0;
-        let given = self.given(fields, 1, |key| Some(record.field(key).map_or(Type::Unknown, |field| field.ty.clone())));
+        let given =
+            self.given(fields, 1, |key| Some(record.field(key).map_or(Type::Unknown, |field| field.ty.clone())));
         let mut parts = Vec::with_capacity(given.len());
         for (key, (at, typed)) in given {
             if record.field(&key).is_none() {

@@ -140,7 +140,8 @@ impl Lowering<'_> {
             return None;
         }
         let title = format!("participant `{}` has no command `{}`", participant.name, name.text);
-        let finding = Diagnostic::error(codes::UNKNOWN_COMMAND, name.span, title).also(participant.span, "declared here");
+        let finding =
+            Diagnostic::error(codes::UNKNOWN_COMMAND, name.span, title).also(participant.span, "declared here");
         let known = participant.commands.keys().chain(participant.messages.keys());
         let known: Vec<&str> = known.map(compact_str::CompactString::as_str).collect();
         let meant = near(&name.text, known.iter().copied());
@@ -205,7 +206,11 @@ impl Lowering<'_> {
         let times = int_literal(&written.times.text).and_then(|times| u32::try_from(times).ok());
         let times = match times.filter(|times| *times <= MAX_RETRIES) {
             Some(0) => {
-                self.senseless(written.times.span, "0 repetitions are no `retry`", "remove the clause, or repeat at least once");
+                self.senseless(
+                    written.times.span,
+                    "0 repetitions are no `retry`",
+                    "remove the clause, or repeat at least once",
+                );
                 base.times
             }
             Some(times) => times,

@@ -162,7 +162,8 @@ impl<'t> Lowering<'t> {
         };
         let size = Size { depth: inner.depth + 1, fields: inner.fields };
         if size.depth > MAX_DEPTH || size.fields > MAX_TYPE_FIELDS {
-            let title = format!("written out, this type is deeper than {MAX_DEPTH} or larger than {MAX_TYPE_FIELDS} fields");
+            let title =
+                format!("written out, this type is deeper than {MAX_DEPTH} or larger than {MAX_TYPE_FIELDS} fields");
             self.too_large(written.span, title);
             return (Type::Unknown, Size::default());
         }

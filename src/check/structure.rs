@@ -1,0 +1,268 @@
+//! The structure of a saga: the point of no return, what must be taken back before it, what must succeed behind it.
+//!
+//! One walk in the order of the text carries whether the point of no return is passed. Where two branches of a
+//! `when` disagree, that is the finding, and what is below is judged as behind it, so that nothing follows from it.
+
+use crate::definition::{Compensation, Saga, Statement, StatementKind, Step};
+use crate::diagnostic::{Diagnostic, Problems, codes};
+use crate::source::Span;
+
+pub(super) fn check(saga: &Saga, problems: &mut Problems) {
+    let has_pivot = has_pivot(&saga.body);
+    let mut walk = Walk { problems, has_pivot };
+    walk.sequence(&saga.body, None, Place::OwnSequence);
+}
+
+/// Whether a point of no return may stand here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the saga's own sequence, or in a branch of a `when` there.
+    OwnSequence,
+    Elsewhere,
+}
+
+struct Walk<'p> {
+    problems: &'p mut Problems,
+    has_pivot: bool,
+}
+
+/// Where the point of no return was passed, if it was.
+type Passed = Option<Span>;
+
+impl Walk<'_> {
+    fn sequence(&mut self, statements: &[Statement], mut passed: Passed, place: Place) -> Passed {
+        let mut fails: Option<Span> = None;
+        for statement in statements {
+            if let Some(fail) = fails.take() {
+                self.problems.push(
+                    Diagnostic::warning(codes::NEVER_REACHED, statement.span, "this is never reached")
+                        .also(fail, "the saga fails here")
+                        .hint("remove it, or move it above"),
+                );
+            }
+            passed = self.statement(statement, passed, place);
+            if crate::definition::lower::ends_in_fail(std::slice::from_ref(statement)) {
+                fails = Some(statement.span);
+            }
+        }
+        passed
+    }
+
+    fn statement(&mut self, statement: &Statement, passed: Passed, place: Place) -> Passed {
+        match &statement.kind {
+            StatementKind::Step(step) => self.step(step, statement.span, passed, place),
+            StatementKind::Pivot => self.pivot(statement.span, passed, place),
+            StatementKind::Parallel(branches) => {
+                for branch in branches {
+                    self.statement(branch, passed, Place::Elsewhere);
+                }
+                passed
+            }
+            StatementKind::Sequence(inner) => {
+                self.sequence(inner, passed, Place::Elsewhere);
+                passed
+            }
+            StatementKind::When { arms, otherwise } => {
+                let blocks = arms.iter().map(|(condition, block)| (block.as_slice(), condition.span));
+                let blocks = blocks.chain([(otherwise.as_slice(), statement.span)]);
+                self.branches(blocks, statement.span, passed, place)
+            }
+            StatementKind::Fail { code, .. } => {
+                if let Some(pivot) = passed {
+                    self.problems.push(
+                        Diagnostic::error(
+                            codes::FAIL_BEHIND_PIVOT,
+                            statement.span,
+                            format!("`fail \"{code}\"` behind the point of no return"),
+                        )
+                        .also(pivot, "the point of no return")
+                        .why("Behind it nothing is undone any more: the saga must reach its end.")
+                        .hint("decide this above the point of no return"),
+                    );
+                }
+                passed
+            }
+            StatementKind::Sleep(_) | StatementKind::Let { .. } => passed,
+        }
+    }
+
+    /// One branch has passed a point of no return: all that go on must have.
+    fn branches<'b>(
+        &mut self,
+        blocks: impl Iterator<Item = (&'b [Statement], Span)>,
+        when: Span,
+        passed: Passed,
+        place: Place,
+    ) -> Passed {
+        let mut pivot: Passed = None;
+        let mut without: Option<Span> = None;
+        for (block, at) in blocks {
+            let ends = crate::definition::lower::ends_in_fail(block);
+            let after = self.sequence(block, passed, place);
+            if after != passed {
+                pivot = pivot.or(after);
+            } else if !ends {
+                without = without.or(Some(block.last().map_or(at, |last| last.span)));
+            }
+        }
+        if let (Some(pivot), Some(without), None) = (pivot, without, passed) {
+            let at = if without == when {
+                "a branch without one: none of the conditions holds"
+            } else {
+                "a branch without one"
+            };
+            self.problems.push(
+                Diagnostic::error(codes::PIVOT_ON_ONE_BRANCH, pivot, "only some branches pass a point of no return")
+                    .also(without, at)
+                    .why("Below, nobody could say whether a failure still takes everything back.")
+                    .hint("write `pivot` at the end of each other branch too, `otherwise` included, or one behind the `when`"),
+            );
+        }
+        pivot.or(passed)
+    }
+
+    fn pivot(&mut self, span: Span, passed: Passed, place: Place) -> Passed {
+        if place == Place::Elsewhere {
+            self.problems.push(
+                Diagnostic::error(codes::PIVOT_MISPLACED, span, "a point of no return cannot stand here")
+                    .why(
+                        "It parts the whole saga into before and behind, so it stands in the saga's own sequence, or in \
+                         the branches of a `when` there.",
+                    )
+                    .hint("write `pivot` behind this block"),
+            );
+            return passed;
+        }
+        if let Some(first) = passed {
+            self.problems.push(
+                Diagnostic::error(codes::PIVOT_TWICE, span, "this is a second point of no return")
+                    .also(first, "the first one")
+                    .hint("keep the one behind which nothing may be undone"),
+            );
+        }
+        passed.or(Some(span))
+    }
+
+    fn step(&mut self, step: &Step, span: Span, passed: Passed, place: Place) -> Passed {
+        self.undo_can_fail(step);
+        if step.pivot {
+            self.pivot_step(step);
+            return self.pivot(step.span, passed, place);
+        }
+        match passed {
+            None => self.before(step, span),
+            Some(pivot) => self.behind(step, pivot),
+        }
+        passed
+    }
+
+    fn pivot_step(&mut self, step: &Step) {
+        if let Compensation::Call(undo) = &step.compensation {
+            self.problems.push(
+                Diagnostic::error(
+                    codes::PIVOT_COMPENSATED,
+                    undo.span,
+                    format!("`{}` is the point of no return, and is never taken back", step.name),
+                )
+                .also(step.span, "the pivot step")
+                .hint("remove `compensate`, or remove `pivot` here and write it where nothing may be undone any more"),
+            );
+        }
+        if matches!(step.compensation, Compensation::Nothing) {
+            self.problems.push(
+                Diagnostic::error(
+                    codes::PIVOT_COMPENSATED,
+                    step.span,
+                    format!("`{}` is the point of no return, and is never taken back", step.name),
+                )
+                .hint("remove `compensate nothing`"),
+            );
+        }
+    }
+
+    fn before(&mut self, step: &Step, span: Span) {
+        if !matches!(step.compensation, Compensation::Unsaid) || step.action.is_none() {
+            return;
+        }
+        let finding = Diagnostic::error(
+            codes::COMPENSATION_UNSAID,
+            step.span,
+            format!("`{}` does not say how it is taken back", step.name),
+        );
+        let whole = if self.has_pivot { "before the point of no return" } else { "without a point of no return" };
+        let why = format!(
+            "{} steps {whole} may have to be undone when a later one fails.",
+            if self.has_pivot { "All" } else { "In a saga, all" }
+        );
+        let undo = step.action.as_ref().map(|action| action.participant.name.as_str()).unwrap_or_default();
+        let hint =
+            format!("add `compensate {undo}.… {{ … }}`, or `compensate nothing` if there is nothing to take back");
+        self.problems.push(finding.also(span, "").why(why).hint(hint));
+    }
+
+    fn behind(&mut self, step: &Step, pivot: Span) {
+        match &step.compensation {
+            Compensation::Unsaid => {}
+            compensation => {
+                let at = if let Compensation::Call(undo) = compensation { undo.span } else { step.span };
+                self.problems.push(
+                    Diagnostic::error(
+                        codes::COMPENSATED_BEHIND_PIVOT,
+                        at,
+                        format!("`{}` stands behind the point of no return, and is never taken back", step.name),
+                    )
+                    .also(pivot, "the point of no return")
+                    .hint("remove `compensate`: the step is repeated until it succeeds"),
+                );
+            }
+        }
+        let Some(action) = &step.action else { return };
+        if action.command.fails.is_empty() {
+            return;
+        }
+        let codes_of = action.command.fails.iter().map(|code| format!("\"{code}\"")).collect::<Vec<_>>().join(", ");
+        self.problems.push(
+            Diagnostic::error(
+                codes::CODE_ESCAPES,
+                step.span,
+                format!("`{}` may refuse with {codes_of} behind the point of no return", step.name),
+            )
+            .also(action.command.span, "its command may refuse")
+            .also(pivot, "the point of no return")
+            .why("Behind it nothing is undone any more: what stands there must succeed in the end.")
+            .hint(
+                "move the step above the point of no return, or let the participant answer `retry` instead of refusing",
+            ),
+        );
+    }
+
+    fn undo_can_fail(&mut self, step: &Step) {
+        let Compensation::Call(undo) = &step.compensation else { return };
+        if undo.command.fails.is_empty() {
+            return;
+        }
+        self.problems.push(
+            Diagnostic::error(
+                codes::COMPENSATION_CAN_FAIL,
+                undo.span,
+                format!("`{}.{}` may refuse, and a compensation must not", undo.participant.name, undo.command.name),
+            )
+            .also(undo.command.span, "it declares `fails`")
+            .why("A compensation that is refused leaves the saga neither done nor undone: it is stuck until a person decides.")
+            .hint("take it back with a command that cannot refuse: one that succeeds where there is nothing to take back"),
+        );
+    }
+}
+
+/// Whether a point of no return stands anywhere.
+fn has_pivot(statements: &[Statement]) -> bool {
+    statements.iter().any(|statement| match &statement.kind {
+        StatementKind::Pivot => true,
+        StatementKind::Step(step) => step.pivot,
+        StatementKind::Parallel(inner) | StatementKind::Sequence(inner) => has_pivot(inner),
+        StatementKind::When { arms, otherwise } => {
+            has_pivot(otherwise) || arms.iter().any(|(_, block)| has_pivot(block))
+        }
+        StatementKind::Sleep(_) | StatementKind::Let { .. } | StatementKind::Fail { .. } => false,
+    })
+}

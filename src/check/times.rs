@@ -1,0 +1,128 @@
+//! Times that contradict each other: what can be told from literals alone.
+
+use std::time::Duration;
+
+use crate::definition::expression::{Expr, Typed};
+use crate::definition::value::Value;
+use crate::definition::{Compensation, Invocation, Saga, Sleep, Statement, StatementKind};
+use crate::diagnostic::{Diagnostic, Problems, codes};
+use crate::source::Span;
+
+pub(super) fn check(saga: &Saga, problems: &mut Problems) {
+    super::each_step(&saga.body, &mut |step| {
+        step.action.iter().for_each(|action| within(action, &step.name, problems));
+        if let Compensation::Call(undo) = &step.compensation {
+            within(undo, &step.name, problems);
+        }
+    });
+    let Some(deadline) = saga.deadline else { return };
+    let (least, longest) = least_sleep(&saga.body);
+    if let Some(longest) = longest.filter(|_| least >= deadline) {
+        problems.push(
+            Diagnostic::error(
+                codes::DEADLINE_TOO_SHORT,
+                longest,
+                format!(
+                    "this saga sleeps for {} before its point of no return, and its deadline is {}",
+                    shown(least),
+                    shown(deadline)
+                ),
+            )
+            .here("the longest sleep")
+            .why("The deadline counts from the start, and before the point of no return it makes the saga fail.")
+            .hint("write a longer deadline, or sleep less"),
+        );
+    }
+}
+
+fn within(invocation: &Invocation, step: &str, problems: &mut Problems) {
+    let Some(within) = &invocation.timing.within else { return };
+    let Some(limit) = literal(within) else { return };
+    if limit.is_zero() {
+        return;
+    }
+    let timing = &invocation.timing;
+    if limit < timing.timeout {
+        problems.push(
+            Diagnostic::error(
+                codes::WITHIN_TOO_SHORT,
+                within.span,
+                format!("`{step}` has {} in all, and one attempt may take {}", shown(limit), shown(timing.timeout)),
+            )
+            .hint(format!("write `timeout` of less than {}, or a longer `within`", shown(limit))),
+        );
+        return;
+    }
+    let pauses = pauses(timing.retry.times, timing.retry.from, timing.retry.to);
+    if pauses >= limit {
+        problems.push(
+            Diagnostic::warning(
+                codes::WITHIN_TOO_SHORT,
+                within.span,
+                format!(
+                    "`{step}` has {} in all, and the pauses of its {} repetitions alone take {}",
+                    shown(limit),
+                    timing.retry.times,
+                    shown(pauses)
+                ),
+            )
+            .hint("write a longer `within`, fewer repetitions, or shorter pauses"),
+        );
+    }
+}
+
+/// The sum of the pauses: from the first, doubling up to the longest.
+fn pauses(times: u32, from: Duration, to: Duration) -> Duration {
+    let mut pause = from;
+    let mut sum = Duration::ZERO;
+    for _ in 0..times {
+        sum = sum.saturating_add(pause.min(to));
+        pause = pause.saturating_mul(2).min(to);
+    }
+    sum
+}
+
+/// The time that the literal sleeps before the point of no return take at least, and the longest of them.
+fn least_sleep(statements: &[Statement]) -> (Duration, Option<Span>) {
+    let mut sum = Duration::ZERO;
+    let mut longest: Option<(Duration, Span)> = None;
+    for statement in statements {
+        let slept = match &statement.kind {
+            StatementKind::Sleep(Sleep::For(duration)) => literal(duration).map(|time| (time, Some(duration.span))),
+            StatementKind::Sequence(inner) => Some(least_sleep(inner)),
+            StatementKind::Parallel(branches) => {
+                branches.iter().map(|branch| least_sleep(std::slice::from_ref(branch))).max_by_key(|(time, _)| *time)
+            }
+            StatementKind::When { arms, otherwise } => {
+                let blocks = arms.iter().map(|(_, block)| block).chain([otherwise]);
+                blocks.map(|block| least_sleep(block)).min_by_key(|(time, _)| *time)
+            }
+            StatementKind::Pivot => break,
+            StatementKind::Step(step) if step.pivot => break,
+            StatementKind::Step(_)
+            | StatementKind::Sleep(Sleep::Until(_))
+            | StatementKind::Let { .. }
+            | StatementKind::Fail { .. } => None,
+        };
+        if let Some((time, Some(span))) = slept {
+            sum = sum.saturating_add(time);
+            longest = longest.filter(|(known, _)| *known >= time).or(Some((time, span)));
+        }
+    }
+    (sum, longest.map(|(_, span)| span))
+}
+
+fn literal(typed: &Typed) -> Option<Duration> {
+    match &typed.expr {
+        Expr::Literal(Value::Duration(millis)) => u64::try_from(*millis).ok().map(Duration::from_millis),
+        _ => None,
+    }
+}
+
+/// As the language writes it, in the largest unit that is whole.
+pub(super) fn shown(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+    let whole = units.iter().find(|(_, size)| millis >= *size && millis.is_multiple_of(*size));
+    whole.map_or_else(|| format!("{millis}ms"), |(unit, size)| format!("{}{unit}", millis / size))
+}

@@ -1,0 +1,63 @@
+//! Topics: each belongs to one participant, and none is the engine's own.
+
+use compact_str::CompactString;
+use indexmap::IndexMap;
+
+use crate::definition::{Participant, Program};
+use crate::diagnostic::{Diagnostic, Problems, codes};
+
+/// Topics that begin so are the engine's.
+const ENGINE_PREFIX: &str = "saga.";
+
+/// The longest name that Kafka takes.
+const MAX_TOPIC_BYTES: usize = 249;
+
+pub(super) fn check(program: &Program, problems: &mut Problems) {
+    let mut owners: IndexMap<&CompactString, &Participant> = IndexMap::new();
+    for participant in program.participants.values() {
+        for topic in [&participant.commands_topic, &participant.events_topic] {
+            well_named(topic, participant, problems);
+            if let Some(first) = owners.get(topic).copied() {
+                shared(topic, first, participant, problems);
+            } else {
+                owners.insert(topic, participant);
+            }
+        }
+    }
+}
+
+fn shared(topic: &str, first: &Participant, second: &Participant, problems: &mut Problems) {
+    let (title, hint) = if first.name == second.name {
+        (
+            format!("`{}` has its commands and its events on one topic, \"{topic}\"", first.name),
+            "give the events a topic of their own",
+        )
+    } else {
+        let title = format!("`{}` and `{}` share the topic \"{topic}\"", first.name, second.name);
+        (title, "give each its own: `commands \"…\"`, `events \"…\"`")
+    };
+    let finding = Diagnostic::error(codes::TOPIC_SHARED, second.span, title)
+        .why("A participant takes everything on its topic, so it would get what is meant for another.")
+        .hint(hint);
+    problems.push(if first.name == second.name { finding } else { finding.also(first.span, "has it too") });
+}
+
+fn well_named(topic: &str, participant: &Participant, problems: &mut Problems) {
+    let title = if topic.starts_with(ENGINE_PREFIX) {
+        format!("the topic \"{topic}\" is the engine's own")
+    } else if topic.is_empty() || topic.len() > MAX_TOPIC_BYTES || topic == "." || topic == ".." {
+        format!("\"{topic}\" cannot be the name of a topic: it must have 1 to {MAX_TOPIC_BYTES} characters")
+    } else if !topic.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')) {
+        format!("\"{topic}\" cannot be the name of a topic: only letters, digits, `.`, `_` and `-` can stand in it")
+    } else {
+        return;
+    };
+    let finding = Diagnostic::error(codes::TOPIC_NAME, participant.span, title);
+    problems.push(if topic.starts_with(ENGINE_PREFIX) {
+        finding
+            .why("Names that begin with `saga.` are those of the engine's requests, journals and replies.")
+            .hint(format!("name it in the participant: `commands \"{}.of.{}\"`", "commands", participant.name))
+    } else {
+        finding.hint(format!("for example \"{}.commands\"", participant.name))
+    });
+}
