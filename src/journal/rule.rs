@@ -36,6 +36,20 @@ impl Rule {
         if stands { Some(Self { epoch: started.epoch, run: Run::Unbroken { next: offset } }) } else { None }
     }
 
+    /// For reading from a record on that is known to count, itself included. A claim counts anyway.
+    #[must_use]
+    pub fn from_counting(offset: u64, record: &Record) -> Option<Self> {
+        if matches!(record.body, Body::Claim { .. }) {
+            return Some(Self { epoch: offset, run: Run::Unbroken { next: offset + 1 } });
+        }
+        match place(record) {
+            Some(place) if place == offset => {
+                Some(Self { epoch: record.epoch, run: Run::Unbroken { next: offset + 1 } })
+            }
+            Some(_) | None => None,
+        }
+    }
+
     /// The offset of the latest claim.
     #[must_use]
     pub const fn epoch(&self) -> u64 {

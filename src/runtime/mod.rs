@@ -1,3 +1,35 @@
 //! What runs sagas over a log.
+//!
+//! ```text
+//!   Orchestrator: deploy, start, order, get, list, follow, history
+//!     definitions ---- plans ----+
+//!     client -- requests --> log --> driver: one thread a partition, with its partition task
+//!     view, followers, decisions <-- facts --+
+//! ```
 
 pub mod partition;
+mod client;
+mod consumer;
+mod driver;
+mod view;
+mod definitions;
+mod decisions;
+mod followers;
+mod history;
+mod statistics;
+mod error;
+mod shared;
+mod orchestrator;
+
+pub use client::{Client, ReadError};
+pub use consumer::{Reply, Serve, serve};
+pub use decisions::{Accepted, Decision};
+pub use definitions::{Deployed, Standing};
+pub use driver::{AfterPanic, PANICS_MAX};
+pub use error::{DeployError, Error, OpenError};
+pub use followers::{Follow, Followed};
+pub use history::{Entry, History};
+pub use orchestrator::{Options, Orchestrator, Shown};
+pub use shared::PartitionState;
+pub use statistics::Statistics;
+pub use view::{Filter, LIST_MAX, Row};

@@ -157,6 +157,46 @@ fn flipped_bytes_in_the_tree_are_found() {
     ");
 }
 
+/// A log whose process died with everything still in the write-ahead log: a copy of the files while they are in use.
+fn died() -> tempfile::TempDir {
+    let (directory, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let log = open(directory.path());
+    let probe = Probe::new(&log);
+    for n in 0..20 {
+        probe.append(JOURNAL, 0, &format!("{n} {}", "x".repeat(3_000)));
+    }
+    for name in ["saga.db", "saga.db-wal"] {
+        fs::copy(directory.path().join(name), copy.path().join(name)).unwrap();
+    }
+    copy
+}
+
+#[test]
+fn flipped_bytes_in_the_write_ahead_log_drop_nothing_silently() {
+    let directory = died();
+    damage(&directory.path().join("saga.db-wal"), |bytes| {
+        let at = bytes.windows(6).position(|window| window == b"7 xxxx").expect("the record is there");
+        bytes[at + 3] ^= 0x20;
+    });
+    let text = refusal(directory.path());
+    let digits = |text: &str| {
+        text.replace(|character: char| character.is_ascii_digit(), "9")
+            .replace("99", "9")
+            .replace("99", "9")
+            .replace("99", "9")
+    };
+    insta::assert_snapshot!(digits(&text), @"failed to open the log DATA/saga.db: it is damaged: its write-ahead log DATA/saga.db-wal has damaged bytes from 9 on, and 9 later commits behind them; all before the damage can be read, none of it was dropped. Nothing was changed. Restore the directory from a backup, or copy it and rescue what can be read with SQLite's `.recover`");
+}
+
+#[test]
+fn a_torn_end_of_the_write_ahead_log_is_what_a_crash_leaves() {
+    let directory = died();
+    damage(&directory.path().join("saga.db-wal"), |bytes| bytes.truncate(bytes.len() - 5_000));
+    let log = open(directory.path());
+    let range = log.range(JOURNAL, 0);
+    assert_eq!(Probe::new(&log).payloads(JOURNAL, 0, 0, range.end).len(), 19, "all but the last, which was torn");
+}
+
 #[test]
 fn an_empty_directory_and_an_empty_file_begin_anew() {
     let directory = tempfile::tempdir().unwrap();

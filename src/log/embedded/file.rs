@@ -20,6 +20,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction,
 
 use super::batch::{self, Entry, Names};
 use super::error::OpenError;
+use super::wal;
 use crate::log::Stored;
 use crate::time::Timestamp;
 
@@ -195,6 +196,19 @@ fn create(connection: &Connection, layout: &Layout) -> rusqlite::Result<()> {
 /// shorter than its header says, so this looks at files without one only.
 fn whole(path: &Path) -> Result<(), OpenError> {
     let wal = wal_of(path);
+    match wal::damage(&wal) {
+        Ok(None) => {}
+        Ok(Some(wal::Damage { at, commits })) => {
+            let what = format!(
+                "its write-ahead log {} has damaged bytes from {at} on, and {commits} later commits behind them",
+                wal.display()
+            );
+            // Nothing may open it now: that would fold in what is before the damage and drop what is behind.
+            let readable = "all before the damage can be read, none of it was dropped".to_owned();
+            return Err(OpenError::Damaged { path: path.to_owned(), what, readable });
+        }
+        Err(source) => return Err(OpenError::Io { path: wal, source }),
+    }
     if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
         return Ok(());
     }

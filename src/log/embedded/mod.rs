@@ -10,6 +10,7 @@
 //! [`Embedded::own`] is for the owner of the partitions, [`Embedded::attach`] for everybody else in the process:
 //! participants, clients, views. The lock on the data directory is the assignment, so there is one owner.
 
+mod aside;
 mod batch;
 mod endpoint;
 mod error;
@@ -18,6 +19,7 @@ mod lane;
 mod lock;
 mod reader;
 mod shared;
+mod wal;
 mod writer;
 
 use std::fs;
@@ -35,6 +37,7 @@ use self::lock::Lock;
 use self::shared::Shared;
 use super::{Log, Range, Report, Reports, Request};
 
+pub use aside::{Aside, Written};
 pub use error::OpenError;
 pub use file::Layout;
 pub use lock::Holder;
@@ -172,6 +175,19 @@ impl Embedded {
     #[must_use]
     pub fn attach(&self, reports: Arc<dyn Reports>) -> Attached {
         Attached { shared: Arc::clone(&self.shared), endpoint: Arc::new(Endpoint(reports)) }
+    }
+
+    /// Puts rows of the caller's own beside the log, in the next commit behind all that was appended until now.
+    pub fn aside(&self, aside: Box<dyn Aside>) {
+        self.shared.aside(aside);
+    }
+
+    /// A connection that reads the file, such as rows that were put there by [`aside`](Self::aside).
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn connect(&self) -> rusqlite::Result<Connection> {
+        file::connect_reader(&self.directory)
     }
 
     /// The offsets of a topic's partition that can be read.

@@ -6,6 +6,7 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::aside::{Aside, Asides, Written};
 use super::batch;
 use super::endpoint::{Endpoint, Outbox};
 use super::lane::{Found, Lane, Waiting};
@@ -80,6 +81,7 @@ pub(super) struct State {
     pub(super) queued_bytes: usize,
     /// Lanes whose start moved: batches before it are to be deleted.
     pub(super) truncated: VecDeque<LaneIndex>,
+    pub(super) asides: Asides,
     pub(super) health: Health,
     pub(super) closing: bool,
     pub(super) disk: Option<Sender<DiskRead>>,
@@ -104,6 +106,7 @@ impl Shared {
             unacknowledged: VecDeque::new(),
             queued_bytes: 0,
             truncated: VecDeque::new(),
+            asides: Asides::default(),
             health: Health::Writing,
             closing: false,
             disk: Some(disk),
@@ -163,6 +166,18 @@ impl Shared {
         outbox.deliver();
     }
 
+    /// Queues rows beside the log.
+    pub(super) fn aside(&self, aside: Box<dyn Aside>) {
+        let mut state = self.lock();
+        if state.closing || matches!(state.health, Health::Failed { .. } | Health::Closed) {
+            drop(state);
+            return aside.done(Written::No);
+        }
+        state.asides.0.push(aside);
+        drop(state);
+        self.work.notify_one();
+    }
+
     /// Queues an append; a report where it is turned away.
     fn append(
         &self,
@@ -215,7 +230,7 @@ impl Shared {
 
 impl State {
     pub(super) fn has_work(&self) -> bool {
-        !self.dirty.is_empty() || !self.truncated.is_empty() || self.closing
+        !self.dirty.is_empty() || !self.truncated.is_empty() || !self.asides.0.is_empty() || self.closing
     }
 
     fn add(&mut self, lane: Lane) -> LaneIndex {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, ffi};
 
+use super::aside::{self, Asides, Written};
 use super::batch;
 use super::endpoint::Outbox;
 use super::file::{self, LaneId};
@@ -34,7 +35,16 @@ struct Group {
     writes: Vec<Write>,
     truncations: Vec<(LaneIndex, LaneId, u64)>,
     unacknowledged: VecDeque<Unacknowledged>,
+    asides: Asides,
     bytes: usize,
+}
+
+/// What a commit came to.
+struct Committed {
+    /// Lanes in which more is to be deleted.
+    unfinished: Vec<LaneIndex>,
+    /// What became of each aside.
+    asides: Vec<Written>,
 }
 
 struct Write {
@@ -91,7 +101,10 @@ fn gather(mut state: MutexGuard<'_, State>) -> Option<Group> {
     }
     let truncations = truncations(&mut state);
     let unacknowledged = std::mem::take(&mut state.unacknowledged);
-    (!writes.is_empty() || !truncations.is_empty()).then_some(Group { writes, truncations, unacknowledged, bytes })
+    // Rows that rest on records go behind them: they wait for the commit that takes the last of these.
+    let asides = if state.dirty.is_empty() { std::mem::take(&mut state.asides) } else { Asides::default() };
+    let is_nothing = writes.is_empty() && truncations.is_empty() && asides.0.is_empty();
+    (!is_nothing).then_some(Group { writes, truncations, unacknowledged, asides, bytes })
 }
 
 /// Takes the lanes whose start moved.
@@ -106,8 +119,8 @@ fn write_out(shared: &Shared, connection: &Connection, mut group: Group, blob: &
     let mut pause = PAUSE.0;
     loop {
         match commit(connection, &mut group, blob) {
-            Ok(unfinished) => {
-                written(shared, group, &unfinished);
+            Ok(committed) => {
+                written(shared, group, &committed);
                 return true;
             }
             Err(error) if is_passing(&error) => {
@@ -119,6 +132,8 @@ fn write_out(shared: &Shared, connection: &Connection, mut group: Group, blob: &
                 if state.closing {
                     tracing::error!(path = %shared.path.display(), %error, "closing with appends that could not be written");
                     state.unacknowledged.extend(group.unacknowledged);
+                    drop(state);
+                    group.asides.give_up();
                     return false;
                 }
                 // Woken early by `close` only: appends meanwhile do not make space.
@@ -137,6 +152,8 @@ fn write_out(shared: &Shared, connection: &Connection, mut group: Group, blob: &
                 let mut state = shared.lock();
                 state.health = Health::Failed { why: words(&error) };
                 state.unacknowledged.extend(group.unacknowledged);
+                drop(state);
+                group.asides.give_up();
                 return false;
             }
         }
@@ -153,9 +170,9 @@ fn make_space(connection: &Connection, truncations: &[(LaneIndex, LaneId, u64)])
     transaction.commit()
 }
 
-/// One transaction; the lanes in which more is to be deleted.
-fn commit(connection: &Connection, group: &mut Group, blob: &mut Vec<u8>) -> rusqlite::Result<Vec<LaneIndex>> {
-    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+/// One transaction.
+fn commit(connection: &Connection, group: &mut Group, blob: &mut Vec<u8>) -> rusqlite::Result<Committed> {
+    let mut transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     // Deleting comes first: what it frees may be the space that the rest needs.
     let mut unfinished = Vec::new();
     for (lane, row, start) in &group.truncations {
@@ -180,11 +197,15 @@ fn commit(connection: &Connection, group: &mut Group, blob: &mut Vec<u8>) -> rus
         }
         rows.push(row);
     }
+    let mut asides = Vec::with_capacity(group.asides.0.len());
+    for aside in &group.asides.0 {
+        asides.push(aside::write(&mut transaction, &**aside, is_passing)?);
+    }
     transaction.commit()?;
     for (write, row) in group.writes.iter_mut().zip(rows) {
         write.row = Some(row);
     }
-    Ok(unfinished)
+    Ok(Committed { unfinished, asides })
 }
 
 /// How many of the records go into one row: a read decodes whole rows, and should not decode much for nothing.
@@ -198,7 +219,7 @@ fn batch_of(records: &[Stored]) -> usize {
 }
 
 /// Tells everybody what is on the disk now.
-fn written(shared: &Shared, group: Group, unfinished: &[LaneIndex]) {
+fn written(shared: &Shared, group: Group, committed: &Committed) {
     let mut outbox = Outbox::default();
     let mut state = shared.lock();
     if state.health != Health::Writing {
@@ -222,7 +243,7 @@ fn written(shared: &Shared, group: Group, unfinished: &[LaneIndex]) {
         }
         ends.push((write.lane, end));
     }
-    for lane in unfinished {
+    for lane in &committed.unfinished {
         if !state.truncated.contains(lane) {
             state.truncated.push_back(*lane);
         }
@@ -244,6 +265,9 @@ fn written(shared: &Shared, group: Group, unfinished: &[LaneIndex]) {
     }
     drop(state);
     outbox.deliver();
+    for (aside, written) in group.asides.0.into_iter().zip(&committed.asides) {
+        aside.done(*written);
+    }
 }
 
 /// Nothing more is written: whoever still waits is told that nobody knows.
@@ -259,8 +283,10 @@ fn finish(shared: &Shared) {
         let report = Report::Appended { ticket: append.ticket, outcome: Outcome::Unknown };
         outbox.push(&append.endpoint, append.home, report);
     }
+    let asides = std::mem::take(&mut state.asides);
     drop(state);
     outbox.deliver();
+    asides.give_up();
 }
 
 /// Whether a later try can succeed, with nothing of the failed one left behind.

@@ -1,0 +1,161 @@
+//! A way to the log for what waits: requests go in, futures come back.
+//!
+//! The port reports to one receiver; this sorts the reports by their tickets. A future that is dropped leaves nothing
+//! behind but a report that nobody takes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::log::embedded::{Attached, Embedded};
+use crate::log::{Append, Log, Outcome, Range, Report, Reports, Request, Stored, Ticket};
+use crate::wire::Message;
+
+/// One user of the log. Of reads of one topic's partition only the latest is answered: whoever reads by itself takes
+/// a client of its own, they are cheap.
+#[derive(Clone)]
+pub struct Client {
+    log: Attached,
+    waiting: Arc<Waiting>,
+}
+
+/// Who waits for which report.
+#[derive(Default)]
+struct Waiting {
+    next: AtomicU64,
+    by_ticket: Mutex<BTreeMap<Ticket, Waiter>>,
+}
+
+/// What becomes of a report.
+enum Waiter {
+    /// Of an append. Called at once, on the log's thread, so that nothing can come between.
+    Appended(Box<dyn FnOnce(Outcome) + Send>),
+    /// Of anything else.
+    Read(oneshot::Sender<Report>),
+}
+
+/// Why a read gave nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Before the start or beyond the end.
+    #[error("read offset {from} of partition {partition} of {topic}: it holds offsets {} to before {}", range.start, range.end)]
+    OutOfRange {
+        /// Which topic.
+        topic: Arc<str>,
+        /// Which partition.
+        partition: u32,
+        /// The offset.
+        from: u64,
+        /// Which offsets there are.
+        range: Range,
+    },
+    /// The log says no.
+    #[error("{why}")]
+    Failed {
+        /// For people.
+        why: String,
+    },
+    /// The log was closed meanwhile.
+    #[error("read a log that was closed")]
+    Closed,
+}
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Ticket, Waiter>> {
+        self.by_ticket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ticket(&self, waiter: Waiter) -> Ticket {
+        let ticket = Ticket(self.next.fetch_add(1, Ordering::Relaxed));
+        self.lock().insert(ticket, waiter);
+        ticket
+    }
+}
+
+impl Reports for Waiting {
+    fn report(&self, _partition: u32, reports: Vec<Report>) {
+        let mut taken = Vec::with_capacity(reports.len());
+        let mut by_ticket = self.lock();
+        for report in reports {
+            let waiter = ticket_of(&report).and_then(|ticket| by_ticket.remove(&ticket));
+            taken.extend(waiter.map(|waiter| (waiter, report)));
+        }
+        drop(by_ticket);
+        for (waiter, report) in taken {
+            match (waiter, report) {
+                (Waiter::Appended(done), Report::Appended { outcome, .. }) => done(outcome),
+                // Whoever asked has gone: nothing to do.
+                (Waiter::Read(sender), report) => drop(sender.send(report)),
+                (Waiter::Appended(done), _) => done(Outcome::Unknown),
+            }
+        }
+    }
+}
+
+fn ticket_of(report: &Report) -> Option<Ticket> {
+    match report {
+        Report::Confirmed { ticket }
+        | Report::Stale { ticket }
+        | Report::Last { ticket, .. }
+        | Report::Appended { ticket, .. }
+        | Report::Records { ticket, .. }
+        | Report::OutOfRange { ticket, .. }
+        | Report::Failed { ticket, .. } => Some(*ticket),
+        Report::Assigned | Report::Revoked => None,
+    }
+}
+
+impl Client {
+    /// A new user of the log.
+    #[must_use]
+    pub fn new(log: &Embedded) -> Self {
+        let waiting = Arc::new(Waiting::default());
+        Self { log: log.attach(Arc::clone(&waiting) as Arc<dyn Reports>), waiting }
+    }
+
+    /// Appends; `done` is called on a thread of the log when it is known what came of it.
+    pub fn append_then(
+        &self,
+        topic: &Arc<str>,
+        partition: u32,
+        message: Message,
+        done: impl FnOnce(Outcome) + Send + 'static,
+    ) {
+        let ticket = self.waiting.ticket(Waiter::Appended(Box::new(done)));
+        let append =
+            Append { ticket, topic: Arc::clone(topic), partition: Some(partition), message: Arc::new(message) };
+        self.log.submit(partition, vec![Request::Append(append)]);
+    }
+
+    /// Appends and waits until it is durable.
+    pub async fn append(&self, topic: &Arc<str>, partition: u32, message: Message) -> Outcome {
+        let (sender, receiver) = oneshot::channel();
+        self.append_then(topic, partition, message, move |outcome| drop(sender.send(outcome)));
+        receiver.await.unwrap_or(Outcome::Unknown)
+    }
+
+    /// Reads from an offset on, and waits for a record at the end.
+    ///
+    /// # Errors
+    /// There is no such offset, or the log cannot be read.
+    pub async fn read(&self, topic: &Arc<str>, partition: u32, from: u64) -> Result<(Vec<Stored>, Range), ReadError> {
+        let (sender, receiver) = oneshot::channel();
+        let ticket = self.waiting.ticket(Waiter::Read(sender));
+        self.log.submit(partition, vec![Request::Read { ticket, topic: Arc::clone(topic), from }]);
+        match receiver.await {
+            Ok(Report::Records { records, range, .. }) => Ok((records, range)),
+            Ok(Report::OutOfRange { range, .. }) => {
+                Err(ReadError::OutOfRange { topic: Arc::clone(topic), partition, from, range })
+            }
+            Ok(Report::Failed { why, .. }) => Err(ReadError::Failed { why }),
+            Ok(_) | Err(_) => Err(ReadError::Closed),
+        }
+    }
+
+    /// Lets records before an offset go.
+    pub fn truncate(&self, topic: &Arc<str>, partition: u32, before: u64) {
+        self.log.submit(partition, vec![Request::Truncate { topic: Arc::clone(topic), before }]);
+    }
+}

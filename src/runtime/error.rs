@@ -1,0 +1,168 @@
+//! Why the orchestrator cannot do what it is asked.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use super::client::ReadError;
+use super::view::ViewError;
+use crate::engine::{InstanceId, Misfit};
+use crate::journal::JournalError;
+use crate::log::embedded;
+
+/// Why an orchestrator cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data directory.
+    #[error(transparent)]
+    Log(#[from] embedded::OpenError),
+    /// The view of instances.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The journal or the definitions.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A record of the journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A stored definition.
+    #[error(
+        "compile the stored definition {hash} of saga `{saga}`: {why}; use the version of saga that deployed it until its \
+         instances have ended"
+    )]
+    Definition {
+        /// The saga's name.
+        saga: CompactString,
+        /// The hash.
+        hash: CompactString,
+        /// What is wrong.
+        why: String,
+    },
+    /// No thread.
+    #[error("start a thread for a partition: {0}")]
+    Thread(#[from] std::io::Error),
+    /// A partition cannot recover.
+    #[error("{why}")]
+    Stopped {
+        /// For people.
+        why: String,
+    },
+}
+
+/// Why a definition is not deployed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// It has errors: each is among the findings.
+    #[error("deploy: the definition has {} errors", findings.iter().filter(|finding| finding.severity == crate::diagnostic::Severity::Error).count())]
+    Refused {
+        /// All findings, sorted.
+        findings: Vec<crate::diagnostic::Diagnostic>,
+    },
+    /// It changed, and its number did not.
+    #[error(
+        "deploy saga `{saga}`: version {version} is taken by another content, by which instances still run ({live} of them); \
+         write `version {}` for the new content", version + 1
+    )]
+    VersionTaken {
+        /// The saga's name.
+        saga: CompactString,
+        /// Its version.
+        version: u64,
+        /// Instances that still run by the other content.
+        live: u64,
+    },
+    /// The log does not take it.
+    #[error("deploy saga `{saga}`: the log does not take its source ({why})")]
+    Append {
+        /// The saga's name.
+        saga: CompactString,
+        /// Why.
+        why: String,
+    },
+    /// The view of instances.
+    #[error(transparent)]
+    View(#[from] ViewError),
+}
+
+/// Why a question or a request comes to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody has heard of it.
+    #[error("find the instance `{id}`: there is none of this id, or it ended so long ago that it is forgotten")]
+    Unknown {
+        /// Its id.
+        id: InstanceId,
+    },
+    /// Nothing of that name was deployed.
+    #[error(
+        "start saga `{saga}`: none of that name is deployed{}",
+        near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+    )]
+    NoSuchSaga {
+        /// The name.
+        saga: CompactString,
+        /// One that is spelled nearly so.
+        near: Option<CompactString>,
+    },
+    /// Its beginning is gone.
+    #[error(
+        "read the history of `{id}`: its first record, at offset {first}, was deleted by retention; the journal begins \
+         at {start}"
+    )]
+    Forgotten {
+        /// Its id.
+        id: InstanceId,
+        /// The first record's offset.
+        first: u64,
+        /// The journal's start.
+        start: u64,
+    },
+    /// Its definition is not there.
+    #[error("show the instance `{id}`: its definition {hash} is not stored here")]
+    NoDefinition {
+        /// Its id.
+        id: InstanceId,
+        /// The hash.
+        hash: Arc<str>,
+    },
+    /// Its records do not fit its definition.
+    #[error("replay the instance `{id}`: {misfit}")]
+    Misfit {
+        /// Its id.
+        id: InstanceId,
+        /// Why.
+        misfit: Misfit,
+    },
+    /// Its partition does not run.
+    #[error("look into partition {partition}: {why}")]
+    Stopped {
+        /// The partition.
+        partition: u32,
+        /// For people.
+        why: String,
+    },
+    /// The log did not take a request.
+    #[error("put the request into the log: {why}")]
+    Refused {
+        /// For people.
+        why: String,
+    },
+    /// The log could not say whether it took a request.
+    #[error("learn whether the log took the request: {why}; ask again with the same request id, a repeat does no harm")]
+    Uncertain {
+        /// For people.
+        why: String,
+    },
+    /// The log.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A record.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The view.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// It was closed meanwhile.
+    #[error("ask an orchestrator that was closed")]
+    Closed,
+}

@@ -1,0 +1,409 @@
+//! The orchestrator: what the command line, the HTTP API and tests use to run sagas on one data directory.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use compact_str::CompactString;
+use tokio::sync::{Semaphore, oneshot};
+use uuid::Uuid;
+
+use super::client::Client;
+use super::decisions::{Accepted, REQUESTS_AT_ONCE};
+use super::definitions::{self, Deployed, Standing};
+use super::driver::{Driver, Watch};
+use super::error::{DeployError, Error, OpenError};
+use super::followers::Follow;
+use super::history::{History, Span};
+use super::partition::Config;
+use super::shared::{Core, Inboxes, Looked, PartitionState};
+use super::statistics::Statistics;
+use super::view::{Filter, Row, View};
+use crate::definition::Program;
+use crate::engine::{Instance, InstanceId, OrderRequest, ReplyTo, RequestId, Start, Summary};
+use crate::journal::Plans;
+use crate::json::Json;
+use crate::log::embedded::{self, Embedded, Health};
+use crate::log::{DEFINITIONS, Log, Outcome, REQUESTS, partition_of};
+use crate::plan::Plan;
+use crate::time::Timestamp;
+use crate::wire::{self, Ask, Request};
+
+/// How an orchestrator is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What this process calls itself, for people: `saga serve`.
+    pub owner: String,
+    /// Partitions of a new data directory; refused if an old one has another number.
+    pub partitions: Option<u32>,
+    /// How long ended instances are remembered, so that a repeated start is recognised.
+    pub remember: Duration,
+    /// How long the journal, and with it the history of ended instances, is kept.
+    pub retain: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let usual = Config::new(0, 1, "");
+        Self { owner: "saga".to_owned(), partitions: None, remember: usual.remember, retain: usual.retain }
+    }
+}
+
+/// An instance with its definition.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The instance, as of a good record.
+    pub instance: Arc<Instance>,
+    /// Its definition.
+    pub plan: Arc<Plan>,
+}
+
+/// Runs sagas on one data directory. Closing is explicit and finishes what is under way; dropping it closes it too,
+/// on the spot.
+pub struct Orchestrator {
+    core: Arc<Core>,
+    client: Client,
+    requests: Arc<str>,
+    at_once: Semaphore,
+    /// One deploys at a time, so that each sees what the one before made current.
+    deploying: tokio::sync::Mutex<()>,
+    /// Taken by the first `close`: it releases the partitions, joins their threads, then closes the log.
+    drivers: Mutex<Vec<Driver>>,
+}
+
+impl Orchestrator {
+    /// Opens a data directory, makes it if it is not there, and recovers all partitions.
+    ///
+    /// # Errors
+    /// The directory cannot be opened, or something in it cannot be read: each error says what to do.
+    pub async fn open(directory: &Path, options: &Options) -> Result<Self, OpenError> {
+        let log_options = embedded::Options {
+            owner: options.owner.clone(),
+            partitions: options.partitions,
+            ..embedded::Options::default()
+        };
+        let log = Arc::new(Embedded::open(directory, &log_options)?);
+        let view = View::open(&log).await?;
+        let client = Client::new(&log);
+        let range = log.range(DEFINITIONS, 0);
+        let stored = definitions::Stored::read(&client, range.start, range.end).await?;
+        let plans = Arc::new(stored.compile()?);
+        let partitions = log.layout().partitions;
+        let each = 0..partitions;
+        let core = Arc::new(Core::new(log, client.clone(), view, Arc::clone(&plans)));
+        for partition in each.clone() {
+            core.catch_up(partition, &plans).await?;
+        }
+        let reports = Arc::new(Inboxes(core.inboxes.clone()));
+        let owned: Arc<dyn Log> = Arc::new(core.log.own(reports));
+        let mut drivers = Vec::new();
+        for (partition, inbox) in each.zip(&core.inboxes) {
+            let mut config = Config::new(partition, partitions, options.owner.as_str());
+            (config.remember, config.retain) = (options.remember, options.retain);
+            let watch = Arc::clone(&core) as Arc<dyn Watch>;
+            drivers.push(Driver::start(config, Arc::clone(&plans), Arc::clone(inbox), Arc::clone(&owned), watch)?);
+        }
+        let orchestrator = Self {
+            core,
+            client,
+            requests: Arc::from(REQUESTS),
+            at_once: Semaphore::new(REQUESTS_AT_ONCE),
+            deploying: tokio::sync::Mutex::new(()),
+            drivers: Mutex::new(drivers),
+        };
+        orchestrator.recovered().await?;
+        Ok(orchestrator)
+    }
+
+    /// Waits until every partition runs.
+    async fn recovered(&self) -> Result<(), OpenError> {
+        for state in &self.core.states {
+            let mut state = state.subscribe();
+            let settled = state.wait_for(|state| *state != PartitionState::Recovering).await;
+            let settled = settled.map_or(PartitionState::Released, |state| state.clone());
+            if let PartitionState::Stopped { why } = settled {
+                return Err(OpenError::Stopped { why: why.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The log, for whoever serves participants.
+    #[must_use]
+    pub fn log(&self) -> &Arc<Embedded> {
+        &self.core.log
+    }
+
+    /// All definitions.
+    #[must_use]
+    pub fn plans(&self) -> Arc<Plans> {
+        self.core.plans()
+    }
+
+    /// Compiles a file and lets new instances of its sagas run by it. What runs goes on by what it was started with.
+    /// Unchanged content changes nothing.
+    ///
+    /// # Errors
+    /// The file has errors; or a saga changed and its version number did not, while instances of the old content live.
+    pub async fn deploy(&self, name: &str, text: &str) -> Result<Vec<Deployed>, DeployError> {
+        let program = definitions::compile(name, text).map_err(|findings| DeployError::Refused { findings })?;
+        self.deploy_program(&program, text).await
+    }
+
+    /// The same for a text that its caller has compiled, and found no error in.
+    ///
+    /// # Errors
+    /// A saga changed and its version number did not, while instances of the old content live.
+    pub async fn deploy_program(&self, program: &Program, text: &str) -> Result<Vec<Deployed>, DeployError> {
+        let _one_at_a_time = self.deploying.lock().await;
+        let compared = definitions::compare(program, &self.core.plans());
+        for (saga, standing) in &compared {
+            if *standing != Standing::Unchanged {
+                self.version_is_free(&saga.name, saga.version, &saga.hash).await?;
+            }
+        }
+        let mut plans = Plans::clone(&self.core.plans());
+        let mut deployed = Vec::new();
+        for (saga, standing) in compared {
+            if standing != Standing::Unchanged {
+                definitions::store(&self.client, &saga, text).await?;
+                plans.deploy(&Arc::new(Plan::new(Arc::clone(&saga))));
+                tracing::info!(saga = %saga.name, version = saga.version, hash = %saga.hash, "deployed");
+            }
+            let (name, version, hash) = (saga.name.clone(), saga.version, Arc::clone(&saga.hash));
+            deployed.push(Deployed { saga: name, version, hash, standing });
+        }
+        self.core.set_plans(&Arc::new(plans));
+        Ok(deployed)
+    }
+
+    async fn version_is_free(&self, saga: &CompactString, version: u64, hash: &str) -> Result<(), DeployError> {
+        let plans = self.core.plans();
+        let live = self.core.view.live_by_definition(saga).await?;
+        let taken = live
+            .into_iter()
+            .find(|(other, _)| other != hash && plans.by_hash(other).is_some_and(|plan| plan.saga.version == version));
+        match taken {
+            Some((_, live)) => Err(DeployError::VersionTaken { saga: saga.clone(), version, live }),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks for an instance to be started; an id is made where none is given. Returns when the request is durable.
+    ///
+    /// # Errors
+    /// There is no such saga, or the log does not take the request.
+    pub async fn start(
+        &self,
+        saga: &str,
+        id: Option<InstanceId>,
+        input: Json,
+        request: Option<RequestId>,
+    ) -> Result<(InstanceId, Accepted), Error> {
+        if self.core.plans().current(saga).is_none() {
+            return Err(self.no_such_saga(saga));
+        }
+        let id = id.unwrap_or_else(new_id);
+        let start = Start { input, reply_to: None, traceparent: None };
+        let ask = Ask::Start { saga: CompactString::from(saga), start };
+        let request = Request { id: request.unwrap_or_else(new_request_id), instance: id.clone(), ask };
+        Ok((id, self.request(&request, "/saga/orchestrator").await?))
+    }
+
+    /// Gives an order. Returns when it is durable.
+    ///
+    /// # Errors
+    /// The log does not take it.
+    pub async fn order(
+        &self,
+        instance: &InstanceId,
+        order: OrderRequest,
+        reply_to: Option<ReplyTo>,
+    ) -> Result<Accepted, Error> {
+        let ask = Ask::Order { order: order.clone(), reply_to };
+        self.request(&Request { id: order.request, instance: instance.clone(), ask }, "/saga/orchestrator").await
+    }
+
+    /// Puts any request into the log; returns when it is durable.
+    ///
+    /// # Errors
+    /// The log does not take it.
+    pub async fn request(&self, request: &Request, source: &str) -> Result<Accepted, Error> {
+        let place = self.at_once.acquire().await.map_err(|_| Error::Closed)?;
+        let message = wire::request(request, source);
+        let partition = partition_of(request.instance.as_str(), self.core.log.layout().partitions);
+        let (decide, decision) = oneshot::channel();
+        let (tell, told) = oneshot::channel();
+        let core = Arc::clone(&self.core);
+        self.client.append_then(&self.requests, partition, message, move |outcome| {
+            if let Outcome::At(offset) = outcome
+                && let Some(decisions) = core.decisions.get(partition as usize)
+            {
+                decisions.wait(offset, decide);
+            }
+            drop(tell.send(outcome));
+        });
+        let outcome = told.await.unwrap_or(Outcome::Unknown);
+        drop(place);
+        match outcome {
+            Outcome::At(offset) => Ok(Accepted { partition, offset, decision }),
+            Outcome::Refused(why) => Err(Error::Refused { why: why.to_string() }),
+            Outcome::Unknown => Err(Error::Uncertain { why: self.why_unknown() }),
+        }
+    }
+
+    fn why_unknown(&self) -> String {
+        match self.core.log.health() {
+            Health::Waiting { why, .. } | Health::Failed { why } => why,
+            Health::Writing => "it was busy".to_owned(),
+            Health::Closed => "it was closed".to_owned(),
+        }
+    }
+
+    fn no_such_saga(&self, saga: &str) -> Error {
+        let plans = self.core.plans();
+        let near = plans
+            .sagas()
+            .map(|known| (strsim::damerau_levenshtein(known, saga), known))
+            .filter(|(distance, _)| *distance <= saga.len() / 3 + 1)
+            .min()
+            .map(|(_, known)| known.clone());
+        Error::NoSuchSaga { saga: CompactString::from(saga), near }
+    }
+
+    /// An instance, live or ended, as its newest good record has it.
+    ///
+    /// # Errors
+    /// It is unknown, or cannot be read.
+    pub async fn get(&self, id: &InstanceId) -> Result<Shown, Error> {
+        if let Some(instance) = self.look(id).await? {
+            return self.shown(instance);
+        }
+        self.replayed(id, |_, _| true).await
+    }
+
+    /// An instance as it was behind a change.
+    ///
+    /// # Errors
+    /// It is unknown, or cannot be read.
+    pub async fn at_seq(&self, id: &InstanceId, seq: u64) -> Result<Shown, Error> {
+        self.replayed(id, move |of, _| of <= seq).await
+    }
+
+    /// An instance as it was at an instant.
+    ///
+    /// # Errors
+    /// It is unknown or had not begun, or cannot be read.
+    pub async fn at_time(&self, id: &InstanceId, at: Timestamp) -> Result<Shown, Error> {
+        self.replayed(id, move |_, of| of <= at).await
+    }
+
+    async fn replayed(&self, id: &InstanceId, wanted: impl FnMut(u64, Timestamp) -> bool) -> Result<Shown, Error> {
+        let history = self.history(id).await?;
+        match history.replay(&self.core.plans(), wanted).await? {
+            Some(instance) => self.shown(Arc::new(instance)),
+            None => Err(Error::Unknown { id: id.clone() }),
+        }
+    }
+
+    fn shown(&self, instance: Arc<Instance>) -> Result<Shown, Error> {
+        match self.core.plans().by_hash(&instance.definition) {
+            Some(plan) => Ok(Shown { plan: Arc::clone(plan), instance }),
+            None => Err(Error::NoDefinition { id: instance.id.clone(), hash: Arc::clone(&instance.definition) }),
+        }
+    }
+
+    /// A live instance. Waits for a partition that recovers.
+    async fn look(&self, id: &InstanceId) -> Result<Option<Arc<Instance>>, Error> {
+        let partition = partition_of(id.as_str(), self.core.log.layout().partitions);
+        loop {
+            match self.core.look(partition, id).await {
+                Some(Looked::Instance(instance)) => return Ok(Some(instance)),
+                Some(Looked::Nothing) => return Ok(None),
+                Some(Looked::Blind) | None => self.core.runs(partition).await?,
+            }
+        }
+    }
+
+    /// An instance in short, live or ended.
+    ///
+    /// # Errors
+    /// It is unknown, or the view cannot be read.
+    pub async fn row(&self, id: &InstanceId) -> Result<Row, Error> {
+        self.core.view.row(id).await?.ok_or_else(|| Error::Unknown { id: id.clone() })
+    }
+
+    /// Instances by filter, those that changed longest ago first.
+    ///
+    /// # Errors
+    /// The view cannot be read.
+    pub async fn list(&self, filter: Filter) -> Result<Vec<Row>, Error> {
+        Ok(self.core.view.list(filter).await?)
+    }
+
+    /// How many instances there are in each state.
+    ///
+    /// # Errors
+    /// The view cannot be read.
+    pub async fn counts(&self) -> Result<Vec<(Summary, u64)>, Error> {
+        Ok(self.core.view.counts().await?)
+    }
+
+    /// An instance's good records from now on; it need not have begun.
+    #[must_use]
+    pub fn follow(&self, id: &InstanceId) -> Follow {
+        self.core.followers.follow(id)
+    }
+
+    /// The records of an instance's latest run until now.
+    ///
+    /// # Errors
+    /// It is unknown, or the view cannot be read.
+    pub async fn history(&self, id: &InstanceId) -> Result<History, Error> {
+        let row = self.row(id).await?;
+        let span = Span { partition: row.partition, first: row.first, last: row.last };
+        Ok(History::new(Client::new(&self.core.log), id.clone(), row.run, span))
+    }
+
+    /// Counters since it was opened.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.core.counters.read()
+    }
+
+    /// How the partitions are.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<PartitionState> {
+        self.core.states.iter().map(|state| state.borrow().clone()).collect()
+    }
+
+    /// Finishes what is under way, says so in the journal, and closes the data directory. What does not finish in time
+    /// goes on when it is opened again. A second call does nothing.
+    pub async fn close(&self) {
+        let drivers = self.take_drivers();
+        let core = Arc::clone(&self.core);
+        let closing = tokio::task::spawn_blocking(move || core.close(drivers));
+        if closing.await.is_err() {
+            tracing::error!("closing panicked; nothing is lost");
+        }
+    }
+
+    fn take_drivers(&self) -> Vec<Driver> {
+        std::mem::take(&mut *self.drivers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Orchestrator {
+    fn drop(&mut self) {
+        self.core.close(self.take_drivers());
+    }
+}
+
+fn new_id() -> InstanceId {
+    InstanceId::try_from(Uuid::now_v7().to_string().as_str())
+        .expect("a UUID is a short text without control characters")
+}
+
+fn new_request_id() -> RequestId {
+    RequestId::try_from(Uuid::now_v7().to_string().as_str()).expect("a UUID is a short text without control characters")
+}

@@ -1,0 +1,276 @@
+//! What the partitions' threads share with those who ask: plans, the view, who waits for what.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{oneshot, watch};
+
+use super::client::Client;
+use super::decisions::{self, Decision, Decisions};
+use super::driver::{AfterPanic, Driver, Inbox, Watch};
+use super::error::{Error, OpenError};
+use super::followers::Followers;
+use super::partition::{Fact, Told};
+use super::statistics::Counters;
+use super::view::View;
+use crate::engine::{Instance, InstanceId};
+use crate::journal::record::Positions;
+use crate::journal::{JournalError, Plans, Rule, decode};
+use crate::log::embedded::Embedded;
+use crate::log::{JOURNAL, REPLIES, REQUESTS, Report, Reports};
+
+/// How long closing waits for partitions to finish what is under way, beyond which it is left to the next recovery.
+const CLOSE_WITHIN: Duration = Duration::from_secs(20);
+
+/// Inputs that are read go from the log in steps of so many, so that each commit deletes little.
+const INPUTS_KEPT: u64 = 1_024;
+
+/// How a partition is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartitionState {
+    /// It reads its journal.
+    Recovering,
+    /// It runs; so many instances were live when it began to.
+    Running {
+        /// Instances.
+        live: usize,
+    },
+    /// It stands still until a person acts.
+    Stopped {
+        /// For people.
+        why: Arc<str>,
+    },
+    /// It was let go.
+    Released,
+}
+
+/// What the partitions' threads share with those who ask.
+pub(super) struct Core {
+    pub(super) log: Arc<Embedded>,
+    pub(super) client: Client,
+    pub(super) plans: RwLock<Arc<Plans>>,
+    pub(super) view: View,
+    pub(super) followers: Followers,
+    pub(super) counters: Counters,
+    pub(super) decisions: Vec<Decisions>,
+    pub(super) inboxes: Vec<Arc<Inbox>>,
+    pub(super) states: Vec<watch::Sender<PartitionState>>,
+    pub(super) looks: Mutex<BTreeMap<u64, (u32, oneshot::Sender<Looked>)>>,
+    pub(super) next_look: AtomicU64,
+    /// Up to where inputs have been let go.
+    pub(super) truncated: Vec<Mutex<Positions>>,
+}
+
+/// What a look into a partition finds.
+pub(super) enum Looked {
+    Instance(Arc<Instance>),
+    Nothing,
+    Blind,
+}
+
+pub(super) struct Inboxes(pub(super) Vec<Arc<Inbox>>);
+
+impl Reports for Inboxes {
+    fn report(&self, partition: u32, reports: Vec<Report>) {
+        if let Some(inbox) = self.0.get(partition as usize) {
+            inbox.tell(reports.into_iter().map(Told::Log));
+        }
+    }
+}
+
+impl Core {
+    pub(super) fn new(log: Arc<Embedded>, client: Client, view: View, plans: Arc<Plans>) -> Self {
+        let each = || 0..log.layout().partitions;
+        Self {
+            client,
+            plans: RwLock::new(plans),
+            view,
+            followers: Followers::default(),
+            counters: Counters::default(),
+            decisions: each().map(|_| Decisions::default()).collect(),
+            inboxes: each().map(|_| Arc::new(Inbox::default())).collect(),
+            states: each().map(|_| watch::Sender::new(PartitionState::Recovering)).collect(),
+            looks: Mutex::default(),
+            next_look: AtomicU64::new(0),
+            truncated: each().map(|_| Mutex::default()).collect(),
+            log,
+        }
+    }
+
+    pub(super) fn plans(&self) -> Arc<Plans> {
+        Arc::clone(&self.plans.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Every partition knows them before any request that comes after.
+    pub(super) fn set_plans(&self, plans: &Arc<Plans>) {
+        *self.plans.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(plans);
+        for inbox in &self.inboxes {
+            inbox.tell([Told::Plans(Arc::clone(plans))]);
+        }
+    }
+
+    /// Brings the view up to the end of a partition's journal, before anybody writes to it.
+    pub(super) async fn catch_up(&self, partition: u32, plans: &Plans) -> Result<(), OpenError> {
+        let range = self.log.range(JOURNAL, partition);
+        let topic: Arc<str> = Arc::from(JOURNAL);
+        // From the last record that is in the view, which counts; else from the start, which is a checkpoint or 0.
+        let known = self.view.position(partition).map(|position| position.last).filter(|last| *last >= range.start);
+        let mut next = known.unwrap_or(range.start);
+        let mut rule = (known.is_none() && next == 0).then(Rule::from_the_beginning);
+        while next < range.end {
+            let (records, _) = self.client.read(&topic, partition, next).await?;
+            for stored in records {
+                next = stored.offset.saturating_add(1);
+                let record = decode(&stored.message.payload).map_err(|damage| JournalError {
+                    partition,
+                    offset: stored.offset,
+                    damage,
+                })?;
+                let counts = if let Some(rule) = &mut rule {
+                    rule.counts(stored.offset, &record)
+                } else {
+                    rule = Rule::from_counting(stored.offset, &record);
+                    rule.is_some()
+                };
+                if counts {
+                    self.view.fold(partition, stored.offset, &record, plans);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn looks(&self) -> MutexGuard<'_, BTreeMap<u64, (u32, oneshot::Sender<Looked>)>> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks for a live instance; `None` if the partition's thread has let go of the question.
+    pub(super) async fn look(&self, partition: u32, id: &InstanceId) -> Option<Looked> {
+        let token = self.next_look.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        self.looks().insert(token, (partition, sender));
+        self.inboxes.get(partition as usize)?.tell([Told::Look { token, instance: id.clone() }]);
+        receiver.await.ok()
+    }
+
+    pub(super) fn looked(&self, token: u64, looked: Looked) {
+        if let Some((_, sender)) = self.looks().remove(&token) {
+            // Whoever asked may have gone.
+            drop(sender.send(looked));
+        }
+    }
+
+    /// Waits until a partition runs.
+    pub(super) async fn runs(&self, partition: u32) -> Result<(), Error> {
+        let state = self.states.get(partition as usize).ok_or(Error::Closed)?;
+        let mut state = state.subscribe();
+        let settled = state.wait_for(|state| *state != PartitionState::Recovering).await.map_err(|_| Error::Closed)?;
+        match &*settled {
+            PartitionState::Stopped { why } => Err(Error::Stopped { partition, why: why.to_string() }),
+            PartitionState::Released => Err(Error::Closed),
+            PartitionState::Running { .. } | PartitionState::Recovering => Ok(()),
+        }
+    }
+
+    pub(super) fn set_state(&self, partition: u32, state: PartitionState) {
+        if let Some(known) = self.states.get(partition as usize) {
+            known.send_replace(state);
+        }
+    }
+
+    /// Lets inputs go that a good record has read.
+    pub(super) fn let_go(&self, partition: u32, read: Positions) {
+        let Some(truncated) = self.truncated.get(partition as usize) else { return };
+        let mut truncated = truncated.lock().unwrap_or_else(PoisonError::into_inner);
+        if read.requests >= truncated.requests.saturating_add(INPUTS_KEPT) {
+            truncated.requests = read.requests;
+            self.client.truncate(&Arc::from(REQUESTS), partition, read.requests);
+        }
+        if read.replies >= truncated.replies.saturating_add(INPUTS_KEPT) {
+            truncated.replies = read.replies;
+            self.client.truncate(&Arc::from(REPLIES), partition, read.replies);
+        }
+    }
+
+    pub(super) fn close(&self, drivers: Vec<Driver>) {
+        if drivers.is_empty() {
+            return;
+        }
+        drivers.iter().for_each(Driver::release);
+        let end = Instant::now() + CLOSE_WITHIN;
+        for driver in drivers {
+            driver.join(end);
+        }
+        for state in &self.states {
+            state.send_if_modified(|state| {
+                let runs = matches!(state, PartitionState::Running { .. } | PartitionState::Recovering);
+                if runs {
+                    *state = PartitionState::Released;
+                }
+                runs
+            });
+        }
+        self.looks().clear();
+        self.followers.end();
+        self.view.flush_later();
+        self.log.close();
+    }
+}
+
+impl Watch for Core {
+    fn facts(&self, partition: u32, facts: Vec<Fact>) {
+        let plans = self.plans();
+        for fact in facts {
+            match fact {
+                Fact::Running { epoch, live } => {
+                    tracing::info!(partition, epoch, live, "the partition runs");
+                    self.set_state(partition, PartitionState::Running { live });
+                }
+                Fact::Idle => self.set_state(partition, PartitionState::Recovering),
+                Fact::Released => self.set_state(partition, PartitionState::Released),
+                Fact::Recorded { offset, record } => {
+                    self.view.fold(partition, offset, &record, &plans);
+                    self.counters.count(&record);
+                    self.followers.tell(partition, offset, &record);
+                    if let Some((request, decision)) = decisions::of(&record)
+                        && let Some(decisions) = self.decisions.get(partition as usize)
+                    {
+                        decisions.decided(request, decision);
+                    }
+                    self.let_go(partition, record.read);
+                }
+                Fact::Known { request, instance: _ } => {
+                    if let Some(decisions) = self.decisions.get(partition as usize) {
+                        decisions.decided(request, Decision::Known);
+                    }
+                }
+                Fact::View { token, instance } => {
+                    self.looked(token, instance.map_or(Looked::Nothing, Looked::Instance));
+                }
+                Fact::Blind { token } => self.looked(token, Looked::Blind),
+                Fact::Undeliverable { topic, why } => {
+                    tracing::error!(partition, %topic, %why, "a message that nobody waits for cannot be delivered");
+                }
+                Fact::Trouble { why } => tracing::warn!(partition, %why, "the log cannot be read for now"),
+                Fact::Stopped(stop) => {
+                    tracing::error!(partition, %stop, "the partition stands still");
+                    self.set_state(partition, PartitionState::Stopped { why: Arc::from(format!("failed to {stop}")) });
+                }
+            }
+        }
+    }
+
+    fn panicked(&self, partition: u32, next: AfterPanic) {
+        // Their tasks' answers are lost with its state.
+        self.looks().retain(|_, (of, _)| *of != partition);
+        let state = match next {
+            AfterPanic::Recovers => PartitionState::Recovering,
+            AfterPanic::StandsStill => PartitionState::Stopped {
+                why: Arc::from("its task panicked again and again, which is a bug of saga's"),
+            },
+        };
+        self.set_state(partition, state);
+    }
+}

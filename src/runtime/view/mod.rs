@@ -1,0 +1,200 @@
+//! The queryable view of all instances, live and ended: a table beside the log, made of good records alone.
+//!
+//! ```text
+//!   good record -> fold -> rows in memory --a few hundred, or when somebody looks--> table `instance`, in a log commit
+//! ```
+//!
+//! It is a reader of the journal like any other, and keeps up to where it has read in the same file: after a crash it
+//! reads on from there, so it is never missing a record and never ahead of the truth. It holds no instance in memory
+//! but those whose newest record is not in the table yet, and those that wait for a person.
+
+mod fold;
+mod table;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use compact_str::CompactString;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::engine::{InstanceId, Place, Run, Summary};
+use crate::journal::Plans;
+use crate::journal::record::Record;
+use crate::log::JOURNAL;
+use crate::log::embedded::{Embedded, Written};
+
+use self::fold::Folding;
+pub(super) use self::fold::Position;
+
+/// So many rows are gathered before they go to the table by themselves: an insert costs a fraction in a crowd, and so
+/// many are read again after a crash.
+const GATHERED_MAX: usize = 512;
+
+/// The most rows that one question answers.
+pub const LIST_MAX: usize = 10_000;
+
+/// An instance in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its id.
+    pub id: InstanceId,
+    /// Which life of it.
+    pub run: Run,
+    /// Its saga's name.
+    pub saga: CompactString,
+    /// The hash of its definition.
+    pub definition: CompactString,
+    /// Where it stands.
+    pub state: Summary,
+    /// The places that wait for a person.
+    pub stuck: Vec<Place>,
+    /// Changes so far.
+    pub seq: u64,
+    /// When it began.
+    pub started: crate::time::Timestamp,
+    /// When it last changed.
+    pub changed: crate::time::Timestamp,
+    /// Its partition.
+    pub partition: u32,
+    /// The offset of its first record.
+    pub first: u64,
+    /// The offset of its latest record.
+    pub last: u64,
+}
+
+/// Which instances are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// In one of these states; empty: in any that is no end.
+    pub states: Vec<Summary>,
+    /// Of this saga.
+    pub saga: Option<CompactString>,
+    /// At most so many, at most [`LIST_MAX`]; none: 100.
+    pub limit: Option<usize>,
+}
+
+/// Why the view cannot answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// The table cannot be read.
+    #[error("look into the view of instances: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The log was closed meanwhile.
+    #[error("look into the view of instances: the data directory was closed")]
+    Closed,
+    /// A row is not what we write.
+    #[error(
+        "look into the view of instances: the row of `{id}` is damaged ({what}); delete the table `instance` of saga.db and start again, it is made anew from the journal"
+    )]
+    Damaged {
+        /// The row's id.
+        id: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// The view.
+pub(super) struct View {
+    log: Arc<Embedded>,
+    folding: Mutex<Folding>,
+    reading: Arc<Mutex<Connection>>,
+    /// The journals' starts as far as ended instances have been forgotten by them.
+    starts: Mutex<BTreeMap<u32, u64>>,
+}
+
+impl View {
+    /// Opens the table, and makes it if it is not there.
+    pub(super) async fn open(log: &Arc<Embedded>) -> Result<Self, ViewError> {
+        let (done, made) = oneshot::channel();
+        log.aside(Box::new(table::Make { done }));
+        match made.await {
+            Ok(Written::Yes) => {}
+            Ok(Written::No) | Err(_) => return Err(ViewError::Closed),
+        }
+        let connection = log.connect()?;
+        let folding = Folding::new(table::positions(&connection)?, table::stuck(&connection)?);
+        let reading = Arc::new(Mutex::new(connection));
+        Ok(Self { log: Arc::clone(log), folding: Mutex::new(folding), reading, starts: Mutex::default() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Folding> {
+        self.folding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where reading a partition's journal goes on.
+    pub(super) fn position(&self, partition: u32) -> Option<Position> {
+        self.lock().position(partition)
+    }
+
+    /// Takes a good record.
+    pub(super) fn fold(&self, partition: u32, offset: u64, record: &Record, plans: &Plans) {
+        let mut folding = self.lock();
+        folding.take(partition, offset, record, plans);
+        if folding.gathered() >= GATHERED_MAX {
+            let rows = folding.take_rows();
+            drop(folding);
+            self.log.aside(Box::new(table::Flush { rows, done: None }));
+            self.forget(partition);
+        }
+    }
+
+    /// Forgets ended instances of which retention has taken the last record.
+    fn forget(&self, partition: u32) {
+        let start = self.log.range(JOURNAL, partition).start;
+        let mut starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        if starts.insert(partition, start).unwrap_or_default() < start {
+            self.log.aside(Box::new(table::Forget { partition, start }));
+        }
+    }
+
+    /// Brings the table up to date, and waits for it.
+    async fn flush(&self) -> Result<(), ViewError> {
+        let (done, flushed) = oneshot::channel();
+        let rows = self.lock().take_rows();
+        self.log.aside(Box::new(table::Flush { rows, done: Some(done) }));
+        match flushed.await {
+            Ok(Written::Yes) => Ok(()),
+            Ok(Written::No) | Err(_) => Err(ViewError::Closed),
+        }
+    }
+
+    /// Brings the table up to date, and does not wait.
+    pub(super) fn flush_later(&self) {
+        let rows = self.lock().take_rows();
+        self.log.aside(Box::new(table::Flush { rows, done: None }));
+    }
+
+    /// An instance's latest run.
+    pub(super) async fn row(&self, id: &InstanceId) -> Result<Option<Row>, ViewError> {
+        let id = id.clone();
+        self.query(move |connection| table::row(connection, &id)).await
+    }
+
+    /// Instances by filter, those that changed longest ago first.
+    pub(super) async fn list(&self, filter: Filter) -> Result<Vec<Row>, ViewError> {
+        self.query(move |connection| table::list(connection, &filter)).await
+    }
+
+    /// How many instances there are in each state.
+    pub(super) async fn counts(&self) -> Result<Vec<(Summary, u64)>, ViewError> {
+        self.query(table::counts).await
+    }
+
+    /// How many live instances run by each definition.
+    pub(super) async fn live_by_definition(&self, saga: &str) -> Result<Vec<(CompactString, u64)>, ViewError> {
+        let saga = CompactString::from(saga);
+        self.query(move |connection| table::live_by_definition(connection, &saga)).await
+    }
+
+    async fn query<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Connection) -> Result<T, ViewError> + Send + 'static,
+    ) -> Result<T, ViewError> {
+        self.flush().await?;
+        let reading = Arc::clone(&self.reading);
+        let asked = tokio::task::spawn_blocking(move || ask(&reading.lock().unwrap_or_else(PoisonError::into_inner)));
+        asked.await.unwrap_or(Err(ViewError::Closed))
+    }
+}

@@ -1,0 +1,253 @@
+//! The tables of the view in `saga.db`.
+//!
+//! ```sql
+//! instance (id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last)
+//! viewed   (partition, last)      -- the last journal record that is in there
+//! ```
+//!
+//! An instance that has ended stays until retention has taken its last record.
+
+use compact_str::CompactString;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from_iter};
+use tokio::sync::oneshot;
+
+use super::fold::{Delta, Position, Rows};
+use super::{Filter, LIST_MAX, Row, ViewError};
+use crate::engine::{InstanceId, Place, Run, Summary};
+use crate::log::embedded::{Aside, Written};
+use crate::time::Timestamp;
+
+/// How many rows are shown where nobody says.
+const LIST_USUAL: usize = 100;
+
+/// The live ones have an index of their own, which those that are inserted as ended never touch.
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS instance (
+  id TEXT NOT NULL, run INTEGER NOT NULL, saga TEXT, definition TEXT NOT NULL, state TEXT NOT NULL, stuck TEXT,
+  seq INTEGER NOT NULL, started INTEGER, changed INTEGER NOT NULL, partition INTEGER NOT NULL, first INTEGER,
+  last INTEGER NOT NULL, PRIMARY KEY (id, run)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS instance_live ON instance (changed) WHERE state NOT IN ('completed', 'compensated');
+CREATE TABLE IF NOT EXISTS viewed (partition INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+";
+
+const IS_LIVE: &str = "state NOT IN ('completed', 'compensated')";
+
+const COLUMNS: &str = "id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last";
+
+/// Makes the tables.
+pub(super) struct Make {
+    pub(super) done: oneshot::Sender<Written>,
+}
+
+impl Aside for Make {
+    fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.execute_batch(SCHEMA)
+    }
+
+    fn done(self: Box<Self>, written: Written) {
+        // Whoever asked has gone: nothing to do.
+        let _gone = self.done.send(written);
+    }
+}
+
+/// Writes rows and up to where they reach.
+pub(super) struct Flush {
+    pub(super) rows: Rows,
+    pub(super) done: Option<oneshot::Sender<Written>>,
+}
+
+impl Aside for Flush {
+    fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        if !self.rows.deltas.is_empty() {
+            let mut upsert = connection.prepare_cached(
+                "INSERT INTO instance (id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last) \
+                 VALUES (?1, ?2, ?3, ?4, coalesce(?5, 'running'), ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+                 ON CONFLICT (id, run) DO UPDATE SET state = coalesce(?5, state), stuck = coalesce(?6, stuck), \
+                 seq = ?7, changed = ?9, last = ?12",
+            )?;
+            for ((id, run), delta) in &self.rows.deltas {
+                let Delta { saga, definition, state, stuck, started, first, seq, changed, partition, last } = delta;
+                upsert.execute(params![
+                    id.as_str(),
+                    number(run.0),
+                    saga.as_deref(),
+                    definition.as_str(),
+                    state.map(name),
+                    stuck.as_ref().map(|places| places.join("\n")),
+                    number(*seq),
+                    started.map(|at| number(at.0)),
+                    number(changed.0),
+                    partition,
+                    first.map(number),
+                    number(*last),
+                ])?;
+            }
+        }
+        let mut position =
+            connection.prepare_cached("INSERT INTO viewed VALUES (?1, ?2) ON CONFLICT DO UPDATE SET last = ?2")?;
+        for (partition, Position { last }) in &self.rows.positions {
+            position.execute(params![partition, number(*last)])?;
+        }
+        Ok(())
+    }
+
+    fn done(self: Box<Self>, written: Written) {
+        if let Some(done) = self.done {
+            let _gone = done.send(written);
+        }
+    }
+}
+
+/// Forgets ended instances whose last record is before the journal's start.
+pub(super) struct Forget {
+    pub(super) partition: u32,
+    pub(super) start: u64,
+}
+
+impl Aside for Forget {
+    fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection
+            .execute(
+                "DELETE FROM instance WHERE partition = ?1 AND last < ?2 AND state IN ('completed', 'compensated')",
+                params![self.partition, number(self.start)],
+            )
+            .map(|_| ())
+    }
+
+    fn done(self: Box<Self>, _written: Written) {}
+}
+
+pub(super) fn positions(connection: &Connection) -> Result<Vec<(u32, Position)>, ViewError> {
+    let mut statement = connection.prepare("SELECT partition, last FROM viewed")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, Position { last: unsigned(row, 1)? })))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Those that wait for a person, and what they are without that.
+#[expect(clippy::type_complexity, reason = "it is taken apart at once by its only caller")]
+pub(super) fn stuck(connection: &Connection) -> Result<Vec<((InstanceId, Run), Vec<Place>, Summary)>, ViewError> {
+    let mut statement =
+        connection.prepare(&format!("SELECT {COLUMNS} FROM instance WHERE state = 'stuck' AND {IS_LIVE}"))?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let row = read(row)?;
+        found.push(((row.id, row.run), row.stuck, Summary::Running));
+    }
+    Ok(found)
+}
+
+pub(super) fn row(connection: &Connection, id: &InstanceId) -> Result<Option<Row>, ViewError> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM instance WHERE id = ?1 ORDER BY run DESC LIMIT 1"))?
+        .query_row([id.as_str()], |row| Ok(read(row)))
+        .optional()?
+        .transpose()
+}
+
+pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Row>, ViewError> {
+    let mut sql = format!("SELECT {COLUMNS} FROM instance WHERE ");
+    let mut values: Vec<Value> = Vec::new();
+    if filter.states.is_empty() {
+        sql.push_str(IS_LIVE);
+    } else {
+        let marks = vec!["?"; filter.states.len()].join(", ");
+        sql.extend(["state IN (", marks.as_str(), ")"]);
+        values.extend(filter.states.iter().map(|state| Value::from(name(*state).to_owned())));
+        // Said again so that the index of the live ones serves.
+        if !filter.states.iter().any(|state| matches!(state, Summary::Completed | Summary::Compensated)) {
+            sql.extend([" AND ", IS_LIVE]);
+        }
+    }
+    if let Some(saga) = &filter.saga {
+        sql.push_str(" AND saga = ?");
+        values.push(Value::from(saga.to_string()));
+    }
+    sql.push_str(" ORDER BY changed LIMIT ?");
+    let limit = filter.limit.unwrap_or(LIST_USUAL).min(LIST_MAX);
+    values.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+pub(super) fn counts(connection: &Connection) -> Result<Vec<(Summary, u64)>, ViewError> {
+    let mut statement = connection.prepare_cached("SELECT state, count(*) FROM instance GROUP BY state")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, unsigned(row, 1)?)))?;
+    let mut found = Vec::new();
+    for row in rows {
+        let (state, count) = row?;
+        found.extend(summary(&state).map(|state| (state, count)));
+    }
+    Ok(found)
+}
+
+pub(super) fn live_by_definition(connection: &Connection, saga: &str) -> Result<Vec<(CompactString, u64)>, ViewError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT definition, count(*) FROM instance WHERE saga = ?1 AND {IS_LIVE} GROUP BY definition"
+    ))?;
+    let rows = statement.query_map([saga], |row| {
+        Ok((CompactString::from(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?), unsigned(row, 1)?))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn read(row: &SqlRow<'_>) -> Result<Row, ViewError> {
+    let text: String = row.get(0)?;
+    let damaged = |what| ViewError::Damaged { id: text.clone(), what };
+    let state: String = row.get(4)?;
+    let stuck: Option<String> = row.get(5)?;
+    let places = |text: String| text.lines().map(CompactString::from).collect();
+    let run = Run(unsigned(row, 1)?);
+    Ok(Row {
+        id: InstanceId::try_from(text.as_str()).map_err(|_| damaged("its id"))?,
+        run,
+        saga: CompactString::from(row.get::<_, Option<String>>(2)?.unwrap_or_default()),
+        definition: CompactString::from(row.get::<_, String>(3)?),
+        state: summary(&state).ok_or_else(|| damaged("its state"))?,
+        stuck: stuck.map(places).unwrap_or_default(),
+        seq: unsigned(row, 6)?,
+        started: row.get::<_, Option<i64>>(7)?.map_or(Timestamp(run.0), |at| Timestamp(at.cast_unsigned())),
+        changed: Timestamp(unsigned(row, 8)?),
+        partition: row.get(9)?,
+        first: row.get::<_, Option<i64>>(10)?.map_or(0, i64::cast_unsigned),
+        last: unsigned(row, 11)?,
+    })
+}
+
+/// As in the column `state`, which people read.
+const fn name(state: Summary) -> &'static str {
+    match state {
+        Summary::Running => "running",
+        Summary::Compensating => "compensating",
+        Summary::Stuck => "stuck",
+        Summary::Completed => "completed",
+        Summary::Compensated => "compensated",
+    }
+}
+
+fn summary(name: &str) -> Option<Summary> {
+    match name {
+        "running" => Some(Summary::Running),
+        "compensating" => Some(Summary::Compensating),
+        "stuck" => Some(Summary::Stuck),
+        "completed" => Some(Summary::Completed),
+        "compensated" => Some(Summary::Compensated),
+        _ => None,
+    }
+}
+
+/// SQLite's integers are signed; what we keep in them stays far below 2^63.
+fn number(value: u64) -> i64 {
+    value.cast_signed()
+}
+
+fn unsigned(row: &SqlRow<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(i64::cast_unsigned)
+}

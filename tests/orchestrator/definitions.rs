@@ -1,0 +1,49 @@
+//! Deploying: new, unchanged, replaced; what runs keeps its own.
+
+use saga::runtime::{Decision, DeployError, Standing};
+
+use super::house::{BOOKING, Cast, INPUT, Says, instance, json, open, open_with, start};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deployed_once_it_is_there_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let orchestrator = open(directory.path()).await;
+    let standing = |deployed: Vec<saga::runtime::Deployed>| deployed[0].standing;
+    assert_eq!(standing(orchestrator.deploy("booking.saga", BOOKING).await.unwrap()), Standing::New);
+    assert_eq!(standing(orchestrator.deploy("booking.saga", BOOKING).await.unwrap()), Standing::Unchanged);
+    drop(orchestrator);
+    let orchestrator = open(directory.path()).await;
+    assert!(orchestrator.plans().current("booking").is_some());
+    let second = BOOKING.replace("version 1", "version 2");
+    assert_eq!(
+        standing(orchestrator.deploy("booking.saga", &second).await.unwrap()),
+        Standing::Replaces { version: 1 }
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_content_under_the_same_number_is_refused_while_the_old_one_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let orchestrator = open_with(directory.path(), &Cast::new([("Charge", Says::Nothing)])).await;
+    let changed = BOOKING.replace("receipt: charge.receipt", "receipt: charge.receipt, nights: input.nights");
+    start(&orchestrator, "order-1", INPUT).await;
+    let error = orchestrator.deploy("booking.saga", &changed).await.unwrap_err();
+    insta::assert_snapshot!(error, @"deploy saga `booking`: version 1 is taken by another content, by which instances still run (1 of them); write `version 2` for the new content");
+    let numbered = changed.replace("version 1", "version 2");
+    orchestrator.deploy("booking.saga", &numbered).await.unwrap();
+    let old = orchestrator.get(&instance("order-1")).await.unwrap();
+    assert_eq!(old.plan.saga.version, 1, "it keeps what it was started with");
+    let (id, accepted) = orchestrator.start("booking", None, json(INPUT), None).await.unwrap();
+    assert_eq!(accepted.decision().await, Some(Decision::Changed));
+    assert_eq!(orchestrator.get(&id).await.unwrap().plan.saga.version, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_errors_is_refused_with_all_of_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let orchestrator = open(directory.path()).await;
+    let error = orchestrator.deploy("booking.saga", "saga booking { step }").await.unwrap_err();
+    let DeployError::Refused { findings } = error else { panic!("{error}") };
+    assert!(!findings.is_empty());
+    assert!(orchestrator.plans().sagas().next().is_none());
+}

@@ -1,0 +1,6 @@
+//! The orchestrator on the embedded log, from a source text to the end of its sagas.
+
+mod definitions;
+mod house;
+mod restart;
+mod runs;
