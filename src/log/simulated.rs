@@ -4,7 +4,7 @@
 //! thing happen that could happen next, chosen by the seed, and tells who learns of it. What is acknowledged is kept,
 //! as of every log; for what is not, anything goes as long as the budget of faults lasts.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::{Append, Outcome, Range, Report, Request, Stored, Ticket, partition_of};
@@ -96,6 +96,8 @@ pub struct Simulated {
     partitions: u32,
     /// What may still go wrong.
     pub faults: Faults,
+    /// Topics that take nothing, for good.
+    pub refusing: BTreeSet<Arc<str>>,
     /// What has gone wrong.
     pub happened: Faults,
     /// How many appends landed after their client was gone or had been told that nothing is known of them.
@@ -126,6 +128,7 @@ impl Simulated {
             random: Random::new(seed),
             partitions,
             faults,
+            refusing: BTreeSet::new(),
             happened: Faults { lost: 0, unacknowledged: 0, late: 0, doubled: 0, reordered: 0 },
             landed_late: 0,
             now,
@@ -309,6 +312,9 @@ impl Simulated {
     }
 
     fn append(&mut self, append: &Append) -> Outcome {
+        if self.refusing.contains(&append.topic) {
+            return Outcome::Refused(Arc::from("no such topic"));
+        }
         let fault = self.random.below(100);
         let (faults, happened) = (&mut self.faults, &mut self.happened);
         match fault {

@@ -6,5 +6,6 @@
 mod judge;
 mod participants;
 mod saga;
+mod scripts;
 mod seeds;
 mod world;

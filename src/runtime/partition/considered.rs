@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::setting::Setting;
+use super::told::Defect;
 use crate::engine::{Change, Decision, Effect, Input, Instance, Rejection, caused, decide};
 use crate::plan::Plan;
 use crate::time::Timestamp;
@@ -21,8 +23,11 @@ pub(super) enum Considered {
 }
 
 /// Decides, and applies the change to a copy: the instance itself stays as it was whatever happens.
-pub(super) fn consider(plan: &Plan, instance: &Instance, now: Timestamp, input: &Input) -> Considered {
+pub(super) fn consider(set: &Setting, plan: &Plan, instance: &Instance, now: Timestamp, input: &Input) -> Considered {
     let attempt = || match decide(plan, instance, now, input) {
+        _ if set.config.defect == Some(Defect::PanicAtReplies) && matches!(input, Input::Reply(_)) => {
+            std::panic::panic_any("as the test wants it")
+        }
         Decision::Nothing => Considered::Nothing,
         Decision::Rejected(rejection) => Considered::Rejected(rejection),
         Decision::Change(change) => {

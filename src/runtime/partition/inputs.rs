@@ -184,7 +184,7 @@ impl Tenure {
             _ => Run(self.time().max(asked.came.timestamp).0.max(above)),
         };
         let fresh = Instance::new(id.clone(), run, &plan);
-        let considered = consider(&plan, &fresh, self.time(), &Input::Start(start.clone()));
+        let considered = consider(set, &plan, &fresh, self.time(), &Input::Start(start.clone()));
         self.enter(set, asked, Of { plan: &plan, run, bytes: 0 }, considered, out)
     }
 
@@ -318,7 +318,7 @@ impl Tenure {
 
     fn decide(&mut self, set: &mut Setting, asked: &Asked<'_>, input: &Input, out: &mut Vec<Do>) -> Result<(), Over> {
         let Some(live) = self.ledger.live(asked.instance) else { return Ok(()) };
-        let considered = consider(&live.plan, &live.instance, self.time(), input);
+        let considered = consider(set, &live.plan, &live.instance, self.time(), input);
         let (plan, run, bytes) = (Arc::clone(&live.plan), live.instance.run, live.bytes);
         self.enter(set, asked, Of { plan: &plan, run, bytes }, considered, out)
     }

@@ -203,6 +203,8 @@ pub enum Defect {
     NoBar,
     /// An instance's second life has the first one's command ids.
     OneRun,
+    /// The engine panics at every reply: not a fault in the protocol, but what it must bear.
+    PanicAtReplies,
 }
 
 impl Config {

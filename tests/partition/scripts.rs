@@ -1,0 +1,303 @@
+//! The partition task alone, over a log without faults: what becomes of inputs that nobody wants.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga::engine::Order;
+use saga::journal::decode;
+use saga::journal::record::{Body, Cause, Record};
+use saga::log::simulated::{Client, Faults, Simulated};
+use saga::log::{DEAD, JOURNAL, REPLIES, REQUESTS, Report, partition_of};
+use saga::runtime::partition::{Config, Defect, Do, Fact, Partition, Stop, Told};
+use saga::time::Timestamp;
+use saga::wire::Message;
+
+use super::participants::Worker;
+use super::saga::{COMMANDS, order, plans, start};
+
+const CLIENT: Client = Client(7);
+
+struct Rig {
+    log: Simulated,
+    task: Partition,
+    worker: Worker,
+    commands_done: usize,
+    now: u64,
+    facts: Vec<Fact>,
+}
+
+impl Rig {
+    fn new(partitions: u32, change: impl FnOnce(&mut Config)) -> Self {
+        let log = Simulated::new(1, partitions, Faults::default(), Timestamp(1_000_000));
+        let mut worker = Worker::new(None);
+        worker.moody = false;
+        let task = Self::task(partitions, change);
+        Self { log, task, worker, commands_done: 0, now: 0, facts: Vec::new() }
+    }
+
+    fn task(partitions: u32, change: impl FnOnce(&mut Config)) -> Partition {
+        let mut config = Config::new(0, partitions, "script");
+        change(&mut config);
+        Partition::new(config, plans())
+    }
+
+    /// Another life of the process.
+    fn restart(&mut self, change: impl FnOnce(&mut Config)) {
+        self.log.crash(CLIENT);
+        self.task = Self::task(1, change);
+        self.log.assign(0, CLIENT);
+    }
+
+    fn tell(&mut self, told: Told) {
+        let mut out = Vec::new();
+        self.task.handle(told, Duration::from_millis(self.now), &mut out);
+        for doing in out {
+            match doing {
+                Do::Ask(request) => self.log.submit(CLIENT, 0, request),
+                Do::Tell(fact) => self.facts.push(fact),
+            }
+        }
+    }
+
+    /// Until nothing happens any more without time.
+    fn settle(&mut self) {
+        while !self.log.is_idle() {
+            if let Some(delivery) = self.log.step() {
+                self.tell(Told::Log(delivery.report));
+            }
+        }
+    }
+
+    fn pass(&mut self, millis: u64) {
+        self.now += millis;
+        self.log.now = Timestamp(1_000_000 + self.now);
+        self.tell(Told::Tick);
+        self.settle();
+    }
+
+    /// The participant does all that it is asked.
+    fn work(&mut self) {
+        let mut random = saga::log::simulated::Random::new(1);
+        while let Some(stored) = self.log.shelf(COMMANDS, 0).and_then(|shelf| shelf.records.get(self.commands_done)) {
+            let message = Arc::clone(&stored.message);
+            self.commands_done += 1;
+            let reply = self.worker.handle(&message, self.log.now, &mut random);
+            self.log.put(REPLIES, Some(0), reply.into());
+            self.settle();
+        }
+    }
+
+    fn journal(&self) -> Vec<Record> {
+        let records = self.log.shelf(JOURNAL, 0).map(|shelf| &shelf.records[..]).unwrap_or_default();
+        records.iter().map(|stored| decode(&stored.message.payload).unwrap()).collect()
+    }
+
+    fn kinds(&self) -> Vec<&'static str> {
+        self.journal().iter().map(|record| record.body.name()).collect()
+    }
+
+    fn read(&self, topic: &str, partition: u32) -> Vec<Arc<Message>> {
+        let records = self.log.shelf(topic, partition).map(|shelf| &shelf.records[..]).unwrap_or_default();
+        records.iter().map(|stored| Arc::clone(&stored.message)).collect()
+    }
+
+    fn stopped(&self) -> &Stop {
+        match self.facts.last() {
+            Some(Fact::Stopped(stop)) => stop,
+            other => panic!("it does not stand still: {other:?}"),
+        }
+    }
+}
+
+fn running(change: impl FnOnce(&mut Config)) -> Rig {
+    let mut rig = Rig::new(1, change);
+    rig.log.assign(0, CLIENT);
+    rig.settle();
+    rig
+}
+
+#[test]
+fn an_input_in_the_wrong_partition_is_forwarded_once() {
+    let mut rig = Rig::new(2, |_| ());
+    rig.log.assign(0, CLIENT);
+    let id = ["a", "b", "c", "d"].into_iter().find(|id| partition_of(id, 2) == 1).unwrap();
+    rig.log.put(REQUESTS, Some(0), start(id, "{}", "lost").into());
+    rig.settle();
+    let [forwarded] = &rig.read(REQUESTS, 1)[..] else { panic!("it is not there") };
+    assert_eq!(forwarded.header("saga-forwarded"), Some("0/1"));
+
+    rig.log.put(REQUESTS, Some(0), Arc::clone(forwarded));
+    rig.settle();
+    assert_eq!(rig.kinds(), ["claim", "forward", "reject"]);
+    let [dead] = &rig.read(DEAD, 0)[..] else { panic!("no copy") };
+    assert!(dead.header("saga-reason").unwrap().contains("forwarded once already"), "{dead:?}");
+    assert_eq!(rig.read(REQUESTS, 1).len(), 1);
+}
+
+#[test]
+fn an_unreadable_input_is_copied_and_blocks_nothing() {
+    let mut rig = running(|_| ());
+    let payload: Box<[u8]> = Box::from([0xff, 0x00, 0xfe]);
+    rig.log.put(REQUESTS, Some(0), Message { payload: payload.clone(), ..Message::default() }.into());
+    rig.log.put(REPLIES, Some(0), Message::default().into());
+    rig.log.put(REQUESTS, Some(0), start("x", "{}", "after").into());
+    rig.settle();
+    rig.work();
+    let dead = rig.read(DEAD, 0);
+    assert_eq!(dead.len(), 2);
+    assert!(dead.iter().any(|copy| copy.payload == payload));
+    assert!(rig.kinds().contains(&"change"));
+}
+
+#[test]
+fn an_input_at_which_the_engine_panics_parks_its_instance_alone_until_it_is_resumed() {
+    let mut rig = running(|config| config.defect = Some(Defect::PanicAtReplies));
+    rig.log.put(REQUESTS, Some(0), start("x", "{}", "first").into());
+    rig.settle();
+    rig.work();
+    rig.log.put(REQUESTS, Some(0), start("y", "{}", "second").into());
+    rig.settle();
+    let started = |rig: &Rig, id: &str| {
+        let of = |record: &Record| matches!(&record.body, Body::Change { instance, .. } if instance.as_str() == id);
+        rig.journal().iter().filter(|record| of(record)).count()
+    };
+    assert_eq!((started(&rig, "x"), started(&rig, "y")), (1, 1), "others go on");
+    assert!(rig.kinds().iter().filter(|kind| **kind == "park").count() >= 2, "what follows is parked too");
+    rig.pass(10_000);
+    assert_eq!(started(&rig, "x"), 1, "its timers wait");
+
+    // The engine is mended, and the parked inputs come through a checkpoint and a restart.
+    rig.restart(|config| config.checkpoint_bytes = 1);
+    rig.settle();
+    rig.log.put(REQUESTS, Some(0), start("z", "{}", "third").into());
+    rig.settle();
+    assert!(rig.kinds().contains(&"waiting") && rig.kinds().contains(&"completed"), "{:?}", rig.kinds());
+    rig.restart(|_| ());
+    rig.settle();
+    assert_eq!(started(&rig, "x"), 1, "nobody has resumed it");
+    rig.log.put(REQUESTS, Some(0), order("x", Order::Retry { step: None }, "resume").into());
+    rig.settle();
+    for _ in 0..40 {
+        rig.work();
+        rig.pass(1_000);
+    }
+    assert!(rig.kinds().contains(&"resume"));
+    let parked_first = |record: &Record| matches!(record.body, Body::Change { cause: Cause::Parked, .. });
+    assert!(rig.journal().iter().any(parked_first));
+    assert_eq!(rig.task.ledger().unwrap().all_live().len(), 0, "all have ended");
+    assert_eq!(rig.task.ledger().unwrap().queues_behind(None).count(), 0);
+}
+
+#[test]
+fn inputs_that_retention_took_stop_the_partition_until_the_loss_is_accepted() {
+    let mut rig = running(|_| ());
+    for number in 0..3 {
+        rig.log.put(REQUESTS, Some(0), start(&format!("x{number}"), "{}", &format!("r{number}")).into());
+    }
+    rig.log.expire(REQUESTS, 0, 2);
+    rig.restart(|_| ());
+    rig.settle();
+    let said = rig.stopped().to_string();
+    assert!(said.contains("2 inputs were deleted unread"), "{said}");
+    rig.tell(Told::AcceptGap);
+    rig.settle();
+    assert!(rig.kinds().contains(&"gap"));
+    assert_eq!(rig.task.ledger().unwrap().all_live().len(), 1);
+}
+
+#[test]
+fn a_topic_that_ends_before_what_was_read_is_another_topic() {
+    let mut rig = running(|_| ());
+    rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());
+    rig.settle();
+    let journal: Vec<Arc<Message>> = rig.read(JOURNAL, 0);
+    let mut other = Rig::new(1, |_| ());
+    for message in journal {
+        other.log.put(JOURNAL, Some(0), message);
+    }
+    other.log.assign(0, CLIENT);
+    other.settle();
+    assert!(matches!(other.stopped(), Stop::OtherTopic { read: 1, end: 0, .. }), "{:?}", other.stopped());
+}
+
+#[test]
+fn a_damaged_journal_is_refused_with_its_place() {
+    let mut rig = running(|_| ());
+    rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());
+    rig.settle();
+    rig.log.put(JOURNAL, Some(0), Message { payload: Box::from(*b"{\"v\":1"), ..Message::default() }.into());
+    rig.restart(|_| ());
+    rig.settle();
+    let said = rig.stopped().to_string();
+    assert!(said.starts_with("read partition 0 of saga.journal at offset 2: it is no journal record"), "{said}");
+}
+
+#[test]
+fn a_journal_whose_head_was_deleted_is_refused() {
+    let mut rig = running(|_| ());
+    rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());
+    rig.settle();
+    rig.log.expire(JOURNAL, 0, 1);
+    rig.restart(|_| ());
+    rig.settle();
+    let said = rig.stopped().to_string();
+    assert!(said.contains("a checkpoint should start there, and there is a `change` record"), "{said}");
+}
+
+#[test]
+fn a_release_finishes_what_is_under_way_and_says_where_it_stands() {
+    let mut rig = running(|_| ());
+    rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());
+    rig.settle();
+    rig.tell(Told::Log(Report::Revoked));
+    rig.settle();
+    assert!(matches!(rig.facts.last(), Some(Fact::Released)), "{:?}", rig.facts.last());
+    let journal = rig.journal();
+    let last = journal.last().unwrap();
+    assert_eq!((last.body.name(), last.sent, last.read.requests), ("mark", 2, 1));
+}
+
+#[test]
+fn a_mark_is_written_once_and_not_because_of_a_mark() {
+    let mut rig = running(|_| ());
+    rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());
+    rig.settle();
+    for _ in 0..3 {
+        rig.pass(600);
+    }
+    assert_eq!(rig.kinds(), ["claim", "change", "mark"]);
+}
+
+#[test]
+fn a_command_that_the_log_refuses_for_good_is_told_to_its_instance() {
+    let mut rig = running(|_| ());
+    rig.log.refusing.insert(Arc::from(COMMANDS));
+    rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());
+    rig.settle();
+    let told = rig
+        .journal()
+        .iter()
+        .filter(|record| matches!(record.body, Body::Change { cause: Cause::Undeliverable(1), .. }))
+        .count();
+    assert_eq!(told, 2, "{:?}", rig.kinds());
+}
+
+#[test]
+fn a_repeated_start_is_known_and_another_payload_is_a_conflict() {
+    let mut rig = running(|config| config.remember = Duration::from_secs(5));
+    rig.log.put(REQUESTS, Some(0), start("x", "{}", "one").into());
+    rig.settle();
+    for _ in 0..4 {
+        rig.work();
+    }
+    assert_eq!(rig.task.ledger().unwrap().ended_count(), 1);
+    rig.log.put(REQUESTS, Some(0), start("x", "{ }", "two").into());
+    rig.log.put(REQUESTS, Some(0), start("x", "[]", "three").into());
+    rig.settle();
+    assert!(rig.facts.iter().any(|fact| matches!(fact, Fact::Known { request: 1, .. })));
+    assert_eq!(rig.kinds().iter().filter(|kind| **kind == "reject").count(), 1);
+    rig.pass(6_000);
+    rig.log.put(REQUESTS, Some(0), start("x", "{}", "four").into());
+    rig.settle();
+    assert_eq!(rig.task.ledger().unwrap().all_live().len(), 1, "a new life");
+}
