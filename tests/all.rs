@@ -10,5 +10,6 @@ mod embedded;
 mod orchestrator;
 mod syntax;
 mod participant;
+mod journal;
 mod partition;
 mod tidy;

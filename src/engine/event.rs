@@ -16,6 +16,7 @@ pub type Place = CompactString;
 
 /// What one input made of an instance: one record of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Change {
     /// 1, 2, 3 … within a run.
     pub seq: u64,
@@ -27,7 +28,7 @@ pub struct Change {
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// The instance began.
     Started {
@@ -232,6 +233,7 @@ pub const UNFIT_KEPT: usize = 4 << 10;
 
 /// Why a scope fails.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Failure {
     /// A declared code, or one of the engine's.
     pub code: CompactString,
@@ -244,7 +246,7 @@ pub struct Failure {
 
 /// Why an attempt is repeated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Why {
     /// The participant asked for it, with its reason.
     Asked(CompactString),

@@ -35,6 +35,7 @@ pub struct Start {
 
 /// Where an answer is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ReplyTo {
     /// The topic.
     pub topic: CompactString,
@@ -109,7 +110,7 @@ pub struct OrderRequest {
 
 /// What an operator can order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Order {
     /// Take everything back. Refused behind the point of no return.
     Cancel,
@@ -132,7 +133,7 @@ pub enum Order {
 
 /// What a person says became of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Outcome {
     /// It was done. For an action with the reply, which must fit the contract.
     Succeeded {
@@ -172,6 +173,7 @@ pub enum Decision {
 
 /// Why an input is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rejection {
     /// One of [`Refusal`]'s words.
     pub code: Refusal,

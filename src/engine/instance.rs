@@ -52,6 +52,7 @@ pub struct Instance {
 
 /// What the starter said besides the input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Starter {
     /// Who wants to hear how it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,7 +64,7 @@ pub struct Starter {
 
 /// Where an instance stands as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Phase {
     /// Before its first event.
     New,
@@ -109,7 +110,7 @@ impl fmt::Display for Summary {
 
 /// The state of a node that has one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum State {
     /// A step is being done.
     Doing(Attempt),
@@ -139,6 +140,7 @@ pub enum State {
 
 /// A step on its way back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Undoing {
     /// The attempts of its compensation.
     pub attempt: Attempt,
@@ -149,6 +151,7 @@ pub struct Undoing {
 
 /// A step's attempts, forward or back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Attempt {
     /// Of the latest attempt: 1, 2, 3 …
     pub number: u32,
@@ -162,7 +165,7 @@ pub struct Attempt {
 
 /// What a step waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Wait {
     /// The answer to the attempt.
     Answer(Timestamp),
@@ -178,6 +181,7 @@ pub enum Wait {
 
 /// Why something waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Trouble {
     /// A code.
     pub code: CompactString,

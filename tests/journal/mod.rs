@@ -1,0 +1,279 @@
+//! The journal's form: what was written once can be read for ever, and nothing else is taken for a record.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use saga::engine::{
+    Change, Direction, Event, Failure, InstanceId, Order, Refusal, Rejection, ReplyTo, RequestId, Run, Why,
+};
+use saga::journal::record::{
+    Body, Cause, Ended, HexBytes, IdHash, Parked, Past, PastOutcome, Positions, Raw, RawPayload, Record, Resumed,
+    StartHash, VERSION,
+};
+use saga::journal::{Damage, JournalError, Rule, decode, encode};
+use saga::json::Json;
+use saga::time::Timestamp;
+
+/// One record of each kind, in the form that version 1 has for ever. A new version adds a file and never edits this.
+const V1: &str = include_str!("../cases/journal/v1.jsonl");
+
+fn json(text: &str) -> Json {
+    Json::parse(text).unwrap()
+}
+
+fn all_kinds() -> Vec<Record> {
+    let id = || InstanceId::try_from("order-1042").unwrap();
+    let asked = || RequestId::try_from("ask/1").unwrap();
+    let tell = || Some(ReplyTo { topic: "shop.answers".into(), partition: Some(3), request: asked() });
+    let rejection = |code| Rejection { code, message: "because".into() };
+    let hash = || Arc::from("5f".repeat(32));
+    let change = |seq, events| Change { seq, at: Timestamp(1_800_000_000_000 + seq), events };
+    let place = || "reserve_room".into();
+    let raw = |payload| Raw { key: Arc::from("k"), headers: vec![(Arc::from("ce_id"), Box::from("1"))], payload };
+    let start = || StartHash::of("booking", &json(r#"{"nights":2}"#));
+    let changed = |cause, events| Body::Change {
+        instance: id(),
+        run: Run(1_800_000_000_000),
+        definition: hash(),
+        cause,
+        change: change(1, events),
+    };
+    let bodies = vec![
+        Body::Claim { owner: "host-1".into(), attempt: 2 },
+        changed(
+            Cause::Request(7),
+            vec![
+                Event::Started {
+                    saga: "booking".into(),
+                    input: json(r#"{"nights":2}"#),
+                    deadline: Some(Timestamp(1_800_000_060_000)),
+                    reply_to: tell(),
+                    traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+                },
+                Event::Called {
+                    at: place(),
+                    work: Direction::Do,
+                    attempt: 1,
+                    until: Timestamp(1_800_000_010_000),
+                    limit: Some(Timestamp(1_800_000_030_000)),
+                },
+            ],
+        ),
+        changed(
+            Cause::Timer(Timestamp(1_800_000_010_000)),
+            vec![
+                Event::Asked { at: place(), work: Direction::Do, until: Timestamp(1_800_000_020_000) },
+                Event::Paused { at: place(), work: Direction::Undo, until: Timestamp(1), why: Why::Silence },
+                Event::Paused { at: place(), work: Direction::Do, until: Timestamp(1), why: Why::Asked("busy".into()) },
+                Event::Slept { at: "sleep#1".into(), until: Timestamp(9) },
+                Event::Woke { at: "sleep#1".into() },
+            ],
+        ),
+        changed(
+            Cause::Reply(9),
+            vec![
+                Event::Succeeded {
+                    at: place(),
+                    work: Direction::Do,
+                    reply: Some(json(r#"{"room":"12a","price":"80.00"}"#)),
+                },
+                Event::Refused { at: "pay".into(), code: "declined".into(), message: Some("no funds".into()) },
+                Event::Lost { at: "pay".into() },
+                Event::Stuck { at: "pay".into(), work: Direction::Undo, code: "timeout".into(), message: None },
+                Event::Unfit { at: "pay".into(), work: Direction::Do, why: "no `id`".into(), payload: "{}".into() },
+                Event::Pended { at: "pay".into(), work: Direction::Do, until: Timestamp(5) },
+                Event::Chose { at: "when#1".into(), arm: 1 },
+                Event::Bound { at: "total".into(), value: json("\"80.00\"") },
+                Event::Reached { at: "pivot#1".into() },
+                Event::Failed {
+                    scope: "saga".into(),
+                    failure: Failure { code: "declined".into(), step: "pay".into(), message: None },
+                },
+                Event::Late,
+                Event::Compensated,
+            ],
+        ),
+        changed(
+            Cause::Undeliverable(4),
+            vec![Event::Ordered {
+                request: asked(),
+                order: Order::Retry { step: Some("pay".into()) },
+                by: Some("ann".into()),
+                reason: Some("the bank is back".into()),
+            }],
+        ),
+        changed(Cause::Parked, vec![Event::Completed { output: json(r#"{"room":"12a"}"#) }]),
+        Body::Reject {
+            instance: Some(id()),
+            cause: Cause::Request(8),
+            rejection: rejection(Refusal::Conflict),
+            tell: tell(),
+            raw: None,
+        },
+        Body::Reject {
+            instance: None,
+            cause: Cause::Reply(3),
+            rejection: rejection(Refusal::Unreadable),
+            tell: None,
+            raw: Some(raw(RawPayload::Hex(HexBytes(Box::from([0xff, 0x00]))))),
+        },
+        Body::Bar {
+            instance: id(),
+            cause: Cause::Request(9),
+            rejection: rejection(Refusal::UnknownInstance),
+            tell: None,
+        },
+        Body::Forward { cause: Cause::Request(10), partition: 5, message: raw(RawPayload::Text(Box::from("{}"))) },
+        Body::Park {
+            instance: id(),
+            parked: Parked {
+                cause: Cause::Reply(11),
+                timestamp: Timestamp(12),
+                why: Some("the engine failed".into()),
+                message: Some(raw(RawPayload::Text(Box::from("{}")))),
+            },
+        },
+        Body::Resume { instance: id(), cause: Cause::Request(11) },
+        Body::Pass { instance: id() },
+        Body::Gap { to: Positions { requests: 90, replies: 70 } },
+        Body::Mark,
+        Body::Started { forgets: Timestamp(1_799_999_000_000) },
+        Body::Snapshot { instance: json(r#"{"id":"order-1042"}"#) },
+        Body::Waiting {
+            instance: id(),
+            resumed: Resumed::Yes,
+            parked: vec![Parked {
+                cause: Cause::Timer(Timestamp(4)),
+                timestamp: Timestamp(4),
+                why: None,
+                message: None,
+            }],
+        },
+        Body::Ended {
+            ended: [PastOutcome::Completed(start()), PastOutcome::Compensated(start()), PastOutcome::Barred]
+                .map(|outcome| Ended { id: IdHash::of(&id()), was: Past { run: Run(1), outcome, at: Timestamp(2) } })
+                .to_vec(),
+        },
+        Body::Completed { started: 40 },
+    ];
+    (1..)
+        .zip(bodies)
+        .map(|(n, body)| {
+            let claim = matches!(body, Body::Claim { .. });
+            Record {
+                v: VERSION,
+                epoch: if claim { 0 } else { 100 },
+                n: if claim { 0 } else { n },
+                read: Positions { requests: 12, replies: 34 },
+                sent: 99,
+                checkpoint: 40,
+                at: Timestamp(1_800_000_000_000),
+                body,
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn version_1_reads_and_writes_as_it_always_did() {
+    let records = all_kinds();
+    let lines: Vec<&str> = V1.lines().collect();
+    assert_eq!(lines.len(), records.len());
+    for (line, record) in lines.iter().zip(&records) {
+        assert_eq!(decode(line.as_bytes()).unwrap(), *record, "{line}");
+        assert_eq!(String::from_utf8(encode(record)).unwrap(), *line);
+    }
+}
+
+#[test]
+fn a_newer_version_is_refused_plainly_whatever_its_form() {
+    for text in [
+        r#"{"v":2,"epoch":0,"n":0,"read":{"requests":0,"replies":0},"sent":0,"checkpoint":0,"at":0,"body":"mark"}"#,
+        r#"{"v":7,"something":"else"}"#,
+    ] {
+        let damage = decode(text.as_bytes()).unwrap_err();
+        assert!(matches!(damage, Damage::Newer { found: 2 | 7 }), "{damage}");
+        let error = JournalError { partition: 3, offset: 17, damage }.to_string();
+        assert!(error.starts_with("read partition 3 of saga.journal at offset 17: it has version "), "{error}");
+        assert!(error.contains("run the newer saga that wrote it"), "{error}");
+    }
+    assert!(matches!(decode(br#"{"v":0}"#), Err(Damage::NoVersion { found: 0 })));
+}
+
+#[test]
+fn what_is_unknown_is_refused_and_not_skipped() {
+    let known = V1.lines().find(|line| line.contains("\"called\"")).unwrap();
+    decode(known.as_bytes()).unwrap();
+    for (from, to) in [
+        (r#""sent":99"#, r#""sent":99,"new":1"#),
+        (r#""attempt":1"#, r#""attempt":1,"new":1"#),
+        (r#""topic":"shop.answers""#, r#""topic":"shop.answers","new":1"#),
+        (r#""seq":1"#, r#""seq":1,"new":1"#),
+        (r#"{"called":"#, r#"{"shouted":"#),
+        (r#"{"change":"#, r#"{"exchange":"#),
+        (r#"{"request":7}"#, r#"{"rumour":7}"#),
+        (r#""replies":34"#, r#""replies":34,"rumours":1"#),
+    ] {
+        let other = known.replacen(from, to, 1);
+        assert_ne!(other, known, "{from} is not in there");
+        assert!(matches!(decode(other.as_bytes()), Err(Damage::Malformed(_))), "{other}");
+    }
+}
+
+#[test]
+fn every_cut_record_is_an_error() {
+    for line in V1.lines() {
+        for end in 0..line.len() {
+            assert!(decode(&line.as_bytes()[..end]).is_err(), "{}", &line[..end]);
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_an_error_or_another_record_and_never_a_panic() {
+    for line in V1.lines() {
+        let right = decode(line.as_bytes()).unwrap();
+        for at in 0..line.len() {
+            for bit in 0..8 {
+                let mut bytes = line.as_bytes().to_vec();
+                bytes[at] ^= 1 << bit;
+                // Only a hexadecimal digit has two forms. What else changes unseen is for the log's own checksums.
+                if let Ok(other) = decode(&bytes) {
+                    assert!(other != right || bytes[at].is_ascii_hexdigit(), "byte {at}, bit {bit} of {line}");
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = decode(&bytes);
+    }
+
+    /// The rule of reading, in its own words: a record counts iff its epoch is the latest claim, it stands at
+    /// `epoch + n`, and every record between that claim and it counts.
+    #[test]
+    fn the_rule_of_reading_is_what_it_says(
+        log in prop::collection::vec((any::<bool>(), 0u64..6, 0u64..8), 0..24)
+    ) {
+        let records: Vec<Record> = log.iter().map(|(claim, epoch, n)| {
+            let body = if *claim { Body::Claim { owner: "x".into(), attempt: 1 } } else { Body::Mark };
+            Record {
+                v: VERSION, epoch: *epoch, n: *n, read: Positions::default(), sent: 0, checkpoint: 0,
+                at: Timestamp(0), body,
+            }
+        }).collect();
+        let is_claim = |at: usize| matches!(records[at].body, Body::Claim { .. });
+        let mut rule = Rule::from_the_beginning();
+        for (at, record) in records.iter().enumerate() {
+            let fits = |o: usize, claim: usize| {
+                records[o].epoch == claim as u64 && records[o].epoch + records[o].n == o as u64
+            };
+            let expected = is_claim(at)
+                || (0..at).rev().find(|before| is_claim(*before)).is_some_and(|claim| (claim + 1..=at).all(|o| fits(o, claim)));
+            prop_assert_eq!(rule.counts(at as u64, record), expected, "record {}", at);
+        }
+    }
+}
