@@ -6,7 +6,8 @@
 //! record  = later key headers payload
 //! later   = milliseconds between the row's `at` and this record's append time
 //! key     = length bytes
-//! headers = count { name value }          name, value = length bytes
+//! headers = count { name value }          value = length bytes
+//! name    = 0 length bytes, the first time in the blob | n: as the n-th name that came so, from 1
 //! payload = length bytes
 //! ```
 //!
@@ -21,16 +22,46 @@ use crate::wire::Message;
 /// A record's append time and message.
 pub(super) type Entry = (Timestamp, Message);
 
-/// Appends one record to a blob whose row has the append time `at`.
-pub(super) fn encode(blob: &mut Vec<u8>, at: Timestamp, appended: Timestamp, message: &Message) {
-    number(blob, appended.0.saturating_sub(at.0));
-    bytes(blob, message.key.as_bytes());
-    number(blob, message.headers.len() as u64);
-    for (name, value) in &message.headers {
-        bytes(blob, name.as_bytes());
-        bytes(blob, value.as_bytes());
+/// A blob that is being written.
+#[derive(Debug, Default)]
+pub(super) struct Blob {
+    pub(super) bytes: Vec<u8>,
+    /// Names that are in there already.
+    names: Vec<Arc<str>>,
+}
+
+impl Blob {
+    /// Begins anew, and keeps the room.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.names.clear();
     }
-    bytes(blob, &message.payload);
+
+    /// Appends one record to a blob whose row has the append time `at`.
+    pub(super) fn encode(&mut self, at: Timestamp, appended: Timestamp, message: &Message) {
+        number(&mut self.bytes, appended.0.saturating_sub(at.0));
+        bytes(&mut self.bytes, message.key.as_bytes());
+        number(&mut self.bytes, message.headers.len() as u64);
+        for (name, value) in &message.headers {
+            self.name(name);
+            bytes(&mut self.bytes, value.as_bytes());
+        }
+        bytes(&mut self.bytes, &message.payload);
+    }
+
+    fn name(&mut self, name: &Arc<str>) {
+        // Names are shared, so mostly the pointers tell.
+        let is_it = |known: &Arc<str>| Arc::ptr_eq(known, name) || known == name;
+        if let Some(index) = self.names.iter().position(is_it) {
+            number(&mut self.bytes, index as u64 + 1);
+            return;
+        }
+        number(&mut self.bytes, 0);
+        bytes(&mut self.bytes, name.as_bytes());
+        if self.names.len() < NAMES_MAX {
+            self.names.push(Arc::clone(name));
+        }
+    }
 }
 
 /// What a record takes in a blob, within a few bytes: for budgets.
@@ -43,13 +74,23 @@ pub(super) fn size(message: &Message) -> usize {
 pub(super) fn decode(mut blob: &[u8], at: Timestamp, count: u64, names: &mut Names) -> Option<Vec<Entry>> {
     // A record takes at least four bytes, so a damaged count cannot make us reserve more than the blob's own size.
     let mut entries = Vec::with_capacity(usize::try_from(count).ok()?.min(blob.len() / 4));
+    let mut told: Vec<Arc<str>> = Vec::new();
     for _ in 0..count {
         let appended = Timestamp(at.0.checked_add(take_number(&mut blob)?)?);
         let key = Arc::from(take_text(&mut blob)?);
         let headers = take_number(&mut blob)?;
         let mut list = Vec::with_capacity(usize::try_from(headers).ok()?.min(blob.len() / 2));
         for _ in 0..headers {
-            let name = names.get(take_text(&mut blob)?);
+            let name = match take_number(&mut blob)?.checked_sub(1) {
+                Some(index) => Arc::clone(told.get(usize::try_from(index).ok()?)?),
+                None => {
+                    let name = names.get(take_text(&mut blob)?);
+                    if told.len() < NAMES_MAX {
+                        told.push(Arc::clone(&name));
+                    }
+                    name
+                }
+            };
             list.push((name, Box::from(take_text(&mut blob)?)));
         }
         let payload = Box::from(take_bytes(&mut blob)?);
@@ -62,7 +103,8 @@ pub(super) fn decode(mut blob: &[u8], at: Timestamp, count: u64, names: &mut Nam
 #[derive(Debug, Default)]
 pub(super) struct Names(Vec<Arc<str>>);
 
-/// Beyond so many different names they are not shared any more: somebody makes them up.
+/// Beyond so many different names further ones are written out each time, and not shared in memory: somebody makes
+/// them up.
 const NAMES_MAX: usize = 64;
 
 impl Names {
@@ -134,11 +176,11 @@ mod tests {
     }
 
     fn write(entries: &[Entry]) -> Vec<u8> {
-        let mut blob = Vec::new();
+        let mut blob = Blob::default();
         for (appended, message) in entries {
-            encode(&mut blob, Timestamp(1_000), *appended, message);
+            blob.encode(Timestamp(1_000), *appended, message);
         }
-        blob
+        blob.bytes
     }
 
     proptest! {

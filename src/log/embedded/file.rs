@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::batch::{self, Entry, Names};
+use super::batch::{self, Blob, Entry, Names};
 use super::error::OpenError;
 use super::wal;
 use crate::log::Stored;
@@ -348,12 +348,12 @@ pub(super) fn insert_batch(
     connection: &Connection,
     lane: LaneId,
     records: &[Stored],
-    blob: &mut Vec<u8>,
+    blob: &mut Blob,
 ) -> rusqlite::Result<()> {
     let Some(Stored { offset: first, timestamp: at, .. }) = records.first() else { return Ok(()) };
     blob.clear();
     for stored in records {
-        batch::encode(blob, *at, stored.timestamp, &stored.message);
+        blob.encode(*at, stored.timestamp, &stored.message);
     }
     connection
         .prepare_cached("INSERT INTO batch (lane, first, count, at, crc, records) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
@@ -362,8 +362,8 @@ pub(super) fn insert_batch(
             signed(*first),
             signed(records.len() as u64),
             signed(at.0),
-            crc32fast::hash(blob),
-            blob.as_slice()
+            crc32fast::hash(&blob.bytes),
+            blob.bytes.as_slice()
         ])
         .map(|_| ())
 }

@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 pub const QUEUE_BYTES_MAX: usize = 256 << 20;
 
 /// What all lanes together keep in memory for readers behind what is written, in bytes.
-const TAIL_BYTES: usize = 64 << 20;
+const TAIL_BYTES: usize = 16 << 20;
 
 /// The least that one lane keeps, whatever the number of lanes.
 const LANE_TAIL_BYTES_MIN: usize = 64 << 10;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, ffi};
 
 use super::aside::{self, Asides, Written};
-use super::batch;
+use super::batch::{self, Blob};
 use super::endpoint::Outbox;
 use super::file::{self, LaneId};
 use super::shared::{Health, LaneIndex, Shared, State, Unacknowledged, now};
@@ -57,7 +57,7 @@ struct Write {
 
 /// Writes until the log is closed and, if the disk lets it, all is written.
 pub(super) fn run(shared: &Arc<Shared>, connection: &Connection) {
-    let mut blob = Vec::new();
+    let mut blob = Blob::default();
     loop {
         let state = wait_for_work(shared);
         let closing = state.closing;
@@ -115,7 +115,7 @@ fn truncations(state: &mut State) -> Vec<(LaneIndex, LaneId, u64)> {
 }
 
 /// Commits a group, however often it takes; whether the log is still good.
-fn write_out(shared: &Shared, connection: &Connection, mut group: Group, blob: &mut Vec<u8>) -> bool {
+fn write_out(shared: &Shared, connection: &Connection, mut group: Group, blob: &mut Blob) -> bool {
     let mut pause = PAUSE.0;
     loop {
         match commit(connection, &mut group, blob) {
@@ -171,7 +171,7 @@ fn make_space(connection: &Connection, truncations: &[(LaneIndex, LaneId, u64)])
 }
 
 /// One transaction.
-fn commit(connection: &Connection, group: &mut Group, blob: &mut Vec<u8>) -> rusqlite::Result<Committed> {
+fn commit(connection: &Connection, group: &mut Group, blob: &mut Blob) -> rusqlite::Result<Committed> {
     let mut transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     // Deleting comes first: what it frees may be the space that the rest needs.
     let mut unfinished = Vec::new();
