@@ -1,5 +1,6 @@
 //! The partition task alone, over a log without faults: what becomes of inputs that nobody wants.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use saga::engine::Order;
 use saga::journal::decode;
 use saga::journal::record::{Body, Cause, Record};
 use saga::log::simulated::{Client, Faults, Simulated};
-use saga::log::{DEAD, JOURNAL, REPLIES, REQUESTS, Report, partition_of};
+use saga::log::{DEAD, JOURNAL, Outcome, REPLIES, REQUESTS, Range, Report, Request, Stored, partition_of};
 use saga::runtime::partition::{Config, Defect, Do, Fact, Partition, Stop, Told};
 use saga::time::Timestamp;
 use saga::wire::Message;
@@ -300,4 +301,50 @@ fn a_repeated_start_is_known_and_another_payload_is_a_conflict() {
     rig.log.put(REQUESTS, Some(0), start("x", "{}", "four").into());
     rig.settle();
     assert_eq!(rig.task.ledger().unwrap().all_live().len(), 1, "a new life");
+}
+
+/// A log that leaves out every second offset, as transactions and compaction do.
+#[test]
+fn a_log_without_dense_offsets_is_found_out() {
+    let mut task = Rig::task(1, |_| ());
+    let request = Stored { offset: 0, timestamp: Timestamp(5), message: start("x", "{}", "r").into() };
+    let mut journal: Vec<Stored> = Vec::new();
+    let mut told: VecDeque<Report> = [Report::Assigned].into();
+    let mut now = 0;
+    while let Some(report) = told.pop_front() {
+        now += 1;
+        let mut out = Vec::new();
+        task.handle(Told::Log(report), Duration::from_millis(now), &mut out);
+        let range = |journal: &[Stored]| Range { start: 0, end: journal.last().map_or(0, |last| last.offset + 1) };
+        for doing in out {
+            match doing {
+                Do::Tell(Fact::Stopped(stop)) => {
+                    assert!(matches!(*stop, Stop::NotDense { losses: 3, .. }), "{stop}");
+                    return;
+                }
+                Do::Tell(_) | Do::Ask(Request::Truncate { .. }) => {}
+                Do::Ask(Request::Confirm { ticket }) => told.push_back(Report::Confirmed { ticket }),
+                Do::Ask(Request::Last { ticket, .. }) => {
+                    told.push_back(Report::Last { ticket, last: journal.last().cloned(), range: range(&journal) });
+                }
+                Do::Ask(Request::Append(append)) => {
+                    assert_eq!(*append.topic, *JOURNAL, "nothing is sent");
+                    let offset = 2 * journal.len() as u64;
+                    journal.push(Stored { offset, timestamp: Timestamp(5), message: append.message });
+                    told.push_back(Report::Appended { ticket: append.ticket, outcome: Outcome::At(offset) });
+                }
+                Do::Ask(Request::Read { ticket, topic, from }) if *topic == *JOURNAL => {
+                    let records = journal.iter().filter(|stored| stored.offset >= from).cloned().collect();
+                    told.push_back(Report::Records { ticket, records, range: range(&journal) });
+                }
+                Do::Ask(Request::Read { ticket, topic, .. }) if *topic == *REQUESTS => {
+                    let range = Range { start: 0, end: 1 };
+                    told.push_back(Report::Records { ticket, records: vec![request.clone()], range });
+                }
+                Do::Ask(Request::Read { .. }) => {}
+            }
+        }
+        assert!(now < 200, "it goes on for ever");
+    }
+    panic!("it waits");
 }
