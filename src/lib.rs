@@ -39,3 +39,5 @@ pub mod journal;
 pub mod log;
 pub mod runtime;
 pub mod participant;
+pub mod http;
+pub mod cli;

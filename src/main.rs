@@ -1,3 +1,7 @@
 //! The binary: arguments in, an exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    saga::cli::main(std::env::args_os())
+}

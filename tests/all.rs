@@ -12,4 +12,7 @@ mod syntax;
 mod participant;
 mod journal;
 mod partition;
+mod plan;
+mod cli;
+mod docs;
 mod tidy;

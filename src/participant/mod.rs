@@ -17,6 +17,7 @@ pub mod http;
 pub mod lines;
 pub mod address;
 pub mod bridge;
+pub mod carrier;
 
 use std::time::SystemTime;
 

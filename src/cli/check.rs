@@ -1,0 +1,74 @@
+//! `saga check`: all findings of all files, and what is proved of those without.
+
+use serde_json::json;
+
+use super::sources::{Checked, check_file, colour};
+use super::{CliError, Exit, Out, proved};
+use crate::diagnostic::{Severity, render};
+
+/// Check definitions and say what is proved of them
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Each file is a program of its own. `saga explain CODE` explains a finding.")]
+pub(super) struct Arguments {
+    /// Files of the language; - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    /// How to print findings
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Text,
+    /// For programs; the form is stable
+    Json,
+}
+
+pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
+    let checked = each_once(&arguments.files).map(|file| check_file(file)).collect::<Result<Vec<_>, _>>()?;
+    match arguments.format {
+        Format::Text => {
+            for file in &checked {
+                out.data(file.text(colour(out.data_in_colour())))?;
+                if !file.is_refused() {
+                    out.data(proved::text(file))?;
+                }
+            }
+            out.remark(format_args!("{}", summary(&checked)));
+        }
+        Format::Json => {
+            let findings: Vec<_> =
+                checked.iter().flat_map(|file| as_list(render::json(&file.sources, &file.findings))).collect();
+            let sagas: Vec<_> = checked.iter().filter(|file| !file.is_refused()).flat_map(proved::json).collect();
+            out.json(&json!({ "findings": findings, "sagas": sagas }))?;
+        }
+    }
+    Ok(if checked.iter().all(|file| file.findings.is_empty()) { Exit::Done } else { Exit::Findings })
+}
+
+fn as_list(value: serde_json::Value) -> Vec<serde_json::Value> {
+    if let serde_json::Value::Array(list) = value { list } else { vec![value] }
+}
+
+/// The files in their order; one that is named twice is meant once.
+pub(super) fn each_once(files: &[String]) -> impl Iterator<Item = &String> {
+    files
+        .iter()
+        .enumerate()
+        .filter(|(index, file)| !files.iter().take(*index).any(|before| before == *file))
+        .map(|(_, file)| file)
+}
+
+fn summary(checked: &[Checked]) -> String {
+    let count = |severity| {
+        checked.iter().flat_map(|file| &file.findings).filter(|finding| finding.severity == severity).count()
+    };
+    let plural = |count: usize, word: &str| if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") };
+    let files = plural(checked.len(), "file");
+    match (count(Severity::Error), count(Severity::Warning)) {
+        (0, 0) => format!("{files}: no findings"),
+        (errors, warnings) => format!("{files}: {}, {}", plural(errors, "error"), plural(warnings, "warning")),
+    }
+}

@@ -1,0 +1,128 @@
+//! Why a command could not be carried out, for people: what happened, then what to do next.
+//!
+//! This is the edge of the program: errors of all layers end here as text, with the kind that decides the exit code.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io;
+
+use super::exit::Exit;
+
+/// What kind of failure, for the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Arguments, files or inputs of the user.
+    Usage,
+    /// The engine does not accept it.
+    Refused,
+    /// The data directory or the server.
+    Unavailable,
+    /// Our own defect.
+    Bug,
+    /// Nobody reads our output any more.
+    PipeClosed,
+}
+
+/// A failure with its hints.
+#[derive(Debug)]
+pub struct CliError {
+    kind: Kind,
+    message: String,
+    hints: Vec<String>,
+}
+
+impl CliError {
+    /// Bad arguments, a file or an input that cannot be read.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// Of this kind.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hints: Vec::new() }
+    }
+
+    /// "failed to …" with all causes behind it.
+    pub fn failed_to(kind: Kind, error: &dyn Error) -> Self {
+        Self::new(kind, format!("failed to {}", chain(error)))
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// How the process ends. The one place where a kind becomes an exit code.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self.kind {
+            Kind::Usage => Exit::Usage,
+            Kind::Refused => Exit::Refused,
+            Kind::Unavailable => Exit::Unavailable,
+            Kind::Bug => Exit::Bug,
+            Kind::PipeClosed => Exit::PipeClosed,
+        }
+    }
+
+    /// As it is shown; nothing where nobody reads.
+    #[must_use]
+    pub fn text(&self) -> String {
+        if self.kind == Kind::PipeClosed {
+            return String::new();
+        }
+        let mut text = format!("error: {}\n", self.message);
+        for hint in &self.hints {
+            let _ = writeln!(text, "hint: {hint}");
+        }
+        text
+    }
+}
+
+/// An error with its causes, each behind a colon; one that its cause says already is left out.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let words = next.to_string();
+        if !text.contains(&words) {
+            let _ = write!(text, ": {words}");
+        }
+        cause = next.source();
+    }
+    text
+}
+
+/// The cause alone: "No such file or directory (os error 2)" says too much.
+pub fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// The known names that are near to `wanted`, as a hint; the list of all where none is near and they are few.
+pub fn near_miss<'a>(what: &str, wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    /// Jaro-Winkler: below it, names share little but letters.
+    const NEAR: f64 = 0.8;
+    /// More than these nobody reads.
+    const LISTED: usize = 12;
+    let known: Vec<&str> = known.into_iter().collect();
+    let nearest = known
+        .iter()
+        .map(|name| (strsim::jaro_winkler(wanted, name), *name))
+        .filter(|(near, _)| *near >= NEAR)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match nearest {
+        Some((_, name)) => Some(format!("did you mean `{name}`?")),
+        None if known.is_empty() => None,
+        None => {
+            let shown: Vec<String> = known.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
+            let more = if known.len() > LISTED { ", …" } else { "" };
+            Some(format!("{what}: {}{more}", shown.join(", ")))
+        }
+    }
+}

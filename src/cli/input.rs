@@ -1,0 +1,92 @@
+//! A saga's input: from an argument, a file, standard input, or a scenario of the file; and what is wanted where there
+//! is none.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use indexmap::IndexMap;
+use serde::de::IgnoredAny;
+
+use super::error::{in_words, near_miss};
+use super::table::Table;
+use super::{CliError, Out};
+use crate::definition::Saga;
+use crate::definition::json::{check_json, least};
+use crate::definition::types::Type;
+use crate::json::{Json, PAYLOAD_MAX};
+
+/// The JSON of an argument: itself, `@FILE`, or `-` for standard input.
+pub(super) fn json(option: &str, argument: &str) -> Result<Json, CliError> {
+    let limit = u64::try_from(PAYLOAD_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    let read = match argument.strip_prefix('@') {
+        Some(path) => {
+            let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
+            read.map(|_| path.to_owned())
+                .map_err(|error| CliError::usage(format!("failed to read {path} for {option}: {}", in_words(&error))))
+        }
+        None if argument == "-" => {
+            let read = io::stdin().lock().take(limit).read_to_end(&mut bytes);
+            read.map(|_| "standard input".to_owned()).map_err(|error| {
+                CliError::usage(format!("failed to read standard input for {option}: {}", in_words(&error)))
+            })
+        }
+        None => {
+            bytes.extend_from_slice(argument.as_bytes());
+            Ok(option.to_owned())
+        }
+    }?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        CliError::usage(format!("{read} is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+    })?;
+    Json::parse(text).map_err(|error| {
+        let shown = CliError::usage(format!("failed to use {read}: failed to {error}"));
+        if looks_like_path(argument) {
+            return shown.hint(format!("for the content of a file: {option} @{argument}"));
+        }
+        shown.hint(format!("JSON in single quotes for the shell: {option} '{{\"name\": \"ana\"}}'"))
+    })
+}
+
+fn looks_like_path(argument: &str) -> bool {
+    !argument.starts_with('@') && Path::new(argument).extension().is_some_and(|extension| extension == "json")
+}
+
+/// Refuses an input that does not fit the saga's, with every misfit; says which fields the saga does not know.
+pub(super) fn fits(saga: &Saga, input: &Json, out: &mut Out) -> Result<(), CliError> {
+    for field in surplus(saga, input) {
+        let known = saga.input.fields.iter().map(|field| field.key.as_str());
+        let hint = near_miss("it knows", &field, known).unwrap_or_default();
+        out.remark(format_args!("note: saga `{}` does not know the input's field `{field}`; {hint}", saga.name));
+    }
+    let Err(misfits) = check_json(&Type::Record(saga.input.clone()), input.get()) else { return Ok(()) };
+    let mut text = format!("the input does not fit saga `{}`", saga.name);
+    for misfit in &misfits {
+        let _ = write!(text, "\n  {misfit}");
+    }
+    Err(CliError::usage(text).hint(skeleton_hint(saga)))
+}
+
+/// Fields of the input that the saga does not know: passed over, and often a slip of the keyboard.
+fn surplus(saga: &Saga, input: &Json) -> Vec<String> {
+    let fields: IndexMap<String, IgnoredAny> = serde_json::from_str(input.get()).unwrap_or_default();
+    fields.into_keys().filter(|key| saga.input.field(key).is_none()).collect()
+}
+
+/// What a saga wants where no input is given: its fields with their types, and a skeleton to paste.
+pub(super) fn wanted(saga: &Saga) -> CliError {
+    let mut table = Table::headless();
+    for field in &saga.input.fields {
+        let docs = field.docs.as_deref().and_then(|docs| docs.lines().next()).unwrap_or_default();
+        table.row([format!("  {}", field.key), field.ty.to_string(), docs.to_owned()]);
+    }
+    CliError::usage(format!("saga `{}` wants an input\n{}", saga.name, table.text().trim_end()))
+        .hint(skeleton_hint(saga))
+}
+
+fn skeleton_hint(saga: &Saga) -> String {
+    let skeleton = least(&Type::Record(saga.input.clone()), "…");
+    format!("--input {}", shell_words::quote(&skeleton))
+}

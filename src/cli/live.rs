@@ -1,0 +1,169 @@
+//! One instance as it goes: on a terminal a live tree of its steps, elsewhere a line for each event. Both on standard
+//! error, so that the outcome alone is the output.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Out;
+use super::history::sentence;
+use super::out::Audience;
+use super::show::standing;
+use crate::http::history::Entry;
+use crate::http::view::{Shown, Standing, Statement};
+use crate::time::Timestamp;
+
+/// How often the tree is drawn anew while nothing happens, so that its times run.
+pub(super) const REDRAW: Duration = Duration::from_millis(100);
+
+/// Rows of a terminal that the tree leaves to what stands above it.
+const ROWS_LEFT: usize = 3;
+
+/// Shows an instance.
+pub(super) enum Live {
+    /// A tree that is drawn again and again.
+    Tree(Box<Tree>),
+    /// A line for each event.
+    Lines {
+        /// When the instance began.
+        began: Option<Timestamp>,
+    },
+}
+
+/// The state of the tree.
+pub(super) struct Tree {
+    bar: ProgressBar,
+    latest: Option<Shown>,
+    /// When work at a place was seen to begin, and how long it took once it ended.
+    times: BTreeMap<String, (Instant, Option<Duration>)>,
+    frame: usize,
+}
+
+impl Live {
+    /// A tree if people watch and it fits on their screen.
+    pub(super) fn new(out: &Out, statements: usize) -> Self {
+        let rows = usize::from(console_rows());
+        if out.remarks_to() == Audience::Program || statements + ROWS_LEFT > rows {
+            return Self::Lines { began: None };
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is fixed"));
+        Self::Tree(Box::new(Tree { bar, latest: None, times: BTreeMap::new(), frame: 0 }))
+    }
+
+    /// Something happened.
+    pub(super) fn happened(&mut self, entry: &Entry, shown: Shown, out: &mut Out) {
+        match self {
+            Self::Tree(tree) => tree.show(shown),
+            Self::Lines { began } => {
+                let began = *began.get_or_insert(entry.at.0);
+                for event in &entry.events {
+                    let at = event.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+                    let passed = entry.at.0.since(began).as_secs_f64();
+                    out.remark(format_args!("+{passed:.3}s  {at}{}", sentence(event)));
+                }
+            }
+        }
+    }
+
+    /// Time passed.
+    pub(super) fn tick(&mut self) {
+        if let Self::Tree(tree) = self {
+            tree.draw();
+        }
+    }
+
+    /// Leaves the last picture where it is.
+    pub(super) fn end(&mut self, out: &mut Out) {
+        if let Self::Tree(tree) = self {
+            tree.draw();
+            tree.bar.abandon();
+            // What follows stands below it.
+            out.aside("\n");
+        }
+    }
+}
+
+/// Rows of the terminal behind standard error; few if that cannot be told, so that lines are written instead.
+fn console_rows() -> u16 {
+    indicatif::TermLike::height(&console::Term::stderr())
+}
+
+impl Tree {
+    fn show(&mut self, shown: Shown) {
+        for statement in &shown.flow {
+            match statement.state {
+                Some(Standing::NotBegun) | None => {}
+                Some(state) if is_under_way(state) => {
+                    let now = (Instant::now(), None);
+                    let time = self.times.entry(statement.at.clone()).or_insert(now);
+                    // Taken back after it had ended: its time goes on from there.
+                    time.1 = None;
+                }
+                Some(_) => {
+                    if let Some((began, took)) = self.times.get_mut(&statement.at) {
+                        took.get_or_insert(began.elapsed());
+                    }
+                }
+            }
+        }
+        self.latest = Some(shown);
+        self.draw();
+    }
+
+    fn draw(&mut self) {
+        self.frame = self.frame.wrapping_add(1);
+        let Some(shown) = &self.latest else { return };
+        let mut text = format!("{} {}  {}", shown.row.saga, shown.row.id, shown.row.status);
+        for statement in &shown.flow {
+            let indent = "  ".repeat(statement.depth as usize);
+            let name = if statement.word == "step" || statement.word == "pivot step" {
+                &statement.at
+            } else {
+                &statement.word
+            };
+            let _ = write!(text, "\n  {indent}{} {name}  {}", mark(statement, self.frame), standing(statement));
+            if let Some(attempt) = statement.attempt.filter(|attempt| *attempt > 1) {
+                let _ = write!(text, ", attempt {attempt}");
+            }
+            if let Some((began, took)) = self.times.get(&statement.at) {
+                let _ = write!(text, "  {:.1}s", took.unwrap_or_else(|| began.elapsed()).as_secs_f64());
+            }
+            if let Some(code) = &statement.code {
+                let _ = write!(text, "  {code}");
+            }
+        }
+        self.bar.set_message(text);
+    }
+}
+
+const fn is_under_way(state: Standing) -> bool {
+    match state {
+        Standing::Called
+        | Standing::Asked
+        | Standing::Pausing
+        | Standing::Pending
+        | Standing::Stuck
+        | Standing::Sleeping => true,
+        Standing::NotBegun | Standing::Done | Standing::Refused | Standing::Unknown | Standing::Undone => false,
+    }
+}
+
+/// One character for how it stands.
+fn mark(statement: &Statement, frame: usize) -> &'static str {
+    const SPINNER: [&str; 8] = ["⠋", "⠙", "⠸", "⠴", "⠦", "⠧", "⠇", "⠏"];
+    match statement.state {
+        None => "┬",
+        Some(Standing::NotBegun) => "·",
+        Some(Standing::Called | Standing::Asked | Standing::Pausing | Standing::Pending | Standing::Sleeping) => {
+            SPINNER.get(frame % SPINNER.len()).copied().unwrap_or("…")
+        }
+        Some(Standing::Stuck) => "!",
+        Some(Standing::Done) => "✓",
+        Some(Standing::Refused) => "✗",
+        Some(Standing::Unknown) => "?",
+        Some(Standing::Undone) => "↩",
+    }
+}

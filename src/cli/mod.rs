@@ -1,0 +1,134 @@
+//! The command line: a file for each command, exit codes in [`exit`], words in [`out`].
+//!
+//! Data goes to standard output, all else to standard error. A command returns how it ended or a [`CliError`]; nothing
+//! here ends the process. A panic is a defect of ours: it is reported as one, with what to send.
+
+pub mod exit;
+pub mod error;
+pub mod out;
+pub mod table;
+mod logging;
+mod settings;
+mod sources;
+mod input;
+mod instance;
+mod live;
+mod check;
+mod proved;
+mod fmt;
+mod graph;
+mod test;
+mod run;
+mod serve;
+mod start;
+mod orders;
+mod list;
+mod show;
+mod history;
+mod explain;
+mod help;
+mod completions;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use self::error::CliError;
+pub use self::exit::Exit;
+pub use self::out::Out;
+
+/// Declarative sagas: write them, check them, run them
+#[derive(Debug, Parser)]
+#[command(name = "saga", version, disable_help_subcommand = true, max_term_width = 100, after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Begin with `saga run workflows/booking.saga`. The language: `saga help language`. Exit codes: `saga help exit-codes`.";
+
+/// In the order in which one meets them: write, run, look after.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Arguments),
+    Test(test::Arguments),
+    Fmt(fmt::Arguments),
+    Graph(graph::Arguments),
+    Explain(explain::Arguments),
+    Run(run::Arguments),
+    Serve(serve::Arguments),
+    Start(start::Arguments),
+    List(list::Arguments),
+    Show(show::Arguments),
+    History(history::Arguments),
+    Cancel(orders::Cancel),
+    Retry(orders::Retry),
+    Resolve(orders::Resolve),
+    Completions(completions::Arguments),
+    Help(help::Arguments),
+}
+
+/// Runs the command that the arguments name, and says how it ended.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| Out::default().aside(&bug_report(panic))));
+    logging::begin();
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| command(arguments)));
+    ended.unwrap_or(Exit::Bug).into()
+}
+
+fn command(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let mut out = Out::default();
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are data; anything else is a usage error. Nobody to read it is no reason to fail.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    match carry_out(arguments.command, &mut out) {
+        Ok(exit) => exit,
+        Err(error) => {
+            out.aside(&error.text());
+            error.exit()
+        }
+    }
+}
+
+fn carry_out(command: Command, out: &mut Out) -> Result<Exit, CliError> {
+    match command {
+        Command::Check(arguments) => check::command(&arguments, out),
+        Command::Test(arguments) => test::command(&arguments, out),
+        Command::Fmt(arguments) => fmt::command(&arguments, out),
+        Command::Graph(arguments) => graph::command(&arguments, out),
+        Command::Explain(arguments) => explain::command(&arguments, out),
+        Command::Run(arguments) => run::command(&arguments, out),
+        Command::Serve(arguments) => serve::command(arguments, out),
+        Command::Start(arguments) => start::command(&arguments, out),
+        Command::List(arguments) => list::command(&arguments, out),
+        Command::Show(arguments) => show::command(&arguments, out),
+        Command::History(arguments) => history::command(&arguments, out),
+        Command::Cancel(arguments) => orders::cancel(&arguments, out),
+        Command::Retry(arguments) => orders::retry(&arguments, out),
+        Command::Resolve(arguments) => orders::resolve(&arguments, out),
+        Command::Completions(arguments) => completions::command(&arguments, out),
+        Command::Help(arguments) => help::command(&arguments, out),
+    }
+}
+
+/// What a user should send us. Says nothing of their data but what the panic's own words hold.
+fn bug_report(panic: &std::panic::PanicHookInfo<'_>) -> String {
+    let place = panic.location().map(|place| format!("{}:{}", place.file(), place.line())).unwrap_or_default();
+    let words = panic.payload_as_str().unwrap_or("no words");
+    format!(
+        "\nerror: this is a defect of saga, and not your fault\n  \
+         what:    {words}\n  where:   {place}\n  version: {version} on {system} {machine}\n\
+         hint: nothing that was acknowledged is lost: the same command goes on from the log\n\
+         hint: please report these lines, with the command and the file if you can share it\n",
+        version = env!("CARGO_PKG_VERSION"),
+        system = std::env::consts::OS,
+        machine = std::env::consts::ARCH,
+    )
+}

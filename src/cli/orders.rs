@@ -1,0 +1,111 @@
+//! `saga cancel`, `saga retry`, `saga resolve`: what a person can order.
+
+use super::instance::{Access, Where};
+use super::{CliError, Exit, Out, input};
+use crate::engine::Direction;
+use crate::http::api::{OrderBody, OrderWord, OutcomeWord};
+
+/// Take back everything that an instance did; refused behind its point of no return
+#[derive(Debug, clap::Args)]
+pub(super) struct Cancel {
+    /// The instance
+    id: String,
+    #[command(flatten)]
+    signed: Signed,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Try again now what is stuck or pauses, with all its retries anew
+#[derive(Debug, clap::Args)]
+pub(super) struct Retry {
+    /// The instance
+    id: String,
+    /// Only this step
+    #[arg(long)]
+    step: Option<String>,
+    #[command(flatten)]
+    signed: Signed,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Say what became of a step that is stuck, pauses or pends, having found out or done it by hand
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("outcome").required(true).multiple(false))]
+pub(super) struct Resolve {
+    /// The instance
+    id: String,
+    /// The step
+    step: String,
+    /// It was done, or taken back
+    #[arg(long, group = "outcome")]
+    succeeded: bool,
+    /// It was not done and never will be; with a code that the contract declares
+    #[arg(long, value_name = "CODE", group = "outcome")]
+    failed: Option<String>,
+    /// The participant's reply to a step that was done: JSON, @FILE, or - for standard input
+    #[arg(long, value_name = "JSON", requires = "succeeded")]
+    reply: Option<String>,
+    /// Speak of the step's compensation, where that is not clear from what is under way
+    #[arg(long)]
+    undo: bool,
+    #[command(flatten)]
+    signed: Signed,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Who and why: kept in the history.
+#[derive(Debug, clap::Args)]
+struct Signed {
+    /// Why; kept in the history
+    #[arg(long)]
+    reason: Option<String>,
+    /// Who gives the order; kept in the history
+    #[arg(long, env = "SAGA_OPERATOR", value_name = "NAME")]
+    by: Option<String>,
+    /// An id for the order: the same one is carried out once
+    #[arg(long, value_name = "ID")]
+    request: Option<String>,
+}
+
+pub(super) fn cancel(arguments: &Cancel, out: &mut Out) -> Result<Exit, CliError> {
+    give(&arguments.id, &arguments.place, arguments.signed.sign(OrderWord::Cancel), out)
+}
+
+pub(super) fn retry(arguments: &Retry, out: &mut Out) -> Result<Exit, CliError> {
+    let body = OrderBody { step: arguments.step.clone(), ..arguments.signed.sign(OrderWord::Retry) };
+    give(&arguments.id, &arguments.place, body, out)
+}
+
+pub(super) fn resolve(arguments: &Resolve, out: &mut Out) -> Result<Exit, CliError> {
+    let reply = arguments.reply.as_deref().map(|text| input::json("--reply", text)).transpose()?;
+    let outcome = if arguments.succeeded { OutcomeWord::Succeeded } else { OutcomeWord::Failed };
+    let body = OrderBody {
+        step: Some(arguments.step.clone()),
+        work: arguments.undo.then_some(Direction::Undo),
+        outcome: Some(outcome),
+        reply,
+        code: arguments.failed.clone(),
+        ..arguments.signed.sign(OrderWord::Resolve)
+    };
+    give(&arguments.id, &arguments.place, body, out)
+}
+
+impl Signed {
+    fn sign(&self, order: OrderWord) -> OrderBody {
+        let (by, reason, request) = (self.by.clone(), self.reason.clone(), self.request.clone());
+        OrderBody { by, reason, request, ..OrderBody::new(order) }
+    }
+}
+
+fn give(id: &str, place: &Where, body: OrderBody, out: &mut Out) -> Result<Exit, CliError> {
+    let taken = Access::open(place)?.order(id, body)?;
+    if place.is_json() {
+        out.json(&taken)?;
+    } else {
+        out.remark(format_args!("taken: see what comes of it with `{}`", place.command_line("show", id)));
+    }
+    Ok(Exit::Done)
+}

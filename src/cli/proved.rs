@@ -1,0 +1,136 @@
+//! What a check proves of a saga, for people and programs: how it can end, where it cannot turn back any more, which
+//! topics it uses, which times hold that nobody wrote.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use serde_json::{Value, json};
+
+use super::sources::Checked;
+use super::table::Table;
+use crate::check::{self, Defaults, Return};
+use crate::definition::{Invocation, Retry, Saga};
+use crate::plan::{Class, Plan};
+
+/// What is known of one saga.
+struct Proved {
+    /// The codes with which it can end compensated.
+    codes: BTreeSet<CompactString>,
+    /// Where the points of no return are, one on each way; none: its end.
+    pivots: Vec<Return>,
+    /// Steps behind it: they are repeated until they succeed.
+    retriable: Vec<CompactString>,
+    /// Topics of the participants that it calls.
+    topics: BTreeSet<CompactString>,
+    /// Steps, and compensations, whose times are the built-in ones.
+    built_in: (Vec<CompactString>, Vec<CompactString>),
+}
+
+impl Proved {
+    fn of(saga: &Arc<Saga>) -> Self {
+        let plan = Plan::new(Arc::clone(saga));
+        let mut this = Self {
+            codes: check::codes_of(saga),
+            pivots: check::points_of_no_return(saga),
+            retriable: Vec::new(),
+            topics: BTreeSet::new(),
+            built_in: (Vec::new(), Vec::new()),
+        };
+        let Defaults { timeout, retry, compensation_retry } = check::defaults();
+        let is_built_in = |invocation: &Invocation, retry: Retry| {
+            invocation.timing.timeout == timeout && invocation.timing.retry == retry
+        };
+        for (id, node) in plan.nodes() {
+            let Some(work) = plan.work(id) else { continue };
+            for invocation in work.action().into_iter().chain(work.compensation()) {
+                this.topics.insert(invocation.participant.commands_topic.clone());
+            }
+            if work.action().is_some_and(|action| is_built_in(action, retry)) {
+                this.built_in.0.push(node.place.clone());
+            }
+            if work.compensation().is_some_and(|undo| is_built_in(undo, compensation_retry)) {
+                this.built_in.1.push(node.place.clone());
+            }
+            if work.class == Class::Retriable {
+                this.retriable.push(node.place.clone());
+            }
+        }
+        this
+    }
+}
+
+/// For people, a block a saga.
+pub(super) fn text(file: &Checked) -> String {
+    let mut text = String::new();
+    for saga in file.program.sagas.values() {
+        let proved = Proved::of(saga);
+        let _ = writeln!(text, "{}: saga {}, version {}", file.name, saga.name, saga.version);
+        let mut table = Table::headless();
+        let mut row = |name: &str, words: String| table.row([format!("  {name}"), words]);
+        row("ends", ends(&proved));
+        row("no return", no_return(&proved));
+        row("topics", list(&proved.topics));
+        let (steps, undos) = &proved.built_in;
+        if !steps.is_empty() || !undos.is_empty() {
+            row("built in", check::defaults().to_string());
+            row("", format!("hold for {}", held(steps, undos)));
+        }
+        text.push_str(&table.text());
+    }
+    text
+}
+
+fn ends(proved: &Proved) -> String {
+    if proved.codes.is_empty() {
+        return "completed, always".to_owned();
+    }
+    format!("completed, or compensated with {}", list(&proved.codes))
+}
+
+fn no_return(proved: &Proved) -> String {
+    let once = |point: &Return| match &point.step {
+        Some(step) => format!("once {step} has succeeded"),
+        None => "once `pivot` is reached".to_owned(),
+    };
+    let points: BTreeSet<String> = proved.pivots.iter().map(once).collect();
+    let points = points.into_iter().collect::<Vec<_>>().join(", or ");
+    match (points.is_empty(), proved.retriable.is_empty()) {
+        (true, _) => "the end: until then a failure takes everything back".to_owned(),
+        (false, true) => points,
+        (false, false) => format!("{points}; then {} until done", list(&proved.retriable)),
+    }
+}
+
+/// For whom the built-in times hold.
+fn held(steps: &[CompactString], undos: &[CompactString]) -> String {
+    match (steps.is_empty(), undos.is_empty()) {
+        (_, true) => list(steps),
+        (true, false) => format!("the compensations of {}", list(undos)),
+        (false, false) => format!("{}; the compensations of {}", list(steps), list(undos)),
+    }
+}
+
+fn list<'a>(names: impl IntoIterator<Item = &'a CompactString>) -> String {
+    names.into_iter().map(CompactString::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// For programs, an object a saga.
+pub(super) fn json(file: &Checked) -> Vec<Value> {
+    let one = |saga: &Arc<Saga>| {
+        let proved = Proved::of(saga);
+        json!({
+            "file": file.name,
+            "saga": saga.name,
+            "version": saga.version,
+            "definition": saga.hash,
+            "codes": proved.codes,
+            "points_of_no_return": proved.pivots.iter().map(|point| point.step.as_deref().unwrap_or("pivot")).collect::<Vec<_>>(),
+            "retriable": proved.retriable,
+            "topics": proved.topics,
+            "built_in_times": { "steps": proved.built_in.0, "compensations": proved.built_in.1 },
+        })
+    };
+    file.program.sagas.values().map(one).collect()
+}

@@ -1,0 +1,331 @@
+//! `saga run`: begins one instance, or goes on with it, follows it to its end, and gives the outcome.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::error::{Kind, near_miss};
+use super::instance::runtime;
+use super::live::{Live, REDRAW};
+use super::settings::Settings;
+use super::sources::{Checked, check_file};
+use super::{CliError, Exit, Out, input};
+use crate::definition::{HappeningKind, Saga, Scenario};
+use crate::engine::Summary;
+use crate::http::api::{OrderBody, OrderWord, StartBody, StartOutcome};
+use crate::http::follower::{Age, Step};
+use crate::http::service::{Deployment, Service};
+use crate::http::view::{FailureView, Shown, Standing};
+use crate::json::Json;
+use crate::participant::Address;
+
+/// Run an instance of a saga, durably, and follow it to its end
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The outcome is JSON on standard output; the exit code says how it ended (`saga help exit-codes`).
+Ctrl-C leaves the instance in the log; the same command with the same --id goes on with it.")]
+pub(super) struct Arguments {
+    /// A file of the language
+    file: String,
+    /// The saga, where the file has several
+    saga: Option<String>,
+    /// The input: JSON, @FILE, or - for standard input [default: that of the file's first scenario]
+    #[arg(long, value_name = "JSON", conflicts_with = "scenario")]
+    input: Option<String>,
+    /// Play the scenario of this title: its input, and what happens in it
+    #[arg(long, value_name = "TITLE", conflicts_with_all = ["participant"])]
+    scenario: Option<String>,
+    /// A business key, such as an order's number: the same run with the same id is done once
+    #[arg(long)]
+    id: Option<String>,
+    /// The data directory [default: the one in saga.toml, else .saga]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    participants: Participants,
+}
+
+/// Where participants are reached.
+#[derive(Debug, clap::Args)]
+pub(super) struct Participants {
+    /// Where a participant is reached: http://…, process:COMMAND, or simulated; can be repeated
+    #[arg(long, value_name = "NAME=ADDRESS")]
+    participant: Vec<String>,
+    /// Simulate those for which nothing is said, without a word about it
+    #[arg(long, value_enum, value_name = "HOW")]
+    participants: Option<Unnamed>,
+}
+
+/// What becomes of participants for which nothing is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Unnamed {
+    /// Answered from their contracts
+    Simulated,
+}
+
+impl Participants {
+    /// The address of each participant of the files; says which are simulated since nothing is said.
+    pub(super) fn addresses(
+        &self,
+        settings: &Settings,
+        files: &[&Checked],
+        out: &mut Out,
+    ) -> Result<BTreeMap<String, Address>, CliError> {
+        let names: Vec<&str> = files
+            .iter()
+            .flat_map(|file| file.program.participants.keys())
+            .map(compact_str::CompactString::as_str)
+            .collect();
+        let mut given: BTreeMap<String, Address> = BTreeMap::new();
+        for (name, address) in &settings.participants {
+            // One settings file may serve several definitions, so a name that this one has not is no mistake.
+            given.insert(name.clone(), read_address(address)?);
+        }
+        for argument in &self.participant {
+            let Some((name, address)) = argument.split_once('=') else {
+                return Err(CliError::usage(format!("failed to read `--participant {argument}`: it has no `=`"))
+                    .hint("--participant tickets=http://127.0.0.1:8081/commands"));
+            };
+            if !names.contains(&name) {
+                let error = CliError::usage(format!("no participant is called `{name}`"));
+                return Err(match near_miss("participants", name, names.iter().copied()) {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                });
+            }
+            given.insert(name.to_owned(), read_address(address)?);
+        }
+        let mut simulated = Vec::new();
+        let mut all = BTreeMap::new();
+        for name in names {
+            let address = given.get(name).cloned().unwrap_or_else(|| {
+                simulated.push(name);
+                Address::Simulated
+            });
+            all.insert(name.to_owned(), address);
+        }
+        if !simulated.is_empty() && self.participants.is_none() {
+            simulated.sort_unstable();
+            simulated.dedup();
+            out.remark(format_args!(
+                "simulated: {} (give --participant NAME=ADDRESS for real ones)",
+                simulated.join(", ")
+            ));
+        }
+        Ok(all)
+    }
+}
+
+fn read_address(text: &str) -> Result<Address, CliError> {
+    text.parse().map_err(|error| CliError::failed_to(Kind::Usage, &error))
+}
+
+pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
+    let settings = Settings::load()?;
+    let file = check_file(&arguments.file)?.accepted(out)?;
+    let scenario = arguments.scenario.as_deref().map(|title| find_scenario(&file, title)).transpose()?;
+    let name = arguments.saga.as_deref().or_else(|| scenario.map(|scenario| scenario.saga.as_str()));
+    let saga = Arc::clone(file.saga(name)?);
+    let input = chosen_input(arguments, &file, &saga, scenario, out)?;
+    let addresses = arguments.participants.addresses(&settings, &[&file], out)?;
+    let data = arguments.data.clone().unwrap_or_else(|| settings.data.clone());
+    let deployment = Deployment {
+        owner: "saga run".to_owned(),
+        data: data.clone(),
+        programs: vec![file.deployable()],
+        addresses,
+        scenario: scenario.cloned().map(Arc::new),
+        callback: None,
+    };
+    let body = StartBody { saga: saga.name.to_string(), id: arguments.id.clone(), input: Some(input) };
+    runtime()?.block_on(
+        Following { arguments, data: &data, cancel: scenario.and_then(first_cancel) }.follow(deployment, body, out),
+    )
+}
+
+fn find_scenario<'f>(file: &'f Checked, title: &str) -> Result<&'f Scenario, CliError> {
+    let scenarios = &file.program.scenarios;
+    scenarios.iter().find(|scenario| scenario.title == title).ok_or_else(|| {
+        let error = CliError::usage(format!("{} has no scenario \"{title}\"", file.name));
+        match near_miss("its scenarios", title, scenarios.iter().map(|scenario| scenario.title.as_str())) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    })
+}
+
+/// As given, else that of the scenario, else that of the first scenario of the saga.
+fn chosen_input(
+    arguments: &Arguments,
+    file: &Checked,
+    saga: &Saga,
+    scenario: Option<&Scenario>,
+    out: &mut Out,
+) -> Result<Json, CliError> {
+    let first =
+        || file.program.scenarios.iter().find(|scenario| scenario.saga == saga.name && scenario.given.is_some());
+    let input = match (&arguments.input, scenario.or_else(first)) {
+        (Some(text), _) => input::json("--input", text)?,
+        (None, Some(source)) => {
+            if scenario.is_none() {
+                out.remark(format_args!(
+                    "input: that of the scenario \"{}\" (give --input JSON for another)",
+                    source.title
+                ));
+            }
+            let given = source.given.as_deref().unwrap_or("{}");
+            Json::parse(given).map_err(|error| CliError::failed_to(Kind::Bug, &error))?
+        }
+        (None, None) if saga.input.fields.iter().all(|field| field.ty.is_optional()) => Json::empty_object(),
+        (None, None) => return Err(input::wanted(saga)),
+    };
+    input::fits(saga, &input, out)?;
+    Ok(input)
+}
+
+/// When a scenario cancels first: a second cancel finds nothing to do.
+fn first_cancel(scenario: &Scenario) -> Option<Duration> {
+    let cancels = scenario.happenings.iter().filter_map(|happening| match happening.kind {
+        HappeningKind::Cancelled(after) => Some(after),
+        HappeningKind::Answer { .. } => None,
+    });
+    cancels.min()
+}
+
+/// One run of the command.
+struct Following<'a> {
+    arguments: &'a Arguments,
+    data: &'a PathBuf,
+    /// When the scenario cancels, counted from the start.
+    cancel: Option<Duration>,
+}
+
+impl Following<'_> {
+    async fn follow(&self, deployment: Deployment, body: StartBody, out: &mut Out) -> Result<Exit, CliError> {
+        let service = Service::open(deployment).await?;
+        let started = service.start(body).await?;
+        let id = started.id;
+        match started.start {
+            StartOutcome::Accepted => out.remark(format_args!("instance {id} began")),
+            StartOutcome::Known => out.remark(format_args!("instance {id} had begun before")),
+        }
+        let followed = self.to_its_end(&service, &id, out).await;
+        // Whatever came of it, what is in the log is in order.
+        service.close().await;
+        if let Some(shown) = followed? {
+            return self.outcome(&shown, out);
+        }
+        out.remark(format_args!("\nleft in the log; go on with: {}", self.again(&id)));
+        Ok(Exit::Left)
+    }
+
+    /// The instance at its end or where it is stuck; nothing if it was left.
+    async fn to_its_end(&self, service: &Service, id: &str, out: &mut Out) -> Result<Option<Shown>, CliError> {
+        let mut follower = service.follow(id)?;
+        let mut live: Option<Live> = None;
+        let mut redraw = interval(REDRAW);
+        redraw.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+        let mut cancel = std::pin::pin!(sleep(self.cancel.unwrap_or_default()));
+        let mut is_to_be_cancelled = self.cancel.is_some();
+        let ended = loop {
+            tokio::select! {
+                next = follower.next() => {
+                    let Some(Step { entry, shown, age }) = next? else { break None };
+                    let live = live.get_or_insert_with(|| Live::new(out, shown.flow.len()));
+                    live.happened(&entry, shown.clone(), out);
+                    if age == Age::Newest && is_over(&shown) {
+                        break Some(shown);
+                    }
+                }
+                () = &mut cancel, if is_to_be_cancelled => {
+                    is_to_be_cancelled = false;
+                    let reason = Some("the scenario cancels here".to_owned());
+                    if let Err(refused) = service.order(id, OrderBody { reason, ..OrderBody::new(OrderWord::Cancel) }).await {
+                        out.remark(format_args!("the scenario's cancel is refused: {}", refused.message));
+                    }
+                }
+                _ = redraw.tick() => if let Some(live) = &mut live { live.tick() },
+                _ = &mut interrupted => break None,
+            }
+        };
+        if let Some(live) = &mut live {
+            live.end(out);
+        }
+        Ok(ended)
+    }
+
+    fn outcome(&self, shown: &Shown, out: &mut Out) -> Result<Exit, CliError> {
+        let stuck = shown.flow.iter().filter(|statement| statement.state == Some(Standing::Stuck));
+        let row = &shown.row;
+        out.json(&Outcome {
+            id: &row.id,
+            saga: &row.saga,
+            status: row.status,
+            output: shown.output.as_ref(),
+            failure: shown.failure.as_ref(),
+            stuck: stuck
+                .map(|at| StuckAt { step: &at.at, code: at.code.as_deref(), message: at.message.as_deref() })
+                .collect(),
+        })?;
+        Ok(match row.status {
+            Summary::Completed => Exit::Done,
+            Summary::Compensated => Exit::Compensated,
+            Summary::Stuck | Summary::Running | Summary::Compensating => {
+                let (id, data) = (shell_words::quote(&row.id), self.data.to_string_lossy());
+                let data = shell_words::quote(&data);
+                out.remark(format_args!("it waits for a person: `saga show {id} --data {data}` says what can be done"));
+                Exit::Stuck
+            }
+        })
+    }
+
+    /// The same command with the id, to be pasted.
+    fn again(&self, id: &str) -> String {
+        let Arguments { file, saga, participants, .. } = self.arguments;
+        let data = self.data.to_string_lossy();
+        let mut words = vec!["saga", "run", file.as_str()];
+        words.extend(saga.as_deref());
+        words.extend(["--id", id, "--data", data.as_ref()]);
+        words.extend(participants.participant.iter().flat_map(|participant| ["--participant", participant.as_str()]));
+        if let Some(input) = self.arguments.input.as_deref().filter(|input| *input != "-") {
+            words.extend(["--input", input]);
+        }
+        if let Some(title) = self.arguments.scenario.as_deref() {
+            words.extend(["--scenario", title]);
+        }
+        shell_words::join(words)
+    }
+}
+
+const fn is_over(shown: &Shown) -> bool {
+    match shown.row.status {
+        Summary::Completed | Summary::Compensated | Summary::Stuck => true,
+        Summary::Running | Summary::Compensating => false,
+    }
+}
+
+/// What `saga run` prints: stable.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    id: &'a str,
+    saga: &'a str,
+    status: Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<&'a FailureView>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stuck: Vec<StuckAt<'a>>,
+}
+
+#[derive(Serialize)]
+struct StuckAt<'a> {
+    step: &'a str,
+    code: Option<&'a str>,
+    message: Option<&'a str>,
+}

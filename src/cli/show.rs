@@ -1,0 +1,189 @@
+//! `saga show`: one instance, for the person who is woken at three: what it does, what is stuck, its last answers, and
+//! the exact commands that are safe to give next.
+
+use std::fmt::Write as _;
+
+use super::history::sentence;
+use super::instance::{Access, Where, ago, now};
+use super::table::Table;
+use super::{CliError, Exit, Out};
+use crate::engine::{Direction, Summary};
+use crate::http::history::History;
+use crate::http::view::{Offer, PointOfNoReturn, Shown, Standing, Statement};
+
+/// How many of the last events of a stuck step are shown: enough to see what the participant said.
+const LAST_ANSWERS: usize = 5;
+
+/// Show an instance: its steps, what is stuck and why, and what can be done about it
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The instance
+    id: String,
+    #[command(flatten)]
+    place: Where,
+}
+
+pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
+    let place = &arguments.place;
+    let access = Access::open(place)?;
+    let shown = access.show(&arguments.id)?;
+    if place.is_json() {
+        out.json(&shown)?;
+        return Ok(Exit::Done);
+    }
+    let stuck = shown.row.status == Summary::Stuck;
+    let history = if stuck { Some(access.history(&arguments.id)?) } else { None };
+    out.data(text(&shown, history.as_ref(), place))?;
+    Ok(Exit::Done)
+}
+
+fn text(shown: &Shown, history: Option<&History>, place: &Where) -> String {
+    let mut text = head(shown);
+    text.push('\n');
+    text.push_str(&flow(&shown.flow));
+    if let Some(history) = history {
+        for statement in shown.flow.iter().filter(|statement| statement.state == Some(Standing::Stuck)) {
+            let _ = write!(text, "\nlast answers to {}\n{}", statement.at, last_answers(&statement.at, history));
+        }
+    }
+    if !shown.orders.is_empty() {
+        let _ = write!(text, "\nsafe to give now\n{}", orders(&shown.row.id, &shown.orders, place));
+    }
+    text
+}
+
+fn head(shown: &Shown) -> String {
+    let row = &shown.row;
+    let mut table = Table::headless();
+    table.row(["instance", &row.id]);
+    table.row(["saga".to_owned(), format!("{} version {}", row.saga, shown.version)]);
+    let why = row.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    table.row(["status".to_owned(), format!("{}{why}", row.status)]);
+    let since = ago(now().since(row.since.0));
+    table.row(["since".to_owned(), format!("{} ({since} ago), started {}", row.since.0, row.started.0)]);
+    if let Some(deadline) = shown.deadline {
+        table.row(["deadline".to_owned(), deadline.0.to_string()]);
+    }
+    let point = match shown.point_of_no_return {
+        PointOfNoReturn::Ahead if shown.failure.is_some() => "not reached: everything is taken back",
+        PointOfNoReturn::Ahead => "ahead: a failure or a cancel takes everything back",
+        PointOfNoReturn::Open => "its step is under way, and the outcome decides: neither cancel nor deadline acts",
+        PointOfNoReturn::Behind => "behind: it can only go forward",
+    };
+    if !matches!(row.status, Summary::Completed | Summary::Compensated) {
+        table.row(["point of no return", point]);
+    }
+    if let Some(failure) = &shown.failure {
+        let message = failure.message.as_ref().map(|message| format!(" ({message})")).unwrap_or_default();
+        table.row(["failure".to_owned(), format!("{} at {}{message}", failure.code, failure.step)]);
+    }
+    for (name, payload) in [("input", &shown.input), ("output", &shown.output)] {
+        if let Some(payload) = payload {
+            table.row([name, payload.get()]);
+        }
+    }
+    table.text()
+}
+
+fn flow(statements: &[Statement]) -> String {
+    let mut table = Table::headless();
+    for statement in statements {
+        let indent = "  ".repeat(statement.depth as usize);
+        let name = match &statement.state {
+            Some(_) if statement.word == "step" => statement.at.clone(),
+            Some(_) if statement.word == "pivot step" => format!("{} (pivot)", statement.at),
+            Some(_) | None => statement.word.clone(),
+        };
+        table.row([format!("  {indent}{name}"), standing(statement), detail(statement)]);
+    }
+    table.text()
+}
+
+/// How a statement stands, in a word or two.
+pub(super) fn standing(statement: &Statement) -> String {
+    let back = statement.work == Some(Direction::Undo);
+    let word = match statement.state {
+        None => "",
+        Some(Standing::NotBegun) => "-",
+        Some(Standing::Called) if back => "taking back",
+        Some(Standing::Called) => "called",
+        Some(Standing::Asked) => "asked about",
+        Some(Standing::Pausing) => "pausing",
+        Some(Standing::Pending) => "pending",
+        Some(Standing::Stuck) if back => "STUCK taking back",
+        Some(Standing::Stuck) => "STUCK",
+        Some(Standing::Sleeping) => "sleeping",
+        Some(Standing::Done) => "done",
+        Some(Standing::Refused) => "refused",
+        Some(Standing::Unknown) => "unknown",
+        Some(Standing::Undone) => "taken back",
+    };
+    word.to_owned()
+}
+
+fn detail(statement: &Statement) -> String {
+    let mut parts = Vec::new();
+    if let Some(attempt) = statement.attempt.filter(|attempt| *attempt > 1) {
+        parts.push(format!("attempt {attempt}"));
+    }
+    if let Some(until) = statement.until {
+        parts.push(format!("until {}", until.0));
+    }
+    if let Some(since) = statement.since {
+        parts.push(format!("since {}", since.0));
+    }
+    match (&statement.code, &statement.message) {
+        (Some(code), Some(message)) => parts.push(format!("{code} ({message})")),
+        (Some(code), None) => parts.push(code.clone()),
+        (None, _) => {}
+    }
+    if let Some(value) = &statement.value {
+        parts.push(value.to_string());
+    }
+    parts.join(", ")
+}
+
+fn last_answers(step: &str, history: &History) -> String {
+    let mut rows: Vec<[String; 2]> = Vec::new();
+    for entry in &history.entries {
+        for event in entry.events.iter().filter(|event| event.at.as_deref() == Some(step)) {
+            rows.push([format!("  {}", entry.at.0), sentence(event)]);
+        }
+    }
+    let mut table = Table::headless();
+    for row in rows.into_iter().rev().take(LAST_ANSWERS).rev() {
+        table.row(row);
+    }
+    table.text()
+}
+
+/// The exact commands, each with when to give it.
+fn orders(id: &str, offers: &[Offer], place: &Where) -> String {
+    let mut text = String::new();
+    for offer in offers {
+        let mut command = place.command_line(&offer.order, id);
+        match (offer.order.as_str(), &offer.step) {
+            ("resolve", Some(step)) => {
+                let _ = write!(command, " {}", shell_words::quote(step));
+            }
+            (_, Some(step)) => {
+                let _ = write!(command, " --step {}", shell_words::quote(step));
+            }
+            (_, None) => {}
+        }
+        match (offer.outcome.as_deref(), &offer.with) {
+            (Some("failed"), Some(codes)) => {
+                let _ = write!(command, " --failed {codes}");
+            }
+            (Some(outcome), with) => {
+                let _ = write!(command, " --{outcome}");
+                if let Some(reply) = with {
+                    let _ = write!(command, " --reply {}", shell_words::quote(reply));
+                }
+            }
+            (None, _) => {}
+        }
+        let _ = writeln!(text, "  {command}\n      {}", offer.when);
+    }
+    text
+}

@@ -1,0 +1,38 @@
+//! `saga start`: begins an instance and does not wait for it.
+
+use super::instance::{Access, Where};
+use super::{CliError, Exit, Out, input};
+use crate::http::api::{StartBody, StartOutcome};
+
+/// Begin an instance of a saga that is deployed, and leave it to `saga serve`
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The saga
+    saga: String,
+    /// Its input: JSON, @FILE, or - for standard input
+    #[arg(long, value_name = "JSON")]
+    input: Option<String>,
+    /// A business key, such as an order's number: the same start with the same id is done once
+    #[arg(long)]
+    id: Option<String>,
+    #[command(flatten)]
+    place: Where,
+}
+
+pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
+    let input = arguments.input.as_deref().map(|text| input::json("--input", text)).transpose()?;
+    let body = StartBody { saga: arguments.saga.clone(), id: arguments.id.clone(), input };
+    let started = Access::open(&arguments.place)?.start(body)?;
+    if arguments.place.is_json() {
+        out.json(&started)?;
+        return Ok(Exit::Done);
+    }
+    let known = if started.start == StartOutcome::Known { " had begun before, with the same input" } else { " began" };
+    out.remark(format_args!(
+        "{}{known}: see it with `{}`",
+        started.id,
+        arguments.place.command_line("show", &started.id)
+    ));
+    out.data(format!("{}\n", started.id))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,338 @@
+//! What the API takes and how it says no. The command line gives orders in the same words, so that a refusal reads the
+//! same whether the data is here or behind a server.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Direction, Order, Outcome, Place, Refusal, Rejection, Summary};
+use crate::json::Json;
+
+/// A request to begin: the body of `POST /instances`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartBody {
+    /// The saga's name.
+    pub saga: String,
+    /// A business key, such as an order's number: the same start with the same id is done once. Made up if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The saga's input; `{}` if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Json>,
+}
+
+/// An accepted start: it stands in the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Started {
+    /// The instance's id.
+    pub id: String,
+    /// The saga's name.
+    pub saga: String,
+    /// Whether it is new.
+    pub start: StartOutcome,
+}
+
+/// What a start came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartOutcome {
+    /// It began.
+    Accepted,
+    /// It had begun before, with the same input.
+    Known,
+}
+
+/// Which instances are wanted: the query of `GET /instances`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// Of this saga.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saga: Option<String>,
+    /// That stand so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Summary>,
+    /// Ended ones too, where no status is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+/// Whether ended instances are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// With the others.
+    Too,
+}
+
+impl ListQuery {
+    /// The states that are wanted.
+    #[must_use]
+    pub fn states(&self) -> Vec<Summary> {
+        let live = [Summary::Stuck, Summary::Compensating, Summary::Running];
+        match (self.status, self.ended) {
+            (Some(status), _) => vec![status],
+            (None, None) => live.to_vec(),
+            (None, Some(Ended::Too)) => live.into_iter().chain([Summary::Completed, Summary::Compensated]).collect(),
+        }
+    }
+}
+
+/// An operator's order: the body of `POST /instances/{id}/orders`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderBody {
+    /// What is to be done.
+    pub order: OrderWord,
+    /// The step: wanted by `resolve`, possible for `retry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// For `resolve`: the step's action or its compensation; whichever is under way if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Direction>,
+    /// For `resolve`: what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<OutcomeWord>,
+    /// For `resolve` as `succeeded`: the reply, which must fit the contract.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Json>,
+    /// For `resolve` as `failed`: a declared code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Who gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Recognises a repeat: the same request id is carried out once. Made up if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+}
+
+/// The kinds of order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderWord {
+    /// Take everything back.
+    Cancel,
+    /// Try again now.
+    Retry,
+    /// A person knows what became of a step.
+    Resolve,
+}
+
+/// What became of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeWord {
+    /// It was done.
+    Succeeded,
+    /// It was not done and never will be.
+    Failed,
+}
+
+/// A taken order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Taken {
+    /// The instance.
+    pub id: String,
+    /// The order's request id.
+    pub request: String,
+}
+
+impl OrderBody {
+    /// An order of this kind, with nothing else said.
+    #[must_use]
+    pub const fn new(order: OrderWord) -> Self {
+        Self {
+            order,
+            step: None,
+            work: None,
+            outcome: None,
+            reply: None,
+            code: None,
+            by: None,
+            reason: None,
+            request: None,
+        }
+    }
+
+    /// The engine's order. `under_way` says what a step is doing, for a `resolve` that leaves it open.
+    ///
+    /// # Errors
+    /// Something is missing, or said that has no meaning for this kind of order.
+    pub fn order(&self, under_way: impl Fn(&str) -> Option<Direction>) -> Result<Order, ApiError> {
+        let step = self.step.as_deref().map(Place::from);
+        let surplus = |fields: &[(&str, bool)]| match fields.iter().find(|(_, given)| *given) {
+            Some((name, _)) => Err(ApiError::bad_request(format!("`{name}` has no meaning for this order"))),
+            None => Ok(()),
+        };
+        let (work, outcome) = (self.work.is_some(), self.outcome.is_some());
+        let (reply, code) = (self.reply.is_some(), self.code.is_some());
+        match self.order {
+            OrderWord::Cancel => {
+                surplus(&[
+                    ("step", step.is_some()),
+                    ("work", work),
+                    ("outcome", outcome),
+                    ("reply", reply),
+                    ("code", code),
+                ])?;
+                Ok(Order::Cancel)
+            }
+            OrderWord::Retry => {
+                surplus(&[("work", work), ("outcome", outcome), ("reply", reply), ("code", code)])?;
+                Ok(Order::Retry { step })
+            }
+            OrderWord::Resolve => {
+                let step = step.ok_or_else(|| ApiError::bad_request("`resolve` needs the `step`"))?;
+                let outcome = match (self.outcome, &self.code) {
+                    (Some(OutcomeWord::Succeeded), None) => Outcome::Succeeded { reply: self.reply.clone() },
+                    (Some(OutcomeWord::Failed), Some(code)) => {
+                        surplus(&[("reply", reply)])?;
+                        Outcome::Failed { code: code.as_str().into() }
+                    }
+                    (Some(OutcomeWord::Succeeded), Some(_)) => {
+                        return Err(ApiError::bad_request("`code` has no meaning for a step that succeeded"));
+                    }
+                    (Some(OutcomeWord::Failed), None) => {
+                        return Err(ApiError::bad_request("`failed` needs a `code` that the contract declares"));
+                    }
+                    (None, _) => {
+                        return Err(ApiError::bad_request("`resolve` needs the `outcome`: `succeeded` or `failed`"));
+                    }
+                };
+                let work = self.work.or_else(|| under_way(&step)).unwrap_or(Direction::Do);
+                Ok(Order::Resolve { step, work, outcome })
+            }
+        }
+    }
+}
+
+/// Why something is not done: `{"error": {"code": …, "message": …, "hint": …}}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiError {
+    /// A stable word for programs.
+    pub code: String,
+    /// What happened and why.
+    pub message: String,
+    /// What to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Whose fault it is, which is also the HTTP status.
+    #[serde(skip)]
+    pub fault: Fault,
+}
+
+/// The body of an error.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// The error.
+    pub error: ApiError,
+}
+
+/// Kinds of error, by what a caller can do about them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// The request makes no sense: 400.
+    Request,
+    /// There is no such thing: 404.
+    Unknown,
+    /// The path is right, the method is not: 405.
+    Method,
+    /// It exists otherwise, or its state does not allow it: 409.
+    State,
+    /// The body is too large: 413.
+    Size,
+    /// The input does not fit: 422.
+    Input,
+    /// Too much at once: 429.
+    Busy,
+    /// It cannot be done now: 503.
+    #[default]
+    Unavailable,
+}
+
+impl ApiError {
+    /// Of this fault.
+    pub fn new(fault: Fault, code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), hint: None, fault }
+    }
+
+    /// The request makes no sense.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(Fault::Request, "bad_request", message)
+    }
+
+    /// There is no such instance.
+    #[must_use]
+    pub fn unknown_instance(id: &str) -> Self {
+        Self::new(Fault::Unknown, "unknown_instance", format!("there is no instance `{id}`"))
+            .hint("`saga list` shows those that there are; long-ended ones are forgotten")
+    }
+
+    /// The log cannot be used.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(Fault::Unavailable, "unavailable", message)
+    }
+
+    /// Says what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self.fault {
+            Fault::Request => 400,
+            Fault::Unknown => 404,
+            Fault::Method => 405,
+            Fault::State => 409,
+            Fault::Size => 413,
+            Fault::Input => 422,
+            Fault::Busy => 429,
+            Fault::Unavailable => 503,
+        }
+    }
+
+    /// The fault that an HTTP status stands for.
+    #[must_use]
+    pub const fn fault_of(status: u16) -> Fault {
+        match status {
+            404 => Fault::Unknown,
+            405 => Fault::Method,
+            409 => Fault::State,
+            413 => Fault::Size,
+            422 => Fault::Input,
+            429 => Fault::Busy,
+            400..=499 => Fault::Request,
+            _ => Fault::Unavailable,
+        }
+    }
+}
+
+impl From<&Rejection> for ApiError {
+    fn from(rejection: &Rejection) -> Self {
+        let (fault, code, hint) = match rejection.code {
+            Refusal::InvalidInput => (Fault::Input, "invalid_input", None),
+            Refusal::Conflict => {
+                (Fault::State, "conflict", Some("give the new one another id, or look at the old one: `saga show ID`"))
+            }
+            Refusal::UnknownInstance => (Fault::Unknown, "unknown_instance", None),
+            Refusal::UnknownSaga => (Fault::Unknown, "unknown_saga", Some("give its file to `saga serve`")),
+            Refusal::UnknownStep => (Fault::Unknown, "unknown_step", Some("`saga show ID` lists the steps")),
+            Refusal::PastPivot => (Fault::State, "past_pivot", Some("`saga show ID` lists what is possible now")),
+            Refusal::Compensating => (Fault::State, "compensating", None),
+            Refusal::Ended => (Fault::State, "ended", None),
+            Refusal::NotStuck => (Fault::State, "not_stuck", Some("`saga show ID` lists what is possible now")),
+            Refusal::Misfit => (Fault::Input, "misfit", None),
+            Refusal::NotSent => (Fault::State, "not_sent", None),
+            Refusal::Busy => (Fault::Busy, "busy", None),
+            Refusal::Unreadable => (Fault::Request, "unreadable", None),
+        };
+        Self { hint: hint.map(str::to_owned), ..Self::new(fault, code, rejection.message.clone()) }
+    }
+}

@@ -1,0 +1,154 @@
+//! Speaks to a `saga serve` elsewhere: the same calls and the same views as [`Service`](super::service::Service).
+
+use std::sync::Once;
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::redirect::Policy;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::api::{ApiError, ErrorBody, ListQuery, OrderBody, StartBody, Started, Taken};
+use super::history::History;
+use super::view::{List, Shown};
+
+/// How long a server may take to be reached.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long it may take to answer: a start is answered when it is in the log.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The most of an answer that is read: a list of 100,000 instances.
+const ANSWER_MAX: usize = 64 << 20;
+
+/// A client of one server.
+#[derive(Debug)]
+pub struct Client {
+    base: String,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// For the server at `base`: `http://127.0.0.1:7117`.
+    ///
+    /// # Errors
+    /// That is no address, or TLS cannot be set up.
+    pub fn new(base: &str) -> Result<Self, ApiError> {
+        static PROVIDER: Once = Once::new();
+        let base = base.trim_end_matches('/').to_owned();
+        let no_address = |why: String| {
+            ApiError::bad_request(format!("`{base}` is no address of a server: {why}"))
+                .hint("it begins with `http://` or `https://`: http://127.0.0.1:7117")
+        };
+        let url = reqwest::Url::parse(&base).map_err(|error| no_address(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(no_address(format!("`{}` is another protocol", url.scheme())));
+        }
+        // A provider that is there already serves as well.
+        PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+        let http = reqwest::Client::builder()
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ANSWER_TIMEOUT)
+            .build();
+        let http = http.map_err(|error| ApiError::unavailable(format!("HTTP cannot be set up: {error}")))?;
+        Ok(Self { base, http })
+    }
+
+    /// Begins an instance.
+    ///
+    /// # Errors
+    /// As the server says, or it cannot be reached.
+    pub async fn start(&self, body: &StartBody) -> Result<Started, ApiError> {
+        self.post("/instances", body).await
+    }
+
+    /// Gives an order.
+    ///
+    /// # Errors
+    /// As the server says, or it cannot be reached.
+    pub async fn order(&self, id: &str, body: &OrderBody) -> Result<Taken, ApiError> {
+        self.post(&format!("/instances/{}/orders", segment(id)), body).await
+    }
+
+    /// Instances.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub async fn list(&self, query: &ListQuery) -> Result<List, ApiError> {
+        // The query's own form is that of its JSON: words without spaces, but for a saga's name that is none.
+        let words = serde_json::to_value(query).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let pairs = words.as_object().into_iter().flatten();
+        let pairs = pairs.map(|(key, value)| format!("{key}={}", segment(value.as_str().unwrap_or_default())));
+        let query = pairs.collect::<Vec<_>>().join("&");
+        self.get(&format!("/instances?{query}")).await
+    }
+
+    /// One instance.
+    ///
+    /// # Errors
+    /// There is none of that id, or the server cannot be reached.
+    pub async fn show(&self, id: &str) -> Result<Shown, ApiError> {
+        self.get(&format!("/instances/{}", segment(id))).await
+    }
+
+    /// All that happened to an instance.
+    ///
+    /// # Errors
+    /// There is none of that id, or the server cannot be reached.
+    pub async fn history(&self, id: &str) -> Result<History, ApiError> {
+        self.get(&format!("/instances/{}/history", segment(id))).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
+        self.answer(self.http.get(format!("{}{path}", self.base))).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ApiError> {
+        let text = serde_json::to_string(body).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let request = self.http.post(format!("{}{path}", self.base)).header("content-type", "application/json");
+        self.answer(request.body(text)).await
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, ApiError> {
+        let unreachable = |error: reqwest::Error| {
+            ApiError::unavailable(format!("{} cannot be reached: {}", self.base, root_cause(&error)))
+                .hint("is `saga serve` running there? `--data DIR` works on data that no server has open")
+        };
+        let mut response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > ANSWER_MAX {
+                return Err(ApiError::unavailable(format!("{} answers with more than {ANSWER_MAX} bytes", self.base)));
+            }
+        }
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|error| {
+                ApiError::unavailable(format!("the answer of {} cannot be read: {error}", self.base))
+                    .hint("is it a `saga serve` of the same version?")
+            });
+        }
+        match serde_json::from_slice::<ErrorBody>(&body) {
+            Ok(ErrorBody { error }) => Err(ApiError { fault: ApiError::fault_of(status.as_u16()), ..error }),
+            Err(_) => {
+                Err(ApiError::unavailable(format!("{} answers {status}", self.base)).hint("is it a `saga serve`?"))
+            }
+        }
+    }
+}
+
+/// The innermost words: "connection refused" rather than "error sending request".
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// An id as one segment of a path. A dot is encoded too: clients and proxies take `.` and `..` away.
+fn segment(id: &str) -> String {
+    utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()
+}

@@ -1,0 +1,226 @@
+//! What happened to an instance, as sentences and as data: the same words in `saga history`, in the lines of
+//! `saga run`, and in the API.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::redact::redact;
+use super::view::Instant;
+use crate::definition::types::Type;
+use crate::definition::{self, Invocation};
+use crate::engine::{Direction, Event, Order, Outcome, Why};
+use crate::journal::Plans;
+use crate::journal::record::{Body, Record};
+use crate::json::Json;
+use crate::plan::{Kind, Plan};
+
+/// What one input made of an instance: one record of the journal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// 1, 2, 3 … within a run; none for what changed nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    /// When it was decided, by the clock of the partition's owner.
+    pub at: Instant,
+    /// What happened, in order.
+    pub events: Vec<Happened>,
+}
+
+/// The history of an instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct History {
+    /// Its id.
+    pub id: String,
+    /// Its saga's name.
+    pub saga: String,
+    /// From the start.
+    pub entries: Vec<Entry>,
+}
+
+/// One fact.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Happened {
+    /// Which: the event's name in the journal.
+    pub event: String,
+    /// The statement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// In words.
+    pub text: String,
+    /// The input, reply, value or output, without personal fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Json>,
+}
+
+/// A record of an instance, for people and programs; none for what only the protocol needs.
+#[must_use]
+pub fn of_record(record: &Record, plans: &Plans) -> Option<Entry> {
+    let alone = |event: &str, text: String| {
+        let event = Happened { event: event.to_owned(), at: None, text, payload: None };
+        Some(Entry { seq: None, at: Instant(record.at), events: vec![event] })
+    };
+    match &record.body {
+        Body::Change { definition, change, .. } => {
+            let plan = plans.by_hash(definition)?;
+            let events = change.events.iter().map(|event| happened(plan, event)).collect();
+            Some(Entry { seq: Some(change.seq), at: Instant(change.at), events })
+        }
+        Body::Reject { rejection, .. } | Body::Bar { rejection, .. } => {
+            alone("rejected", format!("a request was refused: {}", rejection.message))
+        }
+        Body::Park { .. } => {
+            alone("parked", "the engine failed at an input, which is a defect of saga; it is kept".into())
+        }
+        Body::Resume { .. } => alone("resumed", "an operator lets what was kept be tried again".into()),
+        Body::Pass { .. } => alone("passed", "what was kept came to nothing".into()),
+        Body::Claim { .. }
+        | Body::Forward { .. }
+        | Body::Gap { .. }
+        | Body::Mark
+        | Body::Started { .. }
+        | Body::Snapshot { .. }
+        | Body::Waiting { .. }
+        | Body::Ended { .. }
+        | Body::Completed { .. } => None,
+    }
+}
+
+fn fitting(shape: &Arc<definition::types::Record>, json: &Json) -> Json {
+    redact(&Type::Record(Arc::clone(shape)), json)
+}
+
+/// One event.
+#[must_use]
+pub fn happened(plan: &Plan, event: &Event) -> Happened {
+    let fact = |name: &str, at: Option<&str>, text: String, payload: Option<Json>| Happened {
+        event: name.to_owned(),
+        at: at.map(str::to_owned),
+        text,
+        payload,
+    };
+    match event {
+        Event::Started { saga, input, deadline, .. } => {
+            let until = deadline.map(|due| format!(", deadline {due}")).unwrap_or_default();
+            fact("started", None, format!("{saga} started{until}"), Some(fitting(plan.input(), input)))
+        }
+        Event::Called { at, work, attempt, .. } => {
+            let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+            let back = if *work == Direction::Undo { "take back: " } else { "" };
+            fact("called", Some(at), format!("{back}call {}{again}", called(plan, at, *work)), None)
+        }
+        Event::Asked { at, work, .. } => {
+            fact("asked", Some(at), format!("no answer: ask what became of {}", called(plan, at, *work)), None)
+        }
+        Event::Paused { at, until, why, .. } => {
+            let why = match why {
+                Why::Asked(reason) => format!("the participant asks for a repeat ({reason})"),
+                Why::Silence => "no answer".to_owned(),
+                Why::Unknown => "the participant does not know the command".to_owned(),
+            };
+            fact("paused", Some(at), format!("{why}: again at {until}"), None)
+        }
+        Event::Pended { at, until, .. } => {
+            fact("pended", Some(at), format!("the participant works on it, awaited until {until}"), None)
+        }
+        Event::Succeeded { at, work: Direction::Do, reply } => {
+            let reply = reply.as_ref().map(|reply| match invocation(plan, at, Direction::Do) {
+                Some(action) => fitting(&action.command.reply, reply),
+                None => reply.clone(),
+            });
+            fact("succeeded", Some(at), "done".to_owned(), reply)
+        }
+        Event::Succeeded { at, work: Direction::Undo, .. } => {
+            fact("succeeded", Some(at), "taken back".to_owned(), None)
+        }
+        Event::Refused { at, code, message } => {
+            fact("refused", Some(at), format!("refused: {}", said(code, message.as_deref())), None)
+        }
+        Event::Lost { at } => {
+            fact("lost", Some(at), "nobody knows whether it was done: it will be taken back".to_owned(), None)
+        }
+        Event::Stuck { at, work, code, message } => {
+            let what = if *work == Direction::Undo { "cannot be taken back" } else { "cannot be done" };
+            fact("stuck", Some(at), format!("STUCK: {what}: {}", said(code, message.as_deref())), None)
+        }
+        Event::Unfit { at, why, payload, .. } => {
+            let text = format!("an answer that does not fit its contract counts as none: {why}");
+            fact("unfit", Some(at), text, Json::parse(payload.as_str()).ok())
+        }
+        Event::Chose { at, arm } => {
+            let arms = plan.find(at).map(|node| plan.node(node));
+            let otherwise =
+                matches!(arms.map(|node| &node.kind), Some(Kind::Choice { arms, .. }) if arms.len() == *arm as usize);
+            let way = if otherwise { "otherwise".to_owned() } else { format!("branch {}", arm.saturating_add(1)) };
+            fact("chose", Some(at), way, None)
+        }
+        Event::Bound { at, value } => {
+            let ty = plan.find(at).and_then(|node| match &plan.node(node).kind {
+                Kind::Let(value) => Some(&value.ty),
+                _ => None,
+            });
+            fact(
+                "bound",
+                Some(at),
+                "computed".to_owned(),
+                Some(ty.map_or_else(|| value.clone(), |ty| redact(ty, value))),
+            )
+        }
+        Event::Slept { at, until } => fact("slept", Some(at), format!("sleeps until {until}"), None),
+        Event::Woke { at } => fact("woke", Some(at), "woke".to_owned(), None),
+        Event::Reached { at } => fact("reached", Some(at), "from here on only forward".to_owned(), None),
+        Event::Failed { scope, failure } => {
+            let text = format!("fails: {} at {}", said(&failure.code, failure.message.as_deref()), failure.step);
+            fact("failed", Some(scope), text, None)
+        }
+        Event::Ordered { order, by, reason, .. } => {
+            let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            fact("ordered", order_step(order), format!("ordered{by}: {}{reason}", order_words(order)), None)
+        }
+        Event::Late => fact("late", None, "the deadline has passed behind the point of no return".to_owned(), None),
+        Event::Completed { output } => {
+            let output = plan.saga.output.as_ref().map_or_else(|| output.clone(), |typed| redact(&typed.ty, output));
+            fact("completed", None, "completed".to_owned(), Some(output))
+        }
+        Event::Compensated => fact("compensated", None, "compensated: all is taken back".to_owned(), None),
+    }
+}
+
+fn order_step(order: &Order) -> Option<&str> {
+    match order {
+        Order::Cancel | Order::Retry { step: None } => None,
+        Order::Retry { step: Some(step) } | Order::Resolve { step, .. } => Some(step),
+    }
+}
+
+fn order_words(order: &Order) -> String {
+    match order {
+        Order::Cancel => "cancel".to_owned(),
+        Order::Retry { step: None } => "retry all that is stuck".to_owned(),
+        Order::Retry { step: Some(_) } => "retry".to_owned(),
+        Order::Resolve { outcome: Outcome::Succeeded { .. }, work: Direction::Do, .. } => "it was done".to_owned(),
+        Order::Resolve { outcome: Outcome::Succeeded { .. }, work: Direction::Undo, .. } => {
+            "it is taken back".to_owned()
+        }
+        Order::Resolve { outcome: Outcome::Failed { code }, .. } => format!("it was not done: {code}"),
+    }
+}
+
+fn said(code: &str, message: Option<&str>) -> String {
+    message.map_or_else(|| code.to_owned(), |message| format!("{code} ({message})"))
+}
+
+fn invocation<'p>(plan: &'p Plan, place: &str, work: Direction) -> Option<&'p Invocation> {
+    let step = plan.find(place).and_then(|node| plan.work(node))?;
+    match work {
+        Direction::Do => step.action(),
+        Direction::Undo => step.compensation(),
+    }
+}
+
+fn called(plan: &Plan, place: &str, work: Direction) -> String {
+    invocation(plan, place, work)
+        .map(|invocation| format!("{}.{}", invocation.participant.name, invocation.command.name))
+        .unwrap_or_default()
+}

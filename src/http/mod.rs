@@ -1,0 +1,14 @@
+//! The HTTP API, and the forms in which instances are shown, which the command line shares.
+//!
+//! [`service`] carries a call out on an orchestrator, [`client`] sends it to a server, [`server`] takes it: three faces
+//! of the same calls, with the same [`view`]s and the same errors.
+
+pub mod redact;
+pub mod view;
+pub mod offers;
+pub mod history;
+pub mod api;
+pub mod follower;
+pub mod service;
+pub mod server;
+pub mod client;

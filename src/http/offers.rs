@@ -1,0 +1,94 @@
+//! Which orders are safe to give to an instance now: exactly those that the engine would take, and that a person may
+//! want. Each says when to give it.
+
+use super::view::Offer;
+use crate::definition::Invocation;
+use crate::definition::json::least;
+use crate::definition::types::Type;
+use crate::engine::{Attempt, Direction, Instance, Phase, State, Wait};
+use crate::plan::{Class, NodeId, Plan};
+
+/// The orders, the least drastic first.
+#[must_use]
+pub fn offers(plan: &Plan, instance: &Instance) -> Vec<Offer> {
+    let mut offers = Vec::new();
+    let stuck = instance.stuck(plan);
+    for (node, state) in instance.states() {
+        let place = &plan.node(node).place;
+        match (state, state.attempt()) {
+            (_, Some((work, attempt))) if is_resolvable(attempt) || stuck.contains(place) => {
+                step(plan, node, attempt, work, &mut offers);
+            }
+            (State::Halted(_), _) => {
+                offers.push(retry(place, "once what the expression needs can be computed by another version of saga"));
+            }
+            _ => {}
+        }
+    }
+    let can_be_cancelled = instance.phase == Phase::Forward && !instance.pivot_is_open(plan);
+    if can_be_cancelled {
+        offers.push(Offer {
+            order: "cancel".into(),
+            step: None,
+            work: None,
+            outcome: None,
+            with: None,
+            when: "to take back everything that it did".into(),
+        });
+    }
+    offers
+}
+
+const fn is_resolvable(attempt: &Attempt) -> bool {
+    matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_) | Wait::Pending(_))
+}
+
+fn retry(place: &str, when: &str) -> Offer {
+    Offer { order: "retry".into(), step: Some(place.into()), work: None, outcome: None, with: None, when: when.into() }
+}
+
+fn step(plan: &Plan, node: NodeId, attempt: &Attempt, direction: Direction, offers: &mut Vec<Offer>) {
+    let place = &plan.node(node).place;
+    let Some(work) = plan.work(node) else { return };
+    let invocation = match direction {
+        Direction::Do => work.action(),
+        Direction::Undo => work.compensation(),
+    };
+    let Some(invocation) = invocation else { return };
+    let participant = invocation.participant.name.as_str();
+    if matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_)) {
+        offers.push(retry(
+            place,
+            &format!("once `{participant}` can do it: asks it again now, with the same command id"),
+        ));
+    }
+    let resolve = |outcome: &str, with: Option<String>, when: String| Offer {
+        order: "resolve".into(),
+        step: Some(place.to_string()),
+        work: Some(direction),
+        outcome: Some(outcome.into()),
+        with,
+        when,
+    };
+    match direction {
+        Direction::Do => {
+            let done = format!("if you know that `{participant}` did {}", invocation.command.name);
+            offers.push(resolve("succeeded", reply_skeleton(invocation), done));
+            let codes = &invocation.command.fails;
+            if work.class != Class::Retriable && !codes.is_empty() {
+                let never = format!("if you know that `{participant}` did nothing and never will");
+                offers.push(resolve("failed", Some(codes.join("|")), never));
+            }
+        }
+        Direction::Undo => {
+            let undone = format!("if you know that what `{place}` did is taken back, by `{participant}` or by hand");
+            offers.push(resolve("succeeded", None, undone));
+        }
+    }
+}
+
+/// A reply to fill in; none where it is empty.
+fn reply_skeleton(invocation: &Invocation) -> Option<String> {
+    let reply = &invocation.command.reply;
+    (!reply.fields.is_empty()).then(|| least(&Type::Record(reply.clone()), "…"))
+}

@@ -1,0 +1,127 @@
+//! The HTTP API of `saga serve`.
+//!
+//! | | |
+//! |---|---|
+//! | `POST /instances` | begin: `{"saga", "id"?, "input"?}`; 202 as soon as it is in the log, 200 if it was already |
+//! | `GET /instances` | those that have not ended; `?status=`, `?saga=`, `?ended=too` |
+//! | `GET /instances/{id}` | one instance |
+//! | `GET /instances/{id}/history` | all that happened to it |
+//! | `POST /instances/{id}/orders` | cancel, retry, resolve; 202 |
+//! | `POST /replies` | the final answer of a participant that answered `pending` |
+//! | `GET /healthz`, `GET /readyz` | the process lives; the log is open and recovered |
+//!
+//! Errors are `{"error": {"code", "message", "hint"}}`. There are no users here: whoever reaches the address may give
+//! orders, so it is 127.0.0.1 unless said otherwise.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection as Refused, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::api::{ApiError, ErrorBody, Fault, ListQuery, StartOutcome};
+use super::service::Service;
+use crate::json::PAYLOAD_MAX;
+
+/// The largest body: a payload with what stands around it.
+const BODY_MAX: usize = PAYLOAD_MAX + 16 * 1024;
+
+/// The routes.
+pub fn router(service: Arc<Service>) -> Router {
+    Router::new()
+        .route("/instances", get(list).post(start))
+        .route("/instances/{id}", get(show))
+        .route("/instances/{id}/history", get(history))
+        .route("/instances/{id}/orders", post(order))
+        .route("/replies", post(reply))
+        .route("/healthz", get(|| async { json(StatusCode::OK, &serde_json::json!({ "status": "alive" })) }))
+        .route("/readyz", get(ready))
+        .fallback(|| async { ApiError::new(Fault::Unknown, "no_such_path", "there is nothing at this path") })
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(Fault::Method, "no_such_method", "this path does not take this method")
+        })
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(service)
+}
+
+async fn start(State(service): State<Arc<Service>>, body: Result<Bytes, Refused>) -> Result<Response, ApiError> {
+    let started = service.start(read(body)?).await?;
+    let status = match started.start {
+        StartOutcome::Accepted => StatusCode::ACCEPTED,
+        StartOutcome::Known => StatusCode::OK,
+    };
+    Ok(json(status, &started))
+}
+
+async fn list(
+    State(service): State<Arc<Service>>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|refused| ApiError::bad_request(refused.body_text()))?;
+    Ok(json(StatusCode::OK, &service.list(&query).await?))
+}
+
+async fn show(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    Ok(json(StatusCode::OK, &service.show(&id).await?))
+}
+
+async fn history(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    Ok(json(StatusCode::OK, &service.history(&id).await?))
+}
+
+async fn order(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    body: Result<Bytes, Refused>,
+) -> Result<Response, ApiError> {
+    Ok(json(StatusCode::ACCEPTED, &service.order(&id, read(body)?).await?))
+}
+
+async fn reply(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    body: Result<Bytes, Refused>,
+) -> Result<Response, ApiError> {
+    service.reply(&headers, &taken(body)?).await?;
+    Ok(json(StatusCode::ACCEPTED, &serde_json::json!({ "reply": "accepted" })))
+}
+
+async fn ready(State(service): State<Arc<Service>>) -> Result<Response, ApiError> {
+    service.ready()?;
+    Ok(json(StatusCode::OK, &serde_json::json!({ "status": "ready" })))
+}
+
+fn taken(body: Result<Bytes, Refused>) -> Result<Bytes, ApiError> {
+    body.map_err(|refused| match refused.status().as_u16() {
+        413 => ApiError::new(Fault::Size, "too_large", format!("the body is over the limit of {BODY_MAX} bytes")),
+        _ => ApiError::bad_request(refused.to_string()),
+    })
+}
+
+fn read<T: DeserializeOwned>(body: Result<Bytes, Refused>) -> Result<T, ApiError> {
+    serde_json::from_slice(&taken(body)?).map_err(|error| {
+        ApiError::bad_request(format!("the body cannot be read: {error}"))
+            .hint("a JSON object, as `saga help serve` shows it")
+    })
+}
+
+fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    // Our own types have string keys and no failing serializers.
+    let text = serde_json::to_string(body).expect("a view is JSON");
+    let mut response = (status, text).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        json(status, &ErrorBody { error: self })
+    }
+}

@@ -1,0 +1,351 @@
+//! Carries the calls of the API out on an orchestrator of this process: for the server, and for the command line where
+//! no server has the data open.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use indexmap::IndexMap;
+use tokio::time::timeout;
+
+use super::api::{ApiError, Fault, ListQuery, OrderBody, StartBody, StartOutcome, Started, Taken};
+use super::follower::Follower;
+use super::history::{self, History};
+use super::view::{self, List, Row, Shown};
+use crate::definition::{Participant, Program, Scenario};
+use crate::engine::{InstanceId, OrderRequest, RequestId, Summary};
+use crate::json::Json;
+use crate::log::embedded::Health;
+use crate::log::{Outcome, REPLIES, partition_of};
+use crate::participant::bridge::Settings;
+use crate::participant::carrier::Carriers;
+use crate::participant::{Address, http::read_callback};
+use crate::runtime::{
+    Accepted, Client, Decision, DeployError, Error, Filter, LIST_MAX, OpenError, Options, Orchestrator, PartitionState,
+};
+use uuid::Uuid;
+
+/// The file of a data directory that is one.
+const LOG_FILE: &str = "saga.db";
+
+/// How long a request that is in the log is waited for to be decided, to say more than that: usually it takes a
+/// group commit.
+const DECIDED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How many instances of a list are looked into for what they wait for and why. More nobody reads, and the rest can be
+/// asked for one by one.
+const LOOKED_INTO_MAX: usize = 200;
+
+/// What a process runs.
+pub struct Deployment {
+    /// What the process calls itself, for whoever finds the data directory locked.
+    pub owner: String,
+    /// The data directory; made if it is not there.
+    pub data: PathBuf,
+    /// Names and texts of the files, and what they mean.
+    pub programs: Vec<(String, Arc<str>, Program)>,
+    /// Where participants are reached, by name.
+    pub addresses: BTreeMap<String, Address>,
+    /// What simulated participants depart in from the good path.
+    pub scenario: Option<Arc<Scenario>>,
+    /// Where participants behind HTTP post late replies.
+    pub callback: Option<String>,
+}
+
+/// An open data directory.
+pub struct Service {
+    orchestrator: Arc<Orchestrator>,
+    replies: Client,
+    carriers: tokio::sync::Mutex<Option<Carriers>>,
+}
+
+impl Service {
+    /// Opens the data directory, deploys the files, and reaches out to the participants.
+    ///
+    /// # Errors
+    /// The data directory cannot be used, or a file cannot be deployed.
+    pub async fn open(deployment: Deployment) -> Result<Self, ApiError> {
+        let service = Self::orchestrate(&deployment.data, &deployment.owner).await?;
+        for (name, text, _) in &deployment.programs {
+            service.orchestrator.deploy(name, text).await?;
+        }
+        let participants = settings(&deployment);
+        let carriers = Carriers::open(service.orchestrator.log(), participants).map_err(|error| unavailable(&error))?;
+        *service.carriers.lock().await = Some(carriers);
+        Ok(service)
+    }
+
+    /// Opens a data directory to look into it or to give orders. No participant is reached: what an order causes waits
+    /// in the log for the next process that runs sagas.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be used.
+    pub async fn look_at(data: &Path) -> Result<Self, ApiError> {
+        if !data.join(LOG_FILE).is_file() {
+            return Err(ApiError::unavailable(format!("there is no data in {}", data.display()))
+                .hint("name the directory with --data DIR, or a server with --server URL"));
+        }
+        Self::orchestrate(data, "saga (looking)").await
+    }
+
+    async fn orchestrate(data: &Path, owner: &str) -> Result<Self, ApiError> {
+        let options = Options { owner: owner.to_owned(), ..Options::default() };
+        let orchestrator = Arc::new(Orchestrator::open(data, &options).await?);
+        let replies = Client::new(orchestrator.log());
+        Ok(Self { orchestrator, replies, carriers: tokio::sync::Mutex::default() })
+    }
+
+    /// Lets participants answer what is under way for a moment, then closes the log. What is not finished goes on when
+    /// it is opened again.
+    pub async fn close(&self) {
+        if let Some(carriers) = self.carriers.lock().await.take() {
+            carriers.close().await;
+        }
+        self.orchestrator.close().await;
+    }
+
+    /// Begins an instance.
+    ///
+    /// # Errors
+    /// The input does not fit, the id is taken, there is no such saga, or the log does not take the request.
+    pub async fn start(&self, body: StartBody) -> Result<Started, ApiError> {
+        let id = body.id.as_deref().map(instance_id).transpose()?;
+        let input = body.input.unwrap_or_else(Json::empty_object);
+        let (id, accepted) = self.orchestrator.start(&body.saga, id, input, None).await?;
+        let start = match decided(accepted).await? {
+            Decision::Known => StartOutcome::Known,
+            Decision::Changed | Decision::Rejected(_) | Decision::Parked => StartOutcome::Accepted,
+        };
+        Ok(Started { id: id.to_string(), saga: body.saga, start })
+    }
+
+    /// Gives an order.
+    ///
+    /// # Errors
+    /// The order makes no sense, is refused, or the log does not take it.
+    pub async fn order(&self, id: &str, body: OrderBody) -> Result<Taken, ApiError> {
+        let id = instance_id(id)?;
+        let shown = self.orchestrator.get(&id).await?;
+        let under_way = |step: &str| {
+            let state = shown.instance.state(shown.plan.find(step)?)?;
+            state.attempt().map(|(direction, _)| direction)
+        };
+        let order = body.order(under_way)?;
+        let request = match body.request.as_deref() {
+            Some(text) => {
+                RequestId::try_from(text).map_err(|error| ApiError::bad_request(format!("failed to {error}")))?
+            }
+            None => RequestId::try_from(Uuid::now_v7().to_string().as_str()).expect("a UUID is a short text"),
+        };
+        let by = body.by.map(Into::into);
+        let order = OrderRequest { request: request.clone(), order, by, reason: body.reason };
+        decided(self.orchestrator.order(&id, order, None).await?).await?;
+        Ok(Taken { id: id.to_string(), request: request.to_string() })
+    }
+
+    /// Instances: what needs a person first, then those that changed longest ago.
+    ///
+    /// # Errors
+    /// The view cannot be read.
+    pub async fn list(&self, query: &ListQuery) -> Result<List, ApiError> {
+        let filter =
+            Filter { states: query.states(), saga: query.saga.as_deref().map(Into::into), limit: Some(LIST_MAX) };
+        let mut rows = self.orchestrator.list(filter).await?;
+        rows.sort_by_key(|row| (rank(row.state), row.changed));
+        let mut instances = Vec::with_capacity(rows.len());
+        for (index, row) in rows.into_iter().enumerate() {
+            let looked = if index < LOOKED_INTO_MAX { self.orchestrator.get(&row.id).await.ok() } else { None };
+            instances.push(match looked {
+                Some(looked) => view::row(&looked.plan, &looked.instance),
+                None => Row {
+                    id: row.id.to_string(),
+                    saga: row.saga.to_string(),
+                    status: row.state,
+                    started: view::Instant(row.started),
+                    since: view::Instant(row.changed),
+                    at: row.stuck.iter().map(ToString::to_string).collect(),
+                    why: None,
+                },
+            });
+        }
+        Ok(List { instances })
+    }
+
+    /// One instance, live or ended.
+    ///
+    /// # Errors
+    /// There is none of that id.
+    pub async fn show(&self, id: &str) -> Result<Shown, ApiError> {
+        let looked = self.orchestrator.get(&instance_id(id)?).await?;
+        Ok(view::shown(&looked.plan, &looked.instance))
+    }
+
+    /// All that happened to an instance.
+    ///
+    /// # Errors
+    /// There is none of that id, or retention has taken its beginning.
+    pub async fn history(&self, id: &str) -> Result<History, ApiError> {
+        let id = instance_id(id)?;
+        let row = self.orchestrator.row(&id).await?;
+        let plans = self.orchestrator.plans();
+        let mut records = self.orchestrator.history(&id).await?;
+        let mut entries = Vec::new();
+        while let Some(entry) = records.next().await? {
+            entries.extend(history::of_record(&entry.record, &plans));
+        }
+        Ok(History { id: id.to_string(), saga: row.saga.to_string(), entries })
+    }
+
+    /// Follows an instance from its beginning on.
+    ///
+    /// # Errors
+    /// The id is none.
+    pub fn follow(&self, id: &str) -> Result<Follower, ApiError> {
+        Ok(Follower::new(Arc::clone(&self.orchestrator), instance_id(id)?))
+    }
+
+    /// Takes a late reply of a participant behind HTTP.
+    ///
+    /// # Errors
+    /// It is no reply, or the log does not take it.
+    pub async fn reply(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), ApiError> {
+        let message = read_callback(headers, body).map_err(|error| {
+            ApiError::bad_request(format!("failed to {error}"))
+                .hint("send back the saga-* headers of the command, with saga-status and the reply as body")
+        })?;
+        let partition = partition_of(&message.key, self.orchestrator.log().layout().partitions);
+        match self.replies.append(&Arc::from(REPLIES), partition, message).await {
+            Outcome::At(_) => Ok(()),
+            Outcome::Refused(why) => Err(ApiError::new(Fault::Size, "refused", format!("the log refuses it: {why}"))),
+            Outcome::Unknown => {
+                Err(ApiError::unavailable("the log cannot say whether it took the reply: send it again"))
+            }
+        }
+    }
+
+    /// Whether sagas run here now.
+    ///
+    /// # Errors
+    /// A partition recovers or stands still, or the log cannot be written.
+    pub fn ready(&self) -> Result<(), ApiError> {
+        for (number, state) in self.orchestrator.partitions().into_iter().enumerate() {
+            match state {
+                PartitionState::Running { .. } => {}
+                PartitionState::Recovering => {
+                    return Err(ApiError::unavailable(format!("partition {number} recovers")));
+                }
+                PartitionState::Stopped { why } => {
+                    return Err(ApiError::unavailable(format!("partition {number} stands still: {why}")));
+                }
+                PartitionState::Released => return Err(ApiError::unavailable("it is being stopped")),
+            }
+        }
+        match self.orchestrator.log().health() {
+            Health::Writing => Ok(()),
+            Health::Waiting { why, .. } | Health::Failed { why } => Err(ApiError::unavailable(why)),
+            Health::Closed => Err(ApiError::unavailable("it is being stopped")),
+        }
+    }
+}
+
+/// A bridge for each topic of commands. Participants of several files that share a topic are one, with both contracts.
+fn settings(deployment: &Deployment) -> Vec<(Address, Settings)> {
+    let mut by_topic: IndexMap<&str, Participant> = IndexMap::new();
+    for participant in deployment.programs.iter().flat_map(|(_, _, program)| program.participants.values()) {
+        let known = by_topic.entry(&participant.commands_topic).or_insert_with(|| Participant::clone(participant));
+        for (name, command) in &participant.commands {
+            known.commands.entry(name.clone()).or_insert_with(|| Arc::clone(command));
+        }
+    }
+    let settings = by_topic.into_values().map(|participant| {
+        let address = deployment.addresses.get(participant.name.as_str()).cloned().unwrap_or(Address::Simulated);
+        let (scenario, callback) = (deployment.scenario.clone(), deployment.callback.clone());
+        (address, Settings { participant: Arc::new(participant), scenario, callback })
+    });
+    settings.collect()
+}
+
+/// Stuck ones first, ended ones last.
+const fn rank(summary: Summary) -> u8 {
+    match summary {
+        Summary::Stuck => 0,
+        Summary::Compensating => 1,
+        Summary::Running => 2,
+        Summary::Compensated | Summary::Completed => 3,
+    }
+}
+
+fn instance_id(text: &str) -> Result<InstanceId, ApiError> {
+    InstanceId::try_from(text).map_err(|error| ApiError::bad_request(format!("failed to {error}")))
+}
+
+/// What became of a request that is in the log; "changed" where that takes long, since it will be decided in any case.
+async fn decided(accepted: Accepted) -> Result<Decision, ApiError> {
+    match timeout(DECIDED_WITHIN, accepted.decision()).await {
+        Ok(Some(Decision::Rejected(rejection))) => Err(ApiError::from(&rejection)),
+        Ok(Some(Decision::Parked)) => {
+            Err(ApiError::unavailable("the engine failed at this request, which is a defect of saga")
+                .hint("it is kept; please report it with the log's words"))
+        }
+        Ok(Some(decision)) => Ok(decision),
+        Ok(None) | Err(_) => Ok(Decision::Changed),
+    }
+}
+
+/// "failed to …", with the causes that the error does not say itself.
+fn unavailable(error: &dyn std::error::Error) -> ApiError {
+    let mut message = format!("failed to {error}");
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let words = next.to_string();
+        if !message.contains(&words) {
+            message.push_str(": ");
+            message.push_str(&words);
+        }
+        cause = next.source();
+    }
+    ApiError::unavailable(message)
+}
+
+impl From<OpenError> for ApiError {
+    fn from(error: OpenError) -> Self {
+        unavailable(&error)
+    }
+}
+
+impl From<DeployError> for ApiError {
+    fn from(error: DeployError) -> Self {
+        match &error {
+            DeployError::Refused { .. } => Self::new(Fault::Input, "refused", format!("failed to {error}")),
+            DeployError::VersionTaken { .. } => Self::new(Fault::State, "version_taken", format!("failed to {error}")),
+            DeployError::Append { .. } | DeployError::View(_) => unavailable(&error),
+        }
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Unknown { id } => Self::unknown_instance(id.as_str()),
+            Error::NoSuchSaga { saga, near } => {
+                let known = Self::new(Fault::Unknown, "unknown_saga", format!("no saga `{saga}` is deployed here"));
+                match near {
+                    Some(near) => known.hint(format!("did you mean `{near}`?")),
+                    None => known.hint("give its file to `saga serve` or `saga run`"),
+                }
+            }
+            Error::Forgotten { .. } => Self::new(Fault::Unknown, "forgotten", format!("failed to {error}")),
+            Error::Refused { .. } => Self::new(Fault::Size, "refused", format!("failed to {error}")),
+            Error::NoDefinition { .. }
+            | Error::Misfit { .. }
+            | Error::Stopped { .. }
+            | Error::Uncertain { .. }
+            | Error::Read(_)
+            | Error::Journal(_)
+            | Error::View(_)
+            | Error::Closed => unavailable(&error),
+        }
+    }
+}

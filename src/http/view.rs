@@ -1,0 +1,445 @@
+//! The forms in which instances are shown: by the API, by `--json`, and behind the tables of the command line.
+//!
+//! There is one serialization. It is stable: fields may join, none goes or changes its meaning. Instants are RFC 3339
+//! in UTC, payloads are the JSON that went over the wire, with `personal` fields taken out.
+
+use serde::{Deserialize, Serialize};
+
+use super::redact::redact;
+use crate::definition::types::{Record, Type};
+use crate::definition::{Compensation, Invocation};
+use crate::engine::{Attempt, Direction, Instance, Phase, State, Summary, Trouble, Wait};
+use crate::json::Json;
+use crate::plan::{Class, Kind, NodeId, Plan, ROOT};
+use crate::time::Timestamp;
+
+/// An instant, as RFC 3339.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(pub Timestamp);
+
+impl Serialize for Instant {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let instant: jiff::Timestamp = text.parse().map_err(serde::de::Error::custom)?;
+        Ok(Self(Timestamp(u64::try_from(instant.as_millisecond()).unwrap_or_default())))
+    }
+}
+
+/// One row of a list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Row {
+    /// Its id.
+    pub id: String,
+    /// Its saga's name.
+    pub saga: String,
+    /// How it stands.
+    pub status: Summary,
+    /// When it began.
+    pub started: Instant,
+    /// Since when it stands so: for what is stuck, since it got stuck; else its last change.
+    pub since: Instant,
+    /// The steps that it is at.
+    pub at: Vec<String>,
+    /// Why it stands there, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// A list, what needs a person first, then by the time of the last change, oldest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct List {
+    /// The rows.
+    pub instances: Vec<Row>,
+}
+
+/// One instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Shown {
+    /// The same as in a list.
+    #[serde(rename = "instance")]
+    pub row: Row,
+    /// The number that people read.
+    pub version: u64,
+    /// The hash of its definition.
+    pub definition: String,
+    /// When it last changed.
+    pub changed: Instant,
+    /// When it fails by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Instant>,
+    /// Whether it can still be taken back.
+    pub point_of_no_return: PointOfNoReturn,
+    /// What it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Json>,
+    /// What it gave, if it completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Json>,
+    /// Why it fails or failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureView>,
+    /// Its statements in reading order.
+    pub flow: Vec<Statement>,
+    /// What a person can safely order now.
+    pub orders: Vec<Offer>,
+}
+
+/// Where the point of no return is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PointOfNoReturn {
+    /// Ahead: a failure or a cancel takes everything back.
+    Ahead,
+    /// Its step is under way and the outcome decides.
+    Open,
+    /// Behind: it can only go forward.
+    Behind,
+}
+
+/// Why a saga fails.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FailureView {
+    /// The code.
+    pub code: String,
+    /// Where.
+    pub step: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// A statement of the definition and how it stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Statement {
+    /// Its place: a step's or `let`'s name, else its word and count.
+    pub at: String,
+    /// How deep it is nested, from 0.
+    pub depth: u32,
+    /// Its word: `step`, `pivot step`, `parallel`, `when` …
+    pub word: String,
+    /// The command that it calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<String>,
+    /// The command that takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensation: Option<String>,
+    /// How it stands; absent for a group of statements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Standing>,
+    /// Whether the action or the compensation is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Direction>,
+    /// Of the latest attempt, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// When its wait ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Instant>,
+    /// Its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Json>,
+    /// The code with which it was refused or got stuck.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Since when it is stuck.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Instant>,
+}
+
+/// How a statement stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It has not begun, or never will.
+    NotBegun,
+    /// It waits for an answer.
+    Called,
+    /// It asked what became of its command.
+    Asked,
+    /// It waits for the next attempt.
+    Pausing,
+    /// The participant works on it.
+    Pending,
+    /// It waits for a person.
+    Stuck,
+    /// It waits for a time.
+    Sleeping,
+    /// Done.
+    Done,
+    /// The participant said no.
+    Refused,
+    /// Nobody knows whether it was done.
+    Unknown,
+    /// Taken back.
+    Undone,
+}
+
+/// An order that is safe to give now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Offer {
+    /// `cancel`, `retry`, `resolve`.
+    pub order: String,
+    /// The step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// The action or the compensation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Direction>,
+    /// `succeeded` or `failed`, for `resolve`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// For `succeeded`: a reply to fill in. For `failed`: the codes to choose from, with bars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<String>,
+    /// When to give it.
+    pub when: String,
+}
+
+/// The row of an instance.
+#[must_use]
+pub fn row(plan: &Plan, instance: &Instance) -> Row {
+    let status = instance.summary(plan);
+    let stuck: Vec<&Trouble> = instance.states().filter_map(|(_, state)| trouble(state)).collect();
+    let since = match status {
+        Summary::Stuck => stuck.iter().map(|trouble| trouble.since).min().unwrap_or(instance.changed),
+        Summary::Running | Summary::Compensating | Summary::Completed | Summary::Compensated => instance.changed,
+    };
+    let at: Vec<String> = match status {
+        Summary::Stuck => instance.stuck(plan).iter().map(ToString::to_string).collect(),
+        _ => instance
+            .states()
+            .filter(|(_, state)| state.until().is_some())
+            .map(|(node, _)| plan.node(node).place.to_string())
+            .collect(),
+    };
+    Row {
+        id: instance.id.to_string(),
+        saga: plan.saga.name.to_string(),
+        status,
+        started: Instant(instance.started),
+        since: Instant(since),
+        at,
+        why: why(plan, instance, status),
+    }
+}
+
+/// One sentence on why an instance stands where it does.
+fn why(plan: &Plan, instance: &Instance, status: Summary) -> Option<String> {
+    let failure = instance.failure().map(|failure| match &failure.message {
+        Some(message) => format!("{} at {}: {message}", failure.code, failure.step),
+        None => format!("{} at {}", failure.code, failure.step),
+    });
+    let first = |wanted: fn(&State) -> bool| {
+        let (node, state) = instance.states().find(|(_, state)| wanted(state))?;
+        Some(doing(plan, node, state))
+    };
+    match status {
+        Summary::Completed => None,
+        Summary::Compensated => failure,
+        Summary::Stuck => first(|state| trouble(state).is_some()).or_else(|| first(|state| state.until().is_some())),
+        Summary::Running => first(|state| state.until().is_some()),
+        Summary::Compensating => match (failure, first(|state| state.until().is_some())) {
+            (Some(failure), Some(doing)) => Some(format!("{failure}; {doing}")),
+            (failure, doing) => failure.or(doing),
+        },
+    }
+}
+
+/// What a node waits for, in words: "`hotels.ReserveRoom` is not answered yet, attempt 3".
+fn doing(plan: &Plan, node: NodeId, state: &State) -> String {
+    let (attempt, invocation) = match (state, plan.work(node)) {
+        (State::Doing(attempt), Some(work)) => (attempt, work.action()),
+        (State::Undoing(undoing), Some(work)) => (&undoing.attempt, work.compensation()),
+        (State::Sleeping(until), _) => return format!("sleeps until {until}"),
+        (State::Halted(trouble), _) => return said(trouble),
+        _ => return String::new(),
+    };
+    let called = invocation.map(called).unwrap_or_default();
+    let participant = invocation.map(|invocation| invocation.participant.name.as_str()).unwrap_or_default();
+    let number = attempt.number;
+    match &attempt.wait {
+        Wait::Answer(until) => format!("{called} is not answered yet, attempt {number}, until {until}"),
+        Wait::Query(until) => format!("{participant} was asked what became of {called}, until {until}"),
+        Wait::Pause(until) => format!("{called} is repeated at {until}, after attempt {number}"),
+        Wait::Pending(until) => format!("{participant} works on {called}, awaited until {until}"),
+        Wait::Person(trouble) => format!("{called}: {}", said(trouble)),
+    }
+}
+
+fn said(trouble: &Trouble) -> String {
+    match &trouble.message {
+        Some(message) => format!("{} ({message})", trouble.code),
+        None => trouble.code.to_string(),
+    }
+}
+
+fn trouble(state: &State) -> Option<&Trouble> {
+    match (state, state.attempt()) {
+        (State::Halted(trouble), _) | (_, Some((_, Attempt { wait: Wait::Person(trouble), .. }))) => Some(trouble),
+        _ => None,
+    }
+}
+
+fn called(invocation: &Invocation) -> String {
+    format!("{}.{}", invocation.participant.name, invocation.command.name)
+}
+
+/// An instance, whole.
+#[must_use]
+pub fn shown(plan: &Plan, instance: &Instance) -> Shown {
+    let personal = |record: &std::sync::Arc<Record>, json: &Json| redact(&Type::Record(record.clone()), json);
+    let point_of_no_return = match instance.phase {
+        Phase::Committed | Phase::Completed(_) => PointOfNoReturn::Behind,
+        _ if instance.pivot_is_open(plan) => PointOfNoReturn::Open,
+        _ => PointOfNoReturn::Ahead,
+    };
+    let output = match &instance.phase {
+        Phase::Completed(output) => {
+            Some(plan.saga.output.as_ref().map_or_else(|| output.clone(), |typed| redact(&typed.ty, output)))
+        }
+        _ => None,
+    };
+    let mut flow = Vec::new();
+    statements(plan, instance, ROOT, 0, &mut flow);
+    Shown {
+        row: row(plan, instance),
+        version: plan.saga.version,
+        definition: instance.definition.to_string(),
+        changed: Instant(instance.changed),
+        deadline: Some(instance.deadline).filter(|due| *due != Timestamp::NEVER).map(Instant),
+        point_of_no_return,
+        input: instance.input.as_ref().map(|input| personal(plan.input(), input)),
+        output,
+        failure: instance.failure().map(|failure| FailureView {
+            code: failure.code.to_string(),
+            step: failure.step.to_string(),
+            message: failure.message.clone(),
+        }),
+        flow,
+        orders: super::offers::offers(plan, instance),
+    }
+}
+
+/// The statements below a node; a tree is at most 64 deep.
+fn statements(plan: &Plan, instance: &Instance, node: NodeId, depth: u32, into: &mut Vec<Statement>) {
+    for child in plan.children(node) {
+        // The blocks of a `when` have no word of their own where they hold nothing.
+        if matches!(&plan.node(child).kind, Kind::Sequence(inside) if inside.is_empty()) {
+            continue;
+        }
+        into.push(statement(plan, instance, child, depth));
+        statements(plan, instance, child, depth + 1, into);
+    }
+}
+
+/// One statement.
+#[must_use]
+pub fn statement(plan: &Plan, instance: &Instance, id: NodeId, depth: u32) -> Statement {
+    let node = plan.node(id);
+    let (work, state) = (plan.work(id), instance.state(id));
+    let (name, leaf) = match &node.kind {
+        Kind::Scope(_) => ("saga", false),
+        Kind::Sequence(_) => ("sequence", false),
+        Kind::Parallel(_) => ("parallel", false),
+        Kind::Choice { .. } => ("when", true),
+        Kind::Step(work) if work.class == Class::Pivot => ("pivot step", true),
+        Kind::Step(_) => ("step", true),
+        Kind::Pivot => ("pivot", true),
+        Kind::Sleep(_) => ("sleep", true),
+        Kind::Let(_) => ("let", true),
+        Kind::Fail { .. } => ("fail", true),
+    };
+    let mut statement = Statement {
+        at: node.place.to_string(),
+        depth,
+        word: name.to_owned(),
+        calls: work.and_then(|work| work.action()).map(called),
+        compensation: work.and_then(|work| match &work.step.compensation {
+            Compensation::Call(invocation) => Some(called(invocation)),
+            Compensation::Unsaid | Compensation::Nothing => None,
+        }),
+        state: leaf.then_some(Standing::NotBegun),
+        work: None,
+        attempt: None,
+        until: None,
+        value: None,
+        code: None,
+        message: None,
+        since: None,
+    };
+    if let Some(state) = state {
+        stand(&mut statement, plan, id, state);
+    }
+    if leaf && instance.stuck(plan).contains(&node.place) {
+        statement.state = Some(Standing::Stuck);
+    }
+    statement
+}
+
+/// Fills in what a state says.
+fn stand(statement: &mut Statement, plan: &Plan, id: NodeId, state: &State) {
+    let reply = |json: &Json| match (&plan.node(id).kind, plan.work(id).and_then(|work| work.action())) {
+        (Kind::Let(value), _) => redact(&value.ty, json),
+        (_, Some(action)) => redact(&Type::Record(action.command.reply.clone()), json),
+        (_, None) => json.clone(),
+    };
+    statement.state = Some(match state {
+        State::Doing(attempt) => {
+            statement.work = Some(Direction::Do);
+            tried(statement, attempt)
+        }
+        State::Undoing(undoing) => {
+            statement.work = Some(Direction::Undo);
+            statement.value = undoing.value.as_ref().map(reply);
+            tried(statement, &undoing.attempt)
+        }
+        State::Done(value) => {
+            statement.value = value.as_ref().map(reply);
+            Standing::Done
+        }
+        State::Bound(value) => {
+            statement.value = Some(reply(value));
+            Standing::Done
+        }
+        State::Refused(code) => {
+            statement.code = Some(code.to_string());
+            Standing::Refused
+        }
+        State::Unknown => Standing::Unknown,
+        State::Undone => Standing::Undone,
+        State::Sleeping(until) => {
+            statement.until = Some(Instant(*until));
+            Standing::Sleeping
+        }
+        State::Halted(trouble) => stuck(statement, trouble),
+        State::Chose(_) | State::Woke | State::Reached => Standing::Done,
+    });
+}
+
+fn tried(statement: &mut Statement, attempt: &Attempt) -> Standing {
+    statement.attempt = Some(attempt.number);
+    statement.until = attempt.wait.until().map(Instant);
+    match &attempt.wait {
+        Wait::Answer(_) => Standing::Called,
+        Wait::Query(_) => Standing::Asked,
+        Wait::Pause(_) => Standing::Pausing,
+        Wait::Pending(_) => Standing::Pending,
+        Wait::Person(trouble) => stuck(statement, trouble),
+    }
+}
+
+fn stuck(statement: &mut Statement, trouble: &Trouble) -> Standing {
+    statement.code = Some(trouble.code.to_string());
+    statement.message.clone_from(&trouble.message);
+    statement.since = Some(Instant(trouble.since));
+    Standing::Stuck
+}

@@ -1,0 +1,216 @@
+//! Carries commands from the embedded log to participants that read no log, and their replies back.
+//!
+//! ```text
+//!   topic of commands --reader--> Bridge::serve --> writer --> saga.replies
+//!                                                      +-----> truncate: handled, and its replies are durable
+//! ```
+//!
+//! What is handled is let go from the topic, so its start is where the next process goes on: a command is carried at
+//! least once, and again after a crash in between. The journal keeps the history, not this topic.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::address::Address;
+use super::bridge::{Bridge, BridgeError, Outgoing, Settings};
+use crate::log::embedded::Embedded;
+use crate::log::{Outcome, partition_of};
+use crate::runtime::{Client, ReadError};
+use crate::wire::Message;
+
+/// Commands that wait between the log and a bridge, per partition: enough that a bridge never waits for a read.
+const QUEUED_MAX: usize = 256;
+
+/// Replies on their way into the log, per participant: a group commit's worth.
+const REPLIES_IN_FLIGHT_MAX: usize = 1_000;
+
+/// How long a log that cannot be read is left alone before it is tried again.
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// How long closing waits for answers that are under way; what takes longer is asked again by the next process. Short,
+/// since a person may have pressed Ctrl-C.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+/// The carriers of all participants.
+pub struct Carriers {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    bridges: Vec<Arc<Bridge>>,
+}
+
+impl Carriers {
+    /// Opens a bridge to each participant and begins to carry.
+    ///
+    /// # Errors
+    /// HTTP cannot be set up.
+    pub fn open(log: &Arc<Embedded>, participants: Vec<(Address, Settings)>) -> Result<Self, BridgeError> {
+        let (stop, stopped) = watch::channel(false);
+        let mut carriers = Self { stop, tasks: JoinSet::new(), bridges: Vec::new() };
+        let partitions = log.layout().partitions;
+        for (address, settings) in participants {
+            let topic: Arc<str> = Arc::from(settings.participant.commands_topic.as_str());
+            let (out, outgoing) = mpsc::channel(QUEUED_MAX);
+            let bridge = Arc::new(Bridge::open(&address, settings, out)?);
+            let writer = Writer { client: Client::new(log), topic: Arc::clone(&topic), partitions };
+            carriers.tasks.spawn(writer.run(outgoing));
+            for partition in 0..partitions {
+                let (commands, served) = mpsc::channel(QUEUED_MAX);
+                let reader = Reader {
+                    client: Client::new(log),
+                    topic: Arc::clone(&topic),
+                    partition,
+                    next: log.range(&topic, partition).start,
+                };
+                carriers.tasks.spawn(reader.run(commands, stopped.clone()));
+                let bridge = Arc::clone(&bridge);
+                let number = i32::try_from(partition).unwrap_or(i32::MAX);
+                carriers.tasks.spawn(async move { bridge.serve(number, served).await });
+            }
+            carriers.bridges.push(bridge);
+        }
+        Ok(carriers)
+    }
+
+    /// Stops reading, gives what is under way a moment to be answered, and ends the participants' processes.
+    pub async fn close(mut self) {
+        self.stop.send_replace(true);
+        // The writers end when the bridges go, which the readers' and servers' ends leave to us alone.
+        let bridges = std::mem::take(&mut self.bridges);
+        let finished = timeout(CLOSE_WITHIN, async {
+            while bridges.iter().any(|bridge| Arc::strong_count(bridge) > 1) {
+                if self.tasks.join_next().await.is_none() {
+                    break;
+                }
+            }
+        });
+        if finished.await.is_err() {
+            tracing::info!("participants have not answered everything: it is asked again by the next process");
+            self.tasks.abort_all();
+            while self.tasks.join_next().await.is_some() {}
+        }
+        for bridge in bridges.into_iter().filter_map(Arc::into_inner) {
+            bridge.close().await;
+        }
+        // The last replies.
+        drop(timeout(CLOSE_WITHIN, async { while self.tasks.join_next().await.is_some() {} }).await);
+    }
+}
+
+/// Reads one partition of a participant's topic.
+struct Reader {
+    client: Client,
+    topic: Arc<str>,
+    partition: u32,
+    next: u64,
+}
+
+impl Reader {
+    async fn run(mut self, commands: mpsc::Sender<(u64, Message)>, mut stopped: watch::Receiver<bool>) {
+        loop {
+            let read = tokio::select! {
+                read = self.client.read(&self.topic, self.partition, self.next) => read,
+                // Also when nobody is there to stop us any more.
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+            };
+            match read {
+                Ok((records, _)) => {
+                    for stored in records {
+                        self.next = stored.offset.saturating_add(1);
+                        let message = Message::clone(&stored.message);
+                        if commands.send((stored.offset, message)).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                Err(ReadError::OutOfRange { range, .. }) => {
+                    // Let go meanwhile, or cut off by somebody: what there is, is carried.
+                    self.next = if self.next < range.start { range.start } else { range.end };
+                }
+                Err(ReadError::Failed { why }) => {
+                    tracing::warn!(topic = %self.topic, partition = self.partition, %why, "commands cannot be read for now");
+                    sleep(READ_AGAIN_AFTER).await;
+                }
+                Err(ReadError::Closed) => return,
+            }
+        }
+    }
+}
+
+/// Writes the replies of one participant.
+struct Writer {
+    client: Client,
+    topic: Arc<str>,
+    partitions: u32,
+}
+
+/// What is on its way, in order.
+enum UnderWay {
+    Reply(oneshot::Receiver<Outcome>),
+    Handled { partition: u32, next: u64 },
+}
+
+impl Writer {
+    async fn run(self, mut outgoing: mpsc::Receiver<Outgoing>) {
+        let mut under_way: VecDeque<UnderWay> = VecDeque::new();
+        let mut is_open = true;
+        while is_open || !under_way.is_empty() {
+            tokio::select! {
+                biased;
+                next = outgoing.recv(), if is_open && under_way.len() < REPLIES_IN_FLIGHT_MAX => match next {
+                    Some(next) => under_way.push_back(self.begin(next)),
+                    None => is_open = false,
+                },
+                outcome = first(&mut under_way), if !under_way.is_empty() => {
+                    if let Outcome::Unknown = outcome {
+                        // The log is closed, or cannot say: nothing behind this may count as handled.
+                        tracing::warn!(topic = %self.topic, "a reply may not be in the log: its command is carried again");
+                        return;
+                    }
+                    if let Outcome::Refused(why) = &outcome {
+                        tracing::error!(topic = %self.topic, %why, "the log refuses a reply; its step hears nothing");
+                    }
+                    under_way.pop_front();
+                }
+            }
+            self.let_go(&mut under_way);
+        }
+    }
+
+    fn begin(&self, outgoing: Outgoing) -> UnderWay {
+        match outgoing {
+            Outgoing::Reply { topic, partition, message } => {
+                let chosen = partition.and_then(|partition| u32::try_from(partition).ok());
+                let partition = chosen.unwrap_or_else(|| partition_of(&message.key, self.partitions));
+                let (done, outcome) = oneshot::channel();
+                // Whoever waited may have gone.
+                let tell = move |outcome| drop(done.send(outcome));
+                self.client.append_then(&Arc::from(topic.as_str()), partition, message, tell);
+                UnderWay::Reply(outcome)
+            }
+            Outgoing::Handled { partition, next } => {
+                UnderWay::Handled { partition: u32::try_from(partition).unwrap_or_default(), next }
+            }
+        }
+    }
+
+    /// Lets commands go whose replies are all durable.
+    fn let_go(&self, under_way: &mut VecDeque<UnderWay>) {
+        while let Some(UnderWay::Handled { partition, next }) = under_way.front() {
+            self.client.truncate(&self.topic, *partition, *next);
+            under_way.pop_front();
+        }
+    }
+}
+
+/// What came of the first.
+async fn first(under_way: &mut VecDeque<UnderWay>) -> Outcome {
+    match under_way.front_mut() {
+        Some(UnderWay::Reply(outcome)) => outcome.await.unwrap_or(Outcome::Unknown),
+        Some(UnderWay::Handled { .. }) | None => Outcome::At(0),
+    }
+}

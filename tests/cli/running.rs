@@ -1,0 +1,166 @@
+//! `saga run`, `saga check`, `saga test`, `saga graph` on a definition that works.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use super::{Desk, in_form};
+
+/// A shop with a step before, at and behind its point of no return.
+pub(super) const ORDER: &str = r#"
+participant stock {
+  command Reserve { sku: string, count: int } returns { hold: string } fails "sold_out"
+  command Release { hold: string? }
+  command Ship { hold: string }
+}
+participant payments {
+  answers queries
+  command Charge { customer: string, amount: decimal } returns { receipt: string } fails "declined"
+}
+
+saga order {
+  version 1
+  input { personal customer: string, sku: string, count: int, amount: decimal }
+  defaults { timeout 10s  retry 3 times every 10ms..50ms }
+
+  step reserve {
+    call stock.Reserve { sku: input.sku, count: input.count }
+    compensate stock.Release { hold: reserve.hold }
+  }
+  pivot step charge { call payments.Charge { customer: input.customer, amount: input.amount } }
+  step ship { call stock.Ship { hold: reserve.hold } }
+  output { receipt: charge.receipt }
+}
+
+scenario "all goes well" for order {
+  given { customer: "ana", sku: "lamp", count: 1, amount: 20.00 }
+  expect completed { receipt: "charge" }
+}
+scenario "the card is declined" for order {
+  given { customer: "ana", sku: "lamp", count: 1, amount: 20.00 }
+  when charge fails "declined"
+  expect compensated "declined"
+  expect calls reserve, charge, undo reserve
+}
+scenario "the lamp cannot be put back" for order {
+  given { customer: "ana", sku: "lamp", count: 1, amount: 20.00 }
+  when charge fails "declined"
+  when undo reserve fails
+  expect stuck undo reserve
+}
+"#;
+
+pub(super) fn desk() -> Desk {
+    Desk::with("order.saga", ORDER)
+}
+
+#[test]
+fn what_is_proved() {
+    insta::assert_snapshot!(desk().saga(&["check", "order.saga"]));
+}
+
+#[test]
+fn all_findings_of_all_files_at_once() {
+    let desk = desk();
+    desk.file(
+        "wrong.saga",
+        ORDER.replace("reserve.hold }\n  }", "reserve.hld }\n  }").replace("count: input.count", ""),
+    );
+    desk.file("worse.saga", "saga {\n}\n");
+    insta::assert_snapshot!(desk.saga(&["check", "order.saga", "wrong.saga", "worse.saga", "order.saga"]));
+    let output = desk.command(&["check", "order.saga", "wrong.saga", "--format", "json"]).output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        json["sagas"][0]["codes"],
+        serde_json::json!(["cancelled", "declined", "sold_out", "timeout", "undeclared"])
+    );
+    assert_eq!(json["findings"][0]["labels"][0]["file"], "wrong.saga");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn scenarios_that_hold_and_one_that_does_not() {
+    let desk = desk();
+    insta::assert_snapshot!(desk.saga(&["test", "order.saga"]));
+    desk.file("wrong.saga", ORDER.replace("expect compensated \"declined\"", "expect completed"));
+    insta::assert_snapshot!(desk.saga(&["test", "wrong.saga", "--scenario", "the card is declined"]));
+    insta::assert_snapshot!(desk.saga(&["test", "order.saga", "--scenario", "the card is refused"]));
+}
+
+#[test]
+fn a_picture_in_each_language() {
+    insta::assert_snapshot!(desk().saga(&["graph", "order.saga"]));
+    insta::assert_snapshot!(desk().saga(&["graph", "order.saga", "order", "--format", "dot"]));
+}
+
+#[test]
+fn to_its_end() {
+    insta::assert_snapshot!(in_form(&desk().saga(&["run", "order.saga", "--id", "o-1"])));
+}
+
+#[test]
+fn a_known_id_tells_how_it_ended_and_another_input_is_a_conflict() {
+    let desk = desk();
+    desk.saga(&["run", "order.saga", "--id", "o-1", "--participants", "simulated"]);
+    insta::assert_snapshot!(in_form(&desk.saga(&["run", "order.saga", "--id", "o-1", "--participants", "simulated"])));
+    let other = r#"{"customer": "eva", "sku": "lamp", "count": 2, "amount": "40.00"}"#;
+    let again = desk.saga(&["run", "order.saga", "--id", "o-1", "--input", other, "--participants", "simulated"]);
+    insta::assert_snapshot!(in_form(&again));
+}
+
+#[test]
+fn compensated_and_stuck_have_exit_codes_of_their_own() {
+    let desk = desk();
+    let run = |title: &str| in_form(&desk.saga(&["run", "order.saga", "--scenario", title, "--id", title]));
+    insta::assert_snapshot!(run("the card is declined"));
+    insta::assert_snapshot!(run("the lamp cannot be put back"));
+}
+
+/// A participant that is silent holds the instance until somebody presses Ctrl-C; another process goes on with it.
+#[test]
+#[cfg(unix)]
+fn interrupted_and_gone_on_with() {
+    let desk = desk();
+    let mut child = desk
+        .command(&["run", "order.saga", "--id", "o-1", "--participant", "stock=process:sleep 600"])
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("call stock.Reserve") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it ended before it called");
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let mut rest = String::new();
+    while said.read_line(&mut rest).unwrap() > 0 {}
+    assert_eq!(child.wait().unwrap().code(), Some(5), "{rest}");
+    let command = rest.lines().find_map(|line| line.strip_prefix("left in the log; go on with: saga ")).unwrap();
+    let words = shell_words::split(&command.replace("process:sleep 600", "simulated")).unwrap();
+    let again = desk.saga(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(again.contains("had begun before") && again.contains("\"completed\""), "{again}");
+}
+
+/// Killed without a word, in the middle: nothing is lost.
+#[test]
+#[cfg(unix)]
+fn killed_and_gone_on_with() {
+    let desk = desk();
+    let arguments = ["run", "order.saga", "--id", "o-1", "--participant", "payments=process:sleep 600"];
+    let mut command = desk.command(&arguments);
+    command.env("PATH", std::env::var_os("PATH").unwrap()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("call payments.Charge") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it ended before it called");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let again = desk.saga(&["run", "order.saga", "--id", "o-1"]);
+    assert!(again.contains("had begun before") && again.contains("\"completed\""), "{again}");
+    assert_eq!(again.matches("reserve: done").count(), 1, "what was done is not done again: {again}");
+}

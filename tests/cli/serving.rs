@@ -1,0 +1,168 @@
+//! `saga serve`: the API as programs see it, and the command line against it.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::running::desk;
+use super::{Desk, in_form};
+
+/// A server of its own, stopped with the test.
+struct Server {
+    desk: Desk,
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(more: &[&str]) -> Self {
+        let desk = desk();
+        let arguments = [&["serve", "order.saga", "--listen", "127.0.0.1:0"], more].concat();
+        let mut command = desk.command(&arguments);
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("http://") {
+            line.clear();
+            assert!(said.read_line(&mut line).unwrap() > 0, "it ended before it served");
+        }
+        let address = line.trim().rsplit("http://").next().unwrap().to_owned();
+        // What it says later is of no interest, and must not block it.
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        Self { desk, child, address }
+    }
+
+    /// The status and the body.
+    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let length = body.len();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: saga\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        // A body that is refused may not be read to its end.
+        drop(stream.write_all(body.as_bytes()));
+        let mut answer = String::new();
+        drop(stream.read_to_string(&mut answer));
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    /// The instance, once it stands so.
+    fn until(&self, id: &str, status: &str) -> Value {
+        loop {
+            let (_, shown) = self.ask("GET", &format!("/instances/{id}"), "");
+            if shown["instance"]["status"] == status {
+                return shown;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn saga(&self, arguments: &[&str]) -> String {
+        let server = format!("http://{}", self.address);
+        self.desk.saga(&[arguments, &["--server", &server]].concat())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn start(id: &str) -> String {
+    let input = json!({ "customer": "ana", "sku": "lamp", "count": 1, "amount": "20.00" });
+    json!({ "saga": "order", "id": id, "input": input }).to_string()
+}
+
+#[test]
+fn a_start_is_taken_once() {
+    let server = Server::start();
+    let (status, started) = server.ask("POST", "/instances", &start("o-1"));
+    assert_eq!((status, &started), (202, &json!({ "id": "o-1", "saga": "order", "start": "accepted" })));
+    assert_eq!(server.until("o-1", "completed")["output"], json!({ "receipt": "charge" }));
+    let (status, started) = server.ask("POST", "/instances", &start("o-1"));
+    assert_eq!((status, &started["start"]), (200, &json!("known")));
+    let (status, refused) = server.ask("POST", "/instances", &start("o-1").replace("lamp", "sofa"));
+    assert_eq!((status, &refused["error"]["code"]), (409, &json!("conflict")));
+    let (_, history) = server.ask("GET", "/instances/o-1/history", "");
+    assert_eq!(history["entries"][0]["events"][0]["event"], "started");
+}
+
+#[test]
+fn an_id_may_hold_what_a_path_may_not() {
+    let server = Server::start();
+    let id = "a/b ?#%.. ü";
+    server.ask("POST", "/instances", &start(id));
+    let shown = server.saga(&["show", id]);
+    assert!(shown.contains(id), "{shown}");
+}
+
+#[test]
+fn requests_that_make_no_sense() {
+    let server = Server::start();
+    let large = format!("{{\"saga\": \"{}\"}}", "x".repeat(2 << 20));
+    let mut answers = String::new();
+    for (method, path, body) in [
+        ("POST", "/instances", "no json"),
+        ("POST", "/instances", "{\"sga\": \"order\"}"),
+        ("POST", "/instances", "{\"saga\": \"oder\"}"),
+        ("POST", "/instances", "{\"saga\": \"order\", \"input\": {\"count\": \"many\"}}"),
+        ("POST", "/instances", "{\"saga\": \"order\", \"id\": \"\"}"),
+        ("POST", "/instances", &large),
+        ("DELETE", "/instances", ""),
+        ("GET", "/instances?status=odd", ""),
+        ("GET", "/instances/none", ""),
+        ("GET", "/nowhere", ""),
+        ("POST", "/instances/none/orders", "{\"order\": \"cancel\"}"),
+        ("POST", "/replies", "{}"),
+    ] {
+        let (status, answer) = server.ask(method, path, body);
+        let shown: String = body.chars().take(60).collect();
+        let answer = serde_json::to_string_pretty(&answer).unwrap();
+        answers.extend([method, " ", path, " ", &shown, "\n", &status.to_string(), " ", &answer, "\n\n"]);
+    }
+    insta::assert_snapshot!(answers);
+    assert_eq!(server.ask("GET", "/healthz", "").0, 200);
+    assert_eq!(server.ask("GET", "/readyz", "").0, 200);
+}
+
+#[test]
+fn the_command_line_against_a_server() {
+    let server = Server::with(&["--participant", "payments=process:sleep 600"]);
+    let input = r#"{"customer": "ana", "sku": "lamp", "count": 1, "amount": "20.00"}"#;
+    insta::assert_snapshot!(
+        in_form(&server.saga(&["start", "order", "--id", "o-1", "--input", input])).replace(&server.address, "SERVER")
+    );
+    // Waits at the silent participant.
+    while !server.saga(&["show", "o-1"]).contains("charge (pivot)  called") {
+        std::thread::yield_now();
+    }
+    let listed = in_form(&server.saga(&["list"]));
+    assert!(listed.contains("payments.Charge is not answered yet"), "{listed}");
+    insta::assert_snapshot!(in_form(&server.saga(&["cancel", "o-1"])).replace(&server.address, "SERVER"));
+    insta::assert_snapshot!(in_form(&server.saga(&["show", "o-2"])).replace(&server.address, "SERVER"));
+    // The data is the server's.
+    let locked = server.desk.saga(&["list"]);
+    assert!(locked.contains("--server") && locked.ends_with("[exit status: 7]\n"), "{locked}");
+}
+
+#[test]
+#[cfg(unix)]
+fn it_stops_when_it_is_told_and_goes_on_when_it_is_started_again() {
+    let mut server = Server::with(&["--participant", "payments=process:sleep 600"]);
+    server.ask("POST", "/instances", &start("o-1"));
+    assert!(Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap().success());
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    let run = server.desk.saga(&["run", "order.saga", "--id", "o-1"]);
+    assert!(run.contains("\"completed\""), "{run}");
+}

@@ -1,0 +1,56 @@
+//! What is derived from a plan: the step graph and its pictures.
+
+mod graph;
+mod picture;
+
+use std::sync::Arc;
+
+use saga::check::check_files;
+use saga::plan::Plan;
+use saga::source::{SourceFile, Sources};
+
+/// Participants for the sagas of these tests.
+const PARTICIPANTS: &str = r#"
+participant stock {
+  command Reserve { sku: string } returns { hold: string } fails "sold_out"
+  command Release { hold: string? }
+}
+participant mail { command Tell { text: string } }
+"#;
+
+/// The plan of a saga with this body, and its sources.
+fn plan(body: &str) -> (Plan, Sources) {
+    let text = format!(
+        "{PARTICIPANTS}\nsaga order {{\n  version 1\n  input {{ sku: string, count: int, vip: bool }}\n{body}\n}}\n"
+    );
+    let mut sources = Sources::default();
+    sources.add(SourceFile::new("order.saga", text));
+    let mut checked = check_files(&sources);
+    let errors: Vec<String> = checked.findings.iter().map(|finding| finding.title.clone()).collect();
+    assert!(!checked.has_errors(), "{errors:?}");
+    let program = checked.programs.pop().expect("one file, one program").1;
+    let saga = program.sagas.get("order").expect("it is in the text");
+    (Plan::new(Arc::clone(saga)), sources)
+}
+
+/// Everything that a picture can hold.
+const EVERYTHING: &str = r#"
+  step apologize { compensate mail.Tell { text: "sorry" } }
+  parallel {
+    step one { call stock.Reserve { sku: input.sku } compensate stock.Release { hold: one.hold } }
+    sequence {
+      step two { call stock.Reserve { sku: input.sku } compensate stock.Release { hold: two.hold } }
+      step three { call stock.Reserve { sku: input.sku } compensate stock.Release { hold: three.hold } }
+    }
+  }
+  when input.vip && input.sku != "a \"rare\" <lamp> & more than sixty characters of it" {
+    sleep 1h
+  } otherwise when input.count > 3 {
+    fail "too_many"
+  } otherwise {
+    let greeting = "hello " + input.sku
+    step greet { call mail.Tell { text: greeting } compensate nothing }
+  }
+  pivot
+  step tell { call mail.Tell { text: "done" } }
+"#;
