@@ -15,7 +15,7 @@ use saga::definition::types::Type;
 use saga::engine::{InstanceId, Status};
 use saga::json::Json;
 use saga::log::{JOURNAL, REPLIES, REQUESTS};
-use saga::runtime::{self, Follow, Options, Orchestrator, Reply, Serve};
+use saga::runtime::{self, Accepted, Follow, Options, Orchestrator, Reply, Serve};
 use saga::source::{SourceFile, Sources};
 use saga::wire::{self, About, Message};
 use tokio::task::JoinSet;
@@ -82,12 +82,12 @@ async fn open(answers: Answers) -> House {
     House { orchestrator, topics, directory }
 }
 
-async fn start(orchestrator: &Orchestrator, id: String) -> Follow {
+async fn start(orchestrator: &Orchestrator, id: String) -> (Follow, Accepted) {
     let id = InstanceId::try_from(id.as_str()).expect("it is short");
     let follow = orchestrator.follow(&id);
     let input = Json::parse(INPUT).expect("it is JSON");
-    orchestrator.start("booking", Some(id), input, None).await.expect("the log takes it");
-    follow
+    let (_, accepted) = orchestrator.start("booking", Some(id), input, None).await.expect("the log takes it");
+    (follow, accepted)
 }
 
 /// Starts `sagas` instances, `at_once` at a time, each to its end; how long each took.
@@ -100,7 +100,7 @@ async fn run(house: &House, sagas: usize, at_once: usize) -> (Duration, Vec<Dura
             let mut times = Vec::new();
             for index in 0..sagas / at_once {
                 let start_of_one = Instant::now();
-                let mut follow = start(&orchestrator, format!("order-{task}-{index}")).await;
+                let (mut follow, _) = start(&orchestrator, format!("order-{task}-{index}")).await;
                 while follow.next().await.is_some() {}
                 times.push(start_of_one.elapsed());
             }
@@ -154,7 +154,7 @@ async fn waiting() {
         let mut tasks = JoinSet::new();
         for index in first..sagas.min(first + 256) {
             let orchestrator = Arc::clone(&house.orchestrator);
-            tasks.spawn(async move { drop(start(&orchestrator, format!("order-{index}")).await) });
+            tasks.spawn(async move { start(&orchestrator, format!("order-{index}")).await.1.decision().await });
         }
         tasks.join_all().await;
     }
