@@ -174,8 +174,9 @@ impl Partition {
                         let claim = Claim { epoch, attempt: self.attempts, since };
                         self.read_on(claim, recovery, out);
                     }
-                    // Whether it is there or comes later: the next one will be behind it.
-                    Outcome::Unknown => self.confirm(Some(recovery), out),
+                    // Whether it is there or comes later: the next one will be behind it. Not at once: a log that
+                    // cannot take a claim now may not take the next one either.
+                    Outcome::Unknown => self.pause(Some(recovery)),
                     Outcome::Refused(why) => {
                         out.push(Do::Tell(Fact::Trouble { why: format!("the log refused a claim: {why}") }));
                         self.pause(Some(recovery));
