@@ -83,7 +83,9 @@ fn each_step<'s>(statements: &'s [Statement], visit: &mut dyn FnMut(&'s Step)) {
             StatementKind::Step(step) => visit(step),
             StatementKind::Parallel(inner) | StatementKind::Sequence(inner) => each_step(inner, visit),
             StatementKind::When { arms, otherwise } => {
-                arms.iter().for_each(|(_, block)| each_step(block, visit));
+                for (_, block) in arms {
+                    each_step(block, visit);
+                }
                 each_step(otherwise, visit);
             }
             StatementKind::Pivot | StatementKind::Sleep(_) | StatementKind::Let { .. } | StatementKind::Fail { .. } => {

@@ -69,7 +69,9 @@ fn gather(statements: &[Statement], points: &mut Vec<Return>) {
                 points.push(Return { step: Some(step.name.clone()), span: step.span });
             }
             StatementKind::When { arms, otherwise } => {
-                arms.iter().for_each(|(_, block)| gather(block, points));
+                for (_, block) in arms {
+                    gather(block, points);
+                }
                 gather(otherwise, points);
             }
             // None stands inside the others.

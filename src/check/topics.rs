@@ -56,7 +56,7 @@ fn well_named(topic: &str, participant: &Participant, problems: &mut Problems) {
     problems.push(if topic.starts_with(ENGINE_PREFIX) {
         finding
             .why("Names that begin with `saga.` are those of the engine's requests, journals and replies.")
-            .hint(format!("name it in the participant: `commands \"{}.of.{}\"`", "commands", participant.name))
+            .hint(format!("choose another name, such as \"{}.commands\"", participant.name))
     } else {
         finding.hint(format!("for example \"{}.commands\"", participant.name))
     });

@@ -67,7 +67,9 @@ impl Canon {
                     self.text(if step.pivot { "pivot step" } else { "step" });
                     self.text(&step.name);
                     self.count(step.action.iter().count());
-                    step.action.iter().for_each(|action| self.invocation(action));
+                    if let Some(action) = &step.action {
+                        self.invocation(action);
+                    }
                     match &step.compensation {
                         Compensation::Unsaid => self.text("unsaid"),
                         Compensation::Nothing => self.text("nothing"),
@@ -139,7 +141,9 @@ impl Canon {
             self.record(&command.request);
             self.record(&command.reply);
             self.count(command.fails.len());
-            command.fails.iter().for_each(|code| self.text(code));
+            for code in &command.fails {
+                self.text(code);
+            }
         }
         self.typed(&invocation.payload);
         self.timing(&invocation.timing);
@@ -179,7 +183,9 @@ impl Canon {
             Type::Choice(words) => {
                 self.text("choice");
                 self.count(words.len());
-                words.iter().for_each(|word| self.text(word));
+                for word in words.iter() {
+                    self.text(word);
+                }
             }
             Type::Record(record) => {
                 self.text("record");
@@ -191,7 +197,9 @@ impl Canon {
 
     fn maybe(&mut self, typed: Option<&Typed>) {
         self.count(typed.iter().count());
-        typed.iter().for_each(|typed| self.typed(typed));
+        if let Some(typed) = typed {
+            self.typed(typed);
+        }
     }
 
     fn typed(&mut self, typed: &Typed) {
@@ -245,7 +253,9 @@ impl Canon {
             Expr::Call(function, arguments) => {
                 self.text(name(*function));
                 self.count(arguments.len());
-                arguments.iter().for_each(|argument| self.expr(argument));
+                for argument in arguments {
+                    self.expr(argument);
+                }
             }
             Expr::Object(fields) => {
                 self.text("object");
@@ -258,7 +268,9 @@ impl Canon {
             Expr::List(elements) => {
                 self.text("elements");
                 self.count(elements.len());
-                elements.iter().for_each(|element| self.expr(element));
+                for element in elements {
+                    self.expr(element);
+                }
             }
             Expr::ToDecimal(inner) => {
                 self.text("to decimal");

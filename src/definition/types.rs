@@ -111,7 +111,7 @@ impl Type {
     #[must_use]
     pub fn fits(&self, wanted: &Self) -> bool {
         match (self, wanted) {
-            (_, Self::Json) | (Self::Unknown, _) | (_, Self::Unknown) => true,
+            (_, Self::Json | Self::Unknown) | (Self::Unknown, _) => true,
             (Self::Optional(inner), Self::Optional(wanted)) => inner.fits(wanted),
             (Self::Optional(_), _) => false,
             (_, Self::Optional(wanted)) => self.fits(wanted),

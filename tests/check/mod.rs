@@ -17,7 +17,12 @@ macro_rules! mistake {
     };
 }
 
+mod anything;
+mod hash;
+mod mistakes;
 mod pages;
+mod structure;
+mod types;
 mod workflows;
 
 /// Checks a text as the only file.

@@ -31,8 +31,9 @@ fn every_workflow_is_laid_out() {
 #[test]
 fn every_file_of_the_folder_is_listed_here() {
     let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/workflows")).unwrap();
-    let mut names: Vec<String> = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.retain(|name| name.ends_with(".saga"));
+    let paths = folder.map(|entry| entry.unwrap().path());
+    let sagas = paths.filter(|path| path.extension().is_some_and(|extension| extension == "saga"));
+    let mut names: Vec<String> = sagas.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
     names.sort();
     assert_eq!(names, WORKFLOWS.map(|(name, _)| name));
 }

@@ -4,14 +4,13 @@
 //! with it. Depth and number of nodes are limited here, which bounds what evaluation can cost.
 
 use compact_str::CompactString;
-use rust_decimal::Decimal;
 
 use super::operators::Site;
 use super::scope::{Kind, Place};
 use super::{Lowering, listed, near};
 use crate::definition::expression::{Expr, PathSegment, Read, Root, Typed};
 use crate::definition::json::{decimal, duration_literal, int_literal, timestamp};
-use crate::definition::limits::{MAX_DEPTH, MAX_DURATION, MAX_EXPRESSION_NODES};
+use crate::definition::limits::{MAX_DURATION, MAX_EXPRESSION_NODES};
 use crate::definition::types::Type;
 use crate::definition::value::Value;
 use crate::diagnostic::{Diagnostic, codes};
@@ -32,30 +31,28 @@ impl Lowering<'_> {
     /// An expression where any type will do.
     pub(super) fn expression(&mut self, written: &tree::Expr) -> Typed {
         self.nodes = 0;
-        self.expr(written, None, 0)
+        self.expr(written, None)
     }
 
     /// An expression where `wanted` is wanted.
     pub(super) fn expression_of(&mut self, written: &tree::Expr, wanted: &Type) -> Typed {
         self.nodes = 0;
-        let typed = self.expr(written, Some(wanted), 0);
+        let typed = self.expr(written, Some(wanted));
         self.coerce(typed, wanted)
     }
 
-    pub(super) fn expr(&mut self, written: &tree::Expr, wanted: Option<&Type>, depth: usize) -> Typed {
+    pub(super) fn expr(&mut self, written: &tree::Expr, wanted: Option<&Type>) -> Typed {
         let span = written.span;
         self.nodes += 1;
-        if depth > MAX_DEPTH || self.nodes > MAX_EXPRESSION_NODES {
+        if self.nodes > MAX_EXPRESSION_NODES {
             // Said once: everything further in has no type and is silent.
-            if depth == MAX_DEPTH + 1 || self.nodes == MAX_EXPRESSION_NODES + 1 {
-                let title = format!(
-                    "expressions may be {MAX_DEPTH} deep and {MAX_EXPRESSION_NODES} operators and values long, and this is more"
-                );
+            if self.nodes == MAX_EXPRESSION_NODES + 1 {
+                let title =
+                    format!("an expression may have {MAX_EXPRESSION_NODES} operators and values, and this has more");
                 self.report(Diagnostic::error(codes::TOO_LARGE, span, title).hint("name parts of it with `let`"));
             }
             return unknown(span);
         }
-        let depth = depth + 1;
         match &written.kind {
             ExprKind::Text(text) => self.text(text, wanted, span),
             ExprKind::Int(text) => self.int(text, wanted, span),
@@ -73,21 +70,19 @@ impl Lowering<'_> {
             ExprKind::Bool(value) => literal(Value::Bool(*value), Type::Bool, span),
             ExprKind::Null => literal(Value::Null, Type::Unknown.optional(), span),
             ExprKind::Name(name) => self.name(name, span),
-            ExprKind::Field(base, key) => self.field(base, key, span, depth),
+            ExprKind::Field(base, key) => self.field(base, key, span),
             ExprKind::Every(list) => {
-                let list = self.expr(list, None, depth);
+                let list = self.expr(list, None);
                 self.every(list, span)
             }
-            ExprKind::Index(base, key) => self.index(base, key, span, depth),
-            ExprKind::Call(function, arguments) => self.call(function, arguments, span, depth),
-            ExprKind::Object(fields) => self.object(fields, wanted, span, depth),
-            ExprKind::List(elements) => self.list(elements, wanted, span, depth),
-            ExprKind::Not(inner) => self.not(inner, span, depth),
-            ExprKind::Negate(inner) => self.negate(inner, wanted, span, depth),
-            ExprKind::Binary(op, sign, operands) => {
-                self.binary(*op, operands, wanted, Site { span, sign: *sign, depth })
-            }
-            ExprKind::If(parts) => self.choose(parts, wanted, span, depth),
+            ExprKind::Index(base, key) => self.index(base, key, span),
+            ExprKind::Call(function, arguments) => self.call(function, arguments, span),
+            ExprKind::Object(fields) => self.object(fields, wanted, span),
+            ExprKind::List(elements) => self.list(elements, wanted, span),
+            ExprKind::Not(inner) => self.not(inner, span),
+            ExprKind::Negate(inner) => self.negate(inner, wanted, span),
+            ExprKind::Binary(op, sign, operands) => self.binary(*op, operands, wanted, Site { span, sign: *sign }),
+            ExprKind::If(parts) => self.choose(parts, wanted, span),
         }
     }
 
@@ -109,9 +104,10 @@ impl Lowering<'_> {
                 });
                 unknown(span)
             }
-            Some(Type::Timestamp) => match timestamp(text) {
-                Some(instant) => literal(Value::Timestamp(instant), Type::Timestamp, span),
-                None => {
+            Some(Type::Timestamp) => {
+                if let Some(instant) = timestamp(text) {
+                    literal(Value::Timestamp(instant), Type::Timestamp, span)
+                } else {
                     let title = format!("\"{text}\" is not a timestamp");
                     self.report(
                         Diagnostic::error(codes::TYPE_MISMATCH, span, title)
@@ -119,7 +115,7 @@ impl Lowering<'_> {
                     );
                     unknown(span)
                 }
-            },
+            }
             _ => literal(Value::String(text.into()), Type::String, span),
         }
     }
@@ -128,25 +124,21 @@ impl Lowering<'_> {
         if wanted.is_some_and(|wanted| *wanted.required() == Type::Decimal) {
             return self.decimal(text, span);
         }
-        match int_literal(text) {
-            Some(value) => literal(Value::Int(value), Type::Int, span),
-            None => {
-                self.out_of_range(&tree::Literal { text: text.clone(), span }, "a number", &i64::MAX.to_string());
-                unknown(span)
-            }
+        if let Some(value) = int_literal(text) {
+            return literal(Value::Int(value), Type::Int, span);
         }
+        self.out_of_range(&tree::Literal { text: text.clone(), span }, "a number", &i64::MAX.to_string());
+        unknown(span)
     }
 
     fn decimal(&mut self, text: &str, span: Span) -> Typed {
         let digits: CompactString = text.chars().filter(|c| *c != '_').collect();
-        match decimal(&digits) {
-            Some(value) => literal(Value::Decimal(value), Type::Decimal, span),
-            None => {
-                let title = format!("`{text}` has more digits than a decimal can hold");
-                self.report(Diagnostic::error(codes::OUT_OF_RANGE, span, title).hint("write at most 28 digits"));
-                unknown(span)
-            }
+        if let Some(value) = decimal(&digits) {
+            return literal(Value::Decimal(value), Type::Decimal, span);
         }
+        let title = format!("`{text}` has more digits than a decimal can hold");
+        self.report(Diagnostic::error(codes::OUT_OF_RANGE, span, title).hint("write at most 28 digits"));
+        unknown(span)
     }
 
     /// A duration literal within [`MAX_DURATION`].
@@ -229,6 +221,7 @@ impl Lowering<'_> {
 
     fn not_visible(&mut self, name: &CompactString, span: Span) {
         if let Some(declared) = self.scope.everywhere.get(name).copied() {
+            self.scope.used_early.insert(name.clone());
             let is_itself = declared.start <= span.start && self.scope.bindings.get_index_of(name).is_none();
             let title = if is_itself {
                 format!("`{name}` is not there before its own step has ended")
@@ -259,7 +252,7 @@ impl Lowering<'_> {
         });
     }
 
-    fn field(&mut self, base: &tree::Expr, key: &tree::Name, span: Span, depth: usize) -> Typed {
+    fn field(&mut self, base: &tree::Expr, key: &tree::Name, span: Span) -> Typed {
         let root = |root, ty: Type| {
             let read = Read { root, path: Vec::new(), ty: ty.clone() };
             Typed { expr: Expr::Read(read), ty, span, fallible: false }
@@ -290,7 +283,7 @@ impl Lowering<'_> {
             }
             _ => {}
         }
-        let typed = self.expr(base, None, depth);
+        let typed = self.expr(base, None);
         if is_projection(base) {
             return self.project(typed, key, span);
         }
@@ -389,8 +382,8 @@ impl Lowering<'_> {
         Typed { expr: Expr::Every(inner, path, field), ty, span, fallible }
     }
 
-    fn index(&mut self, base: &tree::Expr, key: &tree::Expr, span: Span, depth: usize) -> Typed {
-        let base = self.expr(base, None, depth);
+    fn index(&mut self, base: &tree::Expr, key: &tree::Expr, span: Span) -> Typed {
+        let base = self.expr(base, None);
         let (wanted, inner) = match base.ty.required() {
             Type::List(element) => (Type::Int, element.as_ref().clone().optional()),
             Type::Map(value) => (Type::String, value.as_ref().clone().optional()),
@@ -401,7 +394,7 @@ impl Lowering<'_> {
                 return unknown(span);
             }
         };
-        let key = self.expr(key, Some(&wanted), depth);
+        let key = self.expr(key, Some(&wanted));
         let key = self.coerce(key, &wanted);
         let segment = match &key.expr {
             Expr::Literal(Value::Int(index)) => u32::try_from(*index).ok().map(PathSegment::Element),
@@ -418,69 +411,6 @@ impl Lowering<'_> {
             }
         }
     }
-
-    /// Makes `typed` what the place wants, or reports that it is not.
-    pub(super) fn coerce(&mut self, typed: Typed, wanted: &Type) -> Typed {
-        if !typed.ty.fits(wanted) {
-            self.does_not_fit(&typed, wanted);
-            return Typed { ty: wanted.clone(), ..unknown(typed.span) };
-        }
-        if becomes_decimal(&typed.ty, wanted) {
-            let expr = match typed.expr {
-                Expr::Literal(Value::Int(value)) => Expr::Literal(Value::Decimal(Decimal::from(value))),
-                other => Expr::ToDecimal(Box::new(other)),
-            };
-            return Typed { expr, ty: wanted.clone(), span: typed.span, fallible: typed.fallible };
-        }
-        typed
-    }
-
-    fn does_not_fit(&mut self, typed: &Typed, wanted: &Type) {
-        let shown = match &typed.expr {
-            Expr::Read(read) => format!("`{read}`"),
-            Expr::Literal(Value::Null) => "`null`".into(),
-            _ => "this".into(),
-        };
-        if typed.ty.required().fits(wanted) {
-            let name = shown.trim_matches('`').to_owned();
-            let finding = Diagnostic::error(
-                codes::MAYBE_ABSENT,
-                typed.span,
-                format!("{shown} may be absent, and `{wanted}` is wanted here"),
-            );
-            return self.report(match &typed.expr {
-                Expr::Read(_) => finding.here(format!("`{}`", typed.ty)).hint(format!(
-                    "say what to take then, `{name} ?? …`, or ask before, `when {name} != null {{ … }}`"
-                )),
-                Expr::Literal(_) => finding.hint("write a value, or make the place optional with `?`"),
-                _ => finding.here(format!("`{}`", typed.ty)).hint("say what to take then, with `?? …` behind it"),
-            });
-        }
-        let title = format!("{shown} is `{}`, and `{wanted}` is wanted here", typed.ty);
-        let finding = Diagnostic::error(codes::TYPE_MISMATCH, typed.span, title);
-        let is_text = matches!(
-            typed.ty,
-            Type::Int | Type::Decimal | Type::Bool | Type::Timestamp | Type::Duration | Type::Choice(_)
-        );
-        let name = shown.trim_matches('`');
-        self.report(match (typed.ty.required(), wanted.required()) {
-            (_, Type::String) if is_text => finding.hint(format!("as text it is `text({name})`")),
-            (Type::String, Type::Int | Type::Decimal) if matches!(typed.expr, Expr::Literal(_)) => {
-                finding.hint("write the number without quotes")
-            }
-            (Type::String, Type::Duration) if matches!(typed.expr, Expr::Literal(_)) => {
-                finding.hint("write the duration without quotes: `15m`")
-            }
-            (Type::Record(given), Type::Record(wanted)) => {
-                let lacking = wanted.fields.iter().filter(|field| {
-                    given.field(&field.key).map_or(!field.ty.is_optional(), |given| !given.ty.fits(&field.ty))
-                });
-                let names = listed(lacking.map(|field| field.key.as_str()));
-                finding.hint(format!("it differs in {names}: build the object with `{{ … }}`"))
-            }
-            _ => finding,
-        });
-    }
 }
 
 /// Whether fields behind it are taken from each element.
@@ -492,14 +422,5 @@ fn is_projection(written: &tree::Expr) -> bool {
             ExprKind::Field(base, _) => inner = base,
             _ => return false,
         }
-    }
-}
-
-/// Whether integers in it must become decimals.
-fn becomes_decimal(given: &Type, wanted: &Type) -> bool {
-    match (given.required(), wanted.required()) {
-        (Type::Int, Type::Decimal) => true,
-        (Type::List(given), Type::List(wanted)) => becomes_decimal(given, wanted),
-        _ => false,
     }
 }

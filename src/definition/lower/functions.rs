@@ -32,10 +32,10 @@ const FUNCTIONS: [(&str, Function, &str); 12] = [
 const MAX_PLACES: i64 = 28;
 
 impl Lowering<'_> {
-    pub(super) fn call(&mut self, name: &tree::Name, arguments: &[tree::Expr], span: Span, depth: usize) -> Typed {
+    pub(super) fn call(&mut self, name: &tree::Name, arguments: &[tree::Expr], span: Span) -> Typed {
         let Some((_, function, form)) = FUNCTIONS.iter().find(|(known, ..)| *known == name.text) else {
             for argument in arguments {
-                self.expr(argument, None, depth);
+                self.expr(argument, None);
             }
             let title = format!("there is no function `{}`", name.text);
             let finding = Diagnostic::error(codes::UNKNOWN_FUNCTION, name.span, title);
@@ -57,7 +57,7 @@ impl Lowering<'_> {
                 _ => None,
             });
             let hint = if typed.is_empty() { wants_decimal.clone() } else { element };
-            typed.push(self.expr(argument, hint.as_ref(), depth));
+            typed.push(self.expr(argument, hint.as_ref()));
         }
         if typed.len() != wanted {
             let count = typed.len();

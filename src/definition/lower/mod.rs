@@ -11,6 +11,7 @@ mod types;
 mod participants;
 mod scope;
 mod expressions;
+mod fitting;
 mod operators;
 mod functions;
 mod objects;

@@ -1,5 +1,7 @@
 //! Objects against the shapes that are wanted: every missing and surplus field in one finding.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 use indexmap::IndexMap;
 
@@ -12,29 +14,21 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
 use crate::syntax::tree::{self, ExprKind};
 
-use std::sync::Arc;
-
 impl Lowering<'_> {
-    pub(super) fn object(
-        &mut self,
-        fields: &[(tree::Name, tree::Expr)],
-        wanted: Option<&Type>,
-        span: Span,
-        depth: usize,
-    ) -> Typed {
+    pub(super) fn object(&mut self, fields: &[(tree::Name, tree::Expr)], wanted: Option<&Type>, span: Span) -> Typed {
         match wanted.map(Type::required) {
             Some(Type::Record(record)) if !is_unknown(record) => {
                 let shape = Shape { record, what: None, origin: None };
-                self.object_of(fields, &shape, span, depth)
+                self.object_of(fields, &shape, span)
             }
             Some(Type::Map(value)) => {
-                let given = self.given(fields, depth, |_| Some(value.as_ref().clone()));
+                let given = self.given(fields, |_| Some(value.as_ref().clone()));
                 let fallible = given.values().any(|(_, typed)| typed.fallible);
                 let fields = given.into_iter().map(|(key, (_, typed))| (key, typed.expr)).collect();
                 Typed { expr: Expr::Object(fields), ty: Type::Map(value.clone()), span, fallible }
             }
             _ => {
-                let given = self.given(fields, depth, |_| None);
+                let given = self.given(fields, |_| None);
                 let fallible = given.values().any(|(_, typed)| typed.fallible);
                 let declared = given.iter().map(|(key, (place, typed))| Field {
                     key: key.clone(),
@@ -55,18 +49,18 @@ impl Lowering<'_> {
         self.nodes = 0;
         match written {
             Some(tree::Expr { kind: ExprKind::Object(fields), span }) if !is_unknown(shape.record) => {
-                self.object_of(fields, shape, *span, 1)
+                self.object_of(fields, shape, *span)
             }
-            None if !is_unknown(shape.record) => self.object_of(&[], shape, span, 1),
+            None if !is_unknown(shape.record) => self.object_of(&[], shape, span),
             Some(other) => self.expression(other),
             None => unknown(span),
         }
     }
 
-    fn object_of(&mut self, fields: &[(tree::Name, tree::Expr)], shape: &Shape<'_>, span: Span, depth: usize) -> Typed {
+    fn object_of(&mut self, fields: &[(tree::Name, tree::Expr)], shape: &Shape<'_>, span: Span) -> Typed {
         let record = shape.record;
-        let mut given = self
-            .given(fields, depth, |key| record.field(key).map_or(Some(Type::Unknown), |field| Some(field.ty.clone())));
+        let mut given =
+            self.given(fields, |key| record.field(key).map_or(Some(Type::Unknown), |field| Some(field.ty.clone())));
         self.compare(&given, shape, span);
         let mut fallible = false;
         let mut lowered = Vec::with_capacity(given.len());
@@ -84,13 +78,12 @@ impl Lowering<'_> {
     pub(super) fn given(
         &mut self,
         fields: &[(tree::Name, tree::Expr)],
-        depth: usize,
         wanted: impl Fn(&str) -> Option<Type>,
     ) -> IndexMap<CompactString, (Span, Typed)> {
         let mut given: IndexMap<CompactString, (Span, Typed)> = IndexMap::with_capacity(fields.len());
         for (key, value) in fields {
             let wanted = wanted(&key.text);
-            let typed = self.expr(value, wanted.as_ref(), depth);
+            let typed = self.expr(value, wanted.as_ref());
             let typed = match &wanted {
                 Some(wanted) => self.coerce(typed, wanted),
                 None => typed,
@@ -130,22 +123,19 @@ impl Lowering<'_> {
         if !surplus.is_empty() {
             parts.push(format!("has no field {}", listed(surplus.iter().map(|(key, _)| key.as_str()))));
         }
-        let title = format!("{what} {}", parts.join(" and "));
+        let title = format!("{what} {}", parts.join(", and "));
         let at = surplus.first().filter(|_| missing.is_empty()).map_or(span, |(_, at)| *at);
         let mut finding = Diagnostic::error(codes::PAYLOAD_FIELDS, at, title);
         let mut hints = Vec::new();
         for (key, at) in surplus {
             let open = shape.record.fields.iter().filter(|field| !given.contains_key(&field.key));
-            match near(key, open.map(|field| field.key.as_str())) {
-                Some(meant) => {
-                    hints.push(format!("rename `{key}` to `{meant}`"));
-                    missing.retain(|field| field.key != meant);
-                    finding = finding.also(at, format!("meant as `{meant}`?"));
-                }
-                None => {
-                    hints.push(format!("remove `{key}`"));
-                    finding = finding.also(at, "not in the contract");
-                }
+            if let Some(meant) = near(key, open.map(|field| field.key.as_str())) {
+                hints.push(format!("rename `{key}` to `{meant}`"));
+                missing.retain(|field| field.key != meant);
+                finding = finding.also(at, format!("meant as `{meant}`?"));
+            } else {
+                hints.push(format!("remove `{key}`"));
+                finding = finding.also(at, "not in the contract");
             }
         }
         if !missing.is_empty() {
@@ -153,7 +143,7 @@ impl Lowering<'_> {
             hints.push(format!("add `{}`", additions.join(", ")));
         }
         if let Some(origin) = shape.origin {
-            finding = finding.also(origin, format!("takes {}", fields_of(shape.record)));
+            finding = finding.also(origin, format!("its shape is {}", fields_of(shape.record)));
         }
         self.report(finding.hint(hints.join("; ")));
     }
@@ -171,7 +161,7 @@ impl Lowering<'_> {
 /// What an object must be, and what to call it in messages.
 pub(super) struct Shape<'a> {
     pub(super) record: &'a Arc<Record>,
-    /// `the payload of `tickets.ReserveTicket``
+    /// In messages, such as "the payload of …".
     pub(super) what: Option<String>,
     /// Where the shape is declared.
     pub(super) origin: Option<Span>,

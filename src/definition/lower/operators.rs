@@ -15,26 +15,25 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
 use crate::syntax::tree::{self, ExprKind};
 
-/// Where an operation stands: the whole, its operator, and how deep.
+/// Where an operation stands: the whole, and its operator.
 #[derive(Clone, Copy)]
 pub(super) struct Site {
     pub(super) span: Span,
     pub(super) sign: Span,
-    pub(super) depth: usize,
 }
 
 impl Lowering<'_> {
-    fn truth(&mut self, written: &tree::Expr, depth: usize) -> Typed {
-        let typed = self.expr(written, Some(&Type::Bool), depth);
+    fn truth(&mut self, written: &tree::Expr) -> Typed {
+        let typed = self.expr(written, Some(&Type::Bool));
         self.coerce(typed, &Type::Bool)
     }
 
-    pub(super) fn not(&mut self, inner: &tree::Expr, span: Span, depth: usize) -> Typed {
-        let inner = self.truth(inner, depth);
+    pub(super) fn not(&mut self, inner: &tree::Expr, span: Span) -> Typed {
+        let inner = self.truth(inner);
         Typed { fallible: inner.fallible, expr: Expr::Not(Box::new(inner.expr)), ty: Type::Bool, span }
     }
 
-    pub(super) fn negate(&mut self, inner: &tree::Expr, wanted: Option<&Type>, span: Span, depth: usize) -> Typed {
+    pub(super) fn negate(&mut self, inner: &tree::Expr, wanted: Option<&Type>, span: Span) -> Typed {
         if let ExprKind::Int(digits) = &inner.kind {
             let digits: CompactString = digits.chars().filter(|c| *c != '_').collect();
             let is_decimal = wanted.is_some_and(|wanted| *wanted.required() == Type::Decimal);
@@ -42,7 +41,7 @@ impl Lowering<'_> {
                 return literal(Value::Int(value), Type::Int, span);
             }
         }
-        let inner = self.expr(inner, wanted, depth);
+        let inner = self.expr(inner, wanted);
         match (&inner.ty, &inner.expr) {
             (_, Expr::Literal(Value::Decimal(value))) => literal(Value::Decimal(-value), Type::Decimal, span),
             (Type::Int | Type::Duration, _) => {
@@ -64,11 +63,10 @@ impl Lowering<'_> {
         parts: &(tree::Expr, tree::Expr, tree::Expr),
         wanted: Option<&Type>,
         span: Span,
-        depth: usize,
     ) -> Typed {
-        let condition = self.truth(&parts.0, depth);
-        let then = self.knowing(facts(&condition.expr, true), &parts.1, wanted, depth);
-        let otherwise = self.knowing(facts(&condition.expr, false), &parts.2, wanted, depth);
+        let condition = self.truth(&parts.0);
+        let then = self.knowing(facts(&condition.expr, true), &parts.1, wanted);
+        let otherwise = self.knowing(facts(&condition.expr, false), &parts.2, wanted);
         let Some(ty) = self.joined(&then, &otherwise, span) else { return unknown(span) };
         let (then, otherwise) = (self.coerce(then, &ty), self.coerce(otherwise, &ty));
         let fallible = condition.fallible || then.fallible || otherwise.fallible;
@@ -76,16 +74,10 @@ impl Lowering<'_> {
     }
 
     /// An operand that is only looked at where `paths` are there.
-    fn knowing(
-        &mut self,
-        paths: Vec<CompactString>,
-        written: &tree::Expr,
-        wanted: Option<&Type>,
-        depth: usize,
-    ) -> Typed {
+    fn knowing(&mut self, paths: Vec<CompactString>, written: &tree::Expr, wanted: Option<&Type>) -> Typed {
         let mark = self.scope.facts_mark();
         self.scope.assume(paths);
-        let typed = self.expr(written, wanted, depth);
+        let typed = self.expr(written, wanted);
         self.scope.forget(mark);
         typed
     }
@@ -105,7 +97,7 @@ impl Lowering<'_> {
         joined
     }
 
-    pub(super) fn list(&mut self, elements: &[tree::Expr], wanted: Option<&Type>, span: Span, depth: usize) -> Typed {
+    pub(super) fn list(&mut self, elements: &[tree::Expr], wanted: Option<&Type>, span: Span) -> Typed {
         let wanted = match wanted.map(Type::required) {
             Some(Type::List(element)) => Some(element.as_ref()),
             _ => None,
@@ -113,7 +105,7 @@ impl Lowering<'_> {
         let mut typed: Vec<Typed> = Vec::with_capacity(elements.len());
         let mut ty = Type::Unknown;
         for element in elements {
-            let mut element = self.expr(element, wanted, depth);
+            let mut element = self.expr(element, wanted);
             if let Some(wanted) = wanted {
                 element = self.coerce(element, wanted);
             } else {
@@ -138,19 +130,19 @@ impl Lowering<'_> {
         wanted: Option<&Type>,
         site: Site,
     ) -> Typed {
-        let Site { span, depth, .. } = site;
+        let Site { span, .. } = site;
         match op {
             BinaryOp::And | BinaryOp::Or => {
-                let left = self.truth(&operands.0, depth);
+                let left = self.truth(&operands.0);
                 let known = facts(&left.expr, op == BinaryOp::And);
-                let right = self.knowing(known, &operands.1, Some(&Type::Bool), depth);
+                let right = self.knowing(known, &operands.1, Some(&Type::Bool));
                 let right = self.coerce(right, &Type::Bool);
                 binary(op, (left, right), Type::Bool, span, Fallible::AsOperands)
             }
             BinaryOp::Coalesce => self.coalesce(operands, wanted, site),
             BinaryOp::Equal | BinaryOp::NotEqual => self.equal(op, operands, site),
             BinaryOp::LessEqual | BinaryOp::GreaterEqual | BinaryOp::Less | BinaryOp::Greater => {
-                let (left, right) = self.pair(operands, None, depth);
+                let (left, right) = self.pair(operands, None);
                 let Some(ty) = self.operands(op, &left, &right, site) else { return unknown(span) };
                 if !matches!(ty, Type::Int | Type::Decimal | Type::Timestamp | Type::Duration) {
                     return self.bad_operands(op, &left, &right, site);
@@ -164,14 +156,14 @@ impl Lowering<'_> {
     }
 
     /// Both operands; a literal is read as what the other side is.
-    fn pair(&mut self, operands: &(tree::Expr, tree::Expr), wanted: Option<&Type>, depth: usize) -> (Typed, Typed) {
+    fn pair(&mut self, operands: &(tree::Expr, tree::Expr), wanted: Option<&Type>) -> (Typed, Typed) {
         if matches!(operands.0.kind, ExprKind::Text(_) | ExprKind::Int(_) | ExprKind::Null) {
-            let right = self.expr(&operands.1, wanted, depth);
-            let left = self.expr(&operands.0, Some(&right.ty), depth);
+            let right = self.expr(&operands.1, wanted);
+            let left = self.expr(&operands.0, Some(&right.ty));
             return (left, right);
         }
-        let left = self.expr(&operands.0, wanted, depth);
-        let right = self.expr(&operands.1, Some(&left.ty), depth);
+        let left = self.expr(&operands.0, wanted);
+        let right = self.expr(&operands.1, Some(&left.ty));
         (left, right)
     }
 
@@ -179,11 +171,11 @@ impl Lowering<'_> {
         &mut self,
         operands: &(tree::Expr, tree::Expr),
         wanted: Option<&Type>,
-        Site { span, sign, depth }: Site,
+        Site { span, sign }: Site,
     ) -> Typed {
-        let left = self.expr(&operands.0, wanted, depth);
+        let left = self.expr(&operands.0, wanted);
         let inner = left.ty.required().clone();
-        let right = self.expr(&operands.1, wanted.or(Some(&inner)), depth);
+        let right = self.expr(&operands.1, wanted.or(Some(&inner)));
         if left.ty == Type::Unknown || right.ty == Type::Unknown {
             return unknown(span);
         }
@@ -211,8 +203,8 @@ impl Lowering<'_> {
     }
 
     fn equal(&mut self, op: BinaryOp, operands: &(tree::Expr, tree::Expr), site: Site) -> Typed {
-        let Site { span, sign, depth } = site;
-        let (left, right) = self.pair(operands, None, depth);
+        let Site { span, sign } = site;
+        let (left, right) = self.pair(operands, None);
         if left.ty == Type::Unknown || right.ty == Type::Unknown {
             return Typed { ty: Type::Bool, ..unknown(span) };
         }
@@ -278,10 +270,10 @@ impl Lowering<'_> {
         wanted: Option<&Type>,
         site: Site,
     ) -> Typed {
-        let Site { span, depth, .. } = site;
+        let Site { span, .. } = site;
         let number = wanted.filter(|wanted| *wanted.required() == Type::Decimal);
-        let mut left = self.expr(&operands.0, number, depth);
-        let mut right = self.expr(&operands.1, number, depth);
+        let mut left = self.expr(&operands.0, number);
+        let mut right = self.expr(&operands.1, number);
         if left.ty == Type::Unknown || right.ty == Type::Unknown {
             return unknown(span);
         }
@@ -314,10 +306,10 @@ impl Lowering<'_> {
 
     /// Only by a literal that is not 0: no division can fail for its divisor.
     fn divide(&mut self, operands: &(tree::Expr, tree::Expr), wanted: Option<&Type>, site: Site) -> Typed {
-        let Site { span, depth, .. } = site;
+        let Site { span, .. } = site;
         let number = wanted.filter(|wanted| *wanted.required() == Type::Decimal);
-        let left = self.expr(&operands.0, number, depth);
-        let right = self.expr(&operands.1, None, depth);
+        let left = self.expr(&operands.0, number);
+        let right = self.expr(&operands.1, None);
         let divisor = match &right.expr {
             _ if right.ty == Type::Unknown => return unknown(span),
             Expr::Literal(Value::Int(value)) => Some(Decimal::from(*value)),
@@ -353,6 +345,7 @@ impl Lowering<'_> {
 }
 
 /// Whether an operation can overflow itself.
+#[derive(Clone, Copy)]
 enum Fallible {
     AsOperands,
     Always,

@@ -99,6 +99,10 @@ impl<'t> Lowering<'t> {
 
     fn statement(&mut self, statement: &tree::Statement, defaults: &Defaults) -> Option<StatementKind> {
         match &statement.kind {
+            tree::StatementKind::Step(step) if self.skips(step) => {
+                self.declare(&step.name, Type::Unknown, Kind::Skipped);
+                step.pivot.map(|_| StatementKind::Pivot)
+            }
             tree::StatementKind::Step(step) => {
                 Some(StatementKind::Step(Arc::new(self.step(step, defaults, statement.span))))
             }
@@ -132,7 +136,8 @@ impl<'t> Lowering<'t> {
     /// Gives a name; a second one of that name was reported when names were collected, and changes nothing.
     pub(super) fn declare(&mut self, name: &tree::Name, ty: Type, kind: Kind) {
         if !self.scope.bindings.contains_key(&name.text) {
-            let binding = Binding { kind, span: name.span, ty, is_beside: false, is_used: false };
+            let is_used = self.scope.used_early.contains(&name.text);
+            let binding = Binding { kind, span: name.span, ty, is_beside: false, is_used };
             self.scope.bindings.insert(name.text.clone(), binding);
         }
     }

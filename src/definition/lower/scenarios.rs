@@ -99,7 +99,7 @@ impl Lowering<'_> {
                     let count = int_literal(&times.text).and_then(|count| u32::try_from(count).ok());
                     match count {
                         Some(0) => {
-                            self.senseless(times.span, "0 times is never", "remove the clause, or write at least 1")
+                            self.senseless(times.span, "0 times is never", "remove the clause, or write at least 1");
                         }
                         Some(_) => {}
                         None => self.out_of_range(times, "a count", &u32::MAX.to_string()),
@@ -260,8 +260,7 @@ impl Lowering<'_> {
             return None;
         }
         self.nodes = 0;
-        let given =
-            self.given(fields, 1, |key| Some(record.field(key).map_or(Type::Unknown, |field| field.ty.clone())));
+        let given = self.given(fields, |key| Some(record.field(key).map_or(Type::Unknown, |field| field.ty.clone())));
         let mut parts = Vec::with_capacity(given.len());
         for (key, (at, typed)) in given {
             if record.field(&key).is_none() {
@@ -324,7 +323,9 @@ fn gather(statements: &[Statement], known: &mut Known) {
             }
             StatementKind::Parallel(inner) | StatementKind::Sequence(inner) => gather(inner, known),
             StatementKind::When { arms, otherwise } => {
-                arms.iter().for_each(|(_, block)| gather(block, known));
+                for (_, block) in arms {
+                    gather(block, known);
+                }
                 gather(otherwise, known);
             }
             StatementKind::Pivot | StatementKind::Sleep(_) | StatementKind::Let { .. } => {}

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use compact_str::{CompactString, ToCompactString, format_compact};
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use crate::definition::expression::{BinaryOp, Expr, PathSegment, Read};
 use crate::definition::types::{Record, Type};
@@ -49,6 +49,8 @@ pub(super) struct Scope {
     pub(super) bindings: IndexMap<CompactString, Binding>,
     /// Every name that the saga gives, wherever it stands.
     pub(super) everywhere: IndexMap<CompactString, Span>,
+    /// Names that were used before they were there: reported, and so not unused.
+    pub(super) used_early: IndexSet<CompactString>,
     pub(super) input: Option<Arc<Record>>,
     pub(super) place: Place,
     /// Paths that are known to be there, in the order in which that became known.

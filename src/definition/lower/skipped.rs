@@ -28,6 +28,22 @@ impl Lowering<'_> {
         }
     }
 
+    /// Refuses a step whose action or compensation is not built yet.
+    pub(super) fn skips(&mut self, step: &tree::Step) -> bool {
+        let undo = step.compensate.as_ref().and_then(|compensate| compensate.action.as_ref());
+        let mut skips = false;
+        for action in step.action.iter().chain(undo) {
+            let word = match &action.kind {
+                tree::ActionKind::Call(_) => continue,
+                tree::ActionKind::Send(_) => "send",
+                tree::ActionKind::Run(_) => "run",
+            };
+            self.not_built_yet(word, action.span);
+            skips = true;
+        }
+        skips
+    }
+
     /// Refuses a statement that is not built yet; the names that it gives are known below, and silent.
     pub(super) fn skip(&mut self, word: &str, statement: &tree::Statement) -> Option<StatementKind> {
         self.not_built_yet(word, statement.span);
@@ -41,7 +57,9 @@ impl Lowering<'_> {
 }
 
 fn gather_block<'t>(block: &'t tree::Block, names: &mut Vec<&'t tree::Name>) {
-    block.statements.iter().for_each(|statement| gather(statement, names));
+    for statement in &block.statements {
+        gather(statement, names);
+    }
 }
 
 fn gather<'t>(statement: &'t tree::Statement, names: &mut Vec<&'t tree::Name>) {
@@ -72,5 +90,7 @@ fn gather<'t>(statement: &'t tree::Statement, names: &mut Vec<&'t tree::Name>) {
             blocks.extend(&wait.otherwise);
         }
     }
-    blocks.into_iter().for_each(|block| gather_block(block, names));
+    for block in blocks {
+        gather_block(block, names);
+    }
 }

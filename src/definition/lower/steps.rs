@@ -45,9 +45,9 @@ impl Lowering<'_> {
 
     pub(super) fn step(&mut self, step: &tree::Step, defaults: &Defaults, span: Span) -> Step {
         let mut ty = Type::Record(Arc::default());
-        let action = step.action.as_ref().map(|action| {
+        let action = step.action.as_ref().and_then(called).map(|(action, target)| {
             let timing = self.timing(&step.timing, &defaults.step);
-            let (invocation, reply) = self.invocation(action, timing);
+            let (invocation, reply) = self.invocation(action, target, timing);
             ty = reply;
             invocation
         });
@@ -65,14 +65,16 @@ impl Lowering<'_> {
         self.declare(&step.name, own, Kind::Step);
         let compensation = match &step.compensate {
             None => Compensation::Unsaid,
-            Some(tree::Compensate { action: None, .. }) => Compensation::Nothing,
-            Some(tree::Compensate { action: Some(action), timing, .. }) => {
-                self.scope.place = Place::Compensation;
-                let timing = self.timing(timing, &defaults.compensation);
-                let (invocation, _) = self.invocation(action, timing);
-                self.scope.place = Place::Forward;
-                Compensation::Call(Box::new(invocation))
-            }
+            Some(compensate) => match compensate.action.as_ref().and_then(called) {
+                None => Compensation::Nothing,
+                Some((action, target)) => {
+                    self.scope.place = Place::Compensation;
+                    let timing = self.timing(&compensate.timing, &defaults.compensation);
+                    let (invocation, _) = self.invocation(action, target, timing);
+                    self.scope.place = Place::Forward;
+                    Compensation::Call(Box::new(invocation))
+                }
+            },
         };
         if let Some(binding) = self.scope.bindings.get_mut(&step.name.text)
             && binding.span == step.name.span
@@ -90,18 +92,7 @@ impl Lowering<'_> {
     }
 
     /// A command with its payload, and the type of its reply.
-    fn invocation(&mut self, action: &tree::Action, timing: Timing) -> (Invocation, Type) {
-        let target = match &action.kind {
-            tree::ActionKind::Call(target) => target,
-            tree::ActionKind::Send(target) => {
-                self.not_built_yet("send", action.span);
-                return unresolved(&target.participant, &target.command, unknown(action.span), timing);
-            }
-            tree::ActionKind::Run(name) => {
-                self.not_built_yet("run", action.span);
-                return unresolved(name, name, unknown(action.span), timing);
-            }
-        };
+    fn invocation(&mut self, action: &tree::Action, target: &tree::Target, timing: Timing) -> (Invocation, Type) {
         let Some((participant, command)) = self.target(target) else {
             let payload = action.payload.as_ref().map(|payload| self.expression(payload));
             let payload = payload.unwrap_or_else(|| unknown(action.span));
@@ -232,6 +223,14 @@ impl Lowering<'_> {
             self.senseless(span, title, "write the shorter one first: `every 1s..5s`");
         }
         Retry { times, from, to: to.max(from) }
+    }
+}
+
+/// An action with the command that it calls; the other kinds were refused, with their step.
+const fn called(action: &tree::Action) -> Option<(&tree::Action, &tree::Target)> {
+    match &action.kind {
+        tree::ActionKind::Call(target) => Some((action, target)),
+        tree::ActionKind::Send(_) | tree::ActionKind::Run(_) => None,
     }
 }
 

@@ -99,7 +99,7 @@ impl<'t> Lowering<'t> {
             }
             State::Waiting => {
                 declared.state = State::InProgress;
-                let (mut ty, size) = self.resolve(&item.body, 0);
+                let (mut ty, size) = self.resolve(&item.body);
                 if let Type::Record(record) = &mut ty
                     && matches!(item.body.kind, tree::TypeExprKind::Record(_))
                 {
@@ -115,7 +115,7 @@ impl<'t> Lowering<'t> {
 
     /// A type as written.
     pub(super) fn type_of(&mut self, written: &'t tree::TypeExpr) -> Type {
-        self.resolve(written, 0).0
+        self.resolve(written).0
     }
 
     /// The shape of an input, request, reply or message; `{}` where nothing is written, `None` where it is unknown.
@@ -135,28 +135,24 @@ impl<'t> Lowering<'t> {
         }
     }
 
-    fn resolve(&mut self, written: &'t tree::TypeExpr, depth: usize) -> (Type, Size) {
-        if depth > MAX_DEPTH {
-            self.too_large(written.span, format!("types may nest {MAX_DEPTH} deep, and this goes deeper"));
-            return (Type::Unknown, Size::default());
-        }
+    fn resolve(&mut self, written: &'t tree::TypeExpr) -> (Type, Size) {
         let (ty, inner) = match &written.kind {
             tree::TypeExprKind::Named(name) => return self.named(name, written.span),
             tree::TypeExprKind::List(inner) => {
-                let (inner, size) = self.resolve(inner, depth + 1);
+                let (inner, size) = self.resolve(inner);
                 (Type::List(Arc::new(inner)), size)
             }
             tree::TypeExprKind::Map(inner) => {
-                let (inner, size) = self.resolve(inner, depth + 1);
+                let (inner, size) = self.resolve(inner);
                 (Type::Map(Arc::new(inner)), size)
             }
             tree::TypeExprKind::Optional(inner) => {
-                let (inner, size) = self.resolve(inner, depth + 1);
+                let (inner, size) = self.resolve(inner);
                 return (if inner == Type::Unknown { inner } else { inner.optional() }, size);
             }
             tree::TypeExprKind::Choice(words) => return (self.choice(words), Size::default()),
             tree::TypeExprKind::Record(record) => {
-                let (fields, size) = self.fields(record, depth);
+                let (fields, size) = self.fields(record);
                 (Type::Record(Arc::new(Record { name: None, fields })), size)
             }
         };
@@ -210,11 +206,11 @@ impl<'t> Lowering<'t> {
         Type::Choice(words.into())
     }
 
-    fn fields(&mut self, record: &'t tree::Record, depth: usize) -> (Vec<Field>, Size) {
+    fn fields(&mut self, record: &'t tree::Record) -> (Vec<Field>, Size) {
         let mut fields: IndexMap<&str, Field> = IndexMap::new();
         let mut size = Size::default();
         for field in &record.fields {
-            let (ty, inner) = self.resolve(&field.ty, depth + 1);
+            let (ty, inner) = self.resolve(&field.ty);
             size.depth = size.depth.max(inner.depth);
             size.fields = size.fields.saturating_add(inner.fields).saturating_add(1);
             if let Some(first) = fields.get(field.key.text.as_str()) {

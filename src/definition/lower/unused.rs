@@ -45,7 +45,9 @@ impl Lowering<'_> {
         let lets = self.scope.bindings.iter().filter(|(_, binding)| binding.kind == Kind::Let && !binding.is_used);
         let unused: Vec<Diagnostic> =
             lets.map(|(name, binding)| unused_finding(&format!("value `{name}`"), binding.span)).collect();
-        unused.into_iter().for_each(|finding| self.report(finding));
+        for finding in unused {
+            self.report(finding);
+        }
     }
 }
 

@@ -1,0 +1,254 @@
+//! Mistakes that people make, above what is said about them.
+
+mistake!(
+    a_payload_with_a_slip_in_a_field_and_one_forgotten,
+    r"participant hotels {
+  command Reserve { hotel: string, nights: int, guest: string } returns { hold: string }
+  command Cancel { hold: string? }
+}
+saga booking {
+  input { hotel: string, nights: int, guest: string }
+  step reserve {
+    call hotels.Reserve { hotle: input.hotel, guest: input.guest, smoking: false }
+    compensate hotels.Cancel { hold: reserve.hold }
+  }
+}"
+);
+
+mistake!(
+    names_that_are_nearly_right,
+    r"participant hotels {
+  command Reserve { hotel: string } returns { hold: string }
+  command Cancel { hold: string? }
+}
+saga booking {
+  input { hotel: string }
+  step reserve {
+    call hotel.Reserve { hotel: input.hotl }
+    compensate hotels.Cancle { hold: reserv.hold }
+  }
+  output { hold: reserve.hold }
+}"
+);
+
+mistake!(
+    an_optional_where_a_value_is_wanted,
+    r#"participant post {
+  command Send { to: string, note: string }
+}
+saga order {
+  input { to: string?, note: string? }
+  step ship {
+    call post.Send { to: input.to, note: input.note ?? "none" }
+    compensate nothing
+  }
+}"#
+);
+
+mistake!(
+    a_step_in_its_own_compensation_may_never_have_answered,
+    r#"participant hotels {
+  command Reserve { hotel: string } returns { hold: string }
+  command Cancel { hold: string }
+}
+saga booking {
+  step reserve {
+    call hotels.Reserve { hotel: "Lux" }
+    compensate hotels.Cancel { hold: reserve.hold }
+  }
+}"#
+);
+
+mistake!(
+    a_branch_that_uses_its_sibling,
+    r#"participant tickets {
+  command Reserve { flight: string } returns { seat: string }
+  command Cancel { seat: string? }
+}
+saga booking {
+  parallel {
+    step there { call tickets.Reserve { flight: "KE905" }  compensate tickets.Cancel { seat: there.seat } }
+    step back { call tickets.Reserve { flight: there.seat }  compensate tickets.Cancel { seat: back.seat } }
+  }
+}"#
+);
+
+mistake!(
+    steps_that_do_not_say_how_they_are_taken_back,
+    r#"participant shop {
+  command Reserve { order: string } fails "sold_out"
+  command Pay { order: string } fails "declined"
+  command Ship { order: string } fails "no_carrier"
+}
+saga order {
+  step reserve { call shop.Reserve { order: saga.id } }
+  pivot step pay { call shop.Pay { order: saga.id } }
+  step ship { call shop.Ship { order: saga.id } }
+}"#
+);
+
+mistake!(
+    a_point_of_no_return_on_one_branch,
+    r#"participant shop {
+  command Pay { order: string } fails "declined"
+}
+saga order {
+  input { total: decimal }
+  when input.total > 0 {
+    pivot step pay { call shop.Pay { order: saga.id } }
+  }
+  sleep 1d
+}"#
+);
+
+mistake!(
+    words_of_a_choice_that_nobody_speaks_of,
+    r#"saga order {
+  input { speed: "slow" | "fast" | "at_once" }
+  when input.speed == "slow" { sleep 2d }
+  otherwise when input.speed == "fst" { sleep 1d }
+}"#
+);
+
+mistake!(
+    a_text_and_a_number,
+    r#"saga order {
+  input { items: int, price: decimal }
+  output { text: "items: " + input.items, total: input.items * input.price, each: input.price / input.items }
+}"#
+);
+
+mistake!(
+    a_name_given_twice,
+    r"participant shop {
+  command Pack { order: string }
+  command Pack { order: string }
+}
+participant shop { command Ship { order: string } }
+saga order {
+  pivot
+  step pack { call shop.Pack { order: saga.id } }
+  step pack { call shop.Pack { order: saga.id } }
+}"
+);
+
+mistake!(
+    what_is_not_built_yet_is_said_once_and_nothing_follows,
+    r#"participant stock {
+  command Reserve { sku: string } returns { hold: string }
+  command Release { hold: string? }
+  message Told { text: string }
+}
+saga order {
+  version 1
+  input { items: list<string> }
+  signal approval { by: string }
+  for each item in input.items {
+    step reserve { call stock.Reserve { sku: item }  compensate stock.Release { hold: reserve.hold } }
+  }
+  await approval within 8h otherwise { fail "nobody" }
+  step tell { send stock.Told { text: approval.by } }
+  output { holds: reserve[*].hold }
+}"#
+);
+
+mistake!(
+    a_scenario_of_another_saga,
+    r#"participant shop {
+  command Pay { order: string } returns { receipt: string } fails "declined"
+}
+saga order {
+  input { order: string, express: bool }
+  pivot step pay { call shop.Pay { order: input.order } }
+  output { receipt: pay.receipt }
+}
+scenario "the card is declined" for order {
+  given { order: 7 }
+  when pay fails "rejected"
+  when pays times out
+  when undo pay fails
+  when pay replies { }
+  expect compensated "declned"
+  expect calls pay, undo pay
+}"#
+);
+
+mistake!(
+    times_that_cannot_be_kept,
+    r"participant shop {
+  command Pack { order: string }
+}
+saga order {
+  deadline 1h
+  step pack {
+    call shop.Pack { order: saga.id }
+    timeout 30s  retry 0 times every 10s..1s  within 20s
+    compensate nothing
+  }
+  sleep 1h
+}"
+);
+
+mistake!(
+    two_participants_read_one_topic_and_one_the_engines,
+    r#"participant shop { commands "orders"  command Pack { order: string } }
+participant post { commands "orders"  events "saga.requests"  command Ship { order: string } }
+saga order {
+  pivot
+  step pack { call shop.Pack { order: saga.id } }
+  step ship { call post.Ship { order: saga.id } }
+}"#
+);
+
+mistake!(
+    a_compensation_that_can_be_refused_and_codes_of_the_engine,
+    r#"participant shop {
+  command Reserve { order: string } fails "timeout", "sold_out"
+  command Release { order: string } fails "shipped"
+}
+saga order {
+  step reserve {
+    call shop.Reserve { order: saga.id }
+    compensate shop.Release { order: saga.id, why: failure.reason }
+  }
+  fail "cancelled", "at " + text(saga.started)
+}"#
+);
+
+mistake!(
+    types_that_are_not_there_or_hold_themselves,
+    r"type Part { name: string, name: string, parts: list<Part> }
+type Names = list<string>
+saga assemble {
+  input { amount: money, part: Prt, at: datetime, other: Widget }
+}
+saga list {
+  input Names
+}"
+);
+
+mistake!(
+    steps_that_do_nothing_or_too_much,
+    r#"participant mail {
+  command Tell { text: string }
+  message Told { text: string }
+}
+saga order {
+  step nothing_at_all { }
+  step told { call mail.Told { text: "soon" }  compensate nothing }
+  pivot
+  step tell { call mail.Tell { text: "done" }  compensate mail.Tell { text: "not done" } }
+}
+scenario "all is well" for ordr {
+  expect completed
+}"#
+);
+
+mistake!(
+    some_words_of_a_choice_and_nothing_for_the_others,
+    r#"saga order {
+  input { speed: "slow" | "fast" | "at_once" }
+  when input.speed == "slow" { sleep 2d }
+  otherwise when input.speed == "fast" { sleep 1d }
+}"#
+);

@@ -1,0 +1,126 @@
+//! Narrowing over statements, the point of no return, and what holds below a branch.
+
+use super::{check, findings};
+
+/// Two commands that cannot refuse, and one that can.
+const SHOP: &str = r#"participant shop {
+  command Take { n: int } returns { hold: string } fails "gone"
+  command Give { hold: string? }
+  command Pack { n: int }
+}
+"#;
+
+/// The codes of a saga with this body; that something of the shop is unused is no matter.
+fn codes(body: &str) -> String {
+    let (_, checked) = check(&source(body));
+    let codes = checked.findings.iter().map(|finding| finding.code.0).filter(|code| *code != "SG0211");
+    codes.collect::<Vec<_>>().join(" ")
+}
+
+fn source(body: &str) -> String {
+    format!("{SHOP}saga case {{\n  input {{ n: int?, c: \"a\" | \"b\", b: bool }}\n{body}\n}}")
+}
+
+#[track_caller]
+fn all(cases: &[(&str, &str)]) {
+    for (body, expected) in cases {
+        assert_eq!(codes(body), *expected, "{body}\n{}", findings(&source(body)));
+    }
+}
+
+#[test]
+fn what_a_condition_says_holds_in_its_branch_and_below_a_branch_that_fails() {
+    all(&[
+        ("when input.n != null { let m = input.n + 1 }", ""),
+        ("when input.n == null { let m = input.n + 1 }", "SG0302"),
+        ("when input.n != null { sleep 1s } let m = input.n + 1", "SG0302"),
+        ("when input.n == null { fail \"x\" } let m = input.n + 1", ""),
+        ("when input.n == null { sleep 1s } otherwise { let m = input.n + 1 }", ""),
+        ("when input.n == null { fail \"x\" } otherwise when input.b { sleep 1s } let m = input.n + 1", ""),
+        ("when input.b { sleep 1s } otherwise when input.n == null { fail \"x\" } let m = input.n + 1", "SG0302"),
+        ("when input.b { fail \"x\" } otherwise when input.n == null { fail \"y\" } let m = input.n + 1", ""),
+        ("when input.b && input.n != null { let m = input.n + 1 }", ""),
+        ("parallel { sequence { when input.n == null { fail \"x\" } } sleep 1s } let m = input.n + 1", ""),
+        ("parallel { sequence { when input.n == null { fail \"x\" } } sequence { let m = input.n + 1 } }", "SG0302"),
+    ]);
+}
+
+#[test]
+fn names_of_a_branch_are_optional_below_it() {
+    let take = "step take { call shop.Take { n: 1 } compensate shop.Give { hold: take.hold } }";
+    all(&[
+        (&format!("when input.b {{ {take} }} output {{ hold: take.hold + \"!\" }}"), "SG0302"),
+        (&format!("when input.b {{ {take} }} output {{ hold: take.hold ?? \"none\" }}"), ""),
+        (&format!("when input.b {{ {take} }} when take != null {{ let h = take.hold + \"!\" }}"), ""),
+        (&format!("when input.b {{ {take} }} when take.hold != null {{ let h = take.hold + \"!\" }}"), ""),
+        (&format!("when input.b {{ {take} }} otherwise {{ fail \"x\" }} output {{ hold: take.hold + \"!\" }}"), ""),
+        (&format!("parallel {{ {take} sleep 1s }} output {{ hold: take.hold + \"!\" }}"), ""),
+        ("step take { call shop.Take { n: 1 } compensate shop.Pack { n: length(take.hold) } }", "SG0302"),
+        ("step take { call shop.Take { n: length(take.hold) } compensate nothing }", "SG0209"),
+    ]);
+}
+
+#[test]
+fn the_point_of_no_return_is_one_on_each_way_and_parts_what_may_fail() {
+    let pack = "step pack { call shop.Pack { n: 1 } }";
+    let take = "step take { call shop.Take { n: 1 } }";
+    all(&[
+        ("pivot", ""),
+        (pack, "SG0401"),
+        (take, "SG0401"),
+        (&format!("pivot\n{pack}"), ""),
+        (&format!("pivot\n{take}"), "SG0402"),
+        (&format!("pivot\n{take} pivot"), "SG0402 SG0404"),
+        ("pivot step take { call shop.Take { n: 1 } }", ""),
+        ("pivot step take { call shop.Take { n: 1 } compensate nothing }", "SG0406"),
+        (&format!("pivot step take {{ call shop.Take {{ n: 1 }} }} {pack}"), ""),
+        ("when input.b { pivot }", "SG0403"),
+        (&format!("when input.b {{ pivot }} {take}"), "SG0403 SG0402"),
+        ("when input.b { pivot } otherwise { fail \"x\" }", ""),
+        ("when input.b { pivot } otherwise { pivot }", ""),
+        ("when input.b { pivot } otherwise when input.n == null { sleep 1s } otherwise { pivot }", "SG0403"),
+        ("pivot when input.b { pivot } otherwise { sleep 1s }", "SG0404"),
+        ("parallel { pivot sleep 1s }", "SG0405"),
+        ("sequence { pivot }", "SG0405"),
+        ("sequence { when input.b { pivot } }", "SG0405"),
+        ("pivot when input.b { fail \"x\" }", "SG0407"),
+        ("when input.b { fail \"x\" sleep 1s }", "SG0411"),
+    ]);
+}
+
+#[test]
+fn times_are_compared_as_far_as_they_are_literal() {
+    let pack = |timing: &str| format!("step pack {{ call shop.Pack {{ n: 1 }} {timing} compensate nothing }}");
+    all(&[
+        (&pack("timeout 10s within 5s"), "SG0502"),
+        (&pack("timeout 1s retry 3 times every 10s..10s within 30s"), "SG0502"),
+        (&pack("timeout 1s retry 3 times every 10s..10s within 31s"), ""),
+        (&pack("timeout 0s"), "SG0501"),
+        (&pack("retry 0 times"), "SG0501"),
+        (&pack("retry 3 times every 5s..1s"), "SG0501"),
+        (&pack("retry 1001 times"), "SG0306"),
+        ("sleep 0s", "SG0501"),
+    ]);
+}
+
+#[test]
+fn the_codes_that_can_end_a_saga_are_known() {
+    let source = source(
+        "step take { call shop.Take { n: input.n ?? 0 } compensate nothing }\n  when input.b { fail \"no\" }\n  pivot\n  \
+         step pack { call shop.Pack { n: 1 } }",
+    );
+    let (_, checked) = check(&source);
+    let program = checked.program(saga::source::FileId(0)).unwrap();
+    let codes = saga::check::codes_of(&program.sagas["case"]);
+    let codes: Vec<&str> = codes.iter().map(compact_str::CompactString::as_str).collect();
+    assert_eq!(codes, ["cancelled", "gone", "no", "timeout", "undeclared"]);
+    assert_eq!(saga::check::points_of_no_return(&program.sagas["case"]).len(), 1);
+}
+
+#[test]
+fn the_default_times_are_shown_as_the_language_writes_them() {
+    assert_eq!(
+        saga::check::defaults().to_string(),
+        "defaults { timeout 10s  retry 3 times every 200ms..5s  compensate timeout 10s  retry 20 times every 1s..5m }"
+    );
+}
