@@ -9,6 +9,7 @@ mod check;
 mod embedded;
 mod orchestrator;
 mod syntax;
+mod model;
 mod participant;
 mod journal;
 mod partition;

@@ -133,11 +133,11 @@ impl<'a> Stage<'a> {
             return None;
         }
         let cancel = self.cancels.first().copied();
-        // A pivot step that is stuck goes on for ever; the scenario has seen enough.
-        let due = match self.instance.summary(self.plan) {
-            Summary::Stuck if self.instance.pivot_is_open(self.plan) => None,
-            _ => self.instance.next_due(self.plan),
-        };
+        // A pivot step past its retries goes on for ever; where nobody will ever answer, the scenario has seen enough.
+        let mut stuck = self.instance.stuck(self.plan).into_iter();
+        let in_vain =
+            self.instance.pivot_is_open(self.plan) && stuck.any(|place| self.world.is_silent_for_ever(&place));
+        let due = if in_vain { None } else { self.instance.next_due(self.plan) };
         match (due, cancel) {
             (due, Some((at, _))) if due.is_none_or(|due| at <= due) => {
                 self.now = self.now.max(at);

@@ -67,6 +67,14 @@ impl World {
         Some(Reply { command: command.id.clone(), kind, attempt: command.attempt, status, payload })
     }
 
+    /// Whether the step's action will never be answered, however often it is attempted.
+    #[must_use]
+    pub fn is_silent_for_ever(&self, place: &str) -> bool {
+        let mut rules = self.rules.iter().filter(|rule| !rule.called.undo && names(&rule.called.step, place));
+        let next = rules.find(|rule| rule.left != Some(0));
+        next.is_some_and(|rule| rule.left.is_none() && matches!(rule.answer, Answer::TimesOut))
+    }
+
     /// The happenings of the scenario that never came about, by their number.
     #[must_use]
     pub fn idle(&self) -> Vec<usize> {

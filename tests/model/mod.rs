@@ -1,0 +1,120 @@
+//! Scenarios: the shipped ones hold, and what departs is said.
+
+use std::path::Path;
+
+use saga::check;
+use saga::engine::Summary;
+use saga::model::scenario::{self, Report};
+use saga::plan::Plan;
+use saga::source::{SourceFile, Sources};
+
+/// Runs all scenarios of a text: their titles and what came of them.
+fn play(text: &str) -> Vec<(String, Report)> {
+    let mut sources = Sources::default();
+    let file = sources.add(SourceFile::new("test.saga", text));
+    let checked = check::check_files(&sources);
+    assert!(!checked.has_errors(), "{:?}", checked.findings);
+    let program = checked.program(file).unwrap();
+    let run = |scenario: &saga::definition::Scenario| {
+        let plan = Plan::new(program.sagas[&scenario.saga].clone());
+        (scenario.title.clone(), scenario::run(&plan, scenario))
+    };
+    program.scenarios.iter().map(run).collect()
+}
+
+/// The departures of the only scenario, a line each.
+fn departures(scenario: &str) -> Vec<String> {
+    let reports = play(&format!("{SAGA}{scenario}"));
+    assert_eq!(reports.len(), 1);
+    reports[0].1.departures.iter().map(|departure| format!("{} | {}", departure.expected, departure.found)).collect()
+}
+
+const SAGA: &str = r#"
+participant stock {
+  answers queries
+  command Take { n: int } returns { kind: "small" | "large", at: timestamp, part: decimal? } fails "gone"
+  command Give { n: int }
+}
+saga order {
+  version 1
+  input { n: int }
+  step one { call stock.Take { n: input.n }  compensate stock.Give { n: input.n } }
+  parallel {
+    step two { call stock.Take { n: input.n }  compensate stock.Give { n: input.n } }
+    step three { call stock.Take { n: input.n }  compensate stock.Give { n: input.n } }
+  }
+  sleep 1h
+  pivot step four { call stock.Take { n: input.n } }
+  output { kind: one.kind, n: input.n }
+}
+"#;
+
+#[test]
+fn the_scenarios_of_every_workflow_hold() {
+    for entry in Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows").read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        let reports = play(&std::fs::read_to_string(&path).unwrap());
+        assert!(reports.len() >= 5, "{}", path.display());
+        for (title, report) in reports {
+            assert_eq!(report.departures, [], "{}: {title}", path.display());
+        }
+    }
+}
+
+#[test]
+fn an_outcome_that_departs_is_said() {
+    let found = |outcome: &str| {
+        let head = r#"scenario "x" for order { given { n: 1 }  when two fails "gone"  expect"#;
+        departures(&format!("{head} {outcome} }}"))
+    };
+    assert_eq!(found("completed { n: 2 }"), [r#"completed {"n":2} | compensated "gone" at `two`"#]);
+    assert_eq!(found("stuck undo one"), [r#"stuck undo one | compensated "gone" at `two`"#]);
+    assert_eq!(found(r#"compensated "timeout""#), [r#"compensated "timeout" | compensated "gone" at `two`"#]);
+    assert!(found("compensated").is_empty());
+}
+
+#[test]
+fn only_the_fields_of_an_output_that_are_given_count() {
+    let scenario = |n: u8| format!(r#"scenario "x" for order {{ given {{ n: 1 }} expect completed {{ n: {n} }} }}"#);
+    assert!(departures(&scenario(1)).is_empty());
+    assert_eq!(departures(&scenario(3)), [r#"completed {"n":3} | completed {"kind":"small","n":1}"#]);
+}
+
+#[test]
+fn calls_are_compared_in_the_order_that_the_definition_gives_and_no_other() {
+    let scenario = |calls: &str| {
+        format!(r#"scenario "x" for order {{ given {{ n: 1 }} when four fails "gone" expect calls {calls} }}"#)
+    };
+    let all = "one, three, two, four, undo two, undo three, undo one";
+    assert!(departures(&scenario(all)).is_empty(), "branches in any order");
+    let found = departures(&scenario("two, one, three, four, undo two, undo three, undo one"));
+    assert!(found.len() == 1 && found[0].contains("the definition orders one before two"), "{found:?}");
+    let found = departures(&scenario("one, three, two, four, undo one, undo two, undo three"));
+    assert!(found.len() == 1 && found[0].contains("the definition orders undo"), "{found:?}");
+    assert_eq!(departures(&scenario("one, three, two, four, undo two, undo three")).len(), 1, "the whole list");
+}
+
+#[test]
+fn a_happening_that_never_came_about_fails_the_scenario() {
+    let found = departures(
+        r#"scenario "x" for order { given { n: 1 }  when undo one fails  when cancelled after 2h  expect completed }"#,
+    );
+    assert_eq!(found, ["this happens | it never came about"; 2]);
+}
+
+#[test]
+fn a_silence_that_is_counted_ends_and_one_that_is_not_leaves_the_pivot_stuck() {
+    let scenario = |times: &str, outcome: &str| {
+        format!(r#"scenario "x" for order {{ given {{ n: 1 }} when four times out {times} expect {outcome} }}"#)
+    };
+    assert!(departures(&scenario("9 times", "completed")).is_empty());
+    assert!(departures(&scenario("", "stuck four")).is_empty());
+}
+
+#[test]
+fn time_passes_at_once_and_is_told() {
+    let reports = play(&format!(r#"{SAGA}scenario "x" for order {{ given {{ n: 1 }}  expect completed }}"#));
+    let report = &reports[0].1;
+    assert_eq!(report.summary, Summary::Completed);
+    assert_eq!(report.trace.last().unwrap().0.as_secs(), 3_600);
+}
