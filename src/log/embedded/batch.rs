@@ -81,15 +81,14 @@ pub(super) fn decode(mut blob: &[u8], at: Timestamp, count: u64, names: &mut Nam
         let headers = take_number(&mut blob)?;
         let mut list = Vec::with_capacity(usize::try_from(headers).ok()?.min(blob.len() / 2));
         for _ in 0..headers {
-            let name = match take_number(&mut blob)?.checked_sub(1) {
-                Some(index) => Arc::clone(told.get(usize::try_from(index).ok()?)?),
-                None => {
-                    let name = names.get(take_text(&mut blob)?);
-                    if told.len() < NAMES_MAX {
-                        told.push(Arc::clone(&name));
-                    }
-                    name
+            let name = if let Some(index) = take_number(&mut blob)?.checked_sub(1) {
+                Arc::clone(told.get(usize::try_from(index).ok()?)?)
+            } else {
+                let name = names.get(take_text(&mut blob)?);
+                if told.len() < NAMES_MAX {
+                    told.push(Arc::clone(&name));
                 }
+                name
             };
             list.push((name, Box::from(take_text(&mut blob)?)));
         }
