@@ -43,7 +43,8 @@ impl Lowering<'_> {
         };
         self.scope = Scope::new(Arc::clone(&saga.input), Place::Scenario);
         let mut known = Known { steps: IndexMap::new(), codes: IndexSet::new(), is_partial: self.skipped_any };
-        known.codes.extend(ENGINE_CODES.map(CompactString::const_new));
+        let possible = ENGINE_CODES.into_iter().filter(|code| *code != "deadline" || saga.deadline.is_some());
+        known.codes.extend(possible.map(CompactString::const_new));
         gather(&saga.body, &mut known);
         let happenings = item.happenings.iter().filter_map(|happening| self.happening(happening, &known)).collect();
         let expects = item.expects.iter().filter_map(|expect| self.expect(expect, saga, &known)).collect();
