@@ -114,7 +114,7 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
         }
         Event::Paused { at, until, why, .. } => {
             let why = match why {
-                Why::Asked(reason) => format!("the participant asks for a repeat ({reason})"),
+                Why::Asked(reason) => format!("not now ({reason})"),
                 Why::Silence => "no answer".to_owned(),
                 Why::Unknown => "the participant does not know the command".to_owned(),
             };
