@@ -3,7 +3,7 @@
 //!
 //! [`check_files`] is the front door: from texts to programs and everything that is to be said about them. Names and
 //! types are `definition::lower`'s rules, since they are what lowering computes; here stand structure, times and
-//! topics. [`outcomes`] says how a saga can end.
+//! topics. `outcomes` says how a saga can end.
 
 mod structure;
 mod times;

@@ -1,6 +1,6 @@
 //! From text to a spanned tree and back.
 //!
-//! [`decode`] takes bytes, [`parse`] gives the tree and every finding of the text at once, [`format`] writes a text in
+//! [`decode`] takes bytes, [`parse()`] gives the tree and every finding of the text at once, [`format()`] writes a text in
 //! its one layout. The grammar is `grammar/saga.pest`. What a name means is not known here.
 
 mod brackets;

@@ -17,7 +17,7 @@ pub fn decode(id: FileId, name: &str, bytes: &[u8]) -> (SourceFile, Problems) {
     let mut problems = Problems::default();
     let beginning = Span { file: id, start: 0, end: 0 };
     if bytes.len() > MAX_FILE_BYTES {
-        problems.push(too_large(beginning, bytes.len()));
+        problems.push(too_large(beginning));
         return (SourceFile::new(name, ""), problems);
     }
     match std::str::from_utf8(bytes) {
@@ -44,7 +44,7 @@ pub fn parse(id: FileId, file: &SourceFile) -> (File, Problems) {
     let beginning = Span { file: id, start: 0, end: 0 };
     if file.text.len() > MAX_FILE_BYTES {
         let mut problems = Problems::default();
-        problems.push(too_large(beginning, file.text.len()));
+        problems.push(too_large(beginning));
         return (File { incomplete: true, ..File::default() }, problems);
     }
     let scanned = scan::scan(id, &file.text);
@@ -65,9 +65,9 @@ pub fn parse(id: FileId, file: &SourceFile) -> (File, Problems) {
     (tree, limited(problems))
 }
 
-fn too_large(span: Span, bytes: usize) -> Diagnostic {
-    Diagnostic::error(codes::FILE_TOO_LARGE, span, format!("this file is too large: {bytes} bytes"))
-        .why(format!("At most {MAX_FILE_BYTES} bytes are read; no saga that people write comes near."))
+fn too_large(span: Span) -> Diagnostic {
+    Diagnostic::error(codes::FILE_TOO_LARGE, span, format!("this file has more than {MAX_FILE_BYTES} bytes"))
+        .why("No more is read: no saga that people write comes near.")
         .hint("split it into files, and name the parts by `use`")
 }
 

@@ -28,10 +28,9 @@ fn order_is_that_of_the_text_but_not_between_branches() {
 #[test]
 fn the_graph_grows_with_the_text_and_not_faster() {
     let parallel = |count: usize| {
-        let steps: String = (0..count)
-            .map(|n| format!("step s{n} {{ call mail.Tell {{ text: \"x\" }} compensate nothing }}\n"))
-            .collect();
-        format!("parallel {{\n{steps}}}\n")
+        let step = |n: usize| format!("step s{n} {{ call mail.Tell {{ text: \"x\" }} compensate nothing }}");
+        let steps: Vec<String> = (0..count).map(step).collect();
+        format!("parallel {{\n{}\n}}\n", steps.join("\n"))
     };
     // Blocks of blocks: every step of one is before every step of the next, and still no edge joins two of them.
     let body = format!("{}{}", parallel(300), parallel(300).replace("step s", "step t"));

@@ -1,7 +1,7 @@
 //! Lowering: from the spanned tree to the typed definition.
 //!
 //! Names are resolved, types are computed, times become numbers. Nothing stops at the first finding: what cannot be
-//! resolved is reported where it stands, gets [`Type::Unknown`], and is silent from there on. Rules that need the
+//! resolved is reported where it stands, gets [`Type::Unknown`](super::types::Type::Unknown), and is silent from there on. Rules that need the
 //! finished definition (structure, times, topics) are `check`'s.
 //!
 //! Words of the language that are not built yet are refused here, each once at its place; what stands inside them is

@@ -33,8 +33,17 @@ pub struct Holder {
 /// The lock, held until it is dropped.
 #[derive(Debug)]
 pub(super) struct Lock {
-    /// The system's lock goes with the open file.
-    _file: File,
+    file: File,
+}
+
+/// The system's lock goes with the open file, of which a child process has a copy between its fork and its exec: let
+/// go in so many words, the lock does not outlast us by that moment.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "cannot let go of the data directory's lock before the process ends");
+        }
+    }
 }
 
 impl Lock {
@@ -66,7 +75,7 @@ impl Lock {
         if let Err(error) = written {
             tracing::warn!(path = %path.display(), %error, "cannot write down who holds the data directory");
         }
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 

@@ -14,7 +14,7 @@ use marks::Marks;
 /// Columns of a line that was written as one.
 const WIDTH: usize = 120;
 
-/// Lays out a file; `tree` is what [`super::parse`] gave for it. A file that cannot be read as a whole stays as it is.
+/// Lays out a file; `tree` is what [`super::parse()`] gave for it. A file that cannot be read as a whole stays as it is.
 #[must_use]
 pub fn format(file: &SourceFile, tree: &tree::File) -> String {
     let scanned = scan::scan(FileId::default(), &file.text);
