@@ -16,4 +16,5 @@ mod partition;
 mod plan;
 mod cli;
 mod docs;
+mod booking;
 mod tidy;

@@ -7,10 +7,10 @@ use saga::time::Timestamp;
 use saga::wire::{self, Message, header};
 
 /// The time at which tests happen.
-pub(super) const NOW: Timestamp = Timestamp(1_700_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 /// A command of the instance `instance`, due in ten seconds.
-pub(super) fn command(instance: &str, kind: &str, call: &str, payload: &str) -> Message {
+pub(crate) fn command(instance: &str, kind: &str, call: &str, payload: &str) -> Message {
     let id = format!("{instance}/1/reserve/1");
     let (deadline, keep) = (NOW.0 + 10_000, NOW.0 + 3_610_000);
     let headers = [
@@ -37,14 +37,14 @@ pub(super) fn command(instance: &str, kind: &str, call: &str, payload: &str) -> 
 }
 
 /// The message with another value of a header.
-pub(super) fn with(mut message: Message, name: &str, value: &str) -> Message {
+pub(crate) fn with(mut message: Message, name: &str, value: &str) -> Message {
     message.headers.retain(|(known, _)| **known != *name);
     message.headers.push((Arc::from(name), Box::from(value)));
     message
 }
 
 /// A reply in short: its status, its code and its payload.
-pub(super) fn shown(message: &Message) -> String {
+pub(crate) fn shown(message: &Message) -> String {
     let reply = wire::read_reply(message).expect("a reply");
     let payload = reply.payload.map(|payload| format!(" {payload}")).unwrap_or_default();
     match reply.status {

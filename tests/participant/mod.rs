@@ -7,3 +7,6 @@ mod http;
 mod process;
 mod simulated;
 mod page;
+
+pub(crate) use messages::{command, with};
+pub(crate) use simulated::{carried, settings};

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::messages::{command, shown, with};
 
 /// The contract of `tickets`, with one command.
-pub(super) fn contract() -> Arc<Participant> {
+pub(crate) fn contract() -> Arc<Participant> {
     let field = |key: &str, ty| Field { key: key.into(), ty, personal: false, docs: None, span: Span::default() };
     let reply = Record {
         name: None,
@@ -41,12 +41,12 @@ pub(super) fn contract() -> Arc<Participant> {
     })
 }
 
-pub(super) fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings { participant: contract(), scenario: None, callback: Some("http://127.0.0.1:9/replies".to_owned()) }
 }
 
 /// What a bridge makes of some messages, offsets from 7 on: replies in short, and how far all is handled.
-pub(super) async fn carried(address: &Address, settings: Settings, messages: Vec<Message>) -> (Vec<String>, u64) {
+pub(crate) async fn carried(address: &Address, settings: Settings, messages: Vec<Message>) -> (Vec<String>, u64) {
     let (out, mut outgoing) = mpsc::channel(100);
     let bridge = Bridge::open(address, settings, out).unwrap();
     let (give, commands) = mpsc::channel(100);

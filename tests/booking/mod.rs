@@ -1,0 +1,6 @@
+//! Bookings by real services, all of which, `saga` included, are killed again and again.
+
+mod processes;
+mod world;
+mod by_hand;
+mod chaos;
