@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 use saga::check;
 use saga::source::{SourceFile, Sources};
 
+/// What the binary runs with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROUNDS: usize = 9;
 
 fn main() {
