@@ -3,6 +3,7 @@
 //! The baseline of the same run is the JSON of the same records written and read once more: what any engine with a
 //! journal pays before it decides anything.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -78,6 +79,37 @@ fn main() {
             f64::from(SAGAS) / baseline.as_secs_f64()
         );
     }
+    waiting(&plan);
+}
+
+/// Net bytes of so many sagas that wait for their first answers, in a map by id, as the ledger keeps them.
+fn waiting(plan: &Plan) {
+    const WAITING: u32 = 100_000;
+    let region = Region::new(ALLOCATOR);
+    let mut ledger = BTreeMap::new();
+    for number in 0..WAITING {
+        let mut instance = begun(plan, number);
+        let input = Json::parse(INPUT).expect("the input is JSON");
+        let start = Input::Start(Start { input, reply_to: None, traceparent: None });
+        if let Decision::Change(change) = decide(plan, &instance, NOW, &start) {
+            instance.apply(plan, &change).expect("what is decided can be applied");
+        }
+        ledger.insert(instance.id.clone(), instance);
+    }
+    let stats = region.change();
+    let bytes = stats.bytes_allocated.saturating_sub(stats.bytes_deallocated);
+    println!();
+    println!(
+        "{WAITING} waiting sagas: {} bytes each, input of {} bytes included",
+        bytes / WAITING as usize,
+        INPUT.len()
+    );
+    black_box(ledger);
+}
+
+fn begun(plan: &Plan, number: u32) -> Instance {
+    let id = InstanceId::try_from(format!("order-{number}").as_str()).expect("a short word is an id");
+    Instance::new(id, Run(NOW.0), plan)
 }
 
 /// The least of several rounds: the machine's other work only ever adds.
@@ -92,8 +124,7 @@ fn best(mut run: impl FnMut()) -> Duration {
 
 /// One saga from its start to its end; everybody answers at once.
 fn one(plan: &Plan, number: u32, card: Card) -> Vec<Change> {
-    let id = InstanceId::try_from(format!("order-{number}").as_str()).expect("a short word is an id");
-    let mut instance = Instance::new(id, Run(NOW.0), plan);
+    let mut instance = begun(plan, number);
     let input = Json::parse(INPUT).expect("the input is JSON");
     let mut inbox = vec![Input::Start(Start { input, reply_to: None, traceparent: None })];
     let mut changes = Vec::with_capacity(8);
