@@ -27,7 +27,14 @@ pub(super) enum Format {
 }
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
-    let checked = each_once(&arguments.files).map(|file| check_file(file)).collect::<Result<Vec<_>, _>>()?;
+    // A file that cannot be read hides nothing of the others.
+    let (mut checked, mut unreadable) = (Vec::new(), Vec::new());
+    for file in each_once(&arguments.files) {
+        match check_file(file) {
+            Ok(file) => checked.push(file),
+            Err(error) => unreadable.push(error),
+        }
+    }
     match arguments.format {
         Format::Text => {
             for file in &checked {
@@ -36,7 +43,9 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
                     out.data(proved::text(file))?;
                 }
             }
-            out.remark(format_args!("{}", summary(&checked)));
+            if !checked.is_empty() {
+                out.remark(format_args!("{}", summary(&checked)));
+            }
         }
         Format::Json => {
             let findings: Vec<_> =
@@ -44,6 +53,12 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             let sagas: Vec<_> = checked.iter().filter(|file| !file.is_refused()).flat_map(proved::json).collect();
             out.json(&json!({ "findings": findings, "sagas": sagas }))?;
         }
+    }
+    if let Some(last) = unreadable.pop() {
+        for error in unreadable {
+            out.aside(&error.text());
+        }
+        return Err(last);
     }
     Ok(if checked.iter().all(|file| file.findings.is_empty()) { Exit::Done } else { Exit::Findings })
 }
