@@ -12,7 +12,7 @@ use crate::engine::{
     RequestId, Run, Start, Summary,
 };
 use crate::json::Json;
-use crate::plan::{Kind, NodeId, Plan};
+use crate::plan::Plan;
 use crate::source::Span;
 use crate::time::Timestamp;
 
@@ -255,7 +255,7 @@ impl<'a> Stage<'a> {
     /// Whether the definition has `one` before `other` whenever both happen.
     fn must_precede(&self, one: &Called, other: &Called) -> bool {
         let ordered = |one: &Called, other: &Called| match (self.plan.find(&one.step), self.plan.find(&other.step)) {
-            (Some(one), Some(other)) => precedes(self.plan, one, other),
+            (Some(one), Some(other)) => self.plan.is_before(one, other),
             _ => false,
         };
         match (one.undo, other.undo) {
@@ -265,20 +265,6 @@ impl<'a> Stage<'a> {
             (true, false) => false,
         }
     }
-}
-
-/// Whether the flow ends `one` before it enters `other`.
-fn precedes(plan: &Plan, one: NodeId, other: NodeId) -> bool {
-    let path = |node: NodeId| {
-        let mut path: Vec<NodeId> = std::iter::successors(Some(node), |node| plan.node(*node).parent).collect();
-        path.reverse();
-        path
-    };
-    let (one, other) = (path(one), path(other));
-    let Some(fork) = one.iter().zip(&other).position(|(one, other)| one != other) else { return false };
-    let around = fork.checked_sub(1).and_then(|index| one.get(index));
-    let in_sequence = around.is_some_and(|node| matches!(plan.node(*node).kind, Kind::Scope(_) | Kind::Sequence(_)));
-    in_sequence && one.get(fork) < other.get(fork)
 }
 
 fn same_calls(wanted: &[Called], found: &[Called]) -> bool {

@@ -6,7 +6,7 @@
 
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::{Dfs, EdgeRef};
+use petgraph::visit::EdgeRef;
 
 use super::{Kind, NodeId, Plan, ROOT};
 
@@ -42,7 +42,6 @@ pub enum Edge {
 #[derive(Debug)]
 pub struct StepGraph {
     graph: DiGraph<Vertex, Edge>,
-    leaves: Vec<(NodeId, NodeIndex)>,
 }
 
 /// Loose ends: where the flow stands, and on which way it leaves from there.
@@ -52,11 +51,10 @@ impl StepGraph {
     /// Derives the flow of `plan`.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        let mut this = Self { graph: DiGraph::new(), leaves: Vec::new() };
+        let mut this = Self { graph: DiGraph::new() };
         let start = this.graph.add_node(Vertex::Start);
         let ends = this.node(plan, ROOT, vec![(start, Edge::Then)]);
         this.point(Vertex::End, ends);
-        this.leaves.sort_unstable();
         this
     }
 
@@ -72,25 +70,6 @@ impl StepGraph {
             into.sort_unstable_by_key(petgraph::graph::EdgeReference::id);
             into.into_iter().map(move |edge| (edge.source().index(), to.index(), *edge.weight()))
         })
-    }
-
-    /// Whether the definition puts `a` before `b`: every way to `b` that passes `a` has `a` ended first. Neither is
-    /// before the other where they stand in sibling branches. Takes time in proportion to the plan.
-    #[must_use]
-    pub fn is_before(&self, a: NodeId, b: NodeId) -> bool {
-        let (Some(a), Some(b)) = (self.leaf(a), self.leaf(b)) else { return false };
-        let mut behind = Dfs::new(&self.graph, a);
-        while let Some(reached) = behind.next(&self.graph) {
-            if reached == b && reached != a {
-                return true;
-            }
-        }
-        false
-    }
-
-    fn leaf(&self, node: NodeId) -> Option<NodeIndex> {
-        let at = self.leaves.binary_search_by_key(&node, |(id, _)| *id).ok()?;
-        self.leaves.get(at).map(|(_, index)| *index)
     }
 
     /// Adds a point behind `ends`.
@@ -125,19 +104,13 @@ impl StepGraph {
                 ways
             }
             Kind::Fail { .. } => {
-                self.add_leaf(id, ends);
+                self.point(Vertex::Leaf(id), ends);
                 Vec::new()
             }
             Kind::Step(_) | Kind::Pivot | Kind::Sleep(_) | Kind::Let(_) => {
-                let leaf = self.add_leaf(id, ends);
+                let leaf = self.point(Vertex::Leaf(id), ends);
                 vec![(leaf, Edge::Then)]
             }
         }
-    }
-
-    fn add_leaf(&mut self, id: NodeId, ends: Ends) -> NodeIndex {
-        let index = self.point(Vertex::Leaf(id), ends);
-        self.leaves.push((id, index));
-        index
     }
 }

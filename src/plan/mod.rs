@@ -172,6 +172,27 @@ impl Plan {
         &self.saga.input
     }
 
+    /// Whether the flow ends `one` before it enters `other`, whenever it comes to both. Neither is before the other
+    /// where they stand in sibling branches, and a `fail` is before nothing: it never ends. Takes time in proportion
+    /// to the nesting.
+    #[must_use]
+    pub fn is_before(&self, one: NodeId, other: NodeId) -> bool {
+        if matches!(self.node(one).kind, Kind::Fail { .. }) {
+            return false;
+        }
+        let (one, other) = (self.way_to(one), self.way_to(other));
+        let Some(fork) = one.iter().zip(&other).position(|(one, other)| one != other) else { return false };
+        let around = fork.checked_sub(1).and_then(|index| one.get(index)).map(|node| &self.node(*node).kind);
+        matches!(around, Some(Kind::Scope(_) | Kind::Sequence(_))) && one.get(fork) < other.get(fork)
+    }
+
+    /// From the root to a node.
+    fn way_to(&self, node: NodeId) -> Vec<NodeId> {
+        let mut way: Vec<NodeId> = std::iter::successors(Some(node), |node| self.node(*node).parent).collect();
+        way.reverse();
+        way
+    }
+
     /// The children of a node in reading order.
     #[must_use]
     pub fn children(&self, id: NodeId) -> Vec<NodeId> {
