@@ -68,7 +68,7 @@ pub fn parse(id: FileId, file: &SourceFile) -> (File, Problems) {
 fn too_large(span: Span) -> Diagnostic {
     Diagnostic::error(codes::FILE_TOO_LARGE, span, format!("this file has more than {MAX_FILE_BYTES} bytes"))
         .why("No more is read: no saga that people write comes near.")
-        .hint("split it into files, and name the parts by `use`")
+        .hint("split it: each saga into a file of its own")
 }
 
 /// The first [`MAX_FINDINGS`] in order, and a word about the others.
