@@ -11,7 +11,7 @@ use compact_str::CompactString;
 use indexmap::IndexSet;
 use sha2::{Digest, Sha256};
 
-use super::expression::{BinaryOp, Expr, Function, PathSegment, Read, Typed};
+use super::expression::{Expr, Function, PathSegment, Read, Typed};
 use super::types::{Record, Type};
 use super::value::{Value, to_json};
 use super::{Compensation, Invocation, Per, Saga, Sleep, Statement, StatementKind, Timing};
@@ -240,7 +240,7 @@ impl Canon {
                 self.expr(inner);
             }
             Expr::Binary(op, operands) => {
-                self.text(operator(*op));
+                self.text(op.symbol());
                 self.expr(&operands.0);
                 self.expr(&operands.1);
             }
@@ -316,24 +316,6 @@ const fn kind(value: &Value) -> &'static str {
         Value::List(_) => "list",
         Value::Object(_) => "object",
         Value::Raw(_) => "json",
-    }
-}
-
-const fn operator(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Coalesce => "??",
-        BinaryOp::Or => "||",
-        BinaryOp::And => "&&",
-        BinaryOp::Equal => "==",
-        BinaryOp::NotEqual => "!=",
-        BinaryOp::LessEqual => "<=",
-        BinaryOp::GreaterEqual => ">=",
-        BinaryOp::Less => "<",
-        BinaryOp::Greater => ">",
-        BinaryOp::Add => "+",
-        BinaryOp::Subtract => "-",
-        BinaryOp::Multiply => "*",
-        BinaryOp::Divide => "/",
     }
 }
 

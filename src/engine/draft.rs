@@ -187,7 +187,7 @@ impl<'a> Draft<'a> {
             return;
         };
         match self.prepare(action) {
-            Ok(limit) => self.call(node, Direction::Do, action, limit),
+            Ok(limit) => self.call(node, work, (Direction::Do, action), None, limit),
             Err(invalid) => self.cannot_compute(node, &invalid),
         }
     }
@@ -250,7 +250,7 @@ impl<'a> Draft<'a> {
                 }
             }
             Move::Call => match self.prepare(invocation) {
-                Ok(_) => self.call_again(node, direction, invocation, &attempt),
+                Ok(limit) => self.call(node, work, (direction, invocation), Some(&attempt), limit),
                 Err(invalid) => self.stick(node, direction, &invalid),
             },
             Move::Again => {
@@ -315,27 +315,23 @@ impl<'a> Draft<'a> {
         self.fail(node, Words { code: CompactString::const_new("timeout"), ..words });
     }
 
-    fn call(&mut self, node: NodeId, direction: Direction, invocation: &Invocation, limit: Option<Timestamp>) {
-        let known = limit.unwrap_or(Timestamp::NEVER);
-        let persistence = match self.plan.work(node) {
-            Some(work) => self.persistence(work, direction),
-            None => Persistence::Bounded,
-        };
+    /// An attempt goes out: the first, or the one behind `before`. `limit` is when all attempts together would end if
+    /// they began now.
+    fn call(
+        &mut self,
+        node: NodeId,
+        work: &Work,
+        (direction, invocation): (Direction, &Invocation),
+        before: Option<&Attempt>,
+        limit: Option<Timestamp>,
+    ) {
+        let attempt = before.map_or(1, |before| before.number + 1);
+        // `within` begins with the first attempt; ordered by a person, it begins anew, as the retries do.
+        let limit = limit.filter(|_| before.is_none_or(|before| before.base == attempt));
+        let known = limit.or(before.map(|before| before.limit)).unwrap_or(Timestamp::NEVER);
+        let persistence = self.persistence(work, direction);
         let until = timing::answer_until(&invocation.timing, known, persistence, self.now);
-        self.emit(Event::Called { at: self.place(node), work: direction, attempt: 1, until, limit });
-    }
-
-    fn call_again(&mut self, node: NodeId, direction: Direction, invocation: &Invocation, attempt: &Attempt) {
-        let number = attempt.number + 1;
-        // Ordered by a person: `within` begins anew, as the retries do.
-        let limit = if attempt.base == number { self.limit(invocation) } else { None };
-        let known = limit.unwrap_or(attempt.limit);
-        let persistence = match self.plan.work(node) {
-            Some(work) => self.persistence(work, direction),
-            None => Persistence::Bounded,
-        };
-        let until = timing::answer_until(&invocation.timing, known, persistence, self.now);
-        self.emit(Event::Called { at: self.place(node), work: direction, attempt: number, until, limit });
+        self.emit(Event::Called { at: self.place(node), work: direction, attempt, until, limit });
     }
 
     /// Whether the payload can be computed, and when all attempts together end.
@@ -345,10 +341,6 @@ impl<'a> Draft<'a> {
             Some(within) => self.value(within).map(|within| Some(self.later(&within))),
             None => Ok(None),
         }
-    }
-
-    fn limit(&self, invocation: &Invocation) -> Option<Timestamp> {
-        self.prepare(invocation).ok().flatten()
     }
 
     /// The step's attempts, and in which direction.
@@ -408,9 +400,10 @@ impl<'a> Draft<'a> {
 
     fn begin_undo(&mut self, node: NodeId) {
         let plan = self.plan;
-        let Some(compensation) = plan.work(node).and_then(Work::compensation) else { return };
+        let Some(work) = plan.work(node) else { return };
+        let Some(compensation) = work.compensation() else { return };
         match self.prepare(compensation) {
-            Ok(limit) => self.call(node, Direction::Undo, compensation, limit),
+            Ok(limit) => self.call(node, work, (Direction::Undo, compensation), None, limit),
             Err(invalid) => self.stick(node, Direction::Undo, &invalid),
         }
     }

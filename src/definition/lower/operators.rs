@@ -212,7 +212,7 @@ impl Lowering<'_> {
         let compared_with_null = if is_null(&left) { Some(&right) } else { Some(&left).filter(|_| is_null(&right)) };
         if let Some(other) = compared_with_null {
             if !other.ty.is_optional() {
-                self.never_absent(other, symbol(op), sign);
+                self.never_absent(other, op.symbol(), sign);
             }
             return binary(op, (left, right), Type::Bool, span, Fallible::AsOperands);
         }
@@ -243,7 +243,7 @@ impl Lowering<'_> {
     }
 
     fn bad_operands(&mut self, op: BinaryOp, left: &Typed, right: &Typed, site: Site) -> Typed {
-        let title = format!("`{}` does not take `{}` and `{}`", symbol(op), left.ty, right.ty);
+        let title = format!("`{}` does not take `{}` and `{}`", op.symbol(), left.ty, right.ty);
         let finding = Diagnostic::error(codes::BAD_OPERANDS, site.sign, title)
             .also(left.span, format!("`{}`", left.ty))
             .also(right.span, format!("`{}`", right.ty));
@@ -354,24 +354,6 @@ enum Fallible {
 fn binary(op: BinaryOp, (left, right): (Typed, Typed), ty: Type, span: Span, fallible: Fallible) -> Typed {
     let fallible = matches!(fallible, Fallible::Always) || left.fallible || right.fallible;
     Typed { expr: Expr::Binary(op, Box::new((left.expr, right.expr))), ty, span, fallible }
-}
-
-const fn symbol(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Coalesce => "??",
-        BinaryOp::Or => "||",
-        BinaryOp::And => "&&",
-        BinaryOp::Equal => "==",
-        BinaryOp::NotEqual => "!=",
-        BinaryOp::LessEqual => "<=",
-        BinaryOp::GreaterEqual => ">=",
-        BinaryOp::Less => "<",
-        BinaryOp::Greater => ">",
-        BinaryOp::Add => "+",
-        BinaryOp::Subtract => "-",
-        BinaryOp::Multiply => "*",
-        BinaryOp::Divide => "/",
-    }
 }
 
 /// The smallest type that both fit; `None` where there is none.
