@@ -93,14 +93,17 @@ pub fn codes_of(saga: &Saga) -> BTreeSet<CompactString> {
     if saga.deadline.is_some() {
         codes.insert(CompactString::const_new("deadline"));
     }
-    add(&saga.body, &mut codes);
+    let passed = add(&saga.body, &mut codes);
+    if !passed && saga.output.as_ref().is_some_and(|output| output.overflow.is_some()) {
+        codes.insert(CompactString::const_new("invalid"));
+    }
     codes
 }
 
 /// Adds the codes of the statements; true where they pass the point of no return.
 fn add(statements: &[Statement], codes: &mut BTreeSet<CompactString>) -> bool {
     for statement in statements {
-        let invalid = |typed: &Typed| typed.fallible.then(|| CompactString::const_new("invalid"));
+        let invalid = |typed: &Typed| typed.overflow.map(|_| CompactString::const_new("invalid"));
         let passed = match &statement.kind {
             StatementKind::Step(step) => {
                 if let Some(action) = &step.action {
@@ -139,9 +142,9 @@ fn add(statements: &[Statement], codes: &mut BTreeSet<CompactString>) -> bool {
                 codes.extend(invalid(value));
                 false
             }
-            StatementKind::Fail { code, message } => {
+            // A message that cannot be computed is left out.
+            StatementKind::Fail { code, message: _ } => {
                 codes.insert(code.clone());
-                codes.extend(message.as_ref().and_then(invalid));
                 false
             }
         };

@@ -3,14 +3,18 @@
 //! One walk in the order of the text carries whether the point of no return is passed. Where two branches of a
 //! `when` disagree, that is the finding, and what is below is judged as behind it, so that nothing follows from it.
 
-use crate::definition::{Compensation, Saga, Statement, StatementKind, Step};
+use crate::definition::expression::Typed;
+use crate::definition::{Compensation, Saga, Sleep, Statement, StatementKind, Step};
 use crate::diagnostic::{Diagnostic, Problems, codes};
 use crate::source::Span;
 
 pub(super) fn check(saga: &Saga, problems: &mut Problems) {
     let has_pivot = has_pivot(&saga.body);
     let mut walk = Walk { problems, has_pivot };
-    walk.sequence(&saga.body, None, Place::OwnSequence);
+    let passed = walk.sequence(&saga.body, None, Place::OwnSequence);
+    if let (Some(pivot), Some(output)) = (passed, &saga.output) {
+        walk.computed_behind(output, pivot);
+    }
 }
 
 /// Whether a point of no return may stand here.
@@ -63,6 +67,11 @@ impl Walk<'_> {
                 passed
             }
             StatementKind::When { arms, otherwise } => {
+                if let Some(pivot) = passed {
+                    for (condition, _) in arms {
+                        self.computed_behind(condition, pivot);
+                    }
+                }
                 let blocks = arms.iter().map(|(condition, block)| (block.as_slice(), condition.span));
                 let blocks = blocks.chain([(otherwise.as_slice(), statement.span)]);
                 self.branches(blocks, statement.span, passed, place)
@@ -82,7 +91,41 @@ impl Walk<'_> {
                 }
                 passed
             }
-            StatementKind::Sleep(_) | StatementKind::Let { .. } => passed,
+            StatementKind::Sleep(Sleep::For(value) | Sleep::Until(value)) | StatementKind::Let { value, .. } => {
+                if let Some(pivot) = passed {
+                    self.computed_behind(value, pivot);
+                }
+                passed
+            }
+        }
+    }
+
+    /// Arithmetic behind the point of no return.
+    fn computed_behind(&mut self, computed: &Typed, pivot: Span) {
+        let Some(arithmetic) = computed.overflow else { return };
+        let title = "this arithmetic may overflow behind the point of no return";
+        self.problems.push(
+            Diagnostic::warning(codes::OVERFLOW_IS_STUCK, arithmetic, title)
+                .also(pivot, "the point of no return")
+                .why(
+                    "Nothing is taken back any more: with numbers too large, the saga is stuck until a person decides.",
+                )
+                .hint("compute it in a `let` above the point of no return, as far as its data is known there"),
+        );
+    }
+
+    /// Arithmetic of a compensation.
+    fn computed_in_undo(&mut self, step: &Step) {
+        let Compensation::Call(undo) = &step.compensation else { return };
+        for computed in [&undo.payload].into_iter().chain(&undo.timing.within) {
+            let Some(arithmetic) = computed.overflow else { continue };
+            let title = format!("this arithmetic may overflow while `{}` is taken back", step.name);
+            self.problems.push(
+                Diagnostic::warning(codes::OVERFLOW_IS_STUCK, arithmetic, title)
+                    .also(step.span, "the step that is taken back")
+                    .why("A compensation must not fail: with numbers too large, the saga is stuck until a person decides.")
+                    .hint(format!("compute it in a `let` above `{}`, as far as its data is known there", step.name)),
+            );
         }
     }
 
@@ -145,6 +188,7 @@ impl Walk<'_> {
 
     fn step(&mut self, step: &Step, span: Span, passed: Passed, place: Place) -> Passed {
         self.undo_can_fail(step);
+        self.computed_in_undo(step);
         if step.pivot {
             self.pivot_step(step);
             return self.pivot(step.span, passed, place);
@@ -217,6 +261,9 @@ impl Walk<'_> {
             }
         }
         let Some(action) = &step.action else { return };
+        for computed in [&action.payload].into_iter().chain(&action.timing.within) {
+            self.computed_behind(computed, pivot);
+        }
         if action.command.fails.is_empty() {
             return;
         }

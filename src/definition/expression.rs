@@ -22,8 +22,8 @@ pub struct Typed {
     pub ty: Type,
     /// Where it is written.
     pub span: Span,
-    /// Whether evaluation can end in [`Invalid`](super::evaluate::Invalid): it holds arithmetic that may overflow.
-    pub fallible: bool,
+    /// The first arithmetic in it that may overflow, so that evaluation ends in [`Invalid`](super::evaluate::Invalid).
+    pub overflow: Option<Span>,
 }
 
 /// What is computed.

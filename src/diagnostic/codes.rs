@@ -172,6 +172,8 @@ codes! {
     STEP_WITHOUT_WORK = "SG0410";
     /// Statements behind a `fail`.
     NEVER_REACHED = "SG0411";
+    /// Arithmetic that may overflow where nothing may fail.
+    OVERFLOW_IS_STUCK = "SG0412";
     // -- time -------------------------------------------------------------------------------------
     /// 0 times, 0 seconds, `5s..1s`.
     SENSELESS_NUMBER = "SG0501";

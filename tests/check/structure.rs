@@ -89,6 +89,26 @@ fn the_point_of_no_return_is_one_on_each_way_and_parts_what_may_fail() {
 }
 
 #[test]
+fn arithmetic_that_may_overflow_is_told_where_nothing_may_fail() {
+    let more = "call shop.Pack { n: length(\"x\") * 2 }";
+    all(&[
+        (&format!("step pack {{ {more} compensate nothing }}"), ""),
+        (&format!("pivot step pack {{ {more} }}"), ""),
+        (&format!("pivot\nstep pack {{ {more} }}"), "SG0412"),
+        ("step pack { call shop.Pack { n: 1 } compensate shop.Pack { n: length(\"x\") * 2 } }", "SG0412"),
+        ("step pack { call shop.Pack { n: 1 } compensate shop.Pack { n: 1 } within 1s * length(\"x\") }", "SG0412"),
+        ("pivot\nstep pack { call shop.Pack { n: 2 * 24 - 1 } within 2 * 1h }", ""),
+        ("pivot\nstep pack { call shop.Pack { n: 9223372036854775807 + 1 } }", "SG0412"),
+        ("pivot\nlet m = length(\"x\") + 1", "SG0412"),
+        ("pivot\nsleep until saga.started + 1h", "SG0412"),
+        ("sleep until saga.started + 1h pivot", ""),
+        ("pivot\nwhen length(\"x\") + 1 == 2 { sleep 1s }", "SG0412"),
+        ("pivot\noutput { m: length(\"x\") + 1 }", "SG0412"),
+        ("output { m: length(\"x\") + 1 }", ""),
+    ]);
+}
+
+#[test]
 fn times_are_compared_as_far_as_they_are_literal() {
     let pack = |timing: &str| format!("step pack {{ call shop.Pack {{ n: 1 }} {timing} compensate nothing }}");
     all(&[
@@ -103,17 +123,27 @@ fn times_are_compared_as_far_as_they_are_literal() {
     ]);
 }
 
+fn ends(source: &str) -> Vec<String> {
+    let (_, checked) = check(source);
+    let program = checked.program(saga::source::FileId(0)).unwrap();
+    saga::check::codes_of(&program.sagas["case"]).iter().map(ToString::to_string).collect()
+}
+
 #[test]
 fn the_codes_that_can_end_a_saga_are_known() {
     let source = source(
         "step take { call shop.Take { n: input.n ?? 0 } compensate nothing }\n  when input.b { fail \"no\" }\n  pivot\n  \
          step pack { call shop.Pack { n: 1 } }",
     );
+    assert_eq!(ends(&source), ["cancelled", "gone", "no", "timeout", "undeclared"]);
+    let source = self::source("when input.b { fail \"no\", text(length(\"x\") + 1) }");
+    assert_eq!(ends(&source), ["cancelled", "no"], "a message that cannot be computed is left out");
+    let source = self::source("output { m: length(\"x\") + 1 }");
+    assert_eq!(ends(&source), ["cancelled", "invalid"]);
+    let source = self::source("pivot output { m: length(\"x\") + 1 }");
+    assert_eq!(ends(&source), ["cancelled"], "behind the pivot it is stuck");
     let (_, checked) = check(&source);
     let program = checked.program(saga::source::FileId(0)).unwrap();
-    let codes = saga::check::codes_of(&program.sagas["case"]);
-    let codes: Vec<&str> = codes.iter().map(compact_str::CompactString::as_str).collect();
-    assert_eq!(codes, ["cancelled", "gone", "no", "timeout", "undeclared"]);
     assert_eq!(saga::check::points_of_no_return(&program.sagas["case"]).len(), 1);
 }
 

@@ -31,7 +31,7 @@ fn of(expression: &str) -> String {
     }
     let output = checked.program(FileId(0)).unwrap().sagas["case"].output.clone().unwrap();
     let Type::Record(record) = &output.ty else { panic!("an output is an object: {}", findings(&source)) };
-    format!("{}{}", record.fields[0].ty, if output.fallible { ", may overflow" } else { "" })
+    format!("{}{}", record.fields[0].ty, if output.overflow.is_some() { ", may overflow" } else { "" })
 }
 
 #[track_caller]

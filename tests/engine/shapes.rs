@@ -196,7 +196,7 @@ impl Builder {
             Shape::Let => {
                 let n = || read(Root::Input, "n", Type::Int).expr;
                 let mut value = typed(Expr::Binary(BinaryOp::Multiply, Box::new((n(), n()))), Type::Int);
-                value.fallible = true;
+                value.overflow = Some(Span::default());
                 statement(StatementKind::Let { name: self.name(), value })
             }
             Shape::Fail => statement(StatementKind::Fail { code: "given_up".into(), message: None }),
@@ -226,7 +226,7 @@ fn statement(kind: StatementKind) -> Statement {
 }
 
 fn typed(expr: Expr, ty: Type) -> Typed {
-    Typed { expr, ty, span: Span::default(), fallible: false }
+    Typed { expr, ty, span: Span::default(), overflow: None }
 }
 
 fn read(root: Root, key: &str, ty: Type) -> Typed {

@@ -86,7 +86,7 @@ fn invocation(command: &str, fails: bool) -> Invocation {
     Invocation {
         participant,
         command,
-        payload: Typed { expr: Expr::Object(Vec::new()), ty, span: Span::default(), fallible: false },
+        payload: Typed { expr: Expr::Object(Vec::new()), ty, span: Span::default(), overflow: None },
         timing: Timing {
             timeout: Duration::from_secs(2),
             within: None,

@@ -20,11 +20,11 @@ use crate::time::millis;
 
 /// What could not be resolved: silent from here on.
 pub(super) fn unknown(span: Span) -> Typed {
-    Typed { expr: Expr::Literal(Value::Null), ty: Type::Unknown, span, fallible: false }
+    Typed { expr: Expr::Literal(Value::Null), ty: Type::Unknown, span, overflow: None }
 }
 
 pub(super) fn literal(value: Value, ty: Type, span: Span) -> Typed {
-    Typed { expr: Expr::Literal(value), ty, span, fallible: false }
+    Typed { expr: Expr::Literal(value), ty, span, overflow: None }
 }
 
 impl Lowering<'_> {
@@ -157,7 +157,7 @@ impl Lowering<'_> {
                 Some(input) if self.scope.place != Place::Scenario => {
                     let ty = Type::Record(input);
                     let read = Read { root: Root::Input, path: Vec::new(), ty: ty.clone() };
-                    Typed { expr: Expr::Read(read), ty, span, fallible: false }
+                    Typed { expr: Expr::Read(read), ty, span, overflow: None }
                 }
                 Some(_) => self.out_of_place("input", span),
                 None => unknown(span),
@@ -216,7 +216,7 @@ impl Lowering<'_> {
         }
         let read = Read { root: Root::Name(name.clone()), path: Vec::new(), ty: binding.ty.clone() };
         let ty = self.scope.narrowed(&read);
-        Typed { expr: Expr::Read(Read { ty: ty.clone(), ..read }), ty, span, fallible: false }
+        Typed { expr: Expr::Read(Read { ty: ty.clone(), ..read }), ty, span, overflow: None }
     }
 
     fn not_visible(&mut self, name: &CompactString, span: Span) {
@@ -255,7 +255,7 @@ impl Lowering<'_> {
     fn field(&mut self, base: &tree::Expr, key: &tree::Name, span: Span) -> Typed {
         let root = |root, ty: Type| {
             let read = Read { root, path: Vec::new(), ty: ty.clone() };
-            Typed { expr: Expr::Read(read), ty, span, fallible: false }
+            Typed { expr: Expr::Read(read), ty, span, overflow: None }
         };
         match (&base.kind, key.text.as_str()) {
             (ExprKind::Name(name), _) if name == "saga" && self.scope.place == Place::Scenario => {
@@ -340,15 +340,15 @@ impl Lowering<'_> {
     /// One segment further into a value; absent where the value is.
     fn into(&mut self, base: Typed, segment: PathSegment, inner: Type, span: Span) -> Typed {
         let ty = if base.ty.is_optional() { inner.optional() } else { inner };
-        let fallible = base.fallible;
+        let overflow = base.overflow;
         match base.expr {
             Expr::Read(mut read) => {
                 read.path.push(segment);
                 read.ty = ty;
                 read.ty = self.scope.narrowed(&read);
-                Typed { ty: read.ty.clone(), expr: Expr::Read(read), span, fallible }
+                Typed { ty: read.ty.clone(), expr: Expr::Read(read), span, overflow }
             }
-            other => Typed { expr: Expr::Into(Box::new(other), segment, ty.clone()), ty, span, fallible },
+            other => Typed { expr: Expr::Into(Box::new(other), segment, ty.clone()), ty, span, overflow },
         }
     }
 
@@ -357,7 +357,7 @@ impl Lowering<'_> {
         match list.ty.required() {
             Type::List(element) => {
                 let expr = Expr::Every(Box::new(list.expr), Vec::new(), element.as_ref().clone());
-                Typed { expr, ty: list.ty, span, fallible: list.fallible }
+                Typed { expr, ty: list.ty, span, overflow: list.overflow }
             }
             Type::Unknown => unknown(span),
             other => {
@@ -370,7 +370,7 @@ impl Lowering<'_> {
 
     /// `xs[*].key`
     fn project(&mut self, list: Typed, key: &tree::Name, span: Span) -> Typed {
-        let Typed { expr: Expr::Every(inner, mut path, element), ty, fallible, .. } = list else {
+        let Typed { expr: Expr::Every(inner, mut path, element), ty, overflow, .. } = list else {
             return unknown(span);
         };
         let place = tree::Expr { kind: ExprKind::Null, span };
@@ -379,7 +379,7 @@ impl Lowering<'_> {
         path.push(PathSegment::Key(key.text.clone()));
         let projected = Type::List(std::sync::Arc::new(field.clone()));
         let ty = if ty.is_optional() { projected.optional() } else { projected };
-        Typed { expr: Expr::Every(inner, path, field), ty, span, fallible }
+        Typed { expr: Expr::Every(inner, path, field), ty, span, overflow }
     }
 
     fn index(&mut self, base: &tree::Expr, key: &tree::Expr, span: Span) -> Typed {
@@ -405,9 +405,9 @@ impl Lowering<'_> {
             Some(segment) => self.into(base, segment, inner, span),
             None if key.ty == Type::Unknown => unknown(span),
             None => {
-                let fallible = base.fallible || key.fallible;
+                let overflow = base.overflow.or(key.overflow);
                 let expr = Expr::Index(Box::new((base.expr, key.expr)), inner.clone());
-                Typed { expr, ty: inner, span, fallible }
+                Typed { expr, ty: inner, span, overflow }
             }
         }
     }

@@ -22,7 +22,7 @@ impl Lowering<'_> {
                 Expr::Literal(Value::Int(value)) => Expr::Literal(Value::Decimal(Decimal::from(value))),
                 other => Expr::ToDecimal(Box::new(other)),
             };
-            return Typed { expr, ty: wanted.clone(), span: typed.span, fallible: typed.fallible };
+            return Typed { expr, ty: wanted.clone(), span: typed.span, overflow: typed.overflow };
         }
         typed
     }

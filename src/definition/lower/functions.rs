@@ -74,15 +74,15 @@ impl Lowering<'_> {
         if typed.iter().any(|argument| argument.ty == Type::Unknown) {
             return unknown(span);
         }
-        let fallible =
-            matches!(function, Function::Sum | Function::Rounded) || typed.iter().any(|argument| argument.fallible);
+        let own = matches!(function, Function::Sum | Function::Rounded).then_some(span);
+        let overflow = typed.iter().find_map(|argument| argument.overflow).or(own);
         match self.result(*function, &mut typed) {
             Ok(ty) => {
                 let is_decimal = *function == Function::Sum && ty == Type::Decimal;
                 let expr = Expr::Call(*function, typed.into_iter().map(|argument| argument.expr).collect());
                 // The sum of no decimals is 0 too, and is a decimal.
                 let expr = if is_decimal { Expr::ToDecimal(Box::new(expr)) } else { expr };
-                Typed { expr, ty, span, fallible }
+                Typed { expr, ty, span, overflow }
             }
             Err(Refusal::Reported) => unknown(span),
             Err(Refusal::Wants(wants)) => {

@@ -23,13 +23,13 @@ impl Lowering<'_> {
             }
             Some(Type::Map(value)) => {
                 let given = self.given(fields, |_| Some(value.as_ref().clone()));
-                let fallible = given.values().any(|(_, typed)| typed.fallible);
+                let overflow = given.values().find_map(|(_, typed)| typed.overflow);
                 let fields = given.into_iter().map(|(key, (_, typed))| (key, typed.expr)).collect();
-                Typed { expr: Expr::Object(fields), ty: Type::Map(value.clone()), span, fallible }
+                Typed { expr: Expr::Object(fields), ty: Type::Map(value.clone()), span, overflow }
             }
             _ => {
                 let given = self.given(fields, |_| None);
-                let fallible = given.values().any(|(_, typed)| typed.fallible);
+                let overflow = given.values().find_map(|(_, typed)| typed.overflow);
                 let declared = given.iter().map(|(key, (place, typed))| Field {
                     key: key.clone(),
                     ty: typed.ty.clone(),
@@ -39,7 +39,7 @@ impl Lowering<'_> {
                 });
                 let record = Record { name: None, fields: declared.collect() };
                 let fields = given.into_iter().map(|(key, (_, typed))| (key, typed.expr)).collect();
-                Typed { expr: Expr::Object(fields), ty: Type::Record(Arc::new(record)), span, fallible }
+                Typed { expr: Expr::Object(fields), ty: Type::Record(Arc::new(record)), span, overflow }
             }
         }
     }
@@ -62,16 +62,16 @@ impl Lowering<'_> {
         let mut given =
             self.given(fields, |key| record.field(key).map_or(Some(Type::Unknown), |field| Some(field.ty.clone())));
         self.compare(&given, shape, span);
-        let mut fallible = false;
+        let mut overflow = None;
         let mut lowered = Vec::with_capacity(given.len());
         for field in &record.fields {
             if let Some((_, typed)) = given.swap_remove(&field.key) {
-                fallible |= typed.fallible;
+                overflow = overflow.or(typed.overflow);
                 lowered.push((field.key.clone(), typed.expr));
             }
         }
         let ty = Type::Record(Arc::clone(record));
-        Typed { expr: Expr::Object(lowered), ty, span, fallible }
+        Typed { expr: Expr::Object(lowered), ty, span, overflow }
     }
 
     /// The fields as written; doubled ones are reported.

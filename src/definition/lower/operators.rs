@@ -8,7 +8,8 @@ use rust_decimal::Decimal;
 use super::Lowering;
 use super::expressions::{literal, unknown};
 use super::scope::facts;
-use crate::definition::expression::{BinaryOp, Expr, Typed};
+use crate::definition::evaluate::{Datum, Environment, evaluate};
+use crate::definition::expression::{BinaryOp, Expr, Root, Typed};
 use crate::definition::types::Type;
 use crate::definition::value::Value;
 use crate::diagnostic::{Diagnostic, codes};
@@ -30,7 +31,7 @@ impl Lowering<'_> {
 
     pub(super) fn not(&mut self, inner: &tree::Expr, span: Span) -> Typed {
         let inner = self.truth(inner);
-        Typed { fallible: inner.fallible, expr: Expr::Not(Box::new(inner.expr)), ty: Type::Bool, span }
+        Typed { overflow: inner.overflow, expr: Expr::Not(Box::new(inner.expr)), ty: Type::Bool, span }
     }
 
     pub(super) fn negate(&mut self, inner: &tree::Expr, wanted: Option<&Type>, span: Span) -> Typed {
@@ -45,10 +46,10 @@ impl Lowering<'_> {
         match (&inner.ty, &inner.expr) {
             (_, Expr::Literal(Value::Decimal(value))) => literal(Value::Decimal(-value), Type::Decimal, span),
             (Type::Int | Type::Duration, _) => {
-                Typed { ty: inner.ty, expr: Expr::Negate(Box::new(inner.expr)), span, fallible: true }
+                Typed { ty: inner.ty, expr: Expr::Negate(Box::new(inner.expr)), span, overflow: Some(span) }
             }
             (Type::Decimal, _) => {
-                Typed { ty: inner.ty, expr: Expr::Negate(Box::new(inner.expr)), span, fallible: inner.fallible }
+                Typed { ty: inner.ty, expr: Expr::Negate(Box::new(inner.expr)), span, overflow: inner.overflow }
             }
             (Type::Unknown, _) => unknown(span),
             _ => {
@@ -69,8 +70,8 @@ impl Lowering<'_> {
         let otherwise = self.knowing(facts(&condition.expr, false), &parts.2, wanted);
         let Some(ty) = self.joined(&then, &otherwise, span) else { return unknown(span) };
         let (then, otherwise) = (self.coerce(then, &ty), self.coerce(otherwise, &ty));
-        let fallible = condition.fallible || then.fallible || otherwise.fallible;
-        Typed { expr: Expr::If(Box::new((condition.expr, then.expr, otherwise.expr))), ty, span, fallible }
+        let overflow = condition.overflow.or(then.overflow).or(otherwise.overflow);
+        Typed { expr: Expr::If(Box::new((condition.expr, then.expr, otherwise.expr))), ty, span, overflow }
     }
 
     /// An operand that is only looked at where `paths` are there.
@@ -118,9 +119,9 @@ impl Lowering<'_> {
             typed.push(element);
         }
         let ty = wanted.cloned().unwrap_or(ty);
-        let fallible = typed.iter().any(|element| element.fallible);
+        let overflow = typed.iter().find_map(|element| element.overflow);
         let elements = typed.into_iter().map(|element| self.coerce(element, &ty).expr).collect();
-        Typed { expr: Expr::List(elements), ty: Type::List(Arc::new(ty)), span, fallible }
+        Typed { expr: Expr::List(elements), ty: Type::List(Arc::new(ty)), span, overflow }
     }
 
     pub(super) fn binary(
@@ -137,7 +138,7 @@ impl Lowering<'_> {
                 let known = facts(&left.expr, op == BinaryOp::And);
                 let right = self.knowing(known, &operands.1, Some(&Type::Bool));
                 let right = self.coerce(right, &Type::Bool);
-                binary(op, (left, right), Type::Bool, span, Fallible::AsOperands)
+                binary(op, (left, right), Type::Bool, span, Overflow::OfOperands)
             }
             BinaryOp::Coalesce => self.coalesce(operands, wanted, site),
             BinaryOp::Equal | BinaryOp::NotEqual => self.equal(op, operands, site),
@@ -148,7 +149,7 @@ impl Lowering<'_> {
                     return self.bad_operands(op, &left, &right, site);
                 }
                 let (left, right) = (self.coerce(left, &ty), self.coerce(right, &ty));
-                binary(op, (left, right), Type::Bool, span, Fallible::AsOperands)
+                binary(op, (left, right), Type::Bool, span, Overflow::OfOperands)
             }
             BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => self.arithmetic(op, operands, wanted, site),
             BinaryOp::Divide => self.divide(operands, wanted, site),
@@ -186,7 +187,7 @@ impl Lowering<'_> {
         let there = Typed { ty: inner, ..left.clone() };
         let Some(ty) = self.joined(&there, &right, span) else { return unknown(span) };
         let (left, right) = (self.coerce(left, &ty.clone().optional()), self.coerce(right, &ty));
-        binary(BinaryOp::Coalesce, (left, right), ty, span, Fallible::AsOperands)
+        binary(BinaryOp::Coalesce, (left, right), ty, span, Overflow::OfOperands)
     }
 
     pub(super) fn never_absent(&mut self, typed: &Typed, sign: &str, span: Span) {
@@ -214,13 +215,13 @@ impl Lowering<'_> {
             if !other.ty.is_optional() {
                 self.never_absent(other, op.symbol(), sign);
             }
-            return binary(op, (left, right), Type::Bool, span, Fallible::AsOperands);
+            return binary(op, (left, right), Type::Bool, span, Overflow::OfOperands);
         }
         let Some(ty) = join(&left.ty, &right.ty) else { return self.bad_operands(op, &left, &right, site) };
         if matches!(ty.required(), Type::Record(_) | Type::List(_) | Type::Map(_) | Type::Json) {
             return self.bad_operands(op, &left, &right, site);
         }
-        binary(op, (left, right), Type::Bool, span, Fallible::AsOperands)
+        binary(op, (left, right), Type::Bool, span, Overflow::OfOperands)
     }
 
     /// The common type of two operands that must be there; a finding where one may be absent.
@@ -300,8 +301,8 @@ impl Lowering<'_> {
         if ty == Type::Decimal {
             (left, right) = (self.coerce(left, &ty), self.coerce(right, &ty));
         }
-        let fallible = if ty == Type::String { Fallible::AsOperands } else { Fallible::Always };
-        binary(op, (left, right), ty, span, fallible)
+        let overflow = if ty == Type::String { Overflow::OfOperands } else { Overflow::OfItsOwn };
+        binary(op, (left, right), ty, span, overflow)
     }
 
     /// Only by a literal that is not 0: no division can fail for its divisor.
@@ -339,21 +340,48 @@ impl Lowering<'_> {
         };
         let (left, right) =
             if ty == Type::Decimal { (self.coerce(left, &ty), self.coerce(right, &ty)) } else { (left, right) };
-        let fallible = if divisor.abs() >= Decimal::ONE { Fallible::AsOperands } else { Fallible::Always };
-        binary(BinaryOp::Divide, (left, right), ty, span, fallible)
+        let overflow = if divisor.abs() >= Decimal::ONE && divisor != Decimal::NEGATIVE_ONE {
+            Overflow::OfOperands
+        } else {
+            Overflow::OfItsOwn
+        };
+        binary(BinaryOp::Divide, (left, right), ty, span, overflow)
     }
 }
 
-/// Whether an operation can overflow itself.
+/// What of an operation may overflow.
 #[derive(Clone, Copy)]
-enum Fallible {
-    AsOperands,
-    Always,
+enum Overflow {
+    OfOperands,
+    OfItsOwn,
 }
 
-fn binary(op: BinaryOp, (left, right): (Typed, Typed), ty: Type, span: Span, fallible: Fallible) -> Typed {
-    let fallible = matches!(fallible, Fallible::Always) || left.fallible || right.fallible;
-    Typed { expr: Expr::Binary(op, Box::new((left.expr, right.expr))), ty, span, fallible }
+/// Arithmetic on constants is computed here, by what computes it when it runs: `2 * 24h` cannot overflow.
+fn binary(op: BinaryOp, (left, right): (Typed, Typed), ty: Type, span: Span, overflow: Overflow) -> Typed {
+    let constant = matches!((&left.expr, &right.expr), (Expr::Literal(_), Expr::Literal(_)));
+    let own = matches!(overflow, Overflow::OfItsOwn).then_some(span);
+    let overflow = left.overflow.or(right.overflow).or(own);
+    let expr = Expr::Binary(op, Box::new((left.expr, right.expr)));
+    if own.is_some()
+        && constant
+        && let Ok(value) = evaluate(&expr, &Nothing)
+    {
+        return Typed { expr: Expr::Literal(value), ty, span, overflow: None };
+    }
+    Typed { expr, ty, span, overflow }
+}
+
+/// What constants are computed in.
+struct Nothing;
+
+impl Environment for Nothing {
+    fn read(&self, _: &Root) -> Option<Datum<'_>> {
+        None
+    }
+
+    fn id(&self, word: &str) -> String {
+        word.to_owned()
+    }
 }
 
 /// The smallest type that both fit; `None` where there is none.
