@@ -92,7 +92,7 @@ impl Orchestrator {
         let each = 0..partitions;
         let core = Arc::new(Core::new(log, client.clone(), view, Arc::clone(&plans)));
         for partition in each.clone() {
-            core.catch_up(partition, &plans).await?;
+            core.catch_up(partition).await?;
         }
         let reports = Arc::new(Inboxes(core.inboxes.clone()));
         let owned: Arc<dyn Log> = Arc::new(core.log.own(reports));

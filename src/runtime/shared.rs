@@ -112,7 +112,7 @@ impl Core {
     }
 
     /// Brings the view up to the end of a partition's journal, before anybody writes to it.
-    pub(super) async fn catch_up(&self, partition: u32, plans: &Plans) -> Result<(), OpenError> {
+    pub(super) async fn catch_up(&self, partition: u32) -> Result<(), OpenError> {
         let range = self.log.range(JOURNAL, partition);
         let topic: Arc<str> = Arc::from(JOURNAL);
         // From the last record that is in the view, which counts; else from the start, which is a checkpoint or 0.
@@ -135,7 +135,7 @@ impl Core {
                     rule.is_some()
                 };
                 if counts {
-                    self.view.fold(partition, stored.offset, &record, plans);
+                    self.view.fold(partition, stored.offset, &record, None);
                 }
             }
         }
@@ -221,7 +221,6 @@ impl Core {
 
 impl Watch for Core {
     fn facts(&self, partition: u32, facts: Vec<Fact>) {
-        let plans = self.plans();
         for fact in facts {
             match fact {
                 Fact::Running { epoch, live } => {
@@ -230,8 +229,9 @@ impl Watch for Core {
                 }
                 Fact::Idle => self.set_state(partition, PartitionState::Recovering),
                 Fact::Released => self.set_state(partition, PartitionState::Released),
-                Fact::Recorded { offset, record } => {
-                    self.view.fold(partition, offset, &record, &plans);
+                Fact::Recovered { epoch, live } => self.view.heal(partition, epoch, live),
+                Fact::Recorded { offset, record, stands } => {
+                    self.view.fold(partition, offset, &record, stands);
                     self.counters.count(&record);
                     self.followers.tell(partition, offset, &record);
                     if let Some((request, decision)) = decisions::of(&record)

@@ -4,3 +4,4 @@ mod definitions;
 mod house;
 mod restart;
 mod runs;
+mod view;

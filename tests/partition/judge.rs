@@ -286,7 +286,7 @@ impl Judge {
     /// A fact is told.
     pub(crate) fn hears(&mut self, fact: &Fact) -> Holds {
         match fact {
-            Fact::Recorded { offset, record } => {
+            Fact::Recorded { offset, record, .. } => {
                 let counts = usize::try_from(*offset).ok().and_then(|at| self.records.get(at));
                 let unrecorded = *offset == u64::MAX;
                 if !unrecorded && counts.is_none_or(|(there, counts)| !counts || there != &**record) {

@@ -386,7 +386,7 @@ impl Tenure {
         };
         if set.config.defect == Some(Defect::UnrecordedRejections) {
             let record = Arc::new(self.draft(body).record);
-            out.push(Do::Tell(Fact::Recorded { offset: u64::MAX, record }));
+            out.push(Do::Tell(Fact::Recorded { offset: u64::MAX, record, stands: None }));
             return Ok(());
         }
         self.note(set, asked.instance.as_str(), body, out)

@@ -6,7 +6,7 @@ use super::inputs::Lane;
 use super::recovery::{Claim, Read, Recovery};
 use super::setting::Setting;
 use super::tenure::{Over, Tenure};
-use super::told::{Defect, Do, Fact, Stop, Told};
+use super::told::{Defect, Do, Fact, Recovered, Stop, Told};
 use super::{ASK_AGAIN, LOSSES_MAX, Partition};
 use crate::engine::Instance;
 use crate::journal::record::{Body, Positions, Record, VERSION};
@@ -332,7 +332,10 @@ impl Partition {
         }
         let finished = recovery.finish(&mut self.set);
         let tenure = Tenure::new(&mut self.set, claim, claimed, finished, self.now);
-        out.push(Do::Tell(Fact::Running { epoch: claim.epoch, live: tenure.ledger.all_live().len() }));
+        let live: Vec<Recovered> = tenure.ledger.all_live().map(Recovered::of).collect();
+        let count = live.len();
+        out.push(Do::Tell(Fact::Recovered { epoch: claim.epoch, live }));
+        out.push(Do::Tell(Fact::Running { epoch: claim.epoch, live: count }));
         self.phase = Phase::Running(Box::new(tenure));
     }
 

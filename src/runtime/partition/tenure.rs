@@ -16,7 +16,7 @@ use super::effects::{Next, Outgoing, Owed, of_others};
 use super::feed::Feed;
 use super::recovery::{Claim, Volume};
 use super::setting::Setting;
-use super::told::{Defect, Do, Fact, Stop};
+use super::told::{Defect, Do, Fact, Stands, Stop};
 use super::{IN_FLIGHT_MAX, MARK_EVERY, OWED_BYTES_MAX, OWED_MAX};
 use crate::engine::{Instance, InstanceId};
 use crate::journal::record::{Body, Positions, Record, Resumed, VERSION};
@@ -63,6 +63,8 @@ struct InFlight {
     ticket: Ticket,
     acked: bool,
     record: Arc<Record>,
+    /// Where its instance stands behind it.
+    stands: Option<Stands>,
 }
 
 /// The log's time of the claim, and monotonic time since it was handed over: machines' clocks do not matter. So it
@@ -217,6 +219,7 @@ impl Tenure {
             .ledger
             .book(&plans, &record, bytes.len(), next)
             .map_err(|damage| Stop::Damaged(JournalError { partition: set.config.partition, offset: place, damage }))?;
+        let stands = booked.live().map(Stands::of);
         let due = match &booked {
             Booked::Running(live) => Some((
                 live.instance.id.clone(),
@@ -235,7 +238,7 @@ impl Tenure {
             self.owed.push(set, place, message);
         }
         let ticket = set.ticket();
-        self.in_flight.push_back(InFlight { ticket, acked: false, record: Arc::new(record) });
+        self.in_flight.push_back(InFlight { ticket, acked: false, record: Arc::new(record), stands });
         self.marks.moved = None;
         let message = Message { key: Arc::from(key), headers: Vec::new(), payload: bytes.into_boxed_slice() };
         let partition = Some(set.config.partition);
@@ -311,13 +314,13 @@ impl Tenure {
         record.acked = true;
         while let Some(first) = self.in_flight.pop_front_if(|first| first.acked) {
             self.good += 1;
-            self.is_good(set, first.record, out);
+            self.is_good(set, first.record, first.stands, out);
         }
         Ok(())
     }
 
     /// The record is good: whatever waited for it may go.
-    fn is_good(&mut self, set: &Setting, record: Arc<Record>, out: &mut Vec<Do>) {
+    fn is_good(&mut self, set: &Setting, record: Arc<Record>, stands: Option<Stands>, out: &mut Vec<Do>) {
         let offset = self.epoch + self.good;
         match &record.body {
             Body::Completed { started } => {
@@ -333,7 +336,7 @@ impl Tenure {
             | Body::Park { .. }
             | Body::Resume { .. }
             | Body::Pass { .. }
-            | Body::Gap { .. } => out.push(Do::Tell(Fact::Recorded { offset, record })),
+            | Body::Gap { .. } => out.push(Do::Tell(Fact::Recorded { offset, record, stands })),
             Body::Claim { .. }
             | Body::Mark
             | Body::Started { .. }

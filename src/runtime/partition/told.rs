@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
-use crate::engine::{Instance, InstanceId};
+use crate::engine::{Instance, InstanceId, Place, Run, Summary};
 use crate::journal::record::Record;
-use crate::journal::{JournalError, Plans};
+use crate::journal::{JournalError, Live, Plans};
 use crate::log::{Report, Request};
+use crate::time::Timestamp;
 
 /// What the partition task is told.
 #[derive(Clone, Debug)]
@@ -44,6 +45,13 @@ pub enum Do {
 /// partition. What was told before a crash may be told again.
 #[derive(Clone, Debug)]
 pub enum Fact {
+    /// The partition is recovered: these are all of its live instances. What is derived from records can be mended by it.
+    Recovered {
+        /// The offset of the claim: every good record before it is in here.
+        epoch: u64,
+        /// By id.
+        live: Vec<Recovered>,
+    },
     /// The partition is recovered and runs.
     Running {
         /// The offset of the claim.
@@ -62,6 +70,8 @@ pub enum Fact {
         offset: u64,
         /// The record.
         record: Arc<Record>,
+        /// Where the instance stands behind it, if it changes one.
+        stands: Option<Stands>,
     },
     /// A request changes nothing, since what it wants is the case already.
     Known {
@@ -96,6 +106,58 @@ pub enum Fact {
     },
     /// The partition stands still until a person acts. It begins anew when it is assigned anew.
     Stopped(Arc<Stop>),
+}
+
+/// Where an instance stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stands {
+    /// In a word.
+    pub state: Summary,
+    /// The places that wait for a person.
+    pub stuck: Vec<Place>,
+}
+
+impl Stands {
+    pub(super) fn of(live: &Live) -> Self {
+        Self { state: live.instance.summary(&live.plan), stuck: live.instance.stuck(&live.plan) }
+    }
+}
+
+/// A live instance as a recovery finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// Its id.
+    pub id: InstanceId,
+    /// Which life of it.
+    pub run: Run,
+    /// Its saga's name.
+    pub saga: CompactString,
+    /// The hash of its definition.
+    pub definition: Arc<str>,
+    /// Where it stands.
+    pub stands: Stands,
+    /// Changes so far.
+    pub seq: u64,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it last changed.
+    pub changed: Timestamp,
+}
+
+impl Recovered {
+    pub(crate) fn of(live: &Live) -> Self {
+        let Live { instance, plan, .. } = live;
+        Self {
+            id: instance.id.clone(),
+            run: instance.run,
+            saga: plan.saga.name.clone(),
+            definition: Arc::clone(&instance.definition),
+            stands: Stands::of(live),
+            seq: instance.seq,
+            started: instance.started,
+            changed: instance.changed,
+        }
+    }
 }
 
 /// Why a partition stands still.

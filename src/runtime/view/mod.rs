@@ -6,11 +6,13 @@
 //!
 //! It is a reader of the journal like any other, and keeps up to where it has read in the same file: after a crash it
 //! reads on from there, so it is never missing a record and never ahead of the truth. It holds no instance in memory
-//! but those whose newest record is not in the table yet, and those that wait for a person.
+//! but those whose newest record is not in the table yet. A recovery of a partition mends the rows of its live instances.
 
 mod fold;
+mod heal;
 mod table;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,10 +21,11 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::engine::{InstanceId, Place, Run, Summary};
-use crate::journal::Plans;
 use crate::journal::record::Record;
 use crate::log::JOURNAL;
 use crate::log::embedded::{Embedded, Written};
+
+use super::partition::{Recovered, Stands};
 
 use self::fold::Folding;
 pub(super) use self::fold::Position;
@@ -83,9 +86,15 @@ pub enum ViewError {
     /// The log was closed meanwhile.
     #[error("look into the view of instances: the data directory was closed")]
     Closed,
+    /// The table cannot be made.
+    #[error("make the view of instances, the table `instance` of saga.db: {why}")]
+    NotMade {
+        /// What SQLite says.
+        why: String,
+    },
     /// A row is not what we write.
     #[error(
-        "look into the view of instances: the row of `{id}` is damaged ({what}); delete the table `instance` of saga.db and start again, it is made anew from the journal"
+        "look into the view of instances: the row of `{id}` is damaged ({what}); drop the table `instance` of saga.db while nobody has it open, and start again: it is made anew from the journal"
     )]
     Damaged {
         /// The row's id.
@@ -108,13 +117,14 @@ impl View {
     /// Opens the table, and makes it if it is not there.
     pub(super) async fn open(log: &Arc<Embedded>) -> Result<Self, ViewError> {
         let (done, made) = oneshot::channel();
-        log.aside(Box::new(table::Make { done }));
+        log.aside(Box::new(table::Make { done, why: RefCell::default() }));
         match made.await {
-            Ok(Written::Yes) => {}
-            Ok(Written::No) | Err(_) => return Err(ViewError::Closed),
+            Ok(Ok(())) => {}
+            Ok(Err(Some(why))) => return Err(ViewError::NotMade { why }),
+            Ok(Err(None)) | Err(_) => return Err(ViewError::Closed),
         }
         let connection = log.connect()?;
-        let folding = Folding::new(table::positions(&connection)?, table::stuck(&connection)?);
+        let folding = Folding::new(table::positions(&connection)?);
         let reading = Arc::new(Mutex::new(connection));
         Ok(Self { log: Arc::clone(log), folding: Mutex::new(folding), reading, starts: Mutex::default() })
     }
@@ -128,16 +138,27 @@ impl View {
         self.lock().position(partition)
     }
 
-    /// Takes a good record.
-    pub(super) fn fold(&self, partition: u32, offset: u64, record: &Record, plans: &Plans) {
+    /// Takes a good record, and where its instance stands behind it if that is known.
+    pub(super) fn fold(&self, partition: u32, offset: u64, record: &Record, stands: Option<Stands>) {
         let mut folding = self.lock();
-        folding.take(partition, offset, record, plans);
+        folding.take(partition, offset, record, stands);
         if folding.gathered() >= GATHERED_MAX {
-            let rows = folding.take_rows();
+            self.flush_of(&mut folding, None);
             drop(folding);
-            self.log.aside(Box::new(table::Flush { rows, done: None }));
             self.forget(partition);
         }
+    }
+
+    /// Mends the rows of a partition's live instances: these are all of them.
+    pub(super) fn heal(&self, partition: u32, epoch: u64, live: Vec<Recovered>) {
+        let mut folding = self.lock();
+        self.flush_of(&mut folding, None);
+        self.log.aside(Box::new(heal::Heal { partition, epoch, live }));
+    }
+
+    /// Hands over what is gathered. The lock is held until it is, so that rows go to the table in their order.
+    fn flush_of(&self, folding: &mut Folding, done: Option<oneshot::Sender<Written>>) {
+        self.log.aside(Box::new(table::Flush { rows: folding.take_rows(), done }));
     }
 
     /// Forgets ended instances of which retention has taken the last record.
@@ -152,8 +173,7 @@ impl View {
     /// Brings the table up to date, and waits for it.
     async fn flush(&self) -> Result<(), ViewError> {
         let (done, flushed) = oneshot::channel();
-        let rows = self.lock().take_rows();
-        self.log.aside(Box::new(table::Flush { rows, done: Some(done) }));
+        self.flush_of(&mut self.lock(), Some(done));
         match flushed.await {
             Ok(Written::Yes) => Ok(()),
             Ok(Written::No) | Err(_) => Err(ViewError::Closed),
@@ -162,8 +182,7 @@ impl View {
 
     /// Brings the table up to date, and does not wait.
     pub(super) fn flush_later(&self) {
-        let rows = self.lock().take_rows();
-        self.log.aside(Box::new(table::Flush { rows, done: None }));
+        self.flush_of(&mut self.lock(), None);
     }
 
     /// An instance's latest run.

@@ -7,6 +7,8 @@
 //!
 //! An instance that has ended stays until retention has taken its last record.
 
+use std::cell::RefCell;
+
 use compact_str::CompactString;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from_iter};
@@ -14,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::fold::{Delta, Position, Rows};
 use super::{Filter, LIST_MAX, Row, ViewError};
-use crate::engine::{InstanceId, Place, Run, Summary};
+use crate::engine::{InstanceId, Run, Summary};
 use crate::log::embedded::{Aside, Written};
 use crate::time::Timestamp;
 
@@ -32,23 +34,47 @@ CREATE INDEX IF NOT EXISTS instance_live ON instance (changed) WHERE state NOT I
 CREATE TABLE IF NOT EXISTS viewed (partition INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 ";
 
-const IS_LIVE: &str = "state NOT IN ('completed', 'compensated')";
+pub(super) const IS_LIVE: &str = "state NOT IN ('completed', 'compensated')";
 
 const COLUMNS: &str = "id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last";
 
 /// Makes the tables.
 pub(super) struct Make {
-    pub(super) done: oneshot::Sender<Written>,
+    /// What SQLite says if it refuses.
+    pub(super) done: oneshot::Sender<Result<(), Option<String>>>,
+    pub(super) why: RefCell<Option<String>>,
+}
+
+impl Make {
+    /// Tables that are not whole go both: one alone would say that the other holds what it does not.
+    fn make(connection: &Connection) -> rusqlite::Result<()> {
+        let are_whole = ["instance", "viewed"]
+            .iter()
+            .zip([COLUMNS, "partition, last"])
+            .all(|(table, columns)| connection.prepare(&format!("SELECT {columns} FROM {table} LIMIT 0")).is_ok());
+        if !are_whole {
+            connection.execute_batch("DROP TABLE IF EXISTS instance; DROP TABLE IF EXISTS viewed")?;
+        }
+        connection.execute_batch(SCHEMA)
+    }
 }
 
 impl Aside for Make {
     fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
-        connection.execute_batch(SCHEMA)
+        let made = Self::make(connection);
+        if let Err(error) = &made {
+            self.why.replace(Some(error.to_string()));
+        }
+        made
     }
 
     fn done(self: Box<Self>, written: Written) {
+        let made = match written {
+            Written::Yes => Ok(()),
+            Written::No => Err(self.why.into_inner()),
+        };
         // Whoever asked has gone: nothing to do.
-        let _gone = self.done.send(written);
+        let _gone = self.done.send(made);
     }
 }
 
@@ -123,20 +149,6 @@ pub(super) fn positions(connection: &Connection) -> Result<Vec<(u32, Position)>,
     let mut statement = connection.prepare("SELECT partition, last FROM viewed")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, Position { last: unsigned(row, 1)? })))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Those that wait for a person, and what they are without that.
-#[expect(clippy::type_complexity, reason = "it is taken apart at once by its only caller")]
-pub(super) fn stuck(connection: &Connection) -> Result<Vec<((InstanceId, Run), Vec<Place>, Summary)>, ViewError> {
-    let mut statement =
-        connection.prepare(&format!("SELECT {COLUMNS} FROM instance WHERE state = 'stuck' AND {IS_LIVE}"))?;
-    let mut rows = statement.query([])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let row = read(row)?;
-        found.push(((row.id, row.run), row.stuck, Summary::Running));
-    }
-    Ok(found)
 }
 
 pub(super) fn row(connection: &Connection, id: &InstanceId) -> Result<Option<Row>, ViewError> {
@@ -222,7 +234,7 @@ fn read(row: &SqlRow<'_>) -> Result<Row, ViewError> {
 }
 
 /// As in the column `state`, which people read.
-const fn name(state: Summary) -> &'static str {
+pub(super) const fn name(state: Summary) -> &'static str {
     match state {
         Summary::Running => "running",
         Summary::Compensating => "compensating",
@@ -244,7 +256,7 @@ fn summary(name: &str) -> Option<Summary> {
 }
 
 /// SQLite's integers are signed; what we keep in them stays far below 2^63.
-fn number(value: u64) -> i64 {
+pub(super) const fn number(value: u64) -> i64 {
     value.cast_signed()
 }
 

@@ -1,0 +1,101 @@
+//! The view is derived: whatever becomes of its tables, behind a recovery it says what the instances are.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use saga::engine::{Order, OrderRequest, Summary};
+use saga::runtime::{self, Filter, Options, Orchestrator, Row, Serve};
+
+use super::house::{BOOKING, Cast, INPUT, Says, asked, instance, open, open_with, request, run, start};
+
+/// Works on the tables while nobody has them open.
+fn by_hand(directory: &Path, sql: &str) {
+    Connection::open(directory.join("saga.db")).unwrap().execute_batch(sql).unwrap();
+}
+
+async fn live(orchestrator: &Orchestrator) -> Vec<Row> {
+    orchestrator.list(Filter::default()).await.unwrap()
+}
+
+/// One instance that waits at its pivot, begun before the journal was truncated to a checkpoint; its row.
+async fn outlived(directory: &Path) -> Row {
+    let cast = Cast::new([("Charge", Says::Nothing)]);
+    let options = Options { retain: Duration::ZERO, ..Options::default() };
+    let orchestrator = Orchestrator::open(directory, &options).await.unwrap();
+    orchestrator.deploy("booking.saga", BOOKING).await.unwrap();
+    for topic in ["hotels.commands", "payments.commands"] {
+        runtime::serve(orchestrator.log(), &Arc::from(topic), Arc::clone(&cast) as Arc<dyn Serve>);
+    }
+    start(&orchestrator, "old", INPUT).await;
+    asked(&cast, "Charge", 1).await;
+    let row = live(&orchestrator).await.remove(0);
+    // Others outgrow a checkpoint, so that the first records go.
+    let note = "x".repeat(700_000);
+    let input = format!(r#"{{"nights":2,"amount":"1.00","note":"{note}"}}"#);
+    let mut number = 0;
+    while orchestrator.log().range("saga.journal", row.partition).start <= row.last {
+        start(&orchestrator, &format!("new-{number}"), &input).await;
+        number += 1;
+        assert!(number < 1_000, "the journal is truncated at some time");
+    }
+    orchestrator.close().await;
+    row
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_lost_behind_a_truncated_journal_comes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = outlived(directory.path()).await;
+    let before = live(&open(directory.path()).await).await;
+    for damage in [
+        "DROP TABLE instance",
+        "DROP TABLE viewed",
+        "DROP TABLE instance; DROP TABLE viewed",
+        "DROP TABLE instance; CREATE TABLE instance (id, something)",
+        "UPDATE instance SET state = 'odd', stuck = 7, saga = x'ff', seq = 'many'",
+        "DELETE FROM instance",
+        "UPDATE instance SET id = 'stranger' WHERE id = 'old'",
+    ] {
+        by_hand(directory.path(), damage);
+        let orchestrator = open(directory.path()).await;
+        let found = live(&orchestrator).await;
+        let row = found.iter().find(|row| row.id == old.id).unwrap_or_else(|| panic!("{damage}: no row of {}", old.id));
+        let said = |row: &Row| (row.saga.clone(), row.state, row.stuck.clone(), row.seq, row.started, row.changed);
+        assert_eq!(said(row), said(&old), "{damage}");
+        assert_eq!(found.iter().map(said).collect::<Vec<_>>(), before.iter().map(said).collect::<Vec<_>>(), "{damage}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_ended_comes_back_with_the_table_as_far_as_the_journal_goes() {
+    let directory = tempfile::tempdir().unwrap();
+    let orchestrator = open_with(directory.path(), &Cast::new([])).await;
+    run(&orchestrator, "a").await;
+    orchestrator.close().await;
+    by_hand(directory.path(), "DROP TABLE instance");
+    let orchestrator = open(directory.path()).await;
+    assert_eq!(orchestrator.counts().await.unwrap(), [(Summary::Completed, 1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_its_way_back_it_is_shown_so_after_a_restart_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let cast = Cast::new([("Charge", Says::Fails("declined")), ("CancelRoom", Says::Fails("odd"))]);
+    let orchestrator = open_with(directory.path(), &cast).await;
+    let mut follow = orchestrator.follow(&instance("a"));
+    start(&orchestrator, "a", INPUT).await;
+    while live(&orchestrator).await.first().is_none_or(|row| row.state != Summary::Stuck) {
+        follow.next().await.unwrap();
+    }
+    orchestrator.close().await;
+
+    let silent = Cast::new([("CancelRoom", Says::Nothing)]);
+    let orchestrator = open_with(directory.path(), &silent).await;
+    assert_eq!(live(&orchestrator).await[0].state, Summary::Stuck);
+    let order = OrderRequest { request: request("r"), order: Order::Retry { step: None }, by: None, reason: None };
+    orchestrator.order(&instance("a"), order, None).await.unwrap().decision().await.unwrap();
+    let row = live(&orchestrator).await.remove(0);
+    assert_eq!((row.state, row.stuck.len()), (Summary::Compensating, 0));
+}
