@@ -7,6 +7,7 @@ mod fuzz;
 mod definition;
 mod check;
 mod embedded;
+mod log;
 mod orchestrator;
 mod syntax;
 mod model;

@@ -366,7 +366,9 @@ fn no_test_file_is_forgotten() {
         for line in source.lines().map(str::trim) {
             if let Some(rest) = line.strip_prefix("#[path = \"") {
                 explicit = rest.strip_suffix("\"]").map(str::to_owned);
-            } else if let Some(name) = line.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) {
+            } else if let Some(name) =
+                line.trim_start_matches("pub(crate) ").strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';'))
+            {
                 let tried = match explicit.take() {
                     Some(path) => vec![folder.join(path)],
                     None => vec![folder.join(format!("{name}.rs")), folder.join(name).join("mod.rs")],

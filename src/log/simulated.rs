@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::{Append, Outcome, Range, Report, Request, Stored, Ticket, partition_of};
+use super::{Append, DEFINITIONS, Outcome, READ_MAX, RECORD_MAX, Range, Report, Request, Stored, Ticket, partition_of};
 use crate::time::Timestamp;
 use crate::wire::Message;
 
@@ -146,9 +146,14 @@ impl Simulated {
         self.shelves.get(&(Arc::from(topic), partition))
     }
 
+    /// How many partitions a topic has.
+    fn partitions_of(&self, topic: &str) -> u32 {
+        if topic == DEFINITIONS { 1 } else { self.partitions }
+    }
+
     /// Puts a message into the log, as any other producer does.
     pub fn put(&mut self, topic: &str, partition: Option<u32>, message: Arc<Message>) -> u64 {
-        let partition = partition.unwrap_or_else(|| partition_of(&message.key, self.partitions));
+        let partition = partition.unwrap_or_else(|| partition_of(&message.key, self.partitions_of(topic)));
         let now = self.now;
         let held = self.shelves.entry((Arc::from(topic), partition)).or_default();
         let offset = held.records.len() as u64;
@@ -188,7 +193,8 @@ impl Simulated {
     }
 
     fn stray(&mut self, append: &Append) {
-        let partition = append.partition.unwrap_or_else(|| partition_of(&append.message.key, self.partitions));
+        let count = self.partitions_of(&append.topic);
+        let partition = append.partition.unwrap_or_else(|| partition_of(&append.message.key, count));
         self.strays.push((Arc::clone(&append.topic), partition, Arc::clone(&append.message)));
     }
 
@@ -306,14 +312,26 @@ impl Simulated {
             return Report::OutOfRange { ticket, range };
         }
         let most = 1 + self.random.below(8);
+        let mut bytes = 0;
+        let mut fits = |stored: &&Stored| {
+            let is_first = bytes == 0;
+            bytes += stored.message.payload.len().max(1);
+            is_first || bytes <= READ_MAX
+        };
         let held = self.shelves.get(&(Arc::clone(topic), partition));
         let behind = held.into_iter().flat_map(|held| &held.records).skip(usize::try_from(from).unwrap_or(usize::MAX));
-        Report::Records { ticket, records: behind.take(most).cloned().collect(), range }
+        Report::Records { ticket, records: behind.take(most).take_while(&mut fits).cloned().collect(), range }
     }
 
     fn append(&mut self, append: &Append) -> Outcome {
         if self.refusing.contains(&append.topic) {
             return Outcome::Refused(Arc::from("no such topic"));
+        }
+        if append.partition.is_some_and(|partition| partition >= self.partitions_of(&append.topic)) {
+            return Outcome::Refused(Arc::from("no such partition"));
+        }
+        if append.message.payload.len() > RECORD_MAX {
+            return Outcome::Refused(Arc::from("too large"));
         }
         let fault = self.random.below(100);
         let (faults, happened) = (&mut self.faults, &mut self.happened);

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use saga::log::{JOURNAL, Outcome, REPLIES, REQUESTS, Ticket};
 
-use super::probe::{Probe, open};
+use super::probe::{open, user};
 
 /// Where the child works; without it this test is nobody's child.
 const CHILD: &str = "SAGA_TEST_CRASH_DIRECTORY";
@@ -18,7 +18,7 @@ const TOPICS: [&str; 3] = [REQUESTS, REPLIES, JOURNAL];
 fn child() {
     let Some(directory) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
     let log = open(&directory);
-    let probe = Probe::new(&log);
+    let probe = user(&log);
     let mut out = std::io::stdout();
     for round in 0u64.. {
         let tickets: Vec<(usize, Ticket)> = (0..30)
@@ -64,7 +64,7 @@ fn what_was_acknowledged_survives_kill_9() {
         }
 
         let log = open(directory.path());
-        let probe = Probe::new(&log);
+        let probe = user(&log);
         for (topic, last) in TOPICS.iter().zip(acknowledged) {
             let Some(last) = last else { continue };
             let end = log.range(topic, 0).end;

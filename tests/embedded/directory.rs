@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use saga::log::embedded::{Embedded, Options};
 use saga::log::{JOURNAL, REQUESTS};
 
-use super::probe::{Probe, Refused, open};
+use super::probe::{Refused, open, user};
 
 /// The message, with the directory named `DATA` and the process `PID`.
 fn refusal(directory: &Path) -> String {
@@ -24,7 +24,7 @@ fn refusal_with(directory: &Path, options: &Options) -> String {
 fn filled() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let log = open(directory.path());
-    let probe = Probe::new(&log);
+    let probe = user(&log);
     for n in 0..50 {
         probe.append(JOURNAL, 0, &format!("{n} {}", "x".repeat(3_000)));
     }
@@ -133,7 +133,7 @@ fn flipped_bytes_in_a_record_are_found_when_it_is_read() {
         bytes[at + 5] ^= 0x20;
     });
     let log = open(directory.path());
-    let probe = Probe::new(&log);
+    let probe = user(&log);
     let Err(Refused::Failed(why)) = probe.records(probe.ask_read(JOURNAL, 0, 0)) else {
         panic!("a damaged record must not be read");
     };
@@ -161,7 +161,7 @@ fn flipped_bytes_in_the_tree_are_found() {
 fn died() -> tempfile::TempDir {
     let (directory, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let log = open(directory.path());
-    let probe = Probe::new(&log);
+    let probe = user(&log);
     for n in 0..20 {
         probe.append(JOURNAL, 0, &format!("{n} {}", "x".repeat(3_000)));
     }
@@ -194,7 +194,7 @@ fn a_torn_end_of_the_write_ahead_log_is_what_a_crash_leaves() {
     damage(&directory.path().join("saga.db-wal"), |bytes| bytes.truncate(bytes.len() - 5_000));
     let log = open(directory.path());
     let range = log.range(JOURNAL, 0);
-    assert_eq!(Probe::new(&log).payloads(JOURNAL, 0, 0, range.end).len(), 19, "all but the last, which was torn");
+    assert_eq!(user(&log).payloads(JOURNAL, 0, 0, range.end).len(), 19, "all but the last, which was torn");
 }
 
 #[test]
@@ -202,5 +202,5 @@ fn an_empty_directory_and_an_empty_file_begin_anew() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("saga.db"), "").unwrap();
     let log = open(directory.path());
-    assert_eq!(Probe::new(&log).append(REQUESTS, 0, "x"), 0);
+    assert_eq!(user(&log).append(REQUESTS, 0, "x"), 0);
 }

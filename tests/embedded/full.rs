@@ -3,7 +3,7 @@
 use saga::log::embedded::{Embedded, Health, Options};
 use saga::log::{JOURNAL, Outcome, REQUESTS, Report, Ticket};
 
-use super::probe::{Probe, open};
+use super::probe::{Probe, open, user};
 
 fn wait_for_health(log: &Embedded, probe: &Probe, wanted: impl Fn(&Health) -> bool) -> Health {
     // Reads of memory answer at once: this turns with the log, it does not sleep.
@@ -22,7 +22,7 @@ fn a_full_disk_makes_appends_wait_and_loses_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let options = Options { max_pages: Some(40), ..Options::default() };
     let log = Embedded::open(directory.path(), &options).unwrap();
-    let probe = Probe::new(&log);
+    let probe = user(&log);
     let payload = "x".repeat(8_000);
     for _ in 0..20 {
         probe.append(REQUESTS, 0, &payload);
@@ -44,7 +44,7 @@ fn a_full_disk_makes_appends_wait_and_loses_nothing() {
     assert_eq!(log.queued_bytes(), 0);
     drop(log);
     let log = open(directory.path());
-    assert_eq!(Probe::new(&log).payloads(JOURNAL, 0, 0, 25), vec![payload; 25]);
+    assert_eq!(user(&log).payloads(JOURNAL, 0, 0, 25), vec![payload; 25]);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn closing_while_the_disk_is_full_says_what_is_unknown() {
     let directory = tempfile::tempdir().unwrap();
     let options = Options { max_pages: Some(24), ..Options::default() };
     let log = Embedded::open(directory.path(), &options).unwrap();
-    let probe = Probe::new(&log);
+    let probe = user(&log);
     let payload = "x".repeat(8_000);
     let tickets: Vec<Ticket> = (0..60).map(|_| probe.send(JOURNAL, 0, &payload)).collect();
     wait_for_health(&log, &probe, |health| matches!(health, Health::Waiting { .. }));
@@ -62,14 +62,14 @@ fn closing_while_the_disk_is_full_says_what_is_unknown() {
     let kept = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::At(_))).count() as u64;
     let log = open(directory.path());
     assert!(log.range(JOURNAL, 0).end >= kept, "what was acknowledged is there");
-    assert_eq!(Probe::new(&log).append(REQUESTS, 0, "it goes on"), 0);
+    assert_eq!(user(&log).append(REQUESTS, 0, "it goes on"), 0);
 }
 
 #[test]
 fn a_lock_of_somebody_else_on_the_file_is_waited_for() {
     let directory = tempfile::tempdir().unwrap();
     let log = open(directory.path());
-    let probe = Probe::new(&log);
+    let probe = user(&log);
     probe.append(REQUESTS, 0, "a");
     let other = rusqlite::Connection::open(directory.path().join("saga.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();

@@ -1,6 +1,6 @@
 //! The embedded log: what it promises, and what it says when it cannot keep it.
 
-mod contract;
+mod file;
 mod crash;
 mod directory;
 mod full;
