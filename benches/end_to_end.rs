@@ -158,7 +158,7 @@ async fn waiting() {
         }
         tasks.join_all().await;
     }
-    let counts = house.orchestrator.counts().await.expect("the view can be read");
+    let counts = house.orchestrator.counts(None).await.expect("the view can be read");
     let used = resident().saturating_sub(before);
     println!(
         "waiting: {counts:?}: {} bytes a saga by resident memory, tails of the log included",

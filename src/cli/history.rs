@@ -17,7 +17,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
-    let history = Access::open(&arguments.place)?.history(&arguments.id)?;
+    let history = Access::to(&arguments.place)?.history(&arguments.id, out)?;
     if arguments.place.is_json() {
         out.json(&history)?;
         return Ok(Exit::Done);

@@ -1,29 +1,35 @@
-//! Where instances are: in a data directory that this process opens, or behind a server. The commands that look after
+//! Where instances are: in a data directory, whoever holds it, or behind a server. The commands that look after
 //! instances do not care which.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::{Builder, Runtime};
+use uuid::Uuid;
 
-use super::CliError;
 use super::error::Kind;
 use super::settings::Settings;
+use super::{CliError, Out};
 use crate::http::api::{ApiError, Fault, ListQuery, OrderBody, StartBody, Started, Taken};
-use crate::http::client::Client;
 use crate::http::history::History;
-use crate::http::service::Service;
+use crate::http::reach::{Purpose, Reached, reach};
 use crate::http::view::{List, Shown};
 use crate::time::{Timestamp, millis};
+
+/// The variable that names a server where neither it nor a data directory is given.
+const SERVER: &str = "SAGA_SERVER";
+
+/// So often a server that goes away in the middle is looked for again: each time it may be another that holds the data.
+const TRIES: u32 = 3;
 
 /// Where the instances are, and how they are shown.
 #[derive(Debug, clap::Args)]
 pub(super) struct Where {
-    /// The data directory [default: the one in saga.toml, else .saga]
+    /// The data directory, whoever holds it [default: the one in saga.toml, else .saga]
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
     data: Option<PathBuf>,
-    /// The address of a `saga serve`, such as `http://127.0.0.1:7117`
-    #[arg(long, value_name = "URL", env = "SAGA_SERVER")]
+    /// The address of a `saga serve`, such as `http://127.0.0.1:7117` [default: `SAGA_SERVER`, without --data]
+    #[arg(long, value_name = "URL")]
     server: Option<String>,
     /// Print JSON, whose form is stable
     #[arg(long)]
@@ -44,71 +50,106 @@ impl Where {
     }
 }
 
-/// An open place. Calls wait for their answer.
+/// A place. Calls wait for their answer.
 pub(super) struct Access {
     runtime: Runtime,
-    face: Face,
+    place: Place,
 }
 
-enum Face {
-    Here(Box<Service>),
-    There(Client),
+enum Place {
+    Data(PathBuf),
+    Server(String),
 }
 
 impl Access {
-    pub(super) fn open(place: &Where) -> Result<Self, CliError> {
-        let runtime = runtime()?;
-        let face = if let Some(server) = &place.server {
-            Face::There(Client::new(server)?)
-        } else {
-            let settings = Settings::load()?;
-            let data = place.data.clone().unwrap_or(settings.data);
-            Face::Here(Box::new(runtime.block_on(Service::look_at(&data))?))
+    pub(super) fn to(place: &Where) -> Result<Self, CliError> {
+        let from_environment = || std::env::var(SERVER).ok().filter(|url| !url.is_empty() && place.data.is_none());
+        let place = match place.server.clone().or_else(from_environment) {
+            Some(server) => Place::Server(server),
+            None => match &place.data {
+                Some(data) => Place::Data(data.clone()),
+                None => Place::Data(Settings::load()?.data),
+            },
         };
-        Ok(Self { runtime, face })
+        Ok(Self { runtime: runtime()?, place })
     }
 
-    pub(super) fn start(&self, body: StartBody) -> Result<Started, CliError> {
-        Ok(match &self.face {
-            Face::Here(service) => self.runtime.block_on(service.start(body)),
-            Face::There(client) => self.runtime.block_on(client.start(&body)),
-        }?)
+    pub(super) fn start(&self, mut body: StartBody, out: &mut Out) -> Result<Started, CliError> {
+        // Chosen here, so that asking twice begins one.
+        body.id.get_or_insert_with(|| Uuid::now_v7().to_string());
+        self.ask(Purpose::Order, out, &async |reached| reached.start(body.clone()).await)
     }
 
-    pub(super) fn order(&self, id: &str, body: OrderBody) -> Result<Taken, CliError> {
-        Ok(match &self.face {
-            Face::Here(service) => self.runtime.block_on(service.order(id, body)),
-            Face::There(client) => self.runtime.block_on(client.order(id, &body)),
-        }?)
+    pub(super) fn order(&self, id: &str, mut body: OrderBody, out: &mut Out) -> Result<Taken, CliError> {
+        body.request.get_or_insert_with(|| Uuid::now_v7().to_string());
+        self.ask(Purpose::Order, out, &async |reached| reached.order(id, body.clone()).await)
     }
 
-    pub(super) fn list(&self, query: &ListQuery) -> Result<List, CliError> {
-        Ok(match &self.face {
-            Face::Here(service) => self.runtime.block_on(service.list(query)),
-            Face::There(client) => self.runtime.block_on(client.list(query)),
-        }?)
+    pub(super) fn list(&self, query: &ListQuery, out: &mut Out) -> Result<List, CliError> {
+        self.ask(Purpose::Look, out, &async |reached| reached.list(query).await)
     }
 
-    pub(super) fn show(&self, id: &str) -> Result<Shown, CliError> {
-        Ok(match &self.face {
-            Face::Here(service) => self.runtime.block_on(service.show(id)),
-            Face::There(client) => self.runtime.block_on(client.show(id)),
-        }?)
+    /// An instance; with its history if that is wanted of it.
+    pub(super) fn show(
+        &self,
+        id: &str,
+        wants_history: impl Fn(&Shown) -> bool,
+        out: &mut Out,
+    ) -> Result<(Shown, Option<History>), CliError> {
+        self.ask(Purpose::Look, out, &async |reached| {
+            let shown = reached.show(id).await?;
+            let history = if wants_history(&shown) { Some(reached.history(id).await?) } else { None };
+            Ok((shown, history))
+        })
     }
 
-    pub(super) fn history(&self, id: &str) -> Result<History, CliError> {
-        Ok(match &self.face {
-            Face::Here(service) => self.runtime.block_on(service.history(id)),
-            Face::There(client) => self.runtime.block_on(client.history(id)),
-        }?)
+    pub(super) fn history(&self, id: &str, out: &mut Out) -> Result<History, CliError> {
+        self.ask(Purpose::Look, out, &async |reached| reached.history(id).await)
+    }
+
+    fn ask<T>(
+        &self,
+        purpose: Purpose,
+        out: &mut Out,
+        call: &impl AsyncFn(&Reached) -> Result<T, ApiError>,
+    ) -> Result<T, CliError> {
+        self.runtime.block_on(async {
+            let mut tried = 0;
+            loop {
+                tried += 1;
+                let reached = match &self.place {
+                    Place::Server(url) => Reached::server(url)?,
+                    Place::Data(data) => reach(data, purpose).await?,
+                };
+                if let Place::Data(data) = &self.place {
+                    remark(&reached, data, out);
+                }
+                let answer = call(&reached).await;
+                reached.close().await;
+                match (answer, &self.place) {
+                    // Every call does the same when it is repeated, so one that was perhaps heard may be.
+                    (Err(error), Place::Data(_)) if error.code == ApiError::UNREACHABLE && tried < TRIES => {}
+                    (answer, _) => return Ok(answer?),
+                }
+            }
+        })
     }
 }
 
-impl Drop for Access {
-    fn drop(&mut self) {
-        if let Face::Here(service) = &self.face {
-            self.runtime.block_on(service.close());
+/// Says by what way, where that is not the usual one.
+fn remark(reached: &Reached, data: &Path, out: &mut Out) {
+    let data = data.display();
+    match reached {
+        Reached::Server(client, Some(holder)) => {
+            out.dim(format_args!("asked {} (process {}), which holds {data}", client.base(), holder.pid));
         }
+        Reached::Beside(_, Some(holder)) => match &holder.server {
+            Some(server) => {
+                out.dim(format_args!("read beside {holder}, which holds {data} and does not answer at {server}"));
+            }
+            None => out.dim(format_args!("read beside {holder}, which holds {data}")),
+        },
+        Reached::Server(_, None) | Reached::Beside(_, None) | Reached::Here(_) => {}
     }
 }
 
@@ -120,10 +161,7 @@ impl From<ApiError> for CliError {
             Fault::Unavailable => Kind::Unavailable,
         };
         let shown = Self::new(kind, error.message);
-        match error.hint {
-            Some(hint) => shown.hint(hint),
-            None => shown,
-        }
+        error.hint.iter().flat_map(|hints| hints.lines()).fold(shown, Self::hint)
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         status: arguments.status.map(Status::summary),
         ended: arguments.all.then_some(Ended::Too),
     };
-    let list = Access::open(place)?.list(&query)?;
+    let list = Access::to(place)?.list(&query, out)?;
     if place.is_json() {
         out.json(&list)?;
         return Ok(Exit::Done);

@@ -101,7 +101,7 @@ impl Signed {
 }
 
 fn give(id: &str, place: &Where, body: OrderBody, out: &mut Out) -> Result<Exit, CliError> {
-    let taken = Access::open(place)?.order(id, body)?;
+    let taken = Access::to(place)?.order(id, body, out)?;
     if place.is_json() {
         out.json(&taken)?;
     } else {

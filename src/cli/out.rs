@@ -63,6 +63,11 @@ impl Out {
         let _ = self.stderr.write_all(b"\n");
     }
 
+    /// Writes a remark that few need.
+    pub fn dim(&mut self, text: Arguments<'_>) {
+        self.remark(format_args!("\x1b[2m{text}\x1b[0m"));
+    }
+
     /// Writes a text as it is to standard error.
     pub fn aside(&mut self, text: &str) {
         let _ = self.stderr.write_all(text.as_bytes());

@@ -134,7 +134,8 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     let addresses = arguments.participants.addresses(&settings, &[&file], out)?;
     let data = arguments.data.clone().unwrap_or_else(|| settings.data.clone());
     let deployment = Deployment {
-        owner: "saga run".to_owned(),
+        owner: format!("saga run {}", file.name),
+        server: None,
         data: data.clone(),
         programs: vec![file.deployable()],
         addresses,

@@ -1,6 +1,6 @@
 //! `saga serve`: runs the sagas of files until it is stopped, and answers over HTTP.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -56,6 +56,7 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
             .map_err(|error| CliError::new(Kind::Unavailable, format!("failed to learn the address: {error}")))?;
         let service = Service::open(Deployment {
             owner: format!("saga serve on http://{address}"),
+            server: Some(format!("http://{}", reachable(address))),
             data: data.clone(),
             programs: files.iter().map(Checked::deployable).collect(),
             addresses,
@@ -73,6 +74,16 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
         served.map_err(|error| CliError::new(Kind::Unavailable, format!("failed to serve: {error}")))?;
         Ok(Exit::Done)
     })
+}
+
+/// Where this machine reaches what listens there: an address that stands for all is none to go to.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 /// Ctrl-C, or the signal that service managers send.

@@ -25,14 +25,12 @@ pub(super) struct Arguments {
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
     let place = &arguments.place;
-    let access = Access::open(place)?;
-    let shown = access.show(&arguments.id)?;
+    let is_stuck = |shown: &Shown| shown.row.status == Summary::Stuck && !place.is_json();
+    let (shown, history) = Access::to(place)?.show(&arguments.id, is_stuck, out)?;
     if place.is_json() {
         out.json(&shown)?;
         return Ok(Exit::Done);
     }
-    let stuck = shown.row.status == Summary::Stuck;
-    let history = if stuck { Some(access.history(&arguments.id)?) } else { None };
     out.data(text(&shown, history.as_ref(), place))?;
     Ok(Exit::Done)
 }

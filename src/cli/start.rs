@@ -22,7 +22,7 @@ pub(super) struct Arguments {
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
     let input = arguments.input.as_deref().map(|text| input::json("--input", text)).transpose()?;
     let body = StartBody { saga: arguments.saga.clone(), id: arguments.id.clone(), input };
-    let started = Access::open(&arguments.place)?.start(body)?;
+    let started = Access::to(&arguments.place)?.start(body, out)?;
     if arguments.place.is_json() {
         out.json(&started)?;
         return Ok(Exit::Done);

@@ -6,6 +6,16 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{Direction, Order, Outcome, Place, Refusal, Rejection, Summary};
 use crate::json::Json;
 
+/// Who answers: the body of `GET /healthz`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Alive {
+    /// Always `alive`.
+    pub status: String,
+    /// Names this process as the holder of its data directory: the `id` in the directory's lock file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+}
+
 /// A request to begin: the body of `POST /instances`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -216,7 +226,7 @@ pub struct ApiError {
     pub code: String,
     /// What happened and why.
     pub message: String,
-    /// What to do next.
+    /// What to do next; a line for each way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// Whose fault it is, which is also the HTTP status.
@@ -254,6 +264,12 @@ pub enum Fault {
 }
 
 impl ApiError {
+    /// The code where another process holds the data directory.
+    pub const LOCKED: &str = "locked";
+
+    /// The code where a server was not reached, or went away before it had answered.
+    pub const UNREACHABLE: &str = "unreachable";
+
     /// Of this fault.
     pub fn new(fault: Fault, code: &str, message: impl Into<String>) -> Self {
         Self { code: code.to_owned(), message: message.into(), hint: None, fault }
@@ -279,7 +295,11 @@ impl ApiError {
     /// Says what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        let hint = hint.into();
+        self.hint = Some(match self.hint {
+            Some(before) => format!("{before}\n{hint}"),
+            None => hint,
+        });
         self
     }
 

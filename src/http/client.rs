@@ -8,7 +8,8 @@ use reqwest::redirect::Policy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::api::{ApiError, ErrorBody, ListQuery, OrderBody, StartBody, Started, Taken};
+use super::api::Fault;
+use super::api::{Alive, ApiError, ErrorBody, ListQuery, OrderBody, StartBody, Started, Taken};
 use super::history::History;
 use super::view::{List, Shown};
 
@@ -17,6 +18,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long it may take to answer: a start is answered when it is in the log.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long it may take to say who it is.
+const ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The most of an answer that is read: a list of 100,000 instances.
 const ANSWER_MAX: usize = 64 << 20;
@@ -53,6 +57,20 @@ impl Client {
             .build();
         let http = http.map_err(|error| ApiError::unavailable(format!("HTTP cannot be set up: {error}")))?;
         Ok(Self { base, http })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Who answers there.
+    ///
+    /// # Errors
+    /// Nobody, or no `saga serve`.
+    pub async fn alive(&self) -> Result<Alive, ApiError> {
+        self.answer(self.http.get(format!("{}/healthz", self.base)).timeout(ALIVE_TIMEOUT)).await
     }
 
     /// Begins an instance.
@@ -112,8 +130,10 @@ impl Client {
 
     async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, ApiError> {
         let unreachable = |error: reqwest::Error| {
-            ApiError::unavailable(format!("{} cannot be reached: {}", self.base, root_cause(&error)))
-                .hint("is `saga serve` running there? `--data DIR` works on data that no server has open")
+            let code = if error.is_timeout() { "unavailable" } else { ApiError::UNREACHABLE };
+            let message = format!("{} cannot be reached: {}", self.base, root_cause(&error));
+            ApiError::new(Fault::Unavailable, code, message)
+                .hint("is `saga serve` running there? `--data DIR` finds whoever holds that data")
         };
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();

@@ -1,7 +1,7 @@
 //! The HTTP API, and the forms in which instances are shown, which the command line shares.
 //!
-//! [`service`] carries a call out on an orchestrator, [`client`] sends it to a server, [`server`] takes it: three faces
-//! of the same calls, with the same [`view`]s and the same errors.
+//! [`service`] carries a call out on an orchestrator, [`client`] sends it to a server, [`server`] takes it, [`looking`] reads
+//! beside whoever holds the data: faces of the same calls, with the same [`view`]s and the same errors. [`reach`] chooses.
 
 pub mod redact;
 pub mod view;
@@ -9,6 +9,8 @@ pub mod offers;
 pub mod history;
 pub mod api;
 pub mod follower;
+pub mod looking;
 pub mod service;
 pub mod server;
 pub mod client;
+pub mod reach;

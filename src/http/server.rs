@@ -8,7 +8,8 @@
 //! | `GET /instances/{id}/history` | all that happened to it |
 //! | `POST /instances/{id}/orders` | cancel, retry, resolve; 202 |
 //! | `POST /replies` | the final answer of a participant that answered `pending` |
-//! | `GET /healthz`, `GET /readyz` | the process lives; the log is open and recovered |
+//! | `GET /healthz` | the process lives; `holder` is its id in the lock file of its data directory |
+//! | `GET /readyz` | the log is open and recovered |
 //!
 //! Errors are `{"error": {"code", "message", "hint"}}`. There are no users here: whoever reaches the address may give
 //! orders, so it is 127.0.0.1 unless said otherwise.
@@ -40,7 +41,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/instances/{id}/history", get(history))
         .route("/instances/{id}/orders", post(order))
         .route("/replies", post(reply))
-        .route("/healthz", get(|| async { json(StatusCode::OK, &serde_json::json!({ "status": "alive" })) }))
+        .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .fallback(|| async { ApiError::new(Fault::Unknown, "no_such_path", "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
@@ -90,6 +91,10 @@ async fn reply(
 ) -> Result<Response, ApiError> {
     service.reply(&headers, &taken(body)?).await?;
     Ok(json(StatusCode::ACCEPTED, &serde_json::json!({ "reply": "accepted" })))
+}
+
+async fn alive(State(service): State<Arc<Service>>) -> Response {
+    json(StatusCode::OK, &service.alive())
 }
 
 async fn ready(State(service): State<Arc<Service>>) -> Result<Response, ApiError> {

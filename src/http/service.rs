@@ -10,20 +10,21 @@ use axum::http::HeaderMap;
 use indexmap::IndexMap;
 use tokio::time::timeout;
 
-use super::api::{ApiError, Fault, ListQuery, OrderBody, StartBody, StartOutcome, Started, Taken};
+use super::api::{Alive, ApiError, Fault, ListQuery, OrderBody, StartBody, StartOutcome, Started, Taken};
 use super::follower::Follower;
-use super::history::{self, History};
-use super::view::{self, List, Row, Shown};
+use super::history::History;
+use super::looking::{self, instance_id};
+use super::view::{List, Shown};
 use crate::definition::{Participant, Program, Scenario};
-use crate::engine::{InstanceId, OrderRequest, RequestId, Summary};
+use crate::engine::{OrderRequest, RequestId};
 use crate::json::Json;
-use crate::log::embedded::Health;
+use crate::log::embedded::{self, Health};
 use crate::log::{Outcome, REPLIES, partition_of};
 use crate::participant::bridge::Settings;
 use crate::participant::carrier::Carriers;
 use crate::participant::{Address, http::read_callback};
 use crate::runtime::{
-    Accepted, Client, Decision, DeployError, Error, Filter, LIST_MAX, OpenError, Options, Orchestrator, PartitionState,
+    Accepted, Client, Decision, DeployError, Error, OpenError, Options, Orchestrator, PartitionState,
 };
 use uuid::Uuid;
 
@@ -34,14 +35,15 @@ const LOG_FILE: &str = "saga.db";
 /// group commit.
 const DECIDED_WITHIN: Duration = Duration::from_secs(2);
 
-/// How many instances of a list are looked into for what they wait for and why. More nobody reads, and the rest can be
-/// asked for one by one.
-const LOOKED_INTO_MAX: usize = 200;
+/// What a process calls itself that holds the data for the moment of an order.
+pub(super) const ORDERING: &str = "saga, giving an order";
 
 /// What a process runs.
 pub struct Deployment {
     /// What the process calls itself, for whoever finds the data directory locked.
     pub owner: String,
+    /// Where it answers, if it does, for whoever finds the data directory held.
+    pub server: Option<String>,
     /// The data directory; made if it is not there.
     pub data: PathBuf,
     /// Names and texts of the files, and what they mean.
@@ -67,7 +69,7 @@ impl Service {
     /// # Errors
     /// The data directory cannot be used, or a file cannot be deployed.
     pub async fn open(deployment: Deployment) -> Result<Self, ApiError> {
-        let service = Self::orchestrate(&deployment.data, &deployment.owner).await?;
+        let service = Self::orchestrate(&deployment.data, &deployment.owner, deployment.server.as_deref()).await?;
         for (name, text, _) in &deployment.programs {
             service.orchestrator.deploy(name, text).await?;
         }
@@ -77,21 +79,27 @@ impl Service {
         Ok(service)
     }
 
-    /// Opens a data directory to look into it or to give orders. No participant is reached: what an order causes waits
-    /// in the log for the next process that runs sagas.
+    /// Whether there is data in a directory.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn is_there(data: &Path) -> Result<(), ApiError> {
+        if data.join(LOG_FILE).is_file() { Ok(()) } else { Err(no_data(data)) }
+    }
+
+    /// Opens a data directory to give orders. No participant is reached: what an order causes waits in the log for the
+    /// next process that runs sagas.
     ///
     /// # Errors
     /// There is none, or it cannot be used.
-    pub async fn look_at(data: &Path) -> Result<Self, ApiError> {
-        if !data.join(LOG_FILE).is_file() {
-            return Err(ApiError::unavailable(format!("there is no data in {}", data.display()))
-                .hint("name the directory with --data DIR, or a server with --server URL"));
-        }
-        Self::orchestrate(data, "saga (looking)").await
+    pub async fn open_for_orders(data: &Path) -> Result<Self, ApiError> {
+        Self::is_there(data)?;
+        Self::orchestrate(data, ORDERING, None).await
     }
 
-    async fn orchestrate(data: &Path, owner: &str) -> Result<Self, ApiError> {
-        let options = Options { owner: owner.to_owned(), ..Options::default() };
+    async fn orchestrate(data: &Path, owner: &str, server: Option<&str>) -> Result<Self, ApiError> {
+        let (owner, server) = (owner.to_owned(), server.map(str::to_owned));
+        let options = Options { owner, server, ..Options::default() };
         let orchestrator = Arc::new(Orchestrator::open(data, &options).await?);
         let replies = Client::new(orchestrator.log());
         Ok(Self { orchestrator, replies, carriers: tokio::sync::Mutex::default() })
@@ -150,27 +158,7 @@ impl Service {
     /// # Errors
     /// The view cannot be read.
     pub async fn list(&self, query: &ListQuery) -> Result<List, ApiError> {
-        let filter =
-            Filter { states: query.states(), saga: query.saga.as_deref().map(Into::into), limit: Some(LIST_MAX) };
-        let mut rows = self.orchestrator.list(filter).await?;
-        rows.sort_by_key(|row| (rank(row.state), row.changed));
-        let mut instances = Vec::with_capacity(rows.len());
-        for (index, row) in rows.into_iter().enumerate() {
-            let looked = if index < LOOKED_INTO_MAX { self.orchestrator.get(&row.id).await.ok() } else { None };
-            instances.push(match looked {
-                Some(looked) => view::row(&looked.plan, &looked.instance),
-                None => Row {
-                    id: row.id.to_string(),
-                    saga: row.saga.to_string(),
-                    status: row.state,
-                    started: view::Instant(row.started),
-                    since: view::Instant(row.changed),
-                    at: row.stuck.iter().map(ToString::to_string).collect(),
-                    why: None,
-                },
-            });
-        }
-        Ok(List { instances })
+        looking::list(&*self.orchestrator, query).await
     }
 
     /// One instance, live or ended.
@@ -178,8 +166,7 @@ impl Service {
     /// # Errors
     /// There is none of that id.
     pub async fn show(&self, id: &str) -> Result<Shown, ApiError> {
-        let looked = self.orchestrator.get(&instance_id(id)?).await?;
-        Ok(view::shown(&looked.plan, &looked.instance))
+        looking::show(&*self.orchestrator, id).await
     }
 
     /// All that happened to an instance.
@@ -187,15 +174,7 @@ impl Service {
     /// # Errors
     /// There is none of that id, or retention has taken its beginning.
     pub async fn history(&self, id: &str) -> Result<History, ApiError> {
-        let id = instance_id(id)?;
-        let row = self.orchestrator.row(&id).await?;
-        let plans = self.orchestrator.plans();
-        let mut records = self.orchestrator.history(&id).await?;
-        let mut entries = Vec::new();
-        while let Some(entry) = records.next().await? {
-            entries.extend(history::of_record(&entry.record, &plans));
-        }
-        Ok(History { id: id.to_string(), saga: row.saga.to_string(), entries })
+        looking::history(&*self.orchestrator, id).await
     }
 
     /// Follows an instance from its beginning on.
@@ -223,6 +202,13 @@ impl Service {
                 Err(ApiError::unavailable("the log cannot say whether it took the reply: send it again"))
             }
         }
+    }
+
+    /// Who this is.
+    #[must_use]
+    pub fn alive(&self) -> Alive {
+        let holder = self.orchestrator.log().holder().map(|holder| holder.id.clone());
+        Alive { status: "alive".to_owned(), holder }
     }
 
     /// Whether sagas run here now.
@@ -267,18 +253,9 @@ fn settings(deployment: &Deployment) -> Vec<(Address, Settings)> {
     settings.collect()
 }
 
-/// Stuck ones first, ended ones last.
-const fn rank(summary: Summary) -> u8 {
-    match summary {
-        Summary::Stuck => 0,
-        Summary::Compensating => 1,
-        Summary::Running => 2,
-        Summary::Compensated | Summary::Completed => 3,
-    }
-}
-
-fn instance_id(text: &str) -> Result<InstanceId, ApiError> {
-    InstanceId::try_from(text).map_err(|error| ApiError::bad_request(format!("failed to {error}")))
+fn no_data(data: &Path) -> ApiError {
+    ApiError::unavailable(format!("there is no data in {}", data.display()))
+        .hint("name the directory with --data DIR, or a server with --server URL")
 }
 
 /// What became of a request that is in the log; "changed" where that takes long, since it will be decided in any case.
@@ -311,7 +288,13 @@ fn unavailable(error: &dyn std::error::Error) -> ApiError {
 
 impl From<OpenError> for ApiError {
     fn from(error: OpenError) -> Self {
-        unavailable(&error)
+        match &error {
+            OpenError::Log(embedded::OpenError::Nothing { path }) => no_data(path),
+            OpenError::Log(embedded::OpenError::Locked { .. }) => {
+                Self { code: Self::LOCKED.to_owned(), ..unavailable(&error) }
+            }
+            _ => unavailable(&error),
+        }
     }
 }
 
@@ -327,7 +310,17 @@ impl From<DeployError> for ApiError {
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
-        match &error {
+        match error {
+            Error::Look(error) => error.into(),
+            error => Self::of(&error),
+        }
+    }
+}
+
+impl ApiError {
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::Look(error) => unavailable(error),
             Error::Unknown { id } => Self::unknown_instance(id.as_str()),
             Error::NoSuchSaga { saga, near } => {
                 let known = Self::new(Fault::Unknown, "unknown_saga", format!("no saga `{saga}` is deployed here"));
@@ -345,7 +338,7 @@ impl From<Error> for ApiError {
             | Error::Read(_)
             | Error::Journal(_)
             | Error::View(_)
-            | Error::Closed => unavailable(&error),
+            | Error::Closed => unavailable(error),
         }
     }
 }

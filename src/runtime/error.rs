@@ -162,6 +162,9 @@ pub enum Error {
     /// The view.
     #[error(transparent)]
     View(#[from] ViewError),
+    /// A data directory that is looked into.
+    #[error(transparent)]
+    Look(OpenError),
     /// It was closed meanwhile.
     #[error("ask an orchestrator that was closed")]
     Closed,

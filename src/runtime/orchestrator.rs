@@ -34,6 +34,8 @@ use crate::wire::{self, Ask, Request};
 pub struct Options {
     /// What this process calls itself, for people: `saga serve`.
     pub owner: String,
+    /// Where this process answers, if it does: `http://127.0.0.1:7117`.
+    pub server: Option<String>,
     /// Partitions of a new data directory; refused if an old one has another number.
     pub partitions: Option<u32>,
     /// How long ended instances are remembered, so that a repeated start is recognised.
@@ -45,7 +47,13 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let usual = Config::new(0, 1, "");
-        Self { owner: "saga".to_owned(), partitions: None, remember: usual.remember, retain: usual.retain }
+        Self {
+            owner: "saga".to_owned(),
+            server: None,
+            partitions: None,
+            remember: usual.remember,
+            retain: usual.retain,
+        }
     }
 }
 
@@ -79,6 +87,7 @@ impl Orchestrator {
     pub async fn open(directory: &Path, options: &Options) -> Result<Self, OpenError> {
         let log_options = embedded::Options {
             owner: options.owner.clone(),
+            server: options.server.clone(),
             partitions: options.partitions,
             ..embedded::Options::default()
         };
@@ -341,12 +350,12 @@ impl Orchestrator {
         Ok(self.core.view.list(filter).await?)
     }
 
-    /// How many instances there are in each state.
+    /// How many instances there are in each state, of all sagas or of one.
     ///
     /// # Errors
     /// The view cannot be read.
-    pub async fn counts(&self) -> Result<Vec<(Summary, u64)>, Error> {
-        Ok(self.core.view.counts().await?)
+    pub async fn counts(&self, saga: Option<&str>) -> Result<Vec<(Summary, u64)>, Error> {
+        Ok(self.core.view.counts(saga).await?)
     }
 
     /// An instance's good records from now on; it need not have begun.

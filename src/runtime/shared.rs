@@ -13,11 +13,12 @@ use super::driver::{AfterPanic, Driver, Inbox, Watch};
 use super::error::{Error, OpenError};
 use super::followers::Followers;
 use super::partition::{Fact, Told};
+use super::reading::{self, Begin};
 use super::statistics::Counters;
 use super::view::View;
 use crate::engine::{Instance, InstanceId};
+use crate::journal::Plans;
 use crate::journal::record::Positions;
-use crate::journal::{JournalError, Plans, Rule, decode};
 use crate::log::embedded::Embedded;
 use crate::log::{JOURNAL, REPLIES, REQUESTS, Report, Reports};
 
@@ -114,32 +115,14 @@ impl Core {
     /// Brings the view up to the end of a partition's journal, before anybody writes to it.
     pub(super) async fn catch_up(&self, partition: u32) -> Result<(), OpenError> {
         let range = self.log.range(JOURNAL, partition);
-        let topic: Arc<str> = Arc::from(JOURNAL);
         // From the last record that is in the view, which counts; else from the start, which is a checkpoint or 0.
         let known = self.view.position(partition).map(|position| position.last).filter(|last| *last >= range.start);
-        let mut next = known.unwrap_or(range.start);
-        let mut rule = (known.is_none() && next == 0).then(Rule::from_the_beginning);
-        while next < range.end {
-            let (records, _) = self.client.read(&topic, partition, next).await?;
-            for stored in records {
-                next = stored.offset.saturating_add(1);
-                let record = decode(&stored.message.payload).map_err(|damage| JournalError {
-                    partition,
-                    offset: stored.offset,
-                    damage,
-                })?;
-                let counts = if let Some(rule) = &mut rule {
-                    rule.counts(stored.offset, &record)
-                } else {
-                    rule = Rule::from_counting(stored.offset, &record);
-                    rule.is_some()
-                };
-                if counts {
-                    self.view.fold(partition, stored.offset, &record, None);
-                }
-            }
-        }
-        Ok(())
+        let begin = known.map_or(Begin::Start(range.start), Begin::Counting);
+        reading::read(&self.client, (partition, range), begin, |offset, record, _| {
+            self.view.fold(partition, offset, record, None);
+            Ok(())
+        })
+        .await
     }
 
     pub(super) fn looks(&self) -> MutexGuard<'_, BTreeMap<u64, (u32, oneshot::Sender<Looked>)>> {

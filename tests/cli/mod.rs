@@ -2,6 +2,7 @@
 
 mod bad_files;
 mod bad_input;
+mod held;
 mod help;
 mod operating;
 mod running;

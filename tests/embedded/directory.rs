@@ -47,7 +47,7 @@ fn locked() {
     let (before, rest) = text.split_once("since ").unwrap();
     let (time, after) = rest.split_once(')').unwrap();
     assert!(time.ends_with('Z'), "{time}");
-    insta::assert_snapshot!(format!("{before}since TIME){after}"), @"failed to open the data directory DATA: process PID (`saga serve`, since TIME) is using it; stop that process, or talk to it with `--server URL`");
+    insta::assert_snapshot!(format!("{before}since TIME){after}"), @"failed to open the data directory DATA: process PID (`saga serve`, since TIME) is using it; stop that process first. Meanwhile `saga list`, `saga show` and `saga history` read beside it");
 }
 
 #[test]

@@ -29,9 +29,10 @@ pub enum OpenError {
     },
     /// Another process has it.
     #[error(
-        "open the data directory {}: {} is using it; stop that process, or talk to it with `--server URL`",
+        "open the data directory {}: {} is using it; stop that process first. {}",
         path.display(),
-        Owner(holder.as_deref())
+        Owner(holder.as_deref()),
+        meanwhile(holder.as_deref())
     )]
     Locked {
         /// The data directory.
@@ -113,6 +114,22 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// There is nothing to look into.
+    #[error("look into {}: there is no data", path.display())]
+    Nothing {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// It cannot be read without writing, and not be written.
+    #[error(
+        "look into the log {}: this user may not write there, and its write-ahead log must be worked in first; copy \
+         the directory to where you may write, and look there with `--data COPY`",
+        path.display()
+    )]
+    Unfolded {
+        /// The file.
+        path: PathBuf,
+    },
     /// Anything else that SQLite refuses.
     #[error("open the log {}: {source}", path.display())]
     Sqlite {
@@ -127,13 +144,21 @@ pub enum OpenError {
 pub(super) const ADVICE: &str = "Nothing was changed. Restore the directory from a backup, or copy it and rescue what \
      can be read with SQLite's `.recover`";
 
+/// What can be done without stopping who holds the lock.
+fn meanwhile(holder: Option<&Holder>) -> &'static str {
+    match holder.and_then(|holder| holder.server.as_ref()) {
+        Some(_) => "Meanwhile `saga start`, `saga list` and their like, on the same directory, ask it",
+        None => "Meanwhile `saga list`, `saga show` and `saga history` read beside it",
+    }
+}
+
 /// Who holds the lock, as words.
 struct Owner<'a>(Option<&'a Holder>);
 
 impl fmt::Display for Owner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(holder) => write!(f, "process {} (`{}`, since {})", holder.pid, holder.owner, holder.since),
+            Some(holder) => holder.fmt(f),
             None => f.write_str("another process"),
         }
     }

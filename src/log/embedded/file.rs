@@ -145,24 +145,74 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// How a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Beside others that may write.
+    Shared,
+    /// Where nobody can write, this process neither: SQLite would else have to make files beside it.
+    Unchanging,
+}
+
 /// A second connection for reading what is no longer in memory.
-pub(super) fn connect_reader(directory: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn connect_reader(directory: &Path, way: Way) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(directory.join(FILE), flags)?;
+    let path = directory.join(FILE);
+    let connection = match way {
+        Way::Shared => Connection::open_with_flags(path, flags)?,
+        Way::Unchanging => {
+            let name = path.to_string_lossy();
+            let encoded = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
+            let uri = format!("file:{encoded}?immutable=1");
+            Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
+        }
+    };
     connection.busy_timeout(BUSY)?;
     Ok(connection)
 }
 
+/// A connection that sees the file as it is now, whatever others write meanwhile, and what was fixed when it was made.
+/// Writes nothing.
+pub(super) fn look(directory: &Path, way: Way) -> Result<(Connection, Layout), OpenError> {
+    let path = directory.join(FILE);
+    if fs::metadata(&path).is_ok_and(|file| file.len() == 0) {
+        return Err(OpenError::Nothing { path: directory.to_owned() });
+    }
+    let explained = |source| explain(&path, source);
+    let connection = connect_reader(directory, way).map_err(explained)?;
+    // The first read begins the snapshot.
+    connection.execute_batch("BEGIN").map_err(explained)?;
+    match known(&connection, &path) {
+        Ok(layout) => Ok((connection, layout)),
+        Err(Refused::Open(error)) => Err(error),
+        Err(Refused::Sqlite(source)) => Err(explained(source)),
+    }
+}
+
+/// Whether a write-ahead log holds what the file does not.
+pub(super) fn is_unfolded(directory: &Path) -> bool {
+    fs::metadata(wal_of(&directory.join(FILE))).is_ok_and(|wal| wal.len() > 0)
+}
+
 fn prepare(connection: &Connection, path: &Path, asked: &Layout) -> Result<Layout, Refused> {
-    let number = |name| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u32>(0));
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let found = number("application_id")?;
-    if tables == 0 && found == 0 {
+    if tables == 0 && number(connection, "application_id")? == 0 {
         create(connection, asked)?;
-    } else if found != APPLICATION {
+    }
+    known(connection, path)
+}
+
+fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<u32> {
+    connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))
+}
+
+/// What was fixed when the file was made, if it is ours and not newer.
+fn known(connection: &Connection, path: &Path) -> Result<Layout, Refused> {
+    let found = number(connection, "application_id")?;
+    if found != APPLICATION {
         return Err(Refused::Open(OpenError::Foreign { path: path.to_owned(), found }));
     }
-    let version = number("user_version")?;
+    let version = number(connection, "user_version")?;
     if version > FORMAT {
         return Err(Refused::Open(OpenError::Newer { path: path.to_owned(), found: version, known: FORMAT }));
     }
@@ -194,7 +244,7 @@ fn create(connection: &Connection, layout: &Layout) -> rusqlite::Result<()> {
 
 /// Notices a cut before SQLite does, to say how much is there. A file whose write-ahead log holds newer pages may be
 /// shorter than its header says, so this looks at files without one only.
-fn whole(path: &Path) -> Result<(), OpenError> {
+pub(super) fn whole(path: &Path) -> Result<(), OpenError> {
     let wal = wal_of(path);
     match wal::damage(&wal) {
         Ok(None) => {}

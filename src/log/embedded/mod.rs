@@ -32,6 +32,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 
 use self::endpoint::{Endpoint, Outbox};
+use self::file::Way;
 use self::lane::Lane;
 use self::lock::Lock;
 use self::shared::Shared;
@@ -40,7 +41,7 @@ use super::{Log, Range, Report, Reports, Request};
 pub use aside::{Aside, Written};
 pub use error::OpenError;
 pub use file::Layout;
-pub use lock::Holder;
+pub use lock::{Held, Holder};
 pub use shared::{Health, QUEUE_BYTES_MAX};
 
 /// Partitions of a new data directory where nobody says otherwise. One process owns them all, so more of them only
@@ -52,6 +53,8 @@ pub const PARTITIONS_DEFAULT: u32 = 2;
 pub struct Options {
     /// What this process calls itself, for whoever finds the directory locked: `saga serve`.
     pub owner: String,
+    /// Where it answers, for whoever finds the directory locked: `http://127.0.0.1:7117`.
+    pub server: Option<String>,
     /// Of a new directory; of an old one, refused if it has another number.
     pub partitions: Option<u32>,
     /// The file's largest size in pages, as a disk that is full: for tests of exactly that.
@@ -60,7 +63,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { owner: "saga".to_owned(), partitions: None, max_pages: None }
+        Self { owner: "saga".to_owned(), server: None, partitions: None, max_pages: None }
     }
 }
 
@@ -70,15 +73,19 @@ pub struct Embedded {
     shared: Arc<Shared>,
     layout: Layout,
     directory: PathBuf,
+    way: Way,
+    /// Who has it open for writing, if this process does.
+    holder: Option<Holder>,
     /// End by themselves after `closing` is set; awaited by `close`, which every drop calls. The lock is let go last.
     running: Mutex<Option<Running>>,
 }
 
 #[derive(Debug)]
 struct Running {
-    writer: JoinHandle<Connection>,
+    /// None where it is only looked into, and no lock either.
+    writer: Option<JoinHandle<Connection>>,
     reader: JoinHandle<()>,
-    _lock: Lock,
+    _lock: Option<Lock>,
 }
 
 /// One user's way to the log; reports go where it was told. Cheap to clone.
@@ -101,7 +108,7 @@ impl Embedded {
     /// Locked, read-only, full, damaged, newer, or not ours: each says what to do.
     pub fn open(directory: &Path, options: &Options) -> Result<Self, OpenError> {
         make(directory)?;
-        let lock = Lock::take(directory, &options.owner, shared::now())?;
+        let lock = Lock::take(directory, &options.owner, options.server.as_deref(), shared::now())?;
         let asked = Layout {
             partitions: options.partitions.unwrap_or(PARTITIONS_DEFAULT).max(1),
             created_by: format!("saga {}", env!("CARGO_PKG_VERSION")),
@@ -112,15 +119,11 @@ impl Embedded {
         if let Some(pages) = options.max_pages {
             connection.pragma_update(None, "max_page_count", pages).map_err(sqlite)?;
         }
-        let rows = file::lanes(&connection).map_err(|error| match error {
-            file::RowError::Damaged(what) => file::damaged(&path, what),
-            file::RowError::Sqlite(source) => file::explain(&path, source),
-        })?;
-        let reading = file::connect_reader(directory).map_err(sqlite)?;
+        let rows = file::lanes(&connection).map_err(|error| row_error(&path, error))?;
+        let reading = file::connect_reader(directory, Way::Shared).map_err(sqlite)?;
         let (disk, reads) = mpsc::channel();
         let lanes = rows.iter().map(Lane::from_row).collect();
         let shared = Arc::new(Shared::new(path.clone(), layout.partitions, lanes, disk));
-        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let io = |source| OpenError::Io { path: path.clone(), source };
         let for_reader = Arc::clone(&shared);
         let reader = thread("log-reader").spawn(move || reader::run(&for_reader, &reading, &reads)).map_err(io)?;
@@ -131,8 +134,66 @@ impl Embedded {
                 connection
             })
             .map_err(io)?;
-        let running = Mutex::new(Some(Running { writer, reader, _lock: lock }));
-        Ok(Self { shared, layout, directory: directory.to_owned(), running })
+        let holder = Some(lock.holder.clone());
+        let running = Mutex::new(Some(Running { writer: Some(writer), reader, _lock: Some(lock) }));
+        Ok(Self { shared, layout, directory: directory.to_owned(), way: Way::Shared, holder, running })
+    }
+
+    /// Opens the log to look into it as it is now, beside whoever holds it: nothing is written, and no lock is taken.
+    /// What is appended meanwhile is not seen, and cannot be appended here. Gives also a connection for rows beside
+    /// the log, which sees them as of the same instant or one before.
+    ///
+    /// # Errors
+    /// There is none, or it is damaged, newer, or not ours: each says what to do.
+    pub fn look(directory: &Path) -> Result<(Self, Connection), OpenError> {
+        let path = directory.join(file::FILE);
+        if !path.is_file() {
+            return Err(OpenError::Nothing { path: directory.to_owned() });
+        }
+        let is_free = || matches!(lock::held(directory), Ok(Held::Free));
+        // An owner at work changes the files while they are read: damage counts only where there is none.
+        let was_free = is_free();
+        if was_free
+            && let Err(error) = file::whole(&path)
+            && is_free()
+        {
+            return Err(error);
+        }
+        let (way, (rows, _)) = match file::look(directory, Way::Shared) {
+            Ok(opened) => (Way::Shared, opened),
+            Err(OpenError::ReadOnly { .. }) if was_free && file::is_unfolded(directory) => {
+                return Err(OpenError::Unfolded { path });
+            }
+            Err(OpenError::ReadOnly { .. }) if was_free => (Way::Unchanging, file::look(directory, Way::Unchanging)?),
+            Err(error) => return Err(error),
+        };
+        let (reading, layout) = file::look(directory, way)?;
+        let lanes = file::lanes(&reading).map_err(|error| row_error(&path, error))?;
+        let (disk, reads) = mpsc::channel();
+        let lanes = lanes.iter().map(Lane::from_row).collect();
+        let shared = Arc::new(Shared::new(path.clone(), layout.partitions, lanes, disk));
+        // Whoever appends is told that nothing is written here.
+        shared.lock().health = Health::Closed;
+        let for_reader = Arc::clone(&shared);
+        let reader = thread("log-reader")
+            .spawn(move || reader::run(&for_reader, &reading, &reads))
+            .map_err(|source| OpenError::Io { path, source })?;
+        let running = Mutex::new(Some(Running { writer: None, reader, _lock: None }));
+        Ok((Self { shared, layout, directory: directory.to_owned(), way, holder: None, running }, rows))
+    }
+
+    /// Whether a living process holds a data directory, and which.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn held(directory: &Path) -> io::Result<Held> {
+        lock::held(directory)
+    }
+
+    /// This process as the holder of the directory; none where it is only looked into.
+    #[must_use]
+    pub const fn holder(&self) -> Option<&Holder> {
+        self.holder.as_ref()
     }
 
     /// What was fixed when the directory was made.
@@ -187,7 +248,7 @@ impl Embedded {
     /// # Errors
     /// What SQLite says.
     pub fn connect(&self) -> rusqlite::Result<Connection> {
-        file::connect_reader(&self.directory)
+        file::connect_reader(&self.directory, self.way)
     }
 
     /// The offsets of a topic's partition that can be read.
@@ -205,13 +266,19 @@ impl Embedded {
         let Some(Running { writer, reader, _lock: lock }) = running else { return };
         self.shared.lock().closing = true;
         self.shared.work.notify_all();
-        let writer = writer.join();
+        let writer = if let Some(writer) = writer {
+            writer.join().map(Some)
+        } else {
+            // What a writer does when it ends: the reader ends with the senders.
+            self.shared.lock().disk = None;
+            Ok(None)
+        };
         let reader = reader.join();
         if writer.is_err() || reader.is_err() {
             tracing::error!("a thread of the log panicked; what it had acknowledged is kept");
         }
         // The last connection to be closed folds the write-ahead log into the file.
-        if let Ok(connection) = writer
+        if let Ok(Some(connection)) = writer
             && let Err((_, error)) = connection.close()
         {
             tracing::warn!(%error, "the log was not closed cleanly; nothing is lost");
@@ -223,6 +290,17 @@ impl Embedded {
 impl Drop for Embedded {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+fn thread(name: &str) -> std::thread::Builder {
+    std::thread::Builder::new().name(name.to_owned())
+}
+
+fn row_error(path: &Path, error: file::RowError) -> OpenError {
+    match error {
+        file::RowError::Damaged(what) => file::damaged(path, what),
+        file::RowError::Sqlite(source) => file::explain(path, source),
     }
 }
 

@@ -24,7 +24,7 @@ mod phases;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use told::{Config, Defect, Do, Fact, Recovered, Stands, Stop, Told};
+pub use told::{Config, Defect, Do, Fact, Recovered, Stands, Stop, Told, lost};
 
 use self::phases::Phase;
 use self::setting::Setting;

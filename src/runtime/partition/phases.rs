@@ -6,7 +6,7 @@ use super::inputs::Lane;
 use super::recovery::{Claim, Read, Recovery};
 use super::setting::Setting;
 use super::tenure::{Over, Tenure};
-use super::told::{Defect, Do, Fact, Recovered, Stop, Told};
+use super::told::{Defect, Do, Fact, Recovered, Stop, Told, lost};
 use super::{ASK_AGAIN, LOSSES_MAX, Partition};
 use crate::engine::Instance;
 use crate::journal::record::{Body, Positions, Record, VERSION};
@@ -262,14 +262,10 @@ impl Partition {
                     self.phase = Phase::Running(tenure);
                     return;
                 };
-                let (topic, read) = (feed.topic.clone(), feed.next);
-                if read > range.end {
-                    return self.stop(Stop::OtherTopic { partition, topic, read, end: range.end }, out);
-                }
-                if read < range.start && !self.accepts_gap {
-                    return self.stop(Stop::InputsLost { partition, topic, read, start: range.start }, out);
-                }
-                if read < range.start {
+                if let Some(stop) = lost(partition, &feed.topic, feed.next, range) {
+                    if !(self.accepts_gap && matches!(stop, Stop::InputsLost { .. })) {
+                        return self.stop(stop, out);
+                    }
                     feed.next = range.start;
                     let mut to = tenure.read();
                     match lane {

@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use crate::engine::{Instance, InstanceId, Place, Run, Summary};
 use crate::journal::record::Record;
 use crate::journal::{JournalError, Live, Plans};
-use crate::log::{Report, Request};
+use crate::log::{Range, Report, Request};
 use crate::time::Timestamp;
 
 /// What the partition task is told.
@@ -207,6 +207,16 @@ pub enum Stop {
         /// How often.
         losses: u32,
     },
+}
+
+/// Why reading a topic of inputs cannot go on at an offset, where the topic has these; none if it can.
+#[must_use]
+pub fn lost(partition: u32, topic: &Arc<str>, read: u64, range: Range) -> Option<Stop> {
+    let topic = || Arc::clone(topic);
+    if read > range.end {
+        return Some(Stop::OtherTopic { partition, topic: topic(), read, end: range.end });
+    }
+    (read < range.start).then(|| Stop::InputsLost { partition, topic: topic(), read, start: range.start })
 }
 
 /// How a partition is run.

@@ -14,6 +14,8 @@ use crate::runtime::partition::Recovered;
 
 /// All live instances of a partition, for its rows.
 pub(super) struct Heal {
+    /// Of which table.
+    pub(super) of: &'static str,
     pub(super) partition: u32,
     /// The offset of the claim: all records that made the instances are before it.
     pub(super) epoch: u64,
@@ -50,9 +52,10 @@ impl Aside for Heal {
     fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         let mut wrong: BTreeMap<(String, i64), Said> =
             self.live.iter().map(|live| ((live.id.to_string(), number(live.run.0)), Said::from(live))).collect();
+        let of = self.of;
         let mut strangers = Vec::new();
         let mut known = connection.prepare(&format!(
-            "SELECT id, run, saga, definition, state, stuck, seq, started, changed FROM instance \
+            "SELECT id, run, saga, definition, state, stuck, seq, started, changed FROM {of} \
              WHERE partition = ?1 AND {IS_LIVE}"
         ))?;
         let mut rows = known.query([self.partition])?;
@@ -77,15 +80,15 @@ impl Aside for Heal {
                 Some(_) => {}
             }
         }
-        let mut remove = connection.prepare("DELETE FROM instance WHERE id = ?1 AND run = ?2")?;
+        let mut remove = connection.prepare(&format!("DELETE FROM {of} WHERE id = ?1 AND run = ?2"))?;
         for (id, run) in &strangers {
             remove.execute(params![id, run])?;
         }
-        let mut upsert = connection.prepare(
-            "INSERT INTO instance (id, run, saga, definition, state, stuck, seq, started, changed, partition, last) \
+        let mut upsert = connection.prepare(&format!(
+            "INSERT INTO {of} (id, run, saga, definition, state, stuck, seq, started, changed, partition, last) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id, run) DO UPDATE SET \
-             saga = ?3, definition = ?4, state = ?5, stuck = ?6, seq = ?7, started = ?8, changed = ?9, partition = ?10",
-        )?;
+             saga = ?3, definition = ?4, state = ?5, stuck = ?6, seq = ?7, started = ?8, changed = ?9, partition = ?10"
+        ))?;
         for ((id, run), Said { saga, definition, state, stuck, seq, started, changed }) in &wrong {
             let (partition, last) = (self.partition, number(self.epoch));
             upsert.execute(params![id, run, saga, definition, state, stuck, seq, started, changed, partition, last])?;

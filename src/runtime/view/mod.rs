@@ -11,6 +11,7 @@
 mod fold;
 mod heal;
 mod table;
+mod overlay;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ use super::partition::{Recovered, Stands};
 
 use self::fold::Folding;
 pub(super) use self::fold::Position;
+pub(super) use self::overlay::Overlay;
+use self::table::TABLE;
 
 /// So many rows are gathered before they go to the table by themselves: an insert costs a fraction in a crowd, and so
 /// many are read again after a crash.
@@ -153,12 +156,12 @@ impl View {
     pub(super) fn heal(&self, partition: u32, epoch: u64, live: Vec<Recovered>) {
         let mut folding = self.lock();
         self.flush_of(&mut folding, None);
-        self.log.aside(Box::new(heal::Heal { partition, epoch, live }));
+        self.log.aside(Box::new(heal::Heal { of: TABLE, partition, epoch, live }));
     }
 
     /// Hands over what is gathered. The lock is held until it is, so that rows go to the table in their order.
     fn flush_of(&self, folding: &mut Folding, done: Option<oneshot::Sender<Written>>) {
-        self.log.aside(Box::new(table::Flush { rows: folding.take_rows(), done }));
+        self.log.aside(Box::new(table::Flush { into: TABLE, rows: folding.take_rows(), done }));
     }
 
     /// Forgets ended instances of which retention has taken the last record.
@@ -197,8 +200,9 @@ impl View {
     }
 
     /// How many instances there are in each state.
-    pub(super) async fn counts(&self) -> Result<Vec<(Summary, u64)>, ViewError> {
-        self.query(table::counts).await
+    pub(super) async fn counts(&self, saga: Option<&str>) -> Result<Vec<(Summary, u64)>, ViewError> {
+        let saga = saga.map(str::to_owned);
+        self.query(move |connection| table::counts(connection, saga.as_deref())).await
     }
 
     /// How many live instances run by each definition.

@@ -23,20 +23,33 @@ use crate::time::Timestamp;
 /// How many rows are shown where nobody says.
 const LIST_USUAL: usize = 100;
 
-/// The live ones have an index of their own, which those that are inserted as ended never touch.
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS instance (
+/// The table of the file.
+pub(super) const TABLE: &str = "instance";
+
+/// Its columns and key.
+pub(super) const DEFINITION: &str = "
   id TEXT NOT NULL, run INTEGER NOT NULL, saga TEXT, definition TEXT NOT NULL, state TEXT NOT NULL, stuck TEXT,
   seq INTEGER NOT NULL, started INTEGER, changed INTEGER NOT NULL, partition INTEGER NOT NULL, first INTEGER,
   last INTEGER NOT NULL, PRIMARY KEY (id, run)
-) WITHOUT ROWID;
+";
+
+/// The live ones have an index of their own, which those that are inserted as ended never touch.
+const INDEXES: &str = "
 CREATE INDEX IF NOT EXISTS instance_live ON instance (changed) WHERE state NOT IN ('completed', 'compensated');
 CREATE TABLE IF NOT EXISTS viewed (partition INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 ";
 
 pub(super) const IS_LIVE: &str = "state NOT IN ('completed', 'compensated')";
 
-const COLUMNS: &str = "id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last";
+pub(super) const COLUMNS: &str =
+    "id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last";
+
+/// Whether both tables are there and have their columns.
+pub(super) fn is_whole(connection: &Connection) -> bool {
+    let has =
+        |table: &str, columns: &str| connection.prepare(&format!("SELECT {columns} FROM main.{table} LIMIT 0")).is_ok();
+    has(TABLE, COLUMNS) && has("viewed", "partition, last")
+}
 
 /// Makes the tables.
 pub(super) struct Make {
@@ -48,14 +61,11 @@ pub(super) struct Make {
 impl Make {
     /// Tables that are not whole go both: one alone would say that the other holds what it does not.
     fn make(connection: &Connection) -> rusqlite::Result<()> {
-        let are_whole = ["instance", "viewed"]
-            .iter()
-            .zip([COLUMNS, "partition, last"])
-            .all(|(table, columns)| connection.prepare(&format!("SELECT {columns} FROM {table} LIMIT 0")).is_ok());
-        if !are_whole {
+        if !is_whole(connection) {
             connection.execute_batch("DROP TABLE IF EXISTS instance; DROP TABLE IF EXISTS viewed")?;
         }
-        connection.execute_batch(SCHEMA)
+        connection.execute_batch(&format!("CREATE TABLE IF NOT EXISTS {TABLE} ({DEFINITION}) WITHOUT ROWID"))?;
+        connection.execute_batch(INDEXES)
     }
 }
 
@@ -80,6 +90,8 @@ impl Aside for Make {
 
 /// Writes rows and up to where they reach.
 pub(super) struct Flush {
+    /// Into which table.
+    pub(super) into: &'static str,
     pub(super) rows: Rows,
     pub(super) done: Option<oneshot::Sender<Written>>,
 }
@@ -87,12 +99,13 @@ pub(super) struct Flush {
 impl Aside for Flush {
     fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         if !self.rows.deltas.is_empty() {
-            let mut upsert = connection.prepare_cached(
-                "INSERT INTO instance (id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last) \
+            let into = self.into;
+            let mut upsert = connection.prepare_cached(&format!(
+                "INSERT INTO {into} (id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last) \
                  VALUES (?1, ?2, ?3, ?4, coalesce(?5, 'running'), ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
                  ON CONFLICT (id, run) DO UPDATE SET state = coalesce(?5, state), stuck = coalesce(?6, stuck), \
-                 seq = ?7, changed = ?9, last = ?12",
-            )?;
+                 seq = ?7, changed = ?9, last = ?12"
+            ))?;
             for ((id, run), delta) in &self.rows.deltas {
                 let Delta { saga, definition, state, stuck, started, first, seq, changed, partition, last } = delta;
                 upsert.execute(params![
@@ -110,6 +123,10 @@ impl Aside for Flush {
                     number(*last),
                 ])?;
             }
+        }
+        // Who only looks keeps no positions.
+        if self.into != TABLE {
+            return Ok(());
         }
         let mut position =
             connection.prepare_cached("INSERT INTO viewed VALUES (?1, ?2) ON CONFLICT DO UPDATE SET last = ?2")?;
@@ -189,9 +206,10 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Row>,
     Ok(found)
 }
 
-pub(super) fn counts(connection: &Connection) -> Result<Vec<(Summary, u64)>, ViewError> {
-    let mut statement = connection.prepare_cached("SELECT state, count(*) FROM instance GROUP BY state")?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, unsigned(row, 1)?)))?;
+pub(super) fn counts(connection: &Connection, saga: Option<&str>) -> Result<Vec<(Summary, u64)>, ViewError> {
+    let mut statement = connection
+        .prepare_cached("SELECT state, count(*) FROM instance WHERE ?1 IS NULL OR saga = ?1 GROUP BY state")?;
+    let rows = statement.query_map([saga], |row| Ok((row.get::<_, String>(0)?, unsigned(row, 1)?)))?;
     let mut found = Vec::new();
     for row in rows {
         let (state, count) = row?;

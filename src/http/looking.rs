@@ -1,0 +1,163 @@
+//! What can be asked about instances, whoever knows them: an orchestrator, or somebody who only looks.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::api::{ApiError, ListQuery};
+use super::history::{self, History};
+use super::view::{self, List, Row, Shown};
+use crate::engine::{InstanceId, Summary};
+use crate::journal::Plans;
+use crate::runtime::{self, Error, Filter, LIST_MAX, Onlooker, Orchestrator};
+
+/// How many instances of a list are looked into for what they wait for and why. More nobody reads, and the rest can be
+/// asked for one by one.
+const LOOKED_INTO_MAX: usize = 200;
+
+/// Who knows instances.
+pub(super) trait Knows: Sync {
+    fn plans(&self) -> Arc<Plans>;
+    fn rows(&self, filter: Filter) -> impl Future<Output = Result<Vec<runtime::Row>, Error>> + Send;
+    fn row(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Row, Error>> + Send;
+    fn instance(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Shown, Error>> + Send;
+    fn records(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::History, Error>> + Send;
+}
+
+impl Knows for Orchestrator {
+    fn plans(&self) -> Arc<Plans> {
+        self.plans()
+    }
+
+    async fn rows(&self, filter: Filter) -> Result<Vec<runtime::Row>, Error> {
+        self.list(filter).await
+    }
+
+    async fn row(&self, id: &InstanceId) -> Result<runtime::Row, Error> {
+        self.row(id).await
+    }
+
+    async fn instance(&self, id: &InstanceId) -> Result<runtime::Shown, Error> {
+        self.get(id).await
+    }
+
+    async fn records(&self, id: &InstanceId) -> Result<runtime::History, Error> {
+        self.history(id).await
+    }
+}
+
+impl Knows for Onlooker {
+    fn plans(&self) -> Arc<Plans> {
+        self.plans()
+    }
+
+    async fn rows(&self, filter: Filter) -> Result<Vec<runtime::Row>, Error> {
+        self.list(&filter).await
+    }
+
+    async fn row(&self, id: &InstanceId) -> Result<runtime::Row, Error> {
+        self.row(id).await
+    }
+
+    async fn instance(&self, id: &InstanceId) -> Result<runtime::Shown, Error> {
+        self.get(id).await
+    }
+
+    async fn records(&self, id: &InstanceId) -> Result<runtime::History, Error> {
+        self.history(id).await
+    }
+}
+
+/// Instances: what needs a person first, then those that changed longest ago.
+pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, ApiError> {
+    let filter = Filter { states: query.states(), saga: query.saga.as_deref().map(Into::into), limit: Some(LIST_MAX) };
+    let mut rows = of.rows(filter).await?;
+    rows.sort_by_key(|row| (rank(row.state), row.changed));
+    let mut instances = Vec::with_capacity(rows.len());
+    for (index, row) in rows.into_iter().enumerate() {
+        let looked = if index < LOOKED_INTO_MAX { of.instance(&row.id).await.ok() } else { None };
+        instances.push(match looked {
+            Some(looked) => view::row(&looked.plan, &looked.instance),
+            None => Row {
+                id: row.id.to_string(),
+                saga: row.saga.to_string(),
+                status: row.state,
+                started: view::Instant(row.started),
+                since: view::Instant(row.changed),
+                at: row.stuck.iter().map(ToString::to_string).collect(),
+                why: None,
+            },
+        });
+    }
+    Ok(List { instances })
+}
+
+/// One instance.
+pub(super) async fn show(of: &impl Knows, id: &str) -> Result<Shown, ApiError> {
+    let looked = of.instance(&instance_id(id)?).await?;
+    Ok(view::shown(&looked.plan, &looked.instance))
+}
+
+/// All that happened to an instance.
+pub(super) async fn history(of: &impl Knows, id: &str) -> Result<History, ApiError> {
+    let id = instance_id(id)?;
+    let row = of.row(&id).await?;
+    let plans = of.plans();
+    let mut records = of.records(&id).await?;
+    let mut entries = Vec::new();
+    while let Some(entry) = records.next().await? {
+        entries.extend(history::of_record(&entry.record, &plans));
+    }
+    Ok(History { id: id.to_string(), saga: row.saga.to_string(), entries })
+}
+
+/// Stuck ones first, ended ones last.
+const fn rank(summary: Summary) -> u8 {
+    match summary {
+        Summary::Stuck => 0,
+        Summary::Compensating => 1,
+        Summary::Running => 2,
+        Summary::Compensated | Summary::Completed => 3,
+    }
+}
+
+pub(super) fn instance_id(text: &str) -> Result<InstanceId, ApiError> {
+    InstanceId::try_from(text).map_err(|error| ApiError::bad_request(format!("failed to {error}")))
+}
+
+/// A data directory that is read beside whoever holds it.
+pub struct Beside(Onlooker);
+
+impl Beside {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub async fn open(data: &Path) -> Result<Self, ApiError> {
+        Ok(Self(Onlooker::open(data).await?))
+    }
+
+    /// Instances: what needs a person first, then those that changed longest ago.
+    ///
+    /// # Errors
+    /// The data cannot be read.
+    pub async fn list(&self, query: &ListQuery) -> Result<List, ApiError> {
+        list(&self.0, query).await
+    }
+
+    /// One instance, live or ended.
+    ///
+    /// # Errors
+    /// There is none of that id.
+    pub async fn show(&self, id: &str) -> Result<Shown, ApiError> {
+        show(&self.0, id).await
+    }
+
+    /// All that happened to an instance.
+    ///
+    /// # Errors
+    /// There is none of that id, or retention has taken its beginning.
+    pub async fn history(&self, id: &str) -> Result<History, ApiError> {
+        history(&self.0, id).await
+    }
+}

@@ -1,0 +1,84 @@
+//! Reads a partition's journal back, record by record, by the rule of reading.
+
+use std::sync::Arc;
+
+use super::client::Client;
+use super::error::OpenError;
+use crate::journal::record::Record;
+use crate::journal::{Damage, JournalError, Ledger, Plans, Rule, decode};
+use crate::log::{JOURNAL, Range};
+
+/// Where reading begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Begin {
+    /// At a record that is known to count.
+    Counting(u64),
+    /// At offset 0, or the start of a checkpoint.
+    Start(u64),
+}
+
+/// Gives every record that counts to `each`, in order, with its offset and its size.
+pub(super) async fn read(
+    client: &Client,
+    (partition, range): (u32, Range),
+    begin: Begin,
+    mut each: impl FnMut(u64, &Record, usize) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
+    let topic: Arc<str> = Arc::from(JOURNAL);
+    let damaged = |offset, damage| OpenError::Journal(JournalError { partition, offset, damage });
+    let (mut rule, mut next) = match begin {
+        Begin::Counting(offset) => (None, offset),
+        Begin::Start(0) => (Some(Rule::from_the_beginning()), 0),
+        Begin::Start(offset) => (None, offset),
+    };
+    while next < range.end {
+        let (records, _) = client.read(&topic, partition, next).await?;
+        for stored in records {
+            let offset = stored.offset;
+            next = offset.saturating_add(1);
+            let record = decode(&stored.message.payload).map_err(|damage| damaged(offset, damage))?;
+            let counts = match (&mut rule, begin) {
+                (Some(rule), _) => rule.counts(offset, &record),
+                (None, Begin::Counting(_)) => {
+                    rule = Rule::from_counting(offset, &record);
+                    rule.is_some()
+                }
+                (None, Begin::Start(_)) => {
+                    let kind = record.body.name();
+                    let first = Rule::from_checkpoint(offset, &record);
+                    let mut first = first.ok_or_else(|| damaged(offset, Damage::NoCheckpoint { kind }))?;
+                    let counts = first.counts(offset, &record);
+                    rule = Some(first);
+                    counts
+                }
+            };
+            if counts {
+                each(offset, &record, stored.message.payload.len())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a partition knows, as its journal has it now: read as an owner reads it, from the last complete checkpoint on.
+/// So it takes as long, and as much memory, as an owner's recovery.
+pub(super) async fn ledger(client: &Client, partition: u32, range: Range, plans: &Plans) -> Result<Ledger, OpenError> {
+    let mut ledger = Ledger::default();
+    let Some(last) = range.end.checked_sub(1).filter(|last| *last >= range.start) else { return Ok(ledger) };
+    let mut checkpoint = 0;
+    read(client, (partition, range), Begin::Counting(last), |_, record, _| {
+        checkpoint = record.checkpoint;
+        Ok(())
+    })
+    .await?;
+    let from = checkpoint.max(range.start);
+    if from > 0 {
+        ledger = Ledger::from_checkpoint(from);
+    }
+    read(client, (partition, range), Begin::Start(from), |offset, record, bytes| {
+        let damaged = |damage| OpenError::Journal(JournalError { partition, offset, damage });
+        ledger.book(plans, record, bytes, None).map(|_| ()).map_err(damaged)
+    })
+    .await?;
+    Ok(ledger)
+}
