@@ -12,6 +12,7 @@ mod settings;
 mod sources;
 mod input;
 mod instance;
+mod participants;
 mod live;
 mod check;
 mod proved;

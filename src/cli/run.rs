@@ -1,6 +1,5 @@
 //! `saga run`: begins one instance, or goes on with it, follows it to its end, and gives the outcome.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +10,19 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::error::{Kind, near_miss};
 use super::instance::runtime;
 use super::live::{Live, REDRAW};
+use super::participants::Participants;
 use super::settings::Settings;
 use super::sources::{Checked, check_file};
 use super::{CliError, Exit, Out, input};
 use crate::definition::{HappeningKind, Saga, Scenario};
 use crate::engine::Summary;
 use crate::http::api::{OrderBody, OrderWord, StartBody, StartOutcome};
+use crate::http::cast::Cast;
 use crate::http::follower::{Age, Step};
-use crate::http::service::{Deployment, Service};
+use crate::http::service::Service;
 use crate::http::view::{FailureView, Shown, Standing};
 use crate::json::Json;
-use crate::participant::Address;
+use crate::participant::{Address, bridge};
 
 /// Run an instance of a saga, durably, and follow it to its end
 #[derive(Debug, clap::Args)]
@@ -49,81 +50,6 @@ pub(super) struct Arguments {
     participants: Participants,
 }
 
-/// Where participants are reached.
-#[derive(Debug, clap::Args)]
-pub(super) struct Participants {
-    /// Where a participant is reached: http://…, process:COMMAND, or simulated; can be repeated
-    #[arg(long, value_name = "NAME=ADDRESS")]
-    participant: Vec<String>,
-    /// Simulate those for which nothing is said, without a word about it
-    #[arg(long, value_enum, value_name = "HOW")]
-    participants: Option<Unnamed>,
-}
-
-/// What becomes of participants for which nothing is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Unnamed {
-    /// Answered from their contracts
-    Simulated,
-}
-
-impl Participants {
-    /// The address of each participant of the files; says which are simulated since nothing is said.
-    pub(super) fn addresses(
-        &self,
-        settings: &Settings,
-        files: &[&Checked],
-        out: &mut Out,
-    ) -> Result<BTreeMap<String, Address>, CliError> {
-        let names: Vec<&str> = files
-            .iter()
-            .flat_map(|file| file.program.participants.keys())
-            .map(compact_str::CompactString::as_str)
-            .collect();
-        let mut given: BTreeMap<String, Address> = BTreeMap::new();
-        for (name, address) in &settings.participants {
-            // One settings file may serve several definitions, so a name that this one has not is no mistake.
-            given.insert(name.clone(), read_address(address)?);
-        }
-        for argument in &self.participant {
-            let Some((name, address)) = argument.split_once('=') else {
-                return Err(CliError::usage(format!("failed to read `--participant {argument}`: it has no `=`"))
-                    .hint("--participant tickets=http://127.0.0.1:8081/commands"));
-            };
-            if !names.contains(&name) {
-                let error = CliError::usage(format!("no participant is called `{name}`"));
-                return Err(match near_miss("participants", name, names.iter().copied()) {
-                    Some(hint) => error.hint(hint),
-                    None => error,
-                });
-            }
-            given.insert(name.to_owned(), read_address(address)?);
-        }
-        let mut simulated = Vec::new();
-        let mut all = BTreeMap::new();
-        for name in names {
-            let address = given.get(name).cloned().unwrap_or_else(|| {
-                simulated.push(name);
-                Address::Simulated
-            });
-            all.insert(name.to_owned(), address);
-        }
-        if !simulated.is_empty() && self.participants.is_none() {
-            simulated.sort_unstable();
-            simulated.dedup();
-            out.remark(format_args!(
-                "simulated: {} (give --participant NAME=ADDRESS for real ones)",
-                simulated.join(", ")
-            ));
-        }
-        Ok(all)
-    }
-}
-
-fn read_address(text: &str) -> Result<Address, CliError> {
-    text.parse().map_err(|error| CliError::failed_to(Kind::Usage, &error))
-}
-
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
     let settings = Settings::load()?;
     let file = check_file(&arguments.file)?.accepted(out)?;
@@ -131,21 +57,16 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     let name = arguments.saga.as_deref().or_else(|| scenario.map(|scenario| scenario.saga.as_str()));
     let saga = Arc::clone(file.saga(name)?);
     let input = chosen_input(arguments, &file, &saga, scenario, out)?;
-    let addresses = arguments.participants.addresses(&settings, &[&file], out)?;
+    let addresses = arguments.participants.addresses(&settings)?;
+    let cast = Cast::of(&file.program);
+    addresses.are_of(&cast)?;
+    addresses.say_simulated(&cast, out);
     let data = arguments.data.clone().unwrap_or_else(|| settings.data.clone());
-    let deployment = Deployment {
-        owner: format!("saga run {}", file.name),
-        server: None,
-        data: data.clone(),
-        programs: vec![file.deployable()],
-        addresses,
-        scenario: scenario.cloned().map(Arc::new),
-        callback: None,
-    };
     let body = StartBody { saga: saga.name.to_string(), id: arguments.id.clone(), input: Some(input) };
-    runtime()?.block_on(
-        Following { arguments, data: &data, cancel: scenario.and_then(first_cancel) }.follow(deployment, body, out),
-    )
+    let scenario = scenario.cloned().map(Arc::new);
+    let following = Following { arguments, data: &data, cancel: scenario.as_deref().and_then(first_cancel) };
+    let participants = cast.settings(|name| Some(addresses.or_simulated(name)), scenario.as_ref(), None);
+    runtime()?.block_on(following.follow(&file, participants, body, out))
 }
 
 fn find_scenario<'f>(file: &'f Checked, title: &str) -> Result<&'f Scenario, CliError> {
@@ -206,8 +127,16 @@ struct Following<'a> {
 }
 
 impl Following<'_> {
-    async fn follow(&self, deployment: Deployment, body: StartBody, out: &mut Out) -> Result<Exit, CliError> {
-        let service = Service::open(deployment).await?;
+    async fn follow(
+        &self,
+        file: &Checked,
+        participants: Vec<(Address, bridge::Settings)>,
+        body: StartBody,
+        out: &mut Out,
+    ) -> Result<Exit, CliError> {
+        let service = Service::open(self.data, &format!("saga run {}", file.name), None).await?;
+        service.deploy(&[file.deployable()]).await?;
+        service.carry(participants).await?;
         let started = service.start(body).await?;
         let id = started.id;
         match started.start {

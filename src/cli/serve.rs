@@ -8,22 +8,26 @@ use tokio::net::TcpListener;
 
 use super::error::Kind;
 use super::instance::runtime;
-use super::run::Participants;
+use super::participants::{Addresses, Participants};
 use super::settings::Settings;
 use super::sources::{Checked, check_file};
 use super::{CliError, Exit, Out};
+use crate::http::cast::Cast;
 use crate::http::server::router;
-use crate::http::service::{Deployment, Service};
+use crate::http::service::{File, Service};
 
-/// Run the sagas of files until stopped, with an HTTP API
+/// How one begins.
+const BEGIN: &str = "`saga serve workflows/booking.saga`";
+
+/// Run sagas until stopped, with an HTTP API
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The API: POST /instances {\"saga\", \"id\"?, \"input\"?}, GET /instances, GET /instances/{id}, GET /instances/{id}/history,
 POST /instances/{id}/orders {\"order\": \"cancel\"|\"retry\"|\"resolve\", …}, POST /replies, GET /healthz, GET /readyz.
 It knows no users: whoever reaches the address may give orders.")]
 pub(super) struct Arguments {
-    /// Files of the language
-    #[arg(required = true, value_name = "FILE")]
+    /// Files of the language, beside the definitions that are in the log already
+    #[arg(value_name = "FILE")]
     files: Vec<String>,
     /// Where the API listens; port 0 takes a free one [default: that in saga.toml, else 127.0.0.1:7117]
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -41,10 +45,14 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
     for file in &arguments.files {
         files.push(check_file(file)?.accepted(out)?);
     }
-    let all: Vec<&Checked> = files.iter().collect();
-    let addresses = arguments.participants.addresses(&settings, &all, out)?;
+    let addresses = arguments.participants.addresses(&settings)?;
     let data = arguments.data.unwrap_or_else(|| settings.data.clone());
     let listen = arguments.listen.unwrap_or(settings.listen);
+    if files.is_empty() {
+        Service::is_there(&data).map_err(|error| {
+            CliError::new(Kind::Usage, error.message).hint(format!("to begin there, name a file: {BEGIN}"))
+        })?;
+    }
     runtime()?.block_on(async {
         // Before the log is opened: the address goes to participants, and a port that is taken changes nothing.
         let listener = TcpListener::bind(listen).await.map_err(|error| {
@@ -54,26 +62,60 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
         let address = listener
             .local_addr()
             .map_err(|error| CliError::new(Kind::Unavailable, format!("failed to learn the address: {error}")))?;
-        let service = Service::open(Deployment {
-            owner: format!("saga serve on http://{address}"),
-            server: Some(format!("http://{}", reachable(address))),
-            data: data.clone(),
-            programs: files.iter().map(Checked::deployable).collect(),
-            addresses,
-            scenario: None,
-            callback: Some(format!("http://{address}/replies")),
-        })
-        .await?;
-        let service = Arc::new(service);
-        let sagas: Vec<&str> =
-            files.iter().flat_map(|file| file.program.sagas.keys()).map(compact_str::CompactString::as_str).collect();
-        out.remark(format_args!("serving {} from {} on http://{address}", sagas.join(", "), data.display()));
+        let owner = format!("saga serve on http://{address}");
+        let server = format!("http://{}", reachable(address));
+        let service = Arc::new(Service::open(&data, &owner, Some(&server)).await?);
+        let serving = Serving { files: &files, addresses: &addresses, address };
+        if let Err(error) = serving.prepare(&service, out).await {
+            service.close().await;
+            return Err(error);
+        }
+        out.remark(format_args!("serving {} from {} on http://{address}", service.sagas().join(", "), data.display()));
         let served = axum::serve(listener, router(Arc::clone(&service))).with_graceful_shutdown(stopped()).await;
         out.remark(format_args!("stopping: what is under way goes to the log"));
         service.close().await;
         served.map_err(|error| CliError::new(Kind::Unavailable, format!("failed to serve: {error}")))?;
         Ok(Exit::Done)
     })
+}
+
+/// What is served.
+struct Serving<'a> {
+    files: &'a [Checked],
+    addresses: &'a Addresses,
+    address: SocketAddr,
+}
+
+impl Serving<'_> {
+    /// Deploys the files, and reaches out to all participants that are known.
+    async fn prepare(&self, service: &Service, out: &mut Out) -> Result<(), CliError> {
+        let Self { files, addresses, address } = self;
+        let mut of_files = Cast::default();
+        files.iter().for_each(|file| of_files.extend(&Cast::of(&file.program)));
+        let of_log = service.participants().await?;
+        let mut all = of_files.clone();
+        all.extend(&of_log);
+        addresses.are_of(&all)?;
+        if files.is_empty() {
+            if service.sagas().is_empty() {
+                return Err(
+                    CliError::usage("there is no definition in the log yet").hint(format!("name a file: {BEGIN}"))
+                );
+            }
+            addresses.reach_all(&all)?;
+        } else {
+            addresses.say_simulated(&of_files, out);
+            addresses.say_unreached(&of_log.without(&of_files), out);
+        }
+        let deployed: Vec<File> = files.iter().map(Checked::deployable).collect();
+        service.deploy(&deployed).await?;
+        let names = of_files.names();
+        let reached = |name: &str| {
+            if names.contains(&name) { Some(addresses.or_simulated(name)) } else { addresses.of_log(name) }
+        };
+        let callback = format!("http://{address}/replies");
+        Ok(service.carry(all.settings(reached, None, Some(&callback))).await?)
+    }
 }
 
 /// Where this machine reaches what listens there: an address that stands for all is none to go to.

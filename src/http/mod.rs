@@ -9,6 +9,7 @@ pub mod offers;
 pub mod history;
 pub mod api;
 pub mod follower;
+pub mod cast;
 pub mod looking;
 pub mod service;
 pub mod server;

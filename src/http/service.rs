@@ -1,21 +1,20 @@
 //! Carries the calls of the API out on an orchestrator of this process: for the server, and for the command line where
 //! no server has the data open.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use indexmap::IndexMap;
 use tokio::time::timeout;
 
 use super::api::{Alive, ApiError, Fault, ListQuery, OrderBody, StartBody, StartOutcome, Started, Taken};
+use super::cast::Cast;
 use super::follower::Follower;
 use super::history::History;
 use super::looking::{self, instance_id};
 use super::view::{List, Shown};
-use crate::definition::{Participant, Program, Scenario};
+use crate::definition::Program;
 use crate::engine::{OrderRequest, RequestId};
 use crate::json::Json;
 use crate::log::embedded::{self, Health};
@@ -28,6 +27,8 @@ use crate::runtime::{
 };
 use uuid::Uuid;
 
+use crate::plan::Plan;
+
 /// The file of a data directory that is one.
 const LOG_FILE: &str = "saga.db";
 
@@ -38,23 +39,8 @@ const DECIDED_WITHIN: Duration = Duration::from_secs(2);
 /// What a process calls itself that holds the data for the moment of an order.
 pub(super) const ORDERING: &str = "saga, giving an order";
 
-/// What a process runs.
-pub struct Deployment {
-    /// What the process calls itself, for whoever finds the data directory locked.
-    pub owner: String,
-    /// Where it answers, if it does, for whoever finds the data directory held.
-    pub server: Option<String>,
-    /// The data directory; made if it is not there.
-    pub data: PathBuf,
-    /// Names and texts of the files, and what they mean.
-    pub programs: Vec<(String, Arc<str>, Program)>,
-    /// Where participants are reached, by name.
-    pub addresses: BTreeMap<String, Address>,
-    /// What simulated participants depart in from the good path.
-    pub scenario: Option<Arc<Scenario>>,
-    /// Where participants behind HTTP post late replies.
-    pub callback: Option<String>,
-}
+/// A file: its name, its text, and what they mean.
+pub type File = (String, Arc<str>, Program);
 
 /// An open data directory.
 pub struct Service {
@@ -64,19 +50,62 @@ pub struct Service {
 }
 
 impl Service {
-    /// Opens the data directory, deploys the files, and reaches out to the participants.
+    /// Opens a data directory, or makes it. `owner` is what the process calls itself, and `server` where it answers, if
+    /// it does: for whoever finds the directory held.
     ///
     /// # Errors
-    /// The data directory cannot be used, or a file cannot be deployed.
-    pub async fn open(deployment: Deployment) -> Result<Self, ApiError> {
-        let service = Self::orchestrate(&deployment.data, &deployment.owner, deployment.server.as_deref()).await?;
-        for (name, text, _) in &deployment.programs {
-            service.orchestrator.deploy(name, text).await?;
+    /// The data directory cannot be used.
+    pub async fn open(data: &Path, owner: &str, server: Option<&str>) -> Result<Self, ApiError> {
+        Self::orchestrate(data, owner, server).await
+    }
+
+    /// Lets new instances run by the files.
+    ///
+    /// # Errors
+    /// A file cannot be deployed.
+    pub async fn deploy(&self, files: &[File]) -> Result<(), ApiError> {
+        for (name, text, _) in files {
+            self.orchestrator.deploy(name, text).await?;
         }
-        let participants = settings(&deployment);
-        let carriers = Carriers::open(service.orchestrator.log(), participants).map_err(|error| unavailable(&error))?;
-        *service.carriers.lock().await = Some(carriers);
-        Ok(service)
+        Ok(())
+    }
+
+    /// Reaches out to participants.
+    ///
+    /// # Errors
+    /// HTTP cannot be set up.
+    pub async fn carry(&self, participants: Vec<(Address, Settings)>) -> Result<(), ApiError> {
+        let carriers = Carriers::open(self.orchestrator.log(), participants).map_err(|error| unavailable(&error))?;
+        *self.carriers.lock().await = Some(carriers);
+        Ok(())
+    }
+
+    /// The names of the sagas that can be started.
+    #[must_use]
+    pub fn sagas(&self) -> Vec<String> {
+        self.orchestrator.plans().sagas().map(ToString::to_string).collect()
+    }
+
+    /// The participants of the definitions in the log that new or live instances run by.
+    ///
+    /// # Errors
+    /// The view cannot be read.
+    pub async fn participants(&self) -> Result<Cast, ApiError> {
+        let plans = self.orchestrator.plans();
+        let live = self.orchestrator.live_definitions().await?;
+        let is_used = |plan: &Plan| {
+            let current = plans.current(&plan.saga.name);
+            current.is_some_and(|current| current.saga.hash == plan.saga.hash) || live.contains(&*plan.saga.hash)
+        };
+        let mut cast = Cast::default();
+        for plan in plans.all().filter(|plan| is_used(plan)) {
+            for work in plan.nodes().filter_map(|(node, _)| plan.work(node)) {
+                for invocation in work.action().into_iter().chain(work.compensation()) {
+                    cast.add(&invocation.participant);
+                }
+            }
+        }
+        Ok(cast)
     }
 
     /// Whether there is data in a directory.
@@ -234,23 +263,6 @@ impl Service {
             Health::Closed => Err(ApiError::unavailable("it is being stopped")),
         }
     }
-}
-
-/// A bridge for each topic of commands. Participants of several files that share a topic are one, with both contracts.
-fn settings(deployment: &Deployment) -> Vec<(Address, Settings)> {
-    let mut by_topic: IndexMap<&str, Participant> = IndexMap::new();
-    for participant in deployment.programs.iter().flat_map(|(_, _, program)| program.participants.values()) {
-        let known = by_topic.entry(&participant.commands_topic).or_insert_with(|| Participant::clone(participant));
-        for (name, command) in &participant.commands {
-            known.commands.entry(name.clone()).or_insert_with(|| Arc::clone(command));
-        }
-    }
-    let settings = by_topic.into_values().map(|participant| {
-        let address = deployment.addresses.get(participant.name.as_str()).cloned().unwrap_or(Address::Simulated);
-        let (scenario, callback) = (deployment.scenario.clone(), deployment.callback.clone());
-        (address, Settings { participant: Arc::new(participant), scenario, callback })
-    });
-    settings.collect()
 }
 
 fn no_data(data: &Path) -> ApiError {

@@ -38,6 +38,11 @@ impl Plans {
         self.current.get(saga)
     }
 
+    /// All plans, of whichever instances run by them.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Plan>> {
+        self.by_hash.values()
+    }
+
     /// The names of the sagas that can be started.
     pub fn sagas(&self) -> impl Iterator<Item = &CompactString> {
         self.current.keys()

@@ -1,5 +1,6 @@
 //! The orchestrator: what the command line, the HTTP API and tests use to run sagas on one data directory.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -356,6 +357,14 @@ impl Orchestrator {
     /// The view cannot be read.
     pub async fn counts(&self, saga: Option<&str>) -> Result<Vec<(Summary, u64)>, Error> {
         Ok(self.core.view.counts(saga).await?)
+    }
+
+    /// The hashes of the definitions by which live instances run.
+    ///
+    /// # Errors
+    /// The view cannot be read.
+    pub async fn live_definitions(&self) -> Result<BTreeSet<String>, Error> {
+        Ok(self.core.view.live_definitions().await?)
     }
 
     /// An instance's good records from now on; it need not have begun.

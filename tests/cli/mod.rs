@@ -7,6 +7,7 @@ mod help;
 mod operating;
 mod running;
 mod serving;
+mod unnamed;
 
 use std::fs;
 use std::io::Write as _;

@@ -22,8 +22,12 @@ impl Server {
     }
 
     pub(super) fn with(more: &[&str]) -> Self {
-        let desk = desk();
-        let arguments = [&["serve", "order.saga", "--listen", "127.0.0.1:0"], more].concat();
+        Self::at(desk(), &[&["order.saga"], more].concat())
+    }
+
+    /// On a desk where there may be data already.
+    pub(super) fn at(desk: Desk, more: &[&str]) -> Self {
+        let arguments = [&["serve", "--listen", "127.0.0.1:0"], more].concat();
         let mut command = desk.command(&arguments);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -66,9 +70,19 @@ impl Server {
         }
     }
 
-    fn saga(&self, arguments: &[&str]) -> String {
+    pub(super) fn saga(&self, arguments: &[&str]) -> String {
         let server = format!("http://{}", self.address);
         self.desk.saga(&[arguments, &["--server", &server]].concat())
+    }
+}
+
+impl Server {
+    /// Stops it as a service manager does, and gives its desk.
+    #[cfg(unix)]
+    pub(super) fn stop(mut self) -> Desk {
+        assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        std::mem::replace(&mut self.desk, Desk::new())
     }
 }
 

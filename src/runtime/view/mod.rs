@@ -14,7 +14,7 @@ mod table;
 mod overlay;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
@@ -209,6 +209,11 @@ impl View {
     pub(super) async fn live_by_definition(&self, saga: &str) -> Result<Vec<(CompactString, u64)>, ViewError> {
         let saga = CompactString::from(saga);
         self.query(move |connection| table::live_by_definition(connection, &saga)).await
+    }
+
+    /// The definitions by which live instances run.
+    pub(super) async fn live_definitions(&self) -> Result<BTreeSet<String>, ViewError> {
+        self.query(table::live_definitions).await
     }
 
     async fn query<T: Send + 'static>(

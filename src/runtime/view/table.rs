@@ -8,6 +8,7 @@
 //! An instance that has ended stays until retention has taken its last record.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use compact_str::CompactString;
 use rusqlite::types::Value;
@@ -225,6 +226,13 @@ pub(super) fn live_by_definition(connection: &Connection, saga: &str) -> Result<
     let rows = statement.query_map([saga], |row| {
         Ok((CompactString::from(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?), unsigned(row, 1)?))
     })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn live_definitions(connection: &Connection) -> Result<BTreeSet<String>, ViewError> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT DISTINCT definition FROM instance WHERE {IS_LIVE}"))?;
+    let rows = statement.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

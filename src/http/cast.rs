@@ -1,0 +1,70 @@
+//! Participants as they are reached: one for each topic of commands, whichever definitions speak to it.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use indexmap::IndexMap;
+
+use crate::definition::{Participant, Program, Scenario};
+use crate::participant::Address;
+use crate::participant::bridge::Settings;
+
+/// Participants by the topics of their commands. Those of several definitions that share a topic are one, with the
+/// contracts of all.
+#[derive(Clone, Debug, Default)]
+pub struct Cast(IndexMap<CompactString, Participant>);
+
+impl Cast {
+    /// Those of a file.
+    #[must_use]
+    pub fn of(program: &Program) -> Self {
+        let mut cast = Self::default();
+        program.participants.values().for_each(|participant| cast.add(participant));
+        cast
+    }
+
+    /// Adds one, or its contract to that of the one which is there.
+    pub fn add(&mut self, participant: &Participant) {
+        let known = self.0.entry(participant.commands_topic.clone()).or_insert_with(|| participant.clone());
+        for (name, command) in &participant.commands {
+            known.commands.entry(name.clone()).or_insert_with(|| Arc::clone(command));
+        }
+    }
+
+    /// Adds all of another.
+    pub fn extend(&mut self, other: &Self) {
+        other.0.values().for_each(|participant| self.add(participant));
+    }
+
+    /// Those that another has not.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let mine = self.0.iter().filter(|(topic, _)| !other.0.contains_key(*topic));
+        Self(mine.map(|(topic, participant)| (topic.clone(), participant.clone())).collect())
+    }
+
+    /// Their names, sorted, each once.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.0.values().map(|participant| participant.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Each with its address; those for which `address` gives none are not reached.
+    #[must_use]
+    pub fn settings(
+        &self,
+        address: impl Fn(&str) -> Option<Address>,
+        scenario: Option<&Arc<Scenario>>,
+        callback: Option<&str>,
+    ) -> Vec<(Address, Settings)> {
+        let settings = self.0.values().filter_map(|participant| {
+            let (scenario, callback) = (scenario.cloned(), callback.map(str::to_owned));
+            let settings = Settings { participant: Arc::new(participant.clone()), scenario, callback };
+            Some((address(&participant.name)?, settings))
+        });
+        settings.collect()
+    }
+}
