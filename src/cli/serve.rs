@@ -71,10 +71,10 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
             return Err(error);
         }
         out.remark(format_args!("serving {} from {} on http://{address}", service.sagas().join(", "), data.display()));
-        let served = axum::serve(listener, router(Arc::clone(&service))).with_graceful_shutdown(stopped()).await;
+        let ended = axum::serve(listener, router(Arc::clone(&service))).with_graceful_shutdown(stopped()).await;
         out.remark(format_args!("stopping: what is under way goes to the log"));
         service.close().await;
-        served.map_err(|error| CliError::new(Kind::Unavailable, format!("failed to serve: {error}")))?;
+        ended.map_err(|error| CliError::new(Kind::Unavailable, format!("failed to serve: {error}")))?;
         Ok(Exit::Done)
     })
 }
