@@ -15,7 +15,7 @@ use saga::definition::types::Type;
 use saga::engine::{InstanceId, Status};
 use saga::json::Json;
 use saga::log::{JOURNAL, REPLIES, REQUESTS};
-use saga::runtime::{self, Accepted, Follow, Options, Orchestrator, Reply, Serve};
+use saga::runtime::{self, Accepted, Filter, Follow, Options, Orchestrator, Reply, Serve};
 use saga::source::{SourceFile, Sources};
 use saga::wire::{self, About, Message};
 use tokio::task::JoinSet;
@@ -158,7 +158,7 @@ async fn waiting() {
         }
         tasks.join_all().await;
     }
-    let counts = house.orchestrator.counts(None).await.expect("the view can be read");
+    let counts = house.orchestrator.counts(Filter::everything()).await.expect("the view can be read");
     let used = resident().saturating_sub(before);
     println!(
         "waiting: {counts:?}: {} bytes a saga by resident memory, tails of the log included",

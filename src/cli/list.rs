@@ -6,6 +6,7 @@ use super::{CliError, Exit, Out};
 use crate::engine::Summary;
 use crate::http::api::{Ended, ListQuery};
 use crate::http::view::{List, Row};
+use crate::runtime::LIST_MAX;
 
 /// List the instances: what needs a person first
 #[derive(Debug, clap::Args)]
@@ -16,9 +17,15 @@ pub(super) struct Arguments {
     /// Only those that stand so
     #[arg(long, value_enum)]
     status: Option<Status>,
-    /// Ended ones too
+    /// Only those that wait for a person: --status stuck
     #[arg(long, conflicts_with = "status")]
+    stuck: bool,
+    /// Ended ones too, the newest first
+    #[arg(long, conflicts_with_all = ["status", "stuck"])]
     all: bool,
+    /// At most so many, up to 10000
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
     #[command(flatten)]
     place: Where,
 }
@@ -46,10 +53,12 @@ impl Status {
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
     let place = &arguments.place;
+    let status = arguments.status.map(Status::summary).or_else(|| arguments.stuck.then_some(Summary::Stuck));
     let query = ListQuery {
         saga: arguments.saga.clone(),
-        status: arguments.status.map(Status::summary),
+        status,
         ended: arguments.all.then_some(Ended::Too),
+        limit: Some(arguments.limit),
     };
     let list = Access::to(place)?.list(&query, out)?;
     if place.is_json() {
@@ -57,20 +66,13 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         return Ok(Exit::Done);
     }
     if list.instances.is_empty() {
-        let live = arguments.status.is_none() && !arguments.all;
+        let live = status.is_none() && !arguments.all;
         let hint = if live { ": `--all` lists ended ones too" } else { "" };
         out.remark(format_args!("none{hint}"));
         return Ok(Exit::Done);
     }
     out.data(table(&list))?;
-    let stuck: Vec<&Row> = list.instances.iter().filter(|row| row.status == Summary::Stuck).collect();
-    if let Some(first) = stuck.first() {
-        let (count, verb) = (stuck.len(), if stuck.len() == 1 { "waits" } else { "wait" });
-        out.remark(format_args!(
-            "\n{count} {verb} for a person: begin with `{}`",
-            place.command_line("show", &first.id)
-        ));
-    }
+    remarks(&list, place, out);
     Ok(Exit::Done)
 }
 
@@ -84,4 +86,35 @@ fn table(list: &List) -> String {
         table.row([row.id.clone(), row.saga.clone(), row.status.to_string(), since, at, why]);
     }
     table.text()
+}
+
+/// What the table does not show, and what to do first.
+fn remarks(list: &List, place: &Where, out: &mut Out) {
+    let shown = list.instances.len();
+    let all: u64 = list.counts.iter().map(|count| count.count).sum();
+    let mut lines = Vec::new();
+    if all > shown as u64 {
+        let each: Vec<String> = list.counts.iter().map(|count| format!("{} {}", count.count, count.status)).collect();
+        lines.push(format!(
+            "{shown} of {all} are shown ({}): --status, --stuck and --saga narrow them down, --limit N shows up to {LIST_MAX}",
+            each.join(", ")
+        ));
+    }
+    if shown > list.explained {
+        lines.push(format!(
+            "only the first {} say WHY: narrow them down, or ask for one with `{}`",
+            list.explained,
+            place.command_line("show", "ID")
+        ));
+    }
+    let first = list.instances.iter().find(|row: &&Row| row.status == Summary::Stuck);
+    let stuck = list.counts.iter().find(|count| count.status == Summary::Stuck);
+    if let (Some(first), Some(stuck)) = (first, stuck) {
+        let verb = if stuck.count == 1 { "waits" } else { "wait" };
+        let begin = place.command_line("show", &first.id);
+        lines.push(format!("{} {verb} for a person: begin with `{begin}`", stuck.count));
+    }
+    if !lines.is_empty() {
+        out.remark(format_args!("\n{}", lines.join("\n")));
+    }
 }

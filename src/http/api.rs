@@ -64,6 +64,9 @@ pub struct ListQuery {
     /// Ended ones too, where no status is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
+    /// At most so many: 200 if nobody says, 10,000 at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
 }
 
 /// Whether ended instances are listed.

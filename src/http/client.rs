@@ -97,7 +97,10 @@ impl Client {
         // The query's own form is that of its JSON: words without spaces, but for a saga's name that is none.
         let words = serde_json::to_value(query).map_err(|error| ApiError::bad_request(error.to_string()))?;
         let pairs = words.as_object().into_iter().flatten();
-        let pairs = pairs.map(|(key, value)| format!("{key}={}", segment(value.as_str().unwrap_or_default())));
+        let pairs = pairs.map(|(key, value)| match value.as_str() {
+            Some(word) => format!("{key}={}", segment(word)),
+            None => format!("{key}={value}"),
+        });
         let query = pairs.collect::<Vec<_>>().join("&");
         self.get(&format!("/instances?{query}")).await
     }

@@ -6,19 +6,20 @@ use std::sync::Arc;
 
 use super::api::{ApiError, ListQuery};
 use super::history::{self, History};
-use super::view::{self, List, Row, Shown};
+use super::view::{self, Count, List, Row, Shown};
 use crate::engine::{InstanceId, Summary};
 use crate::journal::Plans;
 use crate::runtime::{self, Error, Filter, LIST_MAX, Onlooker, Orchestrator};
 
 /// How many instances of a list are looked into for what they wait for and why. More nobody reads, and the rest can be
-/// asked for one by one.
-const LOOKED_INTO_MAX: usize = 200;
+/// asked for one by one. So many are also listed where nobody says how many.
+const EXPLAINED_MAX: usize = 200;
 
 /// Who knows instances.
 pub(super) trait Knows: Sync {
     fn plans(&self) -> Arc<Plans>;
     fn rows(&self, filter: Filter) -> impl Future<Output = Result<Vec<runtime::Row>, Error>> + Send;
+    fn counts(&self, filter: Filter) -> impl Future<Output = Result<Vec<(Summary, u64)>, Error>> + Send;
     fn row(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Row, Error>> + Send;
     fn instance(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Shown, Error>> + Send;
     fn records(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::History, Error>> + Send;
@@ -31,6 +32,10 @@ impl Knows for Orchestrator {
 
     async fn rows(&self, filter: Filter) -> Result<Vec<runtime::Row>, Error> {
         self.list(filter).await
+    }
+
+    async fn counts(&self, filter: Filter) -> Result<Vec<(Summary, u64)>, Error> {
+        self.counts(filter).await
     }
 
     async fn row(&self, id: &InstanceId) -> Result<runtime::Row, Error> {
@@ -55,6 +60,10 @@ impl Knows for Onlooker {
         self.list(&filter).await
     }
 
+    async fn counts(&self, filter: Filter) -> Result<Vec<(Summary, u64)>, Error> {
+        self.counts(&filter).await
+    }
+
     async fn row(&self, id: &InstanceId) -> Result<runtime::Row, Error> {
         self.row(id).await
     }
@@ -68,14 +77,22 @@ impl Knows for Onlooker {
     }
 }
 
-/// Instances: what needs a person first, then those that changed longest ago.
+/// Instances: what needs a person first.
 pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, ApiError> {
-    let filter = Filter { states: query.states(), saga: query.saga.as_deref().map(Into::into), limit: Some(LIST_MAX) };
-    let mut rows = of.rows(filter).await?;
-    rows.sort_by_key(|row| (rank(row.state), row.changed));
+    let limit = query.limit.map_or(EXPLAINED_MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    if limit == 0 || limit > LIST_MAX {
+        return Err(ApiError::bad_request(format!("a list has 1 to {LIST_MAX} instances"))
+            .hint("`status` and `saga` narrow it down"));
+    }
+    let filter = Filter { states: query.states(), saga: query.saga.as_deref().map(Into::into), limit: Some(limit) };
+    let rows = of.rows(filter.clone()).await?;
+    let counts = of.counts(filter).await?;
+    if let (true, Some(saga)) = (counts.is_empty(), query.saga.as_deref()) {
+        is_known(&of.plans(), saga)?;
+    }
     let mut instances = Vec::with_capacity(rows.len());
     for (index, row) in rows.into_iter().enumerate() {
-        let looked = if index < LOOKED_INTO_MAX { of.instance(&row.id).await.ok() } else { None };
+        let looked = if index < EXPLAINED_MAX { of.instance(&row.id).await.ok() } else { None };
         instances.push(match looked {
             Some(looked) => view::row(&looked.plan, &looked.instance),
             None => Row {
@@ -89,7 +106,17 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
             },
         });
     }
-    Ok(List { instances })
+    let explained = instances.len().min(EXPLAINED_MAX);
+    let counts = counts.into_iter().map(|(status, count)| Count { status, count }).collect();
+    Ok(List { instances, counts, explained })
+}
+
+/// A saga of which there is no instance is at least one that could have some.
+fn is_known(plans: &Plans, saga: &str) -> Result<(), ApiError> {
+    if plans.all().any(|plan| plan.saga.name == saga) {
+        return Ok(());
+    }
+    Err(Error::no_such_saga(plans, saga).into())
 }
 
 /// One instance.
@@ -111,16 +138,6 @@ pub(super) async fn history(of: &impl Knows, id: &str) -> Result<History, ApiErr
     Ok(History { id: id.to_string(), saga: row.saga.to_string(), entries })
 }
 
-/// Stuck ones first, ended ones last.
-const fn rank(summary: Summary) -> u8 {
-    match summary {
-        Summary::Stuck => 0,
-        Summary::Compensating => 1,
-        Summary::Running => 2,
-        Summary::Compensated | Summary::Completed => 3,
-    }
-}
-
 pub(super) fn instance_id(text: &str) -> Result<InstanceId, ApiError> {
     InstanceId::try_from(text).map_err(|error| ApiError::bad_request(format!("failed to {error}")))
 }
@@ -137,7 +154,7 @@ impl Beside {
         Ok(Self(Onlooker::open(data).await?))
     }
 
-    /// Instances: what needs a person first, then those that changed longest ago.
+    /// Instances: what needs a person first.
     ///
     /// # Errors
     /// The data cannot be read.

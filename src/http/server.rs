@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | `POST /instances` | begin: `{"saga", "id"?, "input"?}`; 202 as soon as it is in the log, 200 if it was already |
-//! | `GET /instances` | those that have not ended; `?status=`, `?saga=`, `?ended=too` |
+//! | `GET /instances` | those that have not ended, 200 of them; `?status=`, `?saga=`, `?ended=too`, `?limit=` |
 //! | `GET /instances/{id}` | one instance |
 //! | `GET /instances/{id}/history` | all that happened to it |
 //! | `POST /instances/{id}/orders` | cancel, retry, resolve; 202 |

@@ -182,7 +182,7 @@ impl Service {
         Ok(Taken { id: id.to_string(), request: request.to_string() })
     }
 
-    /// Instances: what needs a person first, then those that changed longest ago.
+    /// Instances: what needs a person first.
     ///
     /// # Errors
     /// The view cannot be read.

@@ -51,11 +51,25 @@ pub struct Row {
     pub why: Option<String>,
 }
 
-/// A list, what needs a person first, then by the time of the last change, oldest first.
+/// A list: what is stuck, then what is being taken back, then what runs, each oldest change first; then what has ended,
+/// newest first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct List {
-    /// The rows.
+    /// The rows, as many as were asked for.
     pub instances: Vec<Row>,
+    /// How many instances match, whatever the limit: for each status that has some.
+    pub counts: Vec<Count>,
+    /// So many of the rows, from the first, were looked into; those behind have no `why`.
+    pub explained: usize,
+}
+
+/// How many instances stand so.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Count {
+    /// How they stand.
+    pub status: Summary,
+    /// How many.
+    pub count: u64,
 }
 
 /// One instance.

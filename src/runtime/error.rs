@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use super::client::ReadError;
 use super::view::ViewError;
 use crate::engine::{InstanceId, Misfit};
-use crate::journal::JournalError;
+use crate::journal::{JournalError, Plans};
 use crate::log::embedded;
 
 /// Why an orchestrator cannot be opened.
@@ -168,4 +168,17 @@ pub enum Error {
     /// It was closed meanwhile.
     #[error("ask an orchestrator that was closed")]
     Closed,
+}
+
+impl Error {
+    /// Nothing of that name was deployed; with a name that is spelled nearly so.
+    pub(crate) fn no_such_saga(plans: &Plans, saga: &str) -> Self {
+        let near = plans
+            .sagas()
+            .map(|known| (strsim::damerau_levenshtein(known, saga), known))
+            .filter(|(distance, _)| *distance <= saga.len() / 3 + 1)
+            .min()
+            .map(|(_, known)| known.clone());
+        Self::NoSuchSaga { saga: CompactString::from(saga), near }
+    }
 }

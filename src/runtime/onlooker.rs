@@ -121,13 +121,13 @@ impl Onlooker {
         Ok(self.view().list(filter)?)
     }
 
-    /// How many instances there are in each state.
+    /// How many instances there are in each state that the filter wants.
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub async fn counts(&self, saga: Option<&str>) -> Result<Vec<(Summary, u64)>, Error> {
+    pub async fn counts(&self, filter: &Filter) -> Result<Vec<(Summary, u64)>, Error> {
         self.all().await?;
-        Ok(self.view().counts(saga)?)
+        Ok(self.view().counts(filter)?)
     }
 
     /// The records of an instance's latest run.

@@ -211,7 +211,7 @@ impl Orchestrator {
         request: Option<RequestId>,
     ) -> Result<(InstanceId, Accepted), Error> {
         if self.core.plans().current(saga).is_none() {
-            return Err(self.no_such_saga(saga));
+            return Err(Error::no_such_saga(&self.core.plans(), saga));
         }
         let id = id.unwrap_or_else(new_id);
         let start = Start { input, reply_to: None, traceparent: None };
@@ -268,17 +268,6 @@ impl Orchestrator {
             Health::Writing => "it was busy".to_owned(),
             Health::Closed => "it was closed".to_owned(),
         }
-    }
-
-    fn no_such_saga(&self, saga: &str) -> Error {
-        let plans = self.core.plans();
-        let near = plans
-            .sagas()
-            .map(|known| (strsim::damerau_levenshtein(known, saga), known))
-            .filter(|(distance, _)| *distance <= saga.len() / 3 + 1)
-            .min()
-            .map(|(_, known)| known.clone());
-        Error::NoSuchSaga { saga: CompactString::from(saga), near }
     }
 
     /// An instance, live or ended, as its newest good record has it.
@@ -343,7 +332,8 @@ impl Orchestrator {
         self.core.view.row(id).await?.ok_or_else(|| Error::Unknown { id: id.clone() })
     }
 
-    /// Instances by filter, those that changed longest ago first.
+    /// Instances by filter: what needs a person first, of the live ones those that changed longest ago, then those that
+    /// ended last.
     ///
     /// # Errors
     /// The view cannot be read.
@@ -351,12 +341,12 @@ impl Orchestrator {
         Ok(self.core.view.list(filter).await?)
     }
 
-    /// How many instances there are in each state, of all sagas or of one.
+    /// How many instances there are in each state that the filter wants, whatever its limit.
     ///
     /// # Errors
     /// The view cannot be read.
-    pub async fn counts(&self, saga: Option<&str>) -> Result<Vec<(Summary, u64)>, Error> {
-        Ok(self.core.view.counts(saga).await?)
+    pub async fn counts(&self, filter: Filter) -> Result<Vec<(Summary, u64)>, Error> {
+        Ok(self.core.view.counts(filter).await?)
     }
 
     /// The hashes of the definitions by which live instances run.

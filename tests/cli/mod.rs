@@ -4,6 +4,7 @@ mod bad_files;
 mod bad_input;
 mod held;
 mod help;
+mod listing;
 mod operating;
 mod running;
 mod serving;
@@ -103,7 +104,9 @@ fn word_in_form(word: &str) -> String {
         "+TIME"
     } else if core.starts_with("http://127.0.0.1:") {
         "ADDRESS"
-    } else if all(|character| character.is_ascii_digit() || "smhd".contains(character)) && core.ends_with(['s', 'm']) {
+    } else if all(|character| character.is_ascii_digit() || "smhd".contains(character))
+        && core.ends_with(['s', 'm', 'h', 'd'])
+    {
         "AGE"
     } else {
         return word.to_owned();

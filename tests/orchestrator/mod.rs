@@ -1,7 +1,7 @@
 //! The orchestrator on the embedded log, from a source text to the end of its sagas.
 
 mod definitions;
-mod house;
+pub(crate) mod house;
 mod restart;
 mod runs;
 mod view;

@@ -26,7 +26,7 @@ async fn what_is_under_way_goes_on() {
     for follow in &mut follows {
         while follow.next().await.is_some() {}
     }
-    assert_eq!(orchestrator.counts(None).await.unwrap(), [(Summary::Completed, 3)]);
+    assert_eq!(orchestrator.counts(Filter::everything()).await.unwrap(), [(Summary::Completed, 3)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

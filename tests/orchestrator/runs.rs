@@ -97,7 +97,7 @@ async fn the_list_has_live_ones_stalest_first() {
     assert!(rows.iter().all(|row| row.state == Summary::Running));
     let none = Filter { states: vec![Summary::Stuck, Summary::Completed], ..Filter::default() };
     assert_eq!(orchestrator.list(none).await.unwrap(), []);
-    assert_eq!(orchestrator.counts(None).await.unwrap(), [(Summary::Running, 3)]);
+    assert_eq!(orchestrator.counts(Filter::everything()).await.unwrap(), [(Summary::Running, 3)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

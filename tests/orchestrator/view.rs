@@ -76,7 +76,7 @@ async fn what_has_ended_comes_back_with_the_table_as_far_as_the_journal_goes() {
     orchestrator.close().await;
     by_hand(directory.path(), "DROP TABLE instance");
     let orchestrator = open(directory.path()).await;
-    assert_eq!(orchestrator.counts(None).await.unwrap(), [(Summary::Completed, 1)]);
+    assert_eq!(orchestrator.counts(Filter::everything()).await.unwrap(), [(Summary::Completed, 1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

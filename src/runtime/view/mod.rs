@@ -80,6 +80,26 @@ pub struct Filter {
     pub limit: Option<usize>,
 }
 
+impl Filter {
+    /// All instances, ended ones too.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self { states: RANKED.to_vec(), ..Self::default() }
+    }
+
+    /// The states that are wanted, what needs a person first.
+    fn ranked(&self) -> impl Iterator<Item = Summary> {
+        let live = [Summary::Stuck, Summary::Compensating, Summary::Running];
+        RANKED.into_iter().filter(move |state| {
+            if self.states.is_empty() { live.contains(state) } else { self.states.contains(state) }
+        })
+    }
+}
+
+/// What needs a person first, ended ones last.
+const RANKED: [Summary; 5] =
+    [Summary::Stuck, Summary::Compensating, Summary::Running, Summary::Compensated, Summary::Completed];
+
 /// Why the view cannot answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {
@@ -194,15 +214,15 @@ impl View {
         self.query(move |connection| table::row(connection, &id)).await
     }
 
-    /// Instances by filter, those that changed longest ago first.
+    /// Instances by filter: what needs a person first, of the live ones those that changed longest ago, then those that
+    /// ended last.
     pub(super) async fn list(&self, filter: Filter) -> Result<Vec<Row>, ViewError> {
         self.query(move |connection| table::list(connection, &filter)).await
     }
 
-    /// How many instances there are in each state.
-    pub(super) async fn counts(&self, saga: Option<&str>) -> Result<Vec<(Summary, u64)>, ViewError> {
-        let saga = saga.map(str::to_owned);
-        self.query(move |connection| table::counts(connection, saga.as_deref())).await
+    /// How many instances there are in each state that the filter wants, whatever its limit.
+    pub(super) async fn counts(&self, filter: Filter) -> Result<Vec<(Summary, u64)>, ViewError> {
+        self.query(move |connection| table::counts(connection, &filter)).await
     }
 
     /// How many live instances run by each definition.

@@ -73,7 +73,7 @@ impl Overlay {
         table::list(&self.connection, filter)
     }
 
-    pub(in crate::runtime) fn counts(&self, saga: Option<&str>) -> Result<Vec<(Summary, u64)>, ViewError> {
-        table::counts(&self.connection, saga)
+    pub(in crate::runtime) fn counts(&self, filter: &Filter) -> Result<Vec<(Summary, u64)>, ViewError> {
+        table::counts(&self.connection, filter)
     }
 }

@@ -11,8 +11,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use compact_str::CompactString;
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use tokio::sync::oneshot;
 
 use super::fold::{Delta, Position, Rows};
@@ -36,7 +35,7 @@ pub(super) const DEFINITION: &str = "
 
 /// The live ones have an index of their own, which those that are inserted as ended never touch.
 const INDEXES: &str = "
-CREATE INDEX IF NOT EXISTS instance_live ON instance (changed) WHERE state NOT IN ('completed', 'compensated');
+CREATE INDEX IF NOT EXISTS instance_by_state ON instance (state, changed) WHERE state NOT IN ('completed', 'compensated');
 CREATE TABLE IF NOT EXISTS viewed (partition INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 ";
 
@@ -177,44 +176,43 @@ pub(super) fn row(connection: &Connection, id: &InstanceId) -> Result<Option<Row
         .transpose()
 }
 
-pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Row>, ViewError> {
-    let mut sql = format!("SELECT {COLUMNS} FROM instance WHERE ");
-    let mut values: Vec<Value> = Vec::new();
-    if filter.states.is_empty() {
-        sql.push_str(IS_LIVE);
-    } else {
-        let marks = vec!["?"; filter.states.len()].join(", ");
-        sql.extend(["state IN (", marks.as_str(), ")"]);
-        values.extend(filter.states.iter().map(|state| Value::from(name(*state).to_owned())));
-        // Said again so that the index of the live ones serves.
-        if !filter.states.iter().any(|state| matches!(state, Summary::Completed | Summary::Compensated)) {
-            sql.extend([" AND ", IS_LIVE]);
+/// The condition on one state, in the words of the index of the live ones where that serves, and the order within it.
+fn of_state(state: Summary) -> (String, &'static str) {
+    match state {
+        Summary::Stuck | Summary::Compensating | Summary::Running => {
+            (format!("state = '{}' AND {IS_LIVE}", name(state)), "changed")
         }
+        Summary::Completed | Summary::Compensated => (format!("state = '{}'", name(state)), "changed DESC"),
     }
-    if let Some(saga) = &filter.saga {
-        sql.push_str(" AND saga = ?");
-        values.push(Value::from(saga.to_string()));
-    }
-    sql.push_str(" ORDER BY changed LIMIT ?");
+}
+
+/// State by state, so that each question is answered by the index, and stops at the limit.
+pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Row>, ViewError> {
     let limit = filter.limit.unwrap_or(LIST_USUAL).min(LIST_MAX);
-    values.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(read(row)?);
+    for state in filter.ranked() {
+        let (condition, order) = of_state(state);
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM instance WHERE {condition} AND (?1 IS NULL OR saga = ?1) ORDER BY {order} LIMIT ?2"
+        ))?;
+        let room = i64::try_from(limit.saturating_sub(found.len())).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![filter.saga.as_deref(), room])?;
+        while let Some(row) = rows.next()? {
+            found.push(read(row)?);
+        }
     }
     Ok(found)
 }
 
-pub(super) fn counts(connection: &Connection, saga: Option<&str>) -> Result<Vec<(Summary, u64)>, ViewError> {
-    let mut statement = connection
-        .prepare_cached("SELECT state, count(*) FROM instance WHERE ?1 IS NULL OR saga = ?1 GROUP BY state")?;
-    let rows = statement.query_map([saga], |row| Ok((row.get::<_, String>(0)?, unsigned(row, 1)?)))?;
+pub(super) fn counts(connection: &Connection, filter: &Filter) -> Result<Vec<(Summary, u64)>, ViewError> {
     let mut found = Vec::new();
-    for row in rows {
-        let (state, count) = row?;
-        found.extend(summary(&state).map(|state| (state, count)));
+    for state in filter.ranked() {
+        let (condition, _) = of_state(state);
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT count(*) FROM instance WHERE {condition} AND (?1 IS NULL OR saga = ?1)"
+        ))?;
+        let count = statement.query_row(params![filter.saga.as_deref()], |row| unsigned(row, 0))?;
+        found.extend((count > 0).then_some((state, count)));
     }
     Ok(found)
 }

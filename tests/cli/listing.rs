@@ -1,0 +1,91 @@
+//! `saga list` where there are more instances than anybody reads.
+
+use rusqlite::Connection;
+use saga::engine::{Order, OrderRequest, Summary};
+use saga::runtime::Row;
+
+use super::{Desk, in_form};
+use crate::orchestrator::house::{Cast, INPUT, Says, asked, instance, open_with, request, start};
+
+/// So many are live: more than are explained.
+const LIVE: usize = 250;
+
+/// So many have ended.
+const ENDED: usize = 100_000;
+
+/// A desk where many wait, one got stuck again last of all, and a crowd has ended.
+async fn crowd() -> Desk {
+    let desk = Desk::new();
+    let data = desk.path().join(".saga");
+    let stuck = instance("stuck");
+    let cast = Cast::new([("Charge", Says::Fails("declined")), ("CancelRoom", Says::Fails("odd"))]);
+    let orchestrator = open_with(&data, &cast).await;
+    let mut follow = orchestrator.follow(&stuck);
+    start(&orchestrator, "stuck", INPUT).await;
+    while orchestrator.row(&stuck).await.is_ok_and(|row| row.state != Summary::Stuck) {
+        follow.next().await.unwrap();
+    }
+    orchestrator.close().await;
+    let cast = Cast::new([("Charge", Says::Nothing), ("CancelRoom", Says::Fails("odd"))]);
+    let orchestrator = open_with(&data, &cast).await;
+    for number in 0..LIVE {
+        start(&orchestrator, &format!("o-{number:03}"), INPUT).await;
+    }
+    asked(&cast, "Charge", LIVE).await;
+    let before = orchestrator.row(&stuck).await.unwrap().seq;
+    let order = OrderRequest { request: request("r"), order: Order::Retry { step: None }, by: None, reason: None };
+    orchestrator.order(&stuck, order, None).await.unwrap().decision().await.unwrap();
+    let is_again = |row: &Row| row.state == Summary::Stuck && row.seq > before;
+    while !is_again(&orchestrator.row(&stuck).await.unwrap()) {
+        tokio::task::yield_now().await;
+    }
+    orchestrator.close().await;
+    // As a view that has seen them end: the journal is not read for them.
+    let file = Connection::open(data.join("saga.db")).unwrap();
+    let crowd = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ENDED}) \
+         INSERT INTO instance SELECT 'e-' || i, 1, 'booking', 'hash', 'completed', NULL, 9, 1000, 1000 + i, 0, 0, 1 FROM n"
+    );
+    file.execute_batch(&crowd).unwrap();
+    desk
+}
+
+/// By its form, without the widths of columns: an age may be wider on a slow machine.
+fn squeezed(text: &str) -> String {
+    in_form(text).lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_said() {
+    let desk = crowd().await;
+    let few = |arguments: &[&str]| squeezed(&desk.saga(&[arguments, &["--limit", "2"]].concat()));
+    // What needs a person comes first, although it changed last.
+    insta::assert_snapshot!(few(&["list"]));
+    insta::assert_snapshot!(few(&["list", "--all"]));
+    insta::assert_snapshot!(few(&["list", "--status", "completed"]));
+    insta::assert_snapshot!(few(&["list", "--stuck"]));
+    insta::assert_snapshot!(few(&["list", "--saga", "bookings"]));
+    insta::assert_snapshot!(in_form(&desk.saga(&["list", "--limit", "10001"])));
+    let usual = desk.saga(&["list"]);
+    assert_eq!(usual.lines().filter(|line| line.contains("booking  ")).count(), 200, "{usual}");
+    let more = desk.saga(&["list", "--limit", "220"]);
+    let (shown, said) = more.split_once("[stderr]").unwrap();
+    assert_eq!(shown.lines().filter(|line| line.contains("booking  ")).count(), 220);
+    assert_eq!(shown.lines().filter(|line| line.contains("is not answered yet")).count(), 199);
+    insta::assert_snapshot!(said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_are_told_the_same() {
+    let desk = crowd().await;
+    let output = desk.command(&["list", "--all", "--limit", "201", "--json"]).output().unwrap();
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(list["instances"].as_array().unwrap().len(), 201);
+    assert_eq!(list["explained"], 200);
+    let counts = serde_json::json!([
+        { "status": "stuck", "count": 1 },
+        { "status": "running", "count": LIVE },
+        { "status": "completed", "count": ENDED },
+    ]);
+    assert_eq!(list["counts"], counts);
+}
