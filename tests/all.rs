@@ -7,6 +7,8 @@ mod fuzz;
 mod definition;
 mod check;
 mod embedded;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod log;
 mod orchestrator;
 mod syntax;

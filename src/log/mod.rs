@@ -9,13 +9,21 @@
 //! a report that carries its ticket. An adapter owns buffering, batching and its threads. It does not own any rule of
 //! `docs/protocol.md`: it may lose, double and reorder what it has not acknowledged, and it must keep what it has.
 
+mod topics;
+mod health;
+mod endpoint;
 pub mod embedded;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod simulated;
 
 use std::sync::Arc;
 
 use crate::time::Timestamp;
 use crate::wire::Message;
+
+pub use health::Health;
+pub use topics::{PREFIX_MAX, PREFIX_USUAL, Topics};
 
 /// Requests to the engine, from anybody: starts and orders.
 pub const REQUESTS: &str = "saga.requests";
@@ -195,6 +203,9 @@ pub trait Log: Send + Sync {
     /// Takes requests of the owner of a partition, in their order. Returns at once: what would wait is queued, and the
     /// asker limits what it has under way.
     fn submit(&self, partition: u32, requests: Vec<Request>);
+
+    /// The owner of a partition has finished behind [`Report::Revoked`]: it may be given to another at once.
+    fn released(&self, _partition: u32) {}
 }
 
 /// Where an adapter's reports go.

@@ -84,7 +84,7 @@ pub const REQUEST_TYPE: &str = "saga.request.v1";
 pub const ANSWER_TYPE: &str = "saga.answer.v1";
 
 /// The name without an allocation: every message has a dozen of them.
-pub(super) fn shared(name: &'static str) -> Arc<str> {
+pub(crate) fn shared(name: &str) -> Arc<str> {
     static NAMES: LazyLock<BTreeMap<&str, Arc<str>>> =
         LazyLock::new(|| ALL.iter().map(|name| (*name, Arc::from(*name))).collect());
     NAMES.get(name).map_or_else(|| Arc::from(name), Arc::clone)

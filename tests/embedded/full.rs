@@ -1,6 +1,7 @@
 //! A disk that is full, and a file that somebody else holds: appends wait, nothing is lost, and it goes on by itself.
 
-use saga::log::embedded::{Embedded, Health, Options};
+use saga::log::Health;
+use saga::log::embedded::{Embedded, Options};
 use saga::log::{JOURNAL, Outcome, REQUESTS, Report, Ticket};
 
 use super::probe::{Probe, open, user};

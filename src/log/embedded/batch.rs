@@ -64,12 +64,6 @@ impl Blob {
     }
 }
 
-/// What a record takes in a blob, within a few bytes: for budgets.
-pub(super) fn size(message: &Message) -> usize {
-    let headers: usize = message.headers.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    message.key.len() + message.payload.len() + headers + 10
-}
-
 /// Reads a whole blob of `count` records; `None` if it is anything else.
 pub(super) fn decode(mut blob: &[u8], at: Timestamp, count: u64, names: &mut Names) -> Option<Vec<Entry>> {
     // A record takes at least four bytes, so a damaged count cannot make us reserve more than the blob's own size.

@@ -8,9 +8,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::batch;
-use super::endpoint::Endpoint;
 use super::file::{LaneId, LaneRow};
+use crate::log::endpoint::Endpoint;
 use crate::log::{JOURNAL, READ_MAX, Range, Stored, Ticket};
 use crate::time::Timestamp;
 use crate::wire::Message;
@@ -106,7 +105,7 @@ impl Lane {
     pub(super) fn push(&mut self, message: Arc<Message>, now: Timestamp) -> u64 {
         let offset = self.next;
         self.last_at = self.last_at.max(now);
-        self.tail_bytes = self.tail_bytes.saturating_add(batch::size(&message));
+        self.tail_bytes = self.tail_bytes.saturating_add(message.size());
         self.tail.push_back(Stored { offset, timestamp: self.last_at, message });
         self.next = self.next.saturating_add(1);
         offset
@@ -120,7 +119,7 @@ impl Lane {
             if taken >= bytes && !records.is_empty() {
                 break;
             }
-            taken = taken.saturating_add(batch::size(&stored.message));
+            taken = taken.saturating_add(stored.message.size());
             records.push(stored.clone());
         }
         (records, taken)
@@ -153,7 +152,7 @@ impl Lane {
 
     fn forget_oldest(&mut self) {
         if let Some(oldest) = self.tail.pop_front() {
-            self.tail_bytes = self.tail_bytes.saturating_sub(batch::size(&oldest.message));
+            self.tail_bytes = self.tail_bytes.saturating_sub(oldest.message.size());
         }
     }
 
@@ -173,7 +172,7 @@ impl Lane {
         let mut bytes = 0;
         let mut records = Vec::new();
         for stored in self.tail.range(self.index(from)..self.index(end)) {
-            bytes += batch::size(&stored.message);
+            bytes += stored.message.size();
             if bytes > READ_MAX && !records.is_empty() {
                 break;
             }

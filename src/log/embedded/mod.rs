@@ -12,7 +12,6 @@
 
 mod aside;
 mod batch;
-mod endpoint;
 mod error;
 mod file;
 mod lane;
@@ -31,18 +30,19 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
-use self::endpoint::{Endpoint, Outbox};
 use self::file::Way;
 use self::lane::Lane;
 use self::lock::Lock;
 use self::shared::Shared;
-use super::{Log, Range, Report, Reports, Request};
+use super::endpoint::{Endpoint, Outbox};
+use super::health::now;
+use super::{Health, Log, Range, Report, Reports, Request};
 
 pub use aside::{Aside, Written};
 pub use error::OpenError;
 pub use file::Layout;
 pub use lock::{Held, Holder};
-pub use shared::{Health, QUEUE_BYTES_MAX};
+pub use shared::QUEUE_BYTES_MAX;
 
 /// Partitions of a new data directory where nobody says otherwise. One process owns them all, so more of them only
 /// spread its work over threads.
@@ -108,7 +108,7 @@ impl Embedded {
     /// Locked, read-only, full, damaged, newer, or not ours: each says what to do.
     pub fn open(directory: &Path, options: &Options) -> Result<Self, OpenError> {
         make(directory)?;
-        let lock = Lock::take(directory, &options.owner, options.server.as_deref(), shared::now())?;
+        let lock = Lock::take(directory, &options.owner, options.server.as_deref(), now())?;
         let asked = Layout {
             partitions: options.partitions.unwrap_or(PARTITIONS_DEFAULT).max(1),
             created_by: format!("saga {}", env!("CARGO_PKG_VERSION")),

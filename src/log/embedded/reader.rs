@@ -5,11 +5,11 @@ use std::sync::mpsc::Receiver;
 
 use rusqlite::Connection;
 
-use super::batch::{self, Names};
-use super::endpoint::Outbox;
+use super::batch::Names;
 use super::file::{self, Batch, LaneId, RowError};
 use super::lane::Waiting;
 use super::shared::Shared;
+use crate::log::endpoint::Outbox;
 use crate::log::{READ_MAX, Range, Report, Stored};
 
 /// A read from the disk.
@@ -105,7 +105,7 @@ pub(super) fn records(
     let records: Vec<Stored> = offsets
         .filter(|(offset, _)| (from..range.end).contains(offset))
         .take_while(|(offset, (_, message))| {
-            bytes = bytes.saturating_add(batch::size(message));
+            bytes = bytes.saturating_add(message.size());
             bytes <= READ_MAX || *offset == from
         })
         .map(|(offset, (timestamp, message))| Stored { offset, timestamp, message: Arc::new(message) })

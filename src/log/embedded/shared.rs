@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::aside::{Aside, Asides, Written};
-use super::batch;
-use super::endpoint::{Endpoint, Outbox};
 use super::lane::{Found, Lane, Waiting};
 use super::reader::{DiskRead, Kind};
 use crate::json::PAYLOAD_MAX;
-use crate::log::{Append, DEFINITIONS, JOURNAL, Outcome, RECORD_MAX, Report, Request, Ticket, partition_of};
+use crate::log::endpoint::{Endpoint, Outbox};
+use crate::log::health::now;
+use crate::log::{Append, DEFINITIONS, Health, JOURNAL, Outcome, RECORD_MAX, Report, Request, Ticket, partition_of};
 use crate::time::Timestamp;
 
 /// What may wait for the disk, in bytes, before further appends are turned away: minutes of a full load, so that it is
@@ -33,28 +32,6 @@ const HEADERS_MAX: usize = 64 << 10;
 
 /// The longest name of a topic, as Kafka has it.
 const TOPIC_MAX: usize = 249;
-
-/// How the log is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// All is well.
-    Writing,
-    /// Nothing can be written for now: what was appended waits and is tried again and again. Nothing is lost.
-    Waiting {
-        /// Why, for people: the disk is full, or another program holds a lock on the file.
-        why: String,
-        /// Since when.
-        since: Timestamp,
-    },
-    /// The disk failed while writing: what it holds is no longer known, so nothing more is accepted. What was
-    /// acknowledged is kept; opening the log again reads what is there.
-    Failed {
-        /// Why, for people.
-        why: String,
-    },
-    /// It was closed.
-    Closed,
-}
 
 /// Index of a lane.
 pub(super) type LaneIndex = usize;
@@ -189,7 +166,7 @@ impl Shared {
     ) -> Option<Report> {
         let Append { ticket, topic, partition, message } = append;
         let refused = |why: String| Some(Report::Appended { ticket, outcome: Outcome::Refused(Arc::from(why)) });
-        let size = batch::size(&message);
+        let size = message.size();
         let limit = if *topic == *JOURNAL { RECORD_MAX } else { PAYLOAD_MAX }.saturating_add(HEADERS_MAX);
         let count = self.partitions_of(&topic);
         let partition = partition.unwrap_or_else(|| partition_of(&message.key, count));
@@ -322,10 +299,4 @@ impl State {
             self.truncated.push_back(index);
         }
     }
-}
-
-/// The machine's clock: the embedded log's own.
-pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(crate::time::millis(since))
 }

@@ -12,11 +12,12 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, ffi};
 
 use super::aside::{self, Asides, Written};
-use super::batch::{self, Blob};
-use super::endpoint::Outbox;
+use super::batch::Blob;
 use super::file::{self, LaneId};
-use super::shared::{Health, LaneIndex, Shared, State, Unacknowledged, now};
-use crate::log::{Outcome, READ_MAX, Report, Stored};
+use super::shared::{LaneIndex, Shared, State, Unacknowledged};
+use crate::log::endpoint::Outbox;
+use crate::log::health::now;
+use crate::log::{Health, Outcome, READ_MAX, Report, Stored};
 
 /// One transaction holds about so much: more of it would only make everybody in it wait longer.
 const COMMIT_BYTES: usize = 8 << 20;
@@ -212,7 +213,7 @@ fn commit(connection: &Connection, group: &mut Group, blob: &mut Blob) -> rusqli
 fn batch_of(records: &[Stored]) -> usize {
     let mut bytes = 0usize;
     let fitting = records.iter().take_while(|stored| {
-        bytes = bytes.saturating_add(batch::size(&stored.message));
+        bytes = bytes.saturating_add(stored.message.size());
         bytes <= READ_MAX
     });
     fitting.count().max(1).min(records.len())

@@ -32,6 +32,12 @@ impl Outbox {
         }
     }
 
+    /// How many reports there are.
+    #[cfg(feature = "kafka")]
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(|(_, _, reports)| reports.len()).sum()
+    }
+
     /// Delivers all. The log's lock must not be held.
     pub(super) fn deliver(self) {
         for (endpoint, home, reports) in self.0 {

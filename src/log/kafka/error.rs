@@ -1,0 +1,115 @@
+//! Why a log on Kafka cannot be opened or made. Each says what happened and what to do.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// Why a log on Kafka cannot be opened or made.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Nowhere to go.
+    #[error("open the log on Kafka: no broker is named; write --kafka HOST:PORT")]
+    NoBroker,
+    /// A prefix that cannot be one.
+    #[error(
+        "open the log on Kafka: `{prefix}` cannot begin the name of a topic; use letters, digits, `.`, `_` and `-`, at most {} of them",
+        crate::log::PREFIX_MAX
+    )]
+    Prefix {
+        /// What was given.
+        prefix: String,
+    },
+    /// Nobody else's to choose.
+    #[error("set `{key}` of the Kafka client: it is fixed, since {why}; leave it out")]
+    Fixed {
+        /// The setting.
+        key: String,
+        /// Why it is.
+        why: &'static str,
+    },
+    /// Not a setting, or not a value.
+    #[error("set `{key}` of the Kafka client: {why}; the settings are those of librdkafka 2.12")]
+    Setting {
+        /// The setting.
+        key: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A client cannot be made of the settings.
+    #[error("make a Kafka client: {why}")]
+    Client {
+        /// What librdkafka says.
+        why: String,
+    },
+    /// Nobody has made the topics.
+    #[error(
+        "open the log on Kafka at {brokers}: there is no topic {}; `saga init --kafka {brokers}` makes what is missing",
+        list(topics)
+    )]
+    NoTopic {
+        /// Where.
+        brokers: String,
+        /// Which.
+        topics: Vec<String>,
+    },
+    /// Topics that do not fit each other.
+    #[error(
+        "open the log on Kafka at {brokers}: topic `{topic}` has {found} partitions and `{first}` has {expected}; all of a prefix have the same number: begin another with `saga init --prefix`"
+    )]
+    Partitions {
+        /// Where.
+        brokers: String,
+        /// Which.
+        topic: String,
+        /// How many it has.
+        found: u32,
+        /// The one it is compared with.
+        first: String,
+        /// How many that has.
+        expected: u32,
+    },
+    /// The broker says no.
+    #[error("{what} at {brokers}: {why}")]
+    Broker {
+        /// What was to be done.
+        what: &'static str,
+        /// Where.
+        brokers: String,
+        /// What it says.
+        why: String,
+    },
+    /// No thread.
+    #[error("start a thread for the log on Kafka: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+fn list(topics: &[String]) -> String {
+    let quoted: Vec<String> = topics.iter().map(|topic| format!("`{topic}`")).collect();
+    quoted.join(", ")
+}
+
+impl OpenError {
+    pub(super) fn client(error: &KafkaError) -> Self {
+        // A setting's value is not shown: it may be a secret.
+        let why = match error {
+            KafkaError::ClientConfig(_, why, key, _) => format!("`{key}`: {why}"),
+            other => other.to_string(),
+        };
+        Self::Client { why }
+    }
+}
+
+/// Whether an append that failed so never was and never will be in the log, and a repeat would end the same way.
+pub(super) const fn is_final(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::MessageSizeTooLarge
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::InvalidTopic
+            | RDKafkaErrorCode::InvalidMessageSize
+            | RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed
+            | RDKafkaErrorCode::InvalidRecord
+            | RDKafkaErrorCode::InvalidArgument
+    )
+}

@@ -1,0 +1,263 @@
+//! The log on Apache Kafka, by librdkafka: for as many processes as one likes.
+//!
+//! ```text
+//!   submit --append--> producers --> broker --> delivery callbacks --> reports
+//!          --read----> readers: consumers assigned by hand ---------> reports
+//!          --confirm-> the member of the group ---------------------> reports
+//! ```
+//!
+//! [`Kafka::own`] joins the group of orchestrators, in which each partition has one owner; [`Kafka::attach`] is for
+//! everybody else. Nothing here waits but threads of its own: what takes a round trip is a report later on. A broker
+//! that is away is said once, and tried again by librdkafka for as long as it takes; what waits meanwhile is bounded.
+
+mod context;
+mod error;
+mod group;
+mod jobs;
+mod lane;
+mod producer;
+mod reader;
+mod settings;
+mod topics;
+mod trust;
+mod truncation;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::BaseConsumer;
+
+use self::context::{Context, Reach};
+use self::group::Group;
+use self::jobs::Jobs;
+use self::lane::Want;
+use self::producer::{Deliveries, Producer};
+use self::reader::Readers;
+use self::settings::Role;
+use self::truncation::Truncations;
+use super::endpoint::{Endpoint, Outbox};
+use super::{Health, Log, Outcome, Range, Report, Reports, Request, Topics};
+
+pub use error::OpenError;
+pub use settings::Settings;
+pub use topics::{Difference, Made, Plan, init};
+
+/// Room for headers beside the largest payload.
+const HEADERS_MAX: usize = 64 << 10;
+
+/// The longest name of a topic, as Kafka has it.
+const TOPIC_MAX: usize = 249;
+
+/// How long closing waits for appends that are under way. What is not acknowledged then may be there or not.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
+/// A deployment's topics on Kafka, open. Dropping it closes it.
+pub struct Kafka {
+    shared: Arc<Shared>,
+    partitions: u32,
+    deliverer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What all ways to the log share.
+struct Shared {
+    settings: Settings,
+    topics: Topics,
+    group: String,
+    reach: Arc<Reach>,
+    deliveries: Arc<Deliveries>,
+    journal: Producer,
+    effects: Producer,
+    readers: Readers,
+    jobs: Arc<Jobs>,
+    truncations: Truncations,
+}
+
+impl Kafka {
+    /// Opens the log: learns how many partitions the topics have. Waits for a broker that is away, for as long as it
+    /// takes, and says so once.
+    ///
+    /// # Errors
+    /// Topics are missing or do not fit each other, or the settings are no good.
+    pub fn open(settings: &Settings, topics: &Topics) -> Result<Self, OpenError> {
+        let reach = Reach::new(&settings.brokers);
+        let asked = settings.client(Role::Admin, "");
+        let asking = BaseConsumer::from_config_and_context(&asked, Context(Arc::clone(&reach)))
+            .map_err(|error| OpenError::client(&error))?;
+        let partitions = topics::count(&asking, &reach, settings, topics)?;
+        let deliveries = Arc::new(Deliveries::default());
+        let for_thread = Arc::clone(&deliveries);
+        let deliverer = std::thread::Builder::new().name("kafka-deliver".to_owned()).spawn(move || for_thread.run())?;
+        let jobs = Jobs::start()?;
+        let group = Settings::group(topics);
+        let shared = Shared {
+            settings: settings.clone(),
+            topics: topics.clone(),
+            journal: Producer::open(settings, Role::Journal, &reach, &deliveries)?,
+            effects: Producer::open(settings, Role::Effects, &reach, &deliveries)?,
+            readers: Readers::new(settings, &group, &reach, &jobs),
+            truncations: Truncations::start(settings, &reach)?,
+            group,
+            deliveries,
+            jobs,
+            reach,
+        };
+        Ok(Self { shared: Arc::new(shared), partitions, deliverer: Mutex::new(Some(deliverer)) })
+    }
+
+    /// How many partitions the deployment has.
+    #[must_use]
+    pub const fn partitions(&self) -> u32 {
+        self.partitions
+    }
+
+    /// The names of its topics.
+    #[must_use]
+    pub fn topics(&self) -> &Topics {
+        &self.shared.topics
+    }
+
+    /// Where it is and how it is spoken to.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// How the broker is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.reach.health()
+    }
+
+    /// The way of an owner: joins the group, and learns which partitions are its own. Leaves when it is dropped.
+    ///
+    /// # Errors
+    /// The settings are no good.
+    pub fn own(&self, reports: Arc<dyn Reports>) -> Result<Owner, OpenError> {
+        let user = self.attach(reports);
+        let Shared { settings, group, topics, reach, .. } = &*self.shared;
+        let group = Group::join(settings, group, &topics.requests, reach, &user.endpoint)?;
+        Ok(Owner { user, group })
+    }
+
+    /// Anybody else's way. What its requests and reports call the partition is that of the topic that it reads.
+    #[must_use]
+    pub fn attach(&self, reports: Arc<dyn Reports>) -> User {
+        User { shared: Arc::clone(&self.shared), endpoint: Arc::new(Endpoint(reports)) }
+    }
+
+    /// Asks which offsets a partition of a topic has; the answer comes on a thread of the log.
+    pub fn range(&self, topic: &str, partition: u32, told: impl FnOnce(Result<Range, String>) + Send + 'static) {
+        let (shared, topic) = (Arc::clone(&self.shared), topic.to_owned());
+        self.shared.jobs.run(move || told(shared.readers.asking(|asked| reader::range(asked, &topic, partition))));
+    }
+
+    /// Topics that no member of any group reads at the moment, as far as the broker tells.
+    ///
+    /// # Errors
+    /// The broker does not answer.
+    pub fn unread(&self, topics: &[String]) -> Result<Vec<String>, String> {
+        self.shared.readers.asking(|asked| topics::unread(asked, topics))
+    }
+
+    /// Which of these topics there are not.
+    ///
+    /// # Errors
+    /// The broker does not answer.
+    pub fn missing(&self, topics: &[String]) -> Result<Vec<String>, String> {
+        self.shared.readers.asking(|asked| topics::missing(asked, topics))
+    }
+
+    /// Waits for what is under way, a moment, and ends the threads. A second call does nothing.
+    pub fn close(&self) {
+        let Some(deliverer) = self.deliverer.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let shared = &self.shared;
+        shared.deliveries.drain(Instant::now() + CLOSE_WITHIN);
+        shared.journal.close();
+        shared.effects.close();
+        shared.truncations.close();
+        shared.jobs.close();
+        shared.readers.close();
+        shared.deliveries.close();
+        drop(deliverer.join());
+        shared.reach.close();
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// A way to the log. Cheap to clone.
+#[derive(Clone)]
+pub struct User {
+    shared: Arc<Shared>,
+    endpoint: Arc<Endpoint>,
+}
+
+/// An owner's way to the log.
+pub struct Owner {
+    user: User,
+    group: Arc<Group>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.group.close();
+    }
+}
+
+impl Log for User {
+    fn submit(&self, partition: u32, requests: Vec<Request>) {
+        self.shared.submit(&self.endpoint, partition, requests, None);
+    }
+}
+
+impl Log for Owner {
+    fn submit(&self, partition: u32, requests: Vec<Request>) {
+        self.user.shared.submit(&self.user.endpoint, partition, requests, Some(&self.group));
+    }
+
+    fn released(&self, partition: u32) {
+        self.group.released(partition);
+    }
+}
+
+impl Shared {
+    fn submit(&self, endpoint: &Arc<Endpoint>, home: u32, requests: Vec<Request>, group: Option<&Group>) {
+        let mut outbox = Outbox::default();
+        for request in requests {
+            match request {
+                Request::Confirm { ticket } => match group {
+                    Some(group) => group.confirm(home, ticket, &mut outbox),
+                    None => outbox.push(endpoint, home, Report::Stale { ticket }),
+                },
+                Request::Append(append) => {
+                    if append.topic.is_empty() || append.topic.len() > TOPIC_MAX || append.topic.contains('\0') {
+                        let why = format!("a topic's name has 1 to {TOPIC_MAX} bytes");
+                        let outcome = Outcome::Refused(Arc::from(why));
+                        outbox.push(endpoint, home, Report::Appended { ticket: append.ticket, outcome });
+                        continue;
+                    }
+                    let is_journal = *append.topic == *self.topics.journal;
+                    let producer = if is_journal { &self.journal } else { &self.effects };
+                    producer.append(endpoint, home, &append);
+                }
+                Request::Last { ticket, topic } => {
+                    self.readers.ask(endpoint, &topic, home, Want::Last { ticket }, &mut outbox);
+                }
+                Request::Read { ticket, topic, from } => {
+                    if let Some(group) = group.filter(|_| *topic == *self.topics.requests) {
+                        group.has_read(home, from);
+                    }
+                    self.readers.ask(endpoint, &topic, home, Want::Read { ticket, from }, &mut outbox);
+                }
+                Request::Truncate { topic, before } => self.truncations.ask(topic, home, before),
+            }
+        }
+        outbox.deliver();
+    }
+}

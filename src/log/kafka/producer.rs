@@ -1,0 +1,249 @@
+//! Appends: one producer for journals, one for everything else, so that a flood of the one does not hold up the other.
+//!
+//! ```text
+//!   submit -> librdkafka's queue -> broker -> delivery callback -> Deliveries -> its own thread -> reports
+//! ```
+//!
+//! A producer that failed for good is replaced; what it had under way is reported as unknown, which sends the
+//! partitions that wait for it to step 1.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
+
+use rdkafka::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, Message as _, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
+
+use super::context::{Reach, remark};
+use super::error::{OpenError, is_final};
+use super::settings::{Role, Settings};
+use super::trust::Trust;
+use crate::log::endpoint::{Endpoint, Outbox};
+use crate::log::{Append, Outcome, Report, Ticket};
+use crate::wire::Message;
+
+/// Reports of appends on their way to those who asked.
+#[derive(Debug, Default)]
+pub(super) struct Deliveries {
+    state: Mutex<Waiting>,
+    changed: Condvar,
+    /// Appends without a report.
+    open: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    outbox: Outbox,
+    has_some: bool,
+    closing: bool,
+}
+
+impl Deliveries {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, asker: &Asker, outcome: Outcome) {
+        let Asker { endpoint, home, ticket } = asker;
+        let mut state = self.lock();
+        state.outbox.push(endpoint, *home, Report::Appended { ticket: *ticket, outcome });
+        let is_first = !std::mem::replace(&mut state.has_some, true);
+        drop(state);
+        if is_first {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Delivers until it is closed. What has gathered meanwhile goes in one piece, so groups grow with the load.
+    pub(super) fn run(&self) {
+        loop {
+            let idle = |state: &mut Waiting| !state.has_some && !state.closing;
+            let mut state = self.changed.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+            if !state.has_some {
+                return;
+            }
+            state.has_some = false;
+            let outbox = std::mem::take(&mut state.outbox);
+            drop(state);
+            let count = outbox.len();
+            outbox.deliver();
+            self.open.fetch_sub(count, Ordering::Relaxed);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until nothing is under way, no longer than until `end`.
+    pub(super) fn drain(&self, end: Instant) {
+        let waits = |_: &mut Waiting| self.open.load(Ordering::Relaxed) > 0;
+        let left = end.saturating_duration_since(Instant::now());
+        drop(self.changed.wait_timeout_while(self.lock(), left, waits));
+    }
+
+    pub(super) fn close(&self) {
+        self.lock().closing = true;
+        self.changed.notify_all();
+    }
+}
+
+/// Who waits for the end of an append.
+struct Asker {
+    endpoint: Arc<Endpoint>,
+    home: u32,
+    ticket: Ticket,
+}
+
+struct Context {
+    reach: Arc<Reach>,
+    deliveries: Arc<Deliveries>,
+    trust: Mutex<BTreeMap<Box<str>, BTreeMap<i32, Trust>>>,
+    /// Whether the producer can do nothing any more.
+    has_failed: AtomicBool,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, words: &str) {
+        remark(level, facility, words);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            tracing::warn!(reason, "a Kafka producer failed for good and is replaced");
+            self.has_failed.store(true, Ordering::Relaxed);
+            return;
+        }
+        self.reach.trouble(&error, reason);
+    }
+
+    fn stats_raw(&self, json: &[u8]) {
+        self.reach.statistics(json);
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = Box<Asker>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, asker: Box<Asker>) {
+        let outcome = match result {
+            Ok(message) => {
+                let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+                if !trust.contains_key(message.topic()) {
+                    trust.insert(Box::from(message.topic()), BTreeMap::new());
+                }
+                let of_topic = trust.get_mut(message.topic());
+                let judged = of_topic.and_then(|of| of.entry(message.partition()).or_default().judge(message.offset()));
+                judged.map_or(Outcome::Unknown, Outcome::At)
+            }
+            Err((error, _)) => outcome_of(error),
+        };
+        self.deliveries.push(&asker, outcome);
+    }
+}
+
+fn outcome_of(error: &KafkaError) -> Outcome {
+    match error.rdkafka_error_code() {
+        Some(code) if is_final(code) => Outcome::Refused(Arc::from(code.to_string())),
+        code => {
+            tracing::debug!(?code, %error, "nobody knows what became of an append");
+            Outcome::Unknown
+        }
+    }
+}
+
+/// A producer that is replaced when it fails.
+pub(super) struct Producer {
+    settings: Settings,
+    role: Role,
+    reach: Arc<Reach>,
+    deliveries: Arc<Deliveries>,
+    /// `None` once it is closed.
+    current: RwLock<Option<Arc<ThreadedProducer<Context>>>>,
+}
+
+impl Producer {
+    pub(super) fn open(
+        settings: &Settings,
+        role: Role,
+        reach: &Arc<Reach>,
+        deliveries: &Arc<Deliveries>,
+    ) -> Result<Self, OpenError> {
+        let producer = Self {
+            settings: settings.clone(),
+            role,
+            reach: Arc::clone(reach),
+            deliveries: Arc::clone(deliveries),
+            current: RwLock::new(None),
+        };
+        let first = producer.make().map_err(|error| OpenError::client(&error))?;
+        *producer.current.write().unwrap_or_else(PoisonError::into_inner) = Some(first);
+        Ok(producer)
+    }
+
+    fn make(&self) -> Result<Arc<ThreadedProducer<Context>>, KafkaError> {
+        let context = Context {
+            reach: Arc::clone(&self.reach),
+            deliveries: Arc::clone(&self.deliveries),
+            trust: Mutex::default(),
+            has_failed: AtomicBool::new(false),
+        };
+        ThreadedProducer::from_config_and_context(&self.settings.client(self.role, ""), context).map(Arc::new)
+    }
+
+    /// The producer that works; `None` if it is closed, or cannot be made for now.
+    fn current(&self) -> Option<Arc<ThreadedProducer<Context>>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        if !current.context().has_failed.load(Ordering::Relaxed) {
+            return Some(current);
+        }
+        let mut slot = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if slot.as_ref().is_some_and(|known| Arc::ptr_eq(known, &current)) {
+            let fresh = self.make().inspect_err(|error| tracing::error!(%error, "a Kafka producer cannot be made"));
+            let old = slot.replace(fresh.ok()?);
+            // Dropping it waits for its thread, which is nothing for a submitter.
+            std::thread::spawn(move || drop((old, current)));
+        }
+        slot.clone()
+    }
+
+    /// Hands a message over. What came of it is reported to the endpoint.
+    pub(super) fn append(&self, endpoint: &Arc<Endpoint>, home: u32, append: &Append) {
+        let Append { ticket, topic, partition, message } = append;
+        let asker = Box::new(Asker { endpoint: Arc::clone(endpoint), home, ticket: *ticket });
+        self.deliveries.open.fetch_add(1, Ordering::Relaxed);
+        let Some(producer) = self.current() else { return self.deliveries.push(&asker, Outcome::Unknown) };
+        let mut record = BaseRecord::with_opaque_to(topic, asker).payload(&*message.payload).headers(headers(message));
+        // Without a partition an empty key is a key, too, and chooses.
+        if !message.key.is_empty() || partition.is_none() {
+            record = record.key(message.key.as_bytes());
+        }
+        match partition.map(i32::try_from) {
+            Some(Ok(number)) => record = record.partition(number),
+            Some(Err(_)) => {
+                let outcome = Outcome::Refused(Arc::from("no such partition"));
+                return self.deliveries.push(&record.delivery_opaque, outcome);
+            }
+            None => {}
+        }
+        if let Err((error, record)) = producer.send(record) {
+            if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+                producer.context().has_failed.store(true, Ordering::Relaxed);
+            }
+            self.deliveries.push(&record.delivery_opaque, outcome_of(&error));
+        }
+    }
+
+    /// Ends it. What is under way is reported as unknown.
+    pub(super) fn close(&self) {
+        let current = self.current.write().unwrap_or_else(PoisonError::into_inner).take();
+        drop(current);
+    }
+}
+
+fn headers(message: &Message) -> OwnedHeaders {
+    message.headers.iter().fold(OwnedHeaders::new_with_capacity(message.headers.len()), |headers, (key, value)| {
+        headers.insert(Header { key, value: Some(value.as_bytes()) })
+    })
+}

@@ -1,0 +1,396 @@
+//! Reads: consumers whose partitions are assigned by hand, shared by all users of a process.
+//!
+//! ```text
+//!   ask -> lane: has it -> report
+//!               has not -> job: which offsets are there? -> assign -> poll thread -> lane -> report
+//! ```
+//!
+//! librdkafka fetches a partition once a consumer, so two users of one partition are put on two consumers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Headers, Message as _};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::context::{Context, Reach};
+use super::jobs::Jobs;
+use super::lane::{Flow, Lane, Phase, QUIET_MAX, Then, Use, Want};
+use super::settings::{Role, Settings};
+use crate::log::endpoint::{Endpoint, Outbox};
+use crate::log::{Range, Report, Stored};
+use crate::time::Timestamp;
+use crate::wire::{Message, header};
+
+/// How long the broker is asked for the offsets of a partition before that counts as failed, for now.
+pub(super) const RANGE_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a thread waits for records before it looks whether it should end.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Records that are taken in one go, so that reports are groups and none waits long.
+const AT_ONCE: usize = 1_000;
+
+/// Users that read one partition of a topic at once; each further one needs another consumer, with its threads.
+const CONSUMERS_MAX: usize = 16;
+
+type Place = (Arc<str>, u32);
+
+/// All consumers of a process that read by hand.
+pub(super) struct Readers {
+    settings: Settings,
+    group: String,
+    reach: Arc<Reach>,
+    jobs: Arc<Jobs>,
+    all: Mutex<Vec<(Arc<Reader>, JoinHandle<()>)>>,
+    is_closed: Arc<AtomicBool>,
+}
+
+impl Readers {
+    pub(super) fn new(settings: &Settings, group: &str, reach: &Arc<Reach>, jobs: &Arc<Jobs>) -> Self {
+        Self {
+            settings: settings.clone(),
+            group: group.to_owned(),
+            reach: Arc::clone(reach),
+            jobs: Arc::clone(jobs),
+            all: Mutex::default(),
+            is_closed: Arc::default(),
+        }
+    }
+
+    /// Answers a question now or later.
+    pub(super) fn ask(&self, endpoint: &Arc<Endpoint>, topic: &Arc<str>, home: u32, want: Want, outbox: &mut Outbox) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let fitting = |(reader, _): &&(Arc<Reader>, JoinHandle<()>)| reader.serves(endpoint, want.usage(), topic, home);
+        let known = all.iter().find(fitting).or_else(|| all.iter().find(|(reader, _)| reader.is_free(topic, home)));
+        let reader = match known {
+            Some((reader, _)) => Arc::clone(reader),
+            None => match self.open(&mut all) {
+                Ok(reader) => reader,
+                Err(why) => return outbox.push(endpoint, home, Report::Failed { ticket: want.ticket(), why }),
+            },
+        };
+        drop(all);
+        reader.ask(endpoint, topic, home, want, outbox);
+    }
+
+    /// Asks the broker something by a consumer whose callbacks are served.
+    pub(super) fn asking<T>(&self, ask: impl FnOnce(&BaseConsumer<Context>) -> Result<T, String>) -> Result<T, String> {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = all.first().map(|(reader, _)| Arc::clone(reader));
+        let reader = first.map_or_else(|| self.open(&mut all), Ok)?;
+        drop(all);
+        ask(&reader.consumer)
+    }
+
+    fn open(&self, all: &mut Vec<(Arc<Reader>, JoinHandle<()>)>) -> Result<Arc<Reader>, String> {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err("read a log that was closed".to_owned());
+        }
+        if all.len() >= CONSUMERS_MAX {
+            return Err(format!("more than {CONSUMERS_MAX} read one partition at once"));
+        }
+        let config = self.settings.client(Role::Reader, &self.group);
+        let consumer = BaseConsumer::from_config_and_context(&config, Context(Arc::clone(&self.reach)));
+        let reader = Arc::new(Reader {
+            consumer: consumer.map_err(|error| error.to_string())?,
+            lanes: Mutex::default(),
+            assigned: Mutex::default(),
+            jobs: Arc::clone(&self.jobs),
+        });
+        let (running, is_closed) = (Arc::clone(&reader), Arc::clone(&self.is_closed));
+        let thread = std::thread::Builder::new().name(format!("kafka-read-{}", all.len()));
+        let thread = thread.spawn(move || running.run(&is_closed)).map_err(|error| error.to_string())?;
+        all.push((Arc::clone(&reader), thread));
+        Ok(reader)
+    }
+
+    /// Ends the threads; whoever waits is told.
+    pub(super) fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+        for (reader, thread) in std::mem::take(&mut *self.all.lock().unwrap_or_else(PoisonError::into_inner)) {
+            drop(thread.join());
+            let mut outbox = Outbox::default();
+            for lane in reader.lock().values_mut().flat_map(BTreeMap::values_mut) {
+                lane.failed("read a log that was closed", &mut outbox);
+            }
+            outbox.deliver();
+        }
+    }
+}
+
+/// One consumer.
+struct Reader {
+    consumer: BaseConsumer<Context>,
+    lanes: Mutex<BTreeMap<Arc<str>, BTreeMap<u32, Lane>>>,
+    /// What librdkafka fetches. Held while that changes, so that changes come one by one.
+    assigned: Mutex<BTreeMap<Place, Flow>>,
+    jobs: Arc<Jobs>,
+}
+
+impl Reader {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, BTreeMap<u32, Lane>>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serves(&self, endpoint: &Arc<Endpoint>, usage: Use, topic: &str, home: u32) -> bool {
+        let lanes = self.lock();
+        lanes.get(topic).and_then(|of| of.get(&home)).is_some_and(|lane| lane.is_of(endpoint, usage))
+    }
+
+    fn is_free(&self, topic: &str, home: u32) -> bool {
+        let lanes = self.lock();
+        lanes.get(topic).and_then(|of| of.get(&home)).is_none_or(Lane::is_free)
+    }
+
+    fn ask(self: &Arc<Self>, endpoint: &Arc<Endpoint>, topic: &Arc<str>, home: u32, want: Want, outbox: &mut Outbox) {
+        let mut lanes = self.lock();
+        let of_topic = lanes.entry(Arc::clone(topic)).or_default();
+        let lane = of_topic.entry(home).or_insert_with(|| Lane::new(endpoint, want.usage(), home));
+        if !lane.is_of(endpoint, want.usage()) {
+            *lane = Lane::new(endpoint, want.usage(), home);
+        }
+        let then = lane.ask(want, outbox);
+        drop(lanes);
+        self.follow_up((Arc::clone(topic), home), then);
+    }
+
+    fn follow_up(self: &Arc<Self>, place: Place, then: Then) {
+        let reader = Arc::clone(self);
+        match then {
+            Then::Nothing => {}
+            Then::Start(generation) => self.jobs.run(move || reader.start(&place, generation)),
+            Then::SetFlow => self.jobs.run(move || reader.set_flow(&place)),
+        }
+    }
+
+    /// Does something with a lane that still is what it was, and delivers what it says.
+    fn with<T>(
+        &self,
+        (topic, home): &Place,
+        generation: u64,
+        change: impl FnOnce(&mut Lane, &mut Outbox) -> T,
+    ) -> Option<T> {
+        let mut outbox = Outbox::default();
+        let mut lanes = self.lock();
+        let lane = lanes.get_mut(topic)?.get_mut(home).filter(|lane| lane.generation == generation)?;
+        let done = change(lane, &mut outbox);
+        drop(lanes);
+        outbox.deliver();
+        Some(done)
+    }
+
+    /// Finds out which offsets there are, and fetches from there.
+    fn start(&self, place: &Place, generation: u64) {
+        if self.with(place, generation, |_, _| ()).is_none() {
+            return;
+        }
+        let range = match range(&self.consumer, &place.0, place.1) {
+            Ok(range) => range,
+            Err(why) => {
+                self.with(place, generation, |lane, outbox| lane.failed(&why, outbox));
+                return;
+            }
+        };
+        let mut assigned = self.assigned.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(found) = self.with(place, generation, |lane, outbox| lane.found(range, outbox)) else { return };
+        self.let_go(place, &mut assigned);
+        let Some(from) = found else { return };
+        // Nothing older comes from here on, and nothing new yet.
+        if self.with(place, generation, |lane, _| lane.streams_from(from)).is_none() {
+            return;
+        }
+        match self.consumer.incremental_assign(&list(place, Some(from))) {
+            Ok(()) => drop(assigned.insert(place.clone(), Flow::Goes)),
+            Err(error) => {
+                let why = format!("fetch partition {} of {}: {error}", place.1, place.0);
+                self.with(place, generation, |lane, outbox| lane.failed(&why, outbox));
+            }
+        }
+    }
+
+    fn let_go(&self, place: &Place, assigned: &mut BTreeMap<Place, Flow>) {
+        let Some(flow) = assigned.remove(place) else { return };
+        let list = list(place, None);
+        // A pause would outlast the assignment.
+        let resumed = if flow == Flow::Pauses { self.consumer.resume(&list) } else { Ok(()) };
+        if let Err(error) = resumed.and_then(|()| self.consumer.incremental_unassign(&list)) {
+            tracing::warn!(topic = %place.0, partition = place.1, %error, "a partition cannot be let go by a Kafka consumer");
+        }
+    }
+
+    fn set_flow(&self, place: &Place) {
+        let mut assigned = self.assigned.lock().unwrap_or_else(PoisonError::into_inner);
+        let flow = self.lock().get(&place.0).and_then(|of| of.get(&place.1)).map(|lane| lane.flow);
+        let (Some(flow), Some(known)) = (flow, assigned.get_mut(place)) else { return };
+        let set = match std::mem::replace(known, flow) {
+            before if before == flow => Ok(()),
+            Flow::Goes => self.consumer.pause(&list(place, None)),
+            Flow::Pauses => self.consumer.resume(&list(place, None)),
+        };
+        if let Err(error) = set {
+            tracing::warn!(topic = %place.0, partition = place.1, %error, "a partition cannot be paused by a Kafka consumer");
+        }
+    }
+
+    fn run(self: &Arc<Self>, is_closed: &AtomicBool) {
+        let mut looked = Instant::now();
+        while !is_closed.load(Ordering::Relaxed) {
+            let mut fetched: Vec<(BorrowedMessage<'_>, Stored)> = Vec::new();
+            let mut next = self.consumer.poll(POLL);
+            while let Some(polled) = next {
+                match polled {
+                    Ok(message) => {
+                        let stored = stored(&message);
+                        fetched.push((message, stored));
+                    }
+                    Err(error) => self.trouble(&error),
+                }
+                next = if fetched.len() < AT_ONCE { self.consumer.poll(Duration::ZERO) } else { None };
+            }
+            if !fetched.is_empty() {
+                self.consumer.context().0.back();
+                self.distribute(fetched);
+            }
+            if looked.elapsed() > QUIET_MAX {
+                looked = Instant::now();
+                self.give_up_quiet_ones();
+            }
+        }
+    }
+
+    fn distribute(self: &Arc<Self>, fetched: Vec<(BorrowedMessage<'_>, Stored)>) {
+        let mut outbox = Outbox::default();
+        let mut touched: BTreeSet<Place> = BTreeSet::new();
+        let mut lanes = self.lock();
+        for (message, stored) in fetched {
+            let Ok(partition) = u32::try_from(message.partition()) else { continue };
+            let Some((topic, of_topic)) = lanes.get_key_value(message.topic()) else { continue };
+            if of_topic.contains_key(&partition)
+                && !touched.iter().any(|(known, at)| *at == partition && known == topic)
+            {
+                touched.insert((Arc::clone(topic), partition));
+            }
+            if let Some(lane) = lanes.get_mut(message.topic()).and_then(|of| of.get_mut(&partition)) {
+                let bytes = stored.message.size();
+                lane.fetched(stored, bytes);
+            }
+        }
+        let mut follow_ups = Vec::new();
+        for place in touched {
+            if let Some(lane) = lanes.get_mut(&place.0).and_then(|of| of.get_mut(&place.1)) {
+                let then = lane.answer(&mut outbox);
+                follow_ups.push((place, then));
+            }
+        }
+        drop(lanes);
+        outbox.deliver();
+        for (place, then) in follow_ups {
+            self.follow_up(place, then);
+        }
+    }
+
+    /// An error of one partition, but it is not said of which: those that wait ask anew what there is.
+    fn trouble(self: &Arc<Self>, error: &KafkaError) {
+        let is_of_a_partition = matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::AutoOffsetReset
+                    | RDKafkaErrorCode::OffsetOutOfRange
+                    | RDKafkaErrorCode::UnknownTopicOrPartition
+                    | RDKafkaErrorCode::UnknownTopic
+                    | RDKafkaErrorCode::UnknownPartition
+                    | RDKafkaErrorCode::TopicAuthorizationFailed
+            )
+        );
+        if !is_of_a_partition {
+            return tracing::debug!(%error, "a Kafka consumer");
+        }
+        let mut follow_ups = Vec::new();
+        for (topic, of_topic) in self.lock().iter_mut() {
+            for (partition, lane) in of_topic.iter_mut().filter(|(_, lane)| lane.phase == Phase::Streaming) {
+                if lane.waiting.is_some() {
+                    follow_ups.push(((Arc::clone(topic), *partition), lane.restart()));
+                } else {
+                    lane.end();
+                }
+            }
+        }
+        for (place, then) in follow_ups {
+            self.follow_up(place, then);
+        }
+    }
+
+    fn give_up_quiet_ones(self: &Arc<Self>) {
+        let mut gone: Vec<Place> = Vec::new();
+        let mut lanes = self.lock();
+        for (topic, of_topic) in lanes.iter_mut() {
+            of_topic.retain(|partition, lane| {
+                if lane.is_quiet() {
+                    gone.push((Arc::clone(topic), *partition));
+                }
+                !lane.is_quiet()
+            });
+        }
+        drop(lanes);
+        for place in gone {
+            let reader = Arc::clone(self);
+            self.jobs.run(move || {
+                let mut assigned = reader.assigned.lock().unwrap_or_else(PoisonError::into_inner);
+                // Somebody may have come meanwhile, whose start is behind this or has been.
+                if reader.lock().get(&place.0).and_then(|of| of.get(&place.1)).is_none() {
+                    reader.let_go(&place, &mut assigned);
+                }
+            });
+        }
+    }
+}
+
+/// The offsets of a partition, by the broker's word.
+pub(super) fn range(consumer: &BaseConsumer<Context>, topic: &str, partition: u32) -> Result<Range, String> {
+    let number = i32::try_from(partition).unwrap_or(i32::MAX);
+    let asked = consumer.fetch_watermarks(topic, number, RANGE_WITHIN);
+    let (low, high) =
+        asked.map_err(|error| format!("ask for the offsets of partition {partition} of {topic}: {error}"))?;
+    let offset = |raw: i64| u64::try_from(raw).unwrap_or_default();
+    Ok(Range { start: offset(low), end: offset(high) })
+}
+
+fn list((topic, partition): &Place, from: Option<u64>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    let number = i32::try_from(*partition).unwrap_or(i32::MAX);
+    let mut element = list.add_partition(topic, number);
+    if let Some(from) = from {
+        let offset = Offset::Offset(i64::try_from(from).unwrap_or(i64::MAX));
+        element.set_offset(offset).expect("an offset of a record is one");
+    }
+    list
+}
+
+/// A record as it was fetched. What is not text in a key or a header is replaced: anybody may write to a topic.
+pub(super) fn stored(message: &BorrowedMessage<'_>) -> Stored {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers = message.headers().map(|headers| {
+        let one = |header: rdkafka::message::Header<'_, &[u8]>| {
+            (header::shared(header.key), text(header.value.unwrap_or_default()).into_boxed_str())
+        };
+        headers.iter().map(one).collect()
+    });
+    let taken = Message {
+        key: Arc::from(message.key().map(text).unwrap_or_default()),
+        headers: headers.unwrap_or_default(),
+        payload: Box::from(message.payload().unwrap_or_default()),
+    };
+    let millis = message.timestamp().to_millis().and_then(|millis| u64::try_from(millis).ok());
+    Stored {
+        offset: u64::try_from(message.offset()).unwrap_or_default(),
+        timestamp: Timestamp(millis.unwrap_or_default()),
+        message: Arc::new(taken),
+    }
+}

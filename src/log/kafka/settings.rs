@@ -1,0 +1,231 @@
+//! How librdkafka is set: what the protocol rests on, what is usual, and what people set themselves.
+//!
+//! Any setting of librdkafka may be given. Those that the rules of `docs/protocol.md` rest on are refused with the
+//! reason; all others win over what is usual here. Values of settings that may be secret are never shown.
+
+use std::fmt;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+use super::HEADERS_MAX;
+use super::error::OpenError;
+use crate::json::PAYLOAD_MAX;
+use crate::log::{RECORD_MAX, Topics};
+
+/// How long a message is tried before nobody knows what became of it: longer than the election of a leader, shorter
+/// than people wait.
+const MESSAGE_TIMEOUT_MS: &str = "30000";
+
+/// What one producer holds of messages that are not acknowledged: minutes of a full load, so that it is reached only
+/// while the broker is away.
+const QUEUED_KBYTES_MAX: &str = "262144";
+
+/// The same as a number of messages; the bytes bound it as a rule.
+const QUEUED_MESSAGES_MAX: &str = "1000000";
+
+/// What one consumer fetches ahead, for all its partitions together.
+const FETCHED_KBYTES_MAX: &str = "16384";
+
+/// How long a member of the group may be silent before its partitions go to others: the time that a crash costs.
+const SESSION_TIMEOUT_MS: &str = "10000";
+
+/// How long a member may take to let partitions go. A partition's task takes at most half of it.
+pub(super) const REBALANCE_TIMEOUT_MS: u32 = 60_000;
+
+/// Settings of the protocol, and why they are not for others to choose.
+const FIXED: &[(&str, &str)] = &[
+    ("bootstrap.servers", "it is what `--kafka` says"),
+    ("group.id", "it follows from the prefix of the topics"),
+    ("enable.idempotence", "the order of appends rests on it"),
+    ("enable.gapless.guarantee", "it ends the whole producer and does not cover timeouts"),
+    ("acks", "what is acknowledged must be on all replicas in sync"),
+    ("request.required.acks", "what is acknowledged must be on all replicas in sync"),
+    ("transactional.id", "offsets must be dense, and transactions take some"),
+    ("partitioner", "requests and replies must find their instance"),
+    ("enable.auto.commit", "a commit is how ownership is confirmed"),
+    ("enable.auto.offset.store", "a commit is how ownership is confirmed"),
+    ("auto.offset.reset", "inputs that are gone must be noticed"),
+    ("isolation.level", "what is not committed may never be"),
+    ("allow.auto.create.topics", "topics are made by `saga init`"),
+    ("enable.partition.eof", "it is no concern of ours"),
+];
+
+/// Parts of the names of settings whose values are not shown.
+const SECRET: &[&str] =
+    &["password", "secret", "key", "token", "jaas", "oauthbearer", "username", "credential", ".pem"];
+
+/// What a client is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Appends to the journals.
+    Journal,
+    /// Appends everything else.
+    Effects,
+    /// Reads from given offsets on.
+    Reader,
+    /// Is a member of a group.
+    Member,
+    /// Asks and makes.
+    Admin,
+}
+
+/// Where the broker is and how it is spoken to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `HOST:PORT`, several with commas between.
+    pub brokers: String,
+    /// Settings of librdkafka.
+    own: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |(key, value): &(String, String)| {
+            if is_secret(key) { format!("{key}=…") } else { format!("{key}={value}") }
+        };
+        let own: Vec<String> = self.own.iter().map(shown).collect();
+        f.debug_struct("Settings").field("brokers", &self.brokers).field("own", &own).finish()
+    }
+}
+
+fn is_secret(key: &str) -> bool {
+    SECRET.iter().any(|part| key.contains(part))
+}
+
+impl Settings {
+    /// For these brokers, with settings of librdkafka by name; of several of one name the last one counts.
+    ///
+    /// # Errors
+    /// One is the protocol's own, or librdkafka does not take it.
+    pub fn new(brokers: impl Into<String>, own: impl IntoIterator<Item = (String, String)>) -> Result<Self, OpenError> {
+        let brokers = brokers.into();
+        if brokers.trim().is_empty() {
+            return Err(OpenError::NoBroker);
+        }
+        let own: Vec<(String, String)> = own.into_iter().collect();
+        for (key, value) in &own {
+            if let Some((_, why)) = FIXED.iter().find(|(fixed, _)| fixed == key) {
+                return Err(OpenError::Fixed { key: key.clone(), why });
+            }
+            // Its words may hold the value, so they are shown of harmless ones only.
+            if let Err(error) = ClientConfig::new().set(key, value).create_native_config() {
+                let why =
+                    if is_secret(key) { "librdkafka does not take its value".to_owned() } else { error.to_string() };
+                return Err(OpenError::Setting { key: key.clone(), why });
+            }
+        }
+        Ok(Self { brokers, own })
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        self.own.iter().rev().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether groups follow KIP-848.
+    fn is_new_group(&self) -> bool {
+        self.get("group.protocol").is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"))
+    }
+
+    /// What a client of a role is made of.
+    pub(super) fn client(&self, role: Role, group: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set_log_level(RDKafkaLogLevel::Warning);
+        config.set("client.id", "saga").set("reconnect.backoff.max.ms", "2000");
+        match role {
+            Role::Journal | Role::Effects => {
+                let largest = if role == Role::Journal { RECORD_MAX } else { PAYLOAD_MAX };
+                config
+                    .set("message.timeout.ms", MESSAGE_TIMEOUT_MS)
+                    .set("queue.buffering.max.kbytes", QUEUED_KBYTES_MAX)
+                    .set("queue.buffering.max.messages", QUEUED_MESSAGES_MAX)
+                    .set("message.max.bytes", largest.saturating_add(HEADERS_MAX).to_string())
+                    .set("linger.ms", "0")
+                    .set("retry.backoff.ms", "10")
+                    .set("retry.backoff.max.ms", "500");
+                if role == Role::Effects {
+                    // For the broker's health, while nothing is sent.
+                    config.set("statistics.interval.ms", "1000");
+                }
+            }
+            Role::Reader => {
+                config
+                    .set("queued.max.messages.kbytes", FETCHED_KBYTES_MAX)
+                    .set("queued.min.messages", "100000")
+                    .set("fetch.queue.backoff.ms", "1")
+                    .set("fetch.error.backoff.ms", "100")
+                    .set("fetch.wait.max.ms", "500")
+                    .set("receive.message.max.bytes", (RECORD_MAX * 8).to_string());
+            }
+            Role::Member => {
+                config.set("max.poll.interval.ms", REBALANCE_TIMEOUT_MS.to_string());
+                if !self.is_new_group() {
+                    config
+                        .set("partition.assignment.strategy", "cooperative-sticky")
+                        .set("session.timeout.ms", SESSION_TIMEOUT_MS)
+                        .set("heartbeat.interval.ms", "1000");
+                }
+            }
+            Role::Admin => {}
+        }
+        for (key, value) in &self.own {
+            config.set(key, value);
+        }
+        // Last, so that nobody else's counts.
+        config.set("bootstrap.servers", &self.brokers);
+        match role {
+            Role::Journal | Role::Effects => {
+                config.set("enable.idempotence", "true").set("acks", "all").set("partitioner", "murmur2");
+                config.set("sticky.partitioning.linger.ms", "0");
+            }
+            Role::Reader | Role::Member => {
+                config
+                    .set("group.id", group)
+                    .set("enable.auto.commit", "false")
+                    .set("enable.auto.offset.store", "false")
+                    .set("auto.offset.reset", "error")
+                    .set("isolation.level", "read_committed")
+                    .set("allow.auto.create.topics", "false");
+            }
+            Role::Admin => {}
+        }
+        config
+    }
+
+    /// The group of orchestrators.
+    pub(super) fn group(topics: &Topics) -> String {
+        format!("{}.orchestrators", topics.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(key: &str, value: &str) -> Result<Settings, OpenError> {
+        Settings::new("127.0.0.1:9092", [(key.to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let settings = settings("sasl.password", "hunter2").unwrap();
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        assert_eq!(settings.client(Role::Reader, "g").get("sasl.password"), Some("hunter2"), "and they are used");
+    }
+
+    #[test]
+    fn what_the_protocol_rests_on_is_refused() {
+        for (key, _) in FIXED {
+            assert!(matches!(settings(key, "1"), Err(OpenError::Fixed { .. })), "{key}");
+        }
+        assert!(matches!(settings("linger.msx", "1"), Err(OpenError::Setting { .. })));
+    }
+
+    #[test]
+    fn others_win_over_what_is_usual() {
+        let config = settings("linger.ms", "7").unwrap().client(Role::Journal, "g");
+        assert_eq!((config.get("linger.ms"), config.get("acks")), (Some("7"), Some("all")));
+        let config = settings("group.protocol", "consumer").unwrap().client(Role::Member, "g");
+        assert_eq!(config.get("session.timeout.ms"), None, "which KIP-848 does not take");
+    }
+}

@@ -1,0 +1,84 @@
+//! Names of the topics of one deployment: they share a prefix, so that several fit on one broker.
+
+use std::sync::Arc;
+
+use super::{DEAD, DEFINITIONS, JOURNAL, REPLIES, REQUESTS};
+
+/// What the names begin with where nobody says.
+pub const PREFIX_USUAL: &str = "saga";
+
+/// The longest prefix: with the longest name behind it, a topic's name stays below the 249 bytes of Kafka's limit.
+pub const PREFIX_MAX: usize = 200;
+
+/// Names of the topics that all orchestrators of a deployment share. Topics of commands are not among them: the
+/// definitions name those.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topics {
+    /// What all of them begin with.
+    pub prefix: Arc<str>,
+    /// Requests to the engine.
+    pub requests: Arc<str>,
+    /// Replies of participants.
+    pub replies: Arc<str>,
+    /// The journal.
+    pub journal: Arc<str>,
+    /// Inputs that nobody can read or place.
+    pub dead: Arc<str>,
+    /// Sources of definitions.
+    pub definitions: Arc<str>,
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Self {
+            prefix: Arc::from(PREFIX_USUAL),
+            requests: Arc::from(REQUESTS),
+            replies: Arc::from(REPLIES),
+            journal: Arc::from(JOURNAL),
+            dead: Arc::from(DEAD),
+            definitions: Arc::from(DEFINITIONS),
+        }
+    }
+}
+
+impl Topics {
+    /// With a prefix in place of `saga`; `None` if it cannot begin the name of a topic.
+    #[must_use]
+    pub fn with_prefix(prefix: &str) -> Option<Self> {
+        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if prefix.is_empty() || prefix.len() > PREFIX_MAX || !prefix.bytes().all(is_legal) {
+            return None;
+        }
+        let named = |usual: &str| -> Arc<str> {
+            let kind = usual.strip_prefix(PREFIX_USUAL).unwrap_or(usual);
+            Arc::from(format!("{prefix}{kind}"))
+        };
+        Some(Self {
+            prefix: Arc::from(prefix),
+            requests: named(REQUESTS),
+            replies: named(REPLIES),
+            journal: named(JOURNAL),
+            dead: named(DEAD),
+            definitions: named(DEFINITIONS),
+        })
+    }
+
+    /// Those with one partition for each of the deployment's.
+    #[must_use]
+    pub const fn partitioned(&self) -> [&Arc<str>; 4] {
+        [&self.requests, &self.replies, &self.journal, &self.dead]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Topics;
+
+    #[test]
+    fn a_prefix_stands_in_the_place_of_saga() {
+        assert_eq!(Topics::with_prefix("saga"), Some(Topics::default()));
+        assert_eq!(&*Topics::with_prefix("orders").unwrap().journal, "orders.journal");
+        assert_eq!(Topics::with_prefix("or/ders"), None);
+        assert_eq!(Topics::with_prefix(""), None);
+    }
+}

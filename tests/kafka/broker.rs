@@ -1,0 +1,281 @@
+//! A real Apache Kafka for tests: fetched by Maven, formatted, started, killed, paused, started again.
+//!
+//! The broker dies with the process that started it, however that ends: a shell waits for the end of its input, which
+//! this process holds open, and kills it then.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use tempfile::TempDir;
+
+/// Where this is set, a missing Java or Maven is an error and not a reason to skip.
+const REQUIRED: &str = "SAGA_KAFKA_REQUIRED";
+
+/// Starts that fail, since somebody took the port in between, before a test fails.
+const STARTS_MAX: usize = 5;
+
+/// Questions of a second each before a broker counts as dead: it takes three on an idle machine.
+const QUESTIONS_MAX: usize = 120;
+
+/// A broker.
+pub(crate) struct Broker {
+    port: u16,
+    directory: PathBuf,
+    running: Mutex<Running>,
+    /// Removes the directory, unless the shell does since nobody drops a static.
+    temporary: Option<TempDir>,
+}
+
+struct Running {
+    shell: Child,
+    /// Java's process id.
+    pid: u32,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The end of its input, and what the shell does behind it.
+        drop(self.shell.stdin.take());
+        let _gone = self.shell.wait();
+    }
+}
+
+/// The broker that all tests of this run share; each uses topics of its own. `None`, said once, where it cannot be had.
+pub(crate) fn shared() -> Option<&'static Broker> {
+    static SHARED: LazyLock<Option<Broker>> =
+        LazyLock::new(|| jars().map(|jars| Broker::start(jars, Directory::OfShell)));
+    SHARED.as_ref()
+}
+
+/// A broker of a test's own, to be killed and paused.
+pub(crate) fn own() -> Option<Broker> {
+    jars().map(|jars| Broker::start(jars, Directory::OfTest))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Directory {
+    OfShell,
+    OfTest,
+}
+
+/// The folder of jars, fetched if need be.
+fn jars() -> Option<&'static Path> {
+    static JARS: OnceLock<Option<PathBuf>> = OnceLock::new();
+    JARS.get_or_init(|| {
+        let missing = ["java", "mvn"].into_iter().find(|tool| {
+            let asked = Command::new(tool).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            !asked.is_ok_and(|status| status.success())
+        });
+        let Some(missing) = missing else { return Some(fetch()) };
+        assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, and `{missing}` is missing");
+        // Not captured: whoever runs the tests should know what was not run.
+        let _seen = writeln!(std::io::stderr(), "\nSKIPPED: tests on Kafka, since `{missing}` is missing\n");
+        None
+    })
+    .as_deref()
+}
+
+fn fetch() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pom = root.join("tests/kafka/pom.xml");
+    let text = fs::read(&pom).expect("the pom can be read");
+    // Another pom is another folder.
+    let folder = root.join(format!("target/kafka/{:08x}", crc32fast::hash(&text)));
+    if folder.is_dir() {
+        return folder;
+    }
+    let beside = root.join(format!("target/kafka/fetching-{}", std::process::id()));
+    let fetched = Command::new("mvn")
+        .args(["-q", "-B", "-f"])
+        .arg(&pom)
+        .arg("dependency:copy-dependencies")
+        .arg(format!("-DoutputDirectory={}", beside.display()))
+        .stdin(Stdio::null())
+        .output()
+        .expect("mvn runs");
+    assert!(
+        fetched.status.success(),
+        "Maven fetches Kafka: {}{}",
+        String::from_utf8_lossy(&fetched.stdout),
+        String::from_utf8_lossy(&fetched.stderr)
+    );
+    // Another run of the tests may have been faster: its folder is as good.
+    if fs::rename(&beside, &folder).is_err() {
+        assert!(folder.is_dir(), "the jars are in place");
+        fs::remove_dir_all(&beside).expect("what is not needed can be removed");
+    }
+    folder
+}
+
+fn free_ports() -> (u16, u16) {
+    let listen = || TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let (one, other) = (listen(), listen());
+    let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
+    (port(&one), port(&other))
+}
+
+impl Broker {
+    fn start(jars: &Path, directory: Directory) -> Self {
+        for attempt in 1..=STARTS_MAX {
+            let temporary = tempfile::Builder::new().prefix("saga-kafka-").tempdir().expect("a directory can be made");
+            let (port, controller) = free_ports();
+            fs::write(temporary.path().join("server.properties"), properties(temporary.path(), port, controller))
+                .expect("a file can be written");
+            format(jars, temporary.path());
+            let (path, temporary) = match directory {
+                Directory::OfShell => (temporary.keep(), None),
+                Directory::OfTest => (temporary.path().to_owned(), Some(temporary)),
+            };
+            let mut running = launch(jars, &path, directory);
+            if is_ready(port, &mut running) {
+                return Self { port, directory: path, running: Mutex::new(running), temporary };
+            }
+            let said = fs::read_to_string(path.join("output")).unwrap_or_default();
+            assert!(attempt < STARTS_MAX, "the broker does not start:\n{said}");
+        }
+        unreachable!("the last attempt returns or fails");
+    }
+
+    /// `HOST:PORT`.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Kills it as a loss of power does. What its operating system has not written is written: it lives on.
+    pub(crate) fn kill(&self) {
+        signal(self.lock().pid, "KILL");
+    }
+
+    /// Starts it again on what is on its disk, once it is gone.
+    pub(crate) fn restart(&self) {
+        let jars = jars().expect("it was started from them");
+        let mut running = self.lock();
+        assert!(self.temporary.is_some(), "the broker of all tests is nobody's to kill");
+        // Its shell ends behind it.
+        drop(running.shell.stdin.take());
+        running.shell.wait().expect("the shell ends");
+        *running = launch(jars, &self.directory, Directory::OfTest);
+        assert!(is_ready(self.port, &mut running), "the broker starts again");
+    }
+
+    /// Lets it stand still.
+    pub(crate) fn pause(&self) {
+        signal(self.lock().pid, "STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        signal(self.lock().pid, "CONT");
+    }
+}
+
+/// Sends a signal.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().expect("kill runs");
+    assert!(sent.success(), "process {pid} takes SIG{name}");
+}
+
+fn properties(directory: &Path, port: u16, controller: u16) -> String {
+    format!(
+        "process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+group.consumer.min.session.timeout.ms=1000
+group.consumer.min.heartbeat.interval.ms=200
+",
+        directory.join("data").display()
+    )
+}
+
+fn java(jars: &Path) -> Command {
+    let mut java = Command::new("java");
+    java.arg("-Xmx512m").arg("-cp").arg(format!("{}/*", jars.display()));
+    java
+}
+
+fn format(jars: &Path, directory: &Path) {
+    // Sixteen bytes in URL-safe base64; which, is all the same.
+    let formatted = java(jars)
+        .args(["kafka.tools.StorageTool", "format", "-t", "c2FnYS1rYWZrYS10ZXN0cw", "-c"])
+        .arg(directory.join("server.properties"))
+        .output()
+        .expect("java runs");
+    assert!(formatted.status.success(), "the storage is formatted: {}", String::from_utf8_lossy(&formatted.stderr));
+}
+
+/// The shell ends with its input; nothing in it outlives it.
+const SHELL: &str = r#"directory=$1; removes=$2; shift 2
+"$@" >>"$directory/output" 2>&1 </dev/null &
+echo $!
+cat >/dev/null
+kill -KILL $! 2>/dev/null
+wait
+if [ "$removes" = yes ]; then rm -rf "$directory"; fi"#;
+
+fn launch(jars: &Path, path: &Path, directory: Directory) -> Running {
+    let java = java(jars);
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(SHELL).arg("sh").arg(path);
+    shell.arg(if directory == Directory::OfShell { "yes" } else { "no" });
+    shell.arg(java.get_program()).args(java.get_args()).arg("kafka.Kafka").arg(path.join("server.properties"));
+    let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh runs");
+    let mut pid = String::new();
+    BufReader::new(shell.stdout.take().expect("it is piped")).read_line(&mut pid).expect("the shell says the id");
+    Running { shell, pid: pid.trim().parse().expect("an id is a number") }
+}
+
+/// Waits until it answers; false if it has ended instead.
+fn is_ready(port: u16, running: &mut Running) -> bool {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", format!("127.0.0.1:{port}")).set("reconnect.backoff.max.ms", "500");
+    let asking: BaseConsumer<Quiet> = config.create_with_context(Quiet).expect("the settings are right");
+    for _ in 0..QUESTIONS_MAX {
+        let metadata = asking.fetch_metadata(None, Duration::from_secs(1));
+        if metadata.is_ok_and(|metadata| !metadata.brokers().is_empty()) {
+            return true;
+        }
+        let lives = Command::new("kill").arg("-0").arg(running.pid.to_string()).stderr(Stdio::null()).status();
+        if !lives.is_ok_and(|status| status.success()) {
+            return false;
+        }
+    }
+    false
+}
+
+/// Says nothing of a broker that is not there yet.
+pub(crate) struct Quiet;
+
+impl rdkafka::ClientContext for Quiet {
+    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
+    fn error(&self, _: rdkafka::error::KafkaError, _: &str) {}
+}
+
+impl rdkafka::consumer::ConsumerContext for Quiet {}

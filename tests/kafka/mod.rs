@@ -1,0 +1,5 @@
+//! On a real Kafka. Where there is no Java or Maven these tests are skipped, and say so.
+
+mod adapter;
+pub(crate) mod broker;
+mod outage;
