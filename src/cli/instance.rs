@@ -10,10 +10,10 @@ use uuid::Uuid;
 use super::error::Kind;
 use super::settings::Settings;
 use super::{CliError, Out};
-use crate::http::api::{ApiError, Fault, ListQuery, OrderBody, StartBody, Started, Taken};
+use crate::http::api::{Accepted, ApiError, Fault, ListQuery, OrderBody, StartBody, Started, Taken};
 use crate::http::history::History;
 use crate::http::reach::{Purpose, Reached, reach};
-use crate::http::view::{List, Shown};
+use crate::http::view::{List, Shown, Stopped};
 use crate::time::{Timestamp, millis};
 
 /// The variable that names a server where neither it nor a data directory is given.
@@ -39,6 +39,14 @@ pub(super) struct Where {
 impl Where {
     pub(super) const fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// What to say of a partition that stands still.
+    pub(super) fn stopped(&self, stopped: &Stopped) -> String {
+        let Stopped { partition, why, order } = stopped;
+        let command = order.as_ref().map(|order| self.command_line(&order.replace('_', "-"), &partition.to_string()));
+        let command = command.map(|command| format!("\n  `{command}`")).unwrap_or_default();
+        format!("partition {partition} stands still: {why}{command}")
     }
 
     /// A command for the same place, to be pasted.
@@ -83,6 +91,10 @@ impl Access {
     pub(super) fn order(&self, id: &str, mut body: OrderBody, out: &mut Out) -> Result<Taken, CliError> {
         body.request.get_or_insert_with(|| Uuid::now_v7().to_string());
         self.ask(Purpose::Order, out, &async |reached| reached.order(id, body.clone()).await)
+    }
+
+    pub(super) fn accept_gap(&self, partition: u32, out: &mut Out) -> Result<Accepted, CliError> {
+        self.ask(Purpose::Order, out, &async |reached| reached.accept_gap(partition).await)
     }
 
     pub(super) fn list(&self, query: &ListQuery, out: &mut Out) -> Result<List, CliError> {

@@ -69,10 +69,12 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         let live = status.is_none() && !arguments.all;
         let hint = if live { ": `--all` lists ended ones too" } else { "" };
         out.remark(format_args!("none{hint}"));
+        stopped(&list, place, out);
         return Ok(Exit::Done);
     }
     out.data(table(&list))?;
     remarks(&list, place, out);
+    stopped(&list, place, out);
     Ok(Exit::Done)
 }
 
@@ -86,6 +88,13 @@ fn table(list: &List) -> String {
         table.row([row.id.clone(), row.saga.clone(), row.status.to_string(), since, at, why]);
     }
     table.text()
+}
+
+/// What belongs to these partitions does not go on, whatever its row says.
+fn stopped(list: &List, place: &Where, out: &mut Out) {
+    for stopped in &list.stopped {
+        out.remark(format_args!("\n{}", place.stopped(stopped)));
+    }
 }
 
 /// What the table does not show, and what to do first.

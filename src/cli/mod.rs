@@ -23,6 +23,7 @@ mod run;
 mod serve;
 mod start;
 mod orders;
+mod accept_gap;
 mod list;
 mod show;
 mod history;
@@ -67,6 +68,7 @@ enum Command {
     Cancel(orders::Cancel),
     Retry(orders::Retry),
     Resolve(orders::Resolve),
+    AcceptGap(accept_gap::Arguments),
     Completions(completions::Arguments),
     Help(help::Arguments),
 }
@@ -114,6 +116,7 @@ fn carry_out(command: Command, out: &mut Out) -> Result<Exit, CliError> {
         Command::Cancel(arguments) => orders::cancel(&arguments, out),
         Command::Retry(arguments) => orders::retry(&arguments, out),
         Command::Resolve(arguments) => orders::resolve(&arguments, out),
+        Command::AcceptGap(arguments) => accept_gap::command(&arguments, out),
         Command::Completions(arguments) => completions::command(&arguments, out),
         Command::Help(arguments) => help::command(&arguments, out),
     }

@@ -44,7 +44,9 @@ fn text(shown: &Shown, history: Option<&History>, place: &Where) -> String {
             let _ = write!(text, "\nlast answers to {}\n{}", statement.at, last_answers(&statement.at, history));
         }
     }
-    if !shown.orders.is_empty() {
+    if let Some(stopped) = &shown.stopped {
+        let _ = write!(text, "\nno order is taken now\n  {}\n", place.stopped(stopped));
+    } else if !shown.orders.is_empty() {
         let _ = write!(text, "\nsafe to give now\n{}", orders(&shown.row.id, &shown.orders, place));
     }
     text

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::view::Stopped;
 use crate::engine::{Direction, Order, Outcome, Place, Refusal, Rejection, Summary};
 use crate::json::Json;
 
@@ -14,6 +15,34 @@ pub struct Alive {
     /// Names this process as the holder of its data directory: the `id` in the directory's lock file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
+    /// Partitions that stand still until a person acts; absent where all go on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<Stopped>,
+}
+
+/// An order to a partition: the body of `POST /partitions/{n}/orders`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartitionOrder {
+    /// What is to be done.
+    pub order: PartitionWord,
+}
+
+/// What can be ordered of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartitionWord {
+    /// Accept that inputs are lost which cannot be read any more, and go on behind them.
+    AcceptGap,
+}
+
+/// An order to a partition that was carried out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Which partition.
+    pub partition: u32,
+    /// What was done.
+    pub order: String,
 }
 
 /// A request to begin: the body of `POST /instances`.

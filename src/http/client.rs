@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::api::Fault;
+use super::api::{Accepted, PartitionOrder, PartitionWord};
 use super::api::{Alive, ApiError, ErrorBody, ListQuery, OrderBody, StartBody, Started, Taken};
 use super::history::History;
 use super::view::{List, Shown};
@@ -87,6 +88,14 @@ impl Client {
     /// As the server says, or it cannot be reached.
     pub async fn order(&self, id: &str, body: &OrderBody) -> Result<Taken, ApiError> {
         self.post(&format!("/instances/{}/orders", segment(id)), body).await
+    }
+
+    /// Accepts that inputs of a partition are lost.
+    ///
+    /// # Errors
+    /// As the server says, or it cannot be reached.
+    pub async fn accept_gap(&self, partition: u32) -> Result<Accepted, ApiError> {
+        self.post(&format!("/partitions/{partition}/orders"), &PartitionOrder { order: PartitionWord::AcceptGap }).await
     }
 
     /// Instances.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::api::{ApiError, ListQuery};
 use super::history::{self, History};
-use super::view::{self, Count, List, Row, Shown};
+use super::view::{self, Count, List, Row, Shown, Stopped};
 use crate::engine::{InstanceId, Summary};
 use crate::journal::Plans;
-use crate::runtime::{self, Error, Filter, LIST_MAX, Onlooker, Orchestrator};
+use crate::log::partition_of;
+use crate::runtime::{self, Error, Filter, LIST_MAX, Onlooker, Orchestrator, PartitionState};
 
 /// How many instances of a list are looked into for what they wait for and why. More nobody reads, and the rest can be
 /// asked for one by one. So many are also listed where nobody says how many.
@@ -22,8 +23,25 @@ pub(super) trait Knows: Sync {
     fn counts(&self, filter: Filter) -> impl Future<Output = Result<Vec<(Summary, u64)>, Error>> + Send;
     fn row(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Row, Error>> + Send;
     fn instance(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Shown, Error>> + Send;
+    fn stopped(&self) -> impl Future<Output = Result<Vec<Stopped>, Error>> + Send;
+    fn partition(&self, id: &InstanceId) -> u32;
     fn records(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::History, Error>> + Send;
 }
+
+/// The partitions that stand still.
+pub(super) fn stopped(of: &Orchestrator) -> Vec<Stopped> {
+    let states = (0..).zip(of.partitions());
+    let stopped = states.filter_map(|(partition, state)| match state {
+        PartitionState::Stopped { why, is_gap } => {
+            Some(Stopped { partition, why: why.to_string(), order: is_gap.then(|| ACCEPT_GAP.to_owned()) })
+        }
+        PartitionState::Recovering | PartitionState::Running { .. } | PartitionState::Released => None,
+    });
+    stopped.collect()
+}
+
+/// The order's word.
+const ACCEPT_GAP: &str = "accept_gap";
 
 impl Knows for Orchestrator {
     fn plans(&self) -> Arc<Plans> {
@@ -44,6 +62,14 @@ impl Knows for Orchestrator {
 
     async fn instance(&self, id: &InstanceId) -> Result<runtime::Shown, Error> {
         self.get(id).await
+    }
+
+    async fn stopped(&self) -> Result<Vec<Stopped>, Error> {
+        Ok(stopped(self))
+    }
+
+    fn partition(&self, id: &InstanceId) -> u32 {
+        partition_of(id.as_str(), self.log().layout().partitions)
     }
 
     async fn records(&self, id: &InstanceId) -> Result<runtime::History, Error> {
@@ -70,6 +96,19 @@ impl Knows for Onlooker {
 
     async fn instance(&self, id: &InstanceId) -> Result<runtime::Shown, Error> {
         self.get(id).await
+    }
+
+    async fn stopped(&self) -> Result<Vec<Stopped>, Error> {
+        let stopped = self.stopped().await?.into_iter();
+        let shown = stopped.map(|(partition, stop)| {
+            let order = stop.is_gap().then(|| ACCEPT_GAP.to_owned());
+            Stopped { partition, why: format!("failed to {stop}"), order }
+        });
+        Ok(shown.collect())
+    }
+
+    fn partition(&self, id: &InstanceId) -> u32 {
+        self.partition(id)
     }
 
     async fn records(&self, id: &InstanceId) -> Result<runtime::History, Error> {
@@ -108,7 +147,7 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
     }
     let explained = instances.len().min(EXPLAINED_MAX);
     let counts = counts.into_iter().map(|(status, count)| Count { status, count }).collect();
-    Ok(List { instances, counts, explained })
+    Ok(List { instances, counts, explained, stopped: of.stopped().await? })
 }
 
 /// A saga of which there is no instance is at least one that could have some.
@@ -121,8 +160,11 @@ fn is_known(plans: &Plans, saga: &str) -> Result<(), ApiError> {
 
 /// One instance.
 pub(super) async fn show(of: &impl Knows, id: &str) -> Result<Shown, ApiError> {
-    let looked = of.instance(&instance_id(id)?).await?;
-    Ok(view::shown(&looked.plan, &looked.instance))
+    let id = instance_id(id)?;
+    let looked = of.instance(&id).await?;
+    let partition = of.partition(&id);
+    let stopped = of.stopped().await?.into_iter().find(|stopped| stopped.partition == partition);
+    Ok(Shown { stopped, ..view::shown(&looked.plan, &looked.instance) })
 }
 
 /// All that happened to an instance.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::api::{ApiError, ListQuery, OrderBody, StartBody, Started, Taken};
+use super::api::{Accepted, ApiError, ListQuery, OrderBody, StartBody, Started, Taken};
 use super::client::Client;
 use super::history::History;
 use super::looking::Beside;
@@ -162,6 +162,18 @@ impl Reached {
         match self {
             Self::Server(client, _) => client.order(id, &body).await,
             Self::Here(service) => service.order(id, body).await,
+            Self::Beside(..) => Err(no_orders()),
+        }
+    }
+
+    /// Accepts that inputs of a partition are lost.
+    ///
+    /// # Errors
+    /// It does not stand still for that, or the order cannot be passed on.
+    pub async fn accept_gap(&self, partition: u32) -> Result<Accepted, ApiError> {
+        match self {
+            Self::Server(client, _) => client.accept_gap(partition).await,
+            Self::Here(service) => service.accept_gap(partition).await,
             Self::Beside(..) => Err(no_orders()),
         }
     }

@@ -7,8 +7,9 @@
 //! | `GET /instances/{id}` | one instance |
 //! | `GET /instances/{id}/history` | all that happened to it |
 //! | `POST /instances/{id}/orders` | cancel, retry, resolve; 202 |
+//! | `POST /partitions/{n}/orders` | `{"order": "accept_gap"}`: go on behind inputs that are lost |
 //! | `POST /replies` | the final answer of a participant that answered `pending` |
-//! | `GET /healthz` | the process lives; `holder` is its id in the lock file of its data directory |
+//! | `GET /healthz` | the process lives; `holder` is its id in the lock file of its data directory; `stopped` are partitions that stand still |
 //! | `GET /readyz` | the log is open and recovered |
 //!
 //! Errors are `{"error": {"code", "message", "hint"}}`. There are no users here: whoever reaches the address may give
@@ -26,7 +27,7 @@ use axum::routing::{get, post};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::api::{ApiError, ErrorBody, Fault, ListQuery, StartOutcome};
+use super::api::{ApiError, ErrorBody, Fault, ListQuery, PartitionOrder, PartitionWord, StartOutcome};
 use super::service::Service;
 use crate::json::PAYLOAD_MAX;
 
@@ -40,6 +41,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/instances/{id}", get(show))
         .route("/instances/{id}/history", get(history))
         .route("/instances/{id}/orders", post(order))
+        .route("/partitions/{number}/orders", post(partition_order))
         .route("/replies", post(reply))
         .route("/healthz", get(alive))
         .route("/readyz", get(ready))
@@ -82,6 +84,16 @@ async fn order(
     body: Result<Bytes, Refused>,
 ) -> Result<Response, ApiError> {
     Ok(json(StatusCode::ACCEPTED, &service.order(&id, read(body)?).await?))
+}
+
+async fn partition_order(
+    State(service): State<Arc<Service>>,
+    Path(number): Path<String>,
+    body: Result<Bytes, Refused>,
+) -> Result<Response, ApiError> {
+    let PartitionOrder { order: PartitionWord::AcceptGap } = read(body)?;
+    let number = number.parse().map_err(|_| ApiError::bad_request(format!("`{number}` is no partition's number")))?;
+    Ok(json(StatusCode::OK, &service.accept_gap(number).await?))
 }
 
 async fn reply(

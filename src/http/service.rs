@@ -8,23 +8,21 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use tokio::time::timeout;
 
-use super::api::{Alive, ApiError, Fault, ListQuery, OrderBody, StartBody, StartOutcome, Started, Taken};
+use super::api::{Accepted, Alive, ApiError, Fault, ListQuery, OrderBody, StartBody, StartOutcome, Started, Taken};
 use super::cast::Cast;
 use super::follower::Follower;
 use super::history::History;
 use super::looking::{self, instance_id};
-use super::view::{List, Shown};
+use super::view::{List, Shown, Stopped};
 use crate::definition::Program;
-use crate::engine::{OrderRequest, RequestId};
+use crate::engine::{InstanceId, OrderRequest, RequestId};
 use crate::json::Json;
 use crate::log::embedded;
 use crate::log::{Health, Outcome, REPLIES, partition_of};
 use crate::participant::bridge::Settings;
 use crate::participant::carrier::Carriers;
 use crate::participant::{Address, http::read_callback};
-use crate::runtime::{
-    Accepted, Client, Decision, DeployError, Error, OpenError, Options, Orchestrator, PartitionState,
-};
+use crate::runtime::{self, Client, Decision, DeployError, Error, OpenError, Options, Orchestrator, PartitionState};
 use uuid::Uuid;
 
 use crate::plan::Plan;
@@ -149,6 +147,7 @@ impl Service {
     /// The input does not fit, the id is taken, there is no such saga, or the log does not take the request.
     pub async fn start(&self, body: StartBody) -> Result<Started, ApiError> {
         let id = body.id.as_deref().map(instance_id).transpose()?;
+        id.as_ref().map_or(Ok(()), |id| self.decides(id))?;
         let input = body.input.unwrap_or_else(Json::empty_object);
         let (id, accepted) = self.orchestrator.start(&body.saga, id, input, None).await?;
         let start = match decided(accepted).await? {
@@ -164,6 +163,7 @@ impl Service {
     /// The order makes no sense, is refused, or the log does not take it.
     pub async fn order(&self, id: &str, body: OrderBody) -> Result<Taken, ApiError> {
         let id = instance_id(id)?;
+        self.decides(&id)?;
         let shown = self.orchestrator.get(&id).await?;
         let under_way = |step: &str| {
             let state = shown.instance.state(shown.plan.find(step)?)?;
@@ -237,7 +237,28 @@ impl Service {
     #[must_use]
     pub fn alive(&self) -> Alive {
         let holder = self.orchestrator.log().holder().map(|holder| holder.id.clone());
-        Alive { status: "alive".to_owned(), holder }
+        Alive { status: "alive".to_owned(), holder, stopped: looking::stopped(&self.orchestrator) }
+    }
+
+    /// Accepts that inputs of a partition are lost, and lets it go on behind them.
+    ///
+    /// # Errors
+    /// It does not stand still for that.
+    pub async fn accept_gap(&self, partition: u32) -> Result<Accepted, ApiError> {
+        self.orchestrator.accept_gap(partition).await?;
+        Ok(Accepted { partition, order: "accept_gap".to_owned() })
+    }
+
+    /// Refuses what a partition that stands still would not decide.
+    fn decides(&self, id: &InstanceId) -> Result<(), ApiError> {
+        let partition = partition_of(id.as_str(), self.orchestrator.log().layout().partitions);
+        match looking::stopped(&self.orchestrator).into_iter().find(|stopped| stopped.partition == partition) {
+            None => Ok(()),
+            Some(Stopped { why, .. }) => Err(ApiError::unavailable(format!(
+                "partition {partition}, to which `{id}` belongs, stands still: {why}"
+            ))
+            .hint(format!("`saga list` has the command; once partition {partition} goes on, the order is taken"))),
+        }
     }
 
     /// Whether sagas run here now.
@@ -251,7 +272,7 @@ impl Service {
                 PartitionState::Recovering => {
                     return Err(ApiError::unavailable(format!("partition {number} recovers")));
                 }
-                PartitionState::Stopped { why } => {
+                PartitionState::Stopped { why, .. } => {
                     return Err(ApiError::unavailable(format!("partition {number} stands still: {why}")));
                 }
                 PartitionState::Released => return Err(ApiError::unavailable("it is being stopped")),
@@ -271,7 +292,7 @@ fn no_data(data: &Path) -> ApiError {
 }
 
 /// What became of a request that is in the log; "changed" where that takes long, since it will be decided in any case.
-async fn decided(accepted: Accepted) -> Result<Decision, ApiError> {
+async fn decided(accepted: runtime::Accepted) -> Result<Decision, ApiError> {
     match timeout(DECIDED_WITHIN, accepted.decision()).await {
         Ok(Some(Decision::Rejected(rejection))) => Err(ApiError::from(&rejection)),
         Ok(Some(Decision::Parked)) => {
@@ -343,6 +364,9 @@ impl ApiError {
             }
             Error::Forgotten { .. } => Self::new(Fault::Unknown, "forgotten", format!("failed to {error}")),
             Error::Refused { .. } => Self::new(Fault::Size, "refused", format!("failed to {error}")),
+            Error::NoPartition { .. } => Self::new(Fault::Unknown, "unknown_partition", format!("failed to {error}")),
+            Error::NoGap { .. } => Self::new(Fault::State, "no_gap", format!("failed to {error}"))
+                .hint("`saga list` says which partitions stand still, and why"),
             Error::NoDefinition { .. }
             | Error::Misfit { .. }
             | Error::Stopped { .. }

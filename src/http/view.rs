@@ -61,6 +61,21 @@ pub struct List {
     pub counts: Vec<Count>,
     /// So many of the rows, from the first, were looked into; those behind have no `why`.
     pub explained: usize,
+    /// Partitions that stand still until a person acts: what belongs to them does not go on. Absent where all go on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<Stopped>,
+}
+
+/// A partition that stands still.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// Its number.
+    pub partition: u32,
+    /// Why, and what to do, for people.
+    pub why: String,
+    /// The order that lets it go on, if there is one: `accept_gap`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
 }
 
 /// How many instances stand so.
@@ -102,6 +117,9 @@ pub struct Shown {
     pub flow: Vec<Statement>,
     /// What a person can safely order now.
     pub orders: Vec<Offer>,
+    /// The instance's partition, where that stands still: no order is taken before it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
 }
 
 /// Where the point of no return is.
@@ -340,6 +358,7 @@ pub fn shown(plan: &Plan, instance: &Instance) -> Shown {
         }),
         flow,
         orders: super::offers::offers(plan, instance),
+        stopped: None,
     }
 }
 

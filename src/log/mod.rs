@@ -162,6 +162,15 @@ pub enum Report {
         /// For people.
         why: String,
     },
+    /// The records that were asked for are not what was written, and never will be again.
+    Damaged {
+        /// Of the request.
+        ticket: Ticket,
+        /// For people.
+        why: String,
+        /// The first offset behind them, where that can be told.
+        until: Option<u64>,
+    },
 }
 
 /// What came of an append.

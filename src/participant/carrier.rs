@@ -19,8 +19,8 @@ use tokio::time::{sleep, timeout};
 use super::address::Address;
 use super::bridge::{Bridge, BridgeError, Outgoing, Settings};
 use crate::log::embedded::Embedded;
-use crate::log::{Outcome, partition_of};
-use crate::runtime::{Client, ReadError};
+use crate::log::{DEAD, Outcome, partition_of};
+use crate::runtime::{Client, ReadError, unreadable};
 use crate::wire::Message;
 
 /// Commands that wait between the log and a bridge, per partition: enough that a bridge never waits for a read.
@@ -131,7 +131,13 @@ impl Reader {
                     // Let go meanwhile, or cut off by somebody: what there is, is carried.
                     self.next = if self.next < range.start { range.start } else { range.end };
                 }
-                Err(ReadError::Failed { why }) => {
+                Err(ReadError::Damaged { why, until: Some(until) }) if until > self.next => {
+                    let note = unreadable(&self.topic, self.partition, (self.next, until), &why);
+                    // A note that is not taken is in the program's own log.
+                    self.client.append(&Arc::from(DEAD), self.partition, note).await;
+                    self.next = until;
+                }
+                Err(ReadError::Failed { why } | ReadError::Damaged { why, .. }) => {
                     tracing::warn!(topic = %self.topic, partition = self.partition, %why, "commands cannot be read for now");
                     sleep(READ_AGAIN_AFTER).await;
                 }

@@ -57,6 +57,14 @@ pub enum ReadError {
         /// For people.
         why: String,
     },
+    /// They are not what was written.
+    #[error("{why}")]
+    Damaged {
+        /// For people.
+        why: String,
+        /// The first offset behind them, where that can be told.
+        until: Option<u64>,
+    },
     /// The log was closed meanwhile.
     #[error("read a log that was closed")]
     Closed,
@@ -102,7 +110,8 @@ fn ticket_of(report: &Report) -> Option<Ticket> {
         | Report::Appended { ticket, .. }
         | Report::Records { ticket, .. }
         | Report::OutOfRange { ticket, .. }
-        | Report::Failed { ticket, .. } => Some(*ticket),
+        | Report::Failed { ticket, .. }
+        | Report::Damaged { ticket, .. } => Some(*ticket),
         Report::Assigned | Report::Revoked => None,
     }
 }
@@ -150,6 +159,7 @@ impl Client {
                 Err(ReadError::OutOfRange { topic: Arc::clone(topic), partition, from, range })
             }
             Ok(Report::Failed { why, .. }) => Err(ReadError::Failed { why }),
+            Ok(Report::Damaged { why, until, .. }) => Err(ReadError::Damaged { why, until }),
             Ok(_) | Err(_) => Err(ReadError::Closed),
         }
     }

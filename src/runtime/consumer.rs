@@ -8,13 +8,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
+use super::aside;
 use crate::log::embedded::{Attached, Embedded};
 use crate::log::{Append, Log, Report, Reports, Request, Ticket};
 use crate::wire::Message;
 
 /// The topic is truncated in steps of so many commands, so that each commit deletes little.
 const COMMANDS_KEPT: u64 = 1_024;
+
+/// How long a log that cannot be read is left alone before it is asked again.
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// Answers commands at once.
 pub trait Serve: Send + Sync {
@@ -160,8 +166,24 @@ impl Consumer {
                 reading.next = range.start;
                 self.read_on(reading, requests);
             }
-            Report::Failed { why, .. } => {
-                tracing::error!(topic = %self.topic, partition, %why, "commands are not read any more until the next start");
+            Report::Damaged { why, until: Some(until), .. } if until > reading.next => {
+                let ticket = reading.ticket();
+                let note = aside::note(ticket, &self.topic, partition, (reading.next, until), &why);
+                requests.push(Request::Append(note));
+                reading.next = until;
+                self.read_on(reading, requests);
+            }
+            Report::Failed { why, .. } | Report::Damaged { why, .. } => {
+                tracing::error!(topic = %self.topic, partition, %why, "commands cannot be read for now");
+                let read = self.read(reading);
+                let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                // A thread of its own, since nothing here may wait; it seldom comes to this.
+                thread::spawn(move || {
+                    thread::sleep(READ_AGAIN_AFTER);
+                    if let Some(log) = log {
+                        log.submit(partition, vec![read]);
+                    }
+                });
             }
             Report::Assigned
             | Report::Revoked
@@ -172,7 +194,11 @@ impl Consumer {
     }
 
     fn read_on(&self, reading: &mut Reading, requests: &mut Vec<Request>) {
+        requests.push(self.read(reading));
+    }
+
+    fn read(&self, reading: &mut Reading) -> Request {
         let ticket = reading.ticket();
-        requests.push(Request::Read { ticket, topic: Arc::clone(&self.topic), from: reading.next });
+        Request::Read { ticket, topic: Arc::clone(&self.topic), from: reading.next }
     }
 }

@@ -141,6 +141,20 @@ pub enum Error {
         /// For people.
         why: String,
     },
+    /// There is no such partition.
+    #[error("find partition {partition}: there are {count}, counted from 0")]
+    NoPartition {
+        /// Which was asked for.
+        partition: u32,
+        /// How many there are.
+        count: u32,
+    },
+    /// Nothing is to be accepted.
+    #[error("accept a gap in partition {partition}: it does not stand still for lost inputs")]
+    NoGap {
+        /// The partition.
+        partition: u32,
+    },
     /// The log did not take a request.
     #[error("put the request into the log: {why}")]
     Refused {

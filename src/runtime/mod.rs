@@ -9,6 +9,7 @@
 
 pub mod partition;
 mod client;
+mod aside;
 mod consumer;
 mod driver;
 mod view;
@@ -23,6 +24,7 @@ mod shared;
 mod orchestrator;
 mod onlooker;
 
+pub(crate) use aside::unreadable;
 pub use client::{Client, ReadError};
 pub use consumer::{Reply, Serve, serve};
 pub use decisions::{Accepted, Decision};

@@ -140,6 +140,12 @@ impl Onlooker {
         Ok(History::new(Client::new(&self.log), id.clone(), row.run, span))
     }
 
+    /// The partition to which an instance belongs.
+    #[must_use]
+    pub fn partition(&self, id: &InstanceId) -> u32 {
+        partition_of(id.as_str(), self.log.layout().partitions)
+    }
+
     /// Partitions that would stand still for their inputs, with why.
     ///
     /// # Errors

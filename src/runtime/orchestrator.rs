@@ -16,7 +16,7 @@ use super::driver::{Driver, Watch};
 use super::error::{DeployError, Error, OpenError};
 use super::followers::Follow;
 use super::history::{History, Span};
-use super::partition::Config;
+use super::partition::{Config, Told};
 use super::shared::{Core, Inboxes, Looked, PartitionState};
 use super::statistics::Statistics;
 use super::view::{Filter, Row, View};
@@ -125,17 +125,39 @@ impl Orchestrator {
         Ok(orchestrator)
     }
 
-    /// Waits until every partition runs.
+    /// Waits until every partition runs, or stands still for what a person can accept.
     async fn recovered(&self) -> Result<(), OpenError> {
-        for state in &self.core.states {
-            let mut state = state.subscribe();
-            let settled = state.wait_for(|state| *state != PartitionState::Recovering).await;
-            let settled = settled.map_or(PartitionState::Released, |state| state.clone());
-            if let PartitionState::Stopped { why } = settled {
+        for (partition, state) in (0..).zip(&self.core.states) {
+            // What a task finds at its first reads it knows before it answers a question.
+            self.core.settled(partition).await;
+            let state = state.borrow().clone();
+            if let PartitionState::Stopped { why, is_gap: false } = state {
                 return Err(OpenError::Stopped { why: why.to_string() });
             }
         }
         Ok(())
+    }
+
+    /// Accepts that inputs of a partition are lost which cannot be read any more, and lets it go on behind them. Returns
+    /// when that is journaled.
+    ///
+    /// # Errors
+    /// The partition does not stand still for that, or stands still again for something else.
+    pub async fn accept_gap(&self, partition: u32) -> Result<(), Error> {
+        let state = self.core.states.get(partition as usize);
+        let state = state.ok_or(Error::NoPartition { partition, count: self.core.log.layout().partitions })?;
+        let before = state.borrow().clone();
+        if !matches!(before, PartitionState::Stopped { is_gap: true, .. }) {
+            return Err(Error::NoGap { partition });
+        }
+        if let Some(inbox) = self.core.inboxes.get(partition as usize) {
+            inbox.tell([Told::AcceptGap]);
+        }
+        let mut changes = state.subscribe();
+        let told = changes.wait_for(|state| *state != before).await.map(drop);
+        told.map_err(|_| Error::Closed)?;
+        self.core.settled(partition).await;
+        self.core.runs(partition).await
     }
 
     /// The log, for whoever serves participants.
@@ -319,7 +341,11 @@ impl Orchestrator {
             match self.core.look(partition, id).await {
                 Some(Looked::Instance(instance)) => return Ok(Some(instance)),
                 Some(Looked::Nothing) => return Ok(None),
-                Some(Looked::Blind) | None => self.core.runs(partition).await?,
+                Some(Looked::Blind) | None => match self.core.runs(partition).await {
+                    // What its journal says of the instance stands all the same.
+                    Err(Error::Stopped { .. }) => return Ok(None),
+                    runs => runs?,
+                },
             }
         }
     }

@@ -42,6 +42,8 @@ pub enum PartitionState {
     Stopped {
         /// For people.
         why: Arc<str>,
+        /// Whether it goes on if it is accepted that inputs are lost.
+        is_gap: bool,
     },
     /// It was let go.
     Released,
@@ -145,13 +147,25 @@ impl Core {
         }
     }
 
+    /// Waits until a partition has done what it does by itself behind its recovery: reading where its inputs go on.
+    pub(super) async fn settled(&self, partition: u32) {
+        let Some(state) = self.states.get(partition as usize) else { return };
+        let mut changes = state.subscribe();
+        let recovered = changes.wait_for(|state| *state != PartitionState::Recovering).await;
+        if recovered.is_ok_and(|state| matches!(*state, PartitionState::Running { .. })) {
+            let nobody = InstanceId::try_from("-").expect("it is a short text without control characters");
+            // The answer comes behind what its first reads came to.
+            let _answer = self.look(partition, &nobody).await;
+        }
+    }
+
     /// Waits until a partition runs.
     pub(super) async fn runs(&self, partition: u32) -> Result<(), Error> {
         let state = self.states.get(partition as usize).ok_or(Error::Closed)?;
         let mut state = state.subscribe();
         let settled = state.wait_for(|state| *state != PartitionState::Recovering).await.map_err(|_| Error::Closed)?;
         match &*settled {
-            PartitionState::Stopped { why } => Err(Error::Stopped { partition, why: why.to_string() }),
+            PartitionState::Stopped { why, .. } => Err(Error::Stopped { partition, why: why.to_string() }),
             PartitionState::Released => Err(Error::Closed),
             PartitionState::Running { .. } | PartitionState::Recovering => Ok(()),
         }
@@ -239,7 +253,8 @@ impl Watch for Core {
                 Fact::Trouble { why } => tracing::warn!(partition, %why, "the log cannot be read for now"),
                 Fact::Stopped(stop) => {
                     tracing::error!(partition, %stop, "the partition stands still");
-                    self.set_state(partition, PartitionState::Stopped { why: Arc::from(format!("failed to {stop}")) });
+                    let (why, is_gap) = (Arc::from(format!("failed to {stop}")), stop.is_gap());
+                    self.set_state(partition, PartitionState::Stopped { why, is_gap });
                 }
             }
         }
@@ -252,6 +267,7 @@ impl Watch for Core {
             AfterPanic::Recovers => PartitionState::Recovering,
             AfterPanic::StandsStill => PartitionState::Stopped {
                 why: Arc::from("its task panicked again and again, which is a bug of saga's"),
+                is_gap: false,
             },
         };
         self.set_state(partition, state);

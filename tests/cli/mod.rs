@@ -2,6 +2,7 @@
 
 mod bad_files;
 mod bad_input;
+mod gap;
 mod held;
 mod help;
 mod listing;

@@ -4,7 +4,7 @@ use super::running::desk;
 use super::{Desk, in_form};
 
 /// A desk where one instance is stuck, one has ended each way.
-fn night() -> Desk {
+pub(super) fn night() -> Desk {
     let desk = desk();
     for (title, id) in
         [("the lamp cannot be put back", "o-3"), ("the card is declined", "o-2"), ("all goes well", "o-1")]

@@ -134,12 +134,29 @@ fn flipped_bytes_in_a_record_are_found_when_it_is_read() {
     });
     let log = open(directory.path());
     let probe = user(&log);
-    let Err(Refused::Failed(why)) = probe.records(probe.ask_read(JOURNAL, 0, 0)) else {
+    let before = probe.records(probe.ask_read(JOURNAL, 0, 0)).unwrap();
+    assert_eq!(before.len(), 17, "what is whole before it can be read");
+    let Err(Refused::Damaged(why, Some(18))) = probe.records(probe.ask_read(JOURNAL, 0, 17)) else {
         panic!("a damaged record must not be read");
     };
     let why = why.replace(&*directory.path().to_string_lossy(), "DATA");
     insta::assert_snapshot!(why, @"read DATA/saga.db: it is damaged: the checksum of offsets 17 to 17 does not hold. Nothing was changed. Restore the directory from a backup, or copy it and rescue what can be read with SQLite's `.recover`");
-    assert_eq!(probe.payloads(JOURNAL, 0, 20, 50).len(), 30, "what is whole can still be read");
+    assert_eq!(probe.payloads(JOURNAL, 0, 20, 50).len(), 30, "what is whole behind it too");
+}
+
+#[test]
+fn records_that_are_missing_are_found() {
+    let directory = filled();
+    let file = Connection::open(directory.path().join("saga.db")).unwrap();
+    file.execute_batch("DELETE FROM batch WHERE first BETWEEN 10 AND 12 OR first = 0").unwrap();
+    drop(file);
+    let log = open(directory.path());
+    let probe = user(&log);
+    let read = |from| probe.records(probe.ask_read(JOURNAL, 0, from));
+    assert!(matches!(read(0), Err(Refused::Damaged(_, Some(1)))), "{:?}", read(0));
+    assert_eq!(read(1).unwrap().len(), 9);
+    assert!(matches!(read(10), Err(Refused::Damaged(_, Some(13)))), "{:?}", read(10));
+    assert_eq!(read(13).unwrap().len(), 37);
 }
 
 #[test]

@@ -121,6 +121,9 @@ impl Probe {
             Report::Records { ticket: of, records, .. } if *of == ticket => Some(Ok(records.clone())),
             Report::OutOfRange { ticket: of, range } if *of == ticket => Some(Err(Refused::OutOfRange(*range))),
             Report::Failed { ticket: of, why } if *of == ticket => Some(Err(Refused::Failed(why.clone()))),
+            Report::Damaged { ticket: of, why, until } if *of == ticket => {
+                Some(Err(Refused::Damaged(why.clone(), *until)))
+            }
             _ => None,
         })
     }
@@ -132,6 +135,7 @@ impl Probe {
             let records = match self.records(self.ask_read(topic, partition, from)) {
                 Ok(records) => records,
                 Err(Refused::Failed(_)) => continue,
+                Err(Refused::Damaged(why, _)) => panic!("{why}"),
                 Err(Refused::OutOfRange(range)) => panic!("{topic} {partition} has {range:?}, and not {from}"),
             };
             assert!(!records.is_empty(), "a report of records has at least one");
@@ -189,6 +193,7 @@ impl Probe {
 pub(crate) enum Refused {
     OutOfRange(Range),
     Failed(String),
+    Damaged(String, Option<u64>),
 }
 
 pub(crate) fn message(payload: &str) -> Arc<Message> {

@@ -95,8 +95,13 @@ pub(super) struct Batch {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RowError {
     /// The bytes are not those that were written.
-    #[error("{0}")]
-    Damaged(String),
+    #[error("{what}")]
+    Damaged {
+        /// What is wrong.
+        what: String,
+        /// The first offset behind them, where that can be told.
+        until: Option<u64>,
+    },
     /// SQLite says no.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
@@ -456,16 +461,24 @@ pub(super) fn read_batches(
         let at = Timestamp(unsigned(row.get(2)?)?);
         let crc: i64 = row.get(3)?;
         let records = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
+        let until = Some(first.saturating_add(count));
+        let damaged = |what| RowError::Damaged { what, until };
         let offsets = || format!("offsets {first} to {}", first.saturating_add(count).saturating_sub(1));
-        if i64::from(crc32fast::hash(records)) != crc {
-            return Err(RowError::Damaged(format!("the checksum of {} does not hold", offsets())));
-        }
-        let entries = batch::decode(records, at, count, names)
-            .ok_or_else(|| RowError::Damaged(format!("{} cannot be decoded", offsets())))?;
         let expected = batches.last().map(|batch| batch.first.saturating_add(batch.entries.len() as u64));
-        if expected.is_some_and(|expected| expected != first) {
-            return Err(RowError::Damaged(format!("records are missing before {}", offsets())));
-        }
+        let holds = i64::from(crc32fast::hash(records)) == crc;
+        let entries = if holds { batch::decode(records, at, count, names) } else { None };
+        let entries = match (entries, expected) {
+            (Some(entries), None) => entries,
+            (Some(entries), Some(expected)) if expected == first => entries,
+            // What is whole before it is given first: the next read begins at the damage.
+            (_, Some(expected)) if from < expected => break,
+            (Some(_), Some(_)) => {
+                let what = format!("records are missing before {}", offsets());
+                return Err(RowError::Damaged { what, until: Some(first) });
+            }
+            (None, _) if holds => return Err(damaged(format!("{} cannot be decoded", offsets()))),
+            (None, _) => return Err(damaged(format!("the checksum of {} does not hold", offsets()))),
+        };
         taken = taken.saturating_add(records.len());
         batches.push(Batch { first, entries });
         if taken >= bytes {
@@ -481,5 +494,6 @@ fn signed(value: u64) -> i64 {
 }
 
 fn unsigned(value: i64) -> Result<u64, RowError> {
-    u64::try_from(value).map_err(|_| RowError::Damaged(format!("the number {value} stands where none below 0 can")))
+    let what = || format!("the number {value} stands where none below 0 can");
+    u64::try_from(value).map_err(|_| RowError::Damaged { what: what(), until: None })
 }

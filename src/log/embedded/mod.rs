@@ -299,7 +299,7 @@ fn thread(name: &str) -> std::thread::Builder {
 
 fn row_error(path: &Path, error: file::RowError) -> OpenError {
     match error {
-        file::RowError::Damaged(what) => file::damaged(path, what),
+        file::RowError::Damaged { what, .. } => file::damaged(path, what),
         file::RowError::Sqlite(source) => file::explain(path, source),
     }
 }

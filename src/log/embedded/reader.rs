@@ -45,12 +45,16 @@ pub(super) fn run(shared: &Arc<Shared>, connection: &Connection, reads: &Receive
                 };
                 outbox.push(endpoint, *home, report);
             }
-            // Truncated since it was asked for: asked again, the range says so.
-            Err(ReadError::Gone) => shared.lock().read_again(&read, &mut outbox),
+            Err(ReadError::Gone { next }) => shared.lock().read_again(&read, next, &mut outbox),
             Err(error) => {
                 let why = format!("read {}: {error}", shared.path.display());
                 tracing::error!(path = %shared.path.display(), offset = read.waiting.from, "{why}");
-                outbox.push(endpoint, *home, Report::Failed { ticket: *ticket, why });
+                let ticket = *ticket;
+                let report = match error {
+                    ReadError::Damaged { until, .. } => Report::Damaged { ticket, why, until },
+                    ReadError::Sqlite(_) | ReadError::Gone { .. } => Report::Failed { ticket, why },
+                };
+                outbox.push(endpoint, *home, report);
             }
         }
         outbox.deliver();
@@ -60,14 +64,19 @@ pub(super) fn run(shared: &Arc<Shared>, connection: &Connection, reads: &Receive
 /// Why records cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
-    /// They are not there.
+    /// They are not there: truncated since they were asked for, or lost.
     #[error("records are not there")]
-    Gone,
+    Gone {
+        /// The first that is there behind them.
+        next: Option<u64>,
+    },
     /// They are not those that were written.
     #[error("it is damaged: {what}. {advice}", advice = super::error::ADVICE)]
     Damaged {
         /// What is wrong.
         what: String,
+        /// The first offset behind them, where that can be told.
+        until: Option<u64>,
     },
     /// SQLite says no.
     #[error(transparent)]
@@ -77,9 +86,9 @@ pub(super) enum ReadError {
 impl From<RowError> for ReadError {
     fn from(error: RowError) -> Self {
         match error {
-            RowError::Damaged(what) => Self::Damaged { what },
+            RowError::Damaged { what, until } => Self::Damaged { what, until },
             RowError::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
-                Self::Damaged { what: error.to_string() }
+                Self::Damaged { what: error.to_string(), until: None }
             }
             RowError::Sqlite(error) => Self::Sqlite(error),
         }
@@ -96,8 +105,8 @@ pub(super) fn records(
 ) -> Result<Vec<Stored>, ReadError> {
     let batches = file::read_batches(connection, row, from, READ_MAX, names)?;
     match batches.first() {
-        None => return Err(ReadError::Gone),
-        Some(first) if first.first > from => return Err(ReadError::Gone),
+        None => return Err(ReadError::Gone { next: None }),
+        Some(first) if first.first > from => return Err(ReadError::Gone { next: Some(first.first) }),
         Some(_) => {}
     }
     let offsets = batches.into_iter().flat_map(|Batch { first, entries }| (first..).zip(entries));
@@ -112,6 +121,6 @@ pub(super) fn records(
         .collect();
     match records.first() {
         Some(first) if first.offset == from => Ok(records),
-        Some(_) | None => Err(ReadError::Gone),
+        Some(_) | None => Err(ReadError::Gone { next: None }),
     }
 }

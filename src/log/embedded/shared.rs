@@ -275,11 +275,17 @@ impl State {
         }
     }
 
-    /// A read from the disk that found its records gone: whatever has become of the range is the answer.
-    pub(super) fn read_again(&mut self, read: &DiskRead, outbox: &mut Outbox) {
-        let Waiting { endpoint, home, ticket, .. } = &read.waiting;
+    /// A read from the disk that found its records gone: truncated meanwhile, or lost. `next` is there behind them.
+    pub(super) fn read_again(&mut self, read: &DiskRead, next: Option<u64>, outbox: &mut Outbox) {
+        let Waiting { endpoint, home, ticket, from } = &read.waiting;
         let range = self.lanes.iter().find(|lane| lane.row == Some(read.row)).map_or(read.range, Lane::range);
-        outbox.push(endpoint, *home, Report::OutOfRange { ticket: *ticket, range });
+        let report = if range.start <= *from && *from < range.end {
+            let why = format!("it is damaged: offset {from} is missing. {}", super::error::ADVICE);
+            Report::Damaged { ticket: *ticket, why, until: next }
+        } else {
+            Report::OutOfRange { ticket: *ticket, range }
+        };
+        outbox.push(endpoint, *home, report);
     }
 
     fn read_disk(&mut self, read: DiskRead, outbox: &mut Outbox) {

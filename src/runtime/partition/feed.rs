@@ -17,11 +17,13 @@ pub(super) struct Feed {
     pub(super) next: u64,
     ahead: VecDeque<Stored>,
     reading: Option<Ticket>,
+    /// An operator accepts that what the next read does not find is lost.
+    pub(super) accepts_gap: bool,
 }
 
 impl Feed {
     pub(super) const fn new(topic: Arc<str>, next: u64) -> Self {
-        Self { topic, next, ahead: VecDeque::new(), reading: None }
+        Self { topic, next, ahead: VecDeque::new(), reading: None, accepts_gap: false }
     }
 
     /// Reads on, if there is need.
@@ -40,8 +42,14 @@ impl Feed {
         self.reading.take_if(|reading| *reading == ticket).is_some()
     }
 
+    /// Whether everything that was read has been taken.
+    pub(super) fn is_drained(&self) -> bool {
+        self.ahead.is_empty()
+    }
+
     /// Keeps what was read.
     pub(super) fn keep(&mut self, records: Vec<Stored>) {
+        self.accepts_gap = false;
         let from = self.ahead.back().map_or(self.next, |last| last.offset + 1);
         self.ahead.extend(records.into_iter().filter(|stored| stored.offset >= from));
     }

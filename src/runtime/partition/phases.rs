@@ -1,5 +1,6 @@
 //! The way to an ownership and out of it: confirm, claim, recover, run, release.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::inputs::Lane;
@@ -33,7 +34,7 @@ pub(super) enum Phase {
     /// The owner.
     Running(Box<Tenure>),
     /// A person must act.
-    Stopped { inputs_lost: bool },
+    Stopped { is_gap: bool },
 }
 
 impl Phase {
@@ -63,7 +64,7 @@ impl Partition {
                 _ => out.push(Do::Tell(Fact::Blind { token })),
             },
             Told::AcceptGap => {
-                if let Phase::Stopped { inputs_lost: true } = self.phase {
+                if let Phase::Stopped { is_gap: true } = self.phase {
                     self.accepts_gap = true;
                     self.confirm(None, out);
                 }
@@ -119,6 +120,7 @@ impl Partition {
             Report::Records { ticket, records, range } => self.records(ticket, records, range, out),
             Report::OutOfRange { ticket, range } => self.out_of_range(ticket, range, out),
             Report::Failed { ticket, why } => self.failed(ticket, why, out),
+            Report::Damaged { ticket, why, until } => self.damaged(ticket, why, until, out),
         }
     }
 
@@ -262,23 +264,56 @@ impl Partition {
                     self.phase = Phase::Running(tenure);
                     return;
                 };
-                if let Some(stop) = lost(partition, &feed.topic, feed.next, range) {
-                    if !(self.accepts_gap && matches!(stop, Stop::InputsLost { .. })) {
-                        return self.stop(stop, out);
-                    }
-                    feed.next = range.start;
-                    let mut to = tenure.read();
-                    match lane {
-                        Lane::Requests => to.requests = range.start,
-                        Lane::Replies => to.replies = range.start,
-                    }
-                    let came = tenure.note(&mut self.set, "", Body::Gap { to }, out);
-                    self.phase = Phase::Running(tenure);
-                    return self.go_on(came, out);
-                }
+                let stop = lost(partition, &feed.topic, feed.next, range);
                 self.phase = Phase::Running(tenure);
+                if let Some(stop) = stop {
+                    self.gap(lane, range.start, stop, out);
+                }
             }
             other => self.phase = other,
+        }
+    }
+
+    /// Inputs cannot be had: the partition stops, or goes on at `to` if that is accepted.
+    fn gap(&mut self, lane: Lane, to: u64, stop: Stop, out: &mut Vec<Do>) {
+        let Phase::Running(tenure) = &mut self.phase else { return };
+        let feed = if lane == Lane::Replies { &mut tenure.replies } else { &mut tenure.requests };
+        if !(std::mem::take(&mut feed.accepts_gap) && stop.is_gap()) {
+            return self.stop(stop, out);
+        }
+        feed.next = to;
+        let to = tenure.read();
+        let came = tenure.note(&mut self.set, "", Body::Gap { to }, out);
+        self.go_on(came, out);
+    }
+
+    /// What the log holds is not what was written. Journal: nobody can go on. Inputs: as if they were lost.
+    fn damaged(&mut self, ticket: Ticket, why: String, until: Option<u64>, out: &mut Vec<Do>) {
+        let partition = self.set.config.partition;
+        let (lane, topic, read) = match &mut self.phase {
+            Phase::Looking { ticket: asked, .. } | Phase::Recovering { ticket: asked, .. } if *asked == ticket => {
+                return self.stop(Stop::Unreadable { partition, why }, out);
+            }
+            Phase::Running(tenure) => {
+                let (feed, lane) = if tenure.requests.is_for(ticket) {
+                    (&tenure.requests, Lane::Requests)
+                } else if tenure.replies.is_for(ticket) {
+                    (&tenure.replies, Lane::Replies)
+                } else {
+                    return;
+                };
+                if !feed.is_drained() {
+                    // What came before it is taken first; asked again, the damage begins at the next input.
+                    tenure.quiet = Some(self.now + ASK_AGAIN);
+                    return;
+                }
+                (lane, Arc::clone(&feed.topic), feed.next)
+            }
+            _ => return,
+        };
+        match until.filter(|until| *until > read) {
+            Some(until) => self.gap(lane, until, Stop::InputsDamaged { partition, topic, read, until, why }, out),
+            None => self.stop(Stop::Unreadable { partition, why }, out),
         }
     }
 
@@ -327,7 +362,10 @@ impl Partition {
             }
         }
         let finished = recovery.finish(&mut self.set);
-        let tenure = Tenure::new(&mut self.set, claim, claimed, finished, self.now);
+        let mut tenure = Tenure::new(&mut self.set, claim, claimed, finished, self.now);
+        if std::mem::take(&mut self.accepts_gap) {
+            (tenure.requests.accepts_gap, tenure.replies.accepts_gap) = (true, true);
+        }
         let live: Vec<Recovered> = tenure.ledger.all_live().map(Recovered::of).collect();
         let count = live.len();
         out.push(Do::Tell(Fact::Recovered { epoch: claim.epoch, live }));
@@ -371,7 +409,7 @@ impl Partition {
     }
 
     fn stop(&mut self, stop: Stop, out: &mut Vec<Do>) {
-        self.phase = Phase::Stopped { inputs_lost: matches!(stop, Stop::InputsLost { .. }) };
+        self.phase = Phase::Stopped { is_gap: stop.is_gap() };
         out.push(Do::Tell(Fact::Stopped(stop.into())));
     }
 }

@@ -28,7 +28,7 @@ pub enum Told {
         instance: InstanceId,
     },
     /// An operator accepts that inputs are lost which retention took before they were read, and lets a partition go
-    /// on that stopped for [`Stop::InputsLost`]. Journaled.
+    /// on that stopped for [`Stop::InputsLost`] or [`Stop::InputsDamaged`]. Journaled. What is lost later stops it again.
     AcceptGap,
 }
 
@@ -169,7 +169,7 @@ pub enum Stop {
     /// Retention took inputs before they were read.
     #[error(
         "read partition {partition} of {topic} from offset {read}: it begins at {start}, so {} inputs were deleted \
-         unread; accept the loss with the order `accept-gap`, or restore them", start - read
+         unread; restore them, or accept the loss with `saga accept-gap`", start - read
     )]
     InputsLost {
         /// Which partition.
@@ -180,6 +180,31 @@ pub enum Stop {
         read: u64,
         /// The first that is there.
         start: u64,
+    },
+    /// Inputs are damaged.
+    #[error(
+        "read partition {partition} of {topic} from offset {read}: {why}; to do without {} inputs, accept the loss with \
+         `saga accept-gap`", until - read
+    )]
+    InputsDamaged {
+        /// Which partition.
+        partition: u32,
+        /// Which topic.
+        topic: Arc<str>,
+        /// The next unread offset.
+        read: u64,
+        /// The first behind them.
+        until: u64,
+        /// For people.
+        why: String,
+    },
+    /// The log is damaged where nobody can go on.
+    #[error("read partition {partition}: {why}")]
+    Unreadable {
+        /// Which partition.
+        partition: u32,
+        /// For people.
+        why: String,
     },
     /// The topic ends before what has been read of it.
     #[error(
@@ -207,6 +232,17 @@ pub enum Stop {
         /// How often.
         losses: u32,
     },
+}
+
+impl Stop {
+    /// Whether an operator can let the partition go on by accepting that inputs are lost.
+    #[must_use]
+    pub const fn is_gap(&self) -> bool {
+        match self {
+            Self::InputsLost { .. } | Self::InputsDamaged { .. } => true,
+            Self::Damaged(_) | Self::Unreadable { .. } | Self::OtherTopic { .. } | Self::NotDense { .. } => false,
+        }
+    }
 }
 
 /// Why reading a topic of inputs cannot go on at an offset, where the topic has these; none if it can.

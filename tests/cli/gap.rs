@@ -1,0 +1,62 @@
+//! Inputs that were deleted before they were read: their partition stands still until a person accepts the loss.
+
+use serde_json::json;
+
+use super::operating::night;
+use super::serving::{Server, start};
+use super::{Desk, in_form};
+
+/// A desk at night on which retention has taken requests that nobody had read, in both partitions.
+fn lost() -> Desk {
+    let desk = night();
+    let file = rusqlite::Connection::open(desk.path().join(".saga/saga.db")).unwrap();
+    file.execute_batch("UPDATE lane SET start = 100 WHERE topic = 'saga.requests'").unwrap();
+    desk
+}
+
+#[test]
+fn it_is_seen_and_accepted() {
+    let desk = lost();
+    insta::assert_snapshot!(in_form(&desk.saga(&["list"])));
+    insta::assert_snapshot!(in_form(&desk.saga(&["show", "o-3", "--data", ".saga"])));
+    // What the partitions' threads say is said in any order.
+    let refused = desk.saga(&["retry", "o-3"]);
+    let said: Vec<&str> = refused.lines().filter(|line| !line.contains(" ERROR ")).collect();
+    insta::assert_snapshot!(in_form(&said.join("\n")));
+    for partition in ["0", "1"] {
+        let accepted = desk.saga(&["accept-gap", partition]);
+        assert!(accepted.ends_with("[exit status: 0]\n"), "{accepted}");
+    }
+    insta::assert_snapshot!(in_form(&desk.saga(&["accept-gap", "1"])));
+    insta::assert_snapshot!(in_form(&desk.saga(&["accept-gap", "7"])));
+    let listed = desk.saga(&["list"]);
+    assert!(!listed.contains("stands still"), "{listed}");
+    let resolved = desk.saga(&["resolve", "o-3", "reserve", "--succeeded"]);
+    assert!(resolved.ends_with("[exit status: 0]\n"), "{resolved}");
+    assert!(desk.saga(&["show", "o-3"]).contains("compensated"));
+}
+
+#[test]
+fn a_server_says_so_and_goes_on_when_it_is_accepted() {
+    let server = Server::at(lost(), &["order.saga"]);
+    let (_, alive) = server.ask("GET", "/healthz", "");
+    assert_eq!(alive["status"], "alive");
+    let stopped: Vec<_> = alive["stopped"].as_array().unwrap().iter().map(|one| one["partition"].clone()).collect();
+    assert_eq!(stopped, [json!(0), json!(1)]);
+    assert_eq!(alive["stopped"][0]["order"], "accept_gap");
+    let (status, unready) = server.ask("GET", "/readyz", "");
+    assert!(status == 503 && unready.to_string().contains("accept-gap"), "{unready}");
+    let (status, refused) = server.ask("POST", "/instances", &start("o-4"));
+    assert!(status == 503 && refused.to_string().contains("stands still"), "{refused}");
+    for partition in [0, 1] {
+        let path = format!("/partitions/{partition}/orders");
+        let (status, accepted) = server.ask("POST", &path, r#"{"order":"accept_gap"}"#);
+        assert_eq!((status, accepted), (200, json!({ "partition": partition, "order": "accept_gap" })));
+    }
+    let (status, again) = server.ask("POST", "/partitions/0/orders", r#"{"order":"accept_gap"}"#);
+    assert_eq!((status, &again["error"]["code"]), (409, &json!("no_gap")));
+    assert_eq!(server.ask("POST", "/partitions/x/orders", r#"{"order":"accept_gap"}"#).0, 400);
+    assert_eq!(server.ask("GET", "/readyz", "").0, 200);
+    server.ask("POST", "/instances", &start("o-4"));
+    server.until("o-4", "completed");
+}
