@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fs, io};
 
 use axum::http::HeaderMap;
 use tokio::time::timeout;
@@ -111,7 +112,12 @@ impl Service {
     /// # Errors
     /// There is none.
     pub fn is_there(data: &Path) -> Result<(), ApiError> {
-        if data.join(LOG_FILE).is_file() { Ok(()) } else { Err(no_data(data)) }
+        match fs::metadata(data.join(LOG_FILE)) {
+            // Whether it can be used is seen when it is.
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            Err(_) => Err(no_data(data)),
+        }
     }
 
     /// Opens a data directory to give orders. No participant is reached: what an order causes waits in the log for the

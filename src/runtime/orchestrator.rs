@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -122,6 +123,7 @@ impl Orchestrator {
             drivers: Mutex::new(drivers),
         };
         orchestrator.recovered().await?;
+        orchestrator.core.is_open.store(true, Ordering::Relaxed);
         Ok(orchestrator)
     }
 
@@ -132,7 +134,8 @@ impl Orchestrator {
             self.core.settled(partition).await;
             let state = state.borrow().clone();
             if let PartitionState::Stopped { why, is_gap: false } = state {
-                return Err(OpenError::Stopped { why: why.to_string() });
+                let why = why.strip_prefix("failed to ").unwrap_or(&why);
+                return Err(OpenError::Stopped { why: why.to_owned() });
             }
         }
         Ok(())

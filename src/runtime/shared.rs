@@ -1,7 +1,7 @@
 //! What the partitions' threads share with those who ask: plans, the view, who waits for what.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,8 @@ pub(super) struct Core {
     pub(super) states: Vec<watch::Sender<PartitionState>>,
     pub(super) looks: Mutex<BTreeMap<u64, (u32, oneshot::Sender<Looked>)>>,
     pub(super) next_look: AtomicU64,
+    /// Until then, what keeps it from being opened is told to whoever opens it.
+    pub(super) is_open: AtomicBool,
     /// Up to where inputs have been let go.
     pub(super) truncated: Vec<Mutex<Positions>>,
 }
@@ -97,6 +99,7 @@ impl Core {
             states: each().map(|_| watch::Sender::new(PartitionState::Recovering)).collect(),
             looks: Mutex::default(),
             next_look: AtomicU64::new(0),
+            is_open: AtomicBool::new(false),
             truncated: each().map(|_| Mutex::default()).collect(),
             log,
         }
@@ -252,7 +255,9 @@ impl Watch for Core {
                 }
                 Fact::Trouble { why } => tracing::warn!(partition, %why, "the log cannot be read for now"),
                 Fact::Stopped(stop) => {
-                    tracing::error!(partition, %stop, "the partition stands still");
+                    if stop.is_gap() || self.is_open.load(Ordering::Relaxed) {
+                        tracing::error!(partition, %stop, "the partition stands still");
+                    }
                     let (why, is_gap) = (Arc::from(format!("failed to {stop}")), stop.is_gap());
                     self.set_state(partition, PartitionState::Stopped { why, is_gap });
                 }

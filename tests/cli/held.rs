@@ -20,13 +20,13 @@ fn shown(desk: &Desk, pid: u32, arguments: &[&str]) -> String {
 }
 
 /// A `saga run` that waits at a silent participant, stopped with the test.
-struct Run {
-    desk: Desk,
+pub(super) struct Run {
+    pub(super) desk: Desk,
     child: Child,
 }
 
 impl Run {
-    fn begin() -> Self {
+    pub(super) fn begin() -> Self {
         let desk = desk();
         let mut command = desk.command(&[&["run", "order.saga", "--id", "o-1"], SILENT].concat());
         command.env("PATH", std::env::var_os("PATH").unwrap()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -41,7 +41,7 @@ impl Run {
         Self { desk, child }
     }
 
-    fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

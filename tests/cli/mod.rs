@@ -1,5 +1,6 @@
 //! Whole runs of the binary, as people see them: arguments, output, errors, exit status. Every golden shows all four.
 
+mod bad_data;
 mod bad_files;
 mod bad_input;
 mod gap;

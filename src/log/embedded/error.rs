@@ -109,7 +109,8 @@ pub enum OpenError {
         readable: String,
     },
     /// No space for the first pages.
-    #[error("open the log {}: the disk is full; make space and start again, nothing is lost", path.display())]
+    #[error("open the log {}: the disk is full, or a quota or a limit of file sizes is used up; make space and start again, \
+             nothing is lost", path.display())]
     Full {
         /// The file.
         path: PathBuf,
@@ -119,6 +120,18 @@ pub enum OpenError {
     Nothing {
         /// The data directory.
         path: PathBuf,
+    },
+    /// No right to read it.
+    #[error(
+        "look into the log {}: it cannot be read ({source}); give this user the right to read it, or look as the user \
+         that runs the sagas",
+        path.display()
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
     },
     /// It cannot be read without writing, and not be written.
     #[error(

@@ -16,7 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi, params};
 
 use super::batch::{self, Blob, Entry, Names};
 use super::error::OpenError;
@@ -321,6 +321,12 @@ fn read_head(path: &Path) -> io::Result<Option<Head>> {
     Ok(Some(Head { length, expected, is_sqlite }))
 }
 
+/// Whether the system took no more bytes though the disk is not full: a quota, or a limit of file sizes.
+pub(super) fn is_out_of_room(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|code| code.extended_code);
+    matches!(code, Some(ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE | ffi::SQLITE_IOERR_TRUNCATE))
+}
+
 /// Gives SQLite's refusal to open a file its cause and its advice.
 pub(super) fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
     let path = path.to_owned();
@@ -328,6 +334,7 @@ pub(super) fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
         Some(ErrorCode::NotADatabase) => OpenError::NotADatabase { path },
         Some(ErrorCode::DatabaseCorrupt) => damaged(&path, source.to_string()),
         Some(ErrorCode::DiskFull) => OpenError::Full { path },
+        _ if is_out_of_room(&source) => OpenError::Full { path },
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             OpenError::ReadOnly { path, source: io::Error::other(source) }
         }

@@ -147,8 +147,12 @@ impl Embedded {
     /// There is none, or it is damaged, newer, or not ours: each says what to do.
     pub fn look(directory: &Path) -> Result<(Self, Connection), OpenError> {
         let path = directory.join(file::FILE);
-        if !path.is_file() {
-            return Err(OpenError::Nothing { path: directory.to_owned() });
+        if let Err(source) = fs::File::open(&path) {
+            return Err(match source.kind() {
+                io::ErrorKind::NotFound => OpenError::Nothing { path: directory.to_owned() },
+                io::ErrorKind::PermissionDenied => OpenError::Unreadable { path, source },
+                _ => OpenError::Io { path, source },
+            });
         }
         let is_free = || matches!(lock::held(directory), Ok(Held::Free));
         // An owner at work changes the files while they are read: damage counts only where there is none.
@@ -277,11 +281,13 @@ impl Embedded {
         if writer.is_err() || reader.is_err() {
             tracing::error!("a thread of the log panicked; what it had acknowledged is kept");
         }
-        // The last connection to be closed folds the write-ahead log into the file.
-        if let Ok(Some(connection)) = writer
-            && let Err((_, error)) = connection.close()
-        {
-            tracing::warn!(%error, "the log was not closed cleanly; nothing is lost");
+        // The last connection to be closed would do that by itself, if it may write: others only read.
+        if let Ok(Some(connection)) = writer {
+            let folded = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+            let closed = connection.close().map_err(|(_, error)| error);
+            if let Err(error) = folded.and(closed) {
+                tracing::warn!(%error, "the log was not closed cleanly; nothing is lost");
+            }
         }
         drop(lock);
     }

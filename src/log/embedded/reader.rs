@@ -48,7 +48,8 @@ pub(super) fn run(shared: &Arc<Shared>, connection: &Connection, reads: &Receive
             Err(ReadError::Gone { next }) => shared.lock().read_again(&read, next, &mut outbox),
             Err(error) => {
                 let why = format!("read {}: {error}", shared.path.display());
-                tracing::error!(path = %shared.path.display(), offset = read.waiting.from, "{why}");
+                // Whoever asked says it, or does something about it.
+                tracing::debug!(path = %shared.path.display(), offset = read.waiting.from, "{why}");
                 let ticket = *ticket;
                 let report = match error {
                     ReadError::Damaged { until, .. } => Report::Damaged { ticket, why, until },

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, ffi};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::aside::{self, Asides, Written};
 use super::batch::Blob;
@@ -127,8 +127,9 @@ fn write_out(shared: &Shared, connection: &Connection, mut group: Group, blob: &
             Err(error) if is_passing(&error) => {
                 let mut state = shared.lock();
                 if !matches!(state.health, Health::Waiting { .. }) {
-                    tracing::warn!(path = %shared.path.display(), %error, "the log cannot be written for now: appends wait");
-                    state.health = Health::Waiting { why: words(&error), since: now() };
+                    let why = words(&error);
+                    tracing::warn!(path = %shared.path.display(), "the log cannot be written for now: {why}");
+                    state.health = Health::Waiting { why, since: now() };
                 }
                 if state.closing {
                     tracing::error!(path = %shared.path.display(), %error, "closing with appends that could not be written");
@@ -295,8 +296,8 @@ fn is_passing(error: &rusqlite::Error) -> bool {
     match error.sqlite_error() {
         Some(code) => {
             matches!(code.code, ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-                // A quota that is used up: the page was not taken, and the transaction is rolled back.
-                || code.extended_code == ffi::SQLITE_IOERR_WRITE
+                // The page was not taken, and the transaction is rolled back.
+                || file::is_out_of_room(error)
         }
         None => false,
     }
@@ -308,6 +309,9 @@ fn words(error: &rusqlite::Error) -> String {
         Some(ErrorCode::DiskFull) => "the disk is full: make space, and it goes on by itself".to_owned(),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another program holds a lock on saga.db: close it, and it goes on by itself".to_owned()
+        }
+        _ if file::is_out_of_room(error) => {
+            "a quota or a limit of file sizes is used up: raise it or make space, and it goes on by itself".to_owned()
         }
         _ => error.to_string(),
     }

@@ -1,0 +1,217 @@
+//! Data directories that cannot be used as they are: what each command says, and that nothing becomes worse.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rusqlite::Connection;
+
+use super::held::Run;
+use super::operating::night;
+use super::running::desk;
+use super::{Desk, in_form};
+
+/// Somebody who owns nothing.
+const NOBODY: u32 = 65_534;
+
+fn data(desk: &Desk) -> PathBuf {
+    desk.path().join(".saga")
+}
+
+/// Runs a command line and shows it, by its form.
+fn shown(desk: &Desk, arguments: &[&str]) -> String {
+    let output = desk.command(arguments).output().unwrap();
+    show(desk, arguments, &output)
+}
+
+fn show(desk: &Desk, arguments: &[&str], output: &std::process::Output) -> String {
+    let line = shell_words::join(arguments);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let status = output.status.code().map_or_else(|| "a signal".to_owned(), |code| code.to_string());
+    let text = format!("$ saga {line}\n{out}{err}[exit status: {status}]\n");
+    in_form(&text.replace(&desk.path().display().to_string(), "DESK"))
+}
+
+/// What looking, ordering and running say, one behind the other.
+fn all_three(desk: &Desk, run: impl Fn(&Desk, &[&str]) -> String) -> String {
+    let lines: [&[&str]; 3] =
+        [&["list"], &["retry", "o-3"], &["run", "order.saga", "--id", "o-9", "--participants", "simulated"]];
+    lines.map(|arguments| run(desk, arguments)).join("\n")
+}
+
+fn by_hand(desk: &Desk, sql: &str) {
+    Connection::open(data(desk).join("saga.db")).unwrap().execute_batch(sql).unwrap();
+}
+
+fn bytes(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).unwrap();
+    change(&mut bytes);
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn of_a_newer_version() {
+    let desk = night();
+    by_hand(&desk, "PRAGMA user_version = 9");
+    insta::assert_snapshot!(all_three(&desk, shown));
+}
+
+#[test]
+fn of_something_else() {
+    let desk = night();
+    by_hand(&desk, "PRAGMA application_id = 7");
+    insta::assert_snapshot!(all_three(&desk, shown));
+}
+
+#[test]
+fn cut_off() {
+    let desk = night();
+    bytes(&data(&desk).join("saga.db"), |bytes| bytes.truncate(50_000));
+    let before = fs::read(data(&desk).join("saga.db")).unwrap();
+    let said = all_three(&desk, shown);
+    insta::assert_snapshot!(sizes(&said));
+    assert!(before == fs::read(data(&desk).join("saga.db")).unwrap(), "what is left of it was not touched");
+}
+
+/// Counts of bytes and batches differ with every change of a record.
+fn sizes(text: &str) -> String {
+    let is_count = |word: &str| word.len() > 1 && word.chars().all(|character| character.is_ascii_digit());
+    let words = text.split(' ').map(|word| if is_count(word) { "COUNT" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn with_flipped_bytes_in_its_tree() {
+    let desk = night();
+    bytes(&data(&desk).join("saga.db"), |bytes| {
+        for page in bytes.chunks_mut(8_192).skip(1) {
+            page[..8].fill(0xee);
+        }
+    });
+    insta::assert_snapshot!(sizes(&all_three(&desk, shown)));
+}
+
+#[test]
+fn with_a_flipped_byte_in_its_journal() {
+    let desk = night();
+    let of = "lane = (SELECT id FROM lane WHERE topic = 'saga.journal' ORDER BY partition LIMIT 1)";
+    by_hand(&desk, &format!("UPDATE batch SET crc = crc + 1 WHERE {of} AND first = 1"));
+    insta::assert_snapshot!(all_three(&desk, shown));
+}
+
+#[test]
+fn with_a_flipped_byte_in_its_write_ahead_log() {
+    let mut run = Run::begin();
+    run.kill();
+    bytes(&data(&run.desk).join("saga.db-wal"), |bytes| bytes[9_000] ^= 0x20);
+    insta::assert_snapshot!(sizes(&all_three(&run.desk, shown)));
+}
+
+/// Whether permissions mean anything: to root they do not, so root becomes somebody else. Says so where it cannot.
+fn as_nobody(desk: &Desk, arguments: &[&str]) -> std::process::Output {
+    let mut command = desk.command(arguments);
+    if fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.output().unwrap()
+}
+
+/// Sets the permissions of the data directory and of what is in it.
+fn permit(desk: &Desk, directory: u32, file: u32) {
+    for entry in fs::read_dir(data(desk)).unwrap() {
+        fs::set_permissions(entry.unwrap().path(), fs::Permissions::from_mode(file)).unwrap();
+    }
+    fs::set_permissions(data(desk), fs::Permissions::from_mode(directory)).unwrap();
+}
+
+/// A desk that others may look at, or none where the binary cannot be reached by others.
+fn seen_by_all(desk: Desk) -> Option<Desk> {
+    fs::set_permissions(desk.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = desk.command(&["--version"]);
+    if fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    if command.output().is_ok_and(|output| output.status.success()) {
+        return Some(desk);
+    }
+    eprintln!("skipped: nobody else may run the binary here, so permissions cannot be tried");
+    None
+}
+
+#[test]
+fn that_may_only_be_read() {
+    let Some(desk) = seen_by_all(night()) else { return };
+    permit(&desk, 0o555, 0o444);
+    let said = all_three(&desk, |desk, arguments| show(desk, arguments, &as_nobody(desk, arguments)));
+    permit(&desk, 0o755, 0o644);
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn that_may_only_be_read_and_was_left_by_a_kill() {
+    let mut run = Run::begin();
+    run.kill();
+    fs::set_permissions(run.desk.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    if seen_by_all(night()).is_none() {
+        return;
+    }
+    permit(&run.desk, 0o555, 0o444);
+    let said = show(&run.desk, &["list"], &as_nobody(&run.desk, &["list"]));
+    permit(&run.desk, 0o755, 0o644);
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn that_may_not_be_read() {
+    let Some(desk) = seen_by_all(night()) else { return };
+    permit(&desk, 0o700, 0o600);
+    let said = all_three(&desk, |desk, arguments| show(desk, arguments, &as_nobody(desk, arguments)));
+    permit(&desk, 0o755, 0o644);
+    insta::assert_snapshot!(said);
+}
+
+/// A command line under a limit of file sizes, in units of 512 bytes: beyond it nothing can be written, as on a full disk.
+fn limited(desk: &Desk, units: u32, arguments: &[&str]) -> Command {
+    let binary = env!("CARGO_BIN_EXE_saga");
+    let script = format!("trap '' XFSZ; ulimit -f {units}; exec {} \"$@\"", shell_words::quote(binary));
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &script, "sh"]).args(arguments).current_dir(desk.path()).env_clear().stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn on_a_full_disk_from_the_beginning() {
+    let desk = desk();
+    let arguments = ["run", "order.saga", "--id", "o-1", "--participants", "simulated"];
+    let output = limited(&desk, 8, &arguments).output().unwrap();
+    insta::assert_snapshot!(show(&desk, &arguments, &output));
+    // With space again the same command does what was asked.
+    let again = desk.saga(&arguments);
+    assert!(again.contains("\"completed\""), "{again}");
+}
+
+#[test]
+fn on_a_disk_that_is_full_now() {
+    let desk = night();
+    let arguments = ["run", "order.saga", "--id", "o-9", "--participants", "simulated"];
+    let mut child = limited(&desk, 80, &arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("WARN") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it ended without a word");
+    }
+    // It waits for space, and can be left.
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    child.wait().unwrap();
+    insta::assert_snapshot!(in_form(&line));
+    let listed = desk.saga(&["list"]);
+    assert!(listed.contains("o-3"), "{listed}");
+    let again = desk.saga(&arguments);
+    assert!(again.contains("\"completed\""), "{again}");
+}
