@@ -17,6 +17,7 @@ mod file;
 mod lane;
 mod lock;
 mod reader;
+mod refusal;
 mod shared;
 mod wal;
 mod writer;
@@ -305,8 +306,8 @@ fn thread(name: &str) -> std::thread::Builder {
 
 fn row_error(path: &Path, error: file::RowError) -> OpenError {
     match error {
-        file::RowError::Damaged { what, .. } => file::damaged(path, what),
-        file::RowError::Sqlite(source) => file::explain(path, source),
+        file::RowError::Damaged { what, .. } => refusal::damaged(path, what),
+        file::RowError::Sqlite(source) => refusal::explain(path, source),
     }
 }
 

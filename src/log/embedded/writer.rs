@@ -14,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use super::aside::{self, Asides, Written};
 use super::batch::Blob;
 use super::file::{self, LaneId};
+use super::refusal;
 use super::shared::{LaneIndex, Shared, State, Unacknowledged};
 use crate::log::endpoint::Outbox;
 use crate::log::health::now;
@@ -297,7 +298,7 @@ fn is_passing(error: &rusqlite::Error) -> bool {
         Some(code) => {
             matches!(code.code, ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
                 // The page was not taken, and the transaction is rolled back.
-                || file::is_out_of_room(error)
+                || refusal::is_out_of_room(error)
         }
         None => false,
     }
@@ -310,7 +311,7 @@ fn words(error: &rusqlite::Error) -> String {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another program holds a lock on saga.db: close it, and it goes on by itself".to_owned()
         }
-        _ if file::is_out_of_room(error) => {
+        _ if refusal::is_out_of_room(error) => {
             "a quota or a limit of file sizes is used up: raise it or make space, and it goes on by itself".to_owned()
         }
         _ => error.to_string(),
