@@ -124,7 +124,7 @@ pub(super) fn json(file: &Checked) -> Vec<Value> {
             "file": file.name,
             "saga": saga.name,
             "version": saga.version,
-            "definition": saga.hash,
+            "definition": saga.hash(),
             "codes": proved.codes,
             "points_of_no_return": proved.pivots.iter().map(|point| point.step.as_deref().unwrap_or("pivot")).collect::<Vec<_>>(),
             "retriable": proved.retriable,

@@ -71,18 +71,7 @@ pub struct Read {
 /// As the author wrote it: `input.items[0].sku`.
 impl fmt::Display for Read {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.root {
-            Root::Input => f.write_str("input"),
-            Root::Name(name) => f.write_str(name),
-            Root::Previous(name) => write!(f, "previous.{name}"),
-            Root::SagaId => f.write_str("saga.id"),
-            Root::SagaStarted => f.write_str("saga.started"),
-            Root::FailureCode => f.write_str("failure.code"),
-            Root::FailureStep => f.write_str("failure.step"),
-            Root::FailureMessage => f.write_str("failure.message"),
-            Root::Round => f.write_str("round"),
-            Root::Event => f.write_str("event"),
-        }?;
+        self.root.fmt(f)?;
         self.path.iter().try_for_each(|segment| match segment {
             PathSegment::Key(key) if key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => {
                 write!(f, ".{key}")
@@ -125,6 +114,24 @@ pub enum Root {
     Round,
     /// `event` in a trigger
     Event,
+}
+
+/// As the author wrote it: `previous.draft`.
+impl fmt::Display for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name(name) => name,
+            Self::Previous(name) => return write!(f, "previous.{name}"),
+            Self::Input => "input",
+            Self::SagaId => "saga.id",
+            Self::SagaStarted => "saga.started",
+            Self::FailureCode => "failure.code",
+            Self::FailureStep => "failure.step",
+            Self::FailureMessage => "failure.message",
+            Self::Round => "round",
+            Self::Event => "event",
+        })
+    }
 }
 
 /// The functions of the language.

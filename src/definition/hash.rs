@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use indexmap::IndexSet;
 use sha2::{Digest, Sha256};
 
@@ -22,7 +22,7 @@ const FORMAT: &str = "saga definition 1";
 
 /// 64 hexadecimal digits of SHA-256.
 pub(super) fn hash(saga: &Saga) -> Arc<str> {
-    let mut canon = Canon { digest: Sha256::new(), written: IndexSet::new() };
+    let mut canon = Canon { written: Vec::new(), contracts: IndexSet::new() };
     canon.text(FORMAT);
     canon.text(&saga.name);
     canon.number(saga.version);
@@ -30,20 +30,20 @@ pub(super) fn hash(saga: &Saga) -> Arc<str> {
     canon.number(saga.deadline.map_or(u64::MAX, millis));
     canon.block(&saga.body);
     canon.maybe(saga.output.as_ref());
-    let digest = canon.digest.finalize();
-    let digits = digest.iter().map(|byte| format!("{byte:02x}"));
+    let digits = Sha256::digest(&canon.written);
+    let digits = digits.iter().map(|byte| format!("{byte:02x}"));
     digits.collect::<String>().into()
 }
 
 struct Canon {
-    digest: Sha256,
+    written: Vec<u8>,
     /// Participants and commands that were written before.
-    written: IndexSet<(CompactString, CompactString)>,
+    contracts: IndexSet<(CompactString, CompactString)>,
 }
 
 impl Canon {
     fn number(&mut self, number: u64) {
-        self.digest.update(number.to_be_bytes());
+        self.written.extend_from_slice(&number.to_be_bytes());
     }
 
     fn count(&mut self, count: usize) {
@@ -52,7 +52,7 @@ impl Canon {
 
     fn text(&mut self, text: &str) {
         self.count(text.len());
-        self.digest.update(text);
+        self.written.extend_from_slice(text.as_bytes());
     }
 
     fn time(&mut self, duration: Duration) {
@@ -123,7 +123,7 @@ impl Canon {
         let (participant, command) = (&invocation.participant, &invocation.command);
         self.text(&participant.name);
         self.text(&command.name);
-        if self.written.insert((participant.name.clone(), CompactString::default())) {
+        if self.contracts.insert((participant.name.clone(), CompactString::default())) {
             self.text(&participant.commands_topic);
             self.text(&participant.events_topic);
             self.number(u64::from(participant.answers_queries));
@@ -136,7 +136,7 @@ impl Canon {
                 });
             }
         }
-        if self.written.insert((participant.name.clone(), command.name.clone())) {
+        if self.contracts.insert((participant.name.clone(), command.name.clone())) {
             self.text(&command.wire);
             self.record(&command.request);
             self.record(&command.reply);
@@ -191,7 +191,7 @@ impl Canon {
                 self.text("record");
                 self.record(record);
             }
-            scalar => self.text(&scalar.to_string()),
+            scalar => self.text(&format_compact!("{scalar}")),
         }
     }
 
@@ -281,8 +281,7 @@ impl Canon {
 
     fn read(&mut self, read: &Read) {
         self.text("read");
-        let root = Read { root: read.root.clone(), path: Vec::new(), ty: Type::Unknown };
-        self.text(&root.to_string());
+        self.text(&format_compact!("{}", read.root));
         self.path(&read.path);
         self.ty(&read.ty);
     }

@@ -12,7 +12,7 @@ pub mod limits;
 mod hash;
 pub mod lower;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use compact_str::CompactString;
@@ -117,8 +117,8 @@ pub struct Saga {
     pub name: CompactString,
     /// The number that people read.
     pub version: u64,
-    /// The content hash of the saga with all that it refers to: 64 hexadecimal digits of SHA-256.
-    pub hash: Arc<str>,
+    /// What [`Saga::hash`] has computed.
+    pub content: ContentHash,
     /// The input's shape.
     pub input: Arc<Record>,
     /// Counted from the start.
@@ -132,6 +132,19 @@ pub struct Saga {
     /// Where its name is declared.
     pub span: Span,
 }
+
+impl Saga {
+    /// The content hash of the saga with all that it refers to: 64 hexadecimal digits of SHA-256. Computed when it is
+    /// first asked for: who only checks a file never asks.
+    #[must_use]
+    pub fn hash(&self) -> &Arc<str> {
+        self.content.0.get_or_init(|| hash::hash(self))
+    }
+}
+
+/// A content hash, once somebody has asked for it.
+#[derive(Clone, Debug, Default)]
+pub struct ContentHash(OnceLock<Arc<str>>);
 
 /// A statement.
 #[derive(Clone, Debug)]

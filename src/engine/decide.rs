@@ -36,7 +36,9 @@ fn decide_start(plan: &Plan, instance: &Instance, now: Timestamp, start: &Start)
     if instance.phase != Phase::New {
         let id = &instance.id;
         return match &instance.input {
-            Some(input) if instance.definition == plan.saga.hash && same_json(input, &start.input) => Decision::Nothing,
+            Some(input) if instance.definition == *plan.saga.hash() && same_json(input, &start.input) => {
+                Decision::Nothing
+            }
             _ => rejected(
                 Refusal::Conflict,
                 format!("`{id}` is taken by an instance with another input or another saga; choose another id"),

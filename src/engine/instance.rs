@@ -271,7 +271,7 @@ impl Instance {
         Self {
             id,
             run,
-            definition: Arc::clone(&plan.saga.hash),
+            definition: Arc::clone(plan.saga.hash()),
             seq: 0,
             started: Timestamp(run.0),
             changed: Timestamp(run.0),

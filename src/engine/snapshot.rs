@@ -94,8 +94,8 @@ impl Instance {
     /// Not a snapshot, or one of another definition.
     pub fn from_snapshot(plan: &Plan, snapshot: &Json) -> Result<Self, SnapshotError> {
         let snapshot: Snapshot = serde_json::from_str(snapshot.get())?;
-        if *snapshot.definition != *plan.saga.hash {
-            let expected = Arc::clone(&plan.saga.hash);
+        if *snapshot.definition != **plan.saga.hash() {
+            let expected = Arc::clone(plan.saga.hash());
             return Err(SnapshotError::OtherDefinition { expected, found: snapshot.definition });
         }
         let mut states: Vec<(NodeId, State)> = snapshot
@@ -111,7 +111,7 @@ impl Instance {
         Ok(Self {
             id: snapshot.id,
             run: snapshot.run,
-            definition: Arc::clone(&plan.saga.hash),
+            definition: Arc::clone(plan.saga.hash()),
             seq: snapshot.seq,
             started: snapshot.started,
             changed: snapshot.changed,

@@ -94,7 +94,7 @@ impl Service {
         let live = self.orchestrator.live_definitions().await?;
         let is_used = |plan: &Plan| {
             let current = plans.current(&plan.saga.name);
-            current.is_some_and(|current| current.saga.hash == plan.saga.hash) || live.contains(&*plan.saga.hash)
+            current.is_some_and(|current| current.saga.hash() == plan.saga.hash()) || live.contains(&**plan.saga.hash())
         };
         let mut cast = Cast::default();
         for plan in plans.all().filter(|plan| is_used(plan)) {

@@ -17,7 +17,7 @@ pub struct Plans {
 impl Plans {
     /// Adds a plan that instances run by.
     pub fn keep(&mut self, plan: &Arc<Plan>) {
-        self.by_hash.insert(Arc::clone(&plan.saga.hash), Arc::clone(plan));
+        self.by_hash.insert(Arc::clone(plan.saga.hash()), Arc::clone(plan));
     }
 
     /// Adds a plan, and lets new instances of its saga run by it.

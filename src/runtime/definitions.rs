@@ -134,14 +134,14 @@ impl Stored {
 }
 
 fn find<'a>(program: &'a Program, hash: &str) -> Option<&'a Arc<Saga>> {
-    program.sagas.values().find(|saga| *saga.hash == *hash)
+    program.sagas.values().find(|saga| **saga.hash() == *hash)
 }
 
 /// What a file's sagas are to what is there; nothing is stored yet.
 pub(super) fn compare(program: &Program, plans: &Plans) -> Vec<(Arc<Saga>, Standing)> {
     let standing = |saga: &Saga| match plans.current(&saga.name) {
         None => Standing::New,
-        Some(current) if current.saga.hash == saga.hash => Standing::Unchanged,
+        Some(current) if current.saga.hash() == saga.hash() => Standing::Unchanged,
         Some(current) => Standing::Replaces { version: current.saga.version },
     };
     program.sagas.values().map(|saga| (Arc::clone(saga), standing(saga))).collect()
@@ -150,8 +150,8 @@ pub(super) fn compare(program: &Program, plans: &Plans) -> Vec<(Arc<Saga>, Stand
 /// Stores a saga: first its source, then that it is current, so that what is current is always there.
 pub(super) async fn store(client: &Client, saga: &Saga, text: &str) -> Result<(), DeployError> {
     let topic = Arc::from(DEFINITIONS);
-    let source = (format_compact!("{SOURCE}{}", saga.hash), text);
-    let current = (format_compact!("{CURRENT}{}", saga.name), &*saga.hash);
+    let source = (format_compact!("{SOURCE}{}", saga.hash()), text);
+    let current = (format_compact!("{CURRENT}{}", saga.name), &**saga.hash());
     for (key, payload) in [source, current] {
         let message = Message { key: Arc::from(key.as_str()), headers: Vec::new(), payload: payload.as_bytes().into() };
         let why = match client.append(&topic, 0, message).await {

@@ -194,7 +194,7 @@ impl Orchestrator {
         let compared = definitions::compare(program, &self.core.plans());
         for (saga, standing) in &compared {
             if *standing != Standing::Unchanged {
-                self.version_is_free(&saga.name, saga.version, &saga.hash).await?;
+                self.version_is_free(&saga.name, saga.version, saga.hash()).await?;
             }
         }
         let mut plans = Plans::clone(&self.core.plans());
@@ -203,9 +203,9 @@ impl Orchestrator {
             if standing != Standing::Unchanged {
                 definitions::store(&self.client, &saga, text).await?;
                 plans.deploy(&Arc::new(Plan::new(Arc::clone(&saga))));
-                tracing::info!(saga = %saga.name, version = saga.version, hash = %saga.hash, "deployed");
+                tracing::info!(saga = %saga.name, version = saga.version, hash = %saga.hash(), "deployed");
             }
-            let (name, version, hash) = (saga.name.clone(), saga.version, Arc::clone(&saga.hash));
+            let (name, version, hash) = (saga.name.clone(), saga.version, Arc::clone(saga.hash()));
             deployed.push(Deployed { saga: name, version, hash, standing });
         }
         self.core.set_plans(&Arc::new(plans));

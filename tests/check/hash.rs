@@ -28,7 +28,7 @@ saga booking {
 fn hash(source: &str) -> String {
     let (_, checked) = check(source);
     assert!(!checked.has_errors(), "{}", findings(source));
-    checked.program(FileId(0)).unwrap().sagas["booking"].hash.to_string()
+    checked.program(FileId(0)).unwrap().sagas["booking"].hash().to_string()
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn whatever_changes_what_an_instance_does_counts() {
         assert_ne!(changed, SOURCE, "{from} is in the source");
         let hash = if to == "saga booking2" {
             let (_, checked) = check(&changed);
-            checked.program(FileId(0)).unwrap().sagas["booking2"].hash.to_string()
+            checked.program(FileId(0)).unwrap().sagas["booking2"].hash().to_string()
         } else {
             hash(&changed)
         };

@@ -125,7 +125,7 @@ pub(crate) fn plan(shape: &SagaShape) -> Plan {
     Plan::new(Arc::new(Saga {
         name: "walk".into(),
         version: 1,
-        hash: Arc::from("0".repeat(64)),
+        content: saga::definition::ContentHash::default(),
         input: Arc::new(input_shape()),
         deadline: shape.deadline.then(|| Duration::from_secs(40)),
         body,

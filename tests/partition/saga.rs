@@ -41,7 +41,7 @@ fn saga() -> Saga {
     Saga {
         name: NAME.into(),
         version: 1,
-        hash: Arc::from("7".repeat(64)),
+        content: saga::definition::ContentHash::default(),
         input: Arc::new(Record { name: None, fields: Vec::new() }),
         deadline: Some(Duration::from_mins(1)),
         body: vec![statement(StatementKind::Parallel(first)), pivot, step("r", Compensation::Unsaid, false)],

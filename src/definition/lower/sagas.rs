@@ -9,11 +9,10 @@ use super::scope::{Binding, Kind, Place, Scope, facts};
 use super::steps::Defaults;
 use super::{Lowering, listed};
 use crate::definition::expression::{BinaryOp, Expr, Read, Typed};
-use crate::definition::hash::hash;
 use crate::definition::json::int_literal;
 use crate::definition::types::Type;
 use crate::definition::value::Value;
-use crate::definition::{Saga, Sleep, Statement, StatementKind};
+use crate::definition::{ContentHash, Saga, Sleep, Statement, StatementKind};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
 use crate::syntax::tree;
@@ -25,7 +24,7 @@ impl<'t> Lowering<'t> {
         let mut saga = Saga {
             name: item.name.text.clone(),
             version: 1,
-            hash: "".into(),
+            content: ContentHash::default(),
             input: Arc::default(),
             deadline: None,
             body: Vec::new(),
@@ -38,7 +37,6 @@ impl<'t> Lowering<'t> {
         saga.body = self.block(&item.body, &defaults);
         saga.output = item.output.as_ref().map(|output| self.expression(output));
         self.report_unused_lets();
-        saga.hash = hash(&saga);
         saga
     }
 

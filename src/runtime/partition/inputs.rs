@@ -340,7 +340,7 @@ impl Tenure {
                 let body = Body::Change {
                     instance: id.clone(),
                     run: of.run,
-                    definition: Arc::clone(&of.plan.saga.hash),
+                    definition: Arc::clone(of.plan.saga.hash()),
                     cause: asked.came.cause,
                     change,
                 };
