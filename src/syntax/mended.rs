@@ -29,6 +29,11 @@ impl Mended<'_> {
         self.original
     }
 
+    /// Whether anything was mended.
+    pub(super) const fn is_changed(&self) -> bool {
+        !self.anchors.is_empty()
+    }
+
     /// The original offset of an offset in the mended text.
     pub(super) fn original(&self, offset: u32) -> u32 {
         let behind = self.anchors.partition_point(|(mended, _)| *mended <= offset);

@@ -9,6 +9,7 @@ mod format;
 pub mod limits;
 mod mended;
 pub mod parse;
+mod row;
 mod scan;
 pub mod tree;
 

@@ -48,11 +48,11 @@ pub fn parse(id: FileId, file: &SourceFile) -> (File, Problems) {
         return (File { incomplete: true, ..File::default() }, problems);
     }
     let scanned = scan::scan(id, &file.text);
-    let mut problems = scanned.problems;
     if !scanned.readable {
-        return (File { comments: scanned.comments, incomplete: true, ..File::default() }, limited(problems));
+        return (File { comments: scanned.comments, incomplete: true, ..File::default() }, limited(scanned.problems));
     }
-    let (mut tree, found) = build::build(id, &scanned.mended, &scanned.tokens, &scanned.docs);
+    let (mut tree, found) = build::build(id, &scanned);
+    let mut problems = scanned.problems;
     problems.extend(found);
     tree.comments = scanned.comments;
     if tree.items.is_empty() && problems.is_empty() {

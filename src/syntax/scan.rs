@@ -72,6 +72,13 @@ pub(super) fn scan(file: FileId, text: &str) -> Scanned<'_> {
     scanner.finish(paired.readable)
 }
 
+/// The tokens of a text that was mended, so that there is nothing to say about it.
+pub(super) fn tokens(text: &str) -> Vec<Token> {
+    let mut scanner = Scanner::new(FileId::default(), text);
+    scanner.run();
+    scanner.tokens
+}
+
 /// Mistakes of which one finding marks all places.
 #[derive(Default)]
 struct Places {
@@ -199,6 +206,9 @@ impl<'a> Scanner<'a> {
                 b')' | b']' | b'}' => self.token(TokenKind::Close, start + 1),
                 b'A'..=b'Z' | b'a'..=b'z' | b'_' => self.token(TokenKind::Word, self.word_end(start)),
                 b'0'..=b'9' => self.token(TokenKind::Number, self.number_end(start)),
+                b'.' if self.byte(start + 1).is_ascii_digit() && !self.is_value_before(start) => {
+                    self.token(TokenKind::Number, self.number_end(start + 1));
+                }
                 b';' => {
                     let span = self.span(start, start + 1);
                     self.semicolons.add(span);
@@ -253,6 +263,12 @@ impl<'a> Scanner<'a> {
             end = self.word_end(end + 1);
         }
         end
+    }
+
+    /// Whether a value ends right before `at`, so that a `.` there goes into it.
+    fn is_value_before(&self, at: usize) -> bool {
+        let before = at.checked_sub(1).map_or(0, |at| self.byte(at));
+        before.is_ascii_alphanumeric() || matches!(before, b'_' | b')' | b']' | b'}' | b'"' | b'.')
     }
 
     fn mark_length(&self, start: usize) -> usize {

@@ -340,7 +340,7 @@ pub struct Statement {
 #[derive(Clone, Debug)]
 pub enum StatementKind {
     /// `step name { … }`, `pivot step name { … }`
-    Step(Step),
+    Step(Box<Step>),
     /// `pivot` on its own
     Pivot,
     /// `parallel { … }`

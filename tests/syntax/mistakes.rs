@@ -289,3 +289,13 @@ mistake!(
   }
 }"
 );
+
+mistake!(
+    methods,
+    "saga booking {
+  input { xs: list<int> }
+  let a = input.xs.count()
+  let b = input.xs[0](2)
+  let c = count(input.xs)
+}"
+);

@@ -1,10 +1,13 @@
 //! Expressions: the grammar gives operands and operators in a row, here they get their ranks.
 
-use super::{Builder, NumberKind, Pair, Pairs, Rule};
-use crate::diagnostic::{Code, codes};
+use compact_str::CompactString;
+
+use super::operators::{RANK_COMPARE, RANK_NOT, operator};
+use super::{Builder, NumberKind, Pair, Pairs, Rule, word};
+use crate::diagnostic::codes;
 use crate::source::Span;
 use crate::syntax::limits::MAX_NESTING;
-use crate::syntax::tree::{BinaryOp, Expr, ExprKind, Name};
+use crate::syntax::tree::{Expr, ExprKind, Name};
 
 /// An expression with what its surroundings need to know of it.
 struct Built {
@@ -21,10 +24,6 @@ enum Form {
     Not,
     Choice,
 }
-
-/// Ranks of operators, the loosest first; `!` lies between `&&` and comparisons.
-const RANK_NOT: u8 = 4;
-const RANK_COMPARE: u8 = 5;
 
 impl Builder<'_> {
     /// An expression (`expr`).
@@ -66,13 +65,13 @@ impl Builder<'_> {
         self.ranks += 1;
         let mut left = self.operand(inner);
         while let Some(next) = inner.peek().filter(|next| next.as_rule() == Rule::infix) {
-            let written = next.as_str();
+            let written = word(&next);
             let (op, rank) = operator(written);
             if rank < least {
                 break;
             }
             inner.next();
-            let span = self.exact(&next);
+            let span = self.span(&next);
             self.foreign_operator(written, span);
             if rank == RANK_COMPARE && left.form == Form::Comparison {
                 let hint = "write `a < b && b < c`";
@@ -123,14 +122,14 @@ impl Builder<'_> {
         let mut prefixes: Vec<(bool, Span)> = Vec::new();
         while let Some(next) = inner.peek().filter(|next| next.as_rule() == Rule::prefix) {
             inner.next();
-            let span = self.exact(&next);
-            if next.as_str() == "not" {
+            let span = self.span(&next);
+            if word(&next) == "not" {
                 self.report(codes::OPERATOR, span, "`not` is written `!`", "", "write `!`");
             }
-            prefixes.push((next.as_str() != "-", span));
+            prefixes.push((word(&next) != "-", span));
         }
         if prefixes.len() > MAX_NESTING || self.ranks > MAX_NESTING {
-            let span = prefixes.first().map(|(_, span)| *span).or_else(|| inner.peek().map(|next| self.exact(&next)));
+            let span = prefixes.first().map(|(_, span)| *span).or_else(|| inner.peek().map(|next| self.span(&next)));
             let expr = Expr { kind: ExprKind::Null, span: span.unwrap_or_default() };
             return self.too_deep(inner, &Built { expr, depth: 1, form: Form::Plain });
         }
@@ -154,40 +153,52 @@ impl Builder<'_> {
             return Built { expr: Expr { kind: ExprKind::Null, span: Span::default() }, depth: 1, form: Form::Plain };
         };
         let mut built = self.primary(first, inner);
-        while let Some(next) = inner.peek().filter(|next| matches!(next.as_rule(), Rule::member | Rule::index)) {
+        if built.depth > MAX_NESTING {
+            return self.too_deep(inner, &built);
+        }
+        let is_postfix = |next: &Pair<'_>| matches!(next.as_rule(), Rule::member | Rule::index | Rule::arguments);
+        while let Some(next) = inner.peek().filter(is_postfix) {
             inner.next();
+            if next.as_rule() == Rule::arguments {
+                self.no_function("this", built.expr.span);
+                continue;
+            }
             let whole = built.expr.span.to(self.span(&next));
-            let depth = built.depth + 1;
-            if depth > MAX_NESTING {
+            let mut postfix = next.clone().into_inner();
+            let Some(first) = postfix.next() else { continue };
+            built = match first.as_rule() {
+                Rule::path => fields(built, self.names(&first)),
+                Rule::string => {
+                    let key = self.key(&first);
+                    fields(built, [key])
+                }
+                _ => {
+                    let (kind, inside) = self.index(&first, built.expr);
+                    let depth = (built.depth + 1).max(inside + 1);
+                    Built { expr: Expr { kind, span: whole }, depth, form: Form::Plain }
+                }
+            };
+            self.junk_elements(postfix, "`]`");
+            if built.depth > MAX_NESTING {
                 return self.too_deep(inner, &built);
             }
-            let (kind, inside) = self.postfix(next, built.expr);
-            built = Built { expr: Expr { kind, span: whole }, depth: depth.max(inside + 1), form: Form::Plain };
         }
         built
     }
 
-    /// `.key`, `[*]` or `[index]`, and the depth of the index.
-    fn postfix(&mut self, pair: Pair<'_>, of: Expr) -> (ExprKind, usize) {
-        let member = pair.as_rule() == Rule::member;
-        let mut inner = pair.into_inner();
-        let Some(first) = inner.next() else { return (of.kind, 0) };
-        if member {
-            return (ExprKind::Field(Box::new(of), self.key(&first)), 0);
-        }
-        let result = match first.as_rule() {
+    /// `[*]` or `[index]`, and the depth of the index.
+    fn index(&mut self, pair: &Pair<'_>, of: Expr) -> (ExprKind, usize) {
+        match pair.as_rule() {
             Rule::every => (ExprKind::Every(Box::new(of)), 0),
             Rule::missing_expr => {
-                self.gap(&first, "an index", "write `[0]`, `[\"key\"]`, or `[*]` for every element");
+                self.gap(pair, "an index", "write `[0]`, `[\"key\"]`, or `[*]` for every element");
                 (ExprKind::Every(Box::new(of)), 0)
             }
             _ => {
-                let index = self.built(first);
+                let index = self.built(pair.clone());
                 (ExprKind::Index(Box::new(of), Box::new(index.expr)), index.depth)
             }
-        };
-        self.junk_elements(inner, "`]`");
-        result
+        }
     }
 
     fn primary(&mut self, pair: Pair<'_>, inner: &mut Pairs<'_>) -> Built {
@@ -208,7 +219,7 @@ impl Builder<'_> {
                 };
                 Built { expr: Expr { kind, span: literal.span }, depth: 1, form: Form::Plain }
             }
-            Rule::name => self.named(pair, span),
+            Rule::path => self.named(&pair, inner),
             Rule::object => self.object_built(pair),
             Rule::list => {
                 let (elements, depth) = self.elements(pair.into_inner());
@@ -235,35 +246,43 @@ impl Builder<'_> {
         }
     }
 
-    fn named(&mut self, pair: Pair<'_>, span: Span) -> Built {
-        let mut inner = pair.into_inner();
-        let (kind, depth) = match (inner.next(), inner.next()) {
-            (Some(word), Some(arguments)) => {
-                let name = self.name(&word);
-                let (arguments, depth) = self.elements(arguments.into_inner());
-                (ExprKind::Call(name, arguments), depth + 1)
-            }
-            (Some(word), None) => {
-                let kind = match word.as_str() {
-                    "true" => ExprKind::Bool(true),
-                    "false" => ExprKind::Bool(false),
-                    "null" => ExprKind::Null,
-                    text => self.foreign_value(text, span),
-                };
-                (kind, 1)
-            }
-            _ => (ExprKind::Null, 1),
+    /// A name or a path; with arguments, a function.
+    fn named(&mut self, path: &Pair<'_>, inner: &mut Pairs<'_>) -> Built {
+        let span = self.span(path);
+        let Some(arguments) = inner.peek().filter(|next| next.as_rule() == Rule::arguments) else {
+            let first = self.names(path).next().unwrap_or(Name { text: CompactString::default(), span });
+            let kind = match first.text.as_str() {
+                "true" => ExprKind::Bool(true),
+                "false" => ExprKind::Bool(false),
+                "null" => ExprKind::Null,
+                _ => self.foreign_value(first.text, first.span),
+            };
+            let base = Built { expr: Expr { kind, span: first.span }, depth: 1, form: Form::Plain };
+            return fields(base, self.names(path).skip(1));
         };
-        Built { expr: Expr { kind, span }, depth, form: Form::Plain }
+        inner.next();
+        let whole = span.to(self.span(&arguments));
+        let (elements, depth) = self.elements(arguments.into_inner());
+        let name = Name { text: word(path).into(), span };
+        if name.text.contains('.') {
+            self.no_function(&format!("`{}`", name.text), span);
+        }
+        Built { expr: Expr { kind: ExprKind::Call(name, elements), span: whole }, depth: depth + 1, form: Form::Plain }
+    }
+
+    fn no_function(&mut self, what: &str, span: Span) {
+        self.incomplete = true;
+        let hint = "functions have plain names and take what they work on: `count(input.items)`";
+        self.report(codes::EXPECTED, span, format!("{what} is not a function"), "takes no arguments", hint);
     }
 
     /// `True`, `nil`: constants of other languages; anything else is a name.
-    fn foreign_value(&mut self, text: &str, span: Span) -> ExprKind {
-        let (kind, instead) = match text {
+    fn foreign_value(&mut self, text: CompactString, span: Span) -> ExprKind {
+        let (kind, instead) = match text.as_str() {
             "True" | "TRUE" => (ExprKind::Bool(true), "true"),
             "False" | "FALSE" => (ExprKind::Bool(false), "false"),
             "None" | "nil" | "NULL" | "Null" | "undefined" => (ExprKind::Null, "null"),
-            _ => return ExprKind::Name(text.into()),
+            _ => return ExprKind::Name(text),
         };
         self.report(
             codes::OPERATOR,
@@ -292,7 +311,7 @@ impl Builder<'_> {
                         _ => "a value behind `else`",
                     };
                     self.gap(&part, expected, "");
-                    parts.push(Expr { kind: ExprKind::Null, span: self.exact(&part) });
+                    parts.push(Expr { kind: ExprKind::Null, span: self.span(&part) });
                 }
                 Rule::missing_word => {
                     let expected =
@@ -317,34 +336,29 @@ impl Builder<'_> {
         let span = self.span(&pair);
         let mut depth = 0;
         let mut entries: Vec<(Name, Expr)> = Vec::new();
-        for entry in pair.into_inner() {
-            if entry.as_rule() == Rule::junk_entry {
-                self.junk_entry(&entry);
-                continue;
-            }
-            let mut key = None;
-            for part in entry.into_inner() {
-                match part.as_rule() {
-                    Rule::word | Rule::string => key = Some(self.key(&part)),
-                    Rule::wrong_equals => {
-                        let place = self.exact(&part);
-                        self.report(
-                            codes::SEPARATOR,
-                            place,
-                            "keys are followed by `:`",
-                            "`=` is for `let`",
-                            "write `key: value`",
-                        );
-                    }
-                    Rule::expr => {
-                        let built = self.built(part);
-                        depth = depth.max(built.depth);
-                        entries.extend(key.take().map(|key| (key, built.expr)));
-                    }
-                    _ => {
-                        let name = key.as_ref().map_or(String::new(), |key: &Name| format!(" for `{}`", key.text));
-                        self.gap(&part, &format!("a value{name}"), "");
-                    }
+        let mut key: Option<Name> = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::word | Rule::string => key = Some(self.key(&part)),
+                Rule::wrong_equals => {
+                    let place = self.span(&part);
+                    self.report(
+                        codes::SEPARATOR,
+                        place,
+                        "keys are followed by `:`",
+                        "`=` is for `let`",
+                        "write `key: value`",
+                    );
+                }
+                Rule::expr => {
+                    let built = self.built(part);
+                    depth = depth.max(built.depth);
+                    entries.extend(key.take().map(|key| (key, built.expr)));
+                }
+                Rule::junk_entry => self.junk_entry(&part),
+                _ => {
+                    let name = key.as_ref().map_or(String::new(), |key| format!(" for `{}`", key.text));
+                    self.gap(&part, &format!("a value{name}"), "");
                 }
             }
         }
@@ -353,7 +367,7 @@ impl Builder<'_> {
 
     fn junk_entry(&mut self, pair: &Pair<'_>) {
         let span = self.span(pair);
-        let text = pair.as_str().trim_end().trim_end_matches(',').trim_end();
+        let text = self.written(pair).trim_end_matches(',').trim_end().to_owned();
         if text.is_empty() {
             self.report(codes::SEPARATOR, span, "a `,` too many", "separates nothing", "remove it");
             return;
@@ -391,7 +405,7 @@ impl Builder<'_> {
         for part in inner {
             match part.as_rule() {
                 Rule::expr => {
-                    let start = self.exact(&part);
+                    let start = self.span(&part);
                     if !separated {
                         let place = Span { end: start.start + 1, ..start };
                         self.report(
@@ -409,7 +423,7 @@ impl Builder<'_> {
                     comma = None;
                 }
                 Rule::comma => {
-                    let span = self.exact(&part);
+                    let span = self.span(&part);
                     if separated {
                         self.report(codes::SEPARATOR, span, "a `,` too many", "separates nothing", "remove it");
                     } else {
@@ -451,42 +465,14 @@ impl Builder<'_> {
             }
         }
     }
-
-    fn foreign_operator(&mut self, written: &str, span: Span) {
-        let (instead, why): (&str, &str) = match written {
-            "=" => ("==", "`=` is for `let`"),
-            "===" => ("==", ""),
-            "!==" | "<>" => ("!=", ""),
-            "and" | "&" => ("&&", ""),
-            "or" | "|" => ("||", ""),
-            "%" => {
-                self.incomplete = true;
-                let hint = "there is no remainder; let the participant compute it";
-                self.report(codes::OPERATOR, span, "`%` is not known here", "", hint);
-                return;
-            }
-            _ => return,
-        };
-        let code: Code = codes::OPERATOR;
-        self.report(code, span, format!("`{written}` is written `{instead}` here"), why, format!("write `{instead}`"));
-    }
 }
 
-/// The operator and its rank.
-fn operator(written: &str) -> (BinaryOp, u8) {
-    match written {
-        "??" => (BinaryOp::Coalesce, 1),
-        "||" | "or" | "|" => (BinaryOp::Or, 2),
-        "&&" | "and" | "&" => (BinaryOp::And, 3),
-        "!=" | "!==" | "<>" => (BinaryOp::NotEqual, RANK_COMPARE),
-        "<=" => (BinaryOp::LessEqual, RANK_COMPARE),
-        ">=" => (BinaryOp::GreaterEqual, RANK_COMPARE),
-        "<" => (BinaryOp::Less, RANK_COMPARE),
-        ">" => (BinaryOp::Greater, RANK_COMPARE),
-        "+" => (BinaryOp::Add, 6),
-        "-" => (BinaryOp::Subtract, 6),
-        "*" | "%" => (BinaryOp::Multiply, 7),
-        "/" => (BinaryOp::Divide, 7),
-        _ => (BinaryOp::Equal, RANK_COMPARE),
+/// Looks up a field, and in that the next.
+fn fields(mut of: Built, names: impl IntoIterator<Item = Name>) -> Built {
+    for name in names {
+        let span = of.expr.span.to(name.span);
+        let kind = ExprKind::Field(Box::new(of.expr), name);
+        of = Built { expr: Expr { kind, span }, depth: of.depth + 1, form: Form::Plain };
     }
+    of
 }

@@ -1,7 +1,7 @@
 //! What stands at the top of a file, and what fits nowhere.
 
 use super::words::{self, Place};
-use super::{Builder, Pair, Pairs, Rule, Style};
+use super::{Builder, Pair, Pairs, Rule, Style, word};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::syntax::tree::{File, Item, Statement, StatementKind, TypeItem, Use};
 
@@ -26,7 +26,7 @@ impl Builder<'_> {
 
     fn use_item(&mut self, pair: Pair<'_>) -> Option<Use> {
         let span = self.span(&pair);
-        let path = pair.into_inner().nth(1)?;
+        let path = pair.into_inner().next()?;
         let path = self.text_slot(&path, "a path", "the path of a file in quotes behind `use`")?;
         Some(Use { path, span })
     }
@@ -46,7 +46,7 @@ impl Builder<'_> {
                         "write `type Name { field: type }` or `type Name = \"a\" | \"b\"`",
                     );
                 }
-                Rule::wrong_colon if part.as_str() == ":" => self.colon(&part),
+                Rule::wrong_colon if word(&part) == ":" => self.colon(&part),
                 Rule::record => body = Some(self.record(part)),
                 Rule::typeexpr => body = Some(self.type_expr(part)),
                 _ => {}
@@ -74,7 +74,7 @@ impl Builder<'_> {
     }
 
     fn report_junk(&mut self, pair: &Pair<'_>, place: Place) {
-        let start = self.exact(pair).start;
+        let start = self.span(pair).start;
         let Some(token) = self.token_at(start) else { return };
         let span = crate::source::Span { file: self.file, start: token.start, end: token.end };
         let shown = self.shown(token);

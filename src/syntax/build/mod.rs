@@ -6,6 +6,7 @@
 
 mod expression;
 mod item;
+mod operators;
 mod saga;
 mod scenario;
 mod statement;
@@ -18,7 +19,8 @@ use pest::iterators::Pair as PestPair;
 
 use super::limits::MAX_STATEMENTS;
 use super::mended::Mended;
-use super::scan::{DocLines, Token, offset};
+use super::row::{OF_STEP, Row};
+use super::scan::{DocLines, Scanned, Token, offset};
 use super::tree::{Docs, File, Literal, Name, Text};
 use crate::diagnostic::{Code, Diagnostic, Problems, codes};
 use crate::source::{FileId, Span};
@@ -62,9 +64,12 @@ enum NumberKind {
 }
 
 /// Builds the tree of the text that was scanned.
-pub(super) fn build(file: FileId, mended: &Mended<'_>, tokens: &[Token], docs: &[DocLines]) -> (File, Problems) {
+pub(super) fn build(file: FileId, scanned: &Scanned<'_>) -> (File, Problems) {
+    let Scanned { mended, tokens, docs, .. } = scanned;
+    let row = Row::new(&mended.text, (!mended.is_changed()).then_some(tokens));
     let mut builder = Builder {
         file,
+        row: &row,
         mended,
         tokens,
         docs,
@@ -75,7 +80,7 @@ pub(super) fn build(file: FileId, mended: &Mended<'_>, tokens: &[Token], docs: &
         incomplete: false,
         gap: None,
     };
-    let tree = match <Grammar as pest::Parser<Rule>>::parse(Rule::file, &mended.text) {
+    let tree = match <Grammar as pest::Parser<Rule>>::parse(Rule::file, &row.text) {
         Ok(pairs) => builder.file(pairs),
         Err(error) => {
             builder.unread(&error);
@@ -88,6 +93,7 @@ pub(super) fn build(file: FileId, mended: &Mended<'_>, tokens: &[Token], docs: &
 
 struct Builder<'a> {
     file: FileId,
+    row: &'a Row<'a>,
     mended: &'a Mended<'a>,
     tokens: &'a [Token],
     docs: &'a [DocLines],
@@ -98,27 +104,31 @@ struct Builder<'a> {
     /// How deep [`expression`] recurses at the moment.
     ranks: usize,
     incomplete: bool,
-    /// Where in the mended text the latest gap is.
+    /// Where in the row the latest gap is.
     gap: Option<usize>,
 }
 
 impl Builder<'_> {
-    fn at(&self, start: usize, end: usize) -> Span {
-        Span { file: self.file, start: self.mended.original(offset(start)), end: self.mended.original(offset(end)) }
+    /// A range of the mended text in what the author wrote.
+    fn place(&self, start: u32, end: u32) -> Span {
+        Span { file: self.file, start: self.mended.original(start), end: self.mended.original(end) }
     }
 
-    /// What the author wrote for a word, number or string.
-    fn exact(&self, pair: &Pair<'_>) -> Span {
-        let span = pair.as_span();
-        self.at(span.start(), span.end())
-    }
-
-    /// What the author wrote, without the space and comments that the grammar takes in behind it.
+    /// What the author wrote for a pair; for an empty one, where it is missing.
     fn span(&self, pair: &Pair<'_>) -> Span {
-        let Span { file, start, end } = self.exact(pair);
-        let behind = self.tokens.partition_point(|token| token.end <= end);
-        let last = behind.checked_sub(1).and_then(|index| self.tokens.get(index)).map_or(start, |token| token.end);
-        Span { file, start, end: last.max(start) }
+        let span = pair.as_span();
+        self.range(span.start(), span.end())
+    }
+
+    fn range(&self, start: usize, end: usize) -> Span {
+        let first = self.row.start(start);
+        self.place(first, if end > start { self.row.end(end) } else { first })
+    }
+
+    /// The text of a pair of several tokens, as it is in the source.
+    fn written(&self, pair: &Pair<'_>) -> &str {
+        let span = pair.as_span();
+        self.row.source(span.start(), span.end())
     }
 
     /// The token at or behind a place.
@@ -160,7 +170,7 @@ impl Builder<'_> {
         if self.gap.replace(start) == Some(start) {
             return;
         }
-        let place = self.at(start, start).start;
+        let place = self.range(start, start).start;
         let before = self.token_before(place);
         let next = self.token_at(place);
         let span = |start, end| Span { file: self.file, start, end };
@@ -213,7 +223,18 @@ impl Builder<'_> {
     }
 
     fn name(&self, pair: &Pair<'_>) -> Name {
-        Name { text: CompactString::from(pair.as_str()), span: self.exact(pair) }
+        Name { text: CompactString::from(word(pair)), span: self.span(pair) }
+    }
+
+    /// The names that `.` joins in a path.
+    fn names(&self, pair: &Pair<'_>) -> impl Iterator<Item = Name> {
+        let mut start = pair.as_span().start();
+        word(pair).split('.').map(move |text| {
+            let end = start + text.len();
+            let span = self.range(start, end);
+            start = end + 1;
+            Name { text: text.into(), span }
+        })
     }
 
     /// A word or string as a key.
@@ -227,12 +248,12 @@ impl Builder<'_> {
 
     /// A string literal, its escapes resolved.
     fn text(&mut self, pair: &Pair<'_>) -> Text {
-        let span = self.exact(pair);
-        let body = pair.as_str().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
+        let span = self.span(pair);
+        let body = word(pair).strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
         if !body.contains('\\') {
             return Text { value: body.to_owned(), span };
         }
-        let start = pair.as_span().start() + 1;
+        let start = self.row.start(pair.as_span().start()) + 1;
         let mut value = String::with_capacity(body.len());
         let mut rest = body;
         while let Some(index) = rest.find('\\') {
@@ -242,10 +263,10 @@ impl Builder<'_> {
             if let Some(character) = character {
                 value.push(character);
             } else {
-                let from = start + body.len() - escape.len();
+                let from = start + offset(body.len() - escape.len());
                 let title = format!("`{}` is no escape", escape.get(..length).unwrap_or_default());
                 let hint = r#"known are `\"`, `\\`, `\n`, `\t` and `\u{41}`; a backslash itself is written `\\`"#;
-                let place = self.at(from, from + length);
+                let place = self.place(from, from + offset(length));
                 self.report(codes::BAD_ESCAPE, place, title, "nothing is known by this", hint);
             }
             rest = escape.get(length..).unwrap_or_default();
@@ -256,8 +277,8 @@ impl Builder<'_> {
 
     /// A code, topic or path that should have been a string.
     fn unquoted(&mut self, pair: &Pair<'_>, what: &str) -> Text {
-        let span = self.exact(pair);
-        let value = pair.as_str().to_owned();
+        let span = self.span(pair);
+        let value = self.written(pair).to_owned();
         let hint = format!("write `\"{value}\"`");
         self.report(codes::MISSING_QUOTES, span, format!("{what} stands in quotes"), "quotes are missing here", hint);
         Text { value, span }
@@ -324,9 +345,9 @@ impl Builder<'_> {
 
     /// A number literal, told apart; a form that is not known is reported and read as what it looks like.
     fn number(&mut self, pair: &Pair<'_>, unit: Option<&Pair<'_>>) -> (NumberKind, Literal) {
-        let written = pair.as_str();
-        let span = unit.map_or_else(|| self.exact(pair), |unit| self.exact(pair).to(self.exact(unit)));
-        let joined = unit.map_or_else(|| written.to_owned(), |unit| format!("{written}{}", unit.as_str()));
+        let written = word(pair);
+        let span = unit.map_or_else(|| self.span(pair), |unit| self.span(pair).to(self.span(unit)));
+        let joined = unit.map_or_else(|| written.to_owned(), |unit| format!("{written}{}", word(unit)));
         if let Some(kind) = words::number_kind(&joined) {
             if unit.is_some() {
                 self.report(
@@ -366,7 +387,7 @@ impl Builder<'_> {
 
     /// The documentation of what begins at `pair`.
     fn docs(&mut self, pair: &Pair<'_>) -> Docs {
-        let start = self.exact(pair).start;
+        let start = self.span(pair).start;
         let index = self.docs.binary_search_by_key(&start, |docs| docs.before).ok()?;
         if let Some(used) = self.used.get_mut(index) {
             *used = true;
@@ -419,8 +440,8 @@ impl Builder<'_> {
 
     /// `version: 1`: a colon where none belongs.
     fn colon(&mut self, pair: &Pair<'_>) {
-        let span = self.exact(pair);
-        let title = format!("`{}` has no place behind this word", pair.as_str().trim_end());
+        let span = self.span(pair);
+        let title = format!("`{}` has no place behind this word", word(pair));
         self.report(codes::SEPARATOR, span, title, "remove it", "the word and what it says are separated by a space");
     }
 
@@ -430,9 +451,14 @@ impl Builder<'_> {
             pest::error::InputLocation::Pos(at) | pest::error::InputLocation::Span((at, _)) => at,
         };
         self.incomplete = true;
-        let span = self.at(at, at);
+        let span = self.range(at, at);
         self.report(codes::EXPECTED, span, "this cannot be read", "from here on", "look at what stands before it");
     }
+}
+
+/// The text of a token.
+fn word<'t>(pair: &Pair<'t>) -> &'t str {
+    pair.as_str().trim_end_matches([' ', OF_STEP])
 }
 
 fn is_snake(text: &str) -> bool {

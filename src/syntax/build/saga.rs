@@ -150,7 +150,7 @@ impl Builder<'_> {
             match part.as_rule() {
                 Rule::wrong_colon => self.colon(&part),
                 Rule::kw_compensate => {
-                    let place = self.exact(&part);
+                    let place = self.span(&part);
                     if self.once(behind, place, "`compensate`") {
                         behind = Some(place);
                     }
@@ -213,8 +213,8 @@ impl Builder<'_> {
                 (_, Rule::missing_word) => {
                     self.gap(&part, "`times` behind the number", "write `retry 3 times every 200ms..5s`");
                 }
-                (_, Rule::range) if part.as_str() == "..." => {
-                    let place = self.exact(&part);
+                (_, Rule::wrong_range) => {
+                    let place = self.span(&part);
                     self.report(codes::SEPARATOR, place, "a range has two dots", "", "write `200ms..5s`");
                 }
                 (Rule::retry, Rule::number | Rule::string | Rule::missing_number | Rule::missing_duration) => {

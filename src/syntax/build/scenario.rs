@@ -1,7 +1,7 @@
 //! Triggers and scenarios.
 
 use super::words::Place;
-use super::{Builder, Pair, Rule, Style, Wanted};
+use super::{Builder, Pair, Rule, Style, Wanted, word};
 use crate::diagnostic::codes;
 use crate::source::Span;
 use crate::syntax::tree::{
@@ -99,12 +99,12 @@ impl Builder<'_> {
         let span = self.span(&pair);
         let mut parts = Vec::new();
         for part in pair.into_inner() {
-            let mut name = None;
+            let mut names: Vec<Name> = Vec::new();
             let mut indices = Vec::new();
             let mut inner = part.into_inner();
             while let Some(part) = inner.next() {
                 match part.as_rule() {
-                    Rule::word => name = Some(self.name(&part)),
+                    Rule::path => names.extend(self.names(&part)),
                     Rule::number | Rule::missing_number => {
                         indices.extend(self.number_slot(&part, &mut inner, Wanted::Count, "a whole number as index"));
                     }
@@ -122,7 +122,10 @@ impl Builder<'_> {
                     _ => {}
                 }
             }
-            parts.extend(name.map(|name| (name, indices)));
+            // Indices belong to the last name of the path.
+            let last = names.pop();
+            parts.extend(names.into_iter().map(|name| (name, Vec::new())));
+            parts.extend(last.map(|name| (name, indices)));
         }
         Reference { parts, span }
     }
@@ -226,7 +229,7 @@ impl Builder<'_> {
     }
 
     fn happening(&mut self, pair: Pair<'_>, span: Span) -> Option<Happening> {
-        let what = pair.into_inner().nth(1)?;
+        let what = pair.into_inner().next()?;
         let kind = match what.as_rule() {
             Rule::arrives => self.arrives(what)?,
             Rule::cancelled => {
@@ -264,7 +267,6 @@ impl Builder<'_> {
 
     fn after(&mut self, pair: Pair<'_>) -> Option<Literal> {
         let mut inner = pair.into_inner();
-        inner.next();
         let part = inner.next()?;
         self.number_slot(&part, &mut inner, Wanted::Duration, "a duration behind `after`")
     }
@@ -285,7 +287,6 @@ impl Builder<'_> {
                     let mut code = None;
                     for part in part.into_inner() {
                         match part.as_rule() {
-                            Rule::kw_fails => {}
                             Rule::kw_with => self.needless(&part, "write `fails \"code\"`"),
                             _ => code = self.text_slot(&part, "a code", "a code in quotes"),
                         }
@@ -328,8 +329,8 @@ impl Builder<'_> {
     }
 
     fn needless(&mut self, pair: &Pair<'_>, hint: &str) {
-        let span = self.exact(pair);
-        self.report(codes::FOREIGN_WORD, span, format!("no `{}` here", pair.as_str()), "remove it", hint);
+        let span = self.span(pair);
+        self.report(codes::FOREIGN_WORD, span, format!("no `{}` here", word(pair)), "remove it", hint);
     }
 
     fn called(&mut self, pair: Pair<'_>) -> Option<Called> {
@@ -347,7 +348,7 @@ impl Builder<'_> {
     }
 
     fn expect(&mut self, pair: Pair<'_>, span: Span) -> Option<Expect> {
-        let what = pair.into_inner().nth(1)?;
+        let what = pair.into_inner().next()?;
         let kind = match what.as_rule() {
             Rule::completed => {
                 let mut output = None;
@@ -364,7 +365,6 @@ impl Builder<'_> {
                 let mut code = None;
                 for part in what.into_inner() {
                     match part.as_rule() {
-                        Rule::kw_compensated => {}
                         Rule::kw_with => self.needless(&part, "write `expect compensated \"code\"`"),
                         _ => code = self.text_slot(&part, "a code", "a code in quotes"),
                     }

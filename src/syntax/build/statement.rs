@@ -1,7 +1,7 @@
 //! Statements and blocks.
 
 use super::words::Place;
-use super::{Builder, Pair, Pairs, Rule, Style, Wanted};
+use super::{Builder, Pair, Pairs, Rule, Style, Wanted, word};
 use crate::diagnostic::codes;
 use crate::source::Span;
 use crate::syntax::tree::{
@@ -45,7 +45,7 @@ impl Builder<'_> {
                 &format!("`{{` behind {behind}"),
                 "put what belongs to it in braces: `{ … }`",
             );
-            return Block { statements: Vec::new(), span: self.exact(&pair) };
+            return Block { statements: Vec::new(), span: self.span(&pair) };
         }
         self.block(pair)
     }
@@ -56,7 +56,7 @@ impl Builder<'_> {
         drop(self.docs(&pair));
         let rule = pair.as_rule();
         let kind = match rule {
-            Rule::step | Rule::wrong_step => self.step(pair).map(StatementKind::Step),
+            Rule::step | Rule::wrong_step => self.step(pair).map(|step| StatementKind::Step(Box::new(step))),
             Rule::point => Some(StatementKind::Pivot),
             Rule::parallel => self.braces(pair, "`parallel`").map(StatementKind::Parallel),
             Rule::sequence => self.braces(pair, "`sequence`").map(StatementKind::Sequence),
@@ -74,7 +74,7 @@ impl Builder<'_> {
     }
 
     fn braces(&mut self, pair: Pair<'_>, behind: &str) -> Option<Block> {
-        let block = pair.into_inner().nth(1)?;
+        let block = pair.into_inner().next()?;
         Some(self.block_slot(block, behind))
     }
 
@@ -90,13 +90,13 @@ impl Builder<'_> {
         for part in inner {
             match part.as_rule() {
                 Rule::kw_if | Rule::wrong_else | Rule::wrong_elif => {
-                    let span = self.exact(&part);
+                    let span = self.span(&part);
                     let instead = match part.as_rule() {
                         Rule::kw_if => "when",
                         Rule::wrong_else => "otherwise",
                         _ => "otherwise when",
                     };
-                    let title = format!("`{}` is written `{instead}` here", part.as_str());
+                    let title = format!("`{}` is written `{instead}` here", word(&part));
                     let hint = "write `when condition { … } otherwise { … }`; `if … then … else …` is for values";
                     self.report(codes::FOREIGN_WORD, span, title, "", hint);
                 }
@@ -121,7 +121,7 @@ impl Builder<'_> {
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::wrong_else => {
-                    let span = self.exact(&part);
+                    let span = self.span(&part);
                     self.report(
                         codes::FOREIGN_WORD,
                         span,
@@ -139,7 +139,7 @@ impl Builder<'_> {
 
     /// `where c`
     pub(super) fn filter(&mut self, pair: Pair<'_>) -> Option<Expr> {
-        let condition = pair.into_inner().nth(1)?;
+        let condition = pair.into_inner().next()?;
         self.expr_slot(condition, "a condition behind `where`")
     }
 
@@ -152,9 +152,9 @@ impl Builder<'_> {
                     self.gap(&part, "a name for the element", "write `for each item in input.items { … }`");
                 }
                 Rule::wrong_foreach | Rule::wrong_of => {
-                    let place = self.exact(&part);
+                    let place = self.span(&part);
                     let instead = if part.as_rule() == Rule::wrong_of { "in" } else { "for each" };
-                    let title = format!("`{}` is written `{instead}` here", part.as_str());
+                    let title = format!("`{}` is written `{instead}` here", word(&part));
                     self.report(codes::FOREIGN_WORD, place, title, "", "write `for each item in input.items { … }`");
                 }
                 Rule::missing_word if element.is_none() => {
@@ -207,7 +207,7 @@ impl Builder<'_> {
                 Rule::until => {
                     has_until = true;
                     until =
-                        part.into_inner().nth(1).and_then(|part| self.expr_slot(part, "a condition behind `until`"));
+                        part.into_inner().next().and_then(|part| self.expr_slot(part, "a condition behind `until`"));
                 }
                 Rule::other => {
                     has_otherwise = true;
@@ -329,7 +329,7 @@ impl Builder<'_> {
             match part.as_rule() {
                 Rule::kw_until => until = true,
                 Rule::kw_for => {
-                    let span = self.exact(&part);
+                    let span = self.span(&part);
                     self.report(codes::FOREIGN_WORD, span, "no `for` behind `sleep`", "remove it", "write `sleep 30m`");
                 }
                 Rule::expr | Rule::missing_expr => {
@@ -343,28 +343,16 @@ impl Builder<'_> {
     }
 
     fn let_value(&mut self, pair: Pair<'_>) -> Option<Let> {
-        if pair
-            .as_str()
-            .split_once([':', '='])
-            .is_some_and(|(before, _)| pair.as_str().as_bytes().get(before.len()) == Some(&b':'))
-        {
-            let written = self.span(&pair);
-            let colon = pair.as_str().find(':').map_or(0, |at| pair.as_span().start() + at);
-            let place = self.at(colon, colon + 1);
-            self.report(
-                codes::SEPARATOR,
-                Span { file: written.file, ..place },
-                "`let` takes `=`",
-                "",
-                "write `let name = value`",
-            );
-        }
         let (mut name, mut value) = (None, None);
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::word => name = Some(self.new_name(&part, Style::Snake)),
                 Rule::missing_name => self.gap(&part, "a name behind `let`", "write `let name = value`"),
                 Rule::missing_word => self.gap(&part, "`=` behind the name", "write `let name = value`"),
+                Rule::wrong_colon => {
+                    let place = self.span(&part);
+                    self.report(codes::SEPARATOR, place, "`let` takes `=`", "", "write `let name = value`");
+                }
                 Rule::expr | Rule::missing_expr => value = self.expr_slot(part, "a value behind `=`"),
                 _ => {}
             }
@@ -377,7 +365,6 @@ impl Builder<'_> {
         let mut message = None;
         for part in pair.into_inner() {
             match part.as_rule() {
-                Rule::kw_fail => {}
                 Rule::expr | Rule::missing_expr => message = self.expr_slot(part, "a message behind `,`"),
                 _ => code = self.text_slot(&part, "a code", "a code in quotes behind `fail`"),
             }

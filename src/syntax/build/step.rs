@@ -1,7 +1,7 @@
 //! Steps: what they do, their timing, how they are taken back.
 
 use super::words::Place;
-use super::{Builder, Pair, Rule, Style};
+use super::{Builder, Pair, Rule, Style, word};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
 use crate::syntax::tree::{Action, ActionKind, Compensate, Expr, Name, Step, Target, Timing};
@@ -13,7 +13,7 @@ impl Builder<'_> {
         let mut clauses = Clauses::default();
         for part in pair.into_inner() {
             match part.as_rule() {
-                Rule::pivot_of => pivot = Some(self.exact(&part)),
+                Rule::pivot_of => pivot = Some(self.span(&part)),
                 Rule::modifier => self.modifier(&part),
                 Rule::word => step_name = Some(self.new_name(&part, Style::Snake)),
                 Rule::missing_name => self.gap(&part, "the step's name", "write `step reserve_room { … }`"),
@@ -30,8 +30,6 @@ impl Builder<'_> {
                     let hint = "order is the order of the text: write steps one below the other, or put them into `parallel { … }`";
                     self.report(codes::FOREIGN_WORD, place, "`after` is not a word of this language", "", hint);
                 }
-                Rule::step_body => part.into_inner().for_each(|clause| self.clause(clause, &mut clauses)),
-                Rule::kw_step => {}
                 _ => self.clause(part, &mut clauses),
             }
         }
@@ -40,8 +38,8 @@ impl Builder<'_> {
     }
 
     fn modifier(&mut self, pair: &Pair<'_>) {
-        let span = self.exact(pair);
-        let word = pair.as_str();
+        let span = self.span(pair);
+        let word = word(pair);
         let hint = match word.to_ascii_lowercase().as_str() {
             "retriable" | "retryable" | "repeatable" => {
                 "write `step`: behind the pivot every step is repeated until it succeeds"
@@ -123,7 +121,7 @@ impl Builder<'_> {
     fn payload(&mut self, pair: Pair<'_>, payload: &mut Option<Expr>) {
         match pair.as_rule() {
             Rule::kw_with => {
-                let span = self.exact(&pair);
+                let span = self.span(&pair);
                 self.report(
                     codes::FOREIGN_WORD,
                     span,
@@ -145,16 +143,22 @@ impl Builder<'_> {
 
     fn target(&mut self, pair: Pair<'_>) -> Option<Target> {
         let span = self.span(&pair);
-        let mut names = Vec::with_capacity(2);
-        for part in pair.into_inner() {
-            if part.as_rule() == Rule::missing_name {
-                self.gap(&part, "the name of a command or message behind `.`", "write `hotels.ReserveRoom`");
-                return None;
-            }
-            names.push(self.name(&part));
+        let parts = pair.into_inner();
+        if let Some(missing) = parts.clone().find(|part| part.as_rule() == Rule::missing_name) {
+            self.gap(&missing, "the name of a command or message behind `.`", "write `hotels.ReserveRoom`");
+            return None;
         }
-        let mut names = names.into_iter();
-        match (names.next(), names.next(), names.next()) {
+        let (mut names, mut count) = ([None, None], 0);
+        for path in parts {
+            for name in self.names(&path) {
+                if let Some(slot) = names.get_mut(count) {
+                    *slot = Some(name);
+                }
+                count += 1;
+            }
+        }
+        let [participant, command] = names;
+        match (participant, command, (count > 2).then_some(())) {
             (Some(participant), Some(command), None) => Some(Target { participant, command }),
             (_, None, _) => {
                 self.incomplete = true;
@@ -181,15 +185,14 @@ impl Builder<'_> {
         for part in pair.into_inner() {
             let place = self.span(&part);
             match part.as_rule() {
-                Rule::kw_compensate => {}
                 Rule::wrong_undo => {
-                    let title = format!("`{}` is written `compensate` here", part.as_str());
+                    let title = format!("`{}` is written `compensate` here", word(&part));
                     self.report(codes::FOREIGN_WORD, place, title, "", "write `compensate service.Command { … }`");
                 }
                 Rule::wrong_colon => self.colon(&part),
                 Rule::kw_nothing => nothing = true,
                 Rule::undo_by => {
-                    let title = format!("no `{}` behind `compensate`", part.as_str().trim_end());
+                    let title = format!("no `{}` behind `compensate`", word(&part));
                     self.report(
                         codes::FOREIGN_WORD,
                         place,
@@ -248,9 +251,9 @@ impl Builder<'_> {
 
     fn run_name(&mut self, pair: Pair<'_>) -> Option<Name> {
         let span = self.span(&pair);
-        let mut names = pair.into_inner();
-        let name = names.next().map(|name| self.name(&name));
-        if names.next().is_some() {
+        let mut names = pair.into_inner().flat_map(|path| self.names(&path).collect::<Vec<_>>());
+        let (name, more) = (names.next(), names.next());
+        if more.is_some() {
             self.incomplete = true;
             self.report(
                 codes::EXPECTED,

@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use super::words::Place;
-use super::{Builder, Pair, Rule, Style, Wanted};
+use super::{Builder, Pair, Rule, Style, Wanted, word};
 use crate::diagnostic::codes;
 use crate::source::Span;
 use crate::syntax::tree::{
@@ -55,6 +55,11 @@ impl Builder<'_> {
                     );
                     ty = TypeExpr { span: ty.span.to(span), kind: TypeExprKind::List(Box::new(ty)) };
                 }
+                Rule::wrong_optionals => {
+                    let second = Span { start: span.start + 1, ..span };
+                    self.report(codes::SEPARATOR, second, "one `?` is enough", "optional already", "remove it");
+                    ty = TypeExpr { span: ty.span.to(span), kind: TypeExprKind::Optional(Box::new(ty)) };
+                }
                 _ if matches!(ty.kind, TypeExprKind::Optional(_)) => {
                     self.report(codes::SEPARATOR, span, "one `?` is enough", "optional already", "remove it");
                 }
@@ -69,19 +74,19 @@ impl Builder<'_> {
         let names: Vec<&Pair<'_>> = parts.iter().filter(|part| part.as_rule() == Rule::word).collect();
         // `string | null`, as other languages say it.
         if let ([first, second], [_, _]) = (names.as_slice(), parts.as_slice())
-            && let Some(name) = [first, second].into_iter().find(|name| name.as_str() != "null")
-            && (first.as_str() == "null" || second.as_str() == "null")
+            && let Some(name) = [first, second].into_iter().find(|name| word(name) != "null")
+            && (word(first) == "null" || word(second) == "null")
         {
-            let hint = format!("write `{}?`", name.as_str());
+            let hint = format!("write `{}?`", word(name));
             self.report(codes::FOREIGN_WORD, span, "a type that may be absent ends in `?`", "", hint);
-            let name = TypeExpr { kind: TypeExprKind::Named(name.as_str().into()), span: self.exact(name) };
+            let name = TypeExpr { kind: TypeExprKind::Named(word(name).into()), span: self.span(name) };
             return TypeExpr { kind: TypeExprKind::Optional(Box::new(name)), span };
         }
         let mut words = Vec::new();
         for part in parts {
             match part.as_rule() {
-                Rule::word if part.as_str() == "null" => {
-                    let place = self.exact(&part);
+                Rule::word if word(&part) == "null" => {
+                    let place = self.span(&part);
                     self.incomplete = true;
                     let hint = "write `?` behind a type that may be absent";
                     self.report(codes::FOREIGN_WORD, place, "`null` is no type", "", hint);
@@ -150,7 +155,7 @@ impl Builder<'_> {
     fn field(&mut self, pair: Pair<'_>) -> Option<Field> {
         if pair.as_rule() == Rule::junk_field {
             let span = self.span(&pair);
-            if pair.as_str().trim() == "," {
+            if word(&pair) == "," {
                 self.report(codes::SEPARATOR, span, "a `,` too many", "separates nothing", "remove it");
             } else if !self.silent(&pair) {
                 self.incomplete = true;
@@ -170,11 +175,11 @@ impl Builder<'_> {
         let mut optional = None;
         for part in pair.into_inner() {
             match part.as_rule() {
-                Rule::kw_personal => personal = Some(self.exact(&part)),
+                Rule::kw_personal => personal = Some(self.span(&part)),
                 Rule::word | Rule::string => key = Some(self.key(&part)),
-                Rule::wrong_optional => optional = Some(self.exact(&part)),
+                Rule::wrong_optional => optional = Some(self.span(&part)),
                 Rule::wrong_equals => {
-                    let place = self.exact(&part);
+                    let place = self.span(&part);
                     self.report(codes::SEPARATOR, place, "a field's name is followed by `:`", "", "write `name: type`");
                 }
                 Rule::missing_word => {
@@ -201,7 +206,7 @@ impl Builder<'_> {
         if pair.as_rule() == Rule::record {
             return self.record(pair);
         }
-        TypeExpr { kind: TypeExprKind::Named(pair.as_str().into()), span: self.exact(&pair) }
+        TypeExpr { kind: TypeExprKind::Named(word(&pair).into()), span: self.span(&pair) }
     }
 
     pub(super) fn participant(&mut self, pair: Pair<'_>) -> Option<Participant> {
@@ -265,12 +270,12 @@ impl Builder<'_> {
                 }
                 Rule::kw_once => rate = Some(Rate::AtOnce),
                 Rule::word => {
-                    rate = match part.as_str() {
+                    rate = match word(&part) {
                         "second" => Some(Rate::PerSecond),
                         "minute" => Some(Rate::PerMinute),
                         "hour" => Some(Rate::PerHour),
                         other => {
-                            let place = self.exact(&part);
+                            let place = self.span(&part);
                             self.incomplete = true;
                             self.report(
                                 codes::UNKNOWN_WORD,
@@ -348,7 +353,7 @@ impl Builder<'_> {
             match part.as_rule() {
                 Rule::record | Rule::shape_name => contract.shape = Some(self.shape(part)),
                 Rule::wire => {
-                    for name in part.into_inner().filter(|part| part.as_rule() != Rule::kw_as) {
+                    for name in part.into_inner() {
                         contract.wire = self.text_slot(&name, "a name on the wire", "the name on the wire, in quotes");
                     }
                 }
@@ -358,7 +363,6 @@ impl Builder<'_> {
                             Rule::missing_type => {
                                 self.gap(&shape, "what the command returns", "write `returns { field: type }`");
                             }
-                            Rule::kw_returns => {}
                             _ => contract.returns = Some(self.shape(shape)),
                         }
                     }

@@ -1,0 +1,144 @@
+//! The text that the grammar reads: the tokens of a source in a row, each with one blank behind it.
+//!
+//! ```text
+//!   saga s {           // all
+//!     pivot step pack { call shop.Pack { n: 1 } } }
+//!
+//!   saga s { pivot~ step pack { call shop.Pack { n : 1 } } }
+//! ```
+//!
+//! Layout and comments stay behind, so that no rule looks for them. Words that `.` joins are one token, whatever stands
+//! between them. Line ends matter in one place, and there this file looks: a `pivot` with its `step` on the same line
+//! is written `pivot~`. Each byte of the row knows its token, and so its place in the text.
+
+use std::borrow::Cow;
+
+use super::scan::{self, Token, TokenKind, offset};
+
+/// What stands behind a `pivot` that belongs to a step.
+pub(super) const OF_STEP: char = '~';
+
+/// The tokens in a row.
+#[derive(Debug)]
+pub(super) struct Row<'t> {
+    /// What the grammar reads.
+    pub(super) text: String,
+    source: &'t str,
+    tokens: Cow<'t, [Token]>,
+    /// For each byte of `text`, the number of its token.
+    owners: Vec<u32>,
+}
+
+impl<'t> Row<'t> {
+    /// The row of `source`, whose tokens are these; `None`: they are looked for.
+    pub(super) fn new(source: &'t str, tokens: Option<&'t [Token]>) -> Self {
+        let tokens = tokens.map_or_else(|| Cow::Owned(scan::tokens(source)), Cow::Borrowed);
+        let mut row = Self {
+            text: String::with_capacity(source.len()),
+            source,
+            owners: Vec::with_capacity(source.len()),
+            tokens,
+        };
+        let mut joined = false;
+        for (index, owner) in (0..row.tokens.len()).zip(0u32..) {
+            row.text.push_str(row.written(index));
+            if row.is_pivot_of_step(index) {
+                row.text.push(OF_STEP);
+            }
+            joined = row.joins(index, joined);
+            if !joined {
+                row.text.push(' ');
+            }
+            row.owners.resize(row.text.len(), owner);
+        }
+        row
+    }
+
+    fn written(&self, index: usize) -> &'t str {
+        let Some(token) = self.tokens.get(index) else { return "" };
+        self.source.get(token.start as usize..token.end as usize).unwrap_or_default()
+    }
+
+    fn kind(&self, index: usize) -> Option<TokenKind> {
+        self.tokens.get(index).map(|token| token.kind)
+    }
+
+    /// Whether the next token stands right behind this one: `.` behind a word and before another, or that other.
+    fn joins(&self, index: usize, joined: bool) -> bool {
+        match self.kind(index) {
+            Some(TokenKind::Word) => {
+                self.kind(index + 2) == Some(TokenKind::Word)
+                    && self.kind(index + 1) == Some(TokenKind::Mark)
+                    && self.written(index + 1) == "."
+            }
+            Some(TokenKind::Mark) => joined,
+            _ => false,
+        }
+    }
+
+    /// `pivot step` and `pivot word step` on one line; `pivot` on a line of its own is a point between two statements.
+    fn is_pivot_of_step(&self, index: usize) -> bool {
+        if self.written(index) != "pivot" {
+            return false;
+        }
+        let step = match (self.written(index + 1), self.kind(index + 1)) {
+            ("step", _) => index + 1,
+            ("pivot", _) => return false,
+            (_, Some(TokenKind::Word)) if self.written(index + 2) == "step" => index + 2,
+            _ => return false,
+        };
+        let (Some(first), Some(last)) = (self.tokens.get(index), self.tokens.get(step)) else { return false };
+        let between = self.source.get(first.end as usize..last.start as usize).unwrap_or_default();
+        !between.contains('\n')
+    }
+
+    /// Where the token at a byte of the row begins in the source; behind the last, where the source ends.
+    pub(super) fn start(&self, at: usize) -> u32 {
+        let token = self.owners.get(at).and_then(|owner| self.tokens.get(*owner as usize));
+        token.map_or(offset(self.source.len()), |token| token.start)
+    }
+
+    /// Where the token before a byte of the row ends in the source.
+    pub(super) fn end(&self, at: usize) -> u32 {
+        let token =
+            at.checked_sub(1).and_then(|at| self.owners.get(at)).and_then(|owner| self.tokens.get(*owner as usize));
+        token.map_or(0, |token| token.end)
+    }
+
+    /// What stands in the source for a range of the row.
+    pub(super) fn source(&self, start: usize, end: usize) -> &'t str {
+        self.source.get(self.start(start) as usize..self.end(end) as usize).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Row;
+
+    #[test]
+    fn layout_stays_behind_and_a_pivot_knows_its_step() {
+        for (source, row) in [
+            ("step a{call b.C{}}", "step a { call b.C { } } "),
+            ("x . y // z\n  .w", "x.y.w "),
+            ("xs[0].a.b \"s t\"", "xs [ 0 ] . a.b \"s t\" "),
+            ("1s..5s .5 a.5", "1s .. 5s .5 a . 5 "),
+            ("pivot step a", "pivot~ step a "),
+            ("pivot retriable step a", "pivot~ retriable step a "),
+            ("pivot\nstep a", "pivot step a "),
+            ("pivot pivot step a", "pivot pivot~ step a "),
+            ("a<=b", "a <= b "),
+        ] {
+            assert_eq!(Row::new(source, None).text, row, "{source}");
+        }
+    }
+
+    #[test]
+    fn each_byte_knows_where_it_stands() {
+        let row = Row::new("  a . b\n+ 10", None);
+        assert_eq!(row.text, "a.b + 10 ");
+        assert_eq!((row.start(0), row.end(4)), (2, 7), "a . b");
+        assert_eq!((row.start(2), row.end(3)), (6, 7), "b");
+        assert_eq!(row.source(4, 9), "+ 10");
+        assert_eq!((row.start(9), row.end(0)), (12, 0), "behind the last, before the first");
+    }
+}
