@@ -19,9 +19,10 @@ use crate::json::Json;
 use crate::time::Timestamp;
 use crate::wire::{self, About, Message, ReceivedCommand, WireError};
 
-/// How long a `done` row outlives its `keep_until`: its saga may wait for a person for weeks and then take it back, and
-/// an undo that finds no row takes nothing back.
-const KEEP_DONE: Duration = Duration::from_hours(400 * 24);
+/// How long a `done` or `failed` row outlives its `keep_until`. Its saga may wait for a person for weeks and then take it
+/// back, and an undo that finds no row takes nothing back. Or the orchestrator may be down for longer than the row is
+/// kept and repeat the command before it reads that it `failed`: done then, nobody would take it back.
+const KEEP_ANSWERS: Duration = Duration::from_hours(400 * 24);
 
 /// What a handler is called with.
 #[derive(Debug)]
@@ -208,7 +209,7 @@ impl<S: Store> Participant<S> {
     /// # Errors
     /// The database does not answer.
     pub fn purge(&self, now: Timestamp) -> Result<usize, S::Error> {
-        self.lock().purge(now, KEEP_DONE)
+        self.lock().purge(now, KEEP_ANSWERS)
     }
 
     /// A handler that panicked has left nothing: its transaction was dropped.

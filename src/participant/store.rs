@@ -43,13 +43,13 @@ pub trait Store: Send + 'static {
     /// The database does not answer.
     fn doing(&mut self) -> Result<Vec<(String, Row)>, Self::Error>;
 
-    /// Removes rows that no delivery can ask for any more: `failed` and `undone` ones past `keep_until`, and `done`
-    /// ones past `keep_until + keep_done`, since a saga may take them back long after their own deadline. Returns how
-    /// many went.
+    /// Removes rows that no delivery can ask for any more: `undone` ones past `keep_until`, and `done` and `failed` ones
+    /// past `keep_until + keep_answers`: a saga may take back what is done long after its own deadline, and an
+    /// orchestrator that was down may not have read the `failed` and repeat the command. Returns how many went.
     ///
     /// # Errors
     /// The database does not answer.
-    fn purge(&mut self, now: Timestamp, keep_done: Duration) -> Result<usize, Self::Error>;
+    fn purge(&mut self, now: Timestamp, keep_answers: Duration) -> Result<usize, Self::Error>;
 }
 
 /// One transaction of the participant's database. Dropped without [`commit`](Transaction::commit), it never was.
@@ -120,9 +120,9 @@ pub mod sql {
     /// All that is `doing`.
     pub const DOING: &str = "SELECT state, reply, keep_until, command FROM saga_guard WHERE state = 'doing'
         ORDER BY command";
-    /// `?1` now, `?2` now less the time that `done` rows are kept beyond theirs.
-    pub const PURGE: &str = "DELETE FROM saga_guard WHERE (state IN ('failed', 'undone') AND keep_until < ?1)
-        OR (state = 'done' AND keep_until < ?2)";
+    /// `?1` now, `?2` now less the time that `done` and `failed` rows are kept beyond theirs.
+    pub const PURGE: &str = "DELETE FROM saga_guard WHERE (state = 'undone' AND keep_until < ?1)
+        OR (state IN ('done', 'failed') AND keep_until < ?2)";
 }
 
 /// How long a transaction waits for others before it gives up; then the command is answered `retry`.
@@ -177,9 +177,9 @@ impl Store for SqliteStore {
         rows.collect()
     }
 
-    fn purge(&mut self, now: Timestamp, keep_done: Duration) -> Result<usize, rusqlite::Error> {
-        let done_before = now.0.saturating_sub(crate::time::millis(keep_done));
-        self.connection.execute(sql::PURGE, (column(now), column(Timestamp(done_before))))
+    fn purge(&mut self, now: Timestamp, keep_answers: Duration) -> Result<usize, rusqlite::Error> {
+        let answered_before = now.0.saturating_sub(crate::time::millis(keep_answers));
+        self.connection.execute(sql::PURGE, (column(now), column(Timestamp(answered_before))))
     }
 }
 

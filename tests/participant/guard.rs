@@ -33,8 +33,8 @@ impl Store for Crashing {
     fn doing(&mut self) -> Result<Vec<(String, Row)>, rusqlite::Error> {
         self.store.doing()
     }
-    fn purge(&mut self, now: Timestamp, keep_done: Duration) -> Result<usize, rusqlite::Error> {
-        self.store.purge(now, keep_done)
+    fn purge(&mut self, now: Timestamp, keep_answers: Duration) -> Result<usize, rusqlite::Error> {
+        self.store.purge(now, keep_answers)
     }
 }
 
@@ -246,6 +246,19 @@ fn what_can_still_be_taken_back_is_not_purged() {
     assert_eq!(0, seats_taken(&world.reader, &command("done", "do", "Reserve", "{}")));
     participant.handle(&command("other", "do", "Reserve", "{}"), NOW).unwrap();
     assert_eq!(2, participant.purge(days(500)).unwrap(), "at some time even what is done goes");
+}
+
+/// An orchestrator that was down for hours repeats what it has no answer for before it reads the answer.
+#[test]
+fn what_was_refused_is_not_done_a_day_later() {
+    let (participant, world) = participant(Business::Refuses);
+    let reserve = command("a", "do", "Reserve", "{}");
+    let refused = shown(&participant.handle(&reserve, NOW).unwrap());
+    let later = Timestamp(NOW.0 + 86_400_000);
+    assert_eq!(0, participant.purge(later).unwrap());
+    let again = with(with(reserve.clone(), "saga-attempt", "2"), "saga-deadline", &(later.0 + 1).to_string());
+    assert_eq!(refused, shown(&participant.handle(&again, later).unwrap()));
+    assert_eq!(0, seats_taken(&world.reader, &reserve));
 }
 
 #[test]
