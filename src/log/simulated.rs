@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::{Append, DEFINITIONS, Outcome, READ_MAX, RECORD_MAX, Range, Report, Request, Stored, Ticket, partition_of};
+use super::{
+    Append, DEFINITIONS, JOURNAL, Outcome, READ_MAX, RECORD_MAX, Range, Report, Request, Stored, Ticket, partition_of,
+};
 use crate::time::Timestamp;
 use crate::wire::Message;
 
@@ -59,14 +61,55 @@ pub struct Faults {
     pub doubled: u32,
     /// An append lands before one that was handed over earlier.
     pub reordered: u32,
+    /// An append never lands, a repeat of an older record of its partition stands in its place, and it is reported
+    /// unknown. (Kafka: an error in one partition can make librdkafka repeat records.)
+    pub replaced: u32,
+    /// An append lands and is said to be at offset 0. No adapter may, and no owner trusts it. (Kafka: librdkafka makes up
+    /// such offsets. One that happened to be the place that an owner expects would deceive it: so an adapter that is in
+    /// doubt says unknown.)
+    pub mistaken: u32,
+    /// An append to a topic that is not the journal is refused for good.
+    pub refused: u32,
+    /// A confirmation, a look at the end or a read fails for now.
+    pub failed: u32,
 }
 
 impl Faults {
     /// All of them.
     #[must_use]
     pub const fn total(&self) -> u32 {
-        self.lost + self.unacknowledged + self.late + self.doubled + self.reordered
+        let appends = self.lost + self.unacknowledged + self.late + self.doubled + self.reordered;
+        appends + self.replaced + self.mistaken + self.refused + self.failed
     }
+
+    /// None.
+    pub const NONE: Self = Self {
+        lost: 0,
+        unacknowledged: 0,
+        late: 0,
+        doubled: 0,
+        reordered: 0,
+        replaced: 0,
+        mistaken: 0,
+        refused: 0,
+        failed: 0,
+    };
+}
+
+/// How reports come, in percent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// How likely a report is told before something else happens.
+    pub prompt: usize,
+    /// How likely the end of an append overtakes others.
+    pub overtaking: usize,
+    /// How likely an append waits as long as anything else can happen.
+    pub slow: usize,
+}
+
+impl Manner {
+    /// Neither prompt nor slow, mostly in order.
+    pub const USUAL: Self = Self { prompt: 50, overtaking: 15, slow: 0 };
 }
 
 /// What somebody learns.
@@ -100,6 +143,10 @@ pub struct Simulated {
     pub refusing: BTreeSet<Arc<str>>,
     /// What has gone wrong.
     pub happened: Faults,
+    /// How disorderly it reports.
+    pub manner: Manner,
+    /// Records that ever landed.
+    pub landed: u64,
     /// How many appends landed after their client was gone or had been told that nothing is known of them.
     pub landed_late: u32,
     /// The log's clock.
@@ -129,7 +176,9 @@ impl Simulated {
             partitions,
             faults,
             refusing: BTreeSet::new(),
-            happened: Faults { lost: 0, unacknowledged: 0, late: 0, doubled: 0, reordered: 0 },
+            happened: Faults::NONE,
+            manner: Manner::USUAL,
+            landed: 0,
             landed_late: 0,
             now,
             shelves: BTreeMap::new(),
@@ -158,6 +207,7 @@ impl Simulated {
         let held = self.shelves.entry((Arc::from(topic), partition)).or_default();
         let offset = held.records.len() as u64;
         held.records.push(Stored { offset, timestamp: now, message });
+        self.landed += 1;
         offset
     }
 
@@ -233,13 +283,19 @@ impl Simulated {
             }
         }
         let ready: Vec<usize> = (0..self.waiting.len()).filter(|index| self.can_happen(*index)).collect();
-        let tell = !self.reports.is_empty() && (ready.is_empty() || self.random.chance(50));
+        let tell = !self.reports.is_empty() && (ready.is_empty() || self.random.chance(self.manner.prompt));
         if tell {
             // The end of an append may overtake others: a timeout is told by another thread than an acknowledgement.
-            let chosen = if self.random.chance(85) { 0 } else { self.random.below(self.reports.len()) };
+            let jumps = self.random.chance(self.manner.overtaking);
+            let chosen = if jumps { self.random.below(self.reports.len()) } else { 0 };
             let overtakes = |delivery: &Delivery| matches!(delivery.report, Report::Appended { .. });
             return self.reports.remove(if self.reports.get(chosen).is_some_and(overtakes) { chosen } else { 0 });
         }
+        let is_append =
+            |index: &usize| matches!(self.waiting.get(*index), Some(Waiting { request: Request::Append(_), .. }));
+        let quick: Vec<usize> = ready.iter().copied().filter(|index| !is_append(index)).collect();
+        let waits = self.manner.slow > 0 && !quick.is_empty() && self.random.chance(self.manner.slow);
+        let ready = if waits { quick } else { ready };
         let chosen = *ready.get(self.random.below(ready.len()))?;
         let first = if self.faults.reordered > 0 && self.random.chance(20) { chosen } else { self.first_like(chosen) };
         if first != self.first_like(chosen) {
@@ -270,13 +326,14 @@ impl Simulated {
         }
     }
 
-    /// The earliest append of the same client to the same topic: those land in order.
+    /// The earliest append of the same owner to the same topic: those land in order.
     fn first_like(&self, index: usize) -> usize {
-        let Some(Waiting { client, request: Request::Append(append), .. }) = self.waiting.get(index) else {
+        let Some(Waiting { client, partition, request: Request::Append(append) }) = self.waiting.get(index) else {
             return index;
         };
         let same = |waiting: &Waiting| {
             waiting.client == *client
+                && waiting.partition == *partition
                 && matches!(&waiting.request, Request::Append(other) if other.topic == append.topic)
         };
         self.waiting.iter().position(same).unwrap_or(index)
@@ -288,6 +345,13 @@ impl Simulated {
     }
 
     fn happen(&mut self, client: Client, partition: u32, request: Request) -> Option<Report> {
+        if let Request::Confirm { ticket } | Request::Last { ticket, .. } | Request::Read { ticket, .. } = &request
+            && self.faults.failed > 0
+            && self.random.chance(3)
+        {
+            (self.faults.failed, self.happened.failed) = (self.faults.failed - 1, self.happened.failed + 1);
+            return Some(Report::Failed { ticket: *ticket, why: "a passing fault".to_owned() });
+        }
         Some(match request {
             Request::Confirm { ticket } if self.owner(partition) == Some(client) => Report::Confirmed { ticket },
             Request::Confirm { ticket } => Report::Stale { ticket },
@@ -357,7 +421,34 @@ impl Simulated {
                 self.put(&append.topic, append.partition, Arc::clone(&append.message));
                 Outcome::At(offset)
             }
+            20..25 if faults.replaced > 0 => {
+                (faults.replaced, happened.replaced) = (faults.replaced - 1, happened.replaced + 1);
+                self.repeat(append);
+                Outcome::Unknown
+            }
+            25..28 if faults.mistaken > 0 => {
+                (faults.mistaken, happened.mistaken) = (faults.mistaken - 1, happened.mistaken + 1);
+                self.put(&append.topic, append.partition, Arc::clone(&append.message));
+                Outcome::At(0)
+            }
+            28..31 if faults.refused > 0 && *append.topic != *JOURNAL => {
+                (faults.refused, happened.refused) = (faults.refused - 1, happened.refused + 1);
+                Outcome::Refused(Arc::from("not allowed"))
+            }
             _ => Outcome::At(self.put(&append.topic, append.partition, Arc::clone(&append.message))),
         }
+    }
+
+    /// Puts an older record of the same partition in the place of an append.
+    fn repeat(&mut self, append: &Append) {
+        let count = self.partitions_of(&append.topic);
+        let partition = append.partition.unwrap_or_else(|| partition_of(&append.message.key, count));
+        let held = self.shelves.get(&(Arc::clone(&append.topic), partition));
+        // One of the latest, as a rule: what a producer still has in its hands.
+        let older: Vec<&Stored> = held.into_iter().flat_map(|held| held.records.iter().rev().take(8)).collect();
+        let Some(message) = older.get(self.random.below(older.len())).map(|older| Arc::clone(&older.message)) else {
+            return;
+        };
+        self.put(&append.topic, Some(partition), message);
     }
 }

@@ -96,7 +96,16 @@ impl<const FAULTS: bool> Adapter for Simulation<FAULTS> {
 
     fn open(seed: u64) -> Option<Self> {
         let every = if FAULTS { 1_000 } else { 0 };
-        let faults = Faults { lost: every, unacknowledged: every, late: every, doubled: every, reordered: every };
+        let faults = Faults {
+            lost: every,
+            unacknowledged: every,
+            late: every,
+            doubled: every,
+            reordered: every,
+            replaced: every,
+            failed: every,
+            ..Faults::NONE // a report of another place breaks the port's promise, and is for the protocol alone
+        };
         let log = Simulated::new(seed, PARTITIONS, faults, Timestamp(1));
         Some(Self(Arc::new(Mutex::new(World { log, users: BTreeMap::new(), owners: Vec::new(), born: 0 }))))
     }

@@ -128,6 +128,27 @@ impl Probe {
         })
     }
 
+    /// What comes of a read that is under way; one that fails for now is asked again, as owners do.
+    pub(crate) fn finish(
+        &self,
+        mut read: Ticket,
+        topic: &str,
+        partition: u32,
+        from: u64,
+    ) -> Result<Vec<Stored>, Refused> {
+        loop {
+            match self.records(read) {
+                Err(Refused::Failed(_)) => read = self.ask_read(topic, partition, from),
+                other => return other,
+            }
+        }
+    }
+
+    /// The same, from the beginning.
+    pub(crate) fn read(&self, topic: &str, partition: u32, from: u64) -> Result<Vec<Stored>, Refused> {
+        self.finish(self.ask_read(topic, partition, from), topic, partition, from)
+    }
+
     /// All records from an offset to another, each at the place behind the one before it.
     pub(crate) fn between(&self, topic: &str, partition: u32, mut from: u64, end: u64) -> Vec<Stored> {
         let mut all = Vec::new();

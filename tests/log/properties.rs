@@ -136,7 +136,7 @@ pub(crate) fn a_reader_at_the_end_is_woken_by_a_record<A: Adapter>(adapter: &mut
             let read = reader.ask_read(&topic, 0, range.end);
             assert!(!reader.inbox.has(|report| matches!(report, Report::Records { .. })), "nothing to report yet");
             writer.append(&topic, 0, "next");
-            let records = reader.records(read).unwrap();
+            let records = reader.finish(read, &topic, 0, range.end).unwrap();
             assert_eq!(records[0].offset, range.end);
         }
     }
@@ -152,11 +152,11 @@ pub(crate) fn a_second_read_replaces_the_first<A: Adapter>(adapter: &mut A) {
     user.ask_read(&topic, 0, end);
     // Backwards, forwards, and back to the end: the adapter follows.
     for from in [0, 2, 1] {
-        assert_eq!(user.records(user.ask_read(&topic, 0, from)).unwrap()[0].offset, from);
+        assert_eq!(user.read(&topic, 0, from).unwrap()[0].offset, from);
     }
     let second = user.ask_read(&topic, 0, end);
     user.append(&topic, 0, "one");
-    assert_eq!(user.records(second).unwrap()[0].offset, end);
+    assert_eq!(user.finish(second, &topic, 0, end).unwrap()[0].offset, end);
 }
 
 pub(crate) fn the_last_record_and_the_range<A: Adapter>(adapter: &mut A) {
@@ -201,9 +201,9 @@ pub(crate) fn reads_outside_the_range_say_which_there_is<A: Adapter>(adapter: &m
     let range = truncate(&user, &topic, 0, 3);
     assert_eq!(range.start, 3);
     for outside in [0, 2, range.end + 1, range.end + 1_000] {
-        assert_eq!(user.records(user.ask_read(&topic, 0, outside)), Err(Refused::OutOfRange(range)), "{outside}");
+        assert_eq!(user.read(&topic, 0, outside), Err(Refused::OutOfRange(range)), "{outside}");
     }
-    assert_eq!(user.records(user.ask_read(&topic, 0, 3)).unwrap()[0].offset, 3, "it goes on as if nothing had been");
+    assert_eq!(user.read(&topic, 0, 3).unwrap()[0].offset, 3, "it goes on as if nothing had been");
 }
 
 pub(crate) fn what_is_truncated_is_gone_and_offsets_go_on<A: Adapter>(adapter: &mut A) {
@@ -229,7 +229,7 @@ pub(crate) fn what_is_truncated_is_gone_and_offsets_go_on<A: Adapter>(adapter: &
     while one.last(&topic, 0).1.end == end {
         account.append(&one, ["next".to_owned()]);
     }
-    assert_eq!(one.records(read).unwrap()[0].offset, end);
+    assert_eq!(one.finish(read, &topic, 0, end).unwrap()[0].offset, end);
     account.audit(adapter, &one);
 }
 
@@ -323,7 +323,7 @@ pub(crate) fn long_histories_are_read_in_pieces<A: Adapter>(adapter: &mut A) {
     let mut account = Account::new(Arc::clone(&topic), 0);
     let payload = "x".repeat(200_000);
     account.append(&user, (0..30).map(|_| payload.clone()));
-    let first = user.records(user.ask_read(&topic, 0, 0)).unwrap();
+    let first = user.read(&topic, 0, 0).unwrap();
     let size: usize = first.iter().skip(1).map(|stored| stored.message.payload.len()).sum();
     assert!(size <= READ_MAX, "one report is bounded, and this one has {} records", first.len());
     account.audit(adapter, &user);
@@ -364,14 +364,22 @@ pub(crate) fn reports_name_the_partition_that_asked<A: Adapter>(adapter: &mut A)
     // Both at once, and an append to the other one's partition in the name of the first.
     let reads: Vec<Ticket> = (0..PARTITIONS).map(|partition| user.ask_read(&topic, partition, 0)).collect();
     let across = user.send_message(&adapter.topic(REPLIES), 0, Some(1), message("across"));
-    for (partition, read) in (0..PARTITIONS).zip(reads) {
-        let (at, payload) = user.inbox.take(|at, report| match report {
-            Report::Records { ticket, records, .. } if *ticket == read => {
-                Some((at, records[0].message.payload.clone()))
+    for (partition, mut read) in (0..PARTITIONS).zip(reads) {
+        let payload = loop {
+            let (at, payload) = user.inbox.take(|at, report| match report {
+                Report::Records { ticket, records, .. } if *ticket == read => {
+                    Some((at, Some(records[0].message.payload.clone())))
+                }
+                Report::Failed { ticket, .. } if *ticket == read => Some((at, None)),
+                _ => None,
+            });
+            assert_eq!(at, partition);
+            match payload {
+                Some(payload) => break payload,
+                None => read = user.ask_read(&topic, partition, 0),
             }
-            _ => None,
-        });
-        assert_eq!((at, &*payload), (partition, format!("of {partition}").as_bytes()));
+        };
+        assert_eq!(&*payload, format!("of {partition}").as_bytes());
     }
     let at = user.inbox.take(|at, report| match report {
         Report::Appended { ticket, .. } if *ticket == across => Some(at),

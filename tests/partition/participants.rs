@@ -17,6 +17,14 @@ pub(crate) enum Slip {
     NoBarAfterUndo,
     /// A refusal leaves no row.
     FailedForgotten,
+    /// Rows are forgotten whenever it likes.
+    RowsForgotten,
+    /// What was done is forgotten past `keep_until`.
+    DoneForgotten,
+    /// What was refused is forgotten past `keep_until`.
+    FailedNotKept,
+    /// A late command is done for all that.
+    NoDeadline,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +46,8 @@ pub(crate) struct Work {
 #[derive(Debug)]
 pub(crate) struct Worker {
     slip: Option<Slip>,
-    rows: BTreeMap<CommandId, Row>,
+    /// What became of commands, and how long that is kept.
+    rows: BTreeMap<CommandId, (Row, Timestamp)>,
     pub(crate) work: BTreeMap<CommandId, Work>,
     /// Whether it still refuses and stumbles.
     pub(crate) moody: bool,
@@ -49,35 +58,55 @@ impl Worker {
         Self { slip, rows: BTreeMap::new(), work: BTreeMap::new(), moody: true }
     }
 
-    /// Does what a command says, and replies.
-    pub(crate) fn handle(&mut self, message: &Message, now: Timestamp, random: &mut Random) -> Message {
+    /// Rows go that need not be kept.
+    pub(crate) fn forget(&mut self, now: Timestamp) {
+        let slip = self.slip;
+        let stays = |row: Row| match row {
+            Row::Done => slip != Some(Slip::DoneForgotten),
+            Row::Failed => slip != Some(Slip::FailedNotKept),
+            Row::Undone => false,
+        };
+        self.rows.retain(|_, (row, keep_until)| stays(*row) || *keep_until >= now);
+    }
+
+    /// Does what a command says, and replies: what, and in which partition.
+    pub(crate) fn handle(&mut self, message: &Message, now: Timestamp, random: &mut Random) -> (Message, u32) {
         let command = wire::read_command(message).unwrap();
+        if self.slip == Some(Slip::RowsForgotten) && random.chance(10) {
+            self.rows.clear();
+        }
         let status = self.act(&command, now, random);
         let payload = matches!(status, Status::Succeeded).then(Json::empty_object);
         let about = About { participant: "worker", saga: &command.saga, traceparent: None };
-        wire::reply(&command.reply(status, payload), &about)
+        let to = command.reply_partition.and_then(|partition| u32::try_from(partition).ok()).unwrap();
+        (wire::reply(&command.reply(status, payload), &about), to)
     }
 
     fn act(&mut self, command: &ReceivedCommand, now: Timestamp, random: &mut Random) -> Status {
         let id = &command.id;
-        let row = self.rows.get(id).copied().filter(|_| self.slip != Some(Slip::NoGuard));
+        if let Some((_, keep_until)) = self.rows.get_mut(id) {
+            *keep_until = command.keep_until.max(*keep_until);
+        }
+        let row = self.rows.get(id).map(|(row, _)| *row).filter(|_| self.slip != Some(Slip::NoGuard));
         let undone = || Status::Failed { code: "already-undone".into(), message: None };
         match (command.kind, row) {
             (ReplyKind::Query, None) => Status::UnknownCommand,
-            (ReplyKind::Do, None) if now > command.deadline => Status::Retry { code: Some("expired".into()) },
+            (ReplyKind::Do, None) if now > command.deadline && self.slip != Some(Slip::NoDeadline) => {
+                Status::Retry { code: Some("expired".into()) }
+            }
             (ReplyKind::Do, None) => {
                 let may_fail = command.step != "r";
                 match random.below(10) {
                     0 if self.moody => Status::Retry { code: None },
                     1 if self.moody && may_fail => {
                         if self.slip != Some(Slip::FailedForgotten) {
-                            self.rows.insert(id.clone(), Row::Failed);
+                            self.rows.insert(id.clone(), (Row::Failed, command.keep_until));
                         }
                         Status::Failed { code: "no".into(), message: None }
                     }
                     _ => {
                         self.work.entry(id.clone()).or_default().done += 1;
-                        self.rows.insert(id.clone(), Row::Done);
+                        self.rows.insert(id.clone(), (Row::Done, command.keep_until));
                         Status::Succeeded
                     }
                 }
@@ -93,7 +122,7 @@ impl Worker {
                 }
                 let bars = row.is_some() || self.slip != Some(Slip::NoBarAfterUndo);
                 if bars {
-                    self.rows.insert(id.clone(), Row::Undone);
+                    self.rows.insert(id.clone(), (Row::Undone, command.keep_until));
                 }
                 Status::Succeeded
             }

@@ -9,7 +9,7 @@ use saga::journal::decode;
 use saga::journal::record::{Body, Cause, Record};
 use saga::log::simulated::{Client, Faults, Simulated};
 use saga::log::{DEAD, JOURNAL, Outcome, REPLIES, REQUESTS, Range, Report, Request, Stored, partition_of};
-use saga::runtime::partition::{Config, Defect, Do, Fact, Partition, Stop, Told};
+use saga::runtime::partition::{Config, Do, Fact, Partition, Stop, Told};
 use saga::time::Timestamp;
 use saga::wire::Message;
 
@@ -82,7 +82,7 @@ impl Rig {
         while let Some(stored) = self.log.shelf(COMMANDS, 0).and_then(|shelf| shelf.records.get(self.commands_done)) {
             let message = Arc::clone(&stored.message);
             self.commands_done += 1;
-            let reply = self.worker.handle(&message, self.log.now, &mut random);
+            let (reply, _) = self.worker.handle(&message, self.log.now, &mut random);
             self.log.put(REPLIES, Some(0), reply.into());
             self.settle();
         }
@@ -152,7 +152,7 @@ fn an_unreadable_input_is_copied_and_blocks_nothing() {
 
 #[test]
 fn an_input_at_which_the_engine_panics_parks_its_instance_alone_until_it_is_resumed() {
-    let mut rig = running(|config| config.defect = Some(Defect::PanicAtReplies));
+    let mut rig = running(|config| config.panics_at_replies = true);
     rig.log.put(REQUESTS, Some(0), start("x", "{}", "first").into());
     rig.settle();
     rig.work();
@@ -204,6 +204,40 @@ fn inputs_that_retention_took_stop_the_partition_until_the_loss_is_accepted() {
     rig.settle();
     assert!(rig.kinds().contains(&"gap"));
     assert_eq!(rig.task.ledger().unwrap().all_live().len(), 1);
+}
+
+#[test]
+fn consent_to_one_loss_is_not_consent_to_the_next() {
+    let mut rig = running(|_| ());
+    let lose = |rig: &mut Rig, from: u64| {
+        for number in from..from + 2 {
+            rig.log.put(REQUESTS, Some(0), start(&format!("x{number}"), "{}", &format!("r{number}")).into());
+        }
+        rig.log.expire(REQUESTS, 0, from + 2);
+        rig.settle();
+    };
+    lose(&mut rig, 0);
+    assert!(matches!(rig.stopped(), Stop::InputsLost { read: 0, start: 2, .. }), "{:?}", rig.stopped());
+    rig.tell(Told::AcceptGap);
+    rig.settle();
+    assert_eq!(rig.kinds().iter().filter(|kind| **kind == "gap").count(), 1);
+    lose(&mut rig, 2);
+    assert!(matches!(rig.stopped(), Stop::InputsLost { read: 2, start: 4, .. }), "{:?}", rig.stopped());
+}
+
+#[test]
+fn every_order_to_resume_is_recorded() {
+    let mut rig = running(|config| config.panics_at_replies = true);
+    rig.log.put(REQUESTS, Some(0), start("x", "{}", "first").into());
+    rig.settle();
+    rig.work();
+    // In one breath: the second is read while the parked input is still to be tried, and would fail again.
+    for request in ["one", "two"] {
+        rig.log.put(REQUESTS, Some(0), order("x", Order::Retry { step: None }, request).into());
+    }
+    rig.settle();
+    assert_eq!(rig.kinds().iter().filter(|kind| **kind == "resume").count(), 2, "{:?}", rig.kinds());
+    assert!(!rig.facts.iter().any(|fact| matches!(fact, Fact::Known { .. })), "told known, it might happen after all");
 }
 
 #[test]

@@ -7,10 +7,11 @@
 
 use std::time::Duration;
 
+use super::REMEMBERED_MAX;
+use super::defect::Defect;
 use super::setting::Setting;
 use super::tenure::{Over, Tenure};
-use super::told::{Defect, Do, Stop};
-use super::{IN_FLIGHT_MAX, REMEMBERED_MAX};
+use super::told::{Do, Stop};
 use crate::engine::InstanceId;
 use crate::journal::record::{Body, Ended, IdHash};
 use crate::journal::{Damage, ENDED_A_RECORD, JournalError};
@@ -89,18 +90,25 @@ impl Tenure {
             let started = self.next_place();
             let forgets = self.forgets(set);
             self.note(set, "", Body::Started { forgets }, out)?;
-            self.checkpoints.writing = Some(Writing { started, part: Part::Live(None) });
+            let first = if ended_first(set) { Part::Ended(None) } else { Part::Live(None) };
+            self.checkpoints.writing = Some(Writing { started, part: first });
         }
         for _ in 0..STRIDE {
-            // Half of the room stays for inputs.
-            if self.in_flight() >= IN_FLIGHT_MAX / 2 {
+            if !self.has_half_its_room() {
                 break;
             }
             let Some(Writing { started, part }) = self.checkpoints.writing.take() else { break };
             let (part, body) = self.next_part(set, started, part)?;
             self.checkpoints.writing = Some(Writing { started, part });
             match body {
-                Some((key, body)) => self.note(set, &key, body, out)?,
+                Some((key, body)) => {
+                    self.note(set, &key, body, out)?;
+                    if set.config.defect == Some(Defect::CompletedAtHandOver)
+                        && let Some(Writing { started, part: Part::Completing }) = self.checkpoints.writing
+                    {
+                        self.complete(set, started, out);
+                    }
+                }
                 None if self.checkpoints.is_busy() => {}
                 None => break,
             }
@@ -121,6 +129,7 @@ impl Tenure {
                     let key = id.to_string();
                     (Part::Live(Some(id)), Some((key, Body::Snapshot { instance: snapshot })))
                 }
+                None if set.config.defect == Some(Defect::WaitingLeftOut) => (Part::Ended(None), None),
                 None => (Part::Waiting(None), None),
             },
             Part::Waiting(cursor) => match self.ledger.queues_behind(cursor.as_ref()).next() {
@@ -129,12 +138,14 @@ impl Tenure {
                     let body = Body::Waiting { instance: id.clone(), resumed: queue.resumed, parked };
                     (Part::Waiting(Some(id.clone())), Some((id.to_string(), body)))
                 }
+                None if ended_first(set) => (Part::Effects, None),
                 None => (Part::Ended(None), None),
             },
             Part::Ended(cursor) => {
                 let ended: Vec<Ended> = self.ledger.ended_behind(cursor).take(ENDED_A_RECORD).collect();
                 match ended.last() {
                     Some(last) => (Part::Ended(Some(last.id)), Some((String::new(), Body::Ended { ended }))),
+                    None if ended_first(set) => (Part::Live(None), None),
                     None => (Part::Effects, None),
                 }
             }
@@ -164,4 +175,9 @@ impl Tenure {
         let by_time = Timestamp(seen.0.saturating_sub(remember));
         by_time.max(self.ledger.end_of_all_but(REMEMBERED_MAX))
     }
+}
+
+/// As [`Defect::EndedFirst`] has it.
+fn ended_first(set: &Setting) -> bool {
+    set.config.defect == Some(Defect::EndedFirst)
 }

@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::defect::Defect;
 use super::setting::Setting;
-use super::told::Defect;
-use crate::engine::{Change, Decision, Effect, Input, Instance, Rejection, caused, decide};
+use crate::engine::{Change, Decision, Effect, Input, Instance, Rejection, Reply, Status, caused, decide};
 use crate::plan::Plan;
 use crate::time::Timestamp;
 
@@ -24,8 +24,10 @@ pub(super) enum Considered {
 
 /// Decides, and applies the change to a copy: the instance itself stays as it was whatever happens.
 pub(super) fn consider(set: &Setting, plan: &Plan, instance: &Instance, now: Timestamp, input: &Input) -> Considered {
+    let mistaken = set.config.defect.and_then(|defect| mistaken(defect, input));
+    let input = mistaken.as_ref().unwrap_or(input);
     let attempt = || match decide(plan, instance, now, input) {
-        _ if set.config.defect == Some(Defect::PanicAtReplies) && matches!(input, Input::Reply(_)) => {
+        _ if set.config.panics_at_replies && matches!(input, Input::Reply(_)) => {
             std::panic::resume_unwind(Box::new("as the test wants it"))
         }
         Decision::Nothing => Considered::Nothing,
@@ -43,6 +45,17 @@ pub(super) fn consider(set: &Setting, plan: &Plan, instance: &Instance, now: Tim
     };
     // Nothing that is mutable is shared with what may unwind.
     catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|panic| Considered::Failed(words(&*panic)))
+}
+
+/// An input as it is misunderstood, where a simulation asks for it.
+fn mistaken(defect: Defect, input: &Input) -> Option<Input> {
+    match (defect, input) {
+        (Defect::UnknownMeansNo, Input::Reply(reply)) if reply.status == Status::UnknownCommand => {
+            let status = Status::Failed { code: "no".into(), message: None };
+            Some(Input::Reply(Reply { status, ..reply.clone() }))
+        }
+        _ => None,
+    }
 }
 
 fn words(panic: &(dyn std::any::Any + Send)) -> String {

@@ -26,12 +26,17 @@ impl Feed {
         Self { topic, next, ahead: VecDeque::new(), reading: None, accepts_gap: false }
     }
 
+    /// The next offset to be fetched.
+    pub(super) fn fetched(&self) -> u64 {
+        self.ahead.back().map_or(self.next, |last| last.offset + 1)
+    }
+
     /// Reads on, if there is need.
     pub(super) fn fill(&mut self, set: &mut Setting, out: &mut Vec<Do>) {
         if self.reading.is_some() || self.ahead.len() >= AHEAD {
             return;
         }
-        let from = self.ahead.back().map_or(self.next, |last| last.offset + 1);
+        let from = self.fetched();
         let ticket = set.ticket();
         self.reading = Some(ticket);
         out.push(Do::Ask(Request::Read { ticket, topic: Arc::clone(&self.topic), from }));
@@ -50,7 +55,7 @@ impl Feed {
     /// Keeps what was read.
     pub(super) fn keep(&mut self, records: Vec<Stored>) {
         self.accepts_gap = false;
-        let from = self.ahead.back().map_or(self.next, |last| last.offset + 1);
+        let from = self.fetched();
         self.ahead.extend(records.into_iter().filter(|stored| stored.offset >= from));
     }
 

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::considered::{Considered, consider};
+use super::defect::Defect;
 use super::effects::{key_of, of_change, unreadable};
 use super::setting::{FORWARDED, Setting};
 use super::tenure::{Over, Tenure};
-use super::told::{Defect, Do, Fact};
+use super::told::{Do, Fact};
 use super::{INSTANCE_MAX, PARKED_BYTES_MAX, PARKED_MAX};
 use crate::engine::{
     Input, Instance, InstanceId, Order, OrderRequest, Refusal, Rejection, Reply, ReplyTo, Run, Start, Undeliverable,
@@ -67,15 +68,19 @@ impl Tenure {
             Lane::Requests => (Cause::Request(stored.offset), Some(stored.offset)),
             Lane::Replies => (Cause::Reply(stored.offset), None),
         };
-        if lane == Lane::Requests {
+        if lane == Lane::Requests || set.config.defect == Some(Defect::ForgetUnread) {
             self.last_request = self.last_request.max(stored.timestamp);
         }
         let came = Came { cause, timestamp: stored.timestamp, message, request };
         let right = partition_of(&message.key, set.config.partitions);
-        if right == set.config.partition {
+        let defect = set.config.defect;
+        if right == set.config.partition || defect == Some(Defect::NotForwarded) {
             return self.consider(set, lane, came, out);
         }
-        if message.header(FORWARDED).is_some() {
+        if defect == Some(Defect::ForwardDropped) {
+            return Ok(());
+        }
+        if message.header(FORWARDED).is_some() && defect != Some(Defect::ForwardedAgain) {
             let why = format!(
                 "its key belongs to partition {right} of {}, and it was forwarded once already: the topics' numbers \
                  of partitions differ",
@@ -107,24 +112,24 @@ impl Tenure {
             Ask::Order { reply_to, .. } => reply_to.clone(),
         };
         let asked = Asked { came, instance: id, tell };
-        if came.cause != Cause::Parked
-            && let Some(queue) = self.ledger.queue(id)
-        {
-            let resumes =
-                matches!(&request.ask, Ask::Order { order, .. } if order.order == Order::Retry { step: None });
-            return match (resumes, queue.resumed) {
-                (false, _) => self.park(set, &asked, None, out),
-                (true, Resumed::Yes) => self.nothing(set, &asked, out),
-                (true, Resumed::No) => {
-                    self.resumed.insert(id.clone());
-                    self.note(set, id.as_str(), Body::Resume { instance: id.clone(), cause: came.cause }, out)
-                }
-            };
+        let resumes = matches!(&request.ask, Ask::Order { order, .. } if order.order == Order::Retry { step: None });
+        if self.waits(&asked) && resumes {
+            // Recorded even while they are being tried again: that may fail, and then it would resume them after all.
+            self.resumed.insert(id.clone());
+            return self.note(set, id.as_str(), Body::Resume { instance: id.clone(), cause: came.cause }, out);
+        }
+        if self.waits(&asked) && set.config.defect != Some(Defect::ParkedAlone) {
+            return self.park(set, &asked, None, out);
         }
         match &request.ask {
             Ask::Start { saga, start } => self.start(set, &asked, saga, start, out),
             Ask::Order { order, .. } => self.order(set, &asked, order, out),
         }
+    }
+
+    /// Whether an input waits behind parked ones.
+    fn waits(&self, asked: &Asked<'_>) -> bool {
+        asked.came.cause != Cause::Parked && self.ledger.queue(asked.instance).is_some()
     }
 
     fn start(
@@ -149,6 +154,11 @@ impl Tenure {
             let repeated = |was: StartHash| was == StartHash::of(saga, &start.input);
             return match past.outcome {
                 PastOutcome::Completed(was) | PastOutcome::Compensated(was) if repeated(was) => {
+                    self.nothing(set, asked, out)
+                }
+                PastOutcome::Completed(_) | PastOutcome::Compensated(_)
+                    if set.config.defect == Some(Defect::ConflictKnown) =>
+                {
                     self.nothing(set, asked, out)
                 }
                 PastOutcome::Completed(_) | PastOutcome::Compensated(_) => {
@@ -181,6 +191,7 @@ impl Tenure {
         let above = past.map_or(0, |past| past.run.0 + 1);
         let run = match set.config.defect {
             Some(Defect::OneRun) => Run(1),
+            Some(Defect::RunByClock) => Run(self.time().0),
             _ => Run(self.time().max(asked.came.timestamp).0.max(above)),
         };
         let fresh = Instance::new(id.clone(), run, &plan);
@@ -226,7 +237,7 @@ impl Tenure {
     fn reply(&mut self, set: &mut Setting, came: Came<'_>, reply: Reply, out: &mut Vec<Do>) -> Result<(), Over> {
         let id = reply.command.instance.clone();
         let asked = Asked { came, instance: &id, tell: None };
-        if came.cause != Cause::Parked && self.ledger.queue(&id).is_some() {
+        if self.waits(&asked) && set.config.defect != Some(Defect::ParkedAlone) {
             return self.park(set, &asked, None, out);
         }
         let run = match self.ledger.live(&id) {
@@ -234,6 +245,11 @@ impl Tenure {
             None => self.ledger.past(&id).map(|past| past.run),
         };
         match run {
+            Some(run) if reply.command.run < run && set.config.defect == Some(Defect::AnyRun) => {
+                let mut reply = reply;
+                reply.command.run = run;
+                self.decide(set, &asked, &Input::Reply(reply), out)
+            }
             Some(run) if reply.command.run < run => self.nothing(set, &asked, out),
             Some(run) if reply.command.run == run && self.ledger.live(&id).is_none() => self.nothing(set, &asked, out),
             Some(run) if reply.command.run == run => self.decide(set, &asked, &Input::Reply(reply), out),
@@ -290,7 +306,8 @@ impl Tenure {
     pub(super) fn resume(&mut self, set: &mut Setting, out: &mut Vec<Do>) -> Result<(), Over> {
         while self.has_room() {
             let Some(id) = self.resumed.first().cloned() else { break };
-            let first = self.ledger.queue(&id).filter(|queue| queue.resumed == Resumed::Yes);
+            let unasked = set.config.defect == Some(Defect::ResumedUnasked);
+            let first = self.ledger.queue(&id).filter(|queue| unasked || queue.resumed == Resumed::Yes);
             let Some(parked) = first.and_then(|queue| queue.parked.front()).cloned() else {
                 self.resumed.remove(&id);
                 let due = self.ledger.live(&id).and_then(|live| live.instance.next_due(&live.plan));
@@ -344,7 +361,7 @@ impl Tenure {
                     cause: asked.came.cause,
                     change,
                 };
-                let mut draft = self.draft(body);
+                let mut draft = self.draft(set, body);
                 if of.bytes + draft.bytes.len() > INSTANCE_MAX && !matches!(asked.came.cause, Cause::Timer(_)) {
                     let why = format!("instance `{id}` holds more than {INSTANCE_MAX} bytes, which is its limit");
                     return self.reject(set, asked, Refusal::Busy, why, out);
@@ -360,7 +377,7 @@ impl Tenure {
     /// Nothing comes of an input, now and in every later state.
     fn nothing(&mut self, set: &mut Setting, asked: &Asked<'_>, out: &mut Vec<Do>) -> Result<(), Over> {
         if let Some(request) = asked.came.request {
-            self.say(Fact::Known { request, instance: asked.instance.clone() }, out);
+            self.say(set, Fact::Known { request, instance: asked.instance.clone() }, out);
         }
         if asked.came.cause == Cause::Parked {
             let instance = asked.instance.clone();
@@ -385,7 +402,7 @@ impl Tenure {
             raw: None,
         };
         if set.config.defect == Some(Defect::UnrecordedRejections) {
-            let record = Arc::new(self.draft(body).record);
+            let record = Arc::new(self.draft(set, body).record);
             out.push(Do::Tell(Fact::Recorded { offset: u64::MAX, record, stands: None }));
             return Ok(());
         }
@@ -401,6 +418,9 @@ impl Tenure {
         message: String,
         out: &mut Vec<Do>,
     ) -> Result<(), Over> {
+        if set.config.defect == Some(Defect::JunkDropped) {
+            return Ok(());
+        }
         let mut raw = Raw::of(came.message);
         if came.message.payload.len() > RAW_MAX {
             raw.payload = RawPayload::Text(Box::from("(left out by saga: too large to keep)"));

@@ -11,6 +11,7 @@
 //! log that is; it trusts no acknowledgement that is not at its place.
 
 mod told;
+mod defect;
 mod setting;
 mod considered;
 mod effects;
@@ -24,11 +25,13 @@ mod phases;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use told::{Config, Defect, Do, Fact, Recovered, Stands, Stop, Told, lost};
+pub use defect::Defect;
+pub use told::{Config, Do, Fact, Recovered, Stands, Stop, Told, lost};
 
 use self::phases::Phase;
 use self::setting::Setting;
 use crate::journal::{Ledger, Plans};
+use crate::log::Ticket;
 
 /// The most journal records under way at once: enough to fill a group commit or a round trip to a broker.
 pub const IN_FLIGHT_MAX: usize = 1_000;
@@ -61,6 +64,8 @@ pub struct Partition {
     losses: u32,
     /// Where the last tenure was whose record was misplaced.
     misplaced: Option<u64>,
+    /// Tickets of claims, for a defect.
+    claims: Vec<Ticket>,
     /// An operator accepts that inputs were lost.
     accepts_gap: bool,
     now: Duration,
@@ -76,6 +81,7 @@ impl Partition {
             attempts: 0,
             losses: 0,
             misplaced: None,
+            claims: Vec::new(),
             accepts_gap: false,
             now: Duration::ZERO,
         }

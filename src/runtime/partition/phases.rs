@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::defect::Defect;
 use super::inputs::Lane;
 use super::recovery::{Claim, Read, Recovery};
 use super::setting::Setting;
 use super::tenure::{Over, Tenure};
-use super::told::{Defect, Do, Fact, Recovered, Stop, Told, lost};
+use super::told::{Do, Fact, Recovered, Stop, Told, lost};
 use super::{ASK_AGAIN, LOSSES_MAX, Partition};
 use crate::engine::Instance;
 use crate::journal::record::{Body, Positions, Record, VERSION};
@@ -59,7 +60,7 @@ impl Partition {
             Told::Look { token, instance } => match &mut self.phase {
                 Phase::Running(tenure) => {
                     let instance = tenure.ledger.live(&instance).map(|live| live.instance.clone());
-                    tenure.say(Fact::View { token, instance: instance.map(Instance::into) }, out);
+                    tenure.say(&self.set, Fact::View { token, instance: instance.map(Instance::into) }, out);
                 }
                 _ => out.push(Do::Tell(Fact::Blind { token })),
             },
@@ -163,6 +164,9 @@ impl Partition {
             message: message.into(),
         })));
         let recovery = before.unwrap_or_else(|| Box::new(Recovery::new(checkpoint)));
+        if self.set.config.defect == Some(Defect::AbandonedClaim) {
+            self.claims.push(ticket);
+        }
         self.phase = Phase::Claiming { ticket, since: self.now, recovery };
     }
 
@@ -170,7 +174,7 @@ impl Partition {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             // The report of an abandoned claim is not of this ticket: it is passed over, or this owner would chase
             // its own claims for ever.
-            Phase::Claiming { ticket: asked, since, recovery } if asked == ticket => {
+            Phase::Claiming { ticket: asked, since, recovery } if asked == ticket || self.chases(ticket) => {
                 match outcome {
                     Outcome::At(epoch) => {
                         let claim = Claim { epoch, attempt: self.attempts, since };
@@ -193,6 +197,11 @@ impl Partition {
             }
             other => self.phase = other,
         }
+    }
+
+    /// As [`Defect::AbandonedClaim`] has it: the report is that of an earlier claim.
+    fn chases(&self, ticket: Ticket) -> bool {
+        self.set.config.defect == Some(Defect::AbandonedClaim) && self.claims.contains(&ticket)
     }
 
     /// Step 3: reads from where reading stopped, up to the claim.
@@ -227,13 +236,12 @@ impl Partition {
         range: Range,
         out: &mut Vec<Do>,
     ) {
-        if range.start > claim.epoch {
-            return self.confirm(None, out); // only a later owner can have truncated beyond this claim
-        }
         for stored in records.iter().filter(|stored| stored.offset <= claim.epoch) {
             match recovery.read(&mut self.set, stored, claim) {
                 Ok(Read::On) => {}
-                Ok(Read::Claimed(at)) if range.end == claim.epoch + 1 => return self.run(claim, at, *recovery, out),
+                Ok(Read::Claimed(at)) if range.end == claim.epoch + 1 => {
+                    return self.run(claim, at, *recovery, out);
+                }
                 // A stray is behind the claim already, or the claim is not where the log said: claim again, read on.
                 Ok(Read::Claimed(_) | Read::NotOurs) => return self.confirm(Some(recovery), out),
                 Err(stop) => return self.stop(stop, out),
@@ -278,7 +286,12 @@ impl Partition {
     fn gap(&mut self, lane: Lane, to: u64, stop: Stop, out: &mut Vec<Do>) {
         let Phase::Running(tenure) = &mut self.phase else { return };
         let feed = if lane == Lane::Replies { &mut tenure.replies } else { &mut tenure.requests };
-        if !(std::mem::take(&mut feed.accepts_gap) && stop.is_gap()) {
+        let accepted = match self.set.config.defect {
+            Some(Defect::GapUnasked) => true,
+            Some(Defect::GapForEver) => self.accepts_gap,
+            _ => std::mem::take(&mut feed.accepts_gap),
+        };
+        if !(accepted && stop.is_gap()) {
             return self.stop(stop, out);
         }
         feed.next = to;
@@ -363,7 +376,8 @@ impl Partition {
         }
         let finished = recovery.finish(&mut self.set);
         let mut tenure = Tenure::new(&mut self.set, claim, claimed, finished, self.now);
-        if std::mem::take(&mut self.accepts_gap) {
+        if self.accepts_gap {
+            self.accepts_gap = self.set.config.defect == Some(Defect::GapForEver);
             (tenure.requests.accepts_gap, tenure.replies.accepts_gap) = (true, true);
         }
         let live: Vec<Recovered> = tenure.ledger.all_live().map(Recovered::of).collect();
@@ -458,7 +472,7 @@ impl Tenure {
         let room = self.has_room();
         let timer = self.timers.first().filter(|_| room).map(|(due, _)| self.clock.until(*due));
         let mark = self.mark_due().filter(|_| room);
-        let busy = self.checkpoints.is_busy() && self.in_flight() < super::IN_FLIGHT_MAX / 2;
+        let busy = self.checkpoints.is_busy() && self.has_half_its_room();
         let now = Some(self.now).filter(|_| busy);
         [timer, mark, now, self.quiet, self.owed.next_repeat()].into_iter().flatten().min()
     }

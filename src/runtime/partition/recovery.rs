@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::defect::Defect;
 use super::effects::{Owed, Unsent, of_record};
 use super::setting::Setting;
-use super::told::{Defect, Stop};
+use super::told::Stop;
 use crate::journal::record::{Body, Record};
 use crate::journal::{Damage, JournalError, Ledger, Rule, decode};
 use crate::log::Stored;

@@ -12,12 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::checkpoint::Checkpoints;
+use super::defect::Defect;
 use super::effects::{Next, Outgoing, Owed, of_others};
 use super::feed::Feed;
 use super::recovery::{Claim, Volume};
 use super::setting::Setting;
-use super::told::{Defect, Do, Fact, Stands, Stop};
-use super::{IN_FLIGHT_MAX, MARK_EVERY, OWED_BYTES_MAX, OWED_MAX};
+use super::told::{Do, Fact, Stands, Stop};
+use super::{MARK_EVERY, OWED_BYTES_MAX};
 use crate::engine::{Instance, InstanceId};
 use crate::journal::record::{Body, Positions, Record, Resumed, VERSION};
 use crate::journal::{Booked, JournalError, Ledger, encode};
@@ -44,6 +45,7 @@ pub(super) struct Tenure {
     pub(super) checkpoints: Checkpoints,
     pub(super) volume: Volume,
     facts: VecDeque<(u64, Fact)>,
+    limits: Limits,
     pub(super) clock: Clock,
     pub(super) now: Duration,
     marks: Marks,
@@ -87,6 +89,13 @@ impl Clock {
     }
 }
 
+/// How much may be under way.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    in_flight: usize,
+    owed: usize,
+}
+
 /// Whether `read` or `sent` have moved since the last record.
 #[derive(Clone, Copy, Debug, Default)]
 struct Marks {
@@ -122,7 +131,8 @@ impl Tenure {
     ) -> Self {
         let read = ledger.read;
         let checkpoints = Checkpoints::new(ledger.checkpoint);
-        let resumed = ledger.queues_behind(None).filter(|(_, queue)| queue.resumed == Resumed::Yes);
+        let unasked = set.config.defect == Some(Defect::ResumedUnasked);
+        let resumed = ledger.queues_behind(None).filter(|(_, queue)| unasked || queue.resumed == Resumed::Yes);
         let mut tenure = Self {
             epoch: claim.epoch,
             n: 0,
@@ -137,7 +147,8 @@ impl Tenure {
             checkpoints,
             volume,
             facts: VecDeque::new(),
-            clock: Clock { claimed, at: claim.since },
+            limits: Limits { in_flight: set.config.in_flight_max, owed: set.config.owed_max },
+            clock: Clock { claimed, at: if set.config.defect == Some(Defect::ClockByAck) { now } else { claim.since } },
             now,
             marks: Marks::default(),
             last_ack: claim.epoch,
@@ -173,20 +184,28 @@ impl Tenure {
 
     /// Whether another record may be begun.
     pub(super) fn has_room(&self) -> bool {
-        self.in_flight.len() < IN_FLIGHT_MAX && self.owed.len() < OWED_MAX && self.owed.bytes() < OWED_BYTES_MAX
+        self.in_flight.len() < self.limits.in_flight
+            && self.owed.len() < self.limits.owed
+            && self.owed.bytes() < OWED_BYTES_MAX
     }
 
-    pub(super) fn in_flight(&self) -> usize {
-        self.in_flight.len()
+    /// Whether a checkpoint may go on: half of the room stays for inputs.
+    pub(super) fn has_half_its_room(&self) -> bool {
+        self.in_flight.len() < self.limits.in_flight.div_ceil(2)
     }
 
     /// The next record of this tenure, not yet handed over.
-    pub(super) fn draft(&self, body: Body) -> Draft {
+    pub(super) fn draft(&self, set: &Setting, body: Body) -> Draft {
+        let read = match set.config.defect {
+            Some(Defect::ReadAhead) => Positions { requests: self.requests.fetched(), replies: self.replies.fetched() },
+            Some(Defect::ReadBehind) => self.ledger.read,
+            _ => self.read(),
+        };
         let record = Record {
             v: VERSION,
             epoch: self.epoch,
             n: self.n + 1,
-            read: self.read(),
+            read,
             sent: self.sent(),
             checkpoint: self.checkpoints.pointer(),
             at: self.time(),
@@ -204,7 +223,7 @@ impl Tenure {
     /// Hands a record over that changes no instance.
     pub(super) fn note(&mut self, set: &mut Setting, key: &str, body: Body, out: &mut Vec<Do>) -> Result<(), Over> {
         let messages = of_others(set, self.next_place(), &body);
-        let draft = Draft { messages, ..self.draft(body) };
+        let draft = Draft { messages, ..self.draft(set, body) };
         self.append(set, key, draft, out)
     }
 
@@ -282,6 +301,7 @@ impl Tenure {
         let why = if let Outcome::Refused(why) = &outcome { Some(Arc::clone(why)) } else { None };
         match self.owed.report(ticket, outcome, self.now) {
             Next::Nothing => {}
+            Next::Tell { .. } if set.config.defect == Some(Defect::RefusedForgotten) => {}
             Next::Tell { record, command } => self.undeliverable(set, record, command, out)?,
             Next::Lost { topic } => {
                 let why = why.unwrap_or_else(|| Arc::from("no reason given"));
@@ -312,6 +332,19 @@ impl Tenure {
         }
         let Some(record) = self.in_flight.get_mut(index) else { return Ok(()) };
         record.acked = true;
+        match (set.config.defect, &record.record.body) {
+            (Some(Defect::CompletedByAck), Body::Completed { started }) => {
+                let started = *started;
+                self.complete(set, started, out);
+            }
+            (Some(Defect::GoodAlone), _) => {
+                for skipped in self.in_flight.drain(..=index).collect::<Vec<_>>() {
+                    self.good += 1;
+                    self.is_good(set, skipped.record, skipped.stands, out);
+                }
+            }
+            _ => {}
+        }
         while let Some(first) = self.in_flight.pop_front_if(|first| first.acked) {
             self.good += 1;
             self.is_good(set, first.record, first.stands, out);
@@ -323,12 +356,7 @@ impl Tenure {
     fn is_good(&mut self, set: &Setting, record: Arc<Record>, stands: Option<Stands>, out: &mut Vec<Do>) {
         let offset = self.epoch + self.good;
         match &record.body {
-            Body::Completed { started } => {
-                self.checkpoints.complete(*started, self.clock.now(self.now));
-                if let Some(before) = self.checkpoints.truncation(self.clock.now(self.now), set.config.retain) {
-                    out.push(Do::Ask(Request::Truncate { topic: set.journal(), before }));
-                }
-            }
+            Body::Completed { started } => self.complete(set, *started, out),
             Body::Change { .. }
             | Body::Reject { .. }
             | Body::Bar { .. }
@@ -349,9 +377,23 @@ impl Tenure {
         }
     }
 
+    /// A checkpoint can be relied on.
+    pub(super) fn complete(&mut self, set: &Setting, started: u64, out: &mut Vec<Do>) {
+        let now = self.clock.now(self.now);
+        self.checkpoints.complete(started, now);
+        if let Some(before) = self.checkpoints.truncation(now, set.config.retain) {
+            let too_far = u64::from(set.config.defect == Some(Defect::CutTooFar));
+            out.push(Do::Ask(Request::Truncate { topic: set.journal(), before: before + too_far }));
+        }
+    }
+
     /// Says it once everything that it may rest on is good.
-    pub(super) fn say(&mut self, fact: Fact, out: &mut Vec<Do>) {
-        if self.n == self.good { out.push(Do::Tell(fact)) } else { self.facts.push_back((self.n, fact)) }
+    pub(super) fn say(&mut self, set: &Setting, fact: Fact, out: &mut Vec<Do>) {
+        if self.n == self.good || set.config.defect == Some(Defect::SeenBeforeAck) {
+            out.push(Do::Tell(fact));
+        } else {
+            self.facts.push_back((self.n, fact));
+        }
     }
 
     /// `read` or `sent` have moved, and no record says so yet.

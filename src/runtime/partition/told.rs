@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
+use super::defect::Defect;
+use super::{IN_FLIGHT_MAX, OWED_MAX};
 use crate::engine::{Instance, InstanceId, Place, Run, Summary};
 use crate::journal::record::Record;
 use crate::journal::{JournalError, Live, Plans};
@@ -272,47 +274,18 @@ pub struct Config {
     pub checkpoint_bytes: u64,
     /// The most live instances; then starts are refused as busy.
     pub live_max: usize,
+    /// The most journal records under way at once: [`IN_FLIGHT_MAX`](super::IN_FLIGHT_MAX), and less in tests.
+    pub in_flight_max: usize,
+    /// The most messages owed to the world: [`OWED_MAX`](super::OWED_MAX), and less in tests.
+    pub owed_max: usize,
     /// How long a release waits for what is under way: at most half of the rebalance timeout.
     pub release: Duration,
     /// Always `None`, but in the tests of the simulator: a fault in the protocol that it must catch.
     #[doc(hidden)]
     pub defect: Option<Defect>,
-}
-
-/// A fault in the protocol, to show that the simulator catches it. No other code asks for one.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Defect {
-    /// Any acknowledged offset is taken for the right one.
-    NoFence,
-    /// An acknowledged offset must be the last one + 1.
-    FenceByLastOffset,
-    /// A reader does not look at the epoch.
-    ReaderWithoutEpoch,
-    /// A reader does not look at `n`.
-    ReaderWithoutN,
-    /// A reader goes on behind a misfit.
-    ReaderWithoutRun,
-    /// Effects do not wait for their record.
-    EffectsBeforeAck,
-    /// Rejections are told and not journaled.
-    UnrecordedRejections,
-    /// A checkpoint does not wait for the effects before it.
-    CompletedTooEarly,
-    /// `sent` moves when an effect is handed over.
-    SentAtHandOver,
-    /// A recovery repeats no effects.
-    NoRepeats,
-    /// A claim is appended without a confirmation.
-    Unconfirmed,
-    /// Ended instances are forgotten by the owner's clock.
-    ForgetByClock,
-    /// A cancel of an unknown instance leaves no trace.
-    NoBar,
-    /// An instance's second life has the first one's command ids.
-    OneRun,
-    /// The engine panics at every reply: not a fault in the protocol, but what it must bear.
-    PanicAtReplies,
+    /// Always false, but in tests: the engine panics at every reply, which the protocol must bear.
+    #[doc(hidden)]
+    pub panics_at_replies: bool,
 }
 
 impl Config {
@@ -327,8 +300,11 @@ impl Config {
             retain: Duration::from_hours(7 * 24),
             checkpoint_bytes: 8 << 20,
             live_max: 1_000_000,
+            in_flight_max: IN_FLIGHT_MAX,
+            owed_max: OWED_MAX,
             release: Duration::from_secs(15),
             defect: None,
+            panics_at_replies: false,
         }
     }
 }

@@ -1,0 +1,139 @@
+//! Messages: each belongs to a record that counts, and none is missing.
+
+use saga::engine::{Command, Effect, Refusal, caused, pending};
+use saga::journal::Live;
+use saga::journal::record::{Body, Cause};
+use saga::log::{Append, partition_of};
+use saga::wire::{self, Envelope, Message, RecordId, header};
+
+use super::{Holds, Judge, Key, violated};
+
+pub(crate) const FORWARDED: &str = "saga-forwarded";
+
+impl Judge {
+    /// A message is handed over.
+    pub(crate) fn sends(&mut self, append: &Append) -> Holds {
+        let Some((record, key)) = justification(&append.message) else {
+            return violated("a sent effect belongs to a counting record", "it names none");
+        };
+        let offset = record.offset;
+        let ours = u32::try_from(record.partition) == Ok(self.partition);
+        let counts = self.records.get(usize::try_from(offset).unwrap()).is_some_and(|(_, counts)| *counts);
+        if !ours || !counts || !self.effects.get(&offset).is_some_and(|keys| keys.contains(&key)) {
+            return violated("a sent effect belongs to a counting record", format!("{record}: {key:?}"));
+        }
+        let right = partition_of(&append.message.key, self.partitions);
+        if key.0 == "forward" && append.partition != Some(right) {
+            return violated("an input is forwarded to its right partition", format!("{record}: {key:?}"));
+        }
+        Ok(())
+    }
+
+    /// It has landed.
+    pub(crate) fn lands(&mut self, offset: u64, key: Key) {
+        self.landed.insert((offset, key));
+    }
+
+    /// The log refused it for good.
+    pub(crate) fn refuses(&mut self, message: &Message) {
+        if let Some((record, key)) = justification(message) {
+            self.refused.insert((record.offset, key));
+        }
+    }
+
+    /// What a recovery would not repeat has been sent, or its instance knows better.
+    pub(super) fn all_sent_before(&mut self, before: u64) -> Holds {
+        let from = self.sent_checked;
+        for (offset, keys) in self.effects.range(from..before.max(from)) {
+            for key in keys {
+                let place = (*offset, key.clone());
+                if self.landed.contains(&place) || !self.is_awaited(key) {
+                    continue;
+                }
+                // An answer has nobody to be told; a command's instance has.
+                if !self.refused.contains(&place) {
+                    return violated("what recovery would not repeat has been sent", format!("{offset}: {key:?}"));
+                }
+                if key.0 == "command" && !self.is_told(*offset, key) {
+                    return violated("what the log refused for good is told", format!("{offset}: {key:?}"));
+                }
+            }
+        }
+        self.sent_checked = self.sent_checked.max(before);
+        Ok(())
+    }
+
+    /// Whether a command's instance was told that the log refused it, or is parked and will notice by its timer.
+    fn is_told(&self, offset: u64, (_, id): &Key) -> bool {
+        let told = |body: &Body| matches!(body, Body::Change { cause: Cause::Undeliverable(at), .. } if *at == offset);
+        let parked = |body: &Body| matches!(body, Body::Park { instance, .. } if id.starts_with(instance.as_str()));
+        self.records.iter().any(|(record, counts)| *counts && (told(&record.body) || parked(&record.body)))
+    }
+
+    /// Commands that nobody waits for need not be sent; all else does.
+    fn is_awaited(&self, (kind, id): &Key) -> bool {
+        *kind != "command"
+            || self.truth.all_live().any(|live| {
+                pending(&live.plan, &live.instance).iter().any(|effect| match effect {
+                    Effect::Command(command) => *id == command_key(command),
+                    Effect::Answer(_) => false,
+                })
+            })
+    }
+}
+
+/// The messages that a record calls for.
+pub(super) fn keys(partition: u32, offset: u64, body: &Body, live: Option<&Live>) -> Vec<Key> {
+    let record = RecordId { partition: i32::try_from(partition).unwrap(), offset };
+    let mut keys = Vec::new();
+    if let (Body::Change { change, .. }, Some(live)) = (body, live) {
+        for effect in caused(&live.plan, &live.instance, change) {
+            keys.push(match &effect {
+                Effect::Command(command) => ("command", command_key(command)),
+                Effect::Answer(answer) => key(&wire::answer(answer, &live.instance.id, record)),
+            });
+        }
+    }
+    match body {
+        Body::Reject { tell, rejection, instance: Some(instance), .. } if rejection.code != Refusal::Unreadable => {
+            keys.extend(tell.iter().map(|to| key(&wire::rejection(to, instance, rejection, record))));
+        }
+        Body::Reject { raw: Some(raw), .. } => keys.push(("dead", key(&raw.to_message()).1)),
+        Body::Bar { tell: Some(to), rejection, instance, .. } => {
+            keys.push(key(&wire::rejection(to, instance, rejection, record)));
+        }
+        Body::Forward { message, .. } => keys.push(("forward", key(&message.to_message()).1)),
+        _ => {}
+    }
+    keys
+}
+
+fn command_key(command: &Command) -> String {
+    let record = RecordId { partition: 0, offset: 0 };
+    let envelope = Envelope { saga: "toy", reply_topic: "saga.replies", reply_partition: 0, record };
+    key(&wire::command(command, &envelope)).1
+}
+
+fn key(message: &Message) -> Key {
+    let id = message.header(header::ID).unwrap_or("none").to_owned();
+    let kind = match message.header(header::TYPE) {
+        Some(header::COMMAND_TYPE) => "command",
+        Some(header::ANSWER_TYPE) => "answer",
+        _ => "dead",
+    };
+    (kind, id)
+}
+
+/// The record that a message says to belong to, and what it is; `None` if no orchestrator sent it.
+pub(crate) fn justification(message: &Message) -> Option<(RecordId, Key)> {
+    let last = |wanted: &str| message.headers.iter().rev().find(|(name, _)| **name == *wanted);
+    let (_, id) = key(message);
+    // A copy has all headers of what it is a copy of.
+    if message.header("saga-reason").is_some() {
+        return Some((last(header::RECORD)?.1.parse().ok()?, ("dead", id)));
+    }
+    if let Some((_, forwarded)) = last(FORWARDED) {
+        return Some((forwarded.parse().ok()?, ("forward", id)));
+    }
+    Some((last(header::RECORD)?.1.parse().ok()?, key(message)))
+}

@@ -1,0 +1,54 @@
+//! Inputs of which nothing comes.
+
+use saga::engine::{Decision, Input, InstanceId, Order, decide};
+use saga::journal::record::{Cause, PastOutcome, StartHash};
+use saga::log::Stored;
+use saga::time::Timestamp;
+use saga::wire::{self, Ask};
+
+use super::Judge;
+
+impl Judge {
+    /// Whether nothing would come of an input now; `None` where it would be another life's.
+    pub(super) fn ignorable(&self, stored: &Stored, cause: Cause, now: Timestamp) -> Option<bool> {
+        let decided = |id: &InstanceId, input: &Input| {
+            self.truth.live(id).map(|live| decide(&live.plan, &live.instance, now, input) == Decision::Nothing)
+        };
+        if !self.is_home_of(&stored.message.key) {
+            return Some(false); // it must be forwarded
+        }
+        if matches!(cause, Cause::Reply(_)) {
+            let Ok(reply) = wire::read_reply(&stored.message) else { return Some(false) };
+            let id = reply.command.instance.clone();
+            if self.truth.queue(&id).is_some() {
+                return Some(false);
+            }
+            let run = self.truth.live(&id).map(|live| live.instance.run);
+            return match (run, self.truth.past(&id)) {
+                (Some(run), _) if reply.command.run < run => Some(true),
+                (Some(_), _) => decided(&id, &Input::Reply(reply)),
+                (None, Some(past)) => Some(reply.command.run <= past.run),
+                (None, None) => Some(false),
+            };
+        }
+        let Ok(request) = wire::read_request(&stored.message) else { return Some(false) };
+        let id = &request.instance;
+        if self.truth.queue(id).is_some() {
+            return Some(false); // it must be parked
+        }
+        let past = self.truth.past(id).filter(|past| stored.timestamp < past.at.after(self.remember));
+        match &request.ask {
+            Ask::Start { saga, start } => match past.map(|past| past.outcome) {
+                _ if self.truth.live(id).is_some() => decided(id, &Input::Start(start.clone())),
+                Some(PastOutcome::Completed(was) | PastOutcome::Compensated(was)) => {
+                    Some(was == StartHash::of(saga, &start.input))
+                }
+                Some(PastOutcome::Barred) | None => Some(false),
+            },
+            Ask::Order { order, .. } if self.truth.live(id).is_some() => decided(id, &Input::Order(order.clone())),
+            Ask::Order { order, .. } => {
+                Some(past.is_some_and(|past| past.outcome == PastOutcome::Barred) && order.order == Order::Cancel)
+            }
+        }
+    }
+}

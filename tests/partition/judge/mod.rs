@@ -1,0 +1,238 @@
+//! What must hold in a partition of a simulated world: the properties of `docs/protocol.md`, "What the simulator checks".
+//!
+//! The judge reads the whole journal from record 0 with a rule of reading of its own, and looks at each record as it
+//! lands, at each message as it is handed over, and at each fact as it is told.
+
+mod counting;
+mod effects;
+mod end;
+mod inputs;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga::engine::{InstanceId, Run};
+use saga::journal::record::{Body, Cause, Record};
+use saga::journal::{Ledger, Plans, Rule, decode};
+use saga::log::simulated::Shelf;
+use saga::log::{Stored, partition_of};
+use saga::runtime::partition::Fact;
+
+pub(crate) use self::effects::{FORWARDED, justification};
+use self::end::Ending;
+
+/// A property that does not hold, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Violation(pub(crate) String);
+
+pub(crate) type Holds = Result<(), Violation>;
+
+pub(crate) fn violated(property: &str, details: impl std::fmt::Display) -> Holds {
+    Err(Violation(format!("{property}: {details}")))
+}
+
+/// A message that a record justifies: what it is, and its `ce_id`.
+type Key = (&'static str, String);
+
+/// The topics of a partition.
+#[derive(Clone, Copy)]
+pub(crate) struct Shelves<'a> {
+    pub(crate) journal: &'a Shelf,
+    pub(crate) requests: &'a Shelf,
+    pub(crate) replies: &'a Shelf,
+}
+
+pub(crate) struct Judge {
+    partition: u32,
+    partitions: u32,
+    plans: Arc<Plans>,
+    remember: Duration,
+    truth: Ledger,
+    epoch: Option<u64>,
+    run_goes_on: bool,
+    records: Vec<(Record, bool)>,
+    /// Inputs that count, and as what.
+    causes: BTreeMap<Cause, &'static str>,
+    effects: BTreeMap<u64, Vec<Key>>,
+    landed: BTreeSet<(u64, Key)>,
+    refused: BTreeSet<(u64, Key)>,
+    complete: BTreeSet<u64>,
+    passed_over: BTreeSet<Cause>,
+    told_rejected: BTreeSet<Cause>,
+    told_known: BTreeSet<u64>,
+    sent_checked: u64,
+    endings: BTreeMap<(InstanceId, Run), Ending>,
+    begun: BTreeSet<(InstanceId, Run)>,
+    /// Requests by their own id that changed a life of an instance.
+    asked: BTreeSet<(InstanceId, Run, String)>,
+    /// Each state that counts, cut to a hash.
+    states: BTreeSet<(InstanceId, Run, u64, u64)>,
+    /// Whether people accept a loss of requests, and of replies.
+    consents: [bool; 2],
+    pub(crate) claims: u32,
+}
+
+impl Judge {
+    pub(crate) fn new(partition: u32, partitions: u32, plans: Arc<Plans>, remember: Duration) -> Self {
+        Self {
+            partition,
+            partitions,
+            plans,
+            remember,
+            truth: Ledger::default(),
+            epoch: None,
+            run_goes_on: false,
+            records: Vec::new(),
+            causes: BTreeMap::new(),
+            effects: BTreeMap::new(),
+            landed: BTreeSet::new(),
+            refused: BTreeSet::new(),
+            complete: BTreeSet::new(),
+            passed_over: BTreeSet::new(),
+            told_rejected: BTreeSet::new(),
+            told_known: BTreeSet::new(),
+            sent_checked: 0,
+            endings: BTreeMap::new(),
+            begun: BTreeSet::new(),
+            asked: BTreeSet::new(),
+            states: BTreeSet::new(),
+            consents: [false; 2],
+            claims: 0,
+        }
+    }
+
+    /// What every reader makes of the journal.
+    pub(crate) fn truth(&self) -> &Ledger {
+        &self.truth
+    }
+
+    /// Whether each record counts.
+    pub(crate) fn verdicts(&self) -> impl Iterator<Item = bool> {
+        self.records.iter().map(|(_, counts)| *counts)
+    }
+
+    /// How many records of a kind count.
+    pub(crate) fn counted(&self, kind: &str) -> usize {
+        self.records.iter().filter(|(record, counts)| *counts && record.body.name() == kind).count()
+    }
+
+    fn is_home_of(&self, key: &str) -> bool {
+        partition_of(key, self.partitions) == self.partition
+    }
+
+    /// Records have landed.
+    pub(crate) fn journal(&mut self, shelves: Shelves<'_>) -> Holds {
+        while let Some(stored) = shelves.journal.records.get(self.records.len()) {
+            let record = decode(&stored.message.payload).map_err(|damage| Violation(damage.to_string()))?;
+            self.record(stored, record, shelves)?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, stored: &Stored, record: Record, shelves: Shelves<'_>) -> Holds {
+        let offset = stored.offset;
+        let claim = matches!(record.body, Body::Claim { .. });
+        // The rule of reading, once more and in other words.
+        let counts =
+            claim || (self.run_goes_on && Some(record.epoch) == self.epoch && record.epoch + record.n == offset);
+        self.run_goes_on = counts;
+        if claim {
+            self.epoch = Some(offset);
+            self.claims += 1;
+        }
+        let pointer = record.checkpoint;
+        if pointer != 0 && pointer >= shelves.journal.start && !self.complete.contains(&pointer) {
+            return violated("pointers lead to complete checkpoints", format!("record {offset} points at {pointer}"));
+        }
+        if counts && !claim {
+            self.counting(offset, &record, shelves)?;
+        }
+        self.records.push((record, counts));
+        if counts && let Some((Record { body: Body::Completed { started }, .. }, _)) = self.records.last() {
+            let started = *started;
+            self.complete.insert(started);
+            self.recovers_from(started)?;
+            self.all_sent_before(started)?;
+        }
+        Ok(())
+    }
+
+    /// Recovery from a checkpoint comes to the truth, byte for byte.
+    fn recovers_from(&self, started: u64) -> Holds {
+        let mut ledger = Ledger::from_checkpoint(started);
+        let mut rule = None;
+        for (offset, (record, _)) in (0u64..).zip(&self.records).skip(usize::try_from(started).unwrap()) {
+            let rule = rule.get_or_insert_with(|| Rule::from_checkpoint(started, record).unwrap());
+            if rule.counts(offset, record)
+                && let Err(damage) = ledger.book(&self.plans, record, 0, None)
+            {
+                return violated("recovery from any checkpoint equals the fold from record 0", damage);
+            }
+        }
+        same("recovery from any checkpoint equals the fold from record 0", &ledger, &self.truth)
+    }
+
+    /// A task says that it runs, and this is what it knows, these records of its own included.
+    pub(crate) fn running(&self, epoch: u64, ledger: &Ledger, own: &[Record]) -> Holds {
+        const PROPERTY: &str = "a recovered owner knows what the fold from record 0 knows";
+        let mut truth = Ledger::default();
+        let mut rule = Rule::from_the_beginning();
+        let before = (0..=epoch).zip(&self.records).filter(|(offset, (record, _))| rule.counts(*offset, record));
+        for record in before.map(|(_, (record, _))| record).chain(own) {
+            if let Err(damage) = truth.book(&self.plans, record, 0, None) {
+                return violated(PROPERTY, damage);
+            }
+        }
+        same(PROPERTY, ledger, &truth)
+    }
+
+    /// The journal is being cut.
+    pub(crate) fn cuts(&self, before: u64) -> Holds {
+        if self.complete.contains(&before) {
+            return Ok(());
+        }
+        violated("the journal is cut at the start of a complete checkpoint", before)
+    }
+
+    /// A fact is told.
+    pub(crate) fn hears(&mut self, fact: &Fact) -> Holds {
+        match fact {
+            Fact::Recorded { offset, record, .. } => {
+                let counts = usize::try_from(*offset).ok().and_then(|at| self.records.get(at));
+                let unrecorded = *offset == u64::MAX;
+                if !unrecorded && counts.is_none_or(|(there, counts)| !counts || there != &**record) {
+                    return violated("good records count", format!("record {offset}"));
+                }
+                if let Body::Reject { cause, .. } = &record.body {
+                    self.told_rejected.insert(*cause);
+                    if self.causes.get(cause).is_some_and(|kind| *kind == "change" || *kind == "bar") {
+                        return violated("what was told rejected never happens", format!("{cause:?}"));
+                    }
+                }
+            }
+            Fact::Known { request, .. } => {
+                self.told_known.insert(*request);
+                // It was parked and came to nothing, or its instance ended before it was read again.
+                let happened = |kind: &&str| *kind != "park" && *kind != "reject";
+                if self.causes.get(&Cause::Request(*request)).is_some_and(happened) {
+                    return violated("what was told known never happens", format!("request {request}"));
+                }
+            }
+            Fact::View { instance: Some(instance), .. } => {
+                let plan = self.plans.by_hash(&instance.definition).unwrap();
+                let state = (instance.id.clone(), instance.run, instance.seq, counting::cut(instance, plan));
+                if !self.states.contains(&state) {
+                    return violated("what people see has happened", format!("{} at {}", instance.id, instance.seq));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn same(property: &str, left: &Ledger, right: &Ledger) -> Holds {
+    let (left, right) = (left.to_text().unwrap(), right.to_text().unwrap());
+    if left == right { Ok(()) } else { violated(property, format!("\n{left}\n--- is not\n{right}")) }
+}

@@ -1,0 +1,273 @@
+//! What goes wrong around the orchestrators: crashes, pauses, rebalances, retention, and people who repair.
+
+use std::collections::BTreeMap;
+
+use saga::engine::Order;
+use saga::log::simulated::Random;
+use saga::log::{REPLIES, REQUESTS, Report, partition_of};
+use saga::runtime::partition::Told;
+
+use super::super::judge::Violation;
+use super::super::saga::{COMMANDS, order};
+use super::World;
+use super::node::Running;
+
+/// Longer than a guard keeps any row.
+const LONG_PAUSE: u64 = 2 * 60 * 60 * 1_000;
+
+/// What may still go wrong, and what has.
+pub(super) struct Chaos {
+    pub(super) crashes: u32,
+    pub(super) crashed: u32,
+    pub(super) rebalances: u32,
+    /// How often each partition was assigned.
+    pub(super) handed: Vec<u32>,
+    /// Partitions that their owner is to release for another node.
+    pub(super) leaving: BTreeMap<u32, (usize, usize)>,
+    pub(super) pauses: u32,
+    pub(super) losses: u32,
+    pub(super) accepted: u32,
+    pub(super) long_pauses: u32,
+    /// Some lives of processes have an engine that panics.
+    pub(super) breaks_engines: bool,
+}
+
+impl Chaos {
+    pub(super) fn new(random: &mut Random, partitions: u32) -> Self {
+        let mut some = |most: usize| u32::try_from(random.below(most + 1)).unwrap();
+        Self {
+            crashes: some(3),
+            crashed: 0,
+            rebalances: some(4) * (1 + some(5) / 5),
+            handed: vec![0; partitions as usize],
+            leaving: BTreeMap::new(),
+            pauses: some(2),
+            losses: some(5).saturating_sub(3),
+            accepted: 0,
+            long_pauses: some(7) / 7,
+            breaks_engines: some(3) == 0,
+        }
+    }
+}
+
+impl World {
+    pub(super) fn disturb(&mut self) -> Result<(), Violation> {
+        let node = self.random.below(self.nodes.len());
+        match self.random.below(16) {
+            0..4 => self.rebalance(),
+            4 | 5 => {
+                self.crash(node);
+                Ok(())
+            }
+            6 | 7 => self.revive(node),
+            8 | 9 => self.pause(node),
+            10 => self.lose(),
+            11 | 12 => self.accept(),
+            13 => {
+                self.resume();
+                Ok(())
+            }
+            14 => {
+                self.rewind();
+                Ok(())
+            }
+            15 if self.chaos.long_pauses > 0 => {
+                self.chaos.long_pauses -= 1;
+                self.pass(LONG_PAUSE)?;
+                self.worker.forget(saga::time::Timestamp(super::BEGIN + self.now));
+                self.rewind();
+                Ok(())
+            }
+            _ => {
+                let partition = self.any_partition();
+                self.tell(node, partition, Told::Tick)
+            }
+        }
+    }
+
+    pub(super) fn crash(&mut self, node: usize) {
+        if self.chaos.crashes > 0 && self.nodes[node].running.take().is_some() {
+            self.chaos.crashes -= 1;
+            self.chaos.crashed += 1;
+            self.log.crash(self.nodes[node].client);
+        }
+    }
+
+    /// A process begins anew, or goes on where it stood still.
+    pub(super) fn revive(&mut self, node: usize) -> Result<(), Violation> {
+        match &mut self.nodes[node].running {
+            None => {
+                let was = self.nodes[node].client;
+                self.start(node);
+                for partition in 0..self.partitions {
+                    if self.log.owner(partition) == Some(was) {
+                        self.log.assign(partition, self.nodes[node].client);
+                    }
+                }
+                Ok(())
+            }
+            Some(Running { paused, .. }) => {
+                for (partition, report) in paused.take().into_iter().flatten() {
+                    self.tell(node, partition, Told::Log(report))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A process stands still; what it believes grows old.
+    fn pause(&mut self, node: usize) -> Result<(), Violation> {
+        if self.chaos.pauses == 0 {
+            return self.revive(node);
+        }
+        if let Some(running) = &mut self.nodes[node].running {
+            self.chaos.pauses -= 1;
+            running.paused.get_or_insert_default();
+        }
+        Ok(())
+    }
+
+    /// One partition goes to another process, or all are dealt anew. Who had it learns of it now, or when it notices,
+    /// or is asked to let go first.
+    fn rebalance(&mut self) -> Result<(), Violation> {
+        if self.chaos.rebalances == 0 {
+            return Ok(());
+        }
+        self.chaos.rebalances -= 1;
+        let one = self.any_partition();
+        let all = self.random.chance(25);
+        for partition in (0..self.partitions).filter(|partition| all || *partition == one) {
+            let to = self.random.below(self.nodes.len());
+            let owner = self.log.owner(partition);
+            let from = self.nodes.iter().position(|node| Some(node.client) == owner && node.is_up());
+            if !self.nodes[to].is_up() || self.chaos.leaving.contains_key(&partition) {
+                continue;
+            }
+            match (from, self.random.below(7)) {
+                // Let go, and have it back at once.
+                (Some(from), 3) => {
+                    self.report(from, partition, Report::Revoked)?;
+                    self.hand(partition, from);
+                }
+                // The same again and again, while all is under way.
+                (Some(from), 4) => {
+                    for _ in 0..=self.random.below(4) {
+                        self.report(from, partition, Report::Revoked)?;
+                        self.hand(partition, from);
+                        for _ in 0..self.random.below(10) {
+                            self.log_step()?;
+                        }
+                    }
+                }
+                (Some(from), 0) => {
+                    self.chaos.leaving.insert(partition, (from, to));
+                    self.report(from, partition, Report::Revoked)?;
+                }
+                (Some(from), 1) => {
+                    self.hand(partition, to);
+                    self.report(from, partition, Report::Revoked)?;
+                }
+                // There and back before anybody has noticed.
+                (Some(from), 2) => {
+                    self.hand(partition, to);
+                    self.hand(partition, from);
+                }
+                _ => self.hand(partition, to),
+            }
+        }
+        Ok(())
+    }
+
+    fn hand(&mut self, partition: u32, to: usize) {
+        self.chaos.handed[partition as usize] += 1;
+        self.log.assign(partition, self.nodes[to].client);
+    }
+
+    /// An owner has let go.
+    pub(super) fn released(&mut self, node: usize, partition: u32) {
+        if let Some((from, to)) = self.chaos.leaving.get(&partition).copied()
+            && from == node
+        {
+            self.chaos.leaving.remove(&partition);
+            self.hand(partition, to);
+        }
+    }
+
+    /// Whoever waits for a release waits no longer.
+    pub(super) fn force(&mut self) {
+        for (partition, (_, to)) in std::mem::take(&mut self.chaos.leaving) {
+            self.hand(partition, to);
+        }
+    }
+
+    /// The participant has lost where it stood, and reads some of its commands again.
+    fn rewind(&mut self) {
+        let partition = self.any_partition();
+        let end = self.log.shelf(COMMANDS, partition).map_or(0, |shelf| shelf.records.len());
+        let from = end - self.random.below(end.min(10) + 1);
+        self.commands.extend((from..end).map(|at| (partition, at)));
+    }
+
+    /// Retention takes inputs that nobody has read.
+    fn lose(&mut self) -> Result<(), Violation> {
+        if self.chaos.losses == 0 {
+            return Ok(());
+        }
+        let partition = self.any_partition();
+        let read = self.judges[partition as usize].truth().read;
+        let topic = if self.random.chance(70) { REQUESTS } else { REPLIES };
+        if topic == REQUESTS {
+            for _ in 0..self.random.below(3) {
+                self.ask();
+            }
+        }
+        let end = |shelf: &saga::log::simulated::Shelf| shelf.records.len() as u64;
+        let end = self.log.shelf(topic, partition).map_or(0, end);
+        let from = if topic == REQUESTS { read.requests } else { read.replies };
+        if end > from {
+            self.chaos.losses -= 1;
+            let before = end - self.random.below(usize::try_from(end - from).unwrap()) as u64;
+            self.log.expire(topic, partition, before);
+        }
+        self.look()
+    }
+
+    /// A partition stands still since inputs are lost.
+    pub(super) fn stops(&mut self, node: usize, partition: u32) {
+        if let Some(running) = &mut self.nodes[node].running {
+            running.stopped.insert(partition);
+        }
+    }
+
+    /// Somebody has seen that inputs are lost, and accepts it.
+    pub(super) fn accept(&mut self) -> Result<(), Violation> {
+        for node in 0..self.nodes.len() {
+            let Some(running) = &mut self.nodes[node].running else { continue };
+            if running.paused.is_some() {
+                continue;
+            }
+            if let Some(partition) = running.stopped.pop_first() {
+                self.chaos.accepted += 1;
+                self.judge(partition).accepts();
+                return self.tell(node, partition, Told::AcceptGap);
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody lets parked inputs be tried again.
+    fn resume(&mut self) {
+        let parked = self.judges.iter().flat_map(|judge| judge.truth().queues_behind(None));
+        let ids: Vec<String> = parked.map(|(id, _)| id.to_string()).collect();
+        if !ids.is_empty() {
+            let id = &ids[self.random.below(ids.len())];
+            self.order_retry(id);
+        }
+    }
+
+    pub(super) fn order_retry(&mut self, id: &str) {
+        self.requests += 1;
+        let message = order(id, Order::Retry { step: None }, &format!("help-{}", self.requests));
+        self.log.put(REQUESTS, Some(partition_of(id, self.partitions)), message.into());
+    }
+}

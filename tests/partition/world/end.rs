@@ -1,0 +1,128 @@
+//! The end of a world: nothing goes wrong any more, and everything must come to its end.
+
+use saga::log::simulated::Shelf;
+use saga::log::{JOURNAL, REPLIES, REQUESTS, Stored};
+use saga::runtime::partition::Partition;
+use saga::wire::header;
+
+use super::super::judge::{Judge, Violation};
+use super::{Seen, World};
+
+/// What a world may need to come to its end.
+const STEPS: usize = 20_000;
+
+impl World {
+    pub(super) fn end(&mut self) -> Result<Seen, Violation> {
+        self.log.heal();
+        self.worker.moody = false;
+        let chaos = &mut self.chaos;
+        (chaos.rebalances, chaos.pauses, chaos.losses, chaos.long_pauses, chaos.breaks_engines) = (0, 0, 0, 0, false);
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].running.as_ref().is_some_and(|running| running.is_brittle) {
+                self.chaos.crashes = 1;
+                self.crash(node); // its engine is mended
+            }
+        }
+        self.chaos.crashes = 0;
+        self.log.heal();
+        for node in 0..self.nodes.len() {
+            self.revive(node)?;
+        }
+        self.force();
+        for step in 0..STEPS {
+            self.ask();
+            if !self.log.is_idle() {
+                self.log_step()?;
+            } else if !self.commands.is_empty() {
+                self.work();
+            } else if self.is_over() {
+                return self.verdict();
+            } else {
+                self.accept()?;
+                self.help();
+                self.pass(if step % 50 == 49 { 30_000 } else { 500 })?;
+            }
+        }
+        let text = |judge: &Judge| judge.truth().to_text().unwrap();
+        let truth: Vec<String> = self.judges.iter().map(text).collect();
+        Err(Violation(format!("work can always be finished: it is not, and stands at\n{}", truth.join("\n--\n"))))
+    }
+
+    fn is_over(&self) -> bool {
+        (0..self.partitions).zip(&self.judges).all(|(partition, judge)| {
+            let owner = self.nodes.iter().find(|node| Some(node.client) == self.log.owner(partition));
+            let task = owner.and_then(|node| node.running.as_ref()).map(|node| &node.tasks[partition as usize]);
+            let Some(ledger) = task.and_then(Partition::ledger) else { return false };
+            let end = |topic| self.log.shelf(topic, partition).map_or(0, |shelf| shelf.records.len() as u64);
+            let read = judge.truth().read;
+            ledger.all_live().len() == 0
+                && read.requests == end(REQUESTS)
+                && read.replies == end(REPLIES)
+                && judge.truth().to_text().unwrap() == ledger.to_text().unwrap()
+        })
+    }
+
+    /// A person tries again what is stuck or parked.
+    fn help(&mut self) {
+        let mut ids = Vec::new();
+        for judge in &self.judges {
+            let stuck = judge.truth().all_live().filter(|live| !live.instance.stuck(&live.plan).is_empty());
+            ids.extend(stuck.map(|live| live.instance.id.to_string()));
+            ids.extend(judge.truth().queues_behind(None).map(|(id, _)| id.to_string()));
+        }
+        for id in ids {
+            self.order_retry(&id);
+        }
+    }
+
+    fn verdict(&mut self) -> Result<Seen, Violation> {
+        self.look()?;
+        let none = Shelf::default();
+        let mut seen = Seen::default();
+        // What a crash leaves under way lands piece by piece, and each piece is a fault of its own.
+        let faults = self.log.happened.total() + self.log.landed_late + self.chaos.crashed + self.chaos.accepted;
+        for (partition, judge) in (0..).zip(&self.judges) {
+            let kept = |name| self.log.shelf(name, partition).unwrap_or(&none);
+            judge.end(kept(REQUESTS), kept(REPLIES), &self.worker.work)?;
+            let handed = self.chaos.handed[partition as usize];
+            if judge.claims > 1 + 3 * handed + 2 * faults {
+                return Err(Violation(format!(
+                    "a handover costs at most 3 claims, another fault 2: {handed} handovers and {faults} faults cost {} \
+                     claims",
+                    judge.claims
+                )));
+            }
+            seen.forwarded += judge.counted("forward");
+            seen.parked += judge.counted("park");
+            seen.resumed += judge.counted("resume");
+            seen.gaps += judge.counted("gap");
+            seen.bars += judge.counted("bar");
+            seen.checkpoints += judge.counted("completed");
+            seen.claims += judge.counted("claim");
+        }
+        Ok(seen)
+    }
+
+    /// All journals, for whoever looks into a world.
+    pub(super) fn story(&self) -> String {
+        let none = Shelf::default();
+        let mut lines = Vec::new();
+        for (partition, judge) in (0..).zip(&self.judges) {
+            lines.push(format!("partition {partition}"));
+            let records = &self.log.shelf(JOURNAL, partition).unwrap_or(&none).records;
+            for (stored, counts) in records.iter().zip(judge.verdicts()) {
+                let (offset, text) = (stored.offset, String::from_utf8_lossy(&stored.message.payload));
+                lines.push(format!("{offset} {} {text}", if counts { "counts" } else { "-" }));
+            }
+            for topic in [REQUESTS, REPLIES] {
+                for stored in &self.log.shelf(topic, partition).unwrap_or(&none).records {
+                    let Stored { offset, timestamp, message } = stored;
+                    let header = |name| message.header(name).unwrap_or("");
+                    let what = [header::ID, header::KIND, header::STATUS].map(header);
+                    lines.push(format!("{topic} {offset} at {} {} {what:?}", timestamp.0, message.key));
+                }
+            }
+        }
+        lines.join("\n")
+    }
+}
