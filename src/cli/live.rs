@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use unicode_width::UnicodeWidthChar as _;
 
 use super::Out;
 use super::history::sentence;
@@ -44,8 +45,8 @@ pub(super) struct Tree {
 impl Live {
     /// A tree if people watch and it fits on their screen.
     pub(super) fn new(out: &Out, statements: usize) -> Self {
-        let rows = usize::from(console_rows());
-        if out.remarks_to() == Audience::Program || statements + ROWS_LEFT > rows {
+        let (rows, _) = console_size();
+        if out.remarks_to() == Audience::Program || statements + 1 + ROWS_LEFT > rows {
             return Self::Lines { began: None };
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
@@ -86,9 +87,37 @@ impl Live {
     }
 }
 
-/// Rows of the terminal behind standard error; few if that cannot be told, so that lines are written instead.
-fn console_rows() -> u16 {
-    indicatif::TermLike::height(&console::Term::stderr())
+/// Rows and columns of the terminal behind standard error, now; few rows if that cannot be told, so that lines are
+/// written instead.
+fn console_size() -> (usize, usize) {
+    let term = console::Term::stderr();
+    (usize::from(indicatif::TermLike::height(&term)), usize::from(indicatif::TermLike::width(&term)))
+}
+
+/// The lines that fit: each cut at the last column, and of too many those around the first that is under way. What were
+/// longer than the screen could not be drawn again in its place, but only below itself, again and again.
+fn fitting(lines: &[String], under_way: usize, (rows, columns): (usize, usize)) -> String {
+    let room = rows.saturating_sub(ROWS_LEFT).max(1);
+    let from = if lines.len() <= room {
+        0
+    } else {
+        // One line before it is kept: what was done last.
+        under_way.saturating_sub(usize::from(room > 2)).min(lines.len().saturating_sub(room))
+    };
+    let shown = lines.iter().skip(from).take(room).map(|line| cut(line, columns));
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+/// A line of at most so many columns; the last one stays free, since some terminals wrap there.
+fn cut(line: &str, columns: usize) -> &str {
+    let mut used = 0;
+    for (at, character) in line.char_indices() {
+        used += character.width().unwrap_or_default();
+        if used >= columns {
+            return line.get(..at).unwrap_or_default();
+        }
+    }
+    line
 }
 
 impl Tree {
@@ -116,15 +145,20 @@ impl Tree {
     fn draw(&mut self) {
         self.frame = self.frame.wrapping_add(1);
         let Some(shown) = &self.latest else { return };
-        let mut text = format!("{} {}  {}", shown.row.saga, shown.row.id, shown.row.status);
+        let mut lines = vec![format!("{} {}  {}", shown.row.saga, shown.row.id, shown.row.status)];
+        let mut under_way = None;
         for statement in &shown.flow {
+            if statement.state.is_some_and(is_under_way) {
+                under_way.get_or_insert(lines.len());
+            }
+            let mut text = String::new();
             let indent = "  ".repeat(statement.depth as usize);
             let name = if statement.word == "step" || statement.word == "pivot step" {
                 &statement.at
             } else {
                 &statement.word
             };
-            let _ = write!(text, "\n  {indent}{} {name}  {}", mark(statement, self.frame), standing(statement));
+            let _ = write!(text, "  {indent}{} {name}  {}", mark(statement, self.frame), standing(statement));
             if let Some(attempt) = statement.attempt.filter(|attempt| *attempt > 1) {
                 let _ = write!(text, ", attempt {attempt}");
             }
@@ -134,8 +168,9 @@ impl Tree {
             if let Some(code) = &statement.code {
                 let _ = write!(text, "  {code}");
             }
+            lines.push(text);
         }
-        self.bar.set_message(text);
+        self.bar.set_message(fitting(&lines, under_way.unwrap_or_default(), console_size()));
     }
 }
 

@@ -10,6 +10,7 @@ mod listing;
 mod operating;
 mod running;
 mod serving;
+mod terminal;
 mod unnamed;
 
 use std::fs;
