@@ -293,7 +293,7 @@ impl Lowering<'_> {
 
     /// The type of a field, or a finding.
     fn field_type(&mut self, base: &Type, key: &tree::Name, written: &tree::Expr) -> Option<Type> {
-        let what = match &written.kind {
+        let what = || match &written.kind {
             ExprKind::Name(name) => format!("`{name}`"),
             ExprKind::Field(_, name) => format!("`{}`", name.text),
             _ => "this value".into(),
@@ -304,7 +304,7 @@ impl Lowering<'_> {
                 let found = record.field(&key.text).map(|field| field.ty.clone());
                 if found.is_none() {
                     let fields: Vec<&str> = record.fields.iter().map(|field| field.key.as_str()).collect();
-                    self.unknown_field(&what, key, &fields);
+                    self.unknown_field(&what(), key, &fields);
                 }
                 found.filter(|ty| *ty != Type::Unknown)
             }
@@ -320,7 +320,7 @@ impl Lowering<'_> {
                     }
                     _ => "use the value itself".into(),
                 };
-                let title = format!("{what} is `{other}`, which has no fields");
+                let title = format!("{} is `{other}`, which has no fields", what());
                 self.report(Diagnostic::error(codes::NO_FIELDS, key.span, title).hint(hint));
                 None
             }

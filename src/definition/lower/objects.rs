@@ -115,7 +115,7 @@ impl Lowering<'_> {
         if missing.is_empty() && surplus.is_empty() {
             return;
         }
-        let what = shape.what.as_deref().unwrap_or("this object");
+        let what = shape.what.map_or_else(|| "this object".to_owned(), |what| what());
         let mut parts = Vec::new();
         if !missing.is_empty() {
             parts.push(format!("lacks {}", listed(missing.iter().map(|field| field.key.as_str()))));
@@ -162,7 +162,7 @@ impl Lowering<'_> {
 pub(super) struct Shape<'a> {
     pub(super) record: &'a Arc<Record>,
     /// In messages, such as "the payload of …".
-    pub(super) what: Option<String>,
+    pub(super) what: Option<&'a dyn Fn() -> String>,
     /// Where the shape is declared.
     pub(super) origin: Option<Span>,
 }

@@ -73,8 +73,8 @@ impl Lowering<'_> {
     }
 
     fn given_input(&mut self, item: &tree::Scenario, saga: &Saga) -> Option<Box<str>> {
-        let shape =
-            Shape { record: &saga.input, what: Some(format!("the input of `{}`", saga.name)), origin: Some(saga.span) };
+        let what = || format!("the input of `{}`", saga.name);
+        let shape = Shape { record: &saga.input, what: Some(&what), origin: Some(saga.span) };
         if item.given.is_none() && saga.input.fields.iter().all(|field| field.ty.is_optional()) {
             return None;
         }
@@ -203,10 +203,10 @@ impl Lowering<'_> {
                 let Some(invocation) = invocation else {
                     return Some(Answer::Replies(least(&Type::Record(Arc::default()), "").into()));
                 };
-                let what = format!("the reply of `{}.{}`", invocation.participant.name, invocation.command.name);
+                let what = || format!("the reply of `{}.{}`", invocation.participant.name, invocation.command.name);
                 let shape = Shape {
                     record: &invocation.command.reply,
-                    what: Some(what),
+                    what: Some(&what),
                     origin: Some(invocation.command.span),
                 };
                 let input = self.scope.input.take();

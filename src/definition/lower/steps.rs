@@ -98,9 +98,10 @@ impl Lowering<'_> {
             let payload = payload.unwrap_or_else(|| unknown(action.span));
             return unresolved(&target.participant, &target.command, payload, timing);
         };
+        let what = || format!("the payload of `{}.{}`", participant.name, command.name);
         let shape = Shape {
             record: &command.request,
-            what: Some(format!("the payload of `{}.{}`", participant.name, command.name)),
+            what: Some(&what),
             origin: Some(command.span),
         };
         let payload = self.payload(action.payload.as_ref(), &shape, action.span);
