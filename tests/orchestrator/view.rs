@@ -47,8 +47,10 @@ async fn outlived(directory: &Path) -> Row {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_is_lost_behind_a_truncated_journal_comes_back() {
     let directory = tempfile::tempdir().unwrap();
-    let old = outlived(directory.path()).await;
+    let id = outlived(directory.path()).await.id;
     let before = live(&open(directory.path()).await).await;
+    // Of the run itself the row may be a record behind what its participant has been asked.
+    let old = before.iter().find(|row| row.id == id).unwrap();
     for damage in [
         "DROP TABLE instance",
         "DROP TABLE viewed",
@@ -63,7 +65,7 @@ async fn a_table_that_is_lost_behind_a_truncated_journal_comes_back() {
         let found = live(&orchestrator).await;
         let row = found.iter().find(|row| row.id == old.id).unwrap_or_else(|| panic!("{damage}: no row of {}", old.id));
         let said = |row: &Row| (row.saga.clone(), row.state, row.stuck.clone(), row.seq, row.started, row.changed);
-        assert_eq!(said(row), said(&old), "{damage}");
+        assert_eq!(said(row), said(old), "{damage}");
         assert_eq!(found.iter().map(said).collect::<Vec<_>>(), before.iter().map(said).collect::<Vec<_>>(), "{damage}");
     }
 }
