@@ -396,8 +396,8 @@ fn no_test_file_is_forgotten() {
 
 /// Text files of the project itself; goldens and cases are data.
 fn texts() -> Vec<PathBuf> {
-    let ends = &[".rs", ".md", ".toml", ".saga", ".pest", ".py", ".go", ".sh", ".yml", "/run", "/system-packages"];
-    files("", ends)
+    let ends = ".rs .md .toml .saga .pest .py .java .xml .ts .go .sh .yml /run /system-packages".split(' ');
+    files("", &ends.collect::<Vec<_>>())
         .into_iter()
         .filter(|path| !path.starts_with("tests/cases") && !path.ends_with("tests/tidy.rs"))
         .collect()

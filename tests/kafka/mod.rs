@@ -2,4 +2,6 @@
 
 mod adapter;
 pub(crate) mod broker;
+mod driven;
+mod java;
 mod outage;

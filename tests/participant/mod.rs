@@ -1,6 +1,6 @@
 //! Participants: the guard, work outside the database, the fronts, the bridges.
 
-mod messages;
+pub(crate) mod messages;
 mod guard;
 mod outside;
 mod http;

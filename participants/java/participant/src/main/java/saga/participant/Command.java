@@ -1,0 +1,121 @@
+package saga.participant;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * A command as its participant reads it.
+ *
+ * @param message as it came
+ * @param id one id for do, undo, query and all attempts: the key of the guard, and the key under which work outside the
+ *     database is recognised when it is repeated
+ * @param call which command of the contract
+ * @param kind what is asked
+ * @param attempt 1, 2, 3 …
+ * @param deadline after it nobody waits: milliseconds since 1970
+ * @param keepUntil the guard keeps its row so long
+ * @param payload the request, JSON
+ */
+public record Command(
+        Message message, String id, String call, Kind kind, int attempt, long deadline, long keepUntil, String payload) {
+
+    /** As long as an id can be; MySQL's column is as wide. */
+    private static final int ID_MAX = 500;
+
+    /** What is asked. */
+    public enum Kind {
+        DO("do"),
+        UNDO("undo"),
+        QUERY("query");
+
+        private final String word;
+
+        Kind(String word) {
+            this.word = word;
+        }
+
+        /** As in the header {@code saga-kind}. */
+        public String word() {
+            return word;
+        }
+
+        static Kind of(String word) throws UnreadableException {
+            for (Kind kind : values()) {
+                if (kind.word.equals(word)) {
+                    return kind;
+                }
+            }
+            throw new UnreadableException("the header saga-kind is `" + word + "`, not do, undo or query");
+        }
+    }
+
+    /**
+     * Reads a command.
+     *
+     * @throws UnreadableException a header is missing or wrong, or the payload is not JSON within its limit
+     */
+    public static Command read(Message message) throws UnreadableException {
+        String type = required(message, Header.TYPE);
+        if (!type.equals(Header.COMMAND_TYPE)) {
+            throw new UnreadableException("the header ce_type is `" + type + "`, not " + Header.COMMAND_TYPE);
+        }
+        String id = required(message, Header.COMMAND);
+        if (id.getBytes(StandardCharsets.UTF_8).length > ID_MAX) {
+            throw new UnreadableException("the header saga-command has over " + ID_MAX + " bytes");
+        }
+        String payload = message.payload().isEmpty() ? "{}" : message.payload();
+        if (payload.getBytes(StandardCharsets.UTF_8).length > Json.PAYLOAD_MAX) {
+            throw new UnreadableException("the payload has over " + Json.PAYLOAD_MAX + " bytes");
+        }
+        Json.check(payload);
+        return new Command(
+                message,
+                id,
+                required(message, Header.CALL),
+                Kind.of(required(message, Header.KIND)),
+                attempt(message),
+                instant(message, Header.DEADLINE),
+                instant(message, Header.KEEP_UNTIL),
+                payload);
+    }
+
+    /** The request. One that does not fit the type is refused with the code {@code unfit-request}. */
+    public <T> T request(Class<T> type) {
+        try {
+            return Json.read(payload, type);
+        } catch (JsonProcessingException error) {
+            throw Refusal.failed(Participant.UNFIT_REQUEST, call + " cannot read its request: " + error.getOriginalMessage());
+        }
+    }
+
+    private static String required(Message message, String name) throws UnreadableException {
+        String value = message.header(name);
+        if (value == null || value.isEmpty()) {
+            throw new UnreadableException("the header " + name + " is missing");
+        }
+        return value;
+    }
+
+    private static int attempt(Message message) throws UnreadableException {
+        String value = required(message, Header.ATTEMPT);
+        try {
+            int attempt = Integer.parseInt(value);
+            if (attempt > 0) {
+                return attempt;
+            }
+        } catch (NumberFormatException wrong) {
+            // Said below.
+        }
+        throw new UnreadableException("the header saga-attempt is `" + value + "`, not 1, 2, 3 …");
+    }
+
+    private static long instant(Message message, String name) throws UnreadableException {
+        String value = required(message, name);
+        try {
+            long instant = Long.parseUnsignedLong(value);
+            return instant < 0 ? Long.MAX_VALUE : instant;
+        } catch (NumberFormatException wrong) {
+            throw new UnreadableException("the header " + name + " is `" + value + "`, not milliseconds since 1970", wrong);
+        }
+    }
+}

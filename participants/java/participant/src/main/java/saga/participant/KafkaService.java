@@ -1,0 +1,341 @@
+package saga.participant;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.consumer.CommitFailedException;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.AuthorizationException;
+import org.apache.kafka.common.errors.InvalidTopicException;
+import org.apache.kafka.common.errors.RecordTooLargeException;
+import org.apache.kafka.common.errors.RetriableException;
+import org.apache.kafka.common.errors.WakeupException;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+
+/**
+ * A participant on its topic of commands.
+ *
+ * <p>A batch is read, answered (partitions at once, each in its order), its replies are flushed, and only then are its
+ * offsets committed: after a crash in between it comes again, which the guard makes harmless. What cannot be read or
+ * answered is logged and passed over, so that nothing blocks a partition.
+ */
+public final class KafkaService implements Runnable, AutoCloseable {
+    /** How long a read waits for commands; closing does not wait for it. */
+    private static final Duration POLL = Duration.ofSeconds(1);
+
+    /** How long the broker may take to say whether a reply's topic exists. */
+    private static final Duration ASK = Duration.ofSeconds(10);
+
+    /** Commands of a batch: few enough that slow handlers are done before the group takes the member for dead. */
+    private static final int BATCH_MAX = 100;
+
+    /** A reply's payload with its headers. */
+    private static final int REPLY_MAX = Json.PAYLOAD_MAX + (64 << 10);
+
+    /** Partitions that are worked on at once: a database has little use for more connections from one process. */
+    private static final int WORKERS = 4;
+
+    /** How often work outside the database that was interrupted is taken up again. */
+    private static final Duration RESUME_EVERY = Duration.ofSeconds(10);
+
+    /** How often rows of the guard that nobody can ask for are removed. */
+    private static final Duration PURGE_EVERY = Duration.ofMinutes(10);
+
+    private static final Logger LOG = System.getLogger(KafkaService.class.getName());
+
+    private final Participant participant;
+    private final String topic;
+    private final KafkaConsumer<byte[], byte[]> consumer;
+    private final KafkaProducer<byte[], byte[]> producer;
+    private final ExecutorService workers = Executors.newFixedThreadPool(WORKERS);
+    private final ScheduledExecutorService upkeep = Executors.newSingleThreadScheduledExecutor();
+    private final CountDownLatch ended = new CountDownLatch(1);
+    /** How many partitions each topic has that is known to exist. */
+    private final Map<String, Integer> replyTopics = new HashMap<>();
+    private volatile boolean runs;
+    private volatile boolean stops;
+
+    /**
+     * Connects.
+     *
+     * @param topic where the definition sends the commands
+     * @param settings of Kafka's clients; {@code bootstrap.servers} at least. The group is {@code group.id}, else the
+     *     participant's name.
+     */
+    public KafkaService(Participant participant, String topic, Map<String, ?> settings) {
+        this.participant = participant;
+        this.topic = topic;
+        Map<String, Object> consuming = new HashMap<>(Map.of(
+                ConsumerConfig.GROUP_ID_CONFIG, participant.name(),
+                ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest",
+                ConsumerConfig.MAX_POLL_RECORDS_CONFIG, BATCH_MAX));
+        settings.forEach((key, value) -> {
+            if (ConsumerConfig.configNames().contains(key) || !ProducerConfig.configNames().contains(key)) {
+                consuming.put(key, value);
+            }
+        });
+        consuming.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+        consuming.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
+        Map<String, Object> producing = new HashMap<>(Map.of(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, REPLY_MAX));
+        settings.forEach((key, value) -> {
+            if (ProducerConfig.configNames().contains(key) || !ConsumerConfig.configNames().contains(key)) {
+                producing.put(key, value);
+            }
+        });
+        producing.put(ProducerConfig.ACKS_CONFIG, "all");
+        producing.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
+        consumer = new KafkaConsumer<>(consuming, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+        producer = new KafkaProducer<>(producing, new ByteArraySerializer(), new ByteArraySerializer());
+    }
+
+    /** Answers commands until {@link #close}; throws what needs a person, such as a login that is refused. */
+    @Override
+    public void run() {
+        runs = true;
+        upkeep.scheduleWithFixedDelay(this::resume, 0, RESUME_EVERY.toMillis(), TimeUnit.MILLISECONDS);
+        upkeep.scheduleWithFixedDelay(this::purge, 0, PURGE_EVERY.toMillis(), TimeUnit.MILLISECONDS);
+        try {
+            consumer.subscribe(List.of(topic));
+            while (!stops) {
+                try {
+                    answerAll(consumer.poll(POLL));
+                } catch (CommitFailedException | RetriableException error) {
+                    // Others have the partitions now, or the broker is away: what was not committed comes again.
+                    LOG.log(Level.WARNING, "commands are read again, for now: " + error.getMessage());
+                }
+            }
+        } catch (WakeupException closed) {
+            // By `close`.
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+        } finally {
+            stop();
+        }
+    }
+
+    /** Ends what is under way, and disconnects. */
+    @Override
+    public void close() {
+        stops = true;
+        if (!runs) {
+            stop();
+            return;
+        }
+        consumer.wakeup();
+        try {
+            ended.await();
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void stop() {
+        upkeep.shutdownNow();
+        workers.shutdown();
+        try {
+            consumer.close();
+            producer.close();
+        } finally {
+            ended.countDown();
+        }
+    }
+
+    /** A reply on its way, and where the command stands that it answers; null if nobody is answered. */
+    private record Sent(long offset, Future<RecordMetadata> reply) {}
+
+    private void answerAll(ConsumerRecords<byte[], byte[]> records) throws InterruptedException {
+        if (records.isEmpty()) {
+            return;
+        }
+        // What of it is not answered in the end is read again.
+        Map<TopicPartition, Long> again = new HashMap<>();
+        records.partitions().forEach(partition -> again.put(partition, records.records(partition).get(0).offset()));
+        Map<TopicPartition, OffsetAndMetadata> answered = new HashMap<>();
+        try {
+            records.forEach(this::learnReplyTopic);
+            List<TopicPartition> partitions = List.copyOf(again.keySet());
+            List<Callable<List<Sent>>> work = new ArrayList<>();
+            partitions.forEach(partition -> work.add(() -> answer(records.records(partition))));
+            List<Future<List<Sent>>> sent = workers.invokeAll(work);
+            producer.flush();
+            for (int at = 0; at < partitions.size(); at++) {
+                TopicPartition partition = partitions.get(at);
+                long next = acknowledged(sent.get(at).get(), again.get(partition));
+                answered.put(partition, new OffsetAndMetadata(next));
+                boolean all = next > records.records(partition).get(records.records(partition).size() - 1).offset();
+                again.compute(partition, (same, from) -> all ? null : next);
+            }
+        } catch (ExecutionException error) {
+            throw new IllegalStateException("commands cannot be answered", error.getCause());
+        } finally {
+            again.forEach(consumer::seek);
+        }
+        try {
+            consumer.commitSync(answered);
+        } catch (WakeupException closed) {
+            consumer.commitSync(answered);
+            throw closed;
+        }
+    }
+
+    private List<Sent> answer(List<ConsumerRecord<byte[], byte[]>> records) {
+        List<Sent> sent = new ArrayList<>(records.size());
+        for (ConsumerRecord<byte[], byte[]> record : records) {
+            try {
+                Message command = message(record);
+                ProducerRecord<byte[], byte[]> address = address(command);
+                Message reply = participant.handle(command);
+                sent.add(new Sent(record.offset(), producer.send(addressed(address, reply))));
+            } catch (UnreadableException error) {
+                LOG.log(Level.WARNING, () -> "a record is passed over: %s, partition %d, offset %d: %s"
+                        .formatted(topic, record.partition(), record.offset(), error.getMessage()));
+                sent.add(new Sent(record.offset(), null));
+            }
+        }
+        return sent;
+    }
+
+    /** The offset behind the last command of which all is done. */
+    private long acknowledged(List<Sent> sent, long from) throws InterruptedException {
+        long next = from;
+        for (Sent one : sent) {
+            try {
+                if (one.reply != null) {
+                    one.reply.get();
+                }
+            } catch (ExecutionException error) {
+                if (!(error.getCause() instanceof RecordTooLargeException || error.getCause() instanceof InvalidTopicException)) {
+                    LOG.log(Level.WARNING, "a reply is not acknowledged; its command is answered again", error.getCause());
+                    return next;
+                }
+                LOG.log(Level.ERROR, "the log refuses a reply; its step hears nothing", error.getCause());
+            }
+            next = one.offset + 1;
+        }
+        return next;
+    }
+
+    /** Asks before a producer does: that waits a minute for a topic which does not exist, and cannot tell. */
+    private void learnReplyTopic(ConsumerRecord<byte[], byte[]> record) {
+        var headers = record.headers().headers(Header.REPLY_TO).iterator();
+        byte[] value = headers.hasNext() ? headers.next().value() : null;
+        String name = value == null ? "" : new String(value, StandardCharsets.UTF_8);
+        if (name.isEmpty() || replyTopics.containsKey(name)) {
+            return;
+        }
+        try {
+            int partitions = consumer.partitionsFor(name, ASK).size();
+            if (partitions > 0) {
+                replyTopics.put(name, partitions);
+            }
+        } catch (InvalidTopicException | AuthorizationException error) {
+            LOG.log(Level.ERROR, "replies to `" + name + "` cannot be sent: " + error.getMessage());
+        }
+    }
+
+    /** Where the reply goes; without a value yet. */
+    private ProducerRecord<byte[], byte[]> address(Message command) throws UnreadableException {
+        String name = command.header(Header.REPLY_TO);
+        if (name == null) {
+            throw new UnreadableException("the header saga-reply-to is missing");
+        }
+        Integer partitions = replyTopics.get(name);
+        if (partitions == null) {
+            throw new UnreadableException("there is no topic `" + name + "` for its reply");
+        }
+        String partition = command.header(Header.REPLY_PARTITION);
+        if (partition == null) {
+            return new ProducerRecord<>(name, null, null, null);
+        }
+        try {
+            int number = Integer.parseInt(partition);
+            if (number >= 0 && number < partitions) {
+                return new ProducerRecord<>(name, number, null, null);
+            }
+        } catch (NumberFormatException wrong) {
+            // Said below.
+        }
+        throw new UnreadableException("`" + name + "` has no partition `" + partition + "` for its reply");
+    }
+
+    private static ProducerRecord<byte[], byte[]> addressed(ProducerRecord<byte[], byte[]> address, Message reply) {
+        byte[] key = reply.key().isEmpty() ? null : reply.key().getBytes(StandardCharsets.UTF_8);
+        byte[] value = reply.payload().getBytes(StandardCharsets.UTF_8);
+        ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(address.topic(), address.partition(), key, value);
+        reply.headers().forEach((name, text) -> record.headers().add(name, text.getBytes(StandardCharsets.UTF_8)));
+        return record;
+    }
+
+    private static Message message(ConsumerRecord<byte[], byte[]> record) throws UnreadableException {
+        Map<String, String> headers = new LinkedHashMap<>();
+        for (var header : record.headers()) {
+            headers.putIfAbsent(header.key(), text(header.value()));
+        }
+        return new Message(text(record.key()), headers, text(record.value()));
+    }
+
+    /** Two ids that differ in bytes that are no text must not become one. */
+    private static String text(byte[] bytes) throws UnreadableException {
+        if (bytes == null) {
+            return "";
+        }
+        try {
+            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+        } catch (CharacterCodingException error) {
+            throw new UnreadableException("its key, a header or its payload is not UTF-8", error);
+        }
+    }
+
+    private void resume() {
+        try {
+            for (Participant.Ended ended : participant.resume()) {
+                Message command = ended.command();
+                String partition = command.header(Header.REPLY_PARTITION);
+                producer.send(addressed(
+                        new ProducerRecord<>(
+                                command.header(Header.REPLY_TO),
+                                partition == null ? null : Integer.valueOf(partition),
+                                null,
+                                null),
+                        ended.reply()));
+            }
+        } catch (SQLException | RuntimeException error) {
+            LOG.log(Level.WARNING, "interrupted work cannot be taken up for now", error);
+        }
+    }
+
+    private void purge() {
+        try {
+            participant.purge();
+        } catch (SQLException | RuntimeException error) {
+            LOG.log(Level.WARNING, "the guard's old rows cannot be removed for now", error);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+package saga.participant;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static saga.participant.World.command;
+import static saga.participant.World.shown;
+import static saga.participant.World.with;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
+import org.junit.jupiter.api.io.TempDir;
+
+/** On a real broker, whose address the project's tests give. */
+@EnabledIfEnvironmentVariable(named = "SAGA_TEST_KAFKA", matches = ".+")
+@Timeout(120)
+@SuppressWarnings("try") // that a service runs is all that is asked of it
+final class KafkaServiceTest {
+    private static final int PARTITIONS = 2;
+
+    private final Map<String, Object> settings = Map.of("bootstrap.servers", System.getenv().getOrDefault("SAGA_TEST_KAFKA", ""));
+    private final String prefix = "java-" + UUID.randomUUID();
+    private final String commands = prefix + ".commands";
+    private final String replies = prefix + ".replies";
+    private final AtomicInteger works = new AtomicInteger();
+    private final Deque<Refusal> faults = new ArrayDeque<>();
+    private KafkaProducer<byte[], byte[]> orchestrator;
+    private KafkaConsumer<byte[], byte[]> heard;
+    private World world;
+
+    @TempDir
+    private Path folder;
+
+    @BeforeEach
+    void prepare() throws Exception {
+        try (Admin admin = Admin.create(settings)) {
+            admin.createTopics(List.of(
+                            new NewTopic(commands, PARTITIONS, (short) 1), new NewTopic(replies, PARTITIONS, (short) 1)))
+                    .all()
+                    .get();
+        }
+        orchestrator = new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer());
+        heard = new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+        List<TopicPartition> all = List.of(new TopicPartition(replies, 0), new TopicPartition(replies, 1));
+        heard.assign(all);
+        heard.seekToBeginning(all);
+        world = new World(folder);
+    }
+
+    @AfterEach
+    void close() {
+        orchestrator.close();
+        heard.close();
+    }
+
+    /** A service in a thread of its own, until it is closed. */
+    private record Running(KafkaService service, Thread thread) implements AutoCloseable {
+        @Override
+        public void close() throws InterruptedException {
+            service.close();
+            thread.join();
+        }
+    }
+
+    private Running start() throws Exception {
+        Participant participant = world.participant(prefix)
+                .command("Reserve", Object.class, (tx, request, command) -> works.incrementAndGet())
+                .undo("Cancel", Object.class, (tx, done, command) -> works.decrementAndGet())
+                .outside("Charge", Object.class, (request, command) -> {
+                    Refusal fault = faults.poll();
+                    if (fault != null) {
+                        throw fault;
+                    }
+                    return "r-1";
+                })
+                .build();
+        KafkaService service = new KafkaService(participant, commands, settings);
+        Thread thread = new Thread(service);
+        thread.start();
+        return new Running(service, thread);
+    }
+
+    private void send(int partition, Message message) throws Exception {
+        ProducerRecord<byte[], byte[]> record =
+                new ProducerRecord<>(commands, partition, bytes(message.key()), bytes(message.payload()));
+        message.headers().forEach((name, value) -> record.headers().add(name, bytes(value)));
+        orchestrator.send(record).get();
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    private Message asked(String instance, String kind, String call) {
+        return with(with(command(instance, kind, call, "{}"), Header.REPLY_TO, replies), Header.REPLY_PARTITION, "1");
+    }
+
+    /** The next replies: instance, partition, and the reply in short. */
+    private List<String> replies(int count) {
+        List<String> all = new ArrayList<>();
+        while (all.size() < count) {
+            for (ConsumerRecord<byte[], byte[]> record : heard.poll(Duration.ofSeconds(1))) {
+                Map<String, String> headers = new LinkedHashMap<>();
+                record.headers().forEach(header -> headers.put(header.key(), new String(header.value(), StandardCharsets.UTF_8)));
+                String key = new String(record.key(), StandardCharsets.UTF_8);
+                Message reply = new Message(key, headers, new String(record.value(), StandardCharsets.UTF_8));
+                all.add(key + " " + record.partition() + " " + shown(reply));
+            }
+        }
+        return all;
+    }
+
+    @Test
+    void commandsAreAnsweredWhereTheySay() throws Exception {
+        try (Running running = start()) {
+            send(0, asked("a", "do", "Reserve"));
+            send(0, asked("a", "do", "Reserve"));
+            send(0, with(asked("b", "undo", "Cancel"), Header.REPLY_PARTITION, "0"));
+            assertEquals(3, replies(3).size());
+            send(0, asked("b", "do", "Reserve"));
+            send(0, asked("a", "query", "Reserve"));
+            send(0, asked("c", "query", "Reserve"));
+            send(0, asked("a", "undo", "Cancel"));
+            send(0, asked("a", "do", "Reserve"));
+            assertEquals(
+                    List.of(
+                            "b 1 failed already-undone",
+                            "a 1 succeeded 1",
+                            "c 1 unknown-command",
+                            "a 1 succeeded {}",
+                            "a 1 failed already-undone"),
+                    replies(5));
+        }
+        assertEquals(0, works.get());
+    }
+
+    @Test
+    void whatCannotBeReadOrAnsweredBlocksNothing() throws Exception {
+        try (Running running = start()) {
+            Message reserve = asked("a", "do", "Reserve");
+            orchestrator.send(new ProducerRecord<>(commands, 0, null, (byte[]) null)).get();
+            orchestrator.send(new ProducerRecord<>(commands, 0, new byte[] {-1}, new byte[] {-1, -2})).get();
+            send(0, new Message("a", reserve.headers(), "{"));
+            send(0, with(reserve, Header.REPLY_TO, null));
+            send(0, with(reserve, Header.REPLY_TO, prefix + ".nowhere"));
+            send(0, with(reserve, Header.REPLY_TO, "no topic's name / at all"));
+            send(0, with(reserve, Header.REPLY_PARTITION, "2"));
+            send(0, with(reserve, Header.REPLY_PARTITION, "first"));
+            ProducerRecord<byte[], byte[]> unreadable = new ProducerRecord<>(commands, 0, null, bytes("{}"));
+            reserve.headers().forEach((name, value) ->
+                    unreadable.headers().add(name, name.equals(Header.COMMAND) ? new byte[] {'a', -1} : bytes(value)));
+            orchestrator.send(unreadable).get();
+            assertEquals(0, works.get(), "nobody would hear of it");
+            send(0, with(reserve, Header.REPLY_PARTITION, null));
+            assertEquals(1, replies(1).stream().filter(reply -> reply.endsWith("succeeded 1")).count());
+        }
+    }
+
+    @Test
+    void aServiceThatStartsAgainGoesOnWhereItWas() throws Exception {
+        send(1, asked("a", "do", "Reserve"));
+        try (Running running = start()) {
+            assertEquals(List.of("a 1 succeeded 1"), replies(1));
+        }
+        send(1, asked("b", "do", "Reserve"));
+        try (Running running = start()) {
+            assertEquals(List.of("b 1 succeeded 2"), replies(1), "and not the first again");
+        }
+    }
+
+    @Test
+    void workThatWasInterruptedIsAnsweredByTheNextStart() throws Exception {
+        faults.add(Refusal.retry("the network is down"));
+        send(0, asked("a", "do", "Charge"));
+        try (Running running = start()) {
+            assertEquals("a 1 pending", replies(1).get(0));
+        }
+        try (Running running = start()) {
+            assertEquals(List.of("a 1 succeeded \"r-1\""), replies(1));
+        }
+    }
+}
