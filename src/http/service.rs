@@ -31,6 +31,9 @@ use crate::plan::Plan;
 /// The file of a data directory that is one.
 const LOG_FILE: &str = "saga.db";
 
+/// What is left of one whose file was removed.
+const WAL_FILE: &str = "saga.db-wal";
+
 /// How long a request that is in the log is waited for to be decided, to say more than that: usually it takes a
 /// group commit.
 const DECIDED_WITHIN: Duration = Duration::from_secs(2);
@@ -112,7 +115,7 @@ impl Service {
     /// # Errors
     /// There is none.
     pub fn is_there(data: &Path) -> Result<(), ApiError> {
-        match fs::metadata(data.join(LOG_FILE)) {
+        match fs::metadata(data.join(LOG_FILE)).or_else(|_| fs::metadata(data.join(WAL_FILE))) {
             // Whether it can be used is seen when it is.
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),

@@ -108,6 +108,23 @@ pub enum OpenError {
         /// What can still be read.
         readable: String,
     },
+    /// The file is gone or emptied, and what SQLite keeps beside it is not.
+    #[error(
+        "open the log {}: {found}, and its write-ahead log {} holds {length} bytes: something else removed or emptied \
+         it. Nothing was changed. Open neither with SQLite, which would delete the write-ahead log too; restore the \
+         directory from a backup, or move it away whole to begin anew",
+        path.display(), wal.display()
+    )]
+    Emptied {
+        /// The file.
+        path: PathBuf,
+        /// How it was found.
+        found: &'static str,
+        /// Its write-ahead log.
+        wal: PathBuf,
+        /// The bytes of that.
+        length: u64,
+    },
     /// No space for the first pages.
     #[error("open the log {}: the disk is full, or a quota or a limit of file sizes is used up; make space and start again, \
              nothing is lost", path.display())]

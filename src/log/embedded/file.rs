@@ -181,6 +181,7 @@ pub(super) fn connect_reader(directory: &Path, way: Way) -> rusqlite::Result<Con
 /// Writes nothing.
 pub(super) fn look(directory: &Path, way: Way) -> Result<(Connection, Layout), OpenError> {
     let path = directory.join(FILE);
+    not_emptied(&path)?;
     if fs::metadata(&path).is_ok_and(|file| file.len() == 0) {
         return Err(OpenError::Nothing { path: directory.to_owned() });
     }
@@ -248,9 +249,28 @@ fn create(connection: &Connection, layout: &Layout) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
+/// Refuses an empty or missing file whose write-ahead log holds something: SQLite would delete that without a word.
+///
+/// A file that is being made is never so. Its first page is synced before its write-ahead log begins, and an owner that
+/// ends deletes the log but not the file; so this looks at the log first, whoever is at work meanwhile.
+pub(super) fn not_emptied(path: &Path) -> Result<(), OpenError> {
+    let wal = wal_of(path);
+    let length = fs::metadata(&wal).map_or(0, |wal| wal.len());
+    if length == 0 {
+        return Ok(());
+    }
+    let found = match fs::metadata(path) {
+        Ok(file) if file.len() == 0 => "it is empty",
+        Err(source) if source.kind() == io::ErrorKind::NotFound => "it is missing",
+        Ok(_) | Err(_) => return Ok(()),
+    };
+    Err(OpenError::Emptied { path: path.to_owned(), found, wal, length })
+}
+
 /// Notices a cut before SQLite does, to say how much is there. A file whose write-ahead log holds newer pages may be
 /// shorter than its header says, so this looks at files without one only.
 pub(super) fn whole(path: &Path) -> Result<(), OpenError> {
+    not_emptied(path)?;
     let wal = wal_of(path);
     match wal::damage(&wal) {
         Ok(None) => {}

@@ -148,6 +148,7 @@ impl Embedded {
     /// There is none, or it is damaged, newer, or not ours: each says what to do.
     pub fn look(directory: &Path) -> Result<(Self, Connection), OpenError> {
         let path = directory.join(file::FILE);
+        file::not_emptied(&path)?;
         if let Err(source) = fs::File::open(&path) {
             return Err(match source.kind() {
                 io::ErrorKind::NotFound => OpenError::Nothing { path: directory.to_owned() },
