@@ -9,7 +9,7 @@
 //!
 //! Layout and comments stay behind, so that no rule looks for them. Words that `.` joins are one token, whatever stands
 //! between them. Line ends matter in one place, and there this file looks: a `pivot` with its `step` on the same line
-//! is written `pivot~`. Each byte of the row knows its token, and so its place in the text.
+//! is written `pivot~`. For each byte of the row its token is known, and so its place in the text.
 
 use std::borrow::Cow;
 
@@ -25,9 +25,14 @@ pub(super) struct Row<'t> {
     pub(super) text: String,
     source: &'t str,
     tokens: Cow<'t, [Token]>,
-    /// For each byte of `text`, the number of its token.
-    owners: Vec<u32>,
+    /// Where each token begins in `text`.
+    begins: Vec<u32>,
+    /// For each [`BLOCK`] bytes of `text`, the number of the token that holds the first.
+    blocks: Vec<u32>,
 }
+
+/// From the begin of so many bytes a token is looked for: an index of every byte would be as large as all else.
+const BLOCK: usize = 16;
 
 impl<'t> Row<'t> {
     /// The row of `source`, whose tokens are these; `None`: they are looked for.
@@ -36,11 +41,13 @@ impl<'t> Row<'t> {
         let mut row = Self {
             text: String::with_capacity(source.len()),
             source,
-            owners: Vec::with_capacity(source.len()),
+            begins: Vec::with_capacity(tokens.len()),
+            blocks: Vec::with_capacity(source.len() / BLOCK),
             tokens,
         };
         let mut joined = false;
         for (index, owner) in (0..row.tokens.len()).zip(0u32..) {
+            row.begins.push(offset(row.text.len()));
             row.text.push_str(row.written(index));
             if row.is_pivot_of_step(index) {
                 row.text.push(OF_STEP);
@@ -49,7 +56,7 @@ impl<'t> Row<'t> {
             if !joined {
                 row.text.push(' ');
             }
-            row.owners.resize(row.text.len(), owner);
+            row.blocks.resize(row.text.len().div_ceil(BLOCK), owner);
         }
         row
     }
@@ -92,17 +99,23 @@ impl<'t> Row<'t> {
         !between.contains('\n')
     }
 
+    /// The token that holds a byte of the row.
+    fn owner(&self, at: usize) -> Option<&Token> {
+        let mut owner = *self.blocks.get(at / BLOCK).filter(|_| at < self.text.len())? as usize;
+        while self.begins.get(owner + 1).is_some_and(|begin| *begin as usize <= at) {
+            owner += 1;
+        }
+        self.tokens.get(owner)
+    }
+
     /// Where the token at a byte of the row begins in the source; behind the last, where the source ends.
     pub(super) fn start(&self, at: usize) -> u32 {
-        let token = self.owners.get(at).and_then(|owner| self.tokens.get(*owner as usize));
-        token.map_or(offset(self.source.len()), |token| token.start)
+        self.owner(at).map_or(offset(self.source.len()), |token| token.start)
     }
 
     /// Where the token before a byte of the row ends in the source.
     pub(super) fn end(&self, at: usize) -> u32 {
-        let token =
-            at.checked_sub(1).and_then(|at| self.owners.get(at)).and_then(|owner| self.tokens.get(*owner as usize));
-        token.map_or(0, |token| token.end)
+        at.checked_sub(1).and_then(|at| self.owner(at)).map_or(0, |token| token.end)
     }
 
     /// What stands in the source for a range of the row.

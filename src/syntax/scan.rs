@@ -79,6 +79,9 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
     scanner.tokens
 }
 
+/// A token with the space before it takes about so many bytes: a first guess at their number, which may grow.
+const BYTES_OF_TOKEN: usize = 4;
+
 /// Mistakes of which one finding marks all places.
 #[derive(Default)]
 struct Places {
@@ -141,7 +144,7 @@ impl<'a> Scanner<'a> {
             at: 0,
             line_start: 0,
             line_end: 0,
-            tokens: Vec::with_capacity(text.len() / 6),
+            tokens: Vec::with_capacity(text.len() / BYTES_OF_TOKEN),
             comments: Vec::new(),
             open_docs: None,
             docs: Vec::new(),

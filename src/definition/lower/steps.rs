@@ -99,11 +99,7 @@ impl Lowering<'_> {
             return unresolved(&target.participant, &target.command, payload, timing);
         };
         let what = || format!("the payload of `{}.{}`", participant.name, command.name);
-        let shape = Shape {
-            record: &command.request,
-            what: Some(&what),
-            origin: Some(command.span),
-        };
+        let shape = Shape { record: &command.request, what: Some(&what), origin: Some(command.span) };
         let payload = self.payload(action.payload.as_ref(), &shape, action.span);
         let reply = Type::Record(Arc::clone(&command.reply));
         let reply = if is_unknown(&command.reply) { Type::Unknown } else { reply };

@@ -104,8 +104,9 @@ impl Builder<'_> {
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::wrong_colon => self.colon(&part),
-                Rule::target if rule == Rule::call => kind = self.target(part).map(ActionKind::Call),
-                Rule::target => kind = self.target(part).map(ActionKind::Send),
+                Rule::target if rule == Rule::call => kind = self.target(&part).map(ActionKind::Call),
+                Rule::target => kind = self.target(&part).map(ActionKind::Send),
+                Rule::wrong_target => self.cut_off(part),
                 Rule::plain_name => kind = Some(ActionKind::Run(self.name(&part))),
                 Rule::missing_target if rule == Rule::call => {
                     self.gap(&part, "what is called, behind `call`", "write `call hotels.ReserveRoom { … }`");
@@ -141,21 +142,15 @@ impl Builder<'_> {
         }
     }
 
-    fn target(&mut self, pair: Pair<'_>) -> Option<Target> {
-        let span = self.span(&pair);
-        let parts = pair.into_inner();
-        if let Some(missing) = parts.clone().find(|part| part.as_rule() == Rule::missing_name) {
-            self.gap(&missing, "the name of a command or message behind `.`", "write `hotels.ReserveRoom`");
-            return None;
-        }
+    /// `participant.Command`
+    fn target(&mut self, pair: &Pair<'_>) -> Option<Target> {
+        let span = self.span(pair);
         let (mut names, mut count) = ([None, None], 0);
-        for path in parts {
-            for name in self.names(&path) {
-                if let Some(slot) = names.get_mut(count) {
-                    *slot = Some(name);
-                }
-                count += 1;
+        for name in self.names(pair) {
+            if let Some(slot) = names.get_mut(count) {
+                *slot = Some(name);
             }
+            count += 1;
         }
         let [participant, command] = names;
         match (participant, command, (count > 2).then_some(())) {
@@ -172,6 +167,13 @@ impl Builder<'_> {
                 self.report(codes::EXPECTED, span, "expected the participant and its command", "too many names", hint);
                 None
             }
+        }
+    }
+
+    /// `participant.` and nothing behind it.
+    fn cut_off(&mut self, pair: Pair<'_>) {
+        if let Some(missing) = pair.into_inner().nth(1) {
+            self.gap(&missing, "the name of a command or message behind `.`", "write `hotels.ReserveRoom`");
         }
     }
 
@@ -218,11 +220,12 @@ impl Builder<'_> {
                     first = first.or(Some(place));
                     end = place;
                     target = if kind == Rule::kw_run {
-                        self.run_name(part).map(ActionKind::Run)
+                        self.run_name(&part).map(ActionKind::Run)
                     } else {
-                        self.compensating(part, kind)
+                        self.compensating(&part, kind)
                     };
                 }
+                Rule::wrong_target => self.cut_off(part),
                 Rule::missing_target => {
                     self.gap(
                         &part,
@@ -244,15 +247,17 @@ impl Builder<'_> {
         Some(Compensate { action: Some(action), timing, span })
     }
 
-    fn compensating(&mut self, pair: Pair<'_>, kind: Rule) -> Option<ActionKind> {
+    fn compensating(&mut self, pair: &Pair<'_>, kind: Rule) -> Option<ActionKind> {
         let target = self.target(pair)?;
         Some(if kind == Rule::kw_send { ActionKind::Send(target) } else { ActionKind::Call(target) })
     }
 
-    fn run_name(&mut self, pair: Pair<'_>) -> Option<Name> {
-        let span = self.span(&pair);
-        let mut names = pair.into_inner().flat_map(|path| self.names(&path).collect::<Vec<_>>());
-        let (name, more) = (names.next(), names.next());
+    fn run_name(&mut self, pair: &Pair<'_>) -> Option<Name> {
+        let span = self.span(pair);
+        let (name, more) = {
+            let mut names = self.names(pair);
+            (names.next(), names.next())
+        };
         if more.is_some() {
             self.incomplete = true;
             self.report(
