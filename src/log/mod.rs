@@ -43,6 +43,10 @@ pub const PARTITIONS_DEFAULT: u32 = 12;
 /// limit of 8 MiB, escaped and wrapped. (Kafka: `max.message.bytes` of the topic, and of the producer.)
 pub const RECORD_MAX: usize = 16 << 20;
 
+/// The largest record that an adapter must take on [`DEFINITIONS`], in bytes of its value: the source of a file at the
+/// limit of the language.
+pub const DEFINITION_MAX: usize = 4 << 20;
+
 /// The most that one report of records should hold, in bytes; one record is always given, whatever its size.
 pub const READ_MAX: usize = 1 << 20;
 

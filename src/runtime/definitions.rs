@@ -19,9 +19,10 @@ use crate::check::{self, Checked};
 use crate::definition::{Program, Saga};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::journal::Plans;
-use crate::log::{DEFINITIONS, Outcome};
+use crate::log::{DEFINITION_MAX, DEFINITIONS, Outcome};
 use crate::plan::Plan;
 use crate::source::{SourceFile, Sources};
+use crate::syntax::limits::MAX_FILE_BYTES;
 use crate::wire::Message;
 
 const SOURCE: &str = "source/";
@@ -146,6 +147,9 @@ pub(super) fn compare(program: &Program, plans: &Plans) -> Vec<(Arc<Saga>, Stand
     };
     program.sagas.values().map(|saga| (Arc::clone(saga), standing(saga))).collect()
 }
+
+// Whatever `saga check` takes can be deployed.
+const _: () = assert!(MAX_FILE_BYTES <= DEFINITION_MAX);
 
 /// Stores a saga: first its source, then that it is current, so that what is current is always there.
 pub(super) async fn store(client: &Client, saga: &Saga, text: &str) -> Result<(), DeployError> {

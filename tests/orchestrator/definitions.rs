@@ -39,6 +39,18 @@ async fn other_content_under_the_same_number_is_refused_while_the_old_one_runs()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_source_as_large_as_the_language_allows_is_deployed() {
+    let directory = tempfile::tempdir().unwrap();
+    let orchestrator = open(directory.path()).await;
+    let remark = "// a remark\n";
+    let room = saga::syntax::limits::MAX_FILE_BYTES - BOOKING.len();
+    let large = format!("{BOOKING}\n{}", remark.repeat(room / remark.len() - 1));
+    orchestrator.deploy("booking.saga", &large).await.unwrap();
+    drop(orchestrator);
+    assert!(open(directory.path()).await.plans().current("booking").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_has_errors_is_refused_with_all_of_them() {
     let directory = tempfile::tempdir().unwrap();
     let orchestrator = open(directory.path()).await;

@@ -11,7 +11,9 @@ use super::reader::{DiskRead, Kind};
 use crate::json::PAYLOAD_MAX;
 use crate::log::endpoint::{Endpoint, Outbox};
 use crate::log::health::now;
-use crate::log::{Append, DEFINITIONS, Health, JOURNAL, Outcome, RECORD_MAX, Report, Request, Ticket, partition_of};
+use crate::log::{
+    Append, DEFINITION_MAX, DEFINITIONS, Health, JOURNAL, Outcome, RECORD_MAX, Report, Request, Ticket, partition_of,
+};
 use crate::time::Timestamp;
 
 /// What may wait for the disk, in bytes, before further appends are turned away: minutes of a full load, so that it is
@@ -167,7 +169,12 @@ impl Shared {
         let Append { ticket, topic, partition, message } = append;
         let refused = |why: String| Some(Report::Appended { ticket, outcome: Outcome::Refused(Arc::from(why)) });
         let size = message.size();
-        let limit = if *topic == *JOURNAL { RECORD_MAX } else { PAYLOAD_MAX }.saturating_add(HEADERS_MAX);
+        let largest = match &*topic {
+            JOURNAL => RECORD_MAX,
+            DEFINITIONS => DEFINITION_MAX,
+            _ => PAYLOAD_MAX,
+        };
+        let limit = largest.saturating_add(HEADERS_MAX);
         let count = self.partitions_of(&topic);
         let partition = partition.unwrap_or_else(|| partition_of(&message.key, count));
         if size > limit {

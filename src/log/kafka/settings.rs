@@ -10,8 +10,7 @@ use rdkafka::config::RDKafkaLogLevel;
 
 use super::HEADERS_MAX;
 use super::error::OpenError;
-use crate::json::PAYLOAD_MAX;
-use crate::log::{RECORD_MAX, Topics};
+use crate::log::{DEFINITION_MAX, RECORD_MAX, Topics};
 
 /// How long a message is tried before nobody knows what became of it: longer than the election of a leader, shorter
 /// than people wait.
@@ -134,7 +133,7 @@ impl Settings {
         config.set("client.id", "saga").set("reconnect.backoff.max.ms", "2000");
         match role {
             Role::Journal | Role::Effects => {
-                let largest = if role == Role::Journal { RECORD_MAX } else { PAYLOAD_MAX };
+                let largest = if role == Role::Journal { RECORD_MAX } else { DEFINITION_MAX };
                 config
                     .set("message.timeout.ms", MESSAGE_TIMEOUT_MS)
                     .set("queue.buffering.max.kbytes", QUEUED_KBYTES_MAX)

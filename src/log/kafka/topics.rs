@@ -19,7 +19,7 @@ use super::context::{Context, Reach};
 use super::error::OpenError;
 use super::settings::{Role, Settings};
 use crate::json::PAYLOAD_MAX;
-use crate::log::{RECORD_MAX, Topics};
+use crate::log::{DEFINITION_MAX, RECORD_MAX, Topics};
 
 /// How long one question to the broker may take.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
@@ -107,7 +107,7 @@ fn wanted(plan: &Plan, replication: i32) -> Vec<Wanted> {
             set(&[delete, by_broker, ("retention.ms", "-1"), ("retention.bytes", "-1")], RECORD_MAX),
         ),
         topic(&topics.dead, set(&[delete], PAYLOAD_MAX)),
-        Wanted { partitions: 1, ..topic(&topics.definitions, set(&[("cleanup.policy", "compact")], PAYLOAD_MAX)) },
+        Wanted { partitions: 1, ..topic(&topics.definitions, set(&[("cleanup.policy", "compact")], DEFINITION_MAX)) },
     ];
     all.extend(commands.iter().map(|name| Wanted {
         name: name.clone(),
