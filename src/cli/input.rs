@@ -38,20 +38,28 @@ pub(super) fn json(option: &str, argument: &str) -> Result<Json, CliError> {
             Ok(option.to_owned())
         }
     }?;
+    if bytes.len() > PAYLOAD_MAX {
+        let error = CliError::usage(format!("failed to use {read}: it has more than {PAYLOAD_MAX} bytes"));
+        return Err(error.hint("keep what is large in a store of your own, and give its name"));
+    }
     let text = String::from_utf8(bytes).map_err(|error| {
         CliError::usage(format!("{read} is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
     })?;
+    // Some editors begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text);
+    let is_argument = read == option;
     Json::parse(text).map_err(|error| {
         let shown = CliError::usage(format!("failed to use {read}: failed to {error}"));
-        if looks_like_path(argument) {
-            return shown.hint(format!("for the content of a file: {option} @{argument}"));
+        match is_argument {
+            true if looks_like_path(argument) => shown.hint(format!("for the content of a file: {option} @{argument}")),
+            true => shown.hint(format!("JSON in single quotes for the shell: {option} '{{\"name\": \"ana\"}}'")),
+            false => shown.hint("one JSON object, such as {\"name\": \"ana\"}"),
         }
-        shown.hint(format!("JSON in single quotes for the shell: {option} '{{\"name\": \"ana\"}}'"))
     })
 }
 
 fn looks_like_path(argument: &str) -> bool {
-    !argument.starts_with('@') && Path::new(argument).extension().is_some_and(|extension| extension == "json")
+    Path::new(argument).extension().is_some_and(|extension| extension == "json")
 }
 
 /// Refuses an input that does not fit the saga's, with every misfit; says which fields the saga does not know.

@@ -50,6 +50,18 @@ fn no_json() {
 }
 
 #[test]
+fn a_file_that_is_too_large_is_no_json_or_begins_with_a_mark() {
+    let desk = Desk::with("order.saga", ORDER);
+    let run = ["run", "order.saga", "--input", "@input.json"];
+    std::fs::write(desk.path().join("input.json"), "x".repeat(3 << 20)).unwrap();
+    insta::assert_snapshot!(desk.saga(&run));
+    std::fs::write(desk.path().join("input.json"), "order: 1").unwrap();
+    insta::assert_snapshot!(desk.saga(&run));
+    std::fs::write(desk.path().join("input.json"), "\u{FEFF}{\"order\": 7}").unwrap();
+    insta::assert_snapshot!(desk.saga(&run));
+}
+
+#[test]
 fn a_participant_that_is_not_in_the_file() {
     let desk = Desk::with("order.saga", ORDER);
     let input = r#"{"order": "o-1", "count": 1, "total": "1.50"}"#;
