@@ -134,7 +134,9 @@ impl Ledger {
             }
             Body::Bar { instance, cause, .. } => {
                 self.settle(instance, *cause);
-                let past = Past { run: Run(record.at.0), outcome: PastOutcome::Barred, at: record.at };
+                // Above the run that is remembered, whatever the clocks of two owners say: the next life is above this one.
+                let above = self.past(instance).map_or(0, |past| past.run.0 + 1);
+                let past = Past { run: Run(record.at.0.max(above)), outcome: PastOutcome::Barred, at: record.at };
                 self.ended.insert(IdHash::of(instance), past);
             }
             Body::Park { instance, parked } => self.park(instance, parked),

@@ -10,7 +10,7 @@ use saga::journal::record::{
     Body, Cause, Ended, HexBytes, IdHash, Parked, Past, PastOutcome, Positions, Raw, RawPayload, Record, Resumed,
     StartHash, VERSION,
 };
-use saga::journal::{Damage, JournalError, Rule, decode, encode};
+use saga::journal::{Damage, JournalError, Ledger, Plans, Rule, decode, encode};
 use saga::json::Json;
 use saga::time::Timestamp;
 
@@ -218,6 +218,22 @@ fn what_is_unknown_is_refused_and_not_skipped() {
         assert_ne!(other, known, "{from} is not in there");
         assert!(matches!(decode(other.as_bytes()), Err(Damage::Malformed(_))), "{other}");
     }
+}
+
+/// An owner's clock may be ahead, if its claim was long on its way, and the next owner's is not.
+#[test]
+fn a_bar_takes_a_life_above_the_one_it_follows() {
+    let id = InstanceId::try_from("x").unwrap();
+    let past = Past { run: Run(1_000), outcome: PastOutcome::Barred, at: Timestamp(5) };
+    let rejection = Rejection { code: Refusal::UnknownInstance, message: String::new() };
+    let bar = Body::Bar { instance: id.clone(), cause: Cause::Request(0), rejection, tell: None };
+    let mut ledger = Ledger::default();
+    for (n, at, body) in [(1, 5, Body::Ended { ended: vec![Ended { id: IdHash::of(&id), was: past }] }), (2, 10, bar)] {
+        let (read, at) = (Positions::default(), Timestamp(at));
+        let record = Record { v: VERSION, epoch: 0, n, read, sent: 0, checkpoint: 0, at, body };
+        ledger.book(&Plans::default(), &record, 0, None).unwrap();
+    }
+    assert_eq!(ledger.past(&id).unwrap().run, Run(1_001), "or the next start might be named as the first was");
 }
 
 #[test]

@@ -23,7 +23,10 @@ impl Judge {
         }
         match &record.body {
             // It takes the place of the life before it.
-            Body::Bar { instance, .. } => self.begins(instance, Run(record.at.0))?,
+            Body::Bar { instance, .. } => {
+                let above = self.truth.past(instance).map_or(0, |past| past.run.0 + 1);
+                self.begins(instance, Run(record.at.0.max(above)))?;
+            }
             Body::Change { instance, run, change, cause, .. } => {
                 let life = (instance.clone(), *run);
                 for event in &change.events {
@@ -178,10 +181,9 @@ impl Judge {
         Ok(())
     }
 
-    /// A life begins once, and above all that came before it.
+    /// A life begins once, and above the one that is remembered.
     fn begins(&mut self, instance: &InstanceId, run: Run) -> Holds {
-        let above = self.begun.iter().filter(|(begun, _)| begun == instance).all(|(_, before)| *before < run);
-        // A bar has no commands, so its run may be that of the bar before it.
+        let above = self.truth.past(instance).is_none_or(|past| past.run < run);
         if !self.begun.insert((instance.clone(), run)) || !above {
             return violated("a life of an instance begins once, above those before it", format!("{instance} {run:?}"));
         }
