@@ -5,3 +5,4 @@ pub(crate) mod broker;
 mod driven;
 mod java;
 mod outage;
+mod typescript;

@@ -1,0 +1,342 @@
+/** Answers commands. How they travel is the business of `serve`. */
+
+import { type Ask, askOf, claims, verdict } from "./guard.js";
+import { type Command, type Message, PAYLOAD_MAX, REPLY_TYPE, fromLine, header, readCommand, toLine } from "./message.js";
+import type { Row, Store, Transaction } from "./store.js";
+
+/**
+ * How long a row that is `done` or `failed` outlives its time: its saga may wait for a person for weeks and then take it
+ * back; or the orchestrator may be down for long and repeat the command before it reads that it failed.
+ */
+const KEEP_ANSWERS = 400 * 86_400_000;
+
+/** Thrown by a handler that does not do it. Nothing that it wrote stays. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+
+  private constructor(
+    readonly kind: "failed" | "retry",
+    readonly code: string,
+    /** Words for people. */
+    readonly words?: string,
+  ) {
+    super(`${kind}: ${code}`);
+  }
+
+  /** A business no, for good, with a code that the contract declares. */
+  static failed(code: string, words?: string): Refusal {
+    return new Refusal("failed", code, words);
+  }
+
+  /** A passing fault: it may work later. */
+  static retry(code: string): Refusal {
+    return new Refusal("retry", code);
+  }
+}
+
+/** Makes of a request, or of a reply that was kept, what a handler takes; what it throws means that it does not fit. */
+export type Read<T> = (json: unknown) => T;
+
+type Handler<C> =
+  | { readonly does: "work"; work(connection: C, command: Command): Promise<unknown> }
+  | { readonly does: "undo"; undo(connection: C, done: string | undefined, command: Command): Promise<void> }
+  | { readonly does: "outside"; work(command: Command): Promise<unknown> };
+
+/** What a delivery is answered. */
+interface Answer {
+  readonly status: "succeeded" | "failed" | "retry" | "pending" | "unknown-command";
+  readonly code?: string;
+  readonly payload?: string;
+}
+
+/** A command whose interrupted work has ended, and its reply, which is to be sent. */
+export interface Ended {
+  readonly command: Message;
+  readonly reply: Message;
+}
+
+export class Participant<C> {
+  readonly #handlers = new Map<string, Handler<C>>();
+  /** Work outside transactions that this process is doing, so that `resume` leaves it alone. */
+  readonly #running = new Set<string>();
+
+  /** A participant without commands, named as in the definition. `now` is the clock that deadlines are compared with. */
+  constructor(
+    readonly name: string,
+    private readonly store: Store<C>,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /** Does a command of the contract, in the guard's own transaction; gives its reply. */
+  command<Q>(call: string, read: Read<Q>, work: (connection: C, request: Q, command: Command) => unknown): this {
+    return this.#handle(call, {
+      does: "work",
+      work: async (connection, command) => work(connection, fitting(read, command), command),
+    });
+  }
+
+  /**
+   * Takes a command back. It is given the reply of the work that it takes back, since the saga may not have seen it;
+   * undefined where the compensation is a work of its own and `command.request` says what is meant.
+   */
+  undo<R>(call: string, read: Read<R>, undo: (connection: C, done: R | undefined, command: Command) => unknown): this {
+    return this.#handle(call, {
+      does: "undo",
+      undo: async (connection, done, command) => {
+        await undo(connection, done === undefined ? undefined : read(JSON.parse(done)), command);
+      },
+    });
+  }
+
+  /**
+   * Does a command that no transaction can hold. Its begin is committed first, and it is called again after a crash or a
+   * fault, by `resume`: it must recognise `command.id`.
+   */
+  outside<Q>(call: string, read: Read<Q>, work: (request: Q, command: Command) => unknown): this {
+    return this.#handle(call, { does: "outside", work: async (command) => work(fitting(read, command), command) });
+  }
+
+  #handle(call: string, handler: Handler<C>): this {
+    if (this.#handlers.has(call)) throw new Error(`the command ${call} has two handlers`);
+    this.#handlers.set(call, handler);
+    return this;
+  }
+
+  /** Makes the guard's table, where there is none. */
+  prepare(): Promise<void> {
+    return this.store.prepare();
+  }
+
+  /** Answers a command; throws `Unreadable` if the message is none, since there is nobody to answer. */
+  async handle(message: Message): Promise<Message> {
+    const command = readCommand(message);
+    let answer: Answer;
+    try {
+      answer = await this.#answer(command);
+    } catch (error) {
+      console.error(`the database failed; ${command.id} is answered \`retry\`:`, error);
+      answer = { status: "retry", code: "store" };
+    }
+    return this.#reply(command, answer);
+  }
+
+  /** Ends the work outside transactions that was interrupted. To be called at every start and now and then. */
+  async resume(): Promise<Ended[]> {
+    const ended: Ended[] = [];
+    for (const begun of await this.store.doing()) {
+      if (this.#running.has(begun.command)) continue;
+      const command = readCommand(fromLine(begun.line));
+      const handler = this.#handlers.get(command.call);
+      if (handler?.does !== "outside") {
+        console.error(`nobody does ${command.call} any more; ${command.id} stays \`doing\``);
+        continue;
+      }
+      this.#running.add(command.id);
+      try {
+        const answer = await this.#workOutside(handler, command);
+        if (answer.status === "succeeded" || answer.status === "failed") {
+          ended.push({ command: command.message, reply: this.#reply(command, answer) });
+        }
+      } finally {
+        this.#running.delete(command.id);
+      }
+    }
+    return ended;
+  }
+
+  /** Removes rows of the guard that no delivery can ask for any more; returns how many. To be called now and then. */
+  purge(): Promise<number> {
+    return this.store.purge(this.now(), this.now() - KEEP_ANSWERS);
+  }
+
+  async #answer(command: Command): Promise<Answer> {
+    const ask = askOf(command, this.now());
+    const handler = this.#handlers.get(command.call);
+    let begun = false;
+    try {
+      const answer = await this.store.transaction(async (open) => {
+        const isNew = claims(ask) && (await open.claim(command.id, command.keepUntil));
+        const row = isNew ? undefined : await open.find(command.id);
+        const judged = await this.#judge(open, ask, row, command, handler);
+        if (judged === "outside") {
+          begun = true;
+          this.#running.add(command.id);
+        }
+        return judged;
+      });
+      if (answer !== "outside") return answer;
+      // The row is `doing` and committed, and no connection is held while the world is asked.
+      return await this.#workOutside(handler as Handler<C> & { does: "outside" }, command);
+    } finally {
+      // Only by whoever began it: a repeat is answered meanwhile.
+      if (begun) this.#running.delete(command.id);
+    }
+  }
+
+  async #judge(
+    open: Transaction<C>,
+    ask: Ask,
+    row: Row | undefined,
+    command: Command,
+    handler: Handler<C> | undefined,
+  ): Promise<Answer | "outside"> {
+    const settle = async (state: Row["state"], reply: string | null) => {
+      await open.settle(command.id, { state, reply, keepUntil: command.keepUntil });
+      open.keep();
+    };
+    const judged = verdict(ask, row?.state);
+    switch (judged) {
+      case "work": {
+        if (handler === undefined) return { status: "retry", code: "unknown-call" };
+        if (handler.does === "outside") {
+          await settle("doing", toLine(command.message));
+          return "outside";
+        }
+        await open.mark();
+        const outcome = await attempt(command, () => run(handler, open.connection, undefined, command));
+        if (!(outcome instanceof Refusal)) {
+          await settle("done", outcome);
+          return { status: "succeeded", payload: outcome };
+        }
+        if (outcome.kind === "failed") {
+          await open.back();
+          await settle("failed", kept(outcome));
+        }
+        return refused(outcome);
+      }
+      case "compensate": {
+        if (handler === undefined || handler.does === "outside") return { status: "retry", code: "unknown-call" };
+        const done = row?.reply ?? undefined;
+        const outcome = await attempt(command, () => run(handler, open.connection, done, command));
+        // Refused, the work stays done, and a person has to look.
+        if (outcome instanceof Refusal) return refused(outcome);
+        await settle("undone", outcome);
+        return { status: "succeeded", payload: outcome };
+      }
+      case "forbid":
+        await settle("undone", "{}");
+        return { status: "succeeded", payload: "{}" };
+      case "same-reply":
+      case "pending":
+      case "already-undone":
+        if (row === undefined) throw new Error("such a verdict has a row");
+        if (row.keepUntil < command.keepUntil) await settle(row.state, row.reply);
+        return known(row, ask);
+      case "undo-later":
+        return { status: "retry", code: "still-doing" };
+      case "expired":
+        return { status: "retry", code: "expired" };
+      case "unknown-command":
+        return { status: "unknown-command" };
+      default:
+        return judged satisfies never;
+    }
+  }
+
+  async #workOutside(handler: Handler<C> & { does: "outside" }, command: Command): Promise<Answer> {
+    const outcome = await attempt(command, async () => encode(await handler.work(command)));
+    if (outcome instanceof Refusal && outcome.kind === "retry") {
+      // Whether it worked is unknown, so it stays `doing`: nothing else may begin under this id.
+      console.error(`${command.id} is not done yet (${outcome.code}); it is taken up again`);
+      return { status: "pending" };
+    }
+    return this.store.transaction(async (open) => {
+      const row = await open.find(command.id);
+      // Another process took it up too, and ended it; it may have been taken back since.
+      if (row !== undefined && row.state !== "doing") return known(row, "do");
+      const isRefused = outcome instanceof Refusal;
+      const reply = isRefused ? kept(outcome) : outcome;
+      await open.settle(command.id, { state: isRefused ? "failed" : "done", reply, keepUntil: command.keepUntil });
+      open.keep();
+      return isRefused ? refused(outcome) : { status: "succeeded", payload: outcome };
+    });
+  }
+
+  #reply(command: Command, answer: Answer): Message {
+    const asked = command.message;
+    const headers = new Map<string, string>([
+      [header.specVersion, "1.0"],
+      [header.type, REPLY_TYPE],
+      [header.id, `${command.id}/${command.kind}/${command.attempt}/${answer.status}`],
+      [header.source, `/participants/${this.name}`],
+      [header.contentType, "application/json"],
+    ]);
+    for (const copied of [header.traceparent, header.instance, header.name, header.step]) {
+      const value = asked.headers.get(copied);
+      if (value !== undefined) headers.set(copied, value);
+    }
+    headers.set(header.command, command.id);
+    headers.set(header.kind, command.kind);
+    headers.set(header.attempt, String(command.attempt));
+    headers.set(header.status, answer.status);
+    if (answer.code !== undefined) headers.set(header.code, answer.code);
+    return { key: asked.key, headers, payload: answer.payload ?? "" };
+  }
+}
+
+/** The request. One that does not fit is refused. */
+function fitting<Q>(read: Read<Q>, command: Command): Q {
+  try {
+    return read(command.request);
+  } catch (error) {
+    throw Refusal.failed("unfit-request", `${command.call} cannot read its request: ${(error as Error).message}`);
+  }
+}
+
+async function run<C>(
+  handler: Handler<C> & { does: "work" | "undo" },
+  connection: C,
+  done: string | undefined,
+  command: Command,
+): Promise<string> {
+  if (handler.does === "work") return encode(await handler.work(connection, command));
+  await handler.undo(connection, done, command);
+  return "{}";
+}
+
+/** Calls a handler; whatever it throws is a refusal. */
+async function attempt(command: Command, call: () => Promise<string>): Promise<string | Refusal> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    console.error(`the handler of ${command.call} threw: ${command.id}:`, error);
+    return Refusal.retry("fault");
+  }
+}
+
+/** A reply that is no JSON, or too large, is a defect of the participant: nothing of it stays, and it is seen. */
+function encode(reply: unknown): string {
+  const text = JSON.stringify(reply ?? {});
+  if (text !== undefined && Buffer.byteLength(text) <= PAYLOAD_MAX) return text;
+  console.error(`a handler's reply is no JSON of at most ${PAYLOAD_MAX} bytes`);
+  throw Refusal.retry("unwritable-reply");
+}
+
+/** A refusal as the column `reply` holds it. */
+function kept(refusal: Refusal): string {
+  return JSON.stringify({ code: refusal.code, message: refusal.words });
+}
+
+function refused({ kind, code, words }: Pick<Refusal, "kind" | "code" | "words">): Answer {
+  if (kind === "retry" || words === undefined) return { status: kind, code };
+  return { status: kind, code, payload: JSON.stringify({ message: words }) };
+}
+
+/** What a row answers by itself. */
+function known(row: Row, ask: Ask): Answer {
+  switch (row.state) {
+    case "doing":
+      return { status: "pending" };
+    case "done":
+      return { status: "succeeded", payload: row.reply ?? "{}" };
+    case "failed": {
+      const { code, message } = JSON.parse(row.reply ?? "{}") as { code: string; message?: string };
+      return refused(Refusal.failed(code, message));
+    }
+    case "undone":
+      return ask === "undo"
+        ? { status: "succeeded", payload: row.reply ?? "{}" }
+        : { status: "failed", code: "already-undone" };
+  }
+}

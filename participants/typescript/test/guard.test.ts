@@ -1,0 +1,308 @@
+/** The guard: every sequence of deliveries up to a length, against rules that are written down a second time here. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import Database from "better-sqlite3";
+import { type Message, Participant, Refusal, type Store, Unreadable, sqlite } from "../src/index.js";
+import { fromLine, header, toLine } from "../src/message.js";
+
+const NOW = 1_700_000_000_000;
+const DAY = 86_400_000;
+const WORKED = 'succeeded {"seat":"1A"}';
+
+/** As long as makes a test of seconds: a cycle of the states is shorter. */
+const LENGTH = 4;
+
+const DELIVERIES = ["do", "late-do", "undo", "query", "do-crashing", "undo-crashing"] as const;
+type Delivery = (typeof DELIVERIES)[number];
+
+type Business = "succeeds" | "refuses" | "faults first" | "throws first";
+
+function command(instance: string, kind: string, call: string, payload = "{}", more: Record<string, string> = {}): Message {
+  const id = `${instance}/1/reserve/1`;
+  const headers = {
+    [header.type]: "saga.command.v1",
+    [header.id]: `${id}/${kind}/1`,
+    [header.instance]: instance,
+    [header.name]: "booking",
+    [header.step]: "reserve",
+    [header.command]: id,
+    [header.call]: call,
+    [header.kind]: kind,
+    [header.attempt]: "1",
+    [header.replyTo]: "saga.replies",
+    [header.replyPartition]: "3",
+    [header.deadline]: String(NOW + 10_000),
+    [header.keepUntil]: String(NOW + 3_610_000),
+    ...more,
+  };
+  return { key: instance, headers: new Map(Object.entries(headers)), payload };
+}
+
+/** A reply in short: its status, its code and, of what succeeded, its payload. */
+function shown(reply: Message): string {
+  const status = reply.headers.get(header.status) ?? "";
+  return [status, status === "succeeded" ? reply.payload : reply.headers.get(header.code)].filter(Boolean).join(" ");
+}
+
+class World {
+  readonly database = new Database(":memory:");
+  now = NOW;
+  crashes = false;
+  calls = 0;
+
+  constructor() {
+    this.database.exec("CREATE TABLE seats (taken_by TEXT NOT NULL); CREATE INDEX by_taker ON seats (taken_by)");
+  }
+
+  /** A store that can lose its commit, as in a crash right before it. */
+  store(): Store<Database.Database> {
+    const store = sqlite(this.database);
+    return {
+      ...store,
+      transaction: (work) =>
+        store.transaction(async (open) => {
+          const done = await work(open);
+          if (this.crashes) throw new Error("the test lets it crash");
+          return done;
+        }),
+    };
+  }
+
+  participant(name: string): Participant<Database.Database> {
+    return new Participant(name, this.store(), () => this.now);
+  }
+
+  async tickets(business: Business): Promise<Participant<Database.Database>> {
+    const participant = this.participant("tickets")
+      .command("Reserve", Object, (db, _, { id }) => {
+        // Written first, so that a refusal has something to leave behind.
+        db.prepare("INSERT INTO seats VALUES (?)").run(id);
+        const call = this.calls++;
+        if (business === "refuses") throw Refusal.failed("full", "no seat is left");
+        if (business === "faults first" && call === 0) throw Refusal.retry("busy");
+        if (business === "throws first" && call === 0) throw new Error("a defect of the handler");
+        return { seat: "1A" };
+      })
+      .undo("Cancel", (json) => json, (db, done, { id }) => {
+        assert.deepEqual(done, { seat: "1A" }, "an undo is given what it takes back");
+        assert.equal(db.prepare("DELETE FROM seats WHERE taken_by = ?").run(id).changes, 1);
+      });
+    await participant.prepare();
+    return participant;
+  }
+
+  number(sql: string, ...parameters: string[]): unknown {
+    return this.database.prepare(sql).pluck().get(...parameters);
+  }
+
+  seats(instance: string): unknown {
+    return this.number("SELECT count(*) FROM seats WHERE taken_by = ?", `${instance}/1/reserve/1`);
+  }
+}
+
+/** What it says on the way is what these tests provoke. */
+test.beforeEach((context) => {
+  if ("mock" in context) context.mock.method(console, "error", () => undefined);
+});
+
+for (const business of ["succeeds", "refuses", "faults first", "throws first"] as const) {
+  test(`every sequence of deliveries does work that ${business} at most once`, async () => {
+    const world = new World();
+    const participant = await world.tickets(business);
+    for (let number = 0; number < DELIVERIES.length ** LENGTH; number++) {
+      const sequence = Array.from(
+        { length: LENGTH },
+        (_, place) => DELIVERIES[Math.floor(number / DELIVERIES.length ** place) % DELIVERIES.length] as Delivery,
+      );
+      await play(world, participant, business, sequence, `s${number}`);
+    }
+  });
+}
+
+/** The story is what a person would expect of one command. */
+async function play(
+  world: World,
+  participant: Participant<Database.Database>,
+  business: Business,
+  sequence: Delivery[],
+  name: string,
+): Promise<void> {
+  let story: "nothing happened" | "worked" | "was refused" | "taken back" = "nothing happened";
+  world.calls = 0;
+  for (const [at, delivery] of sequence.entries()) {
+    const first = world.calls === 0;
+    world.crashes = delivery.endsWith("crashing");
+    world.now = delivery === "late-do" || delivery.startsWith("undo") ? NOW + 10_001 : NOW;
+    const kind = delivery.startsWith("undo") ? "undo" : delivery === "query" ? "query" : "do";
+    const reply = shown(await participant.handle(command(name, kind, kind === "undo" ? "Cancel" : "Reserve")));
+    const where = `${business} ${sequence.join(", ")} at ${at}`;
+    if (!world.crashes) {
+      let wanted: string;
+      if (kind === "undo") {
+        story = "taken back";
+        wanted = "succeeded {}";
+      } else if (story === "nothing happened" && delivery === "late-do") {
+        wanted = "retry expired";
+      } else if (story === "nothing happened" && delivery === "query") {
+        wanted = "unknown-command";
+      } else if (story === "nothing happened" && business === "faults first" && first) {
+        wanted = "retry busy";
+      } else if (story === "nothing happened" && business === "throws first" && first) {
+        wanted = "retry fault";
+      } else {
+        if (story === "nothing happened") story = business === "refuses" ? "was refused" : "worked";
+        wanted = { worked: WORKED, "was refused": "failed full", "taken back": "failed already-undone" }[story];
+      }
+      assert.equal(reply, wanted, where);
+    }
+    assert.equal(world.seats(name), story === "worked" ? 1 : 0, `seats taken: ${where}`);
+  }
+}
+
+test("a row is kept until the latest deadline of all attempts", async () => {
+  const world = new World();
+  const participant = await world.tickets("succeeds");
+  for (const [told, wanted] of [[500, 500], [900, 900], [700, 900]] as const) {
+    await participant.handle(command("a", "do", "Reserve", "{}", { [header.keepUntil]: String(told) }));
+    assert.equal(world.number("SELECT keep_until FROM saga_guard"), wanted);
+  }
+});
+
+test("what can still be asked for is not purged", async () => {
+  const world = new World();
+  const participant = await world.tickets("succeeds");
+  await participant.handle(command("done", "do", "Reserve"));
+  await participant.handle(command("undone", "undo", "Cancel"));
+  assert.equal(await participant.purge(), 0, "nothing is past its time");
+  world.now += DAY;
+  assert.equal(await participant.purge(), 1, "the undone one is");
+  world.now += 29 * DAY;
+  assert.equal(shown(await participant.handle(command("done", "undo", "Cancel"))), "succeeded {}");
+  world.now += 500 * DAY;
+  assert.equal(await participant.purge(), 1, "at some time all goes");
+});
+
+test("a refused undo leaves the work done", async () => {
+  const world = new World();
+  const participant = world
+    .participant("tickets")
+    .command("Reserve", Object, () => ({ seat: "1A" }))
+    .undo("Cancel", Object, (db, _, { id }) => {
+      db.prepare("INSERT INTO seats VALUES (?)").run(id);
+      throw Refusal.failed("departed");
+    });
+  await participant.prepare();
+  await participant.handle(command("a", "do", "Reserve"));
+  assert.equal(shown(await participant.handle(command("a", "undo", "Cancel"))), "failed departed");
+  assert.equal(world.seats("a"), 0);
+  assert.equal(shown(await participant.handle(command("a", "do", "Reserve"))), WORKED);
+});
+
+test("a compensation of its own is work like any", async () => {
+  const participant = new World().participant("mail").undo("Apologize", Object, (_, done) => assert.equal(done, undefined));
+  await participant.prepare();
+  const own = command("a", "do", "Apologize", "{}", { [header.command]: "a/1/reserve~/1" });
+  assert.equal(shown(await participant.handle(own)), "succeeded {}");
+  assert.equal(shown(await participant.handle(own)), "succeeded {}");
+});
+
+test("what is no command is said", async () => {
+  const world = new World();
+  const participant = await world.tickets("succeeds");
+  for (const [name, value, why] of [
+    [header.type, "", "the header ce_type is missing"],
+    [header.type, "saga.reply.v1", "the header ce_type is `saga.reply.v1`, not saga.command.v1"],
+    [header.command, "x".repeat(501), "the header saga-command has over 500 bytes"],
+    [header.call, "", "the header saga-call is missing"],
+    [header.kind, "redo", "the header saga-kind is `redo`, not do, undo or query"],
+    [header.attempt, "0", "the header saga-attempt is `0`, not 1, 2, 3 …"],
+    [header.deadline, "soon", "the header saga-deadline is `soon`, not milliseconds since 1970"],
+  ] as const) {
+    const wrong = command("a", "do", "Reserve", "{}", { [name]: value });
+    await assert.rejects(participant.handle(wrong), { name: "Unreadable", message: why });
+  }
+  for (const payload of ["1 2", "{", "[".repeat(100_000), `"${"x".repeat(1 << 20)}"`]) {
+    await assert.rejects(participant.handle(command("a", "do", "Reserve", payload)), Unreadable);
+  }
+  assert.equal(shown(await participant.handle(command("a", "do", "Refund"))), "retry unknown-call");
+  assert.equal(world.number("SELECT count(*) FROM saga_guard"), 0, "nothing of this leaves a row");
+});
+
+test("a request that does not fit is refused, and so it stays", async () => {
+  const participant = new World().participant("hotels").command(
+    "ReserveRoom",
+    (json) => {
+      const { nights } = json as { nights: unknown };
+      if (typeof nights !== "number") throw new Error("nights is no number");
+      return nights;
+    },
+    (_, nights) => nights,
+  );
+  await participant.prepare();
+  for (const [payload, wanted] of [['{"nights":2}', "succeeded 2"], ['{"nights":"2"}', "failed unfit-request"], ["null", "failed unfit-request"]] as const) {
+    for (const _ of [1, 2]) assert.equal(shown(await participant.handle(command(payload, "do", "ReserveRoom", payload))), wanted);
+  }
+});
+
+test("commands at once take turns, and the work is done once", async () => {
+  const world = new World();
+  const participant = await world.tickets("succeeds");
+  const replies = await Promise.all([1, 2, 3, 4].map(() => participant.handle(command("a", "do", "Reserve"))));
+  assert.deepEqual(replies.map(shown), [WORKED, WORKED, WORKED, WORKED]);
+  assert.equal(world.calls, 1);
+});
+
+test("interrupted work outside is pending, and is taken up with its own key", async () => {
+  const world = new World();
+  const asked: string[] = [];
+  const says: Array<() => unknown> = [];
+  const payments = () =>
+    world
+      .participant("payments")
+      .outside("Charge", Object, (_, { id, message }) => {
+        asked.push(`${id} ${message.payload}`);
+        return says.shift()?.();
+      })
+      .undo("Refund", String, (_, done) => assert.equal(done, "r-1"));
+  const participant = payments();
+  await participant.prepare();
+  const answer = async (kind: string, call: string) => shown(await participant.handle(command("a", kind, call, '{"sum":840.00}')));
+  says.push(() => {
+    throw Refusal.retry("busy");
+  });
+  assert.equal(await answer("do", "Charge"), "pending");
+  assert.equal(await answer("do", "Charge"), "pending");
+  assert.equal(await answer("query", "Charge"), "pending");
+  assert.equal(await answer("undo", "Refund"), "retry still-doing");
+  says.push(() => {
+    throw new Error("a fault");
+  });
+  assert.equal((await participant.resume()).length, 0);
+  says.push(() => "r-1");
+  const ended = await payments().resume();
+  assert.deepEqual(ended.map(({ reply }) => shown(reply)), ['succeeded "r-1"']);
+  assert.deepEqual(new Set(asked), new Set(['a/1/reserve/1 {"sum":840.00}']));
+  assert.equal(asked.length, 3);
+  assert.equal(await answer("undo", "Refund"), "succeeded {}");
+  assert.equal(await answer("do", "Charge"), "failed already-undone");
+});
+
+test("what another process ended and took back stays taken back", async () => {
+  const world = new World();
+  const other = world.participant("payments").outside("Charge", Object, () => "r-1").undo("Refund", String, () => undefined);
+  const participant = world.participant("payments").outside("Charge", Object, async () => {
+    await other.resume();
+    assert.equal(shown(await other.handle(command("a", "undo", "Refund"))), "succeeded {}");
+    return "r-1";
+  });
+  await participant.prepare();
+  assert.equal(shown(await participant.handle(command("a", "do", "Charge"))), "failed already-undone");
+});
+
+test("a command is kept by the letter", () => {
+  for (const payload of ["{}", "840.00", '"é\\n"', "[ 1.0 ]"]) {
+    const message = command("a", "do", "Charge", payload);
+    assert.deepEqual(fromLine(toLine(message)), message);
+  }
+});
