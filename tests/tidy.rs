@@ -79,7 +79,7 @@ fn files(folder: &str, ends: &[&str]) -> Vec<PathBuf> {
             let path = entry.expect("a folder of the project can be read").path();
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if path.is_dir() {
-                if name != "target" && name != ".git" {
+                if !["target", ".git", "node_modules"].contains(&name.as_str()) {
                     walk(&path, found);
                 }
             } else {

@@ -13,6 +13,10 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let beside = to.join(path.file_name().unwrap());
+        // Of somebody's build in the folder itself.
+        if beside.ends_with("node_modules") || beside.ends_with("dist") {
+            continue;
+        }
         if path.is_dir() {
             copy(&path, &beside);
         } else {
