@@ -74,6 +74,10 @@ impl Follower {
                     let next = history.next().await?.map(|entry| (entry.offset, Arc::new(entry.record)));
                     let age = if next.is_some() { Age::Past } else { Age::Newest };
                     let Some((offset, record)) = std::mem::replace(ahead, next) else {
+                        if self.taken.is_none() {
+                            // A row without records: either its partition has the instance, or there will be no news.
+                            self.orchestrator.get(&self.id).await.map_err(|error| self.no_records(error))?;
+                        }
                         if let Phase::Past { news, .. } = std::mem::replace(&mut self.phase, Phase::Begin) {
                             self.phase = Phase::News(news);
                         }
@@ -101,6 +105,13 @@ impl Follower {
             if let Some(step) = self.step(&record, age)? {
                 return Ok(Some(step));
             }
+        }
+    }
+
+    fn no_records(&self, error: Error) -> Error {
+        match error {
+            Error::Unknown { .. } => Error::NoRecords { id: self.id.clone() },
+            error => error,
         }
     }
 

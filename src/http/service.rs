@@ -377,6 +377,7 @@ impl ApiError {
             Error::NoGap { .. } => Self::new(Fault::State, "no_gap", format!("failed to {error}"))
                 .hint("`saga list` says which partitions stand still, and why"),
             Error::NoDefinition { .. }
+            | Error::NoRecords { .. }
             | Error::Misfit { .. }
             | Error::Stopped { .. }
             | Error::Uncertain { .. }

@@ -133,6 +133,16 @@ pub enum Error {
         /// Why.
         misfit: Misfit,
     },
+    /// The view knows it, and nobody else.
+    #[error(
+        "follow the instance `{id}`: the view of instances has a row of it, and neither its partition nor the journal \
+         knows it; stop whoever has the directory open, drop the tables `instance` and `viewed` of saga.db, and start \
+         again: they are made anew from the journal"
+    )]
+    NoRecords {
+        /// Its id.
+        id: InstanceId,
+    },
     /// Its partition does not run.
     #[error("look into partition {partition}: {why}")]
     Stopped {

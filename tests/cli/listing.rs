@@ -1,6 +1,6 @@
 //! `saga list` where there are more instances than anybody reads.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use saga::engine::{Order, OrderRequest, Summary};
 use saga::runtime::Row;
 
@@ -41,13 +41,39 @@ async fn crowd() -> Desk {
     }
     orchestrator.close().await;
     // As a view that has seen them end: the journal is not read for them.
-    let file = Connection::open(data.join("saga.db")).unwrap();
-    let crowd = format!(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ENDED}) \
-         INSERT INTO instance SELECT 'e-' || i, 1, 'booking', 'hash', 'completed', NULL, 9, 1000, 1000 + i, 0, 0, 1 FROM n"
-    );
-    file.execute_batch(&crowd).unwrap();
+    let mut file = Connection::open(data.join("saga.db")).unwrap();
+    let transaction = file.transaction().unwrap();
+    let mut insert = transaction
+        .prepare("INSERT INTO instance VALUES (?1, 1, 'booking', 'hash', 'completed', NULL, 9, 1000, ?2, 0, 0, 1, ?3)")
+        .unwrap();
+    for number in 1..=ENDED {
+        let (id, changed) = (format!("e-{number}"), i64::try_from(1_000 + number).unwrap());
+        insert.execute(params![id, changed, checksum(&id, changed)]).unwrap();
+    }
+    drop(insert);
+    transaction.commit().unwrap();
     desk
+}
+
+/// Of a row of the crowd, as it is written: each field with its kind, its length and its bytes.
+fn checksum(id: &str, changed: i64) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    let mut add = |kind: u8, bytes: &[u8]| {
+        hasher.update(&[kind]);
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    let (null, integer, text) = (0, 1, 3);
+    add(text, id.as_bytes());
+    add(integer, &1i64.to_le_bytes());
+    for word in ["booking", "hash", "completed"] {
+        add(text, word.as_bytes());
+    }
+    add(null, &[]);
+    for number in [9, 1_000, changed, 0, 0, 1] {
+        add(integer, &i64::to_le_bytes(number));
+    }
+    hasher.finalize()
 }
 
 /// By its form, without the widths of columns: an age may be wider on a slow machine.

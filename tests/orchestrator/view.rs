@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use saga::engine::{Order, OrderRequest, Summary};
-use saga::runtime::{self, Filter, Options, Orchestrator, Row, Serve};
+use saga::runtime::{self, Filter, Onlooker, Options, Orchestrator, Row, Serve};
 
 use super::house::{BOOKING, Cast, INPUT, Says, asked, instance, open, open_with, request, run, start};
 
@@ -100,4 +100,37 @@ async fn on_its_way_back_it_is_shown_so_after_a_restart_too() {
     orchestrator.order(&instance("a"), order, None).await.unwrap().decision().await.unwrap();
     let row = live(&orchestrator).await.remove(0);
     assert_eq!((row.state, row.stuck.len()), (Summary::Compensating, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_is_not_what_was_written_is_not_believed_and_is_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let orchestrator = open_with(directory.path(), &Cast::new([])).await;
+    run(&orchestrator, "a").await;
+    let before = [orchestrator.row(&instance("a")).await.unwrap()];
+    orchestrator.close().await;
+    for damage in [
+        "UPDATE instance SET run = run + 1",
+        "UPDATE instance SET id = 'b'",
+        "UPDATE instance SET saga = CAST(x'ff' AS TEXT)",
+        "UPDATE instance SET state = 'compensated'",
+        "UPDATE instance SET state = 'running'",
+        "UPDATE instance SET first = last",
+        "UPDATE instance SET crc = crc + 1",
+        "UPDATE viewed SET last = last + 1000",
+    ] {
+        by_hand(directory.path(), damage);
+        let beside = Onlooker::open(directory.path()).await.unwrap();
+        match beside.list(&Filter::everything()).await {
+            Ok(rows) => assert_eq!(rows, before, "{damage}"),
+            Err(error) => {
+                let said = error.to_string();
+                assert!(said.contains("table `instance`") && said.contains("saga.db is damaged"), "{damage}: {said}");
+            }
+        }
+        drop(beside);
+        let orchestrator = open(directory.path()).await;
+        assert_eq!(orchestrator.list(Filter::everything()).await.unwrap(), before, "{damage}");
+        orchestrator.close().await;
+    }
 }

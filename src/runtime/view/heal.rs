@@ -6,9 +6,11 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
 
-use super::table::{IS_LIVE, name, number};
+use super::sums::{self, FIELDS, integer, text};
+use super::table::{COLUMNS, IS_LIVE, name, number};
 use crate::log::embedded::{Aside, Written};
 use crate::runtime::partition::Recovered;
 
@@ -34,6 +36,9 @@ struct Said {
     changed: i64,
 }
 
+/// The offsets of an instance's first record, where that is known, and of its last.
+type Span = (Option<i64>, i64);
+
 impl From<&Recovered> for Said {
     fn from(live: &Recovered) -> Self {
         Self {
@@ -50,48 +55,62 @@ impl From<&Recovered> for Said {
 
 impl Aside for Heal {
     fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut wrong: BTreeMap<(String, i64), Said> =
-            self.live.iter().map(|live| ((live.id.to_string(), number(live.run.0)), Said::from(live))).collect();
+        // Where its records are is kept from a row that is right in that; else they are all before the claim.
+        let span: Span = (None, number(self.epoch));
+        let of_live = |live: &Recovered| ((live.id.to_string(), number(live.run.0)), (Said::from(live), span));
+        let mut wrong: BTreeMap<(String, i64), (Said, Span)> = self.live.iter().map(of_live).collect();
         let of = self.of;
         let mut strangers = Vec::new();
-        let mut known = connection.prepare(&format!(
-            "SELECT id, run, saga, definition, state, stuck, seq, started, changed FROM {of} \
-             WHERE partition = ?1 AND {IS_LIVE}"
-        ))?;
+        let mut known =
+            connection.prepare(&format!("SELECT {COLUMNS} FROM {of} WHERE partition = ?1 AND {IS_LIVE}"))?;
         let mut rows = known.query([self.partition])?;
         while let Some(row) = rows.next()? {
-            let key = (row.get(0)?, row.get(1)?);
-            // What cannot be read is not what it should be.
-            let said = (|| -> rusqlite::Result<Said> {
-                Ok(Said {
-                    saga: row.get(2)?,
-                    definition: row.get(3)?,
-                    state: row.get(4)?,
-                    stuck: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
-                    seq: row.get(6)?,
-                    started: row.get(7)?,
-                    changed: row.get(8)?,
-                })
-            })()
-            .ok();
-            match wrong.get(&key) {
-                None => strangers.push(key),
-                Some(right) if said.as_ref() == Some(right) => drop(wrong.remove(&key)),
-                Some(_) => {}
+            // A row that is not what was written is not found by its key either: who opens the file next mends it.
+            let (Ok(id), Ok(run)) = (row.get::<_, String>(0), row.get::<_, i64>(1)) else { continue };
+            let key = (id, run);
+            let Some((right, span)) = wrong.get_mut(&key) else {
+                strangers.push(key);
+                continue;
+            };
+            if !sums::fits(row, FIELDS)? {
+                continue;
+            }
+            let said = Said {
+                saga: row.get(2)?,
+                definition: row.get(3)?,
+                state: row.get(4)?,
+                stuck: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
+                seq: row.get(6)?,
+                started: row.get(7)?,
+                changed: row.get(8)?,
+            };
+            if said == *right {
+                wrong.remove(&key);
+            } else {
+                *span = (row.get(10)?, row.get(11)?);
             }
         }
+        drop(rows);
         let mut remove = connection.prepare(&format!("DELETE FROM {of} WHERE id = ?1 AND run = ?2"))?;
         for (id, run) in &strangers {
             remove.execute(params![id, run])?;
         }
-        let mut upsert = connection.prepare(&format!(
-            "INSERT INTO {of} (id, run, saga, definition, state, stuck, seq, started, changed, partition, last) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id, run) DO UPDATE SET \
-             saga = ?3, definition = ?4, state = ?5, stuck = ?6, seq = ?7, started = ?8, changed = ?9, partition = ?10"
-        ))?;
-        for ((id, run), Said { saga, definition, state, stuck, seq, started, changed }) in &wrong {
-            let (partition, last) = (self.partition, number(self.epoch));
-            upsert.execute(params![id, run, saga, definition, state, stuck, seq, started, changed, partition, last])?;
+        for ((id, run), (said, (first, last))) in &wrong {
+            let fields = [
+                ValueRef::from(id.as_str()),
+                ValueRef::Integer(*run),
+                text(said.saga.as_deref()),
+                ValueRef::from(said.definition.as_str()),
+                ValueRef::from(said.state.as_str()),
+                ValueRef::from(said.stuck.as_str()),
+                ValueRef::Integer(said.seq),
+                integer(said.started),
+                ValueRef::Integer(said.changed),
+                ValueRef::Integer(self.partition.into()),
+                integer(*first),
+                ValueRef::Integer(*last),
+            ];
+            sums::put(connection, of, &fields)?;
         }
         if !wrong.is_empty() || !strangers.is_empty() {
             let (partition, mended, removed) = (self.partition, wrong.len(), strangers.len());

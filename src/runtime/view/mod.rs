@@ -10,8 +10,9 @@
 
 mod fold;
 mod heal;
-mod table;
 mod overlay;
+mod sums;
+mod table;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,7 +105,7 @@ const RANKED: [Summary; 5] =
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {
     /// The table cannot be read.
-    #[error("look into the view of instances: {0}")]
+    #[error("look into the view of instances, the tables `instance` and `viewed` of saga.db: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// The log was closed meanwhile.
     #[error("look into the view of instances: the data directory was closed")]
@@ -115,13 +116,17 @@ pub enum ViewError {
         /// What SQLite says.
         why: String,
     },
-    /// A row is not what we write.
+    /// A row is not what was written.
     #[error(
-        "look into the view of instances: the row of `{id}` is damaged ({what}); drop the table `instance` of saga.db while nobody has it open, and start again: it is made anew from the journal"
+        "look into the view of instances: the row of `{id}` in table `instance` of {file} is damaged ({what}). Nothing is \
+         lost: whoever opens the directory next to run sagas or to give an order (`saga serve`, `saga run`, `saga retry`) \
+         makes the row anew from the journal; a server that has it open is to be started again"
     )]
     Damaged {
         /// The row's id.
         id: String,
+        /// The file.
+        file: String,
         /// What is wrong.
         what: &'static str,
     },

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 
 use super::fold::{Folding, Position};
 use super::heal::Heal;
+use super::sums;
 use super::table::{self, COLUMNS, IS_LIVE};
 use super::{Filter, GATHERED_MAX, Row, ViewError};
 use crate::engine::{InstanceId, Summary};
@@ -29,7 +30,10 @@ pub(in crate::runtime) struct Overlay {
 impl Overlay {
     /// Over a connection that has its snapshot already.
     pub(in crate::runtime) fn new(connection: Connection) -> Result<Self, ViewError> {
-        let is_whole = table::is_whole(&connection);
+        // Damaged live rows or positions: everything is made from the journal. Ended rows are checked as they are read.
+        let is_whole = table::is_whole(&connection)
+            && sums::damaged(&connection, IS_LIVE)?.is_empty()
+            && sums::positions_fit(&connection)?;
         connection.execute_batch(&format!("CREATE TEMP TABLE {NEWER} ({}) WITHOUT ROWID", table::DEFINITION))?;
         let mut ended = String::new();
         let mut positions = Vec::new();

@@ -1,9 +1,11 @@
 //! The tables of the view in `saga.db`.
 //!
 //! ```sql
-//! instance (id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last)
-//! viewed   (partition, last)      -- the last journal record that is in there
+//! instance (id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last, crc)
+//! viewed   (partition, last, crc)      -- the last journal record that is in there
 //! ```
+//!
+//! `crc` is over the columns before it, as the module `sums` has it.
 //!
 //! An instance that has ended stays until retention has taken its last record.
 
@@ -11,10 +13,12 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use compact_str::CompactString;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use tokio::sync::oneshot;
 
 use super::fold::{Delta, Position, Rows};
+use super::sums::{self, Before, FIELDS, integer, text};
 use super::{Filter, LIST_MAX, Row, ViewError};
 use crate::engine::{InstanceId, Run, Summary};
 use crate::log::embedded::{Aside, Written};
@@ -30,25 +34,27 @@ pub(super) const TABLE: &str = "instance";
 pub(super) const DEFINITION: &str = "
   id TEXT NOT NULL, run INTEGER NOT NULL, saga TEXT, definition TEXT NOT NULL, state TEXT NOT NULL, stuck TEXT,
   seq INTEGER NOT NULL, started INTEGER, changed INTEGER NOT NULL, partition INTEGER NOT NULL, first INTEGER,
-  last INTEGER NOT NULL, PRIMARY KEY (id, run)
+  last INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (id, run)
 ";
 
 /// The live ones have an index of their own, which those that are inserted as ended never touch.
 const INDEXES: &str = "
 CREATE INDEX IF NOT EXISTS instance_by_state ON instance (state, changed) WHERE state NOT IN ('completed', 'compensated');
-CREATE TABLE IF NOT EXISTS viewed (partition INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS viewed (partition INTEGER PRIMARY KEY, last INTEGER NOT NULL, crc INTEGER NOT NULL);
 ";
 
 pub(super) const IS_LIVE: &str = "state NOT IN ('completed', 'compensated')";
 
 pub(super) const COLUMNS: &str =
-    "id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last";
+    "id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last, crc";
+
+pub(super) const POSITIONS: &str = "partition, last, crc";
 
 /// Whether both tables are there and have their columns.
 pub(super) fn is_whole(connection: &Connection) -> bool {
     let has =
         |table: &str, columns: &str| connection.prepare(&format!("SELECT {columns} FROM main.{table} LIMIT 0")).is_ok();
-    has(TABLE, COLUMNS) && has("viewed", "partition, last")
+    has(TABLE, COLUMNS) && has("viewed", POSITIONS)
 }
 
 /// Makes the tables.
@@ -61,7 +67,9 @@ pub(super) struct Make {
 impl Make {
     /// Tables that are not whole go both: one alone would say that the other holds what it does not.
     fn make(connection: &Connection) -> rusqlite::Result<()> {
-        if !is_whole(connection) {
+        if is_whole(connection) {
+            sums::mend(connection)?;
+        } else {
             connection.execute_batch("DROP TABLE IF EXISTS instance; DROP TABLE IF EXISTS viewed")?;
         }
         connection.execute_batch(&format!("CREATE TABLE IF NOT EXISTS {TABLE} ({DEFINITION}) WITHOUT ROWID"))?;
@@ -98,40 +106,19 @@ pub(super) struct Flush {
 
 impl Aside for Flush {
     fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
-        if !self.rows.deltas.is_empty() {
-            let into = self.into;
-            let mut upsert = connection.prepare_cached(&format!(
-                "INSERT INTO {into} (id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last) \
-                 VALUES (?1, ?2, ?3, ?4, coalesce(?5, 'running'), ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
-                 ON CONFLICT (id, run) DO UPDATE SET state = coalesce(?5, state), stuck = coalesce(?6, stuck), \
-                 seq = ?7, changed = ?9, last = ?12"
-            ))?;
-            for ((id, run), delta) in &self.rows.deltas {
-                let Delta { saga, definition, state, stuck, started, first, seq, changed, partition, last } = delta;
-                upsert.execute(params![
-                    id.as_str(),
-                    number(run.0),
-                    saga.as_deref(),
-                    definition.as_str(),
-                    state.map(name),
-                    stuck.as_ref().map(|places| places.join("\n")),
-                    number(*seq),
-                    started.map(|at| number(at.0)),
-                    number(changed.0),
-                    partition,
-                    first.map(number),
-                    number(*last),
-                ])?;
-            }
+        for ((id, run), delta) in &self.rows.deltas {
+            write(connection, self.into, (id, *run), delta)?;
         }
         // Who only looks keeps no positions.
         if self.into != TABLE {
             return Ok(());
         }
-        let mut position =
-            connection.prepare_cached("INSERT INTO viewed VALUES (?1, ?2) ON CONFLICT DO UPDATE SET last = ?2")?;
+        let mut position = connection
+            .prepare_cached("INSERT INTO viewed VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET last = ?2, crc = ?3")?;
         for (partition, Position { last }) in &self.rows.positions {
-            position.execute(params![partition, number(*last)])?;
+            let last = number(*last);
+            let crc = sums::sum([ValueRef::Integer((*partition).into()), ValueRef::Integer(last)]);
+            position.execute(params![partition, last, crc])?;
         }
         Ok(())
     }
@@ -141,6 +128,35 @@ impl Aside for Flush {
             let _gone = done.send(written);
         }
     }
+}
+
+/// Changes one row.
+fn write(connection: &Connection, into: &str, (id, run): (&InstanceId, Run), delta: &Delta) -> rusqlite::Result<()> {
+    let before = match sums::before(connection, into, id.as_str(), number(run.0))? {
+        // Whoever opens the directory next makes it anew: its old fields are not to be believed.
+        Before::Damaged if delta.first.is_none() => return Ok(()),
+        Before::Damaged | Before::Nothing => None,
+        Before::Kept(kept) => Some(kept),
+    };
+    let before = before.as_ref();
+    let stuck = delta.stuck.as_ref().map(|places| places.join("\n"));
+    let old_saga = before.and_then(|before| before.saga.as_deref());
+    let state = delta.state.map(name).or(before.map(|before| before.state.as_str())).unwrap_or(name(Summary::Running));
+    let fields = [
+        ValueRef::from(id.as_str()),
+        ValueRef::Integer(number(run.0)),
+        text(old_saga.or(delta.saga.as_deref())),
+        ValueRef::from(before.map_or(delta.definition.as_str(), |before| before.definition.as_str())),
+        ValueRef::from(state),
+        text(stuck.as_deref().or(before.and_then(|before| before.stuck.as_deref()))),
+        ValueRef::Integer(number(delta.seq)),
+        integer(before.and_then(|before| before.started).or(delta.started.map(|at| number(at.0)))),
+        ValueRef::Integer(number(delta.changed.0)),
+        ValueRef::Integer(delta.partition.into()),
+        integer(before.and_then(|before| before.first).or(delta.first.map(number))),
+        ValueRef::Integer(number(delta.last)),
+    ];
+    sums::put(connection, into, &fields)
 }
 
 /// Forgets ended instances whose last record is before the journal's start.
@@ -162,16 +178,23 @@ impl Aside for Forget {
     fn done(self: Box<Self>, _written: Written) {}
 }
 
+/// Up to where the rows reach; nothing where that is not what was written, so that all is read again.
 pub(super) fn positions(connection: &Connection) -> Result<Vec<(u32, Position)>, ViewError> {
-    let mut statement = connection.prepare("SELECT partition, last FROM viewed")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, Position { last: unsigned(row, 1)? })))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut statement = connection.prepare(&format!("SELECT {POSITIONS} FROM viewed"))?;
+    let mut rows = statement.query([])?;
+    let mut positions = Vec::new();
+    while let Some(row) = rows.next()? {
+        if sums::fits(row, 2)? {
+            positions.push((row.get(0)?, Position { last: unsigned(row, 1)? }));
+        }
+    }
+    Ok(positions)
 }
 
 pub(super) fn row(connection: &Connection, id: &InstanceId) -> Result<Option<Row>, ViewError> {
     connection
         .prepare_cached(&format!("SELECT {COLUMNS} FROM instance WHERE id = ?1 ORDER BY run DESC LIMIT 1"))?
-        .query_row([id.as_str()], |row| Ok(read(row)))
+        .query_row([id.as_str()], |row| Ok(read(connection, row)))
         .optional()?
         .transpose()
 }
@@ -198,7 +221,7 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Row>,
         let room = i64::try_from(limit.saturating_sub(found.len())).unwrap_or(i64::MAX);
         let mut rows = statement.query(params![filter.saga.as_deref(), room])?;
         while let Some(row) = rows.next()? {
-            found.push(read(row)?);
+            found.push(read(connection, row)?);
         }
     }
     Ok(found)
@@ -234,19 +257,24 @@ pub(super) fn live_definitions(connection: &Connection) -> Result<BTreeSet<Strin
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn read(row: &SqlRow<'_>) -> Result<Row, ViewError> {
+fn read(connection: &Connection, row: &SqlRow<'_>) -> Result<Row, ViewError> {
+    let shown = sums::id_of(row)?;
+    let file = connection.path().unwrap_or("saga.db");
+    let damaged = |what| ViewError::Damaged { id: shown.clone(), file: file.to_owned(), what };
+    if !sums::fits(row, FIELDS)? {
+        return Err(damaged("it does not fit its checksum"));
+    }
     let text: String = row.get(0)?;
-    let damaged = |what| ViewError::Damaged { id: text.clone(), what };
     let state: String = row.get(4)?;
     let stuck: Option<String> = row.get(5)?;
     let places = |text: String| text.lines().map(CompactString::from).collect();
     let run = Run(unsigned(row, 1)?);
     Ok(Row {
-        id: InstanceId::try_from(text.as_str()).map_err(|_| damaged("its id"))?,
+        id: InstanceId::try_from(text.as_str()).map_err(|_| damaged("its id is none"))?,
         run,
         saga: CompactString::from(row.get::<_, Option<String>>(2)?.unwrap_or_default()),
         definition: CompactString::from(row.get::<_, String>(3)?),
-        state: summary(&state).ok_or_else(|| damaged("its state"))?,
+        state: summary(&state).ok_or_else(|| damaged("its state is none"))?,
         stuck: stuck.map(places).unwrap_or_default(),
         seq: unsigned(row, 6)?,
         started: row.get::<_, Option<i64>>(7)?.map_or(Timestamp(run.0), |at| Timestamp(at.cast_unsigned())),
