@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::error::Kind;
 use super::settings::Settings;
-use super::{CliError, Out};
+use super::{CliError, Out, limits};
 use crate::http::api::{Accepted, ApiError, Fault, ListQuery, OrderBody, StartBody, Started, Taken};
 use crate::http::history::History;
 use crate::http::reach::{Purpose, Reached, reach};
@@ -179,10 +179,12 @@ impl From<ApiError> for CliError {
 
 /// The threads on which orchestration and clients run.
 pub(super) fn runtime() -> Result<Runtime, CliError> {
-    Builder::new_multi_thread()
+    let runtime = Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| CliError::new(Kind::Unavailable, format!("failed to start threads: {error}")))
+        .map_err(|error| CliError::new(Kind::Unavailable, format!("failed to start threads: {error}")))?;
+    limits::fail_instead_of_dying(&runtime);
+    Ok(runtime)
 }
 
 /// The wall clock.

@@ -24,6 +24,7 @@ mod serve;
 mod start;
 mod orders;
 mod accept_gap;
+mod limits;
 mod list;
 mod show;
 mod history;
