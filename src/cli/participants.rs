@@ -6,24 +6,29 @@ use super::error::{Kind, near_miss};
 use super::settings::Settings;
 use super::{CliError, Out};
 use crate::http::cast::Cast;
-use crate::participant::Address;
+use crate::http::service::Known;
+use crate::participant::{Address, remembered};
 
 /// Where participants are reached.
 #[derive(Debug, clap::Args)]
 pub(super) struct Participants {
-    /// Where a participant is reached: http://…, process:COMMAND, or simulated; can be repeated
+    /// Where a participant is reached: http://…, process:COMMAND, or simulated; can be repeated [default: as before in
+    /// this data directory, else simulated]
     #[arg(long, value_name = "NAME=ADDRESS")]
     pub(super) participant: Vec<String>,
-    /// Simulate those for which nothing is said, without a word about it
+    /// Simulate those for which nothing is said, wherever they were before
     #[arg(long, value_enum, value_name = "HOW")]
-    participants: Option<Unnamed>,
+    participants: Option<Others>,
 }
 
 /// What becomes of participants for which nothing is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Unnamed {
+enum Others {
     /// Answered from their contracts
     Simulated,
+    /// Answered as a scenario says
+    #[value(skip)]
+    Played,
 }
 
 /// What was said, read.
@@ -31,7 +36,7 @@ pub(super) struct Addresses {
     given: BTreeMap<String, Address>,
     /// Names that the command line gives.
     named: Vec<String>,
-    unnamed: Option<Unnamed>,
+    others: Option<Others>,
 }
 
 impl Participants {
@@ -50,7 +55,7 @@ impl Participants {
             given.insert(name.to_owned(), read_address(address)?);
             named.push(name.to_owned());
         }
-        Ok(Addresses { given, named, unnamed: self.participants })
+        Ok(Addresses { given, named, others: self.participants })
     }
 }
 
@@ -59,6 +64,11 @@ fn read_address(text: &str) -> Result<Address, CliError> {
 }
 
 impl Addresses {
+    /// A scenario plays all of them.
+    pub(super) fn played() -> Self {
+        Self { given: BTreeMap::new(), named: Vec::new(), others: Some(Others::Played) }
+    }
+
     /// Refuses an address on the command line for a participant that nobody knows. One settings file may serve several
     /// definitions, so a name in there that these have not is no mistake.
     pub(super) fn are_of(&self, cast: &Cast) -> Result<(), CliError> {
@@ -71,54 +81,76 @@ impl Addresses {
         })
     }
 
-    /// Those for which nothing is said.
-    fn missing<'c>(&self, cast: &'c Cast) -> Vec<&'c str> {
-        cast.names().into_iter().filter(|name| !self.given.contains_key(*name)).collect()
+    /// Where each is reached: as is said now, else as before, else simulated. Says what nobody said.
+    ///
+    /// # Errors
+    /// It would simulate participants that are real for live instances.
+    pub(super) fn choose(&self, cast: &Cast, known: &Known, out: &mut Out) -> Result<remembered::Addresses, CliError> {
+        let mut chosen = remembered::Addresses::new();
+        let (mut simulated, mut real) = (Vec::new(), Vec::new());
+        let mut participants: Vec<_> = cast.iter().collect();
+        participants.sort_by_key(|participant| &participant.name);
+        for participant in participants {
+            let (name, topic) = (participant.name.as_str(), &participant.commands_topic);
+            let before = known.before.get(topic);
+            let said = self.given.get(name).cloned().or_else(|| self.others.map(|_| Address::Simulated));
+            let is_said = said.is_some();
+            let address = said.or_else(|| before.cloned()).unwrap_or(Address::Simulated);
+            match (&address, before) {
+                (Address::Simulated, Some(before)) if *before != Address::Simulated && known.live.has(topic) => {
+                    real.push((name, before));
+                }
+                (Address::Simulated, _) if !is_said || self.others == Some(Others::Played) => simulated.push(name),
+                (address, _) if !is_said => out.remark(format_args!("{name}: {} as before", shown(address))),
+                _ => {}
+            }
+            chosen.insert(topic.clone(), address);
+        }
+        if let Some((name, address)) = real.first() {
+            let given = format!("{name}={}", shown(address));
+            return Err(self.refuse(&real, &shell_words::quote(&given)));
+        }
+        simulated.sort_unstable();
+        simulated.dedup();
+        if !simulated.is_empty() {
+            let (names, why) = (
+                simulated.join(", "),
+                match self.others {
+                    Some(Others::Played) => "--scenario plays them",
+                    Some(Others::Simulated) | None => "give --participant NAME=ADDRESS for real ones",
+                },
+            );
+            out.remark(format_args!("simulated: {names} ({why})"));
+        }
+        Ok(chosen)
     }
 
-    /// Where one is reached; simulated where nothing is said.
-    pub(super) fn or_simulated(&self, name: &str) -> Address {
-        self.given.get(name).cloned().unwrap_or(Address::Simulated)
-    }
-
-    /// Where one is reached that only definitions in the log speak to. They are those of a service, so nobody plays them
-    /// unless that was asked for.
-    pub(super) fn of_log(&self, name: &str) -> Option<Address> {
-        self.given.get(name).cloned().or_else(|| self.unnamed.map(|Unnamed::Simulated| Address::Simulated))
-    }
-
-    /// Says which participants of files are simulated since nothing is said.
-    pub(super) fn say_simulated(&self, files: &Cast, out: &mut Out) {
-        let missing = self.missing(files);
-        if !missing.is_empty() && self.unnamed.is_none() {
-            out.remark(format_args!(
-                "simulated: {} (give --participant NAME=ADDRESS for real ones)",
-                missing.join(", ")
-            ));
+    /// Live instances have participants that know of them: nobody else may answer in their place.
+    fn refuse(&self, real: &[(&str, &Address)], first: &str) -> CliError {
+        let names: Vec<String> = real.iter().map(|(name, address)| format!("{name} ({})", shown(address))).collect();
+        let names = names.join(", ");
+        let error = CliError::usage(format!(
+            "instances are under way with real participants, which must not be simulated for them now: {names}"
+        ));
+        let error = error.hint("to play, take another directory: --data DIR");
+        match self.others {
+            Some(Others::Played) => error.hint("to go on with what is under way, leave out --scenario"),
+            Some(Others::Simulated) | None => {
+                error.hint(format!("to go on, leave that out, or say where they are: --participant {first}"))
+            }
         }
     }
+}
 
-    /// Says which participants of the log are not reached.
-    pub(super) fn say_unreached(&self, log: &Cast, out: &mut Out) {
-        let missing = self.missing(log);
-        if !missing.is_empty() && self.unnamed.is_none() {
-            out.remark(format_args!(
-                "not reached: {}, of definitions in the log: what they are asked waits (give --participant NAME=ADDRESS)",
-                missing.join(", ")
-            ));
-        }
+/// An address for people's eyes, without a password.
+fn shown(address: &Address) -> String {
+    if let Address::Http(url) = address
+        && url.password().is_some()
+    {
+        let mut url = url.clone();
+        // A URL with a password can have another.
+        let _ = url.set_password(Some("***"));
+        return url.to_string();
     }
-
-    /// Refuses to leave participants of the log without an address.
-    pub(super) fn reach_all(&self, log: &Cast) -> Result<(), CliError> {
-        let missing = self.missing(log);
-        if missing.is_empty() || self.unnamed.is_some() {
-            return Ok(());
-        }
-        let of = missing.join(", ");
-        let one = missing.first().copied().unwrap_or_default();
-        Err(CliError::usage(format!("nothing says where these participants of the definitions in the log are: {of}"))
-            .hint(format!("--participant {one}=http://127.0.0.1:8081/commands, or `[participants]` in saga.toml"))
-            .hint("--participants simulated plays them all: not for sagas whose participants are real"))
-    }
+    address.to_string()
 }

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::error::{Kind, near_miss};
 use super::instance::runtime;
 use super::live::{Live, REDRAW};
-use super::participants::Participants;
+use super::participants::{Addresses, Participants};
 use super::settings::Settings;
 use super::sources::{Checked, check_file};
 use super::{CliError, Exit, Out, input};
@@ -22,7 +22,6 @@ use crate::http::follower::{Age, Step};
 use crate::http::service::Service;
 use crate::http::view::{FailureView, Shown, Standing};
 use crate::json::Json;
-use crate::participant::{Address, bridge};
 
 /// Run an instance of a saga, durably, and follow it to its end
 #[derive(Debug, clap::Args)]
@@ -60,13 +59,18 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     let addresses = arguments.participants.addresses(&settings)?;
     let cast = Cast::of(&file.program);
     addresses.are_of(&cast)?;
-    addresses.say_simulated(&cast, out);
+    let addresses = if scenario.is_some() { Addresses::played() } else { addresses };
     let data = arguments.data.clone().unwrap_or_else(|| settings.data.clone());
     let body = StartBody { saga: saga.name.to_string(), id: arguments.id.clone(), input: Some(input) };
     let scenario = scenario.cloned().map(Arc::new);
-    let following = Following { arguments, data: &data, cancel: scenario.as_deref().and_then(first_cancel) };
-    let participants = cast.settings(|name| Some(addresses.or_simulated(name)), scenario.as_ref(), None);
-    runtime()?.block_on(following.follow(&file, participants, body, out))
+    let following = Following { arguments, data: &data, file: &file, cast, addresses, scenario };
+    runtime()?.block_on(async {
+        let service = Service::open(&data, &format!("saga run {}", file.name), None).await?;
+        let followed = following.follow(&service, body, out).await;
+        // Whatever came of it, what is in the log is in order.
+        service.close().await;
+        following.end(followed?, out)
+    })
 }
 
 fn find_scenario<'f>(file: &'f Checked, title: &str) -> Result<&'f Scenario, CliError> {
@@ -122,31 +126,35 @@ fn first_cancel(scenario: &Scenario) -> Option<Duration> {
 struct Following<'a> {
     arguments: &'a Arguments,
     data: &'a PathBuf,
-    /// When the scenario cancels, counted from the start.
-    cancel: Option<Duration>,
+    file: &'a Checked,
+    cast: Cast,
+    addresses: Addresses,
+    scenario: Option<Arc<Scenario>>,
 }
 
 impl Following<'_> {
+    /// The id, and the instance at its end or where it is stuck; nothing if it was left.
     async fn follow(
         &self,
-        file: &Checked,
-        participants: Vec<(Address, bridge::Settings)>,
+        service: &Service,
         body: StartBody,
         out: &mut Out,
-    ) -> Result<Exit, CliError> {
-        let service = Service::open(self.data, &format!("saga run {}", file.name), None).await?;
-        service.deploy(&[file.deployable()]).await?;
-        service.carry(participants).await?;
+    ) -> Result<(String, Option<Shown>), CliError> {
+        let addresses = self.addresses.choose(&self.cast, &service.known().await?, out)?;
+        service.deploy(&[self.file.deployable()]).await?;
+        service.carry(self.cast.settings(&addresses, self.scenario.as_ref(), None)).await?;
         let started = service.start(body).await?;
         let id = started.id;
         match started.start {
             StartOutcome::Accepted => out.remark(format_args!("instance {id} began")),
             StartOutcome::Known => out.remark(format_args!("instance {id} had begun before")),
         }
-        let followed = self.to_its_end(&service, &id, out).await;
-        // Whatever came of it, what is in the log is in order.
-        service.close().await;
-        if let Some(shown) = followed? {
+        let ended = self.to_its_end(service, &id, out).await?;
+        Ok((id, ended))
+    }
+
+    fn end(&self, (id, ended): (String, Option<Shown>), out: &mut Out) -> Result<Exit, CliError> {
+        if let Some(shown) = ended {
             return self.outcome(&shown, out);
         }
         out.remark(format_args!("\nleft in the log; go on with: {}", self.again(&id)));
@@ -160,8 +168,9 @@ impl Following<'_> {
         let mut redraw = interval(REDRAW);
         redraw.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
-        let mut cancel = std::pin::pin!(sleep(self.cancel.unwrap_or_default()));
-        let mut is_to_be_cancelled = self.cancel.is_some();
+        let cancel = self.scenario.as_deref().and_then(first_cancel);
+        let mut is_to_be_cancelled = cancel.is_some();
+        let mut cancel = std::pin::pin!(sleep(cancel.unwrap_or_default()));
         let ended = loop {
             tokio::select! {
                 next = follower.next() => {
@@ -214,14 +223,13 @@ impl Following<'_> {
         })
     }
 
-    /// The same command with the id, to be pasted.
+    /// The same command with the id, to be pasted; where participants are is remembered.
     fn again(&self, id: &str) -> String {
-        let Arguments { file, saga, participants, .. } = self.arguments;
+        let Arguments { file, saga, .. } = self.arguments;
         let data = self.data.to_string_lossy();
         let mut words = vec!["saga", "run", file.as_str()];
         words.extend(saga.as_deref());
         words.extend(["--id", id, "--data", data.as_ref()]);
-        words.extend(participants.participant.iter().flat_map(|participant| ["--participant", participant.as_str()]));
         if let Some(input) = self.arguments.input.as_deref().filter(|input| *input != "-") {
             words.extend(["--input", input]);
         }

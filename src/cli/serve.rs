@@ -92,29 +92,19 @@ impl Serving<'_> {
         let Self { files, addresses, address } = self;
         let mut of_files = Cast::default();
         files.iter().for_each(|file| of_files.extend(&Cast::of(&file.program)));
-        let of_log = service.participants().await?;
-        let mut all = of_files.clone();
-        all.extend(&of_log);
-        addresses.are_of(&all)?;
-        if files.is_empty() {
-            if service.sagas().is_empty() {
-                return Err(
-                    CliError::usage("there is no definition in the log yet").hint(format!("name a file: {BEGIN}"))
-                );
-            }
-            addresses.reach_all(&all)?;
-        } else {
-            addresses.say_simulated(&of_files, out);
-            addresses.say_unreached(&of_log.without(&of_files), out);
+        if files.is_empty() && service.sagas().is_empty() {
+            return Err(CliError::usage("there is no definition in the log yet").hint(format!("name a file: {BEGIN}")));
         }
+        let known = service.known().await?;
+        let mut all = of_files;
+        all.extend(&known.live);
+        all.extend(&known.startable);
+        addresses.are_of(&all)?;
+        let reached = addresses.choose(&all, &known, out)?;
         let deployed: Vec<File> = files.iter().map(Checked::deployable).collect();
         service.deploy(&deployed).await?;
-        let names = of_files.names();
-        let reached = |name: &str| {
-            if names.contains(&name) { Some(addresses.or_simulated(name)) } else { addresses.of_log(name) }
-        };
         let callback = format!("http://{address}/replies");
-        Ok(service.carry(all.settings(reached, None, Some(&callback))).await?)
+        Ok(service.carry(all.settings(&reached, None, Some(&callback))).await?)
     }
 }
 

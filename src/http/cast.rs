@@ -8,6 +8,8 @@ use indexmap::IndexMap;
 use crate::definition::{Participant, Program, Scenario};
 use crate::participant::Address;
 use crate::participant::bridge::Settings;
+use crate::participant::remembered::Addresses;
+use crate::plan::Plan;
 
 /// Participants by the topics of their commands. Those of several definitions that share a topic are one, with the
 /// contracts of all.
@@ -31,16 +33,29 @@ impl Cast {
         }
     }
 
+    /// Adds those to which a plan speaks.
+    pub fn speak(&mut self, plan: &Plan) {
+        for work in plan.nodes().filter_map(|(node, _)| plan.work(node)) {
+            for invocation in work.action().into_iter().chain(work.compensation()) {
+                self.add(&invocation.participant);
+            }
+        }
+    }
+
     /// Adds all of another.
     pub fn extend(&mut self, other: &Self) {
         other.0.values().for_each(|participant| self.add(participant));
     }
 
-    /// Those that another has not.
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Participant> {
+        self.0.values()
+    }
+
+    /// Whether one is among them whose commands go to this topic.
     #[must_use]
-    pub fn without(&self, other: &Self) -> Self {
-        let mine = self.0.iter().filter(|(topic, _)| !other.0.contains_key(*topic));
-        Self(mine.map(|(topic, participant)| (topic.clone(), participant.clone())).collect())
+    pub fn has(&self, topic: &str) -> bool {
+        self.0.contains_key(topic)
     }
 
     /// Their names, sorted, each once.
@@ -52,18 +67,18 @@ impl Cast {
         names
     }
 
-    /// Each with its address; those for which `address` gives none are not reached.
+    /// Each with its address; those without are not reached.
     #[must_use]
     pub fn settings(
         &self,
-        address: impl Fn(&str) -> Option<Address>,
+        addresses: &Addresses,
         scenario: Option<&Arc<Scenario>>,
         callback: Option<&str>,
     ) -> Vec<(Address, Settings)> {
         let settings = self.0.values().filter_map(|participant| {
             let (scenario, callback) = (scenario.cloned(), callback.map(str::to_owned));
             let settings = Settings { participant: Arc::new(participant.clone()), scenario, callback };
-            Some((address(&participant.name)?, settings))
+            Some((addresses.get(&participant.commands_topic)?.clone(), settings))
         });
         settings.collect()
     }

@@ -22,11 +22,10 @@ use crate::log::embedded;
 use crate::log::{Health, Outcome, REPLIES, partition_of};
 use crate::participant::bridge::Settings;
 use crate::participant::carrier::Carriers;
+use crate::participant::remembered::{self, RememberedError};
 use crate::participant::{Address, http::read_callback};
 use crate::runtime::{self, Client, Decision, DeployError, Error, OpenError, Options, Orchestrator, PartitionState};
 use uuid::Uuid;
-
-use crate::plan::Plan;
 
 /// The file of a data directory that is one.
 const LOG_FILE: &str = "saga.db";
@@ -43,6 +42,17 @@ pub(super) const ORDERING: &str = "saga, giving an order";
 
 /// A file: its name, its text, and what they mean.
 pub type File = (String, Arc<str>, Program);
+
+/// What a data directory knows of participants.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Where they were last reached.
+    pub before: remembered::Addresses,
+    /// Those of live instances.
+    pub live: Cast,
+    /// Those of the other definitions that new instances run by.
+    pub startable: Cast,
+}
 
 /// An open data directory.
 pub struct Service {
@@ -72,11 +82,15 @@ impl Service {
         Ok(())
     }
 
-    /// Reaches out to participants.
+    /// Remembers where participants are reached, then reaches out to them.
     ///
     /// # Errors
-    /// HTTP cannot be set up.
+    /// The addresses cannot be written down, or HTTP cannot be set up.
     pub async fn carry(&self, participants: Vec<(Address, Settings)>) -> Result<(), ApiError> {
+        let addresses = participants.iter();
+        let addresses =
+            addresses.map(|(address, settings)| (settings.participant.commands_topic.clone(), address.clone()));
+        remembered::keep(self.orchestrator.log(), addresses.collect()).await?;
         let carriers = Carriers::open(self.orchestrator.log(), participants).map_err(|error| unavailable(&error))?;
         *self.carriers.lock().await = Some(carriers);
         Ok(())
@@ -88,26 +102,23 @@ impl Service {
         self.orchestrator.plans().sagas().map(ToString::to_string).collect()
     }
 
-    /// The participants of the definitions in the log that new or live instances run by.
+    /// The participants of the definitions in the log, and where participants were last reached.
     ///
     /// # Errors
-    /// The view cannot be read.
-    pub async fn participants(&self) -> Result<Cast, ApiError> {
+    /// The view or the addresses cannot be read.
+    pub async fn known(&self) -> Result<Known, ApiError> {
         let plans = self.orchestrator.plans();
         let live = self.orchestrator.live_definitions().await?;
-        let is_used = |plan: &Plan| {
+        let mut known = Known { before: remembered::read(self.orchestrator.log())?, ..Known::default() };
+        for plan in plans.all() {
             let current = plans.current(&plan.saga.name);
-            current.is_some_and(|current| current.saga.hash() == plan.saga.hash()) || live.contains(&**plan.saga.hash())
-        };
-        let mut cast = Cast::default();
-        for plan in plans.all().filter(|plan| is_used(plan)) {
-            for work in plan.nodes().filter_map(|(node, _)| plan.work(node)) {
-                for invocation in work.action().into_iter().chain(work.compensation()) {
-                    cast.add(&invocation.participant);
-                }
+            if live.contains(&**plan.saga.hash()) {
+                known.live.speak(plan);
+            } else if current.is_some_and(|current| current.saga.hash() == plan.saga.hash()) {
+                known.startable.speak(plan);
             }
         }
-        Ok(cast)
+        Ok(known)
     }
 
     /// Whether there is data in a directory.
@@ -337,6 +348,12 @@ impl From<OpenError> for ApiError {
             }
             _ => unavailable(&error),
         }
+    }
+}
+
+impl From<RememberedError> for ApiError {
+    fn from(error: RememberedError) -> Self {
+        unavailable(&error)
     }
 }
 

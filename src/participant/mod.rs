@@ -18,6 +18,7 @@ pub mod lines;
 pub mod address;
 pub mod bridge;
 pub mod carrier;
+pub mod remembered;
 
 use std::time::SystemTime;
 

@@ -96,7 +96,14 @@ fn with_flipped_bytes_in_its_tree() {
             page[..8].fill(0xee);
         }
     });
-    insta::assert_snapshot!(sizes(&all_three(&desk, shown)));
+    // Which page is named depends on which commits went together.
+    let shown = sizes(&all_three(&desk, shown));
+    let mut without = String::new();
+    for line in shown.lines() {
+        let behind = line.split_once("`; ").filter(|_| line.starts_with("Tree ") || line.starts_with("Freelist"));
+        without.extend([behind.map_or(line, |(_, behind)| behind), "\n"]);
+    }
+    insta::assert_snapshot!(without);
 }
 
 #[test]

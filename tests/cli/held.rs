@@ -11,7 +11,7 @@ use super::running::desk;
 use super::serving::{Server, start};
 use super::{Desk, in_form};
 
-const SILENT: &[&str] = &["--participant", "payments=process:sleep 600"];
+const SILENT: &[&str] = &["--participant", "payments=process:sh till.sh"];
 const INPUT: &str = r#"{"customer": "ana", "sku": "lamp", "count": 1, "amount": "20.00"}"#;
 
 /// A run, with what differs from run to run by its form.
@@ -119,6 +119,7 @@ fn looking_changes_nothing() {
         assert!(files(&data) == before, "{arguments:?} changed the data");
     }
     // Behind a clean end too.
+    run.desk.file("open", "");
     let ended = run.desk.saga(&["run", "order.saga", "--id", "o-1"]);
     assert!(ended.contains("completed"), "{ended}");
     let before = files(&data);

@@ -8,6 +8,7 @@ mod held;
 mod help;
 mod listing;
 mod operating;
+mod remembered;
 mod running;
 mod serving;
 mod terminal;

@@ -49,8 +49,36 @@ scenario "the lamp cannot be put back" for order {
 }
 "#;
 
+/// A participant that answers anything, but takes what it is asked without a word while there is no file `open`.
+pub(super) const TILL: &str = r#"
+[ -e open ] || exec sed d
+while read -r line; do
+  field() { printf '%s' "$line" | sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
+  printf '{"headers":{"saga-command":"%s","saga-kind":"%s","saga-attempt":%s,"saga-status":"succeeded"},"payload":{"hold":"h-1","receipt":"r-1"}}\n' \
+    "$(field saga-command)" "$(field saga-kind)" "$(field saga-attempt)"
+done
+"#;
+
 pub(super) fn desk() -> Desk {
-    Desk::with("order.saga", ORDER)
+    let desk = Desk::with("order.saga", ORDER);
+    desk.file("till.sh", TILL);
+    desk
+}
+
+/// A run that is killed as it says this.
+#[cfg(unix)]
+pub(super) fn killed_at(desk: &Desk, arguments: &[&str], at: &str) {
+    let mut command = desk.command(arguments);
+    command.env("PATH", std::env::var_os("PATH").unwrap()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains(at) {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it ended before it said `{at}`");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]
@@ -121,7 +149,7 @@ fn compensated_and_stuck_have_exit_codes_of_their_own() {
 fn interrupted_and_gone_on_with() {
     let desk = desk();
     let mut child = desk
-        .command(&["run", "order.saga", "--id", "o-1", "--participant", "stock=process:sleep 600"])
+        .command(&["run", "order.saga", "--id", "o-1", "--participant", "stock=process:sh till.sh"])
         .env("PATH", std::env::var_os("PATH").unwrap())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -138,7 +166,8 @@ fn interrupted_and_gone_on_with() {
     while said.read_line(&mut rest).unwrap() > 0 {}
     assert_eq!(child.wait().unwrap().code(), Some(5), "{rest}");
     let command = rest.lines().find_map(|line| line.strip_prefix("left in the log; go on with: saga ")).unwrap();
-    let words = shell_words::split(&command.replace("process:sleep 600", "simulated")).unwrap();
+    desk.file("open", "");
+    let words = shell_words::split(command).unwrap();
     let again = desk.saga(&words.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(again.contains("had begun before") && again.contains("\"completed\""), "{again}");
 }
@@ -148,18 +177,9 @@ fn interrupted_and_gone_on_with() {
 #[cfg(unix)]
 fn killed_and_gone_on_with() {
     let desk = desk();
-    let arguments = ["run", "order.saga", "--id", "o-1", "--participant", "payments=process:sleep 600"];
-    let mut command = desk.command(&arguments);
-    command.env("PATH", std::env::var_os("PATH").unwrap()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut said = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("call payments.Charge") {
-        line.clear();
-        assert!(said.read_line(&mut line).unwrap() > 0, "it ended before it called");
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let arguments = ["run", "order.saga", "--id", "o-1", "--participant", "payments=process:sh till.sh"];
+    killed_at(&desk, &arguments, "call payments.Charge");
+    desk.file("open", "");
     let again = desk.saga(&["run", "order.saga", "--id", "o-1"]);
     assert!(again.contains("had begun before") && again.contains("\"completed\""), "{again}");
     assert_eq!(again.matches("reserve: done").count(), 1, "what was done is not done again: {again}");

@@ -14,6 +14,8 @@ pub(super) struct Server {
     pub(super) desk: Desk,
     pub(super) child: Child,
     pub(super) address: String,
+    /// What it said before it served.
+    pub(super) said: String,
 }
 
 impl Server {
@@ -32,15 +34,16 @@ impl Server {
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("http://") {
+        let (mut before, mut line) = (String::new(), String::new());
+        while !line.starts_with("serving ") {
+            before.push_str(&line);
             line.clear();
-            assert!(said.read_line(&mut line).unwrap() > 0, "it ended before it served");
+            assert!(said.read_line(&mut line).unwrap() > 0, "it ended before it served: {before}");
         }
         let address = line.trim().rsplit("http://").next().unwrap().to_owned();
         // What it says later is of no interest, and must not block it.
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-        Self { desk, child, address }
+        Self { desk, child, address, said: before }
     }
 
     /// The status and the body.
@@ -170,10 +173,11 @@ fn the_command_line_against_a_server() {
 #[test]
 #[cfg(unix)]
 fn it_stops_when_it_is_told_and_goes_on_when_it_is_started_again() {
-    let mut server = Server::with(&["--participant", "payments=process:sleep 600"]);
+    let mut server = Server::with(&["--participant", "payments=process:sh till.sh"]);
     server.ask("POST", "/instances", &start("o-1"));
     assert!(Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap().success());
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    server.desk.file("open", "");
     let run = server.desk.saga(&["run", "order.saga", "--id", "o-1"]);
     assert!(run.contains("\"completed\""), "{run}");
 }

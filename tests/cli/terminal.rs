@@ -150,7 +150,7 @@ const SILENT_STOCK: &[&str] = &[
     "--id",
     "o-1",
     "--participant",
-    "stock=process:sleep 600",
+    "stock=process:sh till.sh",
     "--participant",
     "payments=simulated",
 ];
@@ -240,7 +240,8 @@ fn ctrl_c_leaves_it_in_the_log_and_says_how_to_go_on() {
     let text = terminal.text();
     insta::assert_snapshot!(text.lines().next_back().unwrap_or_default());
     let command = text.lines().find_map(|line| line.strip_prefix("left in the log; go on with: saga ")).unwrap();
-    let words = shell_words::split(&command.replace("process:sleep 600", "simulated")).unwrap();
+    desk.file("open", "");
+    let words = shell_words::split(command).unwrap();
     let again = desk.saga(&words.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(again.contains("had begun before") && again.contains("\"completed\""), "{again}");
 }

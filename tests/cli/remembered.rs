@@ -1,0 +1,84 @@
+//! Where participants are reached stays as it was, until somebody says otherwise: nobody else answers what is under way.
+
+#![cfg(unix)]
+
+use super::running::{ORDER, desk, killed_at};
+use super::serving::{Server, start};
+use super::{Desk, in_form};
+
+const REAL: &str = "payments=process:sh till.sh";
+
+/// Where an instance waits for its payment at a real participant, and nobody runs.
+fn left() -> Desk {
+    let desk = desk();
+    killed_at(&desk, &["run", "order.saga", "--id", "o-1", "--participant", REAL], "call payments.Charge");
+    desk
+}
+
+/// A run without its steps, which the tests of runs have.
+fn run(desk: &Desk, more: &[&str]) -> String {
+    let run = in_form(&desk.saga(&[&["run", "order.saga"], more].concat()));
+    run.lines().filter(|line| !line.starts_with('+')).flat_map(|line| [line, "\n"]).collect()
+}
+
+#[test]
+fn what_is_under_way_goes_on_with_whom_it_began() {
+    let desk = left();
+    desk.file("open", "");
+    insta::assert_snapshot!(run(&desk, &["--id", "o-2"]));
+    insta::assert_snapshot!(run(&desk, &["--id", "o-1"]));
+}
+
+#[test]
+fn nobody_else_answers_what_is_under_way() {
+    let desk = left();
+    insta::assert_snapshot!(run(&desk, &["--id", "o-2", "--participant", "payments=simulated"]));
+    insta::assert_snapshot!(run(&desk, &["--id", "o-2", "--participants", "simulated"]));
+    insta::assert_snapshot!(run(&desk, &["--id", "o-2", "--scenario", "all goes well"]));
+    let list = desk.saga(&["list", "--all"]);
+    assert!(list.contains("o-1") && !list.contains("o-2"), "{list}");
+}
+
+#[test]
+fn settings_are_no_less_explicit() {
+    let desk = left();
+    desk.file("saga.toml", "[participants]\npayments = \"simulated\"\n");
+    insta::assert_snapshot!(run(&desk, &["--id", "o-2"]));
+    desk.file("saga.toml", "[participants]\npayments = \"process:sh till.sh\"\n");
+    insta::assert_snapshot!(run(&desk, &["--id", "o-2", "--scenario", "all goes well"]));
+}
+
+#[test]
+fn another_address_wins_and_is_remembered() {
+    let desk = left();
+    std::fs::rename(desk.path().join("till.sh"), desk.path().join("other.sh")).unwrap();
+    desk.file("open", "");
+    insta::assert_snapshot!(run(&desk, &["--id", "o-1", "--participant", "payments=process:sh other.sh"]));
+    // Nothing is under way any more, so they may be played, and are from then on.
+    insta::assert_snapshot!(run(&desk, &["--id", "o-2"]));
+    insta::assert_snapshot!(run(&desk, &["--id", "o-3", "--participants", "simulated"]));
+    insta::assert_snapshot!(run(&desk, &["--id", "o-4"]));
+}
+
+#[test]
+fn a_password_is_for_the_participant_alone() {
+    let desk = desk();
+    let secret = "payments=http://saga:secret@127.0.0.1:1/";
+    killed_at(&desk, &["run", "order.saga", "--id", "o-1", "--participant", secret], "call payments.Charge");
+    let refused = run(&desk, &["--participants", "simulated"]);
+    assert!(refused.contains("http://saga:***@127.0.0.1:1/") && !refused.contains("secret"), "{refused}");
+}
+
+#[test]
+fn workflows_that_share_a_participant_share_its_address() {
+    let desk = left();
+    desk.file("open", "");
+    let other = ORDER.replace("stock", "shelf").replace("saga order", "saga other").replace("for order", "for other");
+    desk.file("other.saga", other);
+    let server = Server::at(desk, &["other.saga"]);
+    insta::assert_snapshot!(server.said);
+    server.ask("POST", "/instances", &start("o-2").replace("\"order\"", "\"other\""));
+    for id in ["o-1", "o-2"] {
+        assert_eq!(server.until(id, "completed")["output"]["receipt"], "r-1");
+    }
+}
