@@ -1,10 +1,12 @@
 //! `saga run`: begins one instance, or goes on with it, follows it to its end, and gives the outcome.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::error::{Kind, near_miss};
@@ -19,9 +21,11 @@ use crate::engine::Summary;
 use crate::http::api::{OrderBody, OrderWord, StartBody, StartOutcome};
 use crate::http::cast::Cast;
 use crate::http::follower::{Age, Step};
+use crate::http::server::replies;
 use crate::http::service::Service;
 use crate::http::view::{FailureView, Shown, Standing};
 use crate::json::Json;
+use crate::participant::Address;
 
 /// Run an instance of a saga, durably, and follow it to its end
 #[derive(Debug, clap::Args)]
@@ -65,7 +69,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     let scenario = scenario.cloned().map(Arc::new);
     let following = Following { arguments, data: &data, file: &file, cast, addresses, scenario };
     runtime()?.block_on(async {
-        let service = Service::open(&data, &format!("saga run {}", file.name), None).await?;
+        let service = Arc::new(Service::open(&data, &format!("saga run {}", file.name), None).await?);
         let followed = following.follow(&service, body, out).await;
         // Whatever came of it, what is in the log is in order.
         service.close().await;
@@ -136,13 +140,15 @@ impl Following<'_> {
     /// The id, and the instance at its end or where it is stuck; nothing if it was left.
     async fn follow(
         &self,
-        service: &Service,
+        service: &Arc<Service>,
         body: StartBody,
         out: &mut Out,
     ) -> Result<(String, Option<Shown>), CliError> {
         let addresses = self.addresses.choose(&self.cast, &service.known().await?, out)?;
         service.deploy(&[self.file.deployable()]).await?;
-        service.carry(self.cast.settings(&addresses, self.scenario.as_ref(), None)).await?;
+        let has_http = addresses.values().any(|address| matches!(address, Address::Http(_)));
+        let callback = if has_http { Some(listen_for_replies(service).await?) } else { None };
+        service.carry(self.cast.settings(&addresses, self.scenario.as_ref(), callback.as_deref())).await?;
         let started = service.start(body).await?;
         let id = started.id;
         match started.start {
@@ -238,6 +244,21 @@ impl Following<'_> {
         }
         shell_words::join(words)
     }
+}
+
+/// Where participants that answer 202 post the final answer, as long as this process runs.
+async fn listen_for_replies(service: &Arc<Service>) -> Result<String, CliError> {
+    let unavailable = |error| CliError::new(Kind::Unavailable, format!("failed to listen for late answers: {error}"));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(unavailable)?;
+    let address = listener.local_addr().map_err(unavailable)?;
+    let answering = axum::serve(listener, replies(Arc::clone(service)));
+    // Ends with the runtime.
+    tokio::spawn(async move {
+        if let Err(error) = answering.await {
+            tracing::error!(%error, "late answers are not taken any more");
+        }
+    });
+    Ok(format!("http://{address}/replies"))
 }
 
 const fn is_over(shown: &Shown) -> bool {

@@ -34,9 +34,9 @@ use crate::json::PAYLOAD_MAX;
 /// The largest body: a payload with what stands around it.
 const BODY_MAX: usize = PAYLOAD_MAX + 16 * 1024;
 
-/// The routes.
+/// All routes.
 pub fn router(service: Arc<Service>) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/instances", get(list).post(start))
         .route("/instances/{id}", get(show))
         .route("/instances/{id}/history", get(history))
@@ -44,7 +44,17 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/partitions/{number}/orders", post(partition_order))
         .route("/replies", post(reply))
         .route("/healthz", get(alive))
-        .route("/readyz", get(ready))
+        .route("/readyz", get(ready));
+    with_refusals(routes, service)
+}
+
+/// The route for late answers of participants alone.
+pub fn replies(service: Arc<Service>) -> Router {
+    with_refusals(Router::new().route("/replies", post(reply)), service)
+}
+
+fn with_refusals(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
+    routes
         .fallback(|| async { ApiError::new(Fault::Unknown, "no_such_path", "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
             ApiError::new(Fault::Method, "no_such_method", "this path does not take this method")

@@ -3,6 +3,7 @@
 mod bad_data;
 mod bad_files;
 mod bad_input;
+mod callback;
 mod gap;
 mod held;
 mod help;

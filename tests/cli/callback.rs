@@ -1,0 +1,66 @@
+//! A participant behind HTTP that answers 202 and later posts what became of it, under `saga run`.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use super::running::desk;
+
+/// Takes one command; gives its headers.
+fn take(listener: &TcpListener) -> Vec<(String, String)> {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut request = BufReader::new(stream.try_clone().unwrap());
+    let mut headers = Vec::new();
+    for line in request.by_ref().lines() {
+        let line = line.unwrap();
+        if line.is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(": ") {
+            headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        }
+    }
+    let mut body = vec![0; header(&headers, "content-length").parse().unwrap()];
+    request.read_exact(&mut body).unwrap();
+    stream.write_all(b"HTTP/1.1 202 Accepted\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").unwrap();
+    headers
+}
+
+fn header<'h>(headers: &'h [(String, String)], wanted: &str) -> &'h str {
+    headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str()).unwrap_or_default()
+}
+
+/// The status of the answer to a request.
+fn status(address: &str, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    let request = format!("{head}host: saga\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    // The run may end as soon as it has the answer that it waited for.
+    drop(stream.read_to_string(&mut answer));
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn the_final_answer_comes_later() {
+    let desk = desk();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let payments = format!("payments=http://{}/commands", listener.local_addr().unwrap());
+    let participant = thread::spawn(move || {
+        let headers = take(&listener);
+        let callback = header(&headers, "saga-callback").strip_prefix("http://").unwrap().to_owned();
+        let (address, path) = callback.split_once('/').unwrap();
+        // Nothing else of the API is there.
+        let other = status(address, "GET /instances HTTP/1.1\r\n", "");
+        let mut head = format!("POST /{path} HTTP/1.1\r\nsaga-status: succeeded\r\n");
+        for name in ["saga-command", "saga-kind", "saga-attempt"] {
+            head.extend([name, ": ", header(&headers, name), "\r\n"]);
+        }
+        status(address, &head, r#"{"receipt": "later"}"#);
+        other
+    });
+    let run = desk.saga(&["run", "order.saga", "--id", "o-1", "--participant", &payments]);
+    assert!(run.contains(r#""output": {"receipt":"later"}"#), "{run}");
+    assert_eq!(participant.join().unwrap(), "404");
+}
