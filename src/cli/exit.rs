@@ -68,7 +68,9 @@ impl Exit {
             Self::Stuck => "the saga is stuck: it waits for a person; `saga show ID` says why and what to do",
             Self::Left => "the saga has not ended: it was left safely in the log and goes on with the next run",
             Self::Refused => "the start or the order was refused: nothing changed",
-            Self::Unavailable => "the data directory or the server cannot be used",
+            Self::Unavailable => {
+                "the data directory or the server cannot be used; a full disk: `saga run` and `saga serve` wait for space instead"
+            }
             Self::Bug => "a defect of saga; the message says what to report",
             Self::PipeClosed => "whoever read the output went away",
         }

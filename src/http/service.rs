@@ -37,6 +37,10 @@ const WAL_FILE: &str = "saga.db-wal";
 /// group commit.
 const DECIDED_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long who gives one order waits for a log that cannot be written: a lock of another program goes by within it, and
+/// a full disk does not.
+const ORDER_WITHIN: Duration = Duration::from_secs(2);
+
 /// What a process calls itself that holds the data for the moment of an order.
 pub(super) const ORDERING: &str = "saga, giving an order";
 
@@ -68,7 +72,7 @@ impl Service {
     /// # Errors
     /// The data directory cannot be used.
     pub async fn open(data: &Path, owner: &str, server: Option<&str>) -> Result<Self, ApiError> {
-        Self::orchestrate(data, owner, server).await
+        Self::orchestrate(data, owner, server, None).await
     }
 
     /// Lets new instances run by the files.
@@ -141,12 +145,17 @@ impl Service {
     /// There is none, or it cannot be used.
     pub async fn open_for_orders(data: &Path) -> Result<Self, ApiError> {
         Self::is_there(data)?;
-        Self::orchestrate(data, ORDERING, None).await
+        Self::orchestrate(data, ORDERING, None, Some(ORDER_WITHIN)).await
     }
 
-    async fn orchestrate(data: &Path, owner: &str, server: Option<&str>) -> Result<Self, ApiError> {
+    async fn orchestrate(
+        data: &Path,
+        owner: &str,
+        server: Option<&str>,
+        patience: Option<Duration>,
+    ) -> Result<Self, ApiError> {
         let (owner, server) = (owner.to_owned(), server.map(str::to_owned));
-        let options = Options { owner, server, ..Options::default() };
+        let options = Options { owner, server, patience, ..Options::default() };
         let orchestrator = Arc::new(Orchestrator::open(data, &options).await?);
         let replies = Client::new(orchestrator.log());
         Ok(Self { orchestrator, replies, carriers: tokio::sync::Mutex::default() })

@@ -38,6 +38,14 @@ pub enum OpenError {
         /// What is wrong.
         why: String,
     },
+    /// The log cannot be written, and whoever opens it has no time.
+    #[error("write to the log in {}: {why}, and give the order again; nothing is lost", path.display())]
+    Unwritable {
+        /// The data directory.
+        path: std::path::PathBuf,
+        /// For people.
+        why: String,
+    },
     /// No thread.
     #[error("start a thread for a partition: {0}")]
     Thread(#[from] std::io::Error),

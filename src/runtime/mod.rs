@@ -8,6 +8,7 @@
 //! ```
 
 pub mod partition;
+mod patience;
 mod client;
 mod aside;
 mod consumer;

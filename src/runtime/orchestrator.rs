@@ -18,6 +18,7 @@ use super::error::{DeployError, Error, OpenError};
 use super::followers::Follow;
 use super::history::{History, Span};
 use super::partition::{Config, Told};
+use super::patience::while_written;
 use super::shared::{Core, Inboxes, Looked, PartitionState};
 use super::statistics::Statistics;
 use super::view::{Filter, Row, View};
@@ -44,6 +45,9 @@ pub struct Options {
     pub remember: Duration,
     /// How long the journal, and with it the history of ended instances, is kept.
     pub retain: Duration,
+    /// How long a log that cannot be written is waited for when opening and when putting a request into it; none: for
+    /// as long as it takes.
+    pub patience: Option<Duration>,
 }
 
 impl Default for Options {
@@ -55,6 +59,7 @@ impl Default for Options {
             partitions: None,
             remember: usual.remember,
             retain: usual.retain,
+            patience: None,
         }
     }
 }
@@ -79,6 +84,7 @@ pub struct Orchestrator {
     deploying: tokio::sync::Mutex<()>,
     /// Taken by the first `close`: it releases the partitions, joins their threads, then closes the log.
     drivers: Mutex<Vec<Driver>>,
+    patience: Option<Duration>,
 }
 
 impl Orchestrator {
@@ -94,7 +100,8 @@ impl Orchestrator {
             ..embedded::Options::default()
         };
         let log = Arc::new(Embedded::open(directory, &log_options)?);
-        let view = View::open(&log).await?;
+        let unwritable = |why| OpenError::Unwritable { path: directory.to_owned(), why };
+        let view = while_written(&log, options.patience, View::open(&log)).await.map_err(unwritable)??;
         let client = Client::new(&log);
         let range = log.range(DEFINITIONS, 0);
         let stored = definitions::Stored::read(&client, range.start, range.end).await?;
@@ -121,8 +128,10 @@ impl Orchestrator {
             at_once: Semaphore::new(REQUESTS_AT_ONCE),
             deploying: tokio::sync::Mutex::new(()),
             drivers: Mutex::new(drivers),
+            patience: options.patience,
         };
-        orchestrator.recovered().await?;
+        let recovered = orchestrator.recovered();
+        while_written(&orchestrator.core.log, options.patience, recovered).await.map_err(unwritable)??;
         orchestrator.core.is_open.store(true, Ordering::Relaxed);
         Ok(orchestrator)
     }
@@ -278,7 +287,8 @@ impl Orchestrator {
             }
             drop(tell.send(outcome));
         });
-        let outcome = told.await.unwrap_or(Outcome::Unknown);
+        let told = while_written(&self.core.log, self.patience, told).await;
+        let outcome = told.map_err(|why| Error::Uncertain { why })?.unwrap_or(Outcome::Unknown);
         drop(place);
         match outcome {
             Outcome::At(offset) => Ok(Accepted { partition, offset, decision }),

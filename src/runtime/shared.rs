@@ -20,7 +20,7 @@ use crate::engine::{Instance, InstanceId};
 use crate::journal::Plans;
 use crate::journal::record::Positions;
 use crate::log::embedded::Embedded;
-use crate::log::{JOURNAL, REPLIES, REQUESTS, Report, Reports};
+use crate::log::{Health, JOURNAL, REPLIES, REQUESTS, Report, Reports};
 
 /// How long closing waits for partitions to finish what is under way, beyond which it is left to the next recovery.
 const CLOSE_WITHIN: Duration = Duration::from_secs(20);
@@ -199,7 +199,9 @@ impl Core {
             return;
         }
         drivers.iter().for_each(Driver::release);
-        let end = Instant::now() + CLOSE_WITHIN;
+        // What is under way cannot be finished in a log that cannot be written: it is left to the next recovery.
+        let can_finish = matches!(self.log.health(), Health::Writing);
+        let end = Instant::now() + if can_finish { CLOSE_WITHIN } else { Duration::ZERO };
         for driver in drivers {
             driver.join(end);
         }

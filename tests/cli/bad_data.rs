@@ -262,6 +262,15 @@ fn on_a_full_disk_from_the_beginning() {
 }
 
 #[test]
+fn an_order_on_a_full_disk_ends() {
+    let desk = night();
+    let output = limited(&desk, 66, &["cancel", "o-3"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    assert!(said.contains("error: failed to ") && said.contains("raise it or make space"), "{said}");
+}
+
+#[test]
 fn on_a_disk_that_is_full_now() {
     let desk = night();
     let arguments = ["run", "order.saga", "--id", "o-9", "--participants", "simulated"];

@@ -31,7 +31,7 @@ fn a_full_disk_makes_appends_wait_and_loses_nothing() {
     let waiting: Vec<Ticket> = (0..25).map(|_| probe.send(JOURNAL, 0, &payload)).collect();
     let health = wait_for_health(&log, &probe, |health| matches!(health, Health::Waiting { .. }));
     let Health::Waiting { why, .. } = health else { unreachable!() };
-    insta::assert_snapshot!(why, @"the disk is full: make space, and it goes on by itself");
+    insta::assert_snapshot!(why, @"the disk is full: make space");
     assert!(log.queued_bytes() > 0);
     let range = log.range(JOURNAL, 0);
     assert!(range.end < 25, "what is not durable is not shown as the truth");

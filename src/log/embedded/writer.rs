@@ -129,7 +129,7 @@ fn write_out(shared: &Shared, connection: &Connection, mut group: Group, blob: &
                 let mut state = shared.lock();
                 if !matches!(state.health, Health::Waiting { .. }) {
                     let why = words(&error);
-                    tracing::warn!(path = %shared.path.display(), "the log cannot be written for now: {why}");
+                    tracing::warn!(path = %shared.path.display(), "the log cannot be written for now: {why}; it goes on by itself");
                     state.health = Health::Waiting { why, since: now() };
                 }
                 if state.closing {
@@ -307,12 +307,12 @@ fn is_passing(error: &rusqlite::Error) -> bool {
 /// The cause and what to do, for people.
 fn words(error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "the disk is full: make space, and it goes on by itself".to_owned(),
+        Some(ErrorCode::DiskFull) => "the disk is full: make space".to_owned(),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "another program holds a lock on saga.db: close it, and it goes on by itself".to_owned()
+            "another program holds a lock on saga.db: close it".to_owned()
         }
         _ if refusal::is_out_of_room(error) => {
-            "a quota or a limit of file sizes is used up: raise it or make space, and it goes on by itself".to_owned()
+            "a quota or a limit of file sizes is used up: raise it or make space".to_owned()
         }
         _ => error.to_string(),
     }

@@ -1,0 +1,43 @@
+//! How long somebody waits for a log that cannot be written: a service for ever, who gives one order for a moment.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::log::Health;
+use crate::log::embedded::Embedded;
+
+/// So often the log is asked how it is: seldom enough to cost nothing, often enough for a person who waits.
+const LOOK_EACH: Duration = Duration::from_millis(50);
+
+/// Waits for what needs the log to be written.
+///
+/// # Errors
+/// Why the log could not be written for as long as `patience`. Without one it is waited for.
+pub(super) async fn while_written<T>(
+    log: &Embedded,
+    patience: Option<Duration>,
+    work: impl Future<Output = T>,
+) -> Result<T, String> {
+    let Some(patience) = patience else { return Ok(work.await) };
+    let refused = async {
+        let mut since = None;
+        loop {
+            sleep(LOOK_EACH).await;
+            match log.health() {
+                Health::Failed { why } => return why,
+                Health::Waiting { why, .. } if since.get_or_insert_with(Instant::now).elapsed() >= patience => {
+                    return why;
+                }
+                Health::Waiting { .. } => {}
+                Health::Writing | Health::Closed => since = None,
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        why = refused => Err(why),
+    }
+}
