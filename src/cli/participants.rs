@@ -87,30 +87,34 @@ impl Addresses {
     /// It would simulate participants that are real for live instances.
     pub(super) fn choose(&self, cast: &Cast, known: &Known, out: &mut Out) -> Result<remembered::Addresses, CliError> {
         let mut chosen = remembered::Addresses::new();
-        let (mut simulated, mut real) = (Vec::new(), Vec::new());
+        let (mut simulated, mut real, mut as_before) = (Vec::new(), Vec::new(), Vec::new());
         let mut participants: Vec<_> = cast.iter().collect();
         participants.sort_by_key(|participant| &participant.name);
         for participant in participants {
             let (name, topic) = (participant.name.as_str(), &participant.commands_topic);
-            let before = known.before.get(topic);
+            let before = known.before.of(topic, name);
+            let is_live = known.live.has(topic) || known.live.names().contains(&name);
             let said = self.given.get(name).cloned().or_else(|| self.others.map(|_| Address::Simulated));
             let is_said = said.is_some();
             let address = said.or_else(|| before.cloned()).unwrap_or(Address::Simulated);
             match (&address, before) {
-                (Address::Simulated, Some(before)) if *before != Address::Simulated && known.live.has(topic) => {
+                (Address::Simulated, Some(before)) if *before != Address::Simulated && is_live => {
                     real.push((name, before));
                 }
                 (Address::Simulated, _) if !is_said || self.others == Some(Others::Played) => simulated.push(name),
-                (address, _) if !is_said => out.remark(format_args!("{name}: {} as before", shown(address))),
+                (address, _) if !is_said => as_before.push(format!("{name}: {} as before", shown(address))),
                 _ => {}
             }
             chosen.insert(topic.clone(), address);
         }
+        real.dedup();
         if let Some((name, address)) = real.first() {
             let given = format!("{name}={}", shown(address));
             return Err(self.refuse(&real, &shell_words::quote(&given)));
         }
-        simulated.sort_unstable();
+        // One name may stand for several topics.
+        as_before.dedup();
+        as_before.iter().for_each(|line| out.remark(format_args!("{line}")));
         simulated.dedup();
         if !simulated.is_empty() {
             let (names, why) = (

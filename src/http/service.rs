@@ -51,7 +51,7 @@ pub type File = (String, Arc<str>, Program);
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     /// Where they were last reached.
-    pub before: remembered::Addresses,
+    pub before: remembered::Remembered,
     /// Those of live instances.
     pub live: Cast,
     /// Those of the other definitions that new instances run by.
@@ -91,10 +91,9 @@ impl Service {
     /// # Errors
     /// The addresses cannot be written down, or HTTP cannot be set up.
     pub async fn carry(&self, participants: Vec<(Address, Settings)>) -> Result<(), ApiError> {
-        let addresses = participants.iter();
-        let addresses =
-            addresses.map(|(address, settings)| (settings.participant.commands_topic.clone(), address.clone()));
-        remembered::keep(self.orchestrator.log(), addresses.collect()).await?;
+        let reached = participants.iter();
+        let reached = reached.map(|(address, settings)| (Arc::clone(&settings.participant), address.clone()));
+        remembered::keep(self.orchestrator.log(), reached.collect()).await?;
         let carriers = Carriers::open(self.orchestrator.log(), participants).map_err(|error| unavailable(&error))?;
         *self.carriers.lock().await = Some(carriers);
         Ok(())

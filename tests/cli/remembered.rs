@@ -61,6 +61,23 @@ fn another_address_wins_and_is_remembered() {
 }
 
 #[test]
+fn one_name_with_two_topics_has_one_address() {
+    let desk = left();
+    desk.file("open", "");
+    let other = ORDER.replace("saga order", "saga other").replace("for order", "for other");
+    let topic = "participant payments {\n  commands \"tills.commands\"";
+    desk.file("other.saga", other.replace("participant payments {", topic));
+    let refused = desk.saga(&["run", "other.saga", "--participants", "simulated"]);
+    assert!(refused.ends_with("[exit status: 2]\n"), "{refused}");
+    let server = Server::at(desk, &["other.saga"]);
+    insta::assert_snapshot!(server.said);
+    server.ask("POST", "/instances", &start("o-2").replace("\"order\"", "\"other\""));
+    for id in ["o-1", "o-2"] {
+        assert_eq!(server.until(id, "completed")["output"]["receipt"], "r-1");
+    }
+}
+
+#[test]
 fn a_password_is_for_the_participant_alone() {
     let desk = desk();
     let secret = "payments=http://saga:secret@127.0.0.1:1/";
