@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use saga::engine::{InstanceId, Start, Summary};
@@ -59,9 +60,16 @@ async fn damaged_requests_stop_their_partition_until_the_loss_is_accepted() {
     damage(directory.path(), REQUESTS, "first = 0");
 
     let orchestrator = open_with(directory.path(), &Cast::new([])).await;
-    let PartitionState::Stopped { why, is_gap: true } = &orchestrator.partitions()[partition as usize] else {
-        panic!("{:?}", orchestrator.partitions());
+    // It stops at the first read of its requests, which may be behind the opening.
+    let stops = async {
+        loop {
+            if let PartitionState::Stopped { why, is_gap: true } = &orchestrator.partitions()[partition as usize] {
+                break why.to_string();
+            }
+            tokio::task::yield_now().await;
+        }
     };
+    let why = tokio::time::timeout(Duration::from_secs(60), stops).await.expect("it stops");
     assert!(why.contains("to do without 1 inputs, accept the loss with `saga accept-gap"), "{why}");
     let mut follow = orchestrator.follow(&kept);
     orchestrator.accept_gap(partition).await.unwrap();
