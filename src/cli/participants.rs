@@ -114,7 +114,9 @@ impl Addresses {
         }
         // One name may stand for several topics.
         as_before.dedup();
-        as_before.iter().for_each(|line| out.remark(format_args!("{line}")));
+        for line in &as_before {
+            out.remark(format_args!("{line}"));
+        }
         simulated.dedup();
         if !simulated.is_empty() {
             let (names, why) = (

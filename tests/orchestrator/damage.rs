@@ -69,7 +69,7 @@ async fn damaged_requests_stop_their_partition_until_the_loss_is_accepted() {
             tokio::task::yield_now().await;
         }
     };
-    let why = tokio::time::timeout(Duration::from_secs(60), stops).await.expect("it stops");
+    let why = tokio::time::timeout(Duration::from_mins(1), stops).await.expect("it stops");
     assert!(why.contains("to do without 1 inputs, accept the loss with `saga accept-gap"), "{why}");
     let mut follow = orchestrator.follow(&kept);
     orchestrator.accept_gap(partition).await.unwrap();
