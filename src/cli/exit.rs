@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done: the saga completed, the files are clean, the scenarios pass, the order is taken.
     Done,
-    /// The files have findings, are not formatted, or a scenario fails.
+    /// The files have findings, are not formatted, a scenario fails, or a participant breaks a rule.
     Findings,
     /// The arguments make no sense, or a file or an input cannot be read.
     Usage,
@@ -20,7 +20,7 @@ pub enum Exit {
     Left,
     /// The start or the order was refused.
     Refused,
-    /// The data directory or the server cannot be used.
+    /// The data directory, the server, the broker or the participant cannot be used.
     Unavailable,
     /// A defect of this program.
     Bug,
@@ -62,14 +62,16 @@ impl Exit {
     const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done: the saga completed, the files are clean, the scenarios pass, the order is taken",
-            Self::Findings => "the files have findings, are not formatted, or a scenario fails",
+            Self::Findings => {
+                "the files have findings, are not formatted, a scenario fails, or a participant breaks a rule"
+            }
             Self::Usage => "the arguments make no sense, or a file or an input cannot be read",
             Self::Compensated => "the saga ended compensated: it failed, and all that it did is taken back",
             Self::Stuck => "the saga is stuck: it waits for a person; `saga show ID` says why and what to do",
             Self::Left => "the saga has not ended: it was left safely in the log and goes on with the next run",
             Self::Refused => "the start or the order was refused: nothing changed",
             Self::Unavailable => {
-                "the data directory or the server cannot be used; a full disk: `saga run` and `saga serve` wait for space instead"
+                "the data directory, the server, the broker or the participant cannot be used; on a full disk `run` and `serve` wait"
             }
             Self::Bug => "a defect of saga; the message says what to report",
             Self::PipeClosed => "whoever read the output went away",

@@ -25,6 +25,8 @@ mod start;
 mod orders;
 mod accept_gap;
 mod limits;
+#[cfg(feature = "kafka")]
+mod probe;
 mod list;
 mod show;
 mod history;
@@ -70,6 +72,8 @@ enum Command {
     Retry(orders::Retry),
     Resolve(orders::Resolve),
     AcceptGap(accept_gap::Arguments),
+    #[cfg(feature = "kafka")]
+    Probe(probe::Arguments),
     Completions(completions::Arguments),
     Help(help::Arguments),
 }
@@ -118,6 +122,8 @@ fn carry_out(command: Command, out: &mut Out) -> Result<Exit, CliError> {
         Command::Retry(arguments) => orders::retry(&arguments, out),
         Command::Resolve(arguments) => orders::resolve(&arguments, out),
         Command::AcceptGap(arguments) => accept_gap::command(&arguments, out),
+        #[cfg(feature = "kafka")]
+        Command::Probe(arguments) => probe::command(&arguments, out),
         Command::Completions(arguments) => completions::command(&arguments, out),
         Command::Help(arguments) => help::command(&arguments, out),
     }

@@ -62,7 +62,7 @@ pub struct Reply {
 }
 
 /// What a reply answers, as `saga-kind` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReplyKind {
     /// A `do`.
     Do,

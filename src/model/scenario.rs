@@ -30,6 +30,8 @@ pub struct Report {
     pub summary: Summary,
     /// What happened, and how long after the start.
     pub trace: Vec<(Duration, Event)>,
+    /// What participants were asked, attempts and all.
+    pub asked: Vec<Command>,
     /// What departed from the expectations; empty if the scenario holds.
     pub departures: Vec<Departure>,
 }
@@ -63,6 +65,7 @@ struct Stage<'a> {
     world: World,
     now: Timestamp,
     trace: Vec<(Duration, Event)>,
+    asked: Vec<Command>,
     /// Cancels that are still to come, with the happening's number.
     cancels: BTreeSet<(Timestamp, usize)>,
 }
@@ -80,6 +83,7 @@ impl<'a> Stage<'a> {
             world: World::new(Some(scenario)),
             now: START,
             trace: Vec::new(),
+            asked: Vec::new(),
             cancels: cancels.collect(),
         }
     }
@@ -112,6 +116,7 @@ impl<'a> Stage<'a> {
     }
 
     fn ask(&mut self, command: &Command) -> Option<Input> {
+        self.asked.push(command.clone());
         self.world.answer(self.plan, command).map(Input::Reply)
     }
 
@@ -170,7 +175,7 @@ impl<'a> Stage<'a> {
             departures.extend(never);
             departures.extend(scenario.expects.iter().filter_map(|expect| self.departure(expect, summary)));
         }
-        Report { summary, trace: self.trace, departures }
+        Report { summary, trace: self.trace, asked: self.asked, departures }
     }
 
     fn departure(&self, expect: &Expect, summary: Summary) -> Option<Departure> {

@@ -15,6 +15,10 @@ mod service;
 mod http_message;
 pub mod http;
 pub mod lines;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+#[cfg(feature = "kafka")]
+pub mod probe;
 pub mod address;
 pub mod bridge;
 pub mod carrier;

@@ -2,7 +2,9 @@
 
 mod adapter;
 pub(crate) mod broker;
+mod culprits;
 mod driven;
 mod java;
 mod outage;
+mod probe;
 mod typescript;

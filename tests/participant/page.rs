@@ -44,6 +44,20 @@ fn every_header_is_explained() {
     assert_eq!(header::ALL.to_vec(), told);
 }
 
+#[cfg(feature = "kafka")]
+#[test]
+fn every_rule_of_the_probe_stands_on_the_page() {
+    use saga::participant::probe::RULES;
+    let told = table("| rule |");
+    let known: Vec<_> = RULES.iter().map(|rule| vec![format!("`{}`", rule.name), rule.says.to_owned()]).collect();
+    assert_eq!(known, told);
+    let anchor = |heading: &str| heading.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-");
+    let anchors: Vec<_> = page().lines().filter(|line| line.starts_with("##")).map(anchor).collect();
+    for rule in RULES {
+        assert!(anchors.iter().any(|anchor| anchor == rule.anchor), "{}: #{}", rule.name, rule.anchor);
+    }
+}
+
 #[test]
 fn the_table_of_the_guard_is_that_of_the_code() {
     let shown = |ask, known| match verdict(ask, known) {

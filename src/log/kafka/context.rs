@@ -14,7 +14,7 @@ use crate::log::health::now;
 
 /// How the broker is, as all clients of a process see it.
 #[derive(Debug)]
-pub(super) struct Reach {
+pub(crate) struct Reach {
     brokers: String,
     state: Mutex<State>,
 }
@@ -27,7 +27,7 @@ struct State {
 }
 
 impl Reach {
-    pub(super) fn new(brokers: &str) -> Arc<Self> {
+    pub(crate) fn new(brokers: &str) -> Arc<Self> {
         let state = State { health: Health::Writing, detail: None };
         Arc::new(Self { brokers: brokers.to_owned(), state: Mutex::new(state) })
     }
@@ -114,7 +114,7 @@ pub(super) fn remark(level: RDKafkaLogLevel, facility: &str, words: &str) {
 
 /// Of a client that has nothing else to tell.
 #[derive(Clone, Debug)]
-pub(super) struct Context(pub(super) Arc<Reach>);
+pub(crate) struct Context(pub(crate) Arc<Reach>);
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, words: &str) {

@@ -87,7 +87,7 @@ fn list(topics: &[String]) -> String {
 }
 
 impl OpenError {
-    pub(super) fn client(error: &KafkaError) -> Self {
+    pub(crate) fn client(error: &KafkaError) -> Self {
         // A setting's value is not shown: it may be a secret.
         let why = match error {
             KafkaError::ClientConfig(_, why, key, _) => format!("`{key}`: {why}"),
@@ -98,7 +98,7 @@ impl OpenError {
 }
 
 /// Whether an append that failed so never was and never will be in the log, and a repeat would end the same way.
-pub(super) const fn is_final(code: RDKafkaErrorCode) -> bool {
+pub(crate) const fn is_final(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
         RDKafkaErrorCode::MessageSizeTooLarge

@@ -16,6 +16,7 @@ mod group;
 mod jobs;
 mod lane;
 mod producer;
+mod raw;
 mod reader;
 mod settings;
 mod topics;
@@ -29,18 +30,22 @@ use std::time::{Duration, Instant};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::BaseConsumer;
 
-use self::context::{Context, Reach};
 use self::group::Group;
 use self::jobs::Jobs;
 use self::lane::Want;
 use self::producer::{Deliveries, Producer};
 use self::reader::Readers;
-use self::settings::Role;
 use self::truncation::Truncations;
 use super::endpoint::{Endpoint, Outbox};
 use super::{Health, Log, Outcome, Range, Report, Reports, Request, Topics};
 
+pub(crate) use context::{Context, Reach};
 pub use error::OpenError;
+pub(crate) use error::is_final;
+pub(crate) use producer::headers;
+pub use raw::{Raw, RawArrival, RawMessage};
+pub(crate) use reader::stored;
+pub(crate) use settings::Role;
 pub use settings::Settings;
 pub use topics::{Difference, Made, Plan, init};
 

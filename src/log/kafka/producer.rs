@@ -242,7 +242,7 @@ impl Producer {
     }
 }
 
-fn headers(message: &Message) -> OwnedHeaders {
+pub(crate) fn headers(message: &Message) -> OwnedHeaders {
     message.headers.iter().fold(OwnedHeaders::new_with_capacity(message.headers.len()), |headers, (key, value)| {
         headers.insert(Header { key, value: Some(value.as_bytes()) })
     })

@@ -374,7 +374,7 @@ fn list((topic, partition): &Place, from: Option<u64>) -> TopicPartitionList {
 }
 
 /// A record as it was fetched. What is not text in a key or a header is replaced: anybody may write to a topic.
-pub(super) fn stored(message: &BorrowedMessage<'_>) -> Stored {
+pub(crate) fn stored(message: &BorrowedMessage<'_>) -> Stored {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let headers = message.headers().map(|headers| {
         let one = |header: rdkafka::message::Header<'_, &[u8]>| {

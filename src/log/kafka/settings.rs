@@ -56,7 +56,7 @@ const SECRET: &[&str] =
 
 /// What a client is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// Appends to the journals.
     Journal,
     /// Appends everything else.
@@ -67,6 +67,8 @@ pub(super) enum Role {
     Member,
     /// Asks and makes.
     Admin,
+    /// Reads commands as one of a participant's processes.
+    Participant,
 }
 
 /// Where the broker is and how it is spoken to.
@@ -127,7 +129,7 @@ impl Settings {
     }
 
     /// What a client of a role is made of.
-    pub(super) fn client(&self, role: Role, group: &str) -> ClientConfig {
+    pub(crate) fn client(&self, role: Role, group: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set_log_level(RDKafkaLogLevel::Warning);
         config.set("client.id", "saga").set("reconnect.backoff.max.ms", "2000");
@@ -165,6 +167,12 @@ impl Settings {
                         .set("heartbeat.interval.ms", "1000");
                 }
             }
+            Role::Participant => {
+                config.set("fetch.queue.backoff.ms", "1").set("queued.max.messages.kbytes", FETCHED_KBYTES_MAX);
+                if !self.is_new_group() {
+                    config.set("partition.assignment.strategy", "cooperative-sticky");
+                }
+            }
             Role::Admin => {}
         }
         for (key, value) in &self.own {
@@ -183,6 +191,17 @@ impl Settings {
                     .set("enable.auto.commit", "false")
                     .set("enable.auto.offset.store", "false")
                     .set("auto.offset.reset", "error")
+                    .set("isolation.level", "read_committed")
+                    .set("allow.auto.create.topics", "false");
+            }
+            Role::Participant => {
+                // A new one begins with what was asked before it came, and an offset counts once its reply is in the log.
+                config
+                    .set("group.id", group)
+                    .set("enable.auto.commit", "true")
+                    .set("auto.commit.interval.ms", "1000")
+                    .set("enable.auto.offset.store", "false")
+                    .set("auto.offset.reset", "earliest")
                     .set("isolation.level", "read_committed")
                     .set("allow.auto.create.topics", "false");
             }

@@ -31,7 +31,7 @@ const MAKE_WITHIN: Duration = Duration::from_mins(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What Kafka adds to a record, at most: its batch's head.
-const BATCH_HEAD: usize = 1 << 10;
+pub(super) const BATCH_HEAD: usize = 1 << 10;
 
 /// How long inputs are kept where the deployment's owner does not say otherwise: longer than the longest outage.
 const INPUTS_KEPT_MS: &str = "604800000";
@@ -256,7 +256,7 @@ pub(super) fn count(
 }
 
 /// `None`: there is no such topic.
-fn partitions_of(asking: &Client<Context>, topic: &str) -> Result<Option<u32>, String> {
+pub(super) fn partitions_of(asking: &Client<Context>, topic: &str) -> Result<Option<u32>, String> {
     let metadata = asking.fetch_metadata(Some(topic), ASK_WITHIN).map_err(|error| said(&error))?;
     let Some(found) = metadata.topics().iter().find(|known| known.name() == topic) else { return Ok(None) };
     match found.error() {

@@ -1,0 +1,328 @@
+//! `saga probe`: tries a participant on Kafka, and says which rules of the protocol it breaks.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::check;
+use crate::definition::Program;
+use crate::json::Json;
+use crate::log::Topics;
+use crate::log::kafka::{OpenError, Raw, Settings};
+use crate::participant::probe::{
+    self, Books, Finding, Options, Outcome, Places, REPLIES_KEPT, REPLIES_OF_PROBE, REPLY_PARTITIONS, Report, Subject,
+    SubjectError, Wishes,
+};
+use crate::source::{SourceFile, Sources};
+
+use super::error::{Kind, near_miss};
+use super::instance::runtime;
+use super::sources::check_file;
+use super::table::Table;
+use super::{CliError, Exit, Out, input};
+
+/// Try a participant on Kafka: duplicates, undo before do, late commands, garbage; which rules does it break?
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The rules stand in docs/participants.md. The probe does real work under ids of its own (probe-…) and takes it back, so
+give the participant data that it may be tried on. Commands that no saga takes back are tried only where --call names
+them. Live sagas notice nothing: replies to the probe go to a topic of its own (PREFIX.probe, made if it is not there).
+
+Exit codes: 0 all rules that could be tried are kept; 1 a rule is broken; 2 the arguments make no sense, or a
+request is refused, so that nothing can be tried with it; 7 the broker
+cannot be reached, or the participant answers nothing.")]
+pub(super) struct Arguments {
+    /// The definition with the participant's contract [default: what is deployed]
+    file: Option<String>,
+    /// The broker, HOST:PORT; several with commas between
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka: String,
+    /// A setting of librdkafka, such as security.protocol=SSL; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    kafka_config: Vec<String>,
+    /// What the names of the deployment's topics begin with
+    #[arg(long, default_value = "saga")]
+    prefix: String,
+    /// The participant, by its name in the definition
+    #[arg(long, value_name = "NAME")]
+    participant: String,
+    /// Commands to try [default: those that a saga takes back]; can be repeated
+    #[arg(long, value_name = "COMMAND")]
+    call: Vec<String>,
+    /// A request that the participant does [default: that of the file's scenarios]: JSON or @FILE; can be repeated
+    #[arg(long, value_name = "COMMAND=JSON")]
+    request: Vec<String>,
+    /// A request that it refuses with a code of its contract: JSON or @FILE; can be repeated
+    #[arg(long, value_name = "COMMAND=JSON")]
+    refused: Vec<String>,
+    /// A shell command that prints what the participant has in its books: it must change with work alone
+    #[arg(long, value_name = "SHELL COMMAND")]
+    books: Option<String>,
+    /// The rule to try [default: all]; can be repeated
+    #[arg(long, value_name = "RULE")]
+    rule: Vec<String>,
+    /// How many seconds an answer may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    within: u64,
+    /// Where replies to the probe go [default: PREFIX.probe]
+    #[arg(long, value_name = "TOPIC")]
+    reply_to: Option<String>,
+    #[arg(long, help = "Write a report for a build server, as JUnit's XML", value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
+    let began = Instant::now();
+    for wanted in &arguments.rule {
+        let known = || probe::RULES.iter().map(|rule| rule.name);
+        if !known().any(|name| name == wanted) {
+            let error = CliError::usage(format!("no rule is called `{wanted}`"));
+            return Err(match near_miss("there are", wanted, known()) {
+                Some(hint) => error.hint(hint),
+                None => error,
+            });
+        }
+    }
+    let settings = kafka(arguments)?;
+    let raw = Raw::open(&settings).map_err(|error| unusable(&error))?;
+    let topics = Topics::with_prefix(&arguments.prefix).ok_or_else(|| {
+        CliError::usage(format!("`{}` cannot begin the name of a topic", arguments.prefix))
+            .hint("letters, digits, `.`, `_` and `-`, at most 200 of them")
+    })?;
+    let program = match &arguments.file {
+        Some(file) => check_file(file)?.accepted(out)?.program,
+        None => deployed(&raw, &topics, &arguments.participant)?,
+    };
+    let subject =
+        Subject::of(&program, &arguments.participant, &wishes(arguments)?).map_err(|error| refused_subject(&error))?;
+    let places = places(arguments, &raw, &topics, &subject)?;
+    let topic = &places.commands.0;
+    out.remark(format_args!(
+        "probing `{}` on `{topic}`: {}; replies on `{}`",
+        subject.participant.name,
+        subject.calls.iter().map(|call| call.command.name.as_str()).collect::<Vec<_>>().join(", "),
+        places.replies.0,
+    ));
+    let options = Options {
+        tag: uuid::Uuid::now_v7().simple().to_string(),
+        within: Duration::from_secs(arguments.within),
+        only: arguments.rule.clone(),
+        books: arguments.books.clone().map(Books),
+    };
+    let report = probe::run(&raw, &places, &subject, options, |finding| {
+        if finding.outcome == Outcome::Broken {
+            out.dim(format_args!("{} {}", word(finding.outcome), finding.rule));
+        }
+    })
+    .map_err(|error| unusable(&error))?;
+    if let Some(path) = &arguments.junit {
+        let xml = report.junit(began.elapsed()).map_err(|error| CliError::new(Kind::Bug, error.to_string()))?;
+        std::fs::write(path, xml)
+            .map_err(|error| CliError::usage(format!("failed to write {}: {error}", path.display())))?;
+    }
+    if arguments.json {
+        out.json(&report)?;
+    } else {
+        out.data(text(&report))?;
+    }
+    verdict(&report, arguments, out)
+}
+
+fn kafka(arguments: &Arguments) -> Result<Settings, CliError> {
+    let mut own = Vec::new();
+    for setting in &arguments.kafka_config {
+        let Some((key, value)) = setting.split_once('=') else {
+            // Not shown: it may be a secret.
+            return Err(CliError::usage("failed to read a `--kafka-config`: it has no `=`")
+                .hint("--kafka-config security.protocol=SSL"));
+        };
+        own.push((key.trim().to_owned(), value.to_owned()));
+    }
+    Settings::new(&arguments.kafka, own).map_err(|error| CliError::failed_to(Kind::Usage, &error))
+}
+
+fn unusable(error: &OpenError) -> CliError {
+    CliError::failed_to(Kind::Unavailable, error)
+}
+
+fn by_command(option: &str, given: &[String]) -> Result<BTreeMap<String, Json>, CliError> {
+    let mut all = BTreeMap::new();
+    for argument in given {
+        let Some((call, json)) = argument.split_once('=') else {
+            return Err(CliError::usage(format!("failed to read `{option} {argument}`: it has no `=`"))
+                .hint(format!("{option} 'ReserveRoom={{\"hotel\":\"Lux\",\"nights\":2}}'")));
+        };
+        all.insert(call.trim().to_owned(), input::json(&format!("{option} {call}="), json)?);
+    }
+    Ok(all)
+}
+
+fn wishes(arguments: &Arguments) -> Result<Wishes, CliError> {
+    Ok(Wishes {
+        calls: arguments.call.clone(),
+        requests: by_command("--request", &arguments.request)?,
+        refused: by_command("--refused", &arguments.refused)?,
+    })
+}
+
+fn refused_subject(error: &SubjectError) -> CliError {
+    let shown = CliError::failed_to(Kind::Usage, error);
+    match error {
+        SubjectError::Unknown { name: wanted, known } | SubjectError::UnknownCall { call: wanted, known, .. } => {
+            match near_miss("there are", wanted, known.iter().map(String::as_str)) {
+                Some(hint) => shown.hint(hint),
+                None => shown,
+            }
+        }
+        SubjectError::Nothing { known, .. } => {
+            shown.hint(format!("name those that may be done for good by --call: {}", known.join(", ")))
+        }
+        SubjectError::Unfit { .. } => shown,
+    }
+}
+
+/// The definition that is deployed and has the participant.
+fn deployed(raw: &Raw, topics: &Topics, participant: &str) -> Result<Program, CliError> {
+    let topic = &topics.definitions;
+    let nowhere = |why: &str| {
+        CliError::usage(format!("{why}, so nobody says what `{participant}` can be asked"))
+            .hint(format!("name the file: saga probe … --participant {participant} workflows/booking.saga"))
+    };
+    if raw.partitions(topic).map_err(|error| unusable(&error))?.is_none() {
+        return Err(nowhere(&format!("there is no topic `{topic}`")));
+    }
+    let records = raw.read_all(topic, 0).map_err(|error| unusable(&error))?;
+    let mut latest: BTreeMap<&str, &[u8]> = BTreeMap::new();
+    for record in &records {
+        latest.insert(&record.key, &record.payload);
+    }
+    for (key, hash) in &latest {
+        let (Some(_), Ok(hash)) = (key.strip_prefix("current/"), str::from_utf8(hash)) else { continue };
+        let Some(Ok(text)) = latest.get(format!("source/{hash}").as_str()).map(|text| str::from_utf8(text)) else {
+            continue;
+        };
+        let mut sources = Sources::default();
+        sources.add(SourceFile::new("deployed", text));
+        let checked = check::check_files(&sources);
+        let program = checked.programs.into_iter().map(|(_, program)| program);
+        if let Some(program) = { program }.find(|program| program.participants.contains_key(participant)) {
+            return Ok(program);
+        }
+    }
+    Err(nowhere(&format!("no definition in `{topic}` has that participant")))
+}
+
+fn places(arguments: &Arguments, raw: &Raw, topics: &Topics, subject: &Subject) -> Result<Places, CliError> {
+    let commands = subject.participant.commands_topic.to_string();
+    let failed = |error: OpenError| unusable(&error);
+    let Some(partitions) = raw.partitions(&commands).map_err(failed)? else {
+        return Err(CliError::new(Kind::Unavailable, format!("there is no topic `{commands}`"))
+            .hint("the definition's `commands \"…\"` names the topic; it is made by `saga init` or by you"));
+    };
+    let replies = arguments.reply_to.clone().unwrap_or_else(|| format!("{}.{REPLIES_OF_PROBE}", topics.prefix));
+    let made = runtime()?.block_on(raw.make(&replies, REPLY_PARTITIONS, REPLIES_KEPT));
+    let reply_partitions = made.map_err(|error| {
+        unusable(&error).hint(format!("make the topic `{replies}` yourself, or name another by --reply-to"))
+    })?;
+    let usual = topics.replies.to_string();
+    let astray = raw.partitions(&usual).map_err(failed)?.filter(|_| usual != replies);
+    Ok(Places {
+        commands: (commands, partitions),
+        replies: (replies, reply_partitions),
+        astray: astray.map(|count| (usual, count)).into_iter().collect(),
+    })
+}
+
+const fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Kept => "kept",
+        Outcome::Broken => "BROKEN",
+        Outcome::Untried => "not tried",
+    }
+}
+
+/// The table, and below it what is broken, in full.
+fn text(report: &Report) -> String {
+    let mut table = Table::new(&["RULE", "WITH", "", "SENT"]);
+    for finding in &report.findings {
+        let with = finding.call.as_deref().unwrap_or("all replies");
+        let sent = match finding.outcome {
+            Outcome::Untried => finding.how.clone().unwrap_or_default(),
+            Outcome::Kept | Outcome::Broken => short(&counted(&finding.sent)),
+        };
+        table.row([finding.rule, with, word(finding.outcome), &sent]);
+    }
+    let mut text = table.text();
+    for finding in report.findings.iter().filter(|finding| finding.outcome == Outcome::Broken) {
+        let Finding { rule, call, sent, came, expected, page, why, how, .. } = finding;
+        let with = call.as_deref().map(|call| format!(" ({call})")).unwrap_or_default();
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "\nBROKEN {rule}{with}\n  what:     {}\n  sent:     {}\n  came:     {}\n  expected: {expected}\n  why:      \
+             {why}\n  see:      {page}\n",
+            how.as_deref().unwrap_or_default(),
+            counted(sent),
+            counted(came),
+        );
+    }
+    let (kept, broken, untried) =
+        (report.count(Outcome::Kept), report.count(Outcome::Broken), report.count(Outcome::Untried));
+    let _ = writeln!(text, "\n{kept} kept, {broken} broken, {untried} not tried");
+    text
+}
+
+/// In a row; what comes several times in a row, once.
+fn counted(words: &[String]) -> String {
+    let mut parts: Vec<(usize, &str)> = Vec::new();
+    for word in words {
+        match parts.last_mut() {
+            Some((count, last)) if last == word => *count += 1,
+            _ => parts.push((1, word)),
+        }
+    }
+    let shown =
+        parts.into_iter().map(|(count, word)| if count > 1 { format!("{count} x {word}") } else { word.to_owned() });
+    shown.collect::<Vec<_>>().join("; ")
+}
+
+/// As much as fits beside the other columns.
+fn short(text: &str) -> String {
+    const SHOWN: usize = 70;
+    let cut: String = text.chars().take(SHOWN).collect();
+    if cut.len() < text.len() { format!("{cut}…") } else { cut }
+}
+
+fn verdict(report: &Report, arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
+    for left in &report.left {
+        out.remark(format_args!("left in effect: {} `{}`", left.call, left.command));
+    }
+    if !report.is_answered {
+        let (participant, topic) = (&report.participant, &report.topic);
+        return Err(CliError::new(
+            Kind::Unavailable,
+            format!(
+                "`{participant}` answers nothing: no reply to a command on `{topic}` within {} s",
+                arguments.within
+            ),
+        )
+        .hint("is it running, does it read that topic, and has its consumer group no older commands to do first?")
+        .hint("it must reply to the topic and partition that `saga-reply-to` and `saga-reply-partition` name"));
+    }
+    if report.count(Outcome::Broken) > 0 {
+        return Ok(Exit::Findings);
+    }
+    // Nothing was found since nothing was tried: that is no success.
+    match report.refused.first() {
+        Some(call) => Err(CliError::usage(format!(
+            "`{}` refuses the request for {call}, so nothing could be tried with it",
+            report.participant
+        ))
+        .hint(format!("give one that it does: --request '{call}={{…}}'"))),
+        None => Ok(Exit::Done),
+    }
+}

@@ -1,0 +1,325 @@
+//! A participant on Kafka: one of the processes that share its topic of commands.
+//!
+//! ```text
+//!   poll -> answer -> replies -> acknowledged -> the offset counts
+//! ```
+//!
+//! Commands are done one after the other; further processes, or calls of [`serve`], share the topic's partitions. An
+//! offset counts once the reply is in the log, so a crash in between brings the command again, which the guard knows.
+//! A message that cannot be read is passed over, with a word in the program's own log.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use compact_str::CompactString;
+use rdkafka::ClientContext;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message as _;
+use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
+
+use super::service::Participant;
+use super::store::Store;
+use crate::engine::Status;
+use crate::log::kafka::{Context, OpenError, Reach, Role, Settings, headers, is_final, stored};
+use crate::wire::{self, About, Message, header};
+
+/// How long one look at the topic waits.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Commands whose replies are on their way; beyond that nothing is read.
+const UNDER_WAY_MAX: usize = 1_000;
+
+/// How often work outside the database that was interrupted is taken up again.
+const RESUME_EVERY: Duration = Duration::from_secs(10);
+
+/// How often rows of the guard that nobody can ask for are removed.
+const PURGE_EVERY: Duration = Duration::from_mins(10);
+
+/// How long the end waits for replies on their way; what takes longer is asked again.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
+/// The code of a `retry` after a handler's panic.
+const PANICKED: &str = "panicked";
+
+/// A message with its place.
+#[derive(Clone, Debug)]
+pub struct Addressed {
+    /// The topic.
+    pub topic: String,
+    /// The partition; without one the key decides.
+    pub partition: Option<i32>,
+    /// What goes there.
+    pub message: Message,
+}
+
+impl Addressed {
+    /// A reply, addressed as its command asks; `None` if that names no topic.
+    #[must_use]
+    pub fn reply_to(command: &Message, reply: Message) -> Option<Self> {
+        let topic = command.header(header::REPLY_TO)?.to_owned();
+        let partition = command.header(header::REPLY_PARTITION).and_then(|number| number.parse().ok());
+        Some(Self { topic, partition, message: reply })
+    }
+}
+
+/// What answers commands.
+pub trait Answer {
+    /// What goes out for a message that came.
+    fn answer(&mut self, message: &Message) -> Vec<Addressed>;
+
+    /// What goes out by itself. Called now and then.
+    fn upkeep(&mut self) -> Vec<Addressed> {
+        Vec::new()
+    }
+}
+
+/// Serves a participant until `stop` is set: reads `topic` as a member of the consumer group `group`, which is that of
+/// all processes of this participant. Blocks.
+///
+/// # Errors
+/// The settings are no good. A broker that is away is waited for.
+pub fn serve<S: Store>(
+    participant: &Participant<S>,
+    settings: &Settings,
+    topic: &str,
+    group: &str,
+    stop: &AtomicBool,
+) -> Result<(), OpenError> {
+    let now = Instant::now();
+    consume(&mut Guarded { participant, resumed: None, purged: now }, settings, topic, group, stop)
+}
+
+/// A participant with its guard.
+struct Guarded<'a, S: Store> {
+    participant: &'a Participant<S>,
+    resumed: Option<Instant>,
+    purged: Instant,
+}
+
+impl<S: Store> Answer for Guarded<'_, S> {
+    fn answer(&mut self, message: &Message) -> Vec<Addressed> {
+        // A handler that panics has left nothing: its transaction was dropped.
+        let handled = catch_unwind(AssertUnwindSafe(|| self.participant.handle(message, super::now())));
+        let reply = match handled {
+            Ok(Ok(reply)) => Some(reply),
+            Ok(Err(error)) => {
+                tracing::warn!("a message on the topic of commands is passed over: failed to {error}");
+                None
+            }
+            Err(_) => {
+                tracing::error!("a handler panicked; nothing of its work stays, and its command is answered `retry`");
+                wire::read_command(message).ok().map(|command| {
+                    let status = Status::Retry { code: Some(CompactString::const_new(PANICKED)) };
+                    let (participant, saga) = (self.participant.name(), command.saga.as_str());
+                    let traceparent = command.traceparent.as_deref();
+                    wire::reply(&command.reply(status, None), &About { participant, saga, traceparent })
+                })
+            }
+        };
+        reply.and_then(|reply| Addressed::reply_to(message, reply)).into_iter().collect()
+    }
+
+    fn upkeep(&mut self) -> Vec<Addressed> {
+        if self.purged.elapsed() >= PURGE_EVERY {
+            self.purged = Instant::now();
+            match self.participant.purge(super::now()) {
+                Ok(rows) => tracing::debug!(rows, "rows of the guard removed"),
+                Err(error) => tracing::warn!(%error, "the guard's old rows cannot be removed for now"),
+            }
+        }
+        if self.resumed.is_some_and(|resumed| resumed.elapsed() < RESUME_EVERY) {
+            return Vec::new();
+        }
+        self.resumed = Some(Instant::now());
+        match catch_unwind(AssertUnwindSafe(|| self.participant.resume())) {
+            Ok(Ok(ended)) => {
+                ended.into_iter().filter_map(|(command, reply)| Addressed::reply_to(&command, reply)).collect()
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "interrupted work cannot be taken up for now");
+                Vec::new()
+            }
+            Err(_) => {
+                tracing::error!("interrupted work panicked");
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// What came of sending: which, and what is to be sent again.
+type Ack = (u64, Result<(), Box<Addressed>>);
+
+/// A reply on its way.
+struct Sending {
+    id: u64,
+    addressed: Addressed,
+    acks: Sender<Ack>,
+}
+
+struct Replies(Context);
+
+impl ClientContext for Replies {
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.error(error, reason);
+    }
+}
+
+impl ProducerContext for Replies {
+    type DeliveryOpaque = Box<Sending>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, sending: Box<Sending>) {
+        sending.ended(result.as_ref().err().map(|(error, _)| error));
+    }
+}
+
+impl Sending {
+    fn ended(self, error: Option<&KafkaError>) {
+        let Self { id, addressed, acks } = self;
+        let ended = match error {
+            None => Ok(()),
+            Some(error) if error.rdkafka_error_code().is_some_and(is_final) => {
+                tracing::error!(topic = addressed.topic, %error, "the log refuses a reply; its step hears nothing");
+                Ok(())
+            }
+            Some(_) => Err(Box::new(addressed)),
+        };
+        // Nobody waits once it is closed.
+        drop(acks.send((id, ended)));
+    }
+}
+
+/// A command that is done, until its replies are in the log.
+struct Done {
+    partition: i32,
+    offset: i64,
+    /// Ids of its replies: from here on, so many.
+    first: u64,
+    left: u64,
+    count: u64,
+}
+
+/// Reads `topic` as a member of the consumer group `group`, and sends what `answers` has to say, until `stop` is set.
+///
+/// # Errors
+/// The settings are no good. A broker that is away is waited for.
+pub fn consume(
+    answers: &mut impl Answer,
+    settings: &Settings,
+    topic: &str,
+    group: &str,
+    stop: &AtomicBool,
+) -> Result<(), OpenError> {
+    let context = Context(Reach::new(&settings.brokers));
+    let reading = settings.client(Role::Participant, group);
+    let consumer = BaseConsumer::from_config_and_context(&reading, context.clone());
+    let consumer = consumer.map_err(|error| OpenError::client(&error))?;
+    let producer = ThreadedProducer::from_config_and_context(&settings.client(Role::Effects, ""), Replies(context));
+    let producer = producer.map_err(|error| OpenError::client(&error))?;
+    consumer.subscribe(&[topic]).map_err(|error| OpenError::client(&error))?;
+    let (acks, acknowledged) = channel();
+    let mut out = Out { producer, acks, acknowledged, next: 0, under_way: VecDeque::new() };
+    while !stop.load(Ordering::Relaxed) {
+        for addressed in answers.upkeep() {
+            out.send_new(addressed);
+        }
+        if out.under_way.len() >= UNDER_WAY_MAX {
+            out.wait(POLL);
+        } else {
+            match consumer.poll(POLL) {
+                Some(Ok(record)) => {
+                    let message = stored(&record).message;
+                    let (first, mut count) = (out.next, 0);
+                    for addressed in answers.answer(&message) {
+                        out.send_new(addressed);
+                        count += 1;
+                    }
+                    let (partition, offset) = (record.partition(), record.offset());
+                    out.under_way.push_back(Done { partition, offset, first, left: count, count });
+                }
+                // The client tries again by itself.
+                Some(Err(error)) => tracing::debug!(%error, topic, "commands cannot be read for now"),
+                None => {}
+            }
+        }
+        out.settle(&consumer, topic);
+    }
+    let end = Instant::now() + CLOSE_WITHIN;
+    while !out.under_way.is_empty() && Instant::now() < end {
+        out.wait(POLL);
+        out.settle(&consumer, topic);
+    }
+    if let Err(error) = consumer.commit_consumer_state(CommitMode::Sync) {
+        tracing::debug!(%error, topic, "nothing is committed: the last commands come again");
+    }
+    Ok(())
+}
+
+/// Replies on their way, and the commands that wait for them.
+struct Out {
+    producer: ThreadedProducer<Replies>,
+    acks: Sender<Ack>,
+    acknowledged: Receiver<Ack>,
+    next: u64,
+    under_way: VecDeque<Done>,
+}
+
+impl Out {
+    fn send_new(&mut self, addressed: Addressed) {
+        let id = self.next;
+        self.next += 1;
+        self.send(id, addressed);
+    }
+
+    fn send(&self, id: u64, addressed: Addressed) {
+        let Addressed { topic, partition, message } = addressed.clone();
+        let sending = Box::new(Sending { id, addressed, acks: self.acks.clone() });
+        let mut record = BaseRecord::with_opaque_to(&topic, sending)
+            .key(message.key.as_bytes())
+            .payload(&*message.payload)
+            .headers(headers(&message));
+        if let Some(partition) = partition {
+            record = record.partition(partition);
+        }
+        if let Err((error, record)) = self.producer.send(record) {
+            record.delivery_opaque.ended(Some(&error));
+        }
+    }
+
+    /// Takes an acknowledgement, if one comes so soon.
+    fn wait(&mut self, within: Duration) {
+        if let Ok(ack) = self.acknowledged.recv_timeout(within) {
+            self.take(ack);
+        }
+    }
+
+    fn take(&mut self, (id, ended): Ack) {
+        match ended {
+            Ok(()) => {
+                let is_of = |done: &&mut Done| (done.first..done.first + done.count).contains(&id);
+                if let Some(done) = self.under_way.iter_mut().find(is_of) {
+                    done.left -= 1;
+                }
+            }
+            Err(again) => self.send(id, *again),
+        }
+    }
+
+    /// Lets offsets count whose replies are all in the log.
+    fn settle(&mut self, consumer: &BaseConsumer<Context>, topic: &str) {
+        while let Ok(ack) = self.acknowledged.try_recv() {
+            self.take(ack);
+        }
+        while let Some(done) = self.under_way.pop_front_if(|done| done.left == 0) {
+            // Of a partition that has gone to another process, which does it again.
+            if let Err(error) = consumer.store_offset(topic, done.partition, done.offset) {
+                tracing::debug!(%error, topic, partition = done.partition, "an offset counts no more");
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What comes on the topics of replies: whose it is, what it answers, and what is wrong with it.
+
+use std::time::Duration;
+
+use super::rules::{ANSWERED_WHERE_ASKED, KEEPS_CONTRACT, NAMES_ITS_COMMAND, READABLE_REPLY};
+use super::talk::{Case, Heard, Key, Talk};
+use crate::definition::json::check_json;
+use crate::definition::types::Type;
+use crate::engine::{ReplyKind, Status};
+use crate::json::Json;
+use crate::log::kafka::RawArrival;
+use crate::participant::guard::code;
+use crate::wire::{self, Message, header};
+
+impl Talk<'_> {
+    /// Takes what comes next, if anything does.
+    pub(super) fn listen(&mut self, within: Duration) {
+        if let Some(arrival) = self.raw.next(within) {
+            self.arrived(&arrival);
+        }
+    }
+
+    fn arrived(&mut self, arrival: &RawArrival) {
+        let message = &arrival.message;
+        let is_ours = |text: &str| text.contains(&self.options.tag);
+        // Other probes, and on a topic of the deployment the sagas of others.
+        if !is_ours(&message.key) && !message.headers.iter().any(|(_, value)| is_ours(value)) {
+            return;
+        }
+        self.heard += 1;
+        if self.is_of_unreadable(message) {
+            return;
+        }
+        let Some((key, is_named)) = self.key_of(message) else { return };
+        let Some(case) = self.cases.get(&key.0).cloned() else { return };
+        self.check_place(arrival, &case);
+        let heard = match wire::read_reply(&self.mended(message, &key)) {
+            Ok(reply) => Heard { status: Some(reply.status), payload: reply.payload },
+            Err(error) => {
+                self.fault(READABLE_REPLY, format!("failed to {error}"));
+                Heard { status: None, payload: None }
+            }
+        };
+        if is_named {
+            self.check_contract(&heard, &case, key.1);
+        }
+        self.inbox.entry(key).or_default().push_back(heard);
+    }
+
+    /// Whether it answers what nobody can read: anything will do but that it was done.
+    fn is_of_unreadable(&mut self, message: &Message) -> bool {
+        let is_to_query = message.header(header::KIND) == Some(ReplyKind::Query.as_str());
+        if is_to_query || message.header(header::STATUS) == Some(Status::UnknownCommand.as_str()) {
+            return false;
+        }
+        let instance = message.header(header::INSTANCE).unwrap_or(&message.key);
+        let of_it = |case: &&Case| {
+            let is_named = message.header(header::COMMAND) == Some(case.id.to_text().as_str());
+            is_named || case.id.instance.as_str() == instance
+        };
+        let Some(case) = self.cases.values().filter(|case| case.never.is_some()).find(of_it) else { return false };
+        if let (Some(rule), Some("succeeded")) = (case.never, message.header(header::STATUS)) {
+            let how = format!("`{}` is answered succeeded", case.id);
+            self.fault(rule, how);
+        }
+        true
+    }
+
+    /// What it answers, and whether it says so; if not, it is what was asked last.
+    fn key_of(&mut self, message: &Message) -> Option<(Key, bool)> {
+        let last = self.last.clone()?;
+        let told = |name| message.header(name).unwrap_or_default();
+        let (command, kind, attempt) = (told(header::COMMAND), told(header::KIND), told(header::ATTEMPT));
+        let find = |key: &&Key| key.0 == command && key.1.as_str() == kind && key.2.to_string() == attempt;
+        if let Some(key) = self.asked.keys().find(find) {
+            return Some((key.clone(), true));
+        }
+        let of_command =
+            self.asked.keys().filter(|key| key.0 == command).max_by_key(|key| (key.1.as_str() == kind, key.2)).cloned();
+        let missing: Vec<String> = [(header::COMMAND, command), (header::KIND, kind), (header::ATTEMPT, attempt)]
+            .into_iter()
+            .filter(|(name, _)| message.header(name).is_none())
+            .map(|(name, _)| format!("`{name}` is missing"))
+            .collect();
+        let how = if missing.is_empty() {
+            format!("a reply to `{command}`, {kind}, attempt {attempt}, which was never asked")
+        } else {
+            format!("of a reply {}", missing.join(" and "))
+        };
+        self.fault(NAMES_ITS_COMMAND, how);
+        Some((of_command.unwrap_or(last), false))
+    }
+
+    /// A reply as it should name itself: what is wrong with that is noted by then, and the rest of it is read.
+    fn mended(&mut self, message: &Message, (command, kind, attempt): &Key) -> Message {
+        if message.header(header::TYPE).is_none() {
+            self.fault(READABLE_REPLY, format!("of a reply `{}` is missing", header::TYPE));
+        }
+        let named = [
+            (header::COMMAND, command.to_string()),
+            (header::KIND, kind.as_str().to_owned()),
+            (header::ATTEMPT, attempt.to_string()),
+        ];
+        let mut mended = message.clone();
+        mended.headers.retain(|(name, _)| named.iter().all(|(known, _)| **name != **known));
+        for (name, value) in named {
+            mended.push(name, value);
+        }
+        if message.header(header::TYPE).is_none() {
+            mended.push(header::TYPE, header::REPLY_TYPE);
+        }
+        mended
+    }
+
+    fn check_place(&mut self, arrival: &RawArrival, case: &Case) {
+        let RawArrival { topic, partition, .. } = arrival;
+        if *topic != self.places.replies.0 || *partition != case.reply_partition {
+            let (asked, wanted) = (&self.places.replies.0, case.reply_partition);
+            let how = format!("a reply in partition {partition} of `{topic}`; asked for: {wanted} of `{asked}`");
+            self.fault(ANSWERED_WHERE_ASKED, how);
+        }
+    }
+
+    fn check_contract(&mut self, heard: &Heard, case: &Case, kind: ReplyKind) {
+        if case.is_odd || kind == ReplyKind::Undo {
+            return;
+        }
+        let command = &case.call.command;
+        match &heard.status {
+            Some(Status::Succeeded) => {
+                let payload = heard.payload.clone().unwrap_or_else(Json::empty_object);
+                if let Err(misfits) = check_json(&Type::Record(command.reply.clone()), payload.get()) {
+                    let misfit = misfits.first().map(ToString::to_string).unwrap_or_default();
+                    self.fault(KEEPS_CONTRACT, format!("the reply of {}: {misfit}", command.name));
+                }
+            }
+            Some(Status::Failed { code: given, .. }) => {
+                let is_known = command.fails.contains(given) || *given == code::ALREADY_UNDONE;
+                if !is_known {
+                    self.fault(KEEPS_CONTRACT, format!("{} may not fail with `{given}`", command.name));
+                }
+            }
+            Some(Status::Retry { .. } | Status::Pending | Status::UnknownCommand) | None => {}
+        }
+    }
+
+    /// Notes what breaks a rule on all replies.
+    pub(super) fn fault(&mut self, rule: &'static str, how: String) {
+        let (_, count) = self.faults.entry(rule).or_insert((how, 0));
+        *count += 1;
+    }
+}

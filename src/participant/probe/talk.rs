@@ -1,0 +1,434 @@
+//! The conversation with a participant: commands of the probe's own, and the answers that belong to them.
+//!
+//! A [`Case`] is one command's id, new for each attempt at a rule. Replies are found by it; what is wrong with a reply
+//! itself is noted as a fault of the rules on all replies, and the conversation goes on.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use compact_str::CompactString;
+
+use super::report::Left;
+use super::rules::NAMES_ITS_COMMAND;
+pub(super) use super::said::{Heard, Said, Wrong};
+use super::subject::{Call, Subject};
+use super::{Options, Places};
+use crate::engine::{Command, CommandId, CommandKind, Direction, InstanceId, ReplyKind, Run, Status};
+use crate::json::Json;
+use crate::log::kafka::{Raw, RawMessage};
+use crate::log::partition_of;
+use crate::time::Timestamp;
+use crate::wire::{self, Envelope, Message, RecordId, header};
+
+/// How long a command of the probe is waited for, as its deadline says: longer than the probe waits itself.
+const DEADLINE: Duration = Duration::from_mins(5);
+
+/// How far back a deadline lies that is over: further than clocks usually differ.
+pub(super) const OVER: Duration = Duration::from_mins(30);
+
+/// How often a passing `retry` is asked again, as an orchestrator would.
+const RETRIES_MAX: u32 = 10;
+
+/// How long a `retry` is left alone.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// Answers in a row that do not come before the participant counts as mute.
+const SILENCES_MAX: u32 = 3;
+
+/// How long the first answer may take at least: a participant that has just begun waits for its group.
+const FIRST_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long is listened for what comes late, at the end.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// What librdkafka and the broker say of a message that the topic does not take.
+const TOO_LARGE: &str = "MessageSizeTooLarge";
+
+/// The saga and the step that the probe's commands are of.
+const SAGA: &str = "saga-probe";
+
+/// One command's id, and how often it was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    pub(super) id: CommandId,
+    pub(super) call: Call,
+    pub(super) reply_partition: u32,
+    pub(super) partition: u32,
+    attempts: u32,
+    /// Replies to it need not fit the contract: it was asked for what is not in there.
+    pub(super) is_odd: bool,
+    /// The rule that is broken if it is done.
+    pub(super) never: Option<&'static str>,
+}
+
+pub(super) type Key = (CompactString, ReplyKind, u32);
+
+/// A conversation with one participant.
+pub(super) struct Talk<'a> {
+    pub(super) raw: &'a Raw,
+    pub(super) places: &'a Places,
+    pub(super) subject: &'a Subject,
+    pub(super) options: Options,
+    pub(super) cases: BTreeMap<CompactString, Case>,
+    pub(super) inbox: BTreeMap<Key, VecDeque<Heard>>,
+    /// What was asked last, which a reply without a name answers.
+    pub(super) last: Option<Key>,
+    /// All that was ever asked.
+    pub(super) asked: BTreeMap<Key, u32>,
+    /// Of the rules on all replies, by name: the first fault and their number.
+    pub(super) faults: BTreeMap<&'static str, (String, u32)>,
+    /// Replies of ours that came.
+    pub(super) heard: u32,
+    said: Said,
+    /// Why the last command could not be sent, if it could not.
+    pub(super) unsent: Option<String>,
+    /// Why the broker took no more, which is no fault of the participant.
+    pub(super) lost: Option<String>,
+    /// Whether it was seen to answer attempts by the number of another.
+    misnames: bool,
+    silences: u32,
+    next_case: u32,
+    /// Commands that may have been done, in order.
+    open: Vec<CompactString>,
+}
+
+impl<'a> Talk<'a> {
+    pub(super) fn new(raw: &'a Raw, places: &'a Places, subject: &'a Subject, options: Options) -> Self {
+        Self {
+            raw,
+            places,
+            subject,
+            options,
+            cases: BTreeMap::new(),
+            inbox: BTreeMap::new(),
+            last: None,
+            asked: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            heard: 0,
+            said: Said::default(),
+            unsent: None,
+            lost: None,
+            misnames: false,
+            silences: 0,
+            next_case: 0,
+            open: Vec::new(),
+        }
+    }
+
+    pub(super) fn end(&mut self) -> Said {
+        std::mem::take(&mut self.said)
+    }
+
+    /// Whether it does not answer any more.
+    pub(super) const fn is_mute(&self) -> bool {
+        self.silences >= SILENCES_MAX
+    }
+
+    /// It has stopped: nothing more is tried.
+    pub(super) const fn is_mute_now(&mut self) {
+        self.silences = SILENCES_MAX;
+    }
+
+    /// Whether anything at all comes back.
+    pub(super) fn is_answered(&mut self, call: &Call) -> bool {
+        let mut case = self.case(call);
+        let within = self.options.within;
+        self.options.within = within.max(FIRST_WITHIN);
+        let first = self.ask(&mut case, ReplyKind::Do);
+        self.options.within = within;
+        // A reply that cannot be read is an answer, too.
+        let is_answered = first.is_some() || self.heard > 0;
+        if is_answered {
+            drop(self.put_back(&mut case));
+        }
+        self.silences = 0;
+        is_answered
+    }
+
+    /// A command that was never heard of.
+    pub(super) fn case(&mut self, call: &Call) -> Case {
+        self.next_case += 1;
+        let instance = format!("probe-{}-{}", self.options.tag, self.next_case);
+        let round = 1;
+        self.case_of(call, &instance, now().0, "probe", round)
+    }
+
+    pub(super) fn case_of(&mut self, call: &Call, instance: &str, run: u64, place: &str, round: u32) -> Case {
+        let (_, reply_partitions) = self.places.replies;
+        let (_, partitions) = self.places.commands;
+        let place = CompactString::from(place);
+        let id = InstanceId::try_from(instance).expect("the probe makes ids that are in order");
+        // Not where the key would lead, so that a participant which goes by the key is seen.
+        let reply_partition = (partition_of(instance, reply_partitions) + 1) % reply_partitions.max(1);
+        Case {
+            id: CommandId { instance: id, run: Run(run), place, round, own_undo: false },
+            call: call.clone(),
+            reply_partition,
+            partition: partition_of(instance, partitions),
+            attempts: 0,
+            is_odd: false,
+            never: None,
+        }
+    }
+
+    /// The command's message, in time.
+    pub(super) fn message(&self, case: &Case, kind: ReplyKind, attempt: u32) -> Message {
+        let Call { command, request, undo, .. } = &case.call;
+        let (sent, wire, payload) = match (kind, undo) {
+            (ReplyKind::Do, _) => (CommandKind::Do, command.wire.clone(), request.clone()),
+            (ReplyKind::Undo, Some((wire, request))) => (CommandKind::Undo, wire.clone(), request.clone()),
+            (ReplyKind::Undo, None) => (CommandKind::Undo, command.wire.clone(), Json::empty_object()),
+            (ReplyKind::Query, _) => (CommandKind::Query, command.wire.clone(), Json::empty_object()),
+        };
+        let command = Command {
+            place: case.id.place.clone(),
+            id: case.id.clone(),
+            work: if kind == ReplyKind::Undo { Direction::Undo } else { Direction::Do },
+            kind: sent,
+            attempt,
+            participant: Arc::clone(&self.subject.participant),
+            wire,
+            payload,
+            deadline: now().after(DEADLINE),
+            traceparent: None,
+        };
+        wire::command(&command, &self.envelope(case))
+    }
+
+    fn envelope(&self, case: &Case) -> Envelope<'_> {
+        let record = RecordId { partition: 0, offset: u64::from(self.next_case) };
+        let reply_partition = i32::try_from(case.reply_partition).unwrap_or_default();
+        Envelope { saga: SAGA, reply_topic: &self.places.replies.0, reply_partition, record }
+    }
+
+    /// Makes it known, so that replies to it are found.
+    fn register(&mut self, case: &Case, kind: ReplyKind, attempt: u32) -> Key {
+        let id = case.id.to_text();
+        if kind == ReplyKind::Do && !self.open.contains(&id) {
+            self.open.push(id.clone());
+        }
+        self.cases.insert(id.clone(), case.clone());
+        let key = (id, kind, attempt);
+        *self.asked.entry(key.clone()).or_default() += 1;
+        self.last = Some(key.clone());
+        key
+    }
+
+    /// Sends messages as they are, and says so.
+    pub(super) fn send(&mut self, words: &str, messages: &[(u32, RawMessage)]) -> Result<(), Wrong> {
+        self.said.sent.push(words.to_owned());
+        let sent = self.raw.send(&self.places.commands.0, messages);
+        if let Err(why) = &sent
+            && !why.contains(TOO_LARGE)
+        {
+            self.lost = Some(why.clone());
+        }
+        sent.map_err(|why| Wrong::untried(format!("{words} could not be sent: {why}")))
+    }
+
+    /// Sends a command as the next attempt, changed, and waits for its answer.
+    pub(super) fn ask_changed(
+        &mut self,
+        case: &mut Case,
+        kind: ReplyKind,
+        words: &str,
+        change: impl FnOnce(&mut Message),
+    ) -> Option<Heard> {
+        case.attempts += 1;
+        let mut message = self.message(case, kind, case.attempts);
+        change(&mut message);
+        let key = self.register(case, kind, case.attempts);
+        let words = if words.is_empty() { kind.as_str().to_owned() } else { format!("{} {words}", kind.as_str()) };
+        if let Err(Wrong::Untried(why) | Wrong::Broken(why)) = self.send(&words, &[(case.partition, (&message).into())])
+        {
+            self.said.came.push(why.clone());
+            self.unsent = Some(why);
+            return None;
+        }
+        self.hear(&key)
+    }
+
+    /// Sends a command as the next attempt, and waits for its answer.
+    pub(super) fn ask(&mut self, case: &mut Case, kind: ReplyKind) -> Option<Heard> {
+        self.ask_changed(case, kind, "", |_| {})
+    }
+
+    /// Sends a command as the next attempt, past its deadline, and waits for its answer.
+    pub(super) fn ask_late(&mut self, case: &mut Case, kind: ReplyKind) -> Option<Heard> {
+        self.ask_changed(case, kind, "past its deadline", |message| set(message, header::DEADLINE, &before(OVER)))
+    }
+
+    /// The last attempt once more, as a log that delivers twice does.
+    pub(super) fn redeliver(&mut self, case: &Case, kind: ReplyKind) -> Option<Heard> {
+        let message = self.message(case, kind, case.attempts);
+        let key = self.register(case, kind, case.attempts);
+        self.send(&format!("{} again", kind.as_str()), &[(case.partition, (&message).into())]).ok()?;
+        self.hear(&key)
+    }
+
+    /// Sends attempts without waiting; the keys of their answers, in the order of `kinds`.
+    pub(super) fn send_at_once(
+        &mut self,
+        case: &mut Case,
+        words: &str,
+        kinds: &[(ReplyKind, u32)],
+    ) -> Result<Vec<Key>, Wrong> {
+        let (mut keys, mut messages) = (Vec::new(), Vec::new());
+        for (kind, partition) in kinds {
+            case.attempts += 1;
+            messages.push((*partition, RawMessage::from(&self.message(case, *kind, case.attempts))));
+            keys.push(self.register(case, *kind, case.attempts));
+        }
+        self.send(words, &messages)?;
+        Ok(keys)
+    }
+
+    /// Waits for an answer.
+    pub(super) fn hear(&mut self, key: &Key) -> Option<Heard> {
+        let end = Instant::now() + self.options.within;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let mut heard = self.inbox.get_mut(key).and_then(VecDeque::pop_front);
+            if heard.is_none() && (left.is_zero() || self.misnames) {
+                heard = self.surplus(key);
+            }
+            if let Some(heard) = heard {
+                self.silences = 0;
+                self.said.came.push(heard.shown());
+                return Some(heard);
+            }
+            if left.is_zero() {
+                self.silences += 1;
+                self.said.came.push(self.nothing());
+                return None;
+            }
+            self.listen(left);
+        }
+    }
+
+    /// Where the answer to an attempt never comes: one too many to another attempt of it.
+    fn surplus(&mut self, key: &Key) -> Option<Heard> {
+        let of_it = |(other, replies): &(&Key, &mut VecDeque<Heard>)| {
+            other.0 == key.0 && other.1 == key.1 && other.2 != key.2 && !replies.is_empty()
+        };
+        let (other, replies) = self.inbox.iter_mut().rev().find(of_it)?;
+        let how = format!("attempt {} of `{}` is answered as attempt {}", key.2, key.1.as_str(), other.2);
+        let heard = replies.pop_front();
+        self.misnames = true;
+        self.fault(NAMES_ITS_COMMAND, how);
+        heard
+    }
+
+    pub(super) fn nothing(&self) -> String {
+        format!("nothing within {:?}", self.options.within)
+    }
+
+    /// As an orchestrator asks: again while it says `retry`, and it is waited for behind a `pending`.
+    pub(super) fn settle(&mut self, case: &mut Case, kind: ReplyKind) -> Result<Heard, Wrong> {
+        let mut heard = self.ask(case, kind);
+        for _ in 0..RETRIES_MAX {
+            match heard.as_ref().map(|heard| &heard.status) {
+                Some(Some(Status::Retry { .. })) => {
+                    std::thread::sleep(RETRY_AFTER);
+                    heard = self.ask(case, kind);
+                }
+                Some(Some(Status::Pending)) => {
+                    let key = (case.id.to_text(), kind, case.attempts);
+                    heard = self.hear(&key);
+                }
+                _ => break,
+            }
+        }
+        let nothing = || Wrong::broken(format!("`{}` gets {}", kind.as_str(), self.nothing()));
+        heard.ok_or_else(nothing)
+    }
+
+    /// Does it, which must work, or the rule cannot be tried.
+    pub(super) fn done(&mut self, case: &mut Case) -> Result<Heard, Wrong> {
+        let heard = self.settle(case, ReplyKind::Do)?;
+        match heard.status {
+            Some(Status::Succeeded) => Ok(heard),
+            Some(Status::Failed { .. }) => {
+                let (name, shown) = (&case.call.command.name, heard.shown());
+                Err(Wrong::untried(format!(
+                    "it answers {shown} to {name}: give --request {name}=JSON with a request that it does"
+                )))
+            }
+            _ => Err(Wrong::broken(format!("`do` gets {}", heard.shown()))),
+        }
+    }
+
+    /// What the participant has in its books, if anybody can tell.
+    pub(super) fn books(&self) -> Result<String, Wrong> {
+        let Some(books) = &self.options.books else {
+            return Err(Wrong::untried("give --books COMMAND, which prints what the participant has in its books"));
+        };
+        books.read().map_err(|why| Wrong::untried(format!("its books cannot be read: {why}")))
+    }
+
+    pub(super) fn was_undone(&mut self, case: &Case) {
+        let id = case.id.to_text();
+        self.open.retain(|open| *open != id);
+    }
+
+    /// Takes a command back, so that it leaves nothing.
+    pub(super) fn put_back(&mut self, case: &mut Case) -> Result<(), Wrong> {
+        if case.call.undo.is_none() {
+            return Ok(());
+        }
+        // That is no part of what the rule is about.
+        let said = self.said.clone();
+        let heard = self.settle(case, ReplyKind::Undo);
+        self.said = said;
+        let heard = heard?;
+        if matches!(heard.status, Some(Status::Succeeded)) {
+            self.was_undone(case);
+        }
+        Ok(())
+    }
+
+    /// Takes back what may still be in effect; what could not be.
+    pub(super) fn tidy(&mut self) -> Vec<Left> {
+        let mut left = Vec::new();
+        for id in std::mem::take(&mut self.open) {
+            let Some(mut case) = self.cases.get(&id).cloned() else { continue };
+            if self.is_mute() || case.call.undo.is_none() {
+                left.push(Left { command: id, call: case.call.command.name.clone() });
+                continue;
+            }
+            match self.settle(&mut case, ReplyKind::Undo) {
+                Ok(Heard { status: Some(Status::Succeeded), .. }) => {}
+                _ => left.push(Left { command: id, call: case.call.command.name.clone() }),
+            }
+        }
+        left
+    }
+
+    /// Listens for what comes late.
+    pub(super) fn drain(&mut self) {
+        let end = Instant::now() + DRAIN;
+        while let left @ 1.. = end.saturating_duration_since(Instant::now()).as_millis() {
+            self.listen(Duration::from_millis(u64::try_from(left).unwrap_or_default()));
+        }
+    }
+}
+
+/// Now, by this machine's clock.
+pub(super) fn now() -> Timestamp {
+    crate::participant::now()
+}
+
+/// An instant that is over, as a header has it.
+pub(super) fn before(duration: Duration) -> String {
+    now().0.saturating_sub(crate::time::millis(duration)).to_string()
+}
+
+/// Gives a header another value.
+pub(super) fn set(message: &mut Message, name: &str, value: &str) {
+    for (known, held) in &mut message.headers {
+        if **known == *name {
+            *held = Box::from(value);
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Participants that break a rule each, on a guard in memory that was written by `docs/participants.md` alone.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use saga::participant::kafka::{Addressed, Answer};
+use saga::wire::Message;
+use serde_json::{Value, json};
+
+/// What is wrong with a participant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bug {
+    /// It does what it is told, every time.
+    NoGuard,
+    /// The same, with replies that never differ.
+    NoGuardAndConstantReplies,
+    IgnoresReplyPartition,
+    IgnoresReplyTopic,
+    RepliesAsFirstAttempt,
+    RepliesWithoutKind,
+    RepliesWithoutType,
+    RepliesInAnotherShape,
+    FailsWithAnUndeclaredCode,
+    CutsIdsAtSpaces,
+    DropsIdsBeyondAscii,
+    NeedsOptionalHeaders,
+    HasASmallBuffer,
+    MakesUpAReplyForRepeats,
+    RefusesUndo,
+    RefusesSecondUndo,
+    ForgetsUndone,
+    RefusesUndoWithoutRow,
+    LeavesNoRowOfEarlyUndo,
+    IgnoresDeadlines,
+    RemembersExpired,
+    ExpiresRepeats,
+    ExpiresUndo,
+    PurgesDone,
+    FailsUnknownQueries,
+    ClaimsForQueries,
+    ForgetsForQueries,
+    AnswersQueriesOfUndoneAsDone,
+    ForgetsRefusals,
+    RefusesUndoOfRefused,
+    GoesByTheInstance,
+    WorksAgainAndRepliesTheSame,
+    WorksPastTheDeadline,
+    DoesUnknownCalls,
+    TakesAnyRequest,
+    GuessesMissingHeaders,
+    DiesOfGarbage,
+    DiesOfLargePayloads,
+    Silent,
+    StaysPending,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Done,
+    Failed,
+    Undone,
+}
+
+struct Row {
+    state: State,
+    reply: Value,
+    keep_until: u64,
+}
+
+pub(super) struct Culprit {
+    bug: Option<Bug>,
+    rows: BTreeMap<String, Row>,
+    /// Rooms that are held, in a file.
+    rooms: i64,
+    books: PathBuf,
+    calls: u32,
+    is_dead: bool,
+    /// Tells processes of one participant apart.
+    number: u32,
+}
+
+/// Status, code, payload.
+type Said = (&'static str, Option<String>, Value);
+
+fn failed(code: &str) -> Said {
+    ("failed", Some(code.to_owned()), Value::Null)
+}
+
+fn retry(code: &str) -> Said {
+    ("retry", Some(code.to_owned()), Value::Null)
+}
+
+impl Culprit {
+    pub(super) fn new(bug: Option<Bug>, books: PathBuf, number: u32) -> Self {
+        let culprit = Self { bug, rows: BTreeMap::new(), rooms: 0, books, calls: 0, is_dead: false, number };
+        culprit.write_books();
+        culprit
+    }
+
+    fn is(&self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    fn write_books(&self) {
+        std::fs::write(&self.books, self.rooms.to_string()).unwrap();
+    }
+
+    fn book(&mut self, rooms: i64) {
+        self.rooms += rooms;
+        self.write_books();
+    }
+
+    /// Holds a room, or not.
+    fn work(&mut self, command: &str, request: &Value) -> Said {
+        if request["hotel"] == "Full" {
+            return failed(if self.is(Bug::FailsWithAnUndeclaredCode) { "full-up" } else { "sold_out" });
+        }
+        self.book(1);
+        self.calls += 1;
+        let hold = if self.is(Bug::NoGuardAndConstantReplies) {
+            json!("held")
+        } else if self.is(Bug::RepliesInAnotherShape) {
+            json!(self.calls)
+        } else {
+            json!(format!("{command} {} {}", self.number, self.calls))
+        };
+        ("succeeded", None, json!({ "hold": hold }))
+    }
+
+    fn guarded(&mut self, command: &str, kind: &str, late: bool, keep_until: u64, request: &Value) -> Said {
+        if self.is(Bug::NoGuard) || self.is(Bug::NoGuardAndConstantReplies) {
+            return match kind {
+                "do" => self.work(command, request),
+                "undo" => {
+                    self.book(-1);
+                    ("succeeded", None, json!({}))
+                }
+                _ => ("succeeded", None, json!({ "hold": "held" })),
+            };
+        }
+        if self.is(Bug::PurgesDone) {
+            self.rows.retain(|_, row| row.keep_until > now());
+        }
+        let known = self.rows.get(command).map(|row| (row.state, row.reply.clone()));
+        let kept = |state: State, reply: &Value| match state {
+            State::Failed => failed(reply.as_str().unwrap()),
+            State::Done | State::Undone => ("succeeded", None, reply.clone()),
+        };
+        match (kind, known) {
+            ("do", _) if self.is(Bug::StaysPending) => ("pending", None, Value::Null),
+            ("do", None) => {
+                if late && !self.is(Bug::IgnoresDeadlines) {
+                    if self.is(Bug::WorksPastTheDeadline) {
+                        self.book(1);
+                    }
+                    if self.is(Bug::RemembersExpired) {
+                        self.settle(command, State::Failed, json!("sold_out"), keep_until);
+                    }
+                    return retry("expired");
+                }
+                let said = self.work(command, request);
+                match &said {
+                    ("succeeded", _, reply) => self.settle(command, State::Done, reply.clone(), keep_until),
+                    (_, Some(code), _) if !self.is(Bug::ForgetsRefusals) => {
+                        self.settle(command, State::Failed, json!(code), keep_until);
+                    }
+                    _ => {}
+                }
+                said
+            }
+            ("do", Some((State::Undone, _))) if self.is(Bug::ForgetsUndone) => self.work(command, request),
+            ("do" | "query", Some((State::Undone, reply)))
+                if kind == "query" && self.is(Bug::AnswersQueriesOfUndoneAsDone) =>
+            {
+                ("succeeded", None, json!({ "hold": reply.to_string() }))
+            }
+            ("do" | "query", Some((State::Undone, _))) => failed("already-undone"),
+            ("do", Some(_)) if late && self.is(Bug::ExpiresRepeats) => retry("expired"),
+            ("do", Some((State::Done, _))) if self.is(Bug::MakesUpAReplyForRepeats) => {
+                self.calls += 1;
+                ("succeeded", None, json!({ "hold": format!("again {}", self.calls) }))
+            }
+            ("query", Some(_)) if self.is(Bug::ForgetsForQueries) => ("unknown-command", None, Value::Null),
+            ("do" | "query", Some((state, reply))) => {
+                if kind == "do" && state == State::Done && self.is(Bug::WorksAgainAndRepliesTheSame) {
+                    self.book(1);
+                }
+                kept(state, &reply)
+            }
+            ("undo", known) => {
+                if late && self.is(Bug::ExpiresUndo) {
+                    return retry("expired");
+                }
+                match known {
+                    Some((State::Undone, _)) if self.is(Bug::RefusesSecondUndo) => return failed("unknown-hold"),
+                    Some((State::Failed, _)) if self.is(Bug::RefusesUndoOfRefused) => return failed("unknown-hold"),
+                    None if self.is(Bug::RefusesUndoWithoutRow) => return failed("unknown-hold"),
+                    None if self.is(Bug::LeavesNoRowOfEarlyUndo) => return ("succeeded", None, json!({})),
+                    Some((State::Done, _)) if self.is(Bug::RefusesUndo) => return failed("not-today"),
+                    Some((State::Done, _)) => self.book(-1),
+                    Some((State::Failed | State::Undone, _)) | None => {}
+                }
+                self.settle(command, State::Undone, json!({}), keep_until);
+                ("succeeded", None, json!({}))
+            }
+            (_, None) => {
+                if self.is(Bug::ClaimsForQueries) {
+                    self.settle(command, State::Undone, json!({}), keep_until);
+                }
+                if self.is(Bug::FailsUnknownQueries) {
+                    return failed("sold_out");
+                }
+                ("unknown-command", None, Value::Null)
+            }
+            (_, Some(_)) => retry("unknown-kind"),
+        }
+    }
+
+    fn settle(&mut self, command: &str, state: State, reply: Value, keep_until: u64) {
+        self.rows.insert(command.to_owned(), Row { state, reply, keep_until });
+    }
+
+    /// What it makes of a message; nothing if it cannot be read.
+    fn read_and_do(&mut self, message: &Message) -> Option<(String, String, String, Said)> {
+        let guesses = self.is(Bug::GuessesMissingHeaders);
+        let header = |name: &str, guess: &str| {
+            let value = message.header(name).map(str::to_owned);
+            value.or_else(|| guesses.then(|| guess.to_owned())).filter(|value| !value.is_empty())
+        };
+        if message.header("ce_type") != Some("saga.command.v1") && !guesses {
+            return None;
+        }
+        let (command, kind) = (header("saga-command", "unknown")?, header("saga-kind", "do")?);
+        let (attempt, call) = (header("saga-attempt", "1")?, header("saga-call", "ReserveRoom")?);
+        let deadline: u64 = header("saga-deadline", "9999999999999")?.parse().ok()?;
+        let keep_until: u64 = header("saga-keep-until", "9999999999999")?.parse().ok()?;
+        if !matches!(&*kind, "do" | "undo" | "query") || attempt.parse::<u32>().is_err() {
+            return None;
+        }
+        if self.is(Bug::DropsIdsBeyondAscii) && !command.is_ascii() {
+            return None;
+        }
+        if self.is(Bug::NeedsOptionalHeaders) {
+            message.header("saga-record")?;
+        }
+        if message.payload.len() > 1 << 16 && self.is(Bug::HasASmallBuffer) {
+            return None;
+        }
+        if message.payload.len() > 1 << 20 {
+            self.is_dead = self.is(Bug::DiesOfLargePayloads);
+            return None;
+        }
+        let Ok(request) = serde_json::from_slice::<Value>(&message.payload) else {
+            self.is_dead = self.is(Bug::DiesOfGarbage);
+            return None;
+        };
+        let is_fit = request["hotel"].is_string() && request["nights"].is_i64();
+        let said = match (&*kind, &*call) {
+            ("do", "ReserveRoom") if !is_fit && !self.is(Bug::TakesAnyRequest) => failed("unfit-request"),
+            ("do", "ReserveRoom") | ("undo" | "query", _) => {
+                let key = if self.is(Bug::GoesByTheInstance) { message.header("saga-instance")? } else { &command };
+                self.guarded(key, &kind, deadline < now(), keep_until, &request)
+            }
+            _ if self.is(Bug::DoesUnknownCalls) => ("succeeded", None, json!({})),
+            _ => retry("unknown-call"),
+        };
+        Some((command, kind, attempt, said))
+    }
+}
+
+impl Answer for Culprit {
+    fn answer(&mut self, message: &Message) -> Vec<Addressed> {
+        if self.is_dead || self.is(Bug::Silent) {
+            return Vec::new();
+        }
+        let Some((command, kind, attempt, (status, code, payload))) = self.read_and_do(message) else {
+            return Vec::new();
+        };
+        let command = match command.split_once(' ') {
+            Some((cut, _)) if self.is(Bug::CutsIdsAtSpaces) => cut.to_owned(),
+            _ => command,
+        };
+        let attempt = if self.is(Bug::RepliesAsFirstAttempt) { "1".to_owned() } else { attempt };
+        let mut headers =
+            vec![("saga-command", command), ("saga-attempt", attempt), ("saga-status", status.to_owned())];
+        if !self.is(Bug::RepliesWithoutKind) {
+            headers.push(("saga-kind", kind));
+        }
+        if !self.is(Bug::RepliesWithoutType) {
+            headers.push(("ce_type", "saga.reply.v1".to_owned()));
+        }
+        headers.extend(code.map(|code| ("saga-code", code)));
+        let reply = Message {
+            key: message.key.clone(),
+            headers: headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            payload: if payload.is_null() { Box::default() } else { payload.to_string().into_bytes().into() },
+        };
+        let mut addressed: Vec<Addressed> = Addressed::reply_to(message, reply).into_iter().collect();
+        for reply in &mut addressed {
+            if self.is(Bug::IgnoresReplyPartition) {
+                reply.partition = None;
+            }
+            if self.is(Bug::IgnoresReplyTopic) {
+                // That of the deployment, whose name it has in its settings.
+                reply.topic = reply.topic.replace(".probe", ".replies");
+            }
+        }
+        addressed
+    }
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_millis()).unwrap()
+}
