@@ -7,4 +7,5 @@ mod driven;
 mod java;
 mod outage;
 mod probe;
+mod python;
 mod typescript;

@@ -1,0 +1,216 @@
+"""Handlers by the name of their command, behind the guard of docs/participants.md."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Generic
+
+from .message import Command, Reply
+from .store import Connection, Store
+
+log = logging.getLogger("saga")
+
+
+class Refused(Exception):
+    """A business no, with a code of the contract. Nothing that the handler wrote stays."""
+
+    def __init__(self, code: str, message: str | None = None) -> None:
+        super().__init__(code if message is None else f"{code}: {message}")
+        self.code, self.message = code, message
+
+
+class Retry(Exception):
+    """A passing fault: it may work later. Nothing stays, the guard's row neither."""
+
+    def __init__(self, code: str = "retry") -> None:
+        super().__init__(code)
+        self.code = code
+
+
+Work = Callable[[Connection, Command], Any]
+Undo = Callable[[Connection, Command, Any], None]
+Outside = Callable[[Command], Any]
+
+
+class Participant(Generic[Connection]):
+    """A participant: register handlers, then `handle` commands, or `serve` it on a topic.
+
+    One thread at a time: the store has one connection. For more, start more processes.
+    """
+
+    def __init__(self, name: str, store: Store[Connection]) -> None:
+        self.name, self.store = name, store
+        self._works: dict[str, Work[Connection]] = {}
+        self._undos: dict[str, Undo[Connection]] = {}
+        self._outside: dict[str, Outside] = {}
+
+    def command(self, call: str) -> Callable[[Work[Connection]], Work[Connection]]:
+        """Registers what does a command: it works on the connection, in the guard's transaction, and returns the reply."""
+
+        def register(work: Work[Connection]) -> Work[Connection]:
+            self._works[call] = work
+            return work
+
+        return register
+
+    def undo(self, call: str) -> Callable[[Undo[Connection]], Undo[Connection]]:
+        """Registers what takes back. It is given the reply of what it takes back; None if that is told by the request."""
+
+        def register(undo: Undo[Connection]) -> Undo[Connection]:
+            self._undos[call] = undo
+            return undo
+
+        return register
+
+    def outside(self, call: str) -> Callable[[Outside], Outside]:
+        """Registers work that no transaction can hold. It must recognise `command.id`: after a crash it is called again."""
+
+        def register(work: Outside) -> Outside:
+            self._outside[call] = work
+            return work
+
+        return register
+
+    def handle(self, command: Command) -> Reply:
+        """Answers a command. What goes wrong in a handler or the database is answered `retry`, and nothing stays."""
+        try:
+            with self.store.transaction() as transaction:
+                reply = self._guarded(transaction, command)
+        except Retry as retry:
+            return Reply("retry", retry.code)
+        except _Stays as stays:
+            return Reply("failed", stays.refused.code, _words(stays.refused.message))
+        except Exception:
+            log.exception("%s of %s failed and is answered `retry`", command.call, command.id)
+            return Reply("retry", "fault")
+        if reply is None:
+            # Its begin is committed.
+            return self._work_outside(command)
+        return reply
+
+    def resume(self) -> list[tuple[Command, Reply]]:
+        """Ends work outside the database that a crash interrupted; replies that are to be sent."""
+        ended = []
+        for id, text in self.store.doing():
+            if text is None:
+                log.error("the row of %s is `doing` and does not hold its command", id)
+                continue
+            command = Command.from_text(text)
+            reply = self._work_outside(command)
+            if reply.status in ("succeeded", "failed"):
+                ended.append((command, reply))
+        return ended
+
+    def purge(self) -> int:
+        """Removes rows of the guard that nobody can ask for; to be called now and then."""
+        return self.store.purge(_now())
+
+    def _guarded(self, transaction: Any, command: Command) -> Reply | None:
+        """The table of the guard; None where the work goes on outside."""
+        id, kind, keep_until = command.id, command.kind, command.keep_until
+        is_late = kind == "do" and command.deadline < _now()
+        is_new = kind != "query" and not is_late and transaction.claim(id, keep_until)
+        row = None if is_new else transaction.find(id)
+        state, kept = (None, None) if row is None else row
+
+        if kind == "undo":
+            if state == "doing":
+                return Reply("retry", "still-doing")
+            if state == "done":
+                try:
+                    self._take_back(transaction.connection, command, json.loads(kept or "{}"))
+                except Refused as refused:
+                    # Nothing has changed: the saga is stuck, and a person has to look.
+                    raise _Stays(refused) from None
+            transaction.settle(id, "undone", "{}", keep_until)
+            return Reply("succeeded", payload={})
+        if state is not None:
+            transaction.settle(id, state, kept, keep_until)
+        if state == "doing":
+            return Reply("pending")
+        if state == "done":
+            return Reply("succeeded", payload=json.loads(kept or "{}"))
+        if state == "failed":
+            failed = json.loads(kept or "{}")
+            return Reply("failed", failed["code"], _words(failed.get("message")))
+        if state == "undone":
+            return Reply("failed", "already-undone")
+        if kind == "query":
+            return Reply("unknown-command")
+        if is_late:
+            return Reply("retry", "expired")
+
+        if command.call in self._outside:
+            transaction.settle(id, "doing", command.to_text(), keep_until)
+            return None
+        transaction.mark()
+        try:
+            reply = self._do(transaction.connection, command)
+        except Refused as refused:
+            # What it wrote goes, and the row stays: a repeat must not find it otherwise.
+            transaction.back()
+            kept = json.dumps({"code": refused.code, "message": refused.message})
+            transaction.settle(id, "failed", kept, keep_until)
+            return Reply("failed", refused.code, _words(refused.message))
+        transaction.settle(id, "done", json.dumps(reply), keep_until)
+        return Reply("succeeded", payload=reply)
+
+    def _do(self, connection: Connection, command: Command) -> Any:
+        if work := self._works.get(command.call):
+            reply = work(connection, command)
+            return {} if reply is None else reply
+        if undo := self._undos.get(command.call):
+            # A compensation without a `do` of ours before it.
+            undo(connection, command, None)
+            return {}
+        raise Retry("unknown-call")
+
+    def _take_back(self, connection: Connection, command: Command, reply: Any) -> None:
+        if undo := self._undos.get(command.call):
+            undo(connection, command, reply)
+        elif work := self._works.get(command.call):
+            work(connection, command)
+        else:
+            raise Retry("unknown-call")
+
+    def _work_outside(self, command: Command) -> Reply:
+        work = self._outside.get(command.call)
+        if work is None:
+            log.error("nobody does %s of %s any more", command.call, command.id)
+            return Reply("pending")
+        try:
+            reply = work(command)
+            reply = {} if reply is None else reply
+            state, kept, answer = "done", json.dumps(reply), Reply("succeeded", payload=reply)
+        except Refused as refused:
+            state, kept = "failed", json.dumps({"code": refused.code, "message": refused.message})
+            answer = Reply("failed", refused.code, _words(refused.message))
+        except Exception:
+            # Nobody knows whether it worked: it stays `doing`, and is taken up again.
+            log.exception("%s of %s is not done yet", command.call, command.id)
+            return Reply("pending")
+        try:
+            with self.store.transaction() as transaction:
+                transaction.settle(command.id, state, kept, command.keep_until)
+        except Exception:
+            log.exception("the end of %s of %s could not be written", command.call, command.id)
+            return Reply("pending")
+        return answer
+
+
+class _Stays(Exception):
+    """Ends a transaction without a trace, with an answer."""
+
+    def __init__(self, refused: Refused) -> None:
+        self.refused = refused
+
+
+def _words(message: str | None) -> Any:
+    return None if message is None else {"message": message}
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

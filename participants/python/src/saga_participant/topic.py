@@ -1,0 +1,179 @@
+"""A participant on a topic: one of the processes that share it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+
+from .message import Command, Reply, Unreadable, read_command
+from .participant import Participant
+
+log = logging.getLogger("saga")
+
+RESUME_EVERY = 10.0
+PURGE_EVERY = 600.0
+POLL = 0.5
+BATCH = 500
+"""Commands that are done before their replies are waited for, if so many are there."""
+
+
+def serve(
+    participant: Participant[Any],
+    brokers: str,
+    topic: str,
+    *,
+    group: str | None = None,
+    settings: dict[str, Any] | None = None,
+    stop: threading.Event | None = None,
+) -> None:
+    """Reads `topic` as a member of the consumer group `group` (the participant's name), until `stop` is set, or SIGTERM or
+    Ctrl-C comes. `settings` are those of librdkafka, such as `security.protocol`.
+    """
+    stop = stop or _stop_at_signals()
+    common = {"bootstrap.servers": brokers, **(settings or {})}
+    consumer = Consumer({
+        **common,
+        "group.id": group or participant.name,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "allow.auto.create.topics": False,
+        "enable.auto.offset.store": False,
+        # Stored are offsets whose replies are in the log; they are committed by and by, and at the end.
+        "enable.auto.commit": True,
+        "auto.commit.interval.ms": 1000,
+        "fetch.queue.backoff.ms": 1,
+    })
+    producer = Producer({**common, "enable.idempotence": True, "acks": "all", "message.max.bytes": 2 << 20})
+    replies = _Replies(producer)
+    consumer.subscribe([topic])
+    resume_at = purge_at = time.monotonic()
+    try:
+        while not stop.is_set():
+            if time.monotonic() >= resume_at:
+                resume_at = time.monotonic() + RESUME_EVERY
+                _upkeep("taking up interrupted work", lambda: _resume(participant, replies))
+            if time.monotonic() >= purge_at:
+                purge_at = time.monotonic() + PURGE_EVERY
+                _upkeep("removing old rows", participant.purge)
+            batch = _next(consumer)
+            for message in batch:
+                _answer(participant, message, replies)
+            # Not before: a reply that is lost would be the end of its step.
+            replies.wait()
+            _store(consumer, batch)
+    finally:
+        consumer.close()
+
+
+def _resume(participant: Participant[Any], replies: _Replies) -> None:
+    for command, reply in participant.resume():
+        replies.send(command, reply, participant.name)
+
+
+def _next(consumer: Consumer) -> list[Message]:
+    first = consumer.poll(POLL)
+    if first is None:
+        return []
+    # What is there already, and no more: a single command does not wait for others.
+    more = consumer.consume(BATCH - 1, timeout=0)
+    batch = []
+    for message in [first, *more]:
+        if message.error() is None:
+            batch.append(message)
+        else:
+            log.warning("commands cannot be read for now: %s", message.error())
+    return batch
+
+
+def _answer(participant: Participant[Any], message: Message, replies: _Replies) -> None:
+    try:
+        headers: Any = message.headers() or []
+        command = read_command(headers, message.value(), message.key())
+    except Unreadable as why:
+        place = f"{message.topic()}/{message.partition()}/{message.offset()}"
+        log.warning("%s is passed over: %s", place, why)
+        return
+    except Exception:
+        log.exception("%s/%s/%s is passed over", message.topic(), message.partition(), message.offset())
+        return
+    replies.send(command, participant.handle(command), participant.name)
+
+
+def _store(consumer: Consumer, batch: list[Message]) -> None:
+    after: dict[tuple[str, int], int] = {}
+    for message in batch:
+        place: Any = (message.topic(), message.partition())
+        after[place] = (message.offset() or 0) + 1
+    for (topic, partition), offset in after.items():
+        try:
+            consumer.store_offsets(offsets=[TopicPartition(topic, partition, offset)])
+        except KafkaException as error:
+            # It has gone to another process, which does them again.
+            log.debug("an offset of %s/%s counts no more: %s", topic, partition, error)
+
+
+class _Replies:
+    """Replies on their way."""
+
+    def __init__(self, producer: Producer) -> None:
+        self.producer = producer
+        self.failed: list[tuple[Command, Reply, str]] = []
+
+    def send(self, command: Command, reply: Reply, participant: str) -> None:
+        if command.reply_to is None:
+            log.warning("%s names no topic for its reply", command.id)
+            return
+
+        def delivered(error: Any, _: Any) -> None:
+            if error is None:
+                return
+            log.warning("a reply to %s is not in the log: %s", command.id, error)
+            # Away for now: sent again. Refused for good: the step's timeout finds out.
+            if error.retriable() or error.name() in ("_MSG_TIMED_OUT", "_TIMED_OUT", "_TRANSPORT"):
+                self.failed.append((command, reply, participant))
+
+        where: dict[str, Any] = {"headers": reply.headers(command, participant)}
+        if command.reply_partition is not None:
+            where["partition"] = command.reply_partition
+        while True:
+            try:
+                self.producer.produce(
+                    command.reply_to,
+                    key=command.key,
+                    value=reply.body(),
+                    on_delivery=delivered,
+                    **where,
+                )
+                return
+            except BufferError:
+                self.producer.poll(POLL)
+            except KafkaException as error:
+                log.error("a reply to %s cannot be sent: %s", command.id, error)
+                return
+
+    def wait(self) -> None:
+        """Until all are acknowledged, or refused for good."""
+        while len(self.producer) > 0 or self.failed:
+            self.producer.poll(0.05)
+            again, self.failed = self.failed, []
+            for command, reply, participant in again:
+                self.send(command, reply, participant)
+
+
+def _upkeep(what: str, work: Any) -> None:
+    try:
+        work()
+    except Exception:
+        log.exception("%s failed and is tried again", what)
+
+
+def _stop_at_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
