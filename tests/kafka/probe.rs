@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::groups::{GroupInfo, GroupMemberInfo};
 use saga::check::check_files;
 use saga::json::Json;
 use saga::log::kafka::{Raw, Settings};
@@ -18,12 +21,16 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::adapter::{RUNTIME, prefix};
-use super::broker::shared;
+use super::broker::{Quiet, shared};
 use super::culprits::{Bug, Culprit};
 use crate::cli::Desk;
 
 /// How long an answer may take: those who do not answer are waited for, and an answer takes milliseconds.
 const WITHIN: Duration = Duration::from_secs(5);
+
+/// How long one look at a group takes, and how many there are before a test fails.
+const LOOK: Duration = Duration::from_millis(20);
+const LOOKS_MAX: usize = 6_000;
 
 const KEPT: Duration = Duration::from_hours(1);
 
@@ -97,6 +104,25 @@ impl Stage {
         }
     }
 
+    /// Waits until so many processes share the topic. Before that one of them has all partitions, and there is nothing
+    /// for the others to do wrong.
+    pub(super) fn wait_for_readers(&self, processes: usize) {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.address);
+        let asking: BaseConsumer<Quiet> = config.create_with_context(Quiet).unwrap();
+        let group = format!("{}.readers", self.topic);
+        for _ in 0..LOOKS_MAX {
+            // Nothing comes there: it is how long a look takes.
+            assert!(asking.poll(LOOK).is_none());
+            let Ok(found) = asking.fetch_group_list(Some(&group), WITHIN) else { continue };
+            let shares = found.groups().iter().filter(|group| group.state() == "Stable").flat_map(GroupInfo::members);
+            if shares.filter(|member| has_partitions(member)).count() == processes {
+                return;
+            }
+        }
+        panic!("{processes} processes never shared `{}`", self.topic);
+    }
+
     pub(super) fn probe(&self, books: &str, only: &[&str]) -> Report {
         let mut sources = Sources::default();
         sources.add(SourceFile::new("rooms.saga", &*definition(self.participant, &self.topic)));
@@ -121,6 +147,15 @@ impl Stage {
         };
         run(&self.raw, &places, &subject, options, |_| {}).unwrap()
     }
+}
+
+/// Whether a member of a group has partitions, by what the group's leader wrote for it: a version, a count of topics, and
+/// for each its name and a count of partitions. Of [`Stage`] it is one topic.
+fn has_partitions(member: &GroupMemberInfo) -> bool {
+    let number = |at: usize, bytes: &[u8]| bytes.get(at..at + 4).map(|four| four.iter().any(|byte| *byte != 0));
+    let Some(share) = member.assignment() else { return false };
+    let Some(name) = share.get(6..8).map(|two| usize::from(two[0]) * 256 + usize::from(two[1])) else { return false };
+    number(2, share) == Some(true) && number(8 + name, share) == Some(true)
 }
 
 /// Rooms, by the library.
@@ -160,6 +195,7 @@ fn probe_culprit(bug: Option<Bug>, processes: u32, only: &[&str]) -> Option<Repo
         let books = stage.folder.path().join(if number == 0 { "books".to_owned() } else { format!("books{number}") });
         stage.begin(Culprit::new(bug, books, number));
     }
+    stage.wait_for_readers(usize::try_from(processes).unwrap());
     Some(stage.probe(&format!("cat {}", stage.books().display()), only))
 }
 
@@ -167,6 +203,7 @@ fn probe_culprit(bug: Option<Bug>, processes: u32, only: &[&str]) -> Option<Repo
 fn the_library_keeps_every_rule() {
     let Some(mut stage) = Stage::new() else { return };
     stage.begin_library(2);
+    stage.wait_for_readers(2);
     let report = stage.probe(&sqlite_count(&stage.folder.path().join("rooms.db")), &[]);
     let not_kept: Vec<_> = report.findings.iter().filter(|finding| finding.outcome != Outcome::Kept).collect();
     assert!(not_kept.is_empty(), "{not_kept:#?}");

@@ -92,6 +92,7 @@ fn the_library_of_python_keeps_every_rule() {
         Process(rooms.stderr(Stdio::null()).spawn().expect("it starts"))
     };
     let _two = [begin(), begin()];
+    stage.wait_for_readers(2);
     let report = stage.probe(&sqlite_count(&store), &[]);
     let not_kept: Vec<_> = report.findings.iter().filter(|finding| finding.outcome != Outcome::Kept).collect();
     assert!(report.is_answered && not_kept.is_empty(), "{not_kept:#?}");
