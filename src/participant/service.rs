@@ -296,12 +296,20 @@ impl<S: Store> Participant<S> {
         }
     }
 
-    /// The row is `doing` and committed; no lock is held while the world is asked.
+    /// The row is `doing` and committed; no lock is held while the world is asked. So another process may take the work up
+    /// too ([`Participant::resume`]) and end it, and it may have been taken back since: what the row says then, stands.
     fn work_outside(&self, work: &Outside, command: &ReceivedCommand) -> Result<Answer, S::Error> {
         let outcome = work(&Call { command });
         let id = command.id.to_text();
         let mut store = self.lock();
         let open = Open { transaction: store.begin()?, id: &id, keep_until: command.keep_until };
+        let known = open.transaction.find(&id)?;
+        if let Some(row) = known.filter(|row| row.state != State::Doing) {
+            return Ok(match row.state {
+                State::Undone => Answer::failed(code::ALREADY_UNDONE, None),
+                State::Doing | State::Done | State::Failed => Answer::kept(row.state, row.reply.as_deref()),
+            });
+        }
         match outcome {
             Ok(reply) => {
                 open.commit(State::Done, Some(reply.get().to_owned()))?;

@@ -78,3 +78,25 @@ fn a_refusal_outside_is_kept() {
     assert_eq!("succeeded {}", answer(&participant, "undo", "Refund"));
     assert_eq!(1, network.lock().unwrap().asked.len());
 }
+
+#[test]
+fn what_another_process_ended_meanwhile_stands() {
+    for (undone, answered, kept) in
+        [(false, r#"succeeded "r-1""#, r#"succeeded "r-1""#), (true, "failed already-undone", "failed already-undone")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, network) = (folder.path().join("payments.db"), Arc::new(Mutex::new(Network::default())));
+        network.lock().unwrap().says = vec![Ok("r-1")];
+        let other = payments(&file, &network);
+        // While the network thinks, another process takes the charge up, ends it, and perhaps takes it back.
+        let slow = Participant::new("payments", SqliteStore::open(&file).unwrap()).outside("Charge", move |_| {
+            assert_eq!(1, other.resume().unwrap().len());
+            if undone {
+                assert_eq!("succeeded {}", answer(&other, "undo", "Refund"));
+            }
+            Ok("r-2")
+        });
+        assert_eq!(answered, answer(&slow, "do", "Charge"));
+        assert_eq!(kept, answer(&payments(&file, &network), "do", "Charge"));
+    }
+}

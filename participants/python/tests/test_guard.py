@@ -133,6 +133,14 @@ def test_a_compensation_of_its_own(rooms: Rooms) -> None:
     assert rooms.ask("do", id="order-7/1/room~/1", call="CancelRoom") == ("succeeded", None, {})
 
 
+def a_charge() -> Command:
+    headers = {
+        "ce_type": "saga.command.v1", "saga-command": "o/1/charge/1", "saga-call": "Charge", "saga-kind": "do",
+        "saga-attempt": "1", "saga-deadline": str(NEVER), "saga-keep-until": str(NEVER), "saga-instance": "o",
+    }
+    return read_command(headers.items(), b"{}")
+
+
 def test_work_outside_is_taken_up_again(rooms: Rooms) -> None:
     charged: list[str] = []
     is_away = True
@@ -144,11 +152,7 @@ def test_work_outside_is_taken_up_again(rooms: Rooms) -> None:
             raise ConnectionError("the card network does not answer")
         return {"receipt": "r-1"}
 
-    headers = {
-        "ce_type": "saga.command.v1", "saga-command": "o/1/charge/1", "saga-call": "Charge", "saga-kind": "do",
-        "saga-attempt": "1", "saga-deadline": str(NEVER), "saga-keep-until": str(NEVER), "saga-instance": "o",
-    }
-    command = read_command(headers.items(), b"{}")
+    command = a_charge()
     assert rooms.participant.handle(command).status == "pending"
     assert rooms.rows == ["doing"]
     assert rooms.participant.handle(command).status == "pending"
@@ -162,12 +166,32 @@ def test_work_outside_is_taken_up_again(rooms: Rooms) -> None:
     assert rooms.participant.resume() == []
 
 
+@pytest.mark.parametrize("is_undone", [False, True])
+def test_what_another_process_ended_meanwhile_stands(rooms: Rooms, is_undone: bool) -> None:
+    @rooms.participant.outside("Charge")
+    def charge(command: Command) -> Any:
+        # While the network thinks, another process takes the charge up, ends it, and perhaps takes it back.
+        other: Participant[Any] = Participant("rooms", rooms.store)
+        other.outside("Charge")(lambda _: {"receipt": "r-1"})
+        other.undo("Refund")(lambda db, command, reply: None)
+        assert len(other.resume()) == 1
+        if is_undone:
+            assert other.handle(Command(command.id, "Refund", "undo", 1, NEVER, NEVER, {}, {})).status == "succeeded"
+        return {"receipt": "r-2"}
+
+    stands = ("failed", "already-undone", None) if is_undone else ("succeeded", None, {"receipt": "r-1"})
+    for _ in range(2):
+        reply = rooms.participant.handle(a_charge())
+        assert (reply.status, reply.code, reply.payload) == stands
+
+
 def test_rows_go_when_nobody_can_ask(rooms: Rooms) -> None:
     over = time.time_ns() // 1_000_000 - 1000
-    for id, kind in [("a", "do"), ("b", "undo")]:
+    for id, kind in [("a", "do"), ("b", "undo"), ("c", "do")]:
+        rooms.fault = Refused("sold_out") if id == "c" else None
         rooms.participant.handle(Command(id, "ReserveRoom", kind, 1, NEVER, over, {}, {}))
     assert rooms.participant.purge() == 1
-    assert rooms.rows == ["done"], "which an undo may still need"
+    assert rooms.rows == ["done", "failed"], "the one an undo may still need, the other a late repeat"
 
 
 GOOD = {

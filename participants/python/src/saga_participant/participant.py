@@ -129,15 +129,7 @@ class Participant(Generic[Connection]):
             return Reply("succeeded", payload={})
         if state is not None:
             transaction.settle(id, state, kept, keep_until)
-        if state == "doing":
-            return Reply("pending")
-        if state == "done":
-            return Reply("succeeded", payload=json.loads(kept or "{}"))
-        if state == "failed":
-            failed = json.loads(kept or "{}")
-            return Reply("failed", failed["code"], _words(failed.get("message")))
-        if state == "undone":
-            return Reply("failed", "already-undone")
+            return _known(state, kept)
         if kind == "query":
             return Reply("unknown-command")
         if is_late:
@@ -194,11 +186,27 @@ class Participant(Generic[Connection]):
             return Reply("pending")
         try:
             with self.store.transaction() as transaction:
+                row = transaction.find(command.id)
+                if row is not None and row[0] != "doing":
+                    # Another process took it up too, and ended it; it may have been taken back since.
+                    return _known(*row)
                 transaction.settle(command.id, state, kept, command.keep_until)
         except Exception:
             log.exception("the end of %s of %s could not be written", command.call, command.id)
             return Reply("pending")
         return answer
+
+
+def _known(state: str, kept: str | None) -> Reply:
+    """What a row answers by itself, to a `do` and to a `query`."""
+    if state == "doing":
+        return Reply("pending")
+    if state == "undone":
+        return Reply("failed", "already-undone")
+    said = json.loads(kept or "{}")
+    if state == "failed":
+        return Reply("failed", said["code"], _words(said.get("message")))
+    return Reply("succeeded", payload=said)
 
 
 class _Stays(Exception):

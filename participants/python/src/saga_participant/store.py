@@ -11,8 +11,9 @@ Connection = TypeVar("Connection")
 Given = TypeVar("Given", covariant=True)
 
 DAY = 24 * 60 * 60 * 1000
-KEEP_DONE = 400 * DAY
-"""How long a `done` row outlives its `keep_until`, in milliseconds: its saga may be taken back weeks later."""
+KEEP_ANSWERS = 400 * DAY
+"""How long a `done` or `failed` row outlives its `keep_until`, in milliseconds: its saga may be taken back weeks later, and an
+orchestrator that was down may repeat a command before it reads that it was refused."""
 
 
 class Transaction(Protocol[Given]):
@@ -93,8 +94,8 @@ class _Statements(Generic[Connection]):
 CREATE = """CREATE TABLE IF NOT EXISTS saga_guard (
     command TEXT PRIMARY KEY, state TEXT NOT NULL, reply TEXT, keep_until BIGINT NOT NULL)"""
 DOING = "SELECT command, reply FROM saga_guard WHERE state = 'doing' ORDER BY command"
-PURGE = """DELETE FROM saga_guard WHERE (state IN ('failed', 'undone') AND keep_until < ?)
-    OR (state = 'done' AND keep_until < ?)"""
+PURGE = """DELETE FROM saga_guard WHERE (state = 'undone' AND keep_until < ?)
+    OR (state IN ('done', 'failed') AND keep_until < ?)"""
 
 
 class SqliteStore:
@@ -122,7 +123,7 @@ class SqliteStore:
         return self.connection.execute(DOING).fetchall()
 
     def purge(self, now: int) -> int:
-        return self.connection.execute(PURGE, (now, now - KEEP_DONE)).rowcount
+        return self.connection.execute(PURGE, (now, now - KEEP_ANSWERS)).rowcount
 
 
 class _Postgres(_Statements[Any]):
@@ -161,5 +162,5 @@ class PostgresStore:
         return rows
 
     def purge(self, now: int) -> int:
-        removed: int = self._connected().execute(PURGE.replace("?", "%s"), (now, now - KEEP_DONE)).rowcount
+        removed: int = self._connected().execute(PURGE.replace("?", "%s"), (now, now - KEEP_ANSWERS)).rowcount
         return removed
