@@ -77,7 +77,7 @@ async fn open(answers: Answers) -> House {
         program.participants.values().map(|participant| Arc::from(participant.commands_topic.as_str())).collect();
     let cast: Arc<dyn Serve> = Arc::new(Cast { program, answers });
     for topic in &topics {
-        runtime::serve(orchestrator.log(), topic, Arc::clone(&cast));
+        runtime::serve(orchestrator.directory().expect("it is in one"), topic, Arc::clone(&cast));
     }
     House { orchestrator, topics, directory }
 }
@@ -123,7 +123,7 @@ async fn throughput() {
     println!("throughput: {sagas} sagas, 256 at once: {rate:.0} sagas/s; p50 {p50:.1?}, p99 {p99:.1?}");
     let of_a_core = per_second(sagas, processor);
     println!("  {of_a_core:.0} sagas for each second of one processor, all threads together");
-    let log = house.orchestrator.log();
+    let log = house.orchestrator.directory().expect("it is in one");
     let topics = house.topics.iter().map(AsRef::as_ref).chain([JOURNAL, REQUESTS, REPLIES]);
     let ends =
         topics.flat_map(|topic| (0..log.layout().partitions).map(move |partition| log.range(topic, partition).end));

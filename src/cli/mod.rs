@@ -10,6 +10,10 @@ pub mod table;
 mod logging;
 mod settings;
 mod sources;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "kafka")]
+mod init;
 mod input;
 mod instance;
 mod participants;
@@ -62,6 +66,8 @@ enum Command {
     Fmt(fmt::Arguments),
     Graph(graph::Arguments),
     Explain(explain::Arguments),
+    #[cfg(feature = "kafka")]
+    Init(init::Arguments),
     Run(run::Arguments),
     Serve(serve::Arguments),
     Start(start::Arguments),
@@ -112,6 +118,8 @@ fn carry_out(command: Command, out: &mut Out) -> Result<Exit, CliError> {
         Command::Fmt(arguments) => fmt::command(&arguments, out),
         Command::Graph(arguments) => graph::command(&arguments, out),
         Command::Explain(arguments) => explain::command(&arguments, out),
+        #[cfg(feature = "kafka")]
+        Command::Init(arguments) => init::command(&arguments, out),
         Command::Run(arguments) => run::command(&arguments, out),
         Command::Serve(arguments) => serve::command(arguments, out),
         Command::Start(arguments) => start::command(&arguments, out),

@@ -40,6 +40,14 @@ pub(super) struct Addresses {
 }
 
 impl Participants {
+    /// The arguments, to be pasted: a deployment on Kafka does not remember them.
+    #[cfg(feature = "kafka")]
+    pub(super) fn words(&self) -> Vec<String> {
+        let given = self.participant.iter().flat_map(|participant| ["--participant".to_owned(), participant.clone()]);
+        let others = self.participants.map(|_| ["--participants".to_owned(), "simulated".to_owned()]);
+        given.chain(others.into_iter().flatten()).collect()
+    }
+
     /// Reads all addresses.
     pub(super) fn addresses(&self, settings: &Settings) -> Result<Addresses, CliError> {
         let mut given: BTreeMap<String, Address> = BTreeMap::new();
@@ -79,6 +87,16 @@ impl Addresses {
             Some(hint) => error.hint(hint),
             None => error,
         })
+    }
+
+    /// Where each is reached of those that are said; the others read their commands from the log themselves.
+    #[cfg(feature = "kafka")]
+    pub(super) fn only_said(&self, cast: &Cast) -> remembered::Addresses {
+        let said = |name: &str| self.given.get(name).cloned().or_else(|| self.others.map(|_| Address::Simulated));
+        let reached = cast
+            .iter()
+            .filter_map(|participant| Some((participant.commands_topic.clone(), said(participant.name.as_str())?)));
+        reached.collect()
     }
 
     /// Where each is reached: as is said now, else as before, else simulated. Says what nobody said.

@@ -11,6 +11,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::error::{Kind, near_miss};
 use super::instance::runtime;
+#[cfg(feature = "kafka")]
+use super::kafka::{OnKafka, Place};
 use super::live::{Live, REDRAW};
 use super::participants::{Addresses, Participants};
 use super::settings::Settings;
@@ -25,7 +27,11 @@ use crate::http::server::replies;
 use crate::http::service::Service;
 use crate::http::view::{FailureView, Shown, Standing};
 use crate::json::Json;
-use crate::participant::Address;
+use crate::participant::{Address, remembered};
+
+/// How long a start on Kafka is waited for: its partition may be nobody's until a dead owner's session is over.
+#[cfg(feature = "kafka")]
+const RUN_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Run an instance of a saga, durably, and follow it to its end
 #[derive(Debug, clap::Args)]
@@ -49,6 +55,9 @@ pub(super) struct Arguments {
     /// The data directory [default: the one in saga.toml, else .saga]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    #[cfg(feature = "kafka")]
+    #[command(flatten)]
+    kafka: OnKafka,
     #[command(flatten)]
     participants: Participants,
 }
@@ -67,10 +76,20 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     let data = arguments.data.clone().unwrap_or_else(|| settings.data.clone());
     let body = StartBody { saga: saga.name.to_string(), id: arguments.id.clone(), input: Some(input) };
     let scenario = scenario.cloned().map(Arc::new);
-    let following = Following { arguments, data: &data, file: &file, cast, addresses, scenario };
+    let in_data = vec!["--data".to_owned(), data.to_string_lossy().into_owned()];
+    let (place, asked_at) = (in_data.clone(), in_data);
+    let following = Following { arguments, place, asked_at, file: &file, cast, addresses, scenario };
+    #[cfg(feature = "kafka")]
+    if let Some(place) = if arguments.data.is_some() { None } else { arguments.kafka.place(&settings)? } {
+        return runtime()?.block_on(following.on_kafka(place, body, out));
+    }
     runtime()?.block_on(async {
         let service = Arc::new(Service::open(&data, &format!("saga run {}", file.name), None).await?);
-        let followed = following.follow(&service, body, out).await;
+        let followed = async {
+            let addresses = following.addresses.choose(&following.cast, &service.known().await?, out)?;
+            following.follow(&service, addresses, body, out).await
+        };
+        let followed = followed.await;
         // Whatever came of it, what is in the log is in order.
         service.close().await;
         following.end(followed?, out)
@@ -129,7 +148,10 @@ fn first_cancel(scenario: &Scenario) -> Option<Duration> {
 /// One run of the command.
 struct Following<'a> {
     arguments: &'a Arguments,
-    data: &'a PathBuf,
+    /// Where the log is, as arguments.
+    place: Vec<String>,
+    /// Where one can ask for the instance, as arguments.
+    asked_at: Vec<String>,
     file: &'a Checked,
     cast: Cast,
     addresses: Addresses,
@@ -137,14 +159,32 @@ struct Following<'a> {
 }
 
 impl Following<'_> {
+    /// As one more orchestrator of a deployment.
+    #[cfg(feature = "kafka")]
+    async fn on_kafka(mut self, place: Place, body: StartBody, out: &mut Out) -> Result<Exit, CliError> {
+        self.place = self.arguments.kafka.words().into_iter().map(str::to_owned).collect();
+        self.place.extend(self.arguments.participants.words());
+        self.asked_at = vec!["--server".to_owned(), "URL".to_owned()];
+        let opened = place.open().await?;
+        opened.has_topics_of(&self.cast, &self.file.name).await?;
+        let addresses = self.addresses.only_said(&self.cast);
+        let others = self.cast.only(|topic| !addresses.contains_key(topic));
+        let owner = format!("saga run {}", self.file.name);
+        let service = Arc::new(Service::join(opened.site(), &owner, RUN_PATIENCE).await?);
+        opened.watch(&others);
+        let followed = self.follow(&service, addresses, body, out).await;
+        service.close().await;
+        self.end(followed?, out)
+    }
+
     /// The id, and the instance at its end or where it is stuck; nothing if it was left.
     async fn follow(
         &self,
         service: &Arc<Service>,
+        addresses: remembered::Addresses,
         body: StartBody,
         out: &mut Out,
     ) -> Result<(String, Option<Shown>), CliError> {
-        let addresses = self.addresses.choose(&self.cast, &service.known().await?, out)?;
         service.deploy(&[self.file.deployable()]).await?;
         let has_http = addresses.values().any(|address| matches!(address, Address::Http(_)));
         let callback = if has_http { Some(listen_for_replies(service).await?) } else { None };
@@ -177,25 +217,29 @@ impl Following<'_> {
         let cancel = self.scenario.as_deref().and_then(first_cancel);
         let mut is_to_be_cancelled = cancel.is_some();
         let mut cancel = std::pin::pin!(sleep(cancel.unwrap_or_default()));
-        let ended = loop {
-            tokio::select! {
-                next = follower.next() => {
-                    let Some(Step { entry, shown, age }) = next? else { break None };
-                    let live = live.get_or_insert_with(|| Live::new(out, shown.flow.len()));
-                    live.happened(&entry, shown.clone(), out);
-                    if age == Age::Newest && is_over(&shown) {
-                        break Some(shown);
+        let ended = 'followed: loop {
+            // Kept across what happens meanwhile: a step may take many questions to the log.
+            let mut next = std::pin::pin!(follower.next());
+            let step = loop {
+                tokio::select! {
+                    step = &mut next => break step?,
+                    () = &mut cancel, if is_to_be_cancelled => {
+                        is_to_be_cancelled = false;
+                        let reason = Some("the scenario cancels here".to_owned());
+                        let order = OrderBody { reason, ..OrderBody::new(OrderWord::Cancel) };
+                        if let Err(refused) = service.order(id, order).await {
+                            out.remark(format_args!("the scenario's cancel is refused: {}", refused.message));
+                        }
                     }
+                    _ = redraw.tick() => if let Some(live) = &mut live { live.tick() },
+                    _ = &mut interrupted => break 'followed None,
                 }
-                () = &mut cancel, if is_to_be_cancelled => {
-                    is_to_be_cancelled = false;
-                    let reason = Some("the scenario cancels here".to_owned());
-                    if let Err(refused) = service.order(id, OrderBody { reason, ..OrderBody::new(OrderWord::Cancel) }).await {
-                        out.remark(format_args!("the scenario's cancel is refused: {}", refused.message));
-                    }
-                }
-                _ = redraw.tick() => if let Some(live) = &mut live { live.tick() },
-                _ = &mut interrupted => break None,
+            };
+            let Some(Step { entry, shown, age }) = step else { break None };
+            let live = live.get_or_insert_with(|| Live::new(out, shown.flow.len()));
+            live.happened(&entry, shown.clone(), out);
+            if age == Age::Newest && is_over(&shown) {
+                break Some(shown);
             }
         };
         if let Some(live) = &mut live {
@@ -221,9 +265,9 @@ impl Following<'_> {
             Summary::Completed => Exit::Done,
             Summary::Compensated => Exit::Compensated,
             Summary::Stuck | Summary::Running | Summary::Compensating => {
-                let (id, data) = (shell_words::quote(&row.id), self.data.to_string_lossy());
-                let data = shell_words::quote(&data);
-                out.remark(format_args!("it waits for a person: `saga show {id} --data {data}` says what can be done"));
+                let words = ["saga", "show", &row.id].into_iter().chain(self.asked_at.iter().map(String::as_str));
+                let show = shell_words::join(words);
+                out.remark(format_args!("it waits for a person: `{show}` says what can be done"));
                 Exit::Stuck
             }
         })
@@ -232,10 +276,10 @@ impl Following<'_> {
     /// The same command with the id, to be pasted; where participants are is remembered.
     fn again(&self, id: &str) -> String {
         let Arguments { file, saga, .. } = self.arguments;
-        let data = self.data.to_string_lossy();
         let mut words = vec!["saga", "run", file.as_str()];
         words.extend(saga.as_deref());
-        words.extend(["--id", id, "--data", data.as_ref()]);
+        words.extend(["--id", id]);
+        words.extend(self.place.iter().map(String::as_str));
         if let Some(input) = self.arguments.input.as_deref().filter(|input| *input != "-") {
             words.extend(["--input", input]);
         }

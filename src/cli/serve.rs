@@ -8,12 +8,16 @@ use tokio::net::TcpListener;
 
 use super::error::Kind;
 use super::instance::runtime;
+#[cfg(feature = "kafka")]
+use super::kafka::{OnKafka, Place};
 use super::participants::{Addresses, Participants};
 use super::settings::Settings;
 use super::sources::{Checked, check_file};
 use super::{CliError, Exit, Out};
 use crate::http::cast::Cast;
 use crate::http::server::router;
+#[cfg(feature = "kafka")]
+use crate::http::service::DECIDED_WITHIN;
 use crate::http::service::{File, Service};
 
 /// How one begins.
@@ -35,6 +39,9 @@ pub(super) struct Arguments {
     /// The data directory [default: the one in saga.toml, else .saga]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    #[cfg(feature = "kafka")]
+    #[command(flatten)]
+    kafka: OnKafka,
     #[command(flatten)]
     participants: Participants,
 }
@@ -46,9 +53,13 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
         files.push(check_file(file)?.accepted(out)?);
     }
     let addresses = arguments.participants.addresses(&settings)?;
+    #[cfg(feature = "kafka")]
+    let mut place = if arguments.data.is_some() { None } else { arguments.kafka.place(&settings)? };
+    #[cfg(not(feature = "kafka"))]
+    let place: Option<()> = None;
     let data = arguments.data.unwrap_or_else(|| settings.data.clone());
     let listen = arguments.listen.unwrap_or(settings.listen);
-    if files.is_empty() {
+    if files.is_empty() && place.is_none() {
         Service::is_there(&data).map_err(|error| {
             CliError::new(Kind::Usage, error.message).hint(format!("to begin there, name a file: {BEGIN}"))
         })?;
@@ -64,19 +75,28 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
             .map_err(|error| CliError::new(Kind::Unavailable, format!("failed to learn the address: {error}")))?;
         let owner = format!("saga serve on http://{address}");
         let server = format!("http://{}", reachable(address));
-        let service = Arc::new(Service::open(&data, &owner, Some(&server)).await?);
         let serving = Serving { files: &files, addresses: &addresses, address };
+        #[cfg(feature = "kafka")]
+        if let Some(place) = place.take() {
+            return serving.on_kafka(place, listener, &owner, out).await;
+        }
+        let service = Arc::new(Service::open(&data, &owner, Some(&server)).await?);
         if let Err(error) = serving.prepare(&service, out).await {
             service.close().await;
             return Err(error);
         }
         out.remark(format_args!("serving {} from {} on http://{address}", service.sagas().join(", "), data.display()));
-        let ended = axum::serve(listener, router(Arc::clone(&service))).with_graceful_shutdown(stopped()).await;
-        out.remark(format_args!("stopping: what is under way goes to the log"));
-        service.close().await;
-        ended.map_err(|error| CliError::new(Kind::Unavailable, format!("failed to serve: {error}")))?;
-        Ok(Exit::Done)
+        until_stopped(listener, service, out).await
     })
+}
+
+/// Answers until it is told to stop.
+async fn until_stopped(listener: TcpListener, service: Arc<Service>, out: &mut Out) -> Result<Exit, CliError> {
+    let ended = axum::serve(listener, router(Arc::clone(&service))).with_graceful_shutdown(stopped()).await;
+    out.remark(format_args!("stopping: what is under way goes to the log"));
+    service.close().await;
+    ended.map_err(|error| CliError::new(Kind::Unavailable, format!("failed to serve: {error}")))?;
+    Ok(Exit::Done)
 }
 
 /// What is served.
@@ -87,6 +107,34 @@ struct Serving<'a> {
 }
 
 impl Serving<'_> {
+    /// Takes part in a deployment on Kafka. Participants read their commands themselves, but for those that are given.
+    #[cfg(feature = "kafka")]
+    async fn on_kafka(
+        &self,
+        place: Place,
+        listener: TcpListener,
+        owner: &str,
+        out: &mut Out,
+    ) -> Result<Exit, CliError> {
+        let opened = place.open().await?;
+        let mut cast = Cast::default();
+        self.files.iter().for_each(|file| cast.extend(&Cast::of(&file.program)));
+        let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
+        opened.has_topics_of(&cast, &names.join(" ")).await?;
+        let service = Arc::new(Service::join(opened.site(), owner, DECIDED_WITHIN).await?);
+        cast.extend(&service.known().await?.startable);
+        self.addresses.are_of(&cast)?;
+        let deployed: Vec<File> = self.files.iter().map(Checked::deployable).collect();
+        service.deploy(&deployed).await?;
+        let callback = format!("http://{}/replies", self.address);
+        let reached = self.addresses.only_said(&cast);
+        service.carry(cast.settings(&reached, None, Some(&callback))).await?;
+        opened.watch(&cast.only(|topic| !reached.contains_key(topic)));
+        let sagas = service.sagas().join(", ");
+        out.remark(format_args!("serving {sagas} from {} on http://{}", opened.name(), self.address));
+        until_stopped(listener, service, out).await
+    }
+
     /// Deploys the files, and reaches out to all participants that are known.
     async fn prepare(&self, service: &Service, out: &mut Out) -> Result<(), CliError> {
         let Self { files, addresses, address } = self;

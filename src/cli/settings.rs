@@ -8,9 +8,17 @@
 //! tickets = "http://127.0.0.1:8081/commands"
 //! rooms = "process:python3 rooms.py"
 //! payments = "simulated"
+//!
+//! [kafka]                           # the log is there, and not in `data`
+//! brokers = "kafka1:9092,kafka2:9092"
+//! prefix = "saga"
+//!
+//! [kafka.config]                    # settings of librdkafka
+//! "security.protocol" = "ssl"
 //! ```
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +45,30 @@ struct File {
     listen: Option<SocketAddr>,
     #[serde(default)]
     participants: BTreeMap<String, String>,
+    #[serde(default)]
+    kafka: Kafka,
+}
+
+/// Where the log is, if it is on Kafka.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Kafka {
+    /// `HOST:PORT`, several with commas between.
+    pub(super) brokers: Option<String>,
+    /// What the names of the topics begin with.
+    pub(super) prefix: Option<String>,
+    /// Settings of librdkafka.
+    #[serde(default)]
+    pub(super) config: BTreeMap<String, String>,
+}
+
+/// Settings may be secrets.
+impl fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { brokers, prefix, config } = self;
+        let keys: Vec<&String> = config.keys().collect();
+        f.debug_struct("Kafka").field("brokers", brokers).field("prefix", prefix).field("config", &keys).finish()
+    }
 }
 
 /// The settings of this run.
@@ -48,6 +80,9 @@ pub(super) struct Settings {
     pub(super) listen: SocketAddr,
     /// Addresses of participants by name.
     pub(super) participants: BTreeMap<String, String>,
+    /// Where the log is, if it is on Kafka.
+    #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "the file may serve a binary with Kafka, too"))]
+    pub(super) kafka: Kafka,
 }
 
 impl Settings {
@@ -72,7 +107,7 @@ impl Settings {
         let file: File = toml::from_str(&text).map_err(|error| {
             // The crate's text has the line with a mark below it.
             CliError::usage(format!("failed to read {shown}: {error}"))
-                .hint("known settings: `data`, `listen`, and `[participants]` with name = \"address\"")
+                .hint("known settings: `data`, `listen`, `[participants]` with name = \"address\", and `[kafka]`")
         })?;
         Ok(Self::of(file, path.parent().unwrap_or(Path::new(""))))
     }
@@ -80,6 +115,6 @@ impl Settings {
     fn of(file: File, folder: &Path) -> Self {
         let listen = file.listen.unwrap_or_else(|| LISTEN.parse().expect("the default is an address"));
         let data = file.data.map_or_else(|| PathBuf::from(DATA), |data| folder.join(data));
-        Self { data, listen, participants: file.participants }
+        Self { data, listen, participants: file.participants, kafka: file.kafka }
     }
 }

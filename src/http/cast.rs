@@ -67,6 +67,25 @@ impl Cast {
         names
     }
 
+    /// The topics of their commands.
+    #[must_use]
+    pub fn topics(&self) -> Vec<String> {
+        self.0.keys().map(ToString::to_string).collect()
+    }
+
+    /// Each one's name and the topic of its commands.
+    #[must_use]
+    pub fn named_topics(&self) -> Vec<(String, String)> {
+        self.0.iter().map(|(topic, participant)| (participant.name.to_string(), topic.to_string())).collect()
+    }
+
+    /// Those whose topics `wanted` says yes to.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let chosen = self.0.iter().filter(|(topic, _)| wanted(topic));
+        Self(chosen.map(|(topic, participant)| (topic.clone(), participant.clone())).collect())
+    }
+
     /// Each with its address; those without are not reached.
     #[must_use]
     pub fn settings(

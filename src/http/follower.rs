@@ -7,6 +7,7 @@ use super::history::{self, Entry};
 use super::view::{self, Shown};
 use crate::engine::{Instance, InstanceId};
 use crate::journal::record::{Body, Record};
+use crate::log::Site;
 use crate::runtime::{Error, Follow, History, Orchestrator};
 
 /// One step of an instance's way.
@@ -65,7 +66,15 @@ impl Follower {
                 Phase::Begin => {
                     // News first, so that nothing falls between the two.
                     let news = self.orchestrator.follow(&self.id);
-                    let mut history = Box::new(self.orchestrator.history(&self.id).await?);
+                    let history = match self.orchestrator.history(&self.id).await {
+                        // Its partition may be nobody's for a while: it begins when one takes it.
+                        Err(Error::Unknown { .. }) if self.orchestrator.log().is_shared() => {
+                            self.phase = Phase::News(news);
+                            continue;
+                        }
+                        history => history?,
+                    };
+                    let mut history = Box::new(history);
                     let ahead = history.next().await?.map(|entry| (entry.offset, Arc::new(entry.record)));
                     self.phase = Phase::Past { history, ahead, news };
                     continue;

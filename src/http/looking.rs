@@ -69,7 +69,7 @@ impl Knows for Orchestrator {
     }
 
     fn partition(&self, id: &InstanceId) -> u32 {
-        partition_of(id.as_str(), self.log().layout().partitions)
+        partition_of(id.as_str(), self.log().partitions())
     }
 
     async fn records(&self, id: &InstanceId) -> Result<runtime::History, Error> {

@@ -19,7 +19,7 @@ use crate::definition::Program;
 use crate::engine::{InstanceId, OrderRequest, RequestId};
 use crate::json::Json;
 use crate::log::embedded;
-use crate::log::{Health, Outcome, REPLIES, partition_of};
+use crate::log::{Health, Outcome, Site, partition_of};
 use crate::participant::bridge::Settings;
 use crate::participant::carrier::Carriers;
 use crate::participant::remembered::{self, RememberedError};
@@ -35,7 +35,7 @@ const WAL_FILE: &str = "saga.db-wal";
 
 /// How long a request that is in the log is waited for to be decided, to say more than that: usually it takes a
 /// group commit.
-const DECIDED_WITHIN: Duration = Duration::from_secs(2);
+pub const DECIDED_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long who gives one order waits for a log that cannot be written: a lock of another program goes by within it, and
 /// a full disk does not.
@@ -62,6 +62,8 @@ pub struct Known {
 pub struct Service {
     orchestrator: Arc<Orchestrator>,
     replies: Client,
+    /// How long a request is waited for to be decided.
+    patience: Duration,
     carriers: tokio::sync::Mutex<Option<Carriers>>,
 }
 
@@ -93,7 +95,9 @@ impl Service {
     pub async fn carry(&self, participants: Vec<(Address, Settings)>) -> Result<(), ApiError> {
         let reached = participants.iter();
         let reached = reached.map(|(address, settings)| (Arc::clone(&settings.participant), address.clone()));
-        remembered::keep(self.orchestrator.log(), reached.collect()).await?;
+        if let Some(directory) = self.orchestrator.directory() {
+            remembered::keep(directory, reached.collect()).await?;
+        }
         let carriers = Carriers::open(self.orchestrator.log(), participants).map_err(|error| unavailable(&error))?;
         *self.carriers.lock().await = Some(carriers);
         Ok(())
@@ -111,8 +115,14 @@ impl Service {
     /// The view or the addresses cannot be read.
     pub async fn known(&self) -> Result<Known, ApiError> {
         let plans = self.orchestrator.plans();
+        // Of a log that is shared, whoever deployed the others plays them, and nothing is remembered.
+        let Some(directory) = self.orchestrator.directory() else {
+            let mut known = Known::default();
+            plans.sagas().filter_map(|saga| plans.current(saga)).for_each(|plan| known.startable.speak(plan));
+            return Ok(known);
+        };
         let live = self.orchestrator.live_definitions().await?;
-        let mut known = Known { before: remembered::read(self.orchestrator.log())?, ..Known::default() };
+        let mut known = Known { before: remembered::read(directory)?, ..Known::default() };
         for plan in plans.all() {
             let current = plans.current(&plan.saga.name);
             if live.contains(&**plan.saga.hash()) {
@@ -157,7 +167,19 @@ impl Service {
         let options = Options { owner, server, patience, ..Options::default() };
         let orchestrator = Arc::new(Orchestrator::open(data, &options).await?);
         let replies = Client::new(orchestrator.log());
-        Ok(Self { orchestrator, replies, carriers: tokio::sync::Mutex::default() })
+        Ok(Self { orchestrator, replies, patience: DECIDED_WITHIN, carriers: tokio::sync::Mutex::default() })
+    }
+
+    /// Takes part in a log that several processes share. `patience` is how long a request is waited for to be decided:
+    /// its partition may be another's, or nobody's for a while.
+    ///
+    /// # Errors
+    /// The log cannot be used.
+    pub async fn join(log: Arc<dyn Site>, owner: &str, patience: Duration) -> Result<Self, ApiError> {
+        let options = Options { owner: owner.to_owned(), ..Options::default() };
+        let orchestrator = Arc::new(Orchestrator::join(log, &options).await?);
+        let replies = Client::new(orchestrator.log());
+        Ok(Self { orchestrator, replies, patience, carriers: tokio::sync::Mutex::default() })
     }
 
     /// Lets participants answer what is under way for a moment, then closes the log. What is not finished goes on when
@@ -178,11 +200,24 @@ impl Service {
         id.as_ref().map_or(Ok(()), |id| self.decides(id))?;
         let input = body.input.unwrap_or_else(Json::empty_object);
         let (id, accepted) = self.orchestrator.start(&body.saga, id, input, None).await?;
-        let start = match decided(accepted).await? {
+        let start = match self.decided(accepted).await? {
             Decision::Known => StartOutcome::Known,
             Decision::Changed | Decision::Rejected(_) | Decision::Parked => StartOutcome::Accepted,
         };
         Ok(Started { id: id.to_string(), saga: body.saga, start })
+    }
+
+    /// What became of a request that is in the log; "changed" where that takes long, since it will be decided in any case.
+    async fn decided(&self, accepted: runtime::Accepted) -> Result<Decision, ApiError> {
+        match timeout(self.patience, accepted.decision()).await {
+            Ok(Some(Decision::Rejected(rejection))) => Err(ApiError::from(&rejection)),
+            Ok(Some(Decision::Parked)) => {
+                Err(ApiError::unavailable("the engine failed at this request, which is a defect of saga")
+                    .hint("it is kept; please report it with the log's words"))
+            }
+            Ok(Some(decision)) => Ok(decision),
+            Ok(None) | Err(_) => Ok(Decision::Changed),
+        }
     }
 
     /// Gives an order.
@@ -206,7 +241,7 @@ impl Service {
         };
         let by = body.by.map(Into::into);
         let order = OrderRequest { request: request.clone(), order, by, reason: body.reason };
-        decided(self.orchestrator.order(&id, order, None).await?).await?;
+        self.decided(self.orchestrator.order(&id, order, None).await?).await?;
         Ok(Taken { id: id.to_string(), request: request.to_string() })
     }
 
@@ -251,8 +286,8 @@ impl Service {
             ApiError::bad_request(format!("failed to {error}"))
                 .hint("send back the saga-* headers of the command, with saga-status and the reply as body")
         })?;
-        let partition = partition_of(&message.key, self.orchestrator.log().layout().partitions);
-        match self.replies.append(&Arc::from(REPLIES), partition, message).await {
+        let partition = partition_of(&message.key, self.orchestrator.log().partitions());
+        match self.replies.append(&self.orchestrator.log().topics().replies, partition, message).await {
             Outcome::At(_) => Ok(()),
             Outcome::Refused(why) => Err(ApiError::new(Fault::Size, "refused", format!("the log refuses it: {why}"))),
             Outcome::Unknown => {
@@ -264,7 +299,7 @@ impl Service {
     /// Who this is.
     #[must_use]
     pub fn alive(&self) -> Alive {
-        let holder = self.orchestrator.log().holder().map(|holder| holder.id.clone());
+        let holder = self.orchestrator.directory().and_then(|log| log.holder()).map(|holder| holder.id.clone());
         Alive { status: "alive".to_owned(), holder, stopped: looking::stopped(&self.orchestrator) }
     }
 
@@ -279,7 +314,7 @@ impl Service {
 
     /// Refuses what a partition that stands still would not decide.
     fn decides(&self, id: &InstanceId) -> Result<(), ApiError> {
-        let partition = partition_of(id.as_str(), self.orchestrator.log().layout().partitions);
+        let partition = partition_of(id.as_str(), self.orchestrator.log().partitions());
         match looking::stopped(&self.orchestrator).into_iter().find(|stopped| stopped.partition == partition) {
             None => Ok(()),
             Some(Stopped { why, .. }) => Err(ApiError::unavailable(format!(
@@ -303,6 +338,8 @@ impl Service {
                 PartitionState::Stopped { why, .. } => {
                     return Err(ApiError::unavailable(format!("partition {number} stands still: {why}")));
                 }
+                // Another's.
+                PartitionState::Released if self.orchestrator.log().is_shared() => {}
                 PartitionState::Released => return Err(ApiError::unavailable("it is being stopped")),
             }
         }
@@ -317,19 +354,6 @@ impl Service {
 fn no_data(data: &Path) -> ApiError {
     ApiError::unavailable(format!("there is no data in {}", data.display()))
         .hint("name the directory with --data DIR, or a server with --server URL")
-}
-
-/// What became of a request that is in the log; "changed" where that takes long, since it will be decided in any case.
-async fn decided(accepted: runtime::Accepted) -> Result<Decision, ApiError> {
-    match timeout(DECIDED_WITHIN, accepted.decision()).await {
-        Ok(Some(Decision::Rejected(rejection))) => Err(ApiError::from(&rejection)),
-        Ok(Some(Decision::Parked)) => {
-            Err(ApiError::unavailable("the engine failed at this request, which is a defect of saga")
-                .hint("it is kept; please report it with the log's words"))
-        }
-        Ok(Some(decision)) => Ok(decision),
-        Ok(None) | Err(_) => Ok(Decision::Changed),
-    }
 }
 
 /// "failed to …", with the causes that the error does not say itself.
@@ -370,7 +394,7 @@ impl From<DeployError> for ApiError {
         match &error {
             DeployError::Refused { .. } => Self::new(Fault::Input, "refused", format!("failed to {error}")),
             DeployError::VersionTaken { .. } => Self::new(Fault::State, "version_taken", format!("failed to {error}")),
-            DeployError::Append { .. } | DeployError::View(_) => unavailable(&error),
+            DeployError::Append { .. } | DeployError::View(_) | DeployError::Look(_) => unavailable(&error),
         }
     }
 }
@@ -408,6 +432,7 @@ impl ApiError {
             | Error::Uncertain { .. }
             | Error::Read(_)
             | Error::Journal(_)
+            | Error::Unreadable(_)
             | Error::View(_)
             | Error::Closed => unavailable(error),
         }

@@ -12,6 +12,7 @@
 mod topics;
 mod health;
 mod endpoint;
+mod site;
 pub mod embedded;
 #[cfg(feature = "kafka")]
 pub mod kafka;
@@ -23,6 +24,7 @@ use crate::time::Timestamp;
 use crate::wire::Message;
 
 pub use health::Health;
+pub use site::{Site, Take, Told};
 pub use topics::{PREFIX_MAX, PREFIX_USUAL, Topics};
 
 /// Requests to the engine, from anybody: starts and orders.

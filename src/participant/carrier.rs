@@ -1,4 +1,4 @@
-//! Carries commands from the embedded log to participants that read no log, and their replies back.
+//! Carries commands from the log to participants that read no log, and their replies back.
 //!
 //! ```text
 //!   topic of commands --reader--> Bridge::serve --> writer --> saga.replies
@@ -8,19 +8,18 @@
 //! What is handled is let go from the topic, so its start is where the next process goes on: a command is carried at
 //! least once, and again after a crash in between. The journal keeps the history, not this topic.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::address::Address;
 use super::bridge::{Bridge, BridgeError, Outgoing, Settings};
-use crate::log::embedded::Embedded;
-use crate::log::{DEAD, Outcome, partition_of};
-use crate::runtime::{Client, ReadError, unreadable};
+use crate::log::{Outcome, Site, partition_of};
+use crate::runtime::{Client, ReadError, Taking, Turn, unreadable};
 use crate::wire::Message;
 
 /// Commands that wait between the log and a bridge, per partition: enough that a bridge never waits for a read.
@@ -48,29 +47,27 @@ impl Carriers {
     ///
     /// # Errors
     /// HTTP cannot be set up.
-    pub fn open(log: &Arc<Embedded>, participants: Vec<(Address, Settings)>) -> Result<Self, BridgeError> {
+    pub fn open(log: &Arc<dyn Site>, participants: Vec<(Address, Settings)>) -> Result<Self, BridgeError> {
         let (stop, stopped) = watch::channel(false);
         let mut carriers = Self { stop, tasks: JoinSet::new(), bridges: Vec::new() };
-        let partitions = log.layout().partitions;
+        let (partitions, topics) = (log.partitions(), log.topics());
         for (address, settings) in participants {
             let topic: Arc<str> = Arc::from(settings.participant.commands_topic.as_str());
+            let participant = settings.participant.name.clone();
             let (out, outgoing) = mpsc::channel(QUEUED_MAX);
             let bridge = Arc::new(Bridge::open(&address, settings, out)?);
-            let writer = Writer { client: Client::new(log), topic: Arc::clone(&topic), partitions };
+            let group = format!("{}.bridge.{topic}", topics.prefix);
+            let taking = Taking::begin(log, &topic, &group).map_err(|why| BridgeError::Log { participant, why })?;
+            let writer = Writer {
+                client: taking.client.clone(),
+                topic: Arc::clone(&topic),
+                replies: Arc::clone(&topics.replies),
+                partitions,
+            };
             carriers.tasks.spawn(writer.run(outgoing));
-            for partition in 0..partitions {
-                let (commands, served) = mpsc::channel(QUEUED_MAX);
-                let reader = Reader {
-                    client: Client::new(log),
-                    topic: Arc::clone(&topic),
-                    partition,
-                    next: log.range(&topic, partition).start,
-                };
-                carriers.tasks.spawn(reader.run(commands, stopped.clone()));
-                let bridge = Arc::clone(&bridge);
-                let number = i32::try_from(partition).unwrap_or(i32::MAX);
-                carriers.tasks.spawn(async move { bridge.serve(number, served).await });
-            }
+            let dead = Arc::clone(&topics.dead);
+            let taker = Taker { taking, topic, dead, bridge: Arc::clone(&bridge), stopped: stopped.clone() };
+            carriers.tasks.spawn(taker.run());
             carriers.bridges.push(bridge);
         }
         Ok(carriers)
@@ -101,16 +98,100 @@ impl Carriers {
     }
 }
 
+/// Takes the partitions of a participant's topic as they come, and lets go of them.
+struct Taker {
+    taking: Taking,
+    topic: Arc<str>,
+    dead: Arc<str>,
+    bridge: Arc<Bridge>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Taker {
+    async fn run(mut self) {
+        let mut tasks = JoinSet::new();
+        let mut readers: BTreeMap<u32, AbortHandle> = BTreeMap::new();
+        let mut stopped = self.stopped.clone();
+        loop {
+            let turn = tokio::select! {
+                turn = self.taking.turns.recv() => turn,
+                // Also when nobody is there to stop us any more.
+                _ = stopped.wait_for(|stopped| *stopped) => None,
+            };
+            match turn {
+                Some(Turn::Begins(partition)) => {
+                    let (commands, served) = mpsc::channel(QUEUED_MAX);
+                    let reader = Reader {
+                        client: self.taking.client.clone(),
+                        topic: Arc::clone(&self.topic),
+                        dead: Arc::clone(&self.dead),
+                        partition,
+                        next: 0,
+                    };
+                    let begins = self.begins(partition);
+                    let reading = tasks.spawn(reader.run(begins, commands, self.stopped.clone()));
+                    if let Some(before) = readers.insert(partition, reading) {
+                        before.abort();
+                    }
+                    let bridge = Arc::clone(&self.bridge);
+                    let number = i32::try_from(partition).unwrap_or(i32::MAX);
+                    tasks.spawn(async move { bridge.serve(number, served).await });
+                }
+                Some(Turn::Ends(partition)) => {
+                    // What is under way is answered all the same.
+                    if let Some(reader) = readers.remove(&partition) {
+                        reader.abort();
+                    }
+                    self.taking.released(partition);
+                }
+                None => break,
+            }
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Where reading a partition begins; asked until it is answered.
+    fn begins(&self, partition: u32) -> impl Future<Output = Option<u64>> + Send + 'static {
+        let (places, topic) = (self.taking.places(), Arc::clone(&self.topic));
+        async move {
+            loop {
+                match places.of(partition).await {
+                    Ok(next) => return Some(next),
+                    Err(ReadError::Failed { why }) => {
+                        tracing::warn!(%topic, partition, %why, "it is not known for now where reading commands goes on");
+                        sleep(READ_AGAIN_AFTER).await;
+                    }
+                    Err(ReadError::OutOfRange { .. } | ReadError::Damaged { .. } | ReadError::Closed) => return None,
+                }
+            }
+        }
+    }
+}
+
 /// Reads one partition of a participant's topic.
 struct Reader {
     client: Client,
     topic: Arc<str>,
+    /// Where it is noted what cannot be read.
+    dead: Arc<str>,
     partition: u32,
     next: u64,
 }
 
 impl Reader {
-    async fn run(mut self, commands: mpsc::Sender<(u64, Message)>, mut stopped: watch::Receiver<bool>) {
+    async fn run(
+        mut self,
+        begins: impl Future<Output = Option<u64>> + Send,
+        commands: mpsc::Sender<(u64, Message)>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        self.next = tokio::select! {
+            begins = begins => match begins {
+                Some(next) => next,
+                None => return,
+            },
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        };
         loop {
             let read = tokio::select! {
                 read = self.client.read(&self.topic, self.partition, self.next) => read,
@@ -134,7 +215,7 @@ impl Reader {
                 Err(ReadError::Damaged { why, until: Some(until) }) if until > self.next => {
                     let note = unreadable(&self.topic, self.partition, (self.next, until), &why);
                     // A note that is not taken is in the program's own log.
-                    self.client.append(&Arc::from(DEAD), self.partition, note).await;
+                    self.client.append(&self.dead, self.partition, note).await;
                     self.next = until;
                 }
                 Err(ReadError::Failed { why } | ReadError::Damaged { why, .. }) => {
@@ -150,7 +231,10 @@ impl Reader {
 /// Writes the replies of one participant.
 struct Writer {
     client: Client,
+    /// Of the commands.
     topic: Arc<str>,
+    /// Where replies go that say nothing else.
+    replies: Arc<str>,
     partitions: u32,
 }
 
@@ -195,7 +279,8 @@ impl Writer {
                 let (done, outcome) = oneshot::channel();
                 // Whoever waited may have gone.
                 let tell = move |outcome| drop(done.send(outcome));
-                self.client.append_then(&Arc::from(topic.as_str()), partition, message, tell);
+                let topic = topic.map_or_else(|| Arc::clone(&self.replies), |topic| Arc::from(topic.as_str()));
+                self.client.append_then(&topic, partition, message, tell);
                 UnderWay::Reply(outcome)
             }
             Outgoing::Handled { partition, next } => {

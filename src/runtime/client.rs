@@ -7,17 +7,16 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-use crate::log::embedded::{Attached, Embedded};
-use crate::log::{Append, Log, Outcome, Range, Report, Reports, Request, Stored, Ticket};
+use crate::log::{Append, Log, Outcome, Range, Report, Reports, Request, Site, Stored, Take, Ticket};
 use crate::wire::Message;
 
 /// One user of the log. Of reads of one topic's partition only the latest is answered: whoever reads by itself takes
 /// a client of its own, they are cheap.
 #[derive(Clone)]
 pub struct Client {
-    log: Attached,
+    log: Arc<dyn Log>,
     waiting: Arc<Waiting>,
 }
 
@@ -26,6 +25,52 @@ pub struct Client {
 struct Waiting {
     next: AtomicU64,
     by_ticket: Mutex<BTreeMap<Ticket, Waiter>>,
+    /// Who is told of partitions that come and go.
+    turns: Option<mpsc::UnboundedSender<Turn>>,
+}
+
+/// A partition comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Its commands are this process's to take.
+    Begins(u32),
+    /// They are another's: let go of it.
+    Ends(u32),
+}
+
+/// The way of somebody who takes a topic's commands.
+pub struct Taking {
+    /// Reads and appends.
+    pub client: Client,
+    /// Partitions as they come and go.
+    pub turns: mpsc::UnboundedReceiver<Turn>,
+    take: Arc<dyn Take>,
+}
+
+impl Taking {
+    /// Begins to take commands, in turn with others of the group.
+    ///
+    /// # Errors
+    /// It cannot be set up; for people.
+    pub fn begin(log: &dyn Site, topic: &Arc<str>, group: &str) -> Result<Self, String> {
+        // As many as there are changes of members: they are few, and each is taken at once.
+        let (tell, turns) = mpsc::unbounded_channel();
+        let waiting = Arc::new(Waiting { turns: Some(tell), ..Waiting::default() });
+        let take = log.take(topic, group, Arc::clone(&waiting) as Arc<dyn Reports>)?;
+        let client = Client { log: Arc::clone(&take) as Arc<dyn Log>, waiting };
+        Ok(Self { client, turns, take })
+    }
+
+    /// Asks where to go on in a partition.
+    #[must_use]
+    pub fn places(&self) -> Places {
+        Places(Arc::clone(&self.take))
+    }
+
+    /// A partition is let go of.
+    pub fn released(&self, partition: u32) {
+        self.take.released(partition);
+    }
 }
 
 /// What becomes of a report.
@@ -83,10 +128,19 @@ impl Waiting {
 }
 
 impl Reports for Waiting {
-    fn report(&self, _partition: u32, reports: Vec<Report>) {
+    fn report(&self, partition: u32, reports: Vec<Report>) {
         let mut taken = Vec::with_capacity(reports.len());
         let mut by_ticket = self.lock();
         for report in reports {
+            let turn = match report {
+                Report::Assigned => Some(Turn::Begins(partition)),
+                Report::Revoked => Some(Turn::Ends(partition)),
+                _ => None,
+            };
+            if let (Some(turn), Some(turns)) = (turn, &self.turns) {
+                // Nobody takes anything any more.
+                let _closed = turns.send(turn);
+            }
             let waiter = ticket_of(&report).and_then(|ticket| by_ticket.remove(&ticket));
             taken.extend(waiter.map(|waiter| (waiter, report)));
         }
@@ -116,10 +170,42 @@ fn ticket_of(report: &Report) -> Option<Ticket> {
     }
 }
 
+/// Tells where to go on in the partitions of a topic of commands.
+pub struct Places(Arc<dyn Take>);
+
+impl Places {
+    /// Behind what is handled of a partition.
+    ///
+    /// # Errors
+    /// The log does not say, for now.
+    pub async fn of(&self, partition: u32) -> Result<u64, ReadError> {
+        let (tell, told) = oneshot::channel();
+        // Whoever asked may have gone.
+        self.0.goes_on(partition, Box::new(move |at| drop(tell.send(at))));
+        match told.await {
+            Ok(Ok(at)) => Ok(at),
+            Ok(Err(why)) => Err(ReadError::Failed { why }),
+            Err(_) => Err(ReadError::Closed),
+        }
+    }
+}
+
+/// Which offsets a partition of a topic has.
+pub(super) async fn range(log: &dyn Site, topic: &str, partition: u32) -> Result<Range, ReadError> {
+    let (tell, told) = oneshot::channel();
+    // Whoever asked may have gone.
+    log.range(topic, partition, Box::new(move |range| drop(tell.send(range))));
+    match told.await {
+        Ok(Ok(range)) => Ok(range),
+        Ok(Err(why)) => Err(ReadError::Failed { why }),
+        Err(_) => Err(ReadError::Closed),
+    }
+}
+
 impl Client {
     /// A new user of the log.
     #[must_use]
-    pub fn new(log: &Embedded) -> Self {
+    pub fn new(log: &dyn Site) -> Self {
         let waiting = Arc::new(Waiting::default());
         Self { log: log.attach(Arc::clone(&waiting) as Arc<dyn Reports>), waiting }
     }

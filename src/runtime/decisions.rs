@@ -69,6 +69,14 @@ impl Decisions {
         }
     }
 
+    /// All requests before an offset are decided. Those of which no record told changed nothing.
+    pub(super) fn passed(&self, before: u64) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(waiting) = state.waiting.first_entry().filter(|waiting| *waiting.key() < before) {
+            drop(waiting.remove().send(Decision::Known));
+        }
+    }
+
     /// A request is decided.
     pub(super) fn decided(&self, offset: u64, decision: Decision) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

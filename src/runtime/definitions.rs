@@ -19,7 +19,7 @@ use crate::check::{self, Checked};
 use crate::definition::{Program, Saga};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::journal::Plans;
-use crate::log::{DEFINITION_MAX, DEFINITIONS, Outcome};
+use crate::log::{DEFINITION_MAX, Outcome};
 use crate::plan::Plan;
 use crate::source::{SourceFile, Sources};
 use crate::syntax::limits::MAX_FILE_BYTES;
@@ -74,13 +74,12 @@ pub(super) struct Stored {
 
 impl Stored {
     /// Reads the topic to its end.
-    pub(super) async fn read(client: &Client, start: u64, end: u64) -> Result<Self, ReadError> {
-        let topic = Arc::from(DEFINITIONS);
+    pub(super) async fn read(client: &Client, topic: &Arc<str>, start: u64, end: u64) -> Result<Self, ReadError> {
         let mut stored = Self::default();
         let mut texts: BTreeSet<Arc<str>> = BTreeSet::new();
         let mut next = start;
         while next < end {
-            let (records, _) = client.read(&topic, 0, next).await?;
+            let (records, _) = client.read(topic, 0, next).await?;
             for record in records {
                 next = record.offset.saturating_add(1);
                 let Ok(text) = str::from_utf8(&record.message.payload) else {
@@ -152,13 +151,12 @@ pub(super) fn compare(program: &Program, plans: &Plans) -> Vec<(Arc<Saga>, Stand
 const _: () = assert!(MAX_FILE_BYTES <= DEFINITION_MAX);
 
 /// Stores a saga: first its source, then that it is current, so that what is current is always there.
-pub(super) async fn store(client: &Client, saga: &Saga, text: &str) -> Result<(), DeployError> {
-    let topic = Arc::from(DEFINITIONS);
+pub(super) async fn store(client: &Client, topic: &Arc<str>, saga: &Saga, text: &str) -> Result<(), DeployError> {
     let source = (format_compact!("{SOURCE}{}", saga.hash()), text);
     let current = (format_compact!("{CURRENT}{}", saga.name), &**saga.hash());
     for (key, payload) in [source, current] {
         let message = Message { key: Arc::from(key.as_str()), headers: Vec::new(), payload: payload.as_bytes().into() };
-        let why = match client.append(&topic, 0, message).await {
+        let why = match client.append(topic, 0, message).await {
             Outcome::At(_) => continue,
             Outcome::Unknown => "it was closed, or cannot be written".to_owned(),
             Outcome::Refused(why) => why.to_string(),

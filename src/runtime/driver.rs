@@ -51,6 +51,8 @@ pub(super) struct Inbox {
 #[derive(Debug, Default)]
 struct Letters {
     told: Vec<Told>,
+    /// Set when the thread is to end once the partition is released, which it may be for another owner, too.
+    closes: bool,
     /// Set when nobody waits for a release any more: the thread ends whatever is under way.
     ends: bool,
 }
@@ -111,6 +113,7 @@ impl Driver {
 
     /// Asks the task to let go.
     pub(super) fn release(&self) {
+        self.inbox.lock().closes = true;
         self.inbox.tell([Told::Log(Report::Revoked)]);
     }
 
@@ -194,6 +197,6 @@ impl Run {
         if !facts.is_empty() {
             self.watch.facts(self.config.partition, facts);
         }
-        if is_released { Turn::IsReleased } else { Turn::GoesOn }
+        if is_released && self.inbox.lock().closes { Turn::IsReleased } else { Turn::GoesOn }
     }
 }

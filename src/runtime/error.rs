@@ -16,6 +16,12 @@ pub enum OpenError {
     /// The data directory.
     #[error(transparent)]
     Log(#[from] embedded::OpenError),
+    /// A log that is shared.
+    #[error("{why}")]
+    Site {
+        /// For people.
+        why: String,
+    },
     /// The view of instances.
     #[error(transparent)]
     View(#[from] ViewError),
@@ -90,6 +96,9 @@ pub enum DeployError {
     /// The view of instances.
     #[error(transparent)]
     View(#[from] ViewError),
+    /// The log.
+    #[error(transparent)]
+    Look(Box<Error>),
 }
 
 /// Why a question or a request comes to nothing.
@@ -197,6 +206,9 @@ pub enum Error {
     /// A data directory that is looked into.
     #[error(transparent)]
     Look(OpenError),
+    /// A record of a journal that another owns.
+    #[error(transparent)]
+    Unreadable(Arc<JournalError>),
     /// It was closed meanwhile.
     #[error("ask an orchestrator that was closed")]
     Closed,

@@ -9,7 +9,6 @@ use super::followers::instance_of;
 use crate::engine::{Instance, InstanceId, Run};
 use crate::journal::record::{Body, Record};
 use crate::journal::{JournalError, Plans, Rule, decode};
-use crate::log::JOURNAL;
 use crate::time::Timestamp;
 
 /// A good record.
@@ -45,9 +44,9 @@ pub(super) struct Span {
 }
 
 impl History {
-    pub(super) fn new(client: Client, id: InstanceId, run: Run, span: Span) -> Self {
+    pub(super) fn new(client: Client, topic: &Arc<str>, id: InstanceId, run: Run, span: Span) -> Self {
         let Span { partition, first, last } = span;
-        let topic = Arc::from(JOURNAL);
+        let topic = Arc::clone(topic);
         Self { client, topic, partition, id, run, next: first, last, rule: None, gathered: VecDeque::new() }
     }
 

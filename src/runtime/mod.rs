@@ -19,14 +19,17 @@ mod decisions;
 mod followers;
 mod history;
 mod reading;
+mod mirror;
+mod gate;
 mod statistics;
 mod error;
 mod shared;
 mod orchestrator;
+mod opening;
 mod onlooker;
 
 pub(crate) use aside::unreadable;
-pub use client::{Client, ReadError};
+pub use client::{Client, Places, ReadError, Taking, Turn};
 pub use consumer::{Reply, Serve, serve};
 pub use decisions::{Accepted, Decision};
 pub use definitions::{Deployed, Standing};

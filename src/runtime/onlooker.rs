@@ -19,7 +19,7 @@ use super::view::{Filter, Overlay, Row};
 use crate::engine::{InstanceId, Summary};
 use crate::journal::{Ledger, Plans};
 use crate::log::embedded::Embedded;
-use crate::log::{DEFINITIONS, JOURNAL, REPLIES, REQUESTS, partition_of};
+use crate::log::{DEFINITIONS, REPLIES, REQUESTS, Topics, partition_of};
 
 /// A data directory as it was at one instant.
 pub struct Onlooker {
@@ -41,7 +41,7 @@ impl Onlooker {
         let view = Mutex::new(Overlay::new(rows)?);
         let client = Client::new(&log);
         let range = log.range(DEFINITIONS, 0);
-        let stored = definitions::Stored::read(&client, range.start, range.end).await?;
+        let stored = definitions::Stored::read(&client, &Topics::default().definitions, range.start, range.end).await?;
         let plans = Arc::new(stored.compile()?);
         let ledgers = (0..log.layout().partitions).map(|_| OnceCell::new()).collect();
         Ok(Self { log, client, plans, view, ledgers })
@@ -61,13 +61,14 @@ impl Onlooker {
     async fn ledger(&self, partition: u32) -> Result<&Ledger, Error> {
         let cell = self.ledgers.get(partition as usize).ok_or(Error::Closed)?;
         cell.get_or_try_init(|| async {
-            let range = self.log.range(JOURNAL, partition);
+            let journal = Topics::default().journal;
+            let range = self.log.range(&journal, partition);
             let known = self.view().position(partition).map(|position| position.last);
             let known = known.filter(|last| (range.start..range.end).contains(last));
             let begin = known.map_or(Begin::Start(range.start), Begin::Counting);
             let fold = |offset, record: &_, _| Ok(self.view().fold(partition, offset, record)?);
-            reading::read(&self.client, (partition, range), begin, fold).await?;
-            let ledger = reading::ledger(&self.client, partition, range, &self.plans).await?;
+            reading::read(&self.client, &journal, (partition, range), begin, fold).await?;
+            let ledger = reading::ledger(&self.client, &journal, partition, range, &self.plans).await?;
             let live: Vec<Recovered> = ledger.all_live().map(Recovered::of).collect();
             self.view().heal(partition, range.end, live)?;
             Ok(ledger)
@@ -137,7 +138,7 @@ impl Onlooker {
     pub async fn history(&self, id: &InstanceId) -> Result<History, Error> {
         let row = self.row(id).await?;
         let span = Span { partition: row.partition, first: row.first, last: row.last };
-        Ok(History::new(Client::new(&self.log), id.clone(), row.run, span))
+        Ok(History::new(Client::new(&self.log), &Topics::default().journal, id.clone(), row.run, span))
     }
 
     /// The partition to which an instance belongs.

@@ -1,8 +1,6 @@
 //! The orchestrator: what the command line, the HTTP API and tests use to run sagas on one data directory.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,23 +9,24 @@ use tokio::sync::{Semaphore, oneshot};
 use uuid::Uuid;
 
 use super::client::Client;
-use super::decisions::{Accepted, REQUESTS_AT_ONCE};
+use super::decisions::Accepted;
 use super::definitions::{self, Deployed, Standing};
-use super::driver::{Driver, Watch};
-use super::error::{DeployError, Error, OpenError};
+use super::driver::Driver;
+use super::error::{DeployError, Error};
 use super::followers::Follow;
 use super::history::{History, Span};
+use super::mirror::Depth;
 use super::partition::{Config, Told};
 use super::patience::while_written;
-use super::shared::{Core, Inboxes, Looked, PartitionState};
+use super::shared::{Core, Looked, PartitionState};
 use super::statistics::Statistics;
-use super::view::{Filter, Row, View};
+use super::view::{Filter, Row};
 use crate::definition::Program;
 use crate::engine::{Instance, InstanceId, OrderRequest, ReplyTo, RequestId, Start, Summary};
 use crate::journal::Plans;
 use crate::json::Json;
-use crate::log::embedded::{self, Embedded};
-use crate::log::{DEFINITIONS, Health, Log, Outcome, REQUESTS, partition_of};
+use crate::log::embedded::Embedded;
+use crate::log::{Health, Outcome, Site, partition_of};
 use crate::plan::Plan;
 use crate::time::Timestamp;
 use crate::wire::{self, Ask, Request};
@@ -73,83 +72,21 @@ pub struct Shown {
     pub plan: Arc<Plan>,
 }
 
-/// Runs sagas on one data directory. Closing is explicit and finishes what is under way; dropping it closes it too,
+/// Runs sagas on one data directory, or with others on a log that they share. Closing is explicit and finishes what is under way; dropping it closes it too,
 /// on the spot.
 pub struct Orchestrator {
-    core: Arc<Core>,
-    client: Client,
-    requests: Arc<str>,
-    at_once: Semaphore,
+    pub(super) core: Arc<Core>,
+    pub(super) client: Client,
+    pub(super) directory: Option<Arc<Embedded>>,
+    pub(super) at_once: Semaphore,
     /// One deploys at a time, so that each sees what the one before made current.
-    deploying: tokio::sync::Mutex<()>,
+    pub(super) deploying: tokio::sync::Mutex<()>,
     /// Taken by the first `close`: it releases the partitions, joins their threads, then closes the log.
-    drivers: Mutex<Vec<Driver>>,
-    patience: Option<Duration>,
+    pub(super) drivers: Mutex<Vec<Driver>>,
+    pub(super) patience: Option<Duration>,
 }
 
 impl Orchestrator {
-    /// Opens a data directory, makes it if it is not there, and recovers all partitions.
-    ///
-    /// # Errors
-    /// The directory cannot be opened, or something in it cannot be read: each error says what to do.
-    pub async fn open(directory: &Path, options: &Options) -> Result<Self, OpenError> {
-        let log_options = embedded::Options {
-            owner: options.owner.clone(),
-            server: options.server.clone(),
-            partitions: options.partitions,
-            ..embedded::Options::default()
-        };
-        let log = Arc::new(Embedded::open(directory, &log_options)?);
-        let unwritable = |why| OpenError::Unwritable { path: directory.to_owned(), why };
-        let view = while_written(&log, options.patience, View::open(&log)).await.map_err(unwritable)??;
-        let client = Client::new(&log);
-        let range = log.range(DEFINITIONS, 0);
-        let stored = definitions::Stored::read(&client, range.start, range.end).await?;
-        let plans = Arc::new(stored.compile()?);
-        let partitions = log.layout().partitions;
-        let each = 0..partitions;
-        let core = Arc::new(Core::new(log, client.clone(), view, Arc::clone(&plans)));
-        for partition in each.clone() {
-            core.catch_up(partition).await?;
-        }
-        let reports = Arc::new(Inboxes(core.inboxes.clone()));
-        let owned: Arc<dyn Log> = Arc::new(core.log.own(reports));
-        let mut drivers = Vec::new();
-        for (partition, inbox) in each.zip(&core.inboxes) {
-            let mut config = Config::new(partition, partitions, options.owner.as_str());
-            (config.remember, config.retain) = (options.remember, options.retain);
-            let watch = Arc::clone(&core) as Arc<dyn Watch>;
-            drivers.push(Driver::start(config, Arc::clone(&plans), Arc::clone(inbox), Arc::clone(&owned), watch)?);
-        }
-        let orchestrator = Self {
-            core,
-            client,
-            requests: Arc::from(REQUESTS),
-            at_once: Semaphore::new(REQUESTS_AT_ONCE),
-            deploying: tokio::sync::Mutex::new(()),
-            drivers: Mutex::new(drivers),
-            patience: options.patience,
-        };
-        let recovered = orchestrator.recovered();
-        while_written(&orchestrator.core.log, options.patience, recovered).await.map_err(unwritable)??;
-        orchestrator.core.is_open.store(true, Ordering::Relaxed);
-        Ok(orchestrator)
-    }
-
-    /// Waits until every partition runs, or stands still for what a person can accept.
-    async fn recovered(&self) -> Result<(), OpenError> {
-        for (partition, state) in (0..).zip(&self.core.states) {
-            // What a task finds at its first reads it knows before it answers a question.
-            self.core.settled(partition).await;
-            let state = state.borrow().clone();
-            if let PartitionState::Stopped { why, is_gap: false } = state {
-                let why = why.strip_prefix("failed to ").unwrap_or(&why);
-                return Err(OpenError::Stopped { why: why.to_owned() });
-            }
-        }
-        Ok(())
-    }
-
     /// Accepts that inputs of a partition are lost which cannot be read any more, and lets it go on behind them. Returns
     /// when that is journaled.
     ///
@@ -157,7 +94,7 @@ impl Orchestrator {
     /// The partition does not stand still for that, or stands still again for something else.
     pub async fn accept_gap(&self, partition: u32) -> Result<(), Error> {
         let state = self.core.states.get(partition as usize);
-        let state = state.ok_or(Error::NoPartition { partition, count: self.core.log.layout().partitions })?;
+        let state = state.ok_or(Error::NoPartition { partition, count: self.core.log.partitions() })?;
         let before = state.borrow().clone();
         if !matches!(before, PartitionState::Stopped { is_gap: true, .. }) {
             return Err(Error::NoGap { partition });
@@ -174,8 +111,14 @@ impl Orchestrator {
 
     /// The log, for whoever serves participants.
     #[must_use]
-    pub fn log(&self) -> &Arc<Embedded> {
+    pub fn log(&self) -> &Arc<dyn Site> {
         &self.core.log
+    }
+
+    /// The data directory, if that is where the log is.
+    #[must_use]
+    pub const fn directory(&self) -> Option<&Arc<Embedded>> {
+        self.directory.as_ref()
     }
 
     /// All definitions.
@@ -210,7 +153,7 @@ impl Orchestrator {
         let mut deployed = Vec::new();
         for (saga, standing) in compared {
             if standing != Standing::Unchanged {
-                definitions::store(&self.client, &saga, text).await?;
+                definitions::store(&self.client, &self.core.topics.definitions, &saga, text).await?;
                 plans.deploy(&Arc::new(Plan::new(Arc::clone(&saga))));
                 tracing::info!(saga = %saga.name, version = saga.version, hash = %saga.hash(), "deployed");
             }
@@ -223,6 +166,12 @@ impl Orchestrator {
 
     async fn version_is_free(&self, saga: &CompactString, version: u64, hash: &str) -> Result<(), DeployError> {
         let plans = self.core.plans();
+        let is_other =
+            |plan: &Arc<Plan>| plan.saga.name == *saga && plan.saga.version == version && **plan.saga.hash() != *hash;
+        if !plans.all().any(is_other) {
+            return Ok(());
+        }
+        self.all(Depth::All).await.map_err(|error| DeployError::Look(Box::new(error)))?;
         let live = self.core.view.live_by_definition(saga).await?;
         let taken = live
             .into_iter()
@@ -275,11 +224,13 @@ impl Orchestrator {
     pub async fn request(&self, request: &Request, source: &str) -> Result<Accepted, Error> {
         let place = self.at_once.acquire().await.map_err(|_| Error::Closed)?;
         let message = wire::request(request, source);
-        let partition = partition_of(request.instance.as_str(), self.core.log.layout().partitions);
+        let partition = self.partition(&request.instance);
+        // Its decision may be another's.
+        self.known(partition, Depth::Recent).await?;
         let (decide, decision) = oneshot::channel();
         let (tell, told) = oneshot::channel();
         let core = Arc::clone(&self.core);
-        self.client.append_then(&self.requests, partition, message, move |outcome| {
+        self.client.append_then(&self.core.topics.requests, partition, message, move |outcome| {
             if let Outcome::At(offset) = outcome
                 && let Some(decisions) = core.decisions.get(partition as usize)
             {
@@ -349,9 +300,11 @@ impl Orchestrator {
 
     /// A live instance. Waits for a partition that recovers.
     async fn look(&self, id: &InstanceId) -> Result<Option<Arc<Instance>>, Error> {
-        let partition = partition_of(id.as_str(), self.core.log.layout().partitions);
+        let partition = self.partition(id);
         loop {
             match self.core.look(partition, id).await {
+                // Another may own it.
+                Some(Looked::Blind) | None if self.core.is_shared() => return Ok(None),
                 Some(Looked::Instance(instance)) => return Ok(Some(instance)),
                 Some(Looked::Nothing) => return Ok(None),
                 Some(Looked::Blind) | None => match self.core.runs(partition).await {
@@ -363,12 +316,36 @@ impl Orchestrator {
         }
     }
 
+    fn partition(&self, id: &InstanceId) -> u32 {
+        partition_of(id.as_str(), self.core.log.partitions())
+    }
+
+    /// Brings up to now what is known of a partition that others may own.
+    async fn known(&self, partition: u32, depth: Depth) -> Result<(), Error> {
+        if self.core.is_shared() { self.core.mirrors.look(&self.core, partition, depth).await } else { Ok(()) }
+    }
+
+    async fn all(&self, depth: Depth) -> Result<(), Error> {
+        for partition in 0..self.core.log.partitions() {
+            self.known(partition, depth).await?;
+        }
+        Ok(())
+    }
+
     /// An instance in short, live or ended.
     ///
     /// # Errors
     /// It is unknown, or the view cannot be read.
     pub async fn row(&self, id: &InstanceId) -> Result<Row, Error> {
-        self.core.view.row(id).await?.ok_or_else(|| Error::Unknown { id: id.clone() })
+        let partition = self.partition(id);
+        self.known(partition, Depth::Recent).await?;
+        let mut row = self.core.view.row(id).await?;
+        // It may have begun before the last checkpoint.
+        if self.core.is_shared() && row.as_ref().is_none_or(|row| row.first == 0) {
+            self.known(partition, Depth::All).await?;
+            row = self.core.view.row(id).await?;
+        }
+        row.ok_or_else(|| Error::Unknown { id: id.clone() })
     }
 
     /// Instances by filter: what needs a person first, of the live ones those that changed longest ago, then those that
@@ -377,6 +354,7 @@ impl Orchestrator {
     /// # Errors
     /// The view cannot be read.
     pub async fn list(&self, filter: Filter) -> Result<Vec<Row>, Error> {
+        self.all(Depth::All).await?;
         Ok(self.core.view.list(filter).await?)
     }
 
@@ -385,6 +363,7 @@ impl Orchestrator {
     /// # Errors
     /// The view cannot be read.
     pub async fn counts(&self, filter: Filter) -> Result<Vec<(Summary, u64)>, Error> {
+        self.all(Depth::All).await?;
         Ok(self.core.view.counts(filter).await?)
     }
 
@@ -393,6 +372,7 @@ impl Orchestrator {
     /// # Errors
     /// The view cannot be read.
     pub async fn live_definitions(&self) -> Result<BTreeSet<String>, Error> {
+        self.all(Depth::All).await?;
         Ok(self.core.view.live_definitions().await?)
     }
 
@@ -409,7 +389,7 @@ impl Orchestrator {
     pub async fn history(&self, id: &InstanceId) -> Result<History, Error> {
         let row = self.row(id).await?;
         let span = Span { partition: row.partition, first: row.first, last: row.last };
-        Ok(History::new(Client::new(&self.core.log), id.clone(), row.run, span))
+        Ok(History::new(Client::new(&self.core.log), &self.core.topics.journal, id.clone(), row.run, span))
     }
 
     /// Counters since it was opened.

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use crate::log::Health;
-use crate::log::embedded::Embedded;
+use crate::log::{Health, Site};
 
 /// So often the log is asked how it is: seldom enough to cost nothing, often enough for a person who waits.
 const LOOK_EACH: Duration = Duration::from_millis(50);
@@ -16,7 +15,7 @@ const LOOK_EACH: Duration = Duration::from_millis(50);
 /// # Errors
 /// Why the log could not be written for as long as `patience`. Without one it is waited for.
 pub(super) async fn while_written<T>(
-    log: &Embedded,
+    log: &dyn Site,
     patience: Option<Duration>,
     work: impl Future<Output = T>,
 ) -> Result<T, String> {

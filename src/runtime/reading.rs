@@ -6,7 +6,7 @@ use super::client::Client;
 use super::error::OpenError;
 use crate::journal::record::Record;
 use crate::journal::{Damage, JournalError, Ledger, Plans, Rule, decode};
-use crate::log::{JOURNAL, Range};
+use crate::log::Range;
 
 /// Where reading begins.
 #[derive(Clone, Copy, Debug)]
@@ -20,11 +20,11 @@ pub(super) enum Begin {
 /// Gives every record that counts to `each`, in order, with its offset and its size.
 pub(super) async fn read(
     client: &Client,
+    topic: &Arc<str>,
     (partition, range): (u32, Range),
     begin: Begin,
     mut each: impl FnMut(u64, &Record, usize) -> Result<(), OpenError>,
 ) -> Result<(), OpenError> {
-    let topic: Arc<str> = Arc::from(JOURNAL);
     let damaged = |offset, damage| OpenError::Journal(JournalError { partition, offset, damage });
     let (mut rule, mut next) = match begin {
         Begin::Counting(offset) => (None, offset),
@@ -32,7 +32,7 @@ pub(super) async fn read(
         Begin::Start(offset) => (None, offset),
     };
     while next < range.end {
-        let (records, _) = client.read(&topic, partition, next).await?;
+        let (records, _) = client.read(topic, partition, next).await?;
         for stored in records {
             let offset = stored.offset;
             next = offset.saturating_add(1);
@@ -60,22 +60,39 @@ pub(super) async fn read(
     Ok(())
 }
 
+/// Where the last complete checkpoint begins, by the word of the last record; 0 if that says none.
+pub(super) async fn checkpoint(
+    client: &Client,
+    topic: &Arc<str>,
+    partition: u32,
+    range: Range,
+) -> Result<u64, OpenError> {
+    let mut checkpoint = 0;
+    if let Some(last) = range.end.checked_sub(1).filter(|last| *last >= range.start) {
+        read(client, topic, (partition, range), Begin::Counting(last), |_, record, _| {
+            checkpoint = record.checkpoint;
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(checkpoint)
+}
+
 /// What a partition knows, as its journal has it now: read as an owner reads it, from the last complete checkpoint on.
 /// So it takes as long, and as much memory, as an owner's recovery.
-pub(super) async fn ledger(client: &Client, partition: u32, range: Range, plans: &Plans) -> Result<Ledger, OpenError> {
+pub(super) async fn ledger(
+    client: &Client,
+    topic: &Arc<str>,
+    partition: u32,
+    range: Range,
+    plans: &Plans,
+) -> Result<Ledger, OpenError> {
     let mut ledger = Ledger::default();
-    let Some(last) = range.end.checked_sub(1).filter(|last| *last >= range.start) else { return Ok(ledger) };
-    let mut checkpoint = 0;
-    read(client, (partition, range), Begin::Counting(last), |_, record, _| {
-        checkpoint = record.checkpoint;
-        Ok(())
-    })
-    .await?;
-    let from = checkpoint.max(range.start);
+    let from = checkpoint(client, topic, partition, range).await?.max(range.start);
     if from > 0 {
         ledger = Ledger::from_checkpoint(from);
     }
-    read(client, (partition, range), Begin::Start(from), |offset, record, bytes| {
+    read(client, topic, (partition, range), Begin::Start(from), |offset, record, bytes| {
         let damaged = |damage| OpenError::Journal(JournalError { partition, offset, damage });
         ledger.book(plans, record, bytes, None).map(|_| ()).map_err(damaged)
     })

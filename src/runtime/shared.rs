@@ -6,24 +6,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
-use super::client::Client;
+use super::client::{self, Client};
 use super::decisions::{self, Decision, Decisions};
 use super::driver::{AfterPanic, Driver, Inbox, Watch};
 use super::error::{Error, OpenError};
 use super::followers::Followers;
+use super::gate::Learned;
+use super::mirror::Mirrors;
 use super::partition::{Fact, Told};
 use super::reading::{self, Begin};
 use super::statistics::Counters;
 use super::view::View;
 use crate::engine::{Instance, InstanceId};
 use crate::journal::Plans;
-use crate::journal::record::Positions;
-use crate::log::embedded::Embedded;
-use crate::log::{Health, JOURNAL, REPLIES, REQUESTS, Report, Reports};
+use crate::journal::record::{Positions, Record};
+use crate::log::{Health, Log, Range, Report, Reports, Site, Topics};
 
 /// How long closing waits for partitions to finish what is under way, beyond which it is left to the next recovery.
 const CLOSE_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long an owner waits for the definitions to be read before it goes on by those that it knows.
+const LEARN_WITHIN: Duration = Duration::from_secs(30);
 
 /// Inputs that are read go from the log in steps of so many, so that each commit deletes little.
 const INPUTS_KEPT: u64 = 1_024;
@@ -51,7 +56,14 @@ pub enum PartitionState {
 
 /// What the partitions' threads share with those who ask.
 pub(super) struct Core {
-    pub(super) log: Arc<Embedded>,
+    pub(super) log: Arc<dyn Site>,
+    pub(super) topics: Topics,
+    /// The owner's way to the log, until it is closed.
+    owner: Mutex<Option<Arc<dyn Log>>>,
+    pub(super) mirrors: Mirrors,
+    learned: Learned,
+    /// What each partition was last in trouble with, so that it is said once.
+    troubles: Mutex<BTreeMap<u32, String>>,
     pub(super) client: Client,
     pub(super) plans: RwLock<Arc<Plans>>,
     pub(super) view: View,
@@ -86,9 +98,16 @@ impl Reports for Inboxes {
 }
 
 impl Core {
-    pub(super) fn new(log: Arc<Embedded>, client: Client, view: View, plans: Arc<Plans>) -> Self {
-        let each = || 0..log.layout().partitions;
+    pub(super) fn new(log: Arc<dyn Site>, client: Client, view: View, plans: Arc<Plans>, learned: Learned) -> Self {
+        let each = || 0..log.partitions();
+        // Of a log that is shared, nothing is ours until we are told.
+        let first = if log.is_shared() { PartitionState::Released } else { PartitionState::Recovering };
         Self {
+            topics: log.topics(),
+            owner: Mutex::default(),
+            mirrors: Mirrors::new(if log.is_shared() { log.partitions() } else { 0 }),
+            learned,
+            troubles: Mutex::default(),
             client,
             plans: RwLock::new(plans),
             view,
@@ -96,12 +115,54 @@ impl Core {
             counters: Counters::default(),
             decisions: each().map(|_| Decisions::default()).collect(),
             inboxes: each().map(|_| Arc::new(Inbox::default())).collect(),
-            states: each().map(|_| watch::Sender::new(PartitionState::Recovering)).collect(),
+            states: each().map(|_| watch::Sender::new(first.clone())).collect(),
             looks: Mutex::default(),
             next_look: AtomicU64::new(0),
             is_open: AtomicBool::new(false),
             truncated: each().map(|_| Mutex::default()).collect(),
             log,
+        }
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.log.is_shared()
+    }
+
+    /// Keeps the owner's way, so that partitions can be given up by it.
+    pub(super) fn owns(&self, owner: &Arc<dyn Log>) {
+        *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(owner));
+    }
+
+    pub(super) fn tell(&self, partition: u32, told: impl IntoIterator<Item = Told>) {
+        if let Some(inbox) = self.inboxes.get(partition as usize) {
+            inbox.tell(told);
+        }
+    }
+
+    pub(super) async fn range(&self, topic: &str, partition: u32) -> Result<Range, Error> {
+        Ok(client::range(&self.log, topic, partition).await?)
+    }
+
+    /// Waits until the definitions are known that others have deployed by now; not for ever.
+    pub(super) async fn learn(&self) {
+        let learned = async {
+            let range = self.range(&self.topics.definitions, 0).await.ok()?;
+            self.learned.clone().wait_for(|learned| *learned >= range.end).await.ok().map(|_| ())
+        };
+        if timeout(LEARN_WITHIN, learned).await.ok().flatten().is_none() {
+            tracing::warn!("the definitions cannot be read for now; going on by those that are known");
+        }
+    }
+
+    /// A record of a journal that counts, whoever wrote it.
+    pub(super) fn mirrored(&self, partition: u32, offset: u64, record: &Arc<Record>) {
+        self.view.fold(partition, offset, record, None);
+        self.followers.tell(partition, offset, record);
+        if let Some(decisions) = self.decisions.get(partition as usize) {
+            if let Some((request, decision)) = decisions::of(record) {
+                decisions.decided(request, decision);
+            }
+            decisions.passed(record.read.requests);
         }
     }
 
@@ -119,15 +180,19 @@ impl Core {
 
     /// Brings the view up to the end of a partition's journal, before anybody writes to it.
     pub(super) async fn catch_up(&self, partition: u32) -> Result<(), OpenError> {
-        let range = self.log.range(JOURNAL, partition);
+        let range = client::range(&self.log, &self.topics.journal, partition).await?;
         // From the last record that is in the view, which counts; else from the start, which is a checkpoint or 0.
         let known = self.view.position(partition).map(|position| position.last).filter(|last| *last >= range.start);
         let begin = known.map_or(Begin::Start(range.start), Begin::Counting);
-        reading::read(&self.client, (partition, range), begin, |offset, record, _| {
+        reading::read(&self.client, &self.topics.journal, (partition, range), begin, |offset, record, _| {
             self.view.fold(partition, offset, record, None);
             Ok(())
         })
         .await
+    }
+
+    fn troubles(&self) -> MutexGuard<'_, BTreeMap<u32, String>> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn looks(&self) -> MutexGuard<'_, BTreeMap<u64, (u32, oneshot::Sender<Looked>)>> {
@@ -182,15 +247,19 @@ impl Core {
 
     /// Lets inputs go that a good record has read.
     pub(super) fn let_go(&self, partition: u32, read: Positions) {
+        // Where others read them, too, they stay as long as their topic keeps them.
+        if self.is_shared() {
+            return;
+        }
         let Some(truncated) = self.truncated.get(partition as usize) else { return };
         let mut truncated = truncated.lock().unwrap_or_else(PoisonError::into_inner);
         if read.requests >= truncated.requests.saturating_add(INPUTS_KEPT) {
             truncated.requests = read.requests;
-            self.client.truncate(&Arc::from(REQUESTS), partition, read.requests);
+            self.client.truncate(&self.topics.requests, partition, read.requests);
         }
         if read.replies >= truncated.replies.saturating_add(INPUTS_KEPT) {
             truncated.replies = read.replies;
-            self.client.truncate(&Arc::from(REPLIES), partition, read.replies);
+            self.client.truncate(&self.topics.replies, partition, read.replies);
         }
     }
 
@@ -214,10 +283,13 @@ impl Core {
                 runs
             });
         }
+        self.mirrors.close();
         self.looks().clear();
         self.followers.end();
         self.view.flush_later();
+        drop(self.owner.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.log.close();
+        self.view.close();
     }
 }
 
@@ -227,15 +299,26 @@ impl Watch for Core {
             match fact {
                 Fact::Running { epoch, live } => {
                     tracing::info!(partition, epoch, live, "the partition runs");
+                    self.troubles().remove(&partition);
                     self.set_state(partition, PartitionState::Running { live });
                 }
                 Fact::Idle => self.set_state(partition, PartitionState::Recovering),
-                Fact::Released => self.set_state(partition, PartitionState::Released),
+                Fact::Released => {
+                    self.set_state(partition, PartitionState::Released);
+                    let owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    if let Some(owner) = owner {
+                        owner.released(partition);
+                    }
+                }
+                // Of a log that is shared, the view is made of the journals, whoever writes them.
+                Fact::Recovered { .. } if self.is_shared() => {}
                 Fact::Recovered { epoch, live } => self.view.heal(partition, epoch, live),
                 Fact::Recorded { offset, record, stands } => {
-                    self.view.fold(partition, offset, &record, stands);
+                    if !self.is_shared() {
+                        self.view.fold(partition, offset, &record, stands);
+                        self.followers.tell(partition, offset, &record);
+                    }
                     self.counters.count(&record);
-                    self.followers.tell(partition, offset, &record);
                     if let Some((request, decision)) = decisions::of(&record)
                         && let Some(decisions) = self.decisions.get(partition as usize)
                     {
@@ -255,7 +338,12 @@ impl Watch for Core {
                 Fact::Undeliverable { topic, why } => {
                     tracing::error!(partition, %topic, %why, "a message that nobody waits for cannot be delivered");
                 }
-                Fact::Trouble { why } => tracing::warn!(partition, %why, "the log cannot be read for now"),
+                Fact::Trouble { why } => {
+                    let before = self.troubles().insert(partition, why.clone());
+                    if before.as_ref() != Some(&why) {
+                        tracing::warn!(partition, %why, "the log does not answer for now; it is asked again");
+                    }
+                }
                 Fact::Stopped(stop) => {
                     if stop.is_gap() || self.is_open.load(Ordering::Relaxed) {
                         tracing::error!(partition, %stop, "the partition stands still");

@@ -8,4 +8,5 @@ mod java;
 mod outage;
 mod probe;
 mod python;
+mod running;
 mod typescript;

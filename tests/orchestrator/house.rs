@@ -90,7 +90,7 @@ pub(crate) async fn open_with(directory: &Path, cast: &Arc<Cast>) -> Orchestrato
     let orchestrator = open(directory).await;
     orchestrator.deploy("booking.saga", BOOKING).await.unwrap();
     for topic in ["hotels.commands", "payments.commands"] {
-        runtime::serve(orchestrator.log(), &Arc::from(topic), Arc::clone(cast) as Arc<dyn Serve>);
+        runtime::serve(orchestrator.directory().unwrap(), &Arc::from(topic), Arc::clone(cast) as Arc<dyn Serve>);
     }
     orchestrator
 }

@@ -21,7 +21,7 @@ async fn what_is_under_way_goes_on() {
     let orchestrator = open(directory.path()).await;
     let mut follows: Vec<_> = ["a", "b", "c"].iter().map(|id| orchestrator.follow(&instance(id))).collect();
     for topic in ["hotels.commands", "payments.commands"] {
-        saga::runtime::serve(orchestrator.log(), &topic.into(), cast.clone());
+        saga::runtime::serve(orchestrator.directory().unwrap(), &topic.into(), cast.clone());
     }
     for follow in &mut follows {
         while follow.next().await.is_some() {}

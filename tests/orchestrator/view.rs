@@ -26,7 +26,7 @@ async fn outlived(directory: &Path) -> Row {
     let orchestrator = Orchestrator::open(directory, &options).await.unwrap();
     orchestrator.deploy("booking.saga", BOOKING).await.unwrap();
     for topic in ["hotels.commands", "payments.commands"] {
-        runtime::serve(orchestrator.log(), &Arc::from(topic), Arc::clone(&cast) as Arc<dyn Serve>);
+        runtime::serve(orchestrator.directory().unwrap(), &Arc::from(topic), Arc::clone(&cast) as Arc<dyn Serve>);
     }
     start(&orchestrator, "old", INPUT).await;
     asked(&cast, "Charge", 1).await;
@@ -35,7 +35,7 @@ async fn outlived(directory: &Path) -> Row {
     let note = "x".repeat(700_000);
     let input = format!(r#"{{"nights":2,"amount":"1.00","note":"{note}"}}"#);
     let mut number = 0;
-    while orchestrator.log().range("saga.journal", row.partition).start <= row.last {
+    while orchestrator.directory().unwrap().range("saga.journal", row.partition).start <= row.last {
         start(&orchestrator, &format!("new-{number}"), &input).await;
         number += 1;
         assert!(number < 1_000, "the journal is truncated at some time");

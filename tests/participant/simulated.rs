@@ -60,7 +60,7 @@ pub(crate) async fn carried(address: &Address, settings: Settings, messages: Vec
     while let Some(outgoing) = outgoing.recv().await {
         match outgoing {
             Outgoing::Reply { topic, partition, message } => {
-                assert_eq!(("saga.replies", Some(3)), (topic.as_str(), partition));
+                assert_eq!(("saga.replies", Some(3)), (topic.as_deref().unwrap(), partition));
                 assert_eq!(message.header(header::INSTANCE), Some(message.key.as_ref()));
                 replies.push(format!("{}: {}", message.key, shown(&message)));
             }

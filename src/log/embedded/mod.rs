@@ -19,6 +19,7 @@ mod lock;
 mod reader;
 mod refusal;
 mod shared;
+mod site;
 mod wal;
 mod writer;
 

@@ -28,7 +28,7 @@ use super::context::{Reach, remark};
 use super::error::OpenError;
 use super::settings::{REBALANCE_TIMEOUT_MS, Role, Settings};
 use crate::log::endpoint::{Endpoint, Outbox};
-use crate::log::{Report, Ticket};
+use crate::log::{Health, Report, Ticket};
 
 /// How long partitions that are revoked may be held by tasks that finish: half of the time that the group waits.
 const RELEASE_WITHIN: Duration = Duration::from_millis(REBALANCE_TIMEOUT_MS as u64 / 2);
@@ -41,6 +41,9 @@ const PROBE_EVERY: Duration = Duration::from_millis(500);
 
 /// How long closing waits for a commit that is under way.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long the coordinator may take to say what is committed.
+const COMMITTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How often positions are committed for people's eyes.
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
@@ -311,6 +314,21 @@ impl Group {
         self.state.committed(asked, &result, &list);
     }
 
+    /// Which topic it is about.
+    pub(super) fn topic(&self) -> &Arc<str> {
+        &self.state.topic
+    }
+
+    /// What is committed of a partition. Waits for the coordinator.
+    pub(super) fn committed(&self, partition: u32) -> Result<Option<u64>, String> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&self.state.topic, i32::try_from(partition).unwrap_or(i32::MAX));
+        let known = self.consumer.committed_offsets(list, COMMITTED_WITHIN);
+        let known = known.map_err(|error| format!("ask what is handled of {}: {error}", self.state.topic))?;
+        let offset = known.elements().first().and_then(|element| element.offset().to_raw());
+        Ok(offset.and_then(|offset| u64::try_from(offset).ok()))
+    }
+
     /// Requests of a partition have been read up to here.
     pub(super) fn has_read(&self, partition: u32, up_to: u64) {
         self.state.lock().read.insert(partition, (up_to, Committed::No));
@@ -366,6 +384,14 @@ impl Group {
         self.state.is_closing.store(true, Ordering::Relaxed);
         self.state.asked.notify_all();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut open: BTreeMap<u32, Vec<Ticket>> = BTreeMap::new();
+        let state = self.state.lock();
+        let is_open = |at: &&u32| state.read.get(at).is_some_and(|(_, committed)| *committed == Committed::No);
+        open.extend(state.held.keys().filter(is_open).map(|partition| (*partition, Vec::new())));
+        drop(state);
+        if !open.is_empty() && matches!(self.state.reach.health(), Health::Writing) {
+            self.commit(open);
+        }
         for ended in threads {
             // A commit may wait for a broker that is away: then it ends behind us.
             let _late = ended.recv_timeout(CLOSE_WITHIN);

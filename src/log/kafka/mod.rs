@@ -19,6 +19,7 @@ mod producer;
 mod raw;
 mod reader;
 mod settings;
+mod site;
 mod topics;
 mod trust;
 mod truncation;
@@ -158,12 +159,13 @@ impl Kafka {
         self.shared.jobs.run(move || told(shared.readers.asking(|asked| reader::range(asked, &topic, partition))));
     }
 
-    /// Topics that no member of any group reads at the moment, as far as the broker tells.
+    /// Topics that no member of any group reads at the moment, as far as the broker tells: of a group by KIP-848 it is
+    /// known once it has committed something.
     ///
     /// # Errors
     /// The broker does not answer.
     pub fn unread(&self, topics: &[String]) -> Result<Vec<String>, String> {
-        self.shared.readers.asking(|asked| topics::unread(asked, topics))
+        self.shared.readers.asking(|asked| topics::unread(asked, &self.shared.settings, topics))
     }
 
     /// Which of these topics there are not.

@@ -12,6 +12,7 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::sleep;
 
 use super::HEADERS_MAX;
@@ -29,6 +30,9 @@ const MAKE_WITHIN: Duration = Duration::from_mins(1);
 
 /// How long between two looks whether a topic is there.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Groups that are asked one by one, which costs a connection each.
+const UNTOLD_MAX: usize = 20;
 
 /// What Kafka adds to a record, at most: its batch's head.
 pub(super) const BATCH_HEAD: usize = 1 << 10;
@@ -281,21 +285,47 @@ pub(super) fn missing(asking: &BaseConsumer<Context>, topics: &[String]) -> Resu
     Ok(missing)
 }
 
-/// Which of these topics no member of any group has. Groups whose members are not told count as if they read all.
-pub(super) fn unread(asking: &BaseConsumer<Context>, topics: &[String]) -> Result<Vec<String>, String> {
+/// Which of these topics no member of any group has. Of a group whose members are not told, what it has committed says
+/// what it reads.
+pub(super) fn unread(
+    asking: &BaseConsumer<Context>,
+    settings: &Settings,
+    topics: &[String],
+) -> Result<Vec<String>, String> {
     let groups = asking.fetch_group_list(None, ASK_WITHIN).map_err(|error| said(&error))?;
     let mut read: Vec<String> = Vec::new();
+    let mut untold: Vec<&str> = Vec::new();
     for group in groups.groups() {
-        // A group by KIP-848: this question does not know those.
-        if group.protocol_type() != "consumer" || group.state() == "Dead" {
-            if group.members().is_empty() && group.state() != "Empty" {
-                return Ok(Vec::new());
-            }
-            continue;
+        let members = group.members();
+        read.extend(members.iter().flat_map(|member| assigned_topics(member.assignment().unwrap_or_default())));
+        // By KIP-848: the question does not know those, and says that there is nothing.
+        if members.is_empty() && group.state() != "Empty" {
+            untold.push(group.name());
         }
-        read.extend(group.members().iter().flat_map(|member| assigned_topics(member.assignment().unwrap_or_default())));
     }
-    Ok(topics.iter().filter(|topic| !read.contains(topic)).cloned().collect())
+    let mut unread: Vec<String> = topics.iter().filter(|topic| !read.contains(topic)).cloned().collect();
+    for group in untold.into_iter().take(UNTOLD_MAX) {
+        if unread.is_empty() {
+            break;
+        }
+        let config = settings.client(Role::Reader, group);
+        let member = BaseConsumer::from_config_and_context(&config, asking.context().as_ref().clone());
+        let member = member.map_err(|error| said(&error))?;
+        let mut list = TopicPartitionList::new();
+        for topic in &unread {
+            let count = partitions_of(asking.client(), topic)?.unwrap_or_default();
+            for partition in 0..i32::try_from(count).unwrap_or_default() {
+                list.add_partition(topic, partition);
+            }
+        }
+        let committed = member.committed_offsets(list, ASK_WITHIN).map_err(|error| said(&error))?;
+        let has_committed = |topic: &String| {
+            let of_topic = committed.elements_for_topic(topic);
+            of_topic.iter().any(|element| matches!(element.offset(), Offset::Offset(_)))
+        };
+        unread.retain(|topic| !has_committed(topic));
+    }
+    Ok(unread)
 }
 
 /// The topics in a member's assignment, as Kafka's consumers write it: version, then topics with their partitions.

@@ -29,7 +29,6 @@ use super::address::Address;
 use crate::definition::{Participant, Scenario};
 use crate::engine::Status;
 use crate::json::Json;
-use crate::log;
 use crate::time::{Timestamp, millis};
 use crate::wire::{self, About, Message, ReceivedCommand};
 
@@ -47,8 +46,8 @@ const WAIT_MAX: Duration = Duration::from_mins(2);
 pub enum Outgoing {
     /// A reply to be appended.
     Reply {
-        /// The topic.
-        topic: CompactString,
+        /// The topic; without one that of the deployment.
+        topic: Option<CompactString>,
         /// The partition; without one the key decides.
         partition: Option<i32>,
         /// What.
@@ -85,6 +84,14 @@ pub enum BridgeError {
         participant: CompactString,
         /// Why.
         source: reqwest::Error,
+    },
+    /// No way to the commands.
+    #[error("take the commands of the participant {participant}: {why}")]
+    Log {
+        /// Whose.
+        participant: CompactString,
+        /// Why.
+        why: String,
     },
 }
 
@@ -239,7 +246,7 @@ enum Begun {
 async fn send(out: &mpsc::Sender<Outgoing>, participant: &str, command: &ReceivedCommand, answer: Answer) {
     let about = About { participant, saga: &command.saga, traceparent: command.traceparent.as_deref() };
     let message = wire::reply(&command.reply(answer.status, answer.payload), &about);
-    let topic = command.reply_topic.clone().unwrap_or_else(|| CompactString::const_new(log::REPLIES));
+    let topic = command.reply_topic.clone();
     // Nobody listens any more: the command stays unhandled and comes again.
     let _closed = out.send(Outgoing::Reply { topic, partition: command.reply_partition, message }).await;
 }

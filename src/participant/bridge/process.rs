@@ -21,7 +21,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{AT_ONCE_MAX, Answer, Outgoing, patience};
 use crate::engine::Reply;
-use crate::log;
 use crate::participant::lines::{Line, next_line};
 use crate::participant::now;
 use crate::wire::{self, About, Message, ReceivedCommand, header};
@@ -237,11 +236,7 @@ impl Supervisor {
             saga: message.header(header::NAME).unwrap_or_default(),
             traceparent: message.header(header::TRACEPARENT),
         };
-        let reply = Outgoing::Reply {
-            topic: CompactString::const_new(log::REPLIES),
-            partition: None,
-            message: wire::reply(&reply, &about),
-        };
+        let reply = Outgoing::Reply { topic: None, partition: None, message: wire::reply(&reply, &about) };
         // Nobody listens any more: the bridge is closing.
         let _closed = self.out.send(reply).await;
     }

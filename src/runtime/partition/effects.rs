@@ -8,7 +8,7 @@ use super::setting::{FORWARDED, Setting};
 use crate::engine::{CommandId, CommandKind, Effect, InstanceId, Undeliverable, pending};
 use crate::journal::record::{Body, Cause, Record};
 use crate::journal::{Booked, Ledger, Live};
-use crate::log::{Append, DEAD, Outcome, REPLIES, Ticket};
+use crate::log::{Append, Outcome, Ticket};
 use crate::wire::{self, Envelope, Message, RecordId, WireError};
 
 /// How long a message that the log could not take waits for its repeat: longer than a blip, far below any timeout.
@@ -34,11 +34,12 @@ pub(super) struct Sent {
 /// The messages of a change's effects, its record being at `offset`.
 pub(super) fn of_change(set: &mut Setting, offset: u64, live: &Live, effects: Vec<Effect>) -> Vec<Outgoing> {
     let record = set.record_id(offset);
+    let replies = set.replies();
     let mut message = |effect: Effect| match effect {
         Effect::Command(command) => {
             let envelope = Envelope {
                 saga: &live.plan.saga.name,
-                reply_topic: REPLIES,
+                reply_topic: &replies,
                 reply_partition: record.partition,
                 record,
             };
@@ -72,7 +73,7 @@ pub(super) fn of_others(set: &mut Setting, offset: u64, body: &Body) -> Vec<Outg
                 let mut copy = raw.to_message();
                 copy.headers.push((Arc::from("saga-reason"), Box::from(rejection.message.as_str())));
                 copy.headers.push((Arc::from("saga-record"), id.to_string().into_boxed_str()));
-                let topic = set.topic(DEAD);
+                let topic = set.dead();
                 messages.push(Outgoing {
                     topic,
                     partition: Some(set.config.partition),

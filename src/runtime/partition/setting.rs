@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::told::Config;
 use crate::journal::Plans;
-use crate::log::{JOURNAL, REPLIES, REQUESTS, Ticket};
+use crate::log::Ticket;
 
 /// Marks an input that was in the wrong partition once.
 pub(super) const FORWARDED: &str = "saga-forwarded";
@@ -15,9 +15,6 @@ pub(super) struct Setting {
     pub(super) config: Config,
     pub(super) plans: Arc<Plans>,
     tickets: u64,
-    journal: Arc<str>,
-    requests: Arc<str>,
-    replies: Arc<str>,
     /// Shared names of topics: few, and on every message.
     topics: BTreeMap<Box<str>, Arc<str>>,
 }
@@ -27,15 +24,7 @@ const TOPICS_KEPT: usize = 1_000;
 
 impl Setting {
     pub(super) fn new(config: Config, plans: Arc<Plans>) -> Self {
-        Self {
-            config,
-            plans,
-            tickets: 0,
-            journal: Arc::from(JOURNAL),
-            requests: Arc::from(REQUESTS),
-            replies: Arc::from(REPLIES),
-            topics: BTreeMap::new(),
-        }
+        Self { config, plans, tickets: 0, topics: BTreeMap::new() }
     }
 
     /// A new ticket, above all others.
@@ -45,15 +34,19 @@ impl Setting {
     }
 
     pub(super) fn journal(&self) -> Arc<str> {
-        Arc::clone(&self.journal)
+        Arc::clone(&self.config.topics.journal)
     }
 
     pub(super) fn requests(&self) -> Arc<str> {
-        Arc::clone(&self.requests)
+        Arc::clone(&self.config.topics.requests)
     }
 
     pub(super) fn replies(&self) -> Arc<str> {
-        Arc::clone(&self.replies)
+        Arc::clone(&self.config.topics.replies)
+    }
+
+    pub(super) fn dead(&self) -> Arc<str> {
+        Arc::clone(&self.config.topics.dead)
     }
 
     /// The shared name of a topic.

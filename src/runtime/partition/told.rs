@@ -10,7 +10,7 @@ use super::{IN_FLIGHT_MAX, OWED_MAX};
 use crate::engine::{Instance, InstanceId, Place, Run, Summary};
 use crate::journal::record::Record;
 use crate::journal::{JournalError, Live, Plans};
-use crate::log::{Range, Report, Request};
+use crate::log::{Range, Report, Request, Topics};
 use crate::time::Timestamp;
 
 /// What the partition task is told.
@@ -264,6 +264,8 @@ pub struct Config {
     pub partition: u32,
     /// How many partitions the `saga.*` topics have.
     pub partitions: u32,
+    /// The names of the topics.
+    pub topics: Topics,
     /// The owner's name, for people who read the journal.
     pub owner: CompactString,
     /// How long ended instances are remembered, so that a repeated start is recognised.
@@ -295,6 +297,7 @@ impl Config {
         Self {
             partition,
             partitions,
+            topics: Topics::default(),
             owner: owner.into(),
             remember: Duration::from_hours(1),
             retain: Duration::from_hours(7 * 24),

@@ -57,6 +57,11 @@ impl Folding {
         self.positions.get(&partition).copied()
     }
 
+    pub(super) fn forget(&mut self, partition: u32) {
+        self.positions.remove(&partition);
+        self.deltas.retain(|_, delta| delta.partition != partition);
+    }
+
     pub(super) fn gathered(&self) -> usize {
         self.deltas.len()
     }

@@ -16,7 +16,9 @@ mod table;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use compact_str::CompactString;
 use rusqlite::Connection;
@@ -25,8 +27,9 @@ use tokio::sync::oneshot;
 use crate::engine::{InstanceId, Place, Run, Summary};
 use crate::journal::record::Record;
 use crate::log::JOURNAL;
-use crate::log::embedded::{Embedded, Written};
+use crate::log::embedded::{Embedded, Held, Options, Written};
 
+use super::error::OpenError;
 use super::partition::{Recovered, Stands};
 
 use self::fold::Folding;
@@ -132,6 +135,28 @@ pub enum ViewError {
     },
 }
 
+/// What the names of folders of views begin with that are made from what the log has.
+const SCRATCH: &str = "saga-view-";
+
+/// Another process may be about to take the lock of a folder that is younger.
+const SWEPT_AFTER: Duration = Duration::from_mins(10);
+
+/// Removes what processes left behind that were killed.
+fn sweep() {
+    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let is_view = entry.file_name().to_str().is_some_and(|name| name.starts_with(SCRATCH));
+        let is_old = || {
+            let changed = entry.metadata().and_then(|folder| folder.modified()).ok();
+            changed.and_then(|changed| changed.elapsed().ok()).is_some_and(|age| age > SWEPT_AFTER)
+        };
+        if is_view && is_old() && matches!(Embedded::held(&entry.path()), Ok(Held::Free)) {
+            // Somebody else may be sweeping, too.
+            drop(std::fs::remove_dir_all(entry.path()));
+        }
+    }
+}
+
 /// The view.
 pub(super) struct View {
     log: Arc<Embedded>,
@@ -139,6 +164,8 @@ pub(super) struct View {
     reading: Arc<Mutex<Connection>>,
     /// The journals' starts as far as ended instances have been forgotten by them.
     starts: Mutex<BTreeMap<u32, u64>>,
+    /// Its folder, if nothing else is in it.
+    scratch: Option<PathBuf>,
 }
 
 impl View {
@@ -154,7 +181,33 @@ impl View {
         let connection = log.connect()?;
         let folding = Folding::new(table::positions(&connection)?);
         let reading = Arc::new(Mutex::new(connection));
-        Ok(Self { log: Arc::clone(log), folding: Mutex::new(folding), reading, starts: Mutex::default() })
+        Ok(Self {
+            log: Arc::clone(log),
+            folding: Mutex::new(folding),
+            reading,
+            starts: Mutex::default(),
+            scratch: None,
+        })
+    }
+
+    /// One in a folder of its own, for as long as it is open: it is made from what the log has.
+    pub(super) async fn scratch() -> Result<Self, OpenError> {
+        sweep();
+        let folder = std::env::temp_dir().join(format!("{SCRATCH}{}", uuid::Uuid::now_v7()));
+        let options = Options { owner: "a view".to_owned(), partitions: Some(1), ..Options::default() };
+        let log = Arc::new(Embedded::open(&folder, &options)?);
+        let view = Self::open(&log).await?;
+        Ok(Self { scratch: Some(folder), ..view })
+    }
+
+    /// Ends it, if nothing else lives there.
+    pub(super) fn close(&self) {
+        if let Some(folder) = &self.scratch {
+            self.log.close();
+            if let Err(error) = std::fs::remove_dir_all(folder) {
+                tracing::debug!(%error, folder = %folder.display(), "a view's folder is left behind");
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Folding> {
@@ -196,6 +249,13 @@ impl View {
         if starts.insert(partition, start).unwrap_or_default() < start {
             self.log.aside(Box::new(table::Forget { partition, start }));
         }
+    }
+
+    /// Forgets a partition, to be told of it anew.
+    pub(super) fn forget_all(&self, partition: u32) {
+        let mut folding = self.lock();
+        folding.forget(partition);
+        self.log.aside(Box::new(table::ForgetAll { partition }));
     }
 
     /// Brings the table up to date, and waits for it.

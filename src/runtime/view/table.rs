@@ -159,6 +159,20 @@ fn write(connection: &Connection, into: &str, (id, run): (&InstanceId, Run), del
     sums::put(connection, into, &fields)
 }
 
+/// Forgets everything of a partition.
+pub(super) struct ForgetAll {
+    pub(super) partition: u32,
+}
+
+impl Aside for ForgetAll {
+    fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.execute("DELETE FROM instance WHERE partition = ?1", [self.partition])?;
+        connection.execute("DELETE FROM viewed WHERE partition = ?1", [self.partition]).map(|_| ())
+    }
+
+    fn done(self: Box<Self>, _written: Written) {}
+}
+
 /// Forgets ended instances whose last record is before the journal's start.
 pub(super) struct Forget {
     pub(super) partition: u32,

@@ -1,0 +1,65 @@
+//! `saga init`: makes the topics of a deployment on Kafka, and says how those differ that are there.
+
+use super::error::Kind;
+use super::instance::runtime;
+use super::kafka::OnKafka;
+use super::settings::Settings;
+use super::sources::check_file;
+use super::{CliError, Exit, Out};
+use crate::http::cast::Cast;
+use crate::log::PARTITIONS_DEFAULT;
+use crate::log::kafka::{Difference, Plan, init};
+
+/// Make the topics of a deployment on Kafka
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Topics that are there stay as they are; how they differ from what they should be is said, and is an error.
+The number of partitions is fixed for good: each instance lives in one of them.")]
+pub(super) struct Arguments {
+    /// Files of the language, for the topics of their participants' commands
+    #[arg(value_name = "FILE")]
+    files: Vec<String>,
+    #[command(flatten)]
+    kafka: OnKafka,
+    /// Partitions of each topic: as many orchestrators can share the work
+    #[arg(long, value_name = "N", default_value_t = PARTITIONS_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    partitions: u32,
+    /// Replicas of each topic [default: 3, or as many as there are brokers]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=15))]
+    replication: Option<u32>,
+}
+
+pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
+    let settings = Settings::load()?;
+    let Some(place) = arguments.kafka.place(&settings)? else {
+        return Err(CliError::usage("a data directory needs no `saga init`: the first run makes it")
+            .hint("for a deployment on Kafka: saga init --kafka HOST:PORT"));
+    };
+    let mut cast = Cast::default();
+    for file in &arguments.files {
+        cast.extend(&Cast::of(&check_file(file)?.accepted(out)?.program));
+    }
+    let plan = Plan {
+        topics: place.topics,
+        partitions: arguments.partitions,
+        replication: arguments.replication,
+        commands: cast.topics(),
+    };
+    let made = runtime()?
+        .block_on(init(&place.settings, &plan))
+        .map_err(|error| CliError::failed_to(Kind::Unavailable, &error))?;
+    for (what, topics) in [("made", &made.made), ("there already", &made.known)] {
+        if !topics.is_empty() {
+            out.remark(format_args!("{what}: {}", topics.join(", ")));
+        }
+    }
+    if made.differences.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let error =
+        CliError::new(Kind::Unavailable, "topics that are there are not as they should be; nothing was changed");
+    Err(made.differences.into_iter().fold(error, |error, Difference { topic, what, is, should }| {
+        let is = if is.is_empty() { "not set".to_owned() } else { is };
+        error.hint(format!("{topic}: {what} is {is}, and should be {should}"))
+    }))
+}

@@ -1,0 +1,144 @@
+//! Where the log is, if it is on Kafka: what the command line and `saga.toml` say of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::CliError;
+use super::error::Kind;
+use super::settings::Settings;
+use crate::http::cast::Cast;
+use crate::log::kafka::{self, Kafka};
+use crate::log::{PREFIX_USUAL, Site, Topics};
+
+/// How long participants have to come before it is said that nobody reads their commands, and between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Where the log is.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct OnKafka {
+    /// The log is on Kafka, at these brokers, and not in a data directory
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka: Option<String>,
+    /// What the names of the deployment's topics begin with [default: saga]
+    #[arg(long, value_name = "PREFIX")]
+    prefix: Option<String>,
+    /// A setting of librdkafka, such as security.protocol=ssl; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    kafka_config: Vec<String>,
+}
+
+/// A deployment on Kafka.
+pub(super) struct Place {
+    pub(super) settings: kafka::Settings,
+    pub(super) topics: Topics,
+}
+
+impl OnKafka {
+    /// The deployment, if one is named.
+    pub(super) fn place(&self, settings: &Settings) -> Result<Option<Place>, CliError> {
+        let Some(brokers) = self.kafka.as_ref().or(settings.kafka.brokers.as_ref()) else {
+            if self.prefix.is_some() || !self.kafka_config.is_empty() {
+                return Err(CliError::usage("`--prefix` and `--kafka-config` are about a log on Kafka")
+                    .hint("name it: --kafka HOST:PORT"));
+            }
+            return Ok(None);
+        };
+        let mut config: Vec<(String, String)> = settings.kafka.config.clone().into_iter().collect();
+        for argument in &self.kafka_config {
+            let Some((key, value)) = argument.split_once('=') else {
+                // Not shown whole: it may be a secret.
+                return Err(CliError::usage("failed to read a `--kafka-config`: it has no `=`")
+                    .hint("--kafka-config security.protocol=ssl"));
+            };
+            config.push((key.trim().to_owned(), value.to_owned()));
+        }
+        let usage = |error: kafka::OpenError| CliError::failed_to(Kind::Usage, &error);
+        let settings_of_client = kafka::Settings::new(brokers, config).map_err(usage)?;
+        let prefix = self.prefix.as_deref().or(settings.kafka.prefix.as_deref()).unwrap_or(PREFIX_USUAL);
+        let topics =
+            Topics::with_prefix(prefix).ok_or_else(|| usage(kafka::OpenError::Prefix { prefix: prefix.to_owned() }))?;
+        Ok(Some(Place { settings: settings_of_client, topics }))
+    }
+
+    /// The arguments, to be pasted; settings are left out, they may be secrets.
+    pub(super) fn words(&self) -> Vec<&str> {
+        let mut words = Vec::new();
+        for (name, value) in [("--kafka", &self.kafka), ("--prefix", &self.prefix)] {
+            if let Some(value) = value {
+                words.extend([name, value.as_str()]);
+            }
+        }
+        words
+    }
+}
+
+impl Place {
+    /// Opens it. Waits for brokers that are away.
+    pub(super) async fn open(self) -> Result<Opened, CliError> {
+        let brokers = self.settings.brokers.clone();
+        let opening = tokio::task::spawn_blocking(move || Kafka::open(&self.settings, &self.topics));
+        let opened = opening.await.map_err(|_| CliError::new(Kind::Bug, "opening the log on Kafka panicked"))?;
+        let log = opened.map_err(|error| CliError::failed_to(Kind::Unavailable, &error))?;
+        Ok(Opened { log: Arc::new(log), brokers })
+    }
+}
+
+/// A deployment on Kafka, open.
+pub(super) struct Opened {
+    log: Arc<Kafka>,
+    brokers: String,
+}
+
+impl Opened {
+    pub(super) fn site(&self) -> Arc<dyn Site> {
+        Arc::clone(&self.log) as Arc<dyn Site>
+    }
+
+    /// For people.
+    pub(super) fn name(&self) -> String {
+        format!("{} at {}", self.log.topics().prefix, self.brokers)
+    }
+
+    /// Refuses to go on without a topic of commands: what is sent there would be lost.
+    pub(super) async fn has_topics_of(&self, cast: &Cast, files: &str) -> Result<(), CliError> {
+        let (log, topics) = (Arc::clone(&self.log), cast.topics());
+        let asking = tokio::task::spawn_blocking(move || log.missing(&topics));
+        let missing = asking.await.map_err(|_| CliError::new(Kind::Bug, "asking for topics panicked"))?;
+        let missing =
+            missing.map_err(|why| CliError::new(Kind::Unavailable, format!("failed to ask for topics: {why}")))?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(CliError::new(Kind::Unavailable, format!("there is no topic {} at {}", missing.join(", "), self.brokers))
+            .hint(format!("`saga init --kafka {} {files}` makes what is missing", self.brokers)))
+    }
+
+    /// Says which participants nobody plays, by and by, until somebody does. Ends with the runtime.
+    pub(super) fn watch(&self, cast: &Cast) {
+        let mut unread = cast.named_topics();
+        let log = Arc::clone(&self.log);
+        tokio::spawn(async move {
+            let mut said: Vec<String> = Vec::new();
+            while !unread.is_empty() {
+                sleep(LOOK_EVERY).await;
+                let (asked, topics) =
+                    (Arc::clone(&log), unread.iter().map(|(_, topic)| topic.clone()).collect::<Vec<_>>());
+                let Ok(Ok(still)) = tokio::task::spawn_blocking(move || asked.unread(&topics)).await else { continue };
+                for (name, topic) in &unread {
+                    let is_unread = still.contains(topic);
+                    if is_unread && !said.contains(topic) {
+                        tracing::warn!(
+                            "nobody reads {topic}: what is asked of {name} waits there; start it, or give --participant {name}=…"
+                        );
+                        said.push(topic.clone());
+                    } else if !is_unread && said.contains(topic) {
+                        tracing::warn!("{topic} is read now");
+                    }
+                }
+                unread.retain(|(_, topic)| still.contains(topic));
+            }
+        });
+    }
+}

@@ -1,0 +1,88 @@
+//! The log on Kafka as a [`Site`]: many processes have it, and each owns some of it.
+
+use std::sync::Arc;
+
+use super::{Group, Kafka, Owner, Shared};
+use crate::log::{Health, Log, Range, Reports, Request, Site, Take, Told, Topics};
+
+impl Site for Kafka {
+    fn partitions(&self) -> u32 {
+        Self::partitions(self)
+    }
+
+    fn topics(&self) -> Topics {
+        Self::topics(self).clone()
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn attach(&self, reports: Arc<dyn Reports>) -> Arc<dyn Log> {
+        Arc::new(Self::attach(self, reports))
+    }
+
+    fn own(&self, reports: Arc<dyn Reports>) -> Result<Arc<dyn Log>, String> {
+        match Self::own(self, reports) {
+            Ok(owner) => Ok(Arc::new(owner) as Arc<dyn Log>),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// A group of its own for each topic: its commits say what is handled.
+    fn take(&self, topic: &Arc<str>, group: &str, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String> {
+        let user = Self::attach(self, reports);
+        let Shared { settings, reach, .. } = &*self.shared;
+        let group = Group::join(settings, group, topic, reach, &user.endpoint).map_err(|error| error.to_string())?;
+        Ok(Arc::new(Taker(Owner { user, group })))
+    }
+
+    fn range(&self, topic: &str, partition: u32, told: Told<Range>) {
+        Self::range(self, topic, partition, told);
+    }
+
+    fn health(&self) -> Health {
+        Self::health(self)
+    }
+
+    fn close(&self) {
+        Self::close(self);
+    }
+}
+
+struct Taker(Owner);
+
+impl Log for Taker {
+    fn submit(&self, partition: u32, requests: Vec<Request>) {
+        let mut others = Vec::with_capacity(requests.len());
+        for request in requests {
+            match request {
+                Request::Truncate { before, .. } => self.0.group.has_read(partition, before),
+                request => others.push(request),
+            }
+        }
+        self.0.user.submit(partition, others);
+    }
+
+    fn released(&self, partition: u32) {
+        self.0.released(partition);
+    }
+}
+
+impl Take for Taker {
+    fn goes_on(&self, partition: u32, told: Told<u64>) {
+        let (group, shared) = (Arc::clone(&self.0.group), Arc::clone(&self.0.user.shared));
+        self.0.user.shared.jobs.run(move || {
+            let topic = group.topic();
+            let committed = match group.committed(partition) {
+                Ok(Some(committed)) => Ok(committed),
+                Ok(None) => {
+                    let range = shared.readers.asking(|asked| super::reader::range(asked, topic, partition));
+                    range.map(|range| range.start)
+                }
+                Err(why) => Err(why),
+            };
+            told(committed);
+        });
+    }
+}

@@ -1,0 +1,90 @@
+//! A log as one process has it open, whichever adapter it is.
+
+use std::sync::Arc;
+
+use super::{Health, Log, Range, Reports, Topics};
+
+/// Takes the answer to a question about offsets, on a thread of the log.
+pub type Told<T> = Box<dyn FnOnce(Result<T, String>) + Send>;
+
+/// A log as one process has it open: ways to it, and what is known of it as a whole.
+pub trait Site: Send + Sync {
+    /// How many partitions the deployment has.
+    fn partitions(&self) -> u32;
+
+    /// The names of its topics.
+    fn topics(&self) -> Topics;
+
+    /// Whether other processes own partitions of it, too, and inputs stay for them and for whoever watches.
+    fn is_shared(&self) -> bool;
+
+    /// A way to it for somebody who owns no partition. What its requests and reports call the partition is that of the
+    /// topic that it reads.
+    fn attach(&self, reports: Arc<dyn Reports>) -> Arc<dyn Log>;
+
+    /// The way of an owner of partitions, of which it is told. It gives them up when it is dropped.
+    ///
+    /// # Errors
+    /// It cannot be set up; for people.
+    fn own(&self, reports: Arc<dyn Reports>) -> Result<Arc<dyn Log>, String>;
+
+    /// The way of somebody who takes a topic's commands, in turn with others of the same group. It is told which
+    /// partitions are its own; what it truncates is handled, and does not come again.
+    ///
+    /// # Errors
+    /// It cannot be set up; for people.
+    fn take(&self, topic: &Arc<str>, group: &str, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String>;
+
+    /// Asks which offsets a partition of a topic has.
+    fn range(&self, topic: &str, partition: u32, told: Told<Range>);
+
+    /// How it is.
+    fn health(&self) -> Health;
+
+    /// Ends it: what is under way is finished or reported as unknown.
+    fn close(&self);
+}
+
+/// The way of somebody who takes commands.
+pub trait Take: Log {
+    /// Asks where to go on in a partition: behind what is handled.
+    fn goes_on(&self, partition: u32, told: Told<u64>);
+}
+
+impl<S: Site + ?Sized> Site for Arc<S> {
+    fn partitions(&self) -> u32 {
+        (**self).partitions()
+    }
+
+    fn topics(&self) -> Topics {
+        (**self).topics()
+    }
+
+    fn is_shared(&self) -> bool {
+        (**self).is_shared()
+    }
+
+    fn attach(&self, reports: Arc<dyn Reports>) -> Arc<dyn Log> {
+        (**self).attach(reports)
+    }
+
+    fn own(&self, reports: Arc<dyn Reports>) -> Result<Arc<dyn Log>, String> {
+        (**self).own(reports)
+    }
+
+    fn take(&self, topic: &Arc<str>, group: &str, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String> {
+        (**self).take(topic, group, reports)
+    }
+
+    fn range(&self, topic: &str, partition: u32, told: Told<Range>) {
+        (**self).range(topic, partition, told);
+    }
+
+    fn health(&self) -> Health {
+        (**self).health()
+    }
+
+    fn close(&self) {
+        (**self).close();
+    }
+}

@@ -1,0 +1,116 @@
+//! How an orchestrator begins: on a data directory of its own, or with others on a log that they share.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
+
+use super::client::{self, Client};
+use super::decisions::REQUESTS_AT_ONCE;
+use super::definitions;
+use super::driver::{Driver, Watch};
+use super::error::OpenError;
+use super::gate::{self, Gate};
+use super::orchestrator::{Options, Orchestrator};
+use super::partition::Config;
+use super::patience::while_written;
+use super::shared::{Core, Inboxes, PartitionState};
+use super::view::View;
+use crate::log::embedded::{self, Embedded};
+use crate::log::{Reports, Site};
+
+impl Orchestrator {
+    /// Opens a data directory, makes it if it is not there, and recovers all partitions.
+    ///
+    /// # Errors
+    /// The directory cannot be opened, or something in it cannot be read: each error says what to do.
+    pub async fn open(directory: &Path, options: &Options) -> Result<Self, OpenError> {
+        let log_options = embedded::Options {
+            owner: options.owner.clone(),
+            server: options.server.clone(),
+            partitions: options.partitions,
+            ..embedded::Options::default()
+        };
+        let log = Arc::new(Embedded::open(directory, &log_options)?);
+        let unwritable = |why| OpenError::Unwritable { path: directory.to_owned(), why };
+        let view = while_written(&log, options.patience, View::open(&log)).await.map_err(unwritable)??;
+        let orchestrator = Self::begin(Arc::clone(&log) as Arc<dyn Site>, Some(log), view, options).await?;
+        let recovered = orchestrator.recovered();
+        while_written(&orchestrator.core.log, options.patience, recovered).await.map_err(unwritable)??;
+        orchestrator.core.is_open.store(true, Ordering::Relaxed);
+        Ok(orchestrator)
+    }
+
+    /// Takes part in running the sagas of a log that several processes share. Partitions come and go; instances of all
+    /// of them can be asked for.
+    ///
+    /// # Errors
+    /// Something in it cannot be read, or there is no place for what is kept of it on this machine meanwhile.
+    pub async fn join(log: Arc<dyn Site>, options: &Options) -> Result<Self, OpenError> {
+        let view = View::scratch().await?;
+        let orchestrator = Self::begin(log, None, view, options).await?;
+        orchestrator.core.is_open.store(true, Ordering::Relaxed);
+        Ok(orchestrator)
+    }
+
+    async fn begin(
+        log: Arc<dyn Site>,
+        directory: Option<Arc<Embedded>>,
+        view: View,
+        options: &Options,
+    ) -> Result<Self, OpenError> {
+        let client = Client::new(&log);
+        let topics = log.topics();
+        let range = client::range(&log, &topics.definitions, 0).await?;
+        let stored = definitions::Stored::read(&client, &topics.definitions, range.start, range.end).await?;
+        let plans = Arc::new(stored.compile()?);
+        let partitions = log.partitions();
+        let each = 0..partitions;
+        let (learning, learned) = watch::channel(range.end);
+        let core = Arc::new(Core::new(log, client.clone(), view, Arc::clone(&plans), learned));
+        let reports: Arc<dyn Reports> = if core.is_shared() {
+            gate::follow(&core, range.end, learning);
+            Arc::new(Gate { core: Arc::downgrade(&core), runtime: Handle::current() })
+        } else {
+            for partition in each.clone() {
+                core.catch_up(partition).await?;
+            }
+            Arc::new(Inboxes(core.inboxes.clone()))
+        };
+        let owned = core.log.own(reports).map_err(|why| OpenError::Site { why })?;
+        core.owns(&owned);
+        let mut drivers = Vec::new();
+        for (partition, inbox) in each.zip(&core.inboxes) {
+            let mut config = Config::new(partition, partitions, options.owner.as_str());
+            (config.remember, config.retain) = (options.remember, options.retain);
+            config.topics = topics.clone();
+            let watch = Arc::clone(&core) as Arc<dyn Watch>;
+            drivers.push(Driver::start(config, Arc::clone(&plans), Arc::clone(inbox), Arc::clone(&owned), watch)?);
+        }
+        Ok(Self {
+            core,
+            client,
+            directory,
+            at_once: Semaphore::new(REQUESTS_AT_ONCE),
+            deploying: tokio::sync::Mutex::new(()),
+            drivers: Mutex::new(drivers),
+            patience: options.patience,
+        })
+    }
+
+    /// Waits until every partition runs, or stands still for what a person can accept.
+    async fn recovered(&self) -> Result<(), OpenError> {
+        for (partition, state) in (0..).zip(&self.core.states) {
+            // What a task finds at its first reads it knows before it answers a question.
+            self.core.settled(partition).await;
+            let state = state.borrow().clone();
+            if let PartitionState::Stopped { why, is_gap: false } = state {
+                let why = why.strip_prefix("failed to ").unwrap_or(&why);
+                return Err(OpenError::Stopped { why: why.to_owned() });
+            }
+        }
+        Ok(())
+    }
+}
