@@ -1,5 +1,6 @@
 //! Where the log is, if it is on Kafka: what the command line and `saga.toml` say of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use crate::log::{PREFIX_USUAL, Site, Topics};
 
 /// How long participants have to come before it is said that nobody reads their commands, and between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long between two looks while all are read: a question to each group's coordinator.
+const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(30);
 
 /// Where the log is.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -115,30 +119,86 @@ impl Opened {
             .hint(format!("`saga init --kafka {} {files}` makes what is missing", self.brokers)))
     }
 
-    /// Says which participants nobody plays, by and by, until somebody does. Ends with the runtime.
+    /// Says which participants nobody plays, and when somebody does. Ends with the runtime.
     pub(super) fn watch(&self, cast: &Cast) {
-        let mut unread = cast.named_topics();
+        let participants = cast.named_topics();
         let log = Arc::clone(&self.log);
+        if participants.is_empty() {
+            return;
+        }
         tokio::spawn(async move {
-            let mut said: Vec<String> = Vec::new();
-            while !unread.is_empty() {
-                sleep(LOOK_EVERY).await;
-                let (asked, topics) =
-                    (Arc::clone(&log), unread.iter().map(|(_, topic)| topic.clone()).collect::<Vec<_>>());
-                let Ok(Ok(still)) = tokio::task::spawn_blocking(move || asked.unread(&topics)).await else { continue };
-                for (name, topic) in &unread {
-                    let is_unread = still.contains(topic);
-                    if is_unread && !said.contains(topic) {
-                        tracing::warn!(
-                            "nobody reads {topic}: what is asked of {name} waits there; start it, or give --participant {name}=…"
-                        );
-                        said.push(topic.clone());
-                    } else if !is_unread && said.contains(topic) {
-                        tracing::warn!("{topic} is read now");
-                    }
+            let mut readership = Readership::default();
+            loop {
+                sleep(if readership.is_whole() { LOOK_AGAIN_EVERY } else { LOOK_EVERY }).await;
+                let topics: Vec<String> = participants.iter().map(|(_, topic)| topic.clone()).collect();
+                let asked = Arc::clone(&log);
+                let Ok(Ok(unread)) = tokio::task::spawn_blocking(move || asked.unread(&topics)).await else { continue };
+                for line in readership.looked(&participants, &unread) {
+                    tracing::warn!("{line}");
                 }
-                unread.retain(|(_, topic)| still.contains(topic));
             }
         });
+    }
+}
+
+/// Which topics of commands somebody reads, and what has been said of it.
+#[derive(Default)]
+struct Readership {
+    /// Read at the look before, or at an earlier one.
+    read: BTreeSet<String>,
+    /// Unread at the look before.
+    unread: BTreeSet<String>,
+    said: BTreeSet<String>,
+}
+
+impl Readership {
+    fn is_whole(&self) -> bool {
+        self.unread.is_empty() && !self.read.is_empty()
+    }
+
+    /// What is to be said after a look.
+    fn looked(&mut self, participants: &[(String, String)], unread: &[String]) -> Vec<String> {
+        let mut lines = Vec::new();
+        let unread: BTreeSet<String> = unread.iter().cloned().collect();
+        for (name, topic) in participants {
+            if !unread.contains(topic) {
+                if self.said.remove(topic) {
+                    lines.push(format!("{topic} is read now"));
+                }
+                self.read.insert(topic.clone());
+            // While a group's members come and go, a topic may be nobody's for a moment.
+            } else if (!self.read.contains(topic) || self.unread.contains(topic)) && self.said.insert(topic.clone()) {
+                lines.push(format!(
+                    "nobody reads {topic}: what is asked of {name} waits there; start it, or give --participant {name}=…"
+                ));
+            }
+        }
+        self.unread = unread;
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_not_there_is_named_once_and_who_goes_is_named_when_it_stays_away() {
+        let participants = [("rooms".to_owned(), "hotel.commands".to_owned())];
+        let unread = ["hotel.commands".to_owned()];
+        let mut readership = Readership::default();
+        let mut look = |unread: &[String]| readership.looked(&participants, unread);
+        let first = look(&unread);
+        assert!(
+            first.len() == 1 && first[0].contains("nobody reads hotel.commands: what is asked of rooms"),
+            "{first:?}"
+        );
+        assert!(look(&unread).is_empty(), "once");
+        assert_eq!(look(&[]), ["hotel.commands is read now"]);
+        assert!(look(&[]).is_empty());
+        assert!(look(&unread).is_empty(), "its members may be coming and going");
+        assert_eq!(look(&unread), first);
+        assert_eq!(look(&[]), ["hotel.commands is read now"]);
+        assert!(look(&unread).is_empty() && look(&[]).is_empty(), "a moment is not worth a word");
     }
 }

@@ -3,7 +3,8 @@
 //! Others deploy, too: so a partition is claimed, and a start of an unknown saga is decided, only when the definitions
 //! have been read to the end that their topic has by then.
 
-use std::sync::{Arc, Weak};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -24,44 +25,75 @@ const READ_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// The word of a start in its header.
 const START: &str = "start";
 
-/// Where the reports of an owner's way go.
+/// Where the reports of an owner's way go: on in their order, and none past one that waits for definitions.
 pub(super) struct Gate {
-    pub(super) core: Weak<Core>,
-    pub(super) runtime: Handle,
+    core: Weak<Core>,
+    runtime: Handle,
+    /// Of each partition, what waits; there is a task for it if it is not empty.
+    held: Arc<Vec<Mutex<VecDeque<Report>>>>,
 }
 
 impl Reports for Gate {
     fn report(&self, partition: u32, reports: Vec<Report>) {
-        let Some(core) = self.core.upgrade() else { return };
-        let mut at_once = Vec::with_capacity(reports.len());
-        for report in reports {
-            match &report {
-                Report::Assigned => {
-                    core.set_state(partition, PartitionState::Recovering);
-                    self.later(&core, partition, report);
-                }
-                Report::Records { records, .. } if records.iter().any(|stored| is_unknown(&core.plans(), stored)) => {
-                    self.later(&core, partition, report);
-                }
-                Report::Stale { .. } => {
-                    core.set_state(partition, PartitionState::Released);
-                    at_once.push(Told::Log(report));
-                }
-                _ => at_once.push(Told::Log(report)),
-            }
+        let (Some(core), Some(slot)) = (self.core.upgrade(), self.held.get(partition as usize)) else { return };
+        let mut held = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if !held.is_empty() {
+            held.extend(reports);
+            return;
         }
-        core.tell(partition, at_once);
+        let mut reports = VecDeque::from(reports);
+        pass(&core, partition, None, &mut reports);
+        if !reports.is_empty() {
+            *held = reports;
+            self.runtime.spawn(hand_over(core, Arc::clone(&self.held), partition));
+        }
     }
 }
 
 impl Gate {
-    /// Hands a report over when the definitions are known.
-    fn later(&self, core: &Arc<Core>, partition: u32, report: Report) {
-        let core = Arc::clone(core);
-        self.runtime.spawn(async move {
-            core.learn().await;
-            core.tell(partition, [Told::Log(report)]);
-        });
+    /// To an orchestrator's partitions.
+    pub(super) fn to(core: &Arc<Core>) -> Self {
+        let held = (0..core.log.partitions()).map(|_| Mutex::default()).collect();
+        Self { core: Arc::downgrade(core), runtime: Handle::current(), held: Arc::new(held) }
+    }
+}
+
+/// Hands over what waits, one after the other as the definitions are known.
+async fn hand_over(core: Arc<Core>, held: Arc<Vec<Mutex<VecDeque<Report>>>>, partition: u32) {
+    let Some(slot) = held.get(partition as usize) else { return };
+    let is_empty = || slot.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+    while !is_empty() {
+        core.learn().await;
+        let mut held = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = held.pop_front();
+        pass(&core, partition, known, &mut held);
+    }
+}
+
+/// Hands reports over up to the first that waits for definitions, in one go; `first` does not wait any more.
+fn pass(core: &Core, partition: u32, first: Option<Report>, reports: &mut VecDeque<Report>) {
+    let plans = core.plans();
+    let others = std::iter::from_fn(|| reports.pop_front_if(|report| !waits(&plans, report)));
+    let passing = first.into_iter().chain(others).inspect(|report| turn(core, partition, report));
+    let told: Vec<Told> = passing.map(Told::Log).collect();
+    if !told.is_empty() {
+        core.tell(partition, told);
+    }
+}
+
+fn waits(plans: &Plans, report: &Report) -> bool {
+    match report {
+        Report::Assigned => true,
+        Report::Records { records, .. } => records.iter().any(|stored| is_unknown(plans, stored)),
+        _ => false,
+    }
+}
+
+fn turn(core: &Core, partition: u32, report: &Report) {
+    match report {
+        Report::Assigned => core.set_state(partition, PartitionState::Recovering),
+        Report::Stale { .. } => core.set_state(partition, PartitionState::Released),
+        _ => {}
     }
 }
 

@@ -24,6 +24,8 @@ const READ_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// How far back somebody looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Depth {
+    /// What happens from now on.
+    News,
     /// What has changed since the last checkpoint.
     Recent,
     /// All that the journal has.
@@ -40,6 +42,12 @@ struct Mirror {
     from: u64,
     progress: watch::Receiver<Progress>,
     task: AbortHandle,
+}
+
+impl Mirror {
+    fn goes_on(&self) -> bool {
+        matches!(*self.progress.borrow(), Progress::At(_))
+    }
 }
 
 impl Drop for Mirror {
@@ -61,18 +69,22 @@ impl Mirrors {
         Self { each: (0..partitions).map(|_| Mutex::default()).collect() }
     }
 
-    /// Brings what is known of a partition up to the end that its journal has now, and keeps it there.
+    /// Brings what is known of a partition up to the end that its journal has now, and keeps it there. Of news, it is
+    /// enough that they are being read.
     pub(super) async fn look(&self, core: &Arc<Core>, partition: u32, depth: Depth) -> Result<(), Error> {
         let Some(slot) = self.each.get(partition as usize) else { return Err(Error::Closed) };
+        if depth == Depth::News && slot.lock().await.as_ref().is_some_and(Mirror::goes_on) {
+            return Ok(());
+        }
         let range = core.range(&core.topics.journal, partition).await?;
         let mut slot = slot.lock().await;
-        let is_enough = |mirror: &Mirror| depth == Depth::Recent || mirror.from <= range.start;
+        let is_enough = |mirror: &Mirror| depth != Depth::All || mirror.from <= range.start;
         let mut progress = if let Some(mirror) = slot.as_ref().filter(|mirror| is_enough(mirror)) {
             mirror.progress.clone()
         } else {
             let from = match depth {
                 Depth::All => range.start,
-                Depth::Recent => {
+                Depth::News | Depth::Recent => {
                     let client = Client::new(&core.log);
                     let read = reading::checkpoint(&client, &core.topics.journal, partition, range);
                     read.await.map_err(Error::Look)?.max(range.start)
@@ -88,6 +100,9 @@ impl Mirrors {
             progress
         };
         drop(slot);
+        if depth == Depth::News {
+            return Ok(());
+        }
         let is_there = |progress: &Progress| match progress {
             Progress::At(next) => *next >= range.end,
             Progress::Failed(_) => true,

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
 
-use super::client::{self, Client};
+use super::client::{self, Client, ReadError};
 use super::decisions::REQUESTS_AT_ONCE;
 use super::definitions;
 use super::driver::{Driver, Watch};
@@ -20,6 +21,9 @@ use super::shared::{Core, Inboxes, PartitionState};
 use super::view::View;
 use crate::log::embedded::{self, Embedded};
 use crate::log::{Reports, Site};
+
+/// How long a log that does not answer is left alone before it is asked again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 impl Orchestrator {
     /// Opens a data directory, makes it if it is not there, and recovers all partitions.
@@ -63,16 +67,20 @@ impl Orchestrator {
     ) -> Result<Self, OpenError> {
         let client = Client::new(&log);
         let topics = log.topics();
-        let range = client::range(&log, &topics.definitions, 0).await?;
-        let stored = definitions::Stored::read(&client, &topics.definitions, range.start, range.end).await?;
+        let (stored, end) = patiently(&log, async || {
+            let range = client::range(&log, &topics.definitions, 0).await?;
+            let stored = definitions::Stored::read(&client, &topics.definitions, range.start, range.end).await?;
+            Ok((stored, range.end))
+        })
+        .await?;
         let plans = Arc::new(stored.compile()?);
         let partitions = log.partitions();
         let each = 0..partitions;
-        let (learning, learned) = watch::channel(range.end);
+        let (learning, learned) = watch::channel(end);
         let core = Arc::new(Core::new(log, client.clone(), view, Arc::clone(&plans), learned));
         let reports: Arc<dyn Reports> = if core.is_shared() {
-            gate::follow(&core, range.end, learning);
-            Arc::new(Gate { core: Arc::downgrade(&core), runtime: Handle::current() })
+            gate::follow(&core, end, learning);
+            Arc::new(Gate::to(&core))
         } else {
             for partition in each.clone() {
                 core.catch_up(partition).await?;
@@ -112,5 +120,21 @@ impl Orchestrator {
             }
         }
         Ok(())
+    }
+}
+
+/// Asks a log that others have too until it answers: a broker may be between two leaders.
+async fn patiently<T>(log: &dyn Site, ask: impl AsyncFn() -> Result<T, ReadError>) -> Result<T, ReadError> {
+    let mut is_said = false;
+    loop {
+        match ask().await {
+            Err(ReadError::Failed { why }) if log.is_shared() => {
+                if !std::mem::replace(&mut is_said, true) {
+                    tracing::warn!(%why, "the definitions cannot be read for now; they are asked for again");
+                }
+                sleep(ASK_AGAIN_AFTER).await;
+            }
+            answer => return answer,
+        }
     }
 }

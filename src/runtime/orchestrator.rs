@@ -226,7 +226,7 @@ impl Orchestrator {
         let message = wire::request(request, source);
         let partition = self.partition(&request.instance);
         // Its decision may be another's.
-        self.known(partition, Depth::Recent).await?;
+        self.known(partition, Depth::News).await?;
         let (decide, decision) = oneshot::channel();
         let (tell, told) = oneshot::channel();
         let core = Arc::clone(&self.core);

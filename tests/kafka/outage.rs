@@ -75,7 +75,7 @@ fn a_broker_that_stands_still_is_waited_for() {
     let sent = one.send(&topics.requests, 0, "late");
     broker.resume();
     assert_eq!(one.outcome(sent), Outcome::At(0));
-    assert_eq!(&*one.records(read).unwrap()[0].message.payload, b"late");
+    assert_eq!(&*one.finish(read, &topics.requests, 0, 0).unwrap()[0].message.payload, b"late");
 }
 
 #[test]

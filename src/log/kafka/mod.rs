@@ -11,6 +11,7 @@
 //! that is away is said once, and tried again by librdkafka for as long as it takes; what waits meanwhile is bounded.
 
 mod context;
+mod asking;
 mod error;
 mod group;
 mod jobs;
@@ -28,9 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::BaseConsumer;
-
+use self::asking::Asking;
 use self::group::Group;
 use self::jobs::Jobs;
 use self::lane::Want;
@@ -76,6 +75,7 @@ struct Shared {
     journal: Producer,
     effects: Producer,
     readers: Readers,
+    asking: Arc<Asking>,
     jobs: Arc<Jobs>,
     truncations: Truncations,
 }
@@ -88,22 +88,21 @@ impl Kafka {
     /// Topics are missing or do not fit each other, or the settings are no good.
     pub fn open(settings: &Settings, topics: &Topics) -> Result<Self, OpenError> {
         let reach = Reach::new(&settings.brokers);
-        let asked = settings.client(Role::Admin, "");
-        let asking = BaseConsumer::from_config_and_context(&asked, Context(Arc::clone(&reach)))
-            .map_err(|error| OpenError::client(&error))?;
-        let partitions = topics::count(&asking, &reach, settings, topics)?;
+        let group = Settings::group(topics);
+        let asking = Arc::new(Asking::open(settings, &group, &reach)?);
+        let partitions = topics::count(asking.client(), &reach, settings, topics)?;
         let deliveries = Arc::new(Deliveries::default());
         let for_thread = Arc::clone(&deliveries);
         let deliverer = std::thread::Builder::new().name("kafka-deliver".to_owned()).spawn(move || for_thread.run())?;
         let jobs = Jobs::start()?;
-        let group = Settings::group(topics);
         let shared = Shared {
             settings: settings.clone(),
             topics: topics.clone(),
             journal: Producer::open(settings, Role::Journal, &reach, &deliveries)?,
             effects: Producer::open(settings, Role::Effects, &reach, &deliveries)?,
-            readers: Readers::new(settings, &group, &reach, &jobs),
+            readers: Readers::new(settings, &group, &reach, &jobs, &asking),
             truncations: Truncations::start(settings, &reach)?,
+            asking,
             group,
             deliveries,
             jobs,
@@ -156,7 +155,7 @@ impl Kafka {
     /// Asks which offsets a partition of a topic has; the answer comes on a thread of the log.
     pub fn range(&self, topic: &str, partition: u32, told: impl FnOnce(Result<Range, String>) + Send + 'static) {
         let (shared, topic) = (Arc::clone(&self.shared), topic.to_owned());
-        self.shared.jobs.run(move || told(shared.readers.asking(|asked| reader::range(asked, &topic, partition))));
+        self.shared.jobs.run(move || told(shared.asking.range(&topic, partition)));
     }
 
     /// Topics that no member of any group reads at the moment, as far as the broker tells: of a group by KIP-848 it is
@@ -165,7 +164,7 @@ impl Kafka {
     /// # Errors
     /// The broker does not answer.
     pub fn unread(&self, topics: &[String]) -> Result<Vec<String>, String> {
-        self.shared.readers.asking(|asked| topics::unread(asked, &self.shared.settings, topics))
+        topics::unread(self.shared.asking.client(), &self.shared.settings, topics)
     }
 
     /// Which of these topics there are not.
@@ -173,7 +172,7 @@ impl Kafka {
     /// # Errors
     /// The broker does not answer.
     pub fn missing(&self, topics: &[String]) -> Result<Vec<String>, String> {
-        self.shared.readers.asking(|asked| topics::missing(asked, topics))
+        topics::missing(self.shared.asking.client(), topics)
     }
 
     /// Waits for what is under way, a moment, and ends the threads. A second call does nothing.

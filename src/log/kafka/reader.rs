@@ -19,17 +19,15 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::asking::Asking;
 use super::context::{Context, Reach};
 use super::jobs::Jobs;
 use super::lane::{Flow, Lane, Phase, QUIET_MAX, Then, Use, Want};
 use super::settings::{Role, Settings};
 use crate::log::endpoint::{Endpoint, Outbox};
-use crate::log::{Range, Report, Stored};
+use crate::log::{Report, Stored};
 use crate::time::Timestamp;
 use crate::wire::{Message, header};
-
-/// How long the broker is asked for the offsets of a partition before that counts as failed, for now.
-pub(super) const RANGE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a thread waits for records before it looks whether it should end.
 const POLL: Duration = Duration::from_millis(100);
@@ -48,17 +46,25 @@ pub(super) struct Readers {
     group: String,
     reach: Arc<Reach>,
     jobs: Arc<Jobs>,
+    asking: Arc<Asking>,
     all: Mutex<Vec<(Arc<Reader>, JoinHandle<()>)>>,
     is_closed: Arc<AtomicBool>,
 }
 
 impl Readers {
-    pub(super) fn new(settings: &Settings, group: &str, reach: &Arc<Reach>, jobs: &Arc<Jobs>) -> Self {
+    pub(super) fn new(
+        settings: &Settings,
+        group: &str,
+        reach: &Arc<Reach>,
+        jobs: &Arc<Jobs>,
+        asking: &Arc<Asking>,
+    ) -> Self {
         Self {
             settings: settings.clone(),
             group: group.to_owned(),
             reach: Arc::clone(reach),
             jobs: Arc::clone(jobs),
+            asking: Arc::clone(asking),
             all: Mutex::default(),
             is_closed: Arc::default(),
         }
@@ -80,15 +86,6 @@ impl Readers {
         reader.ask(endpoint, topic, home, want, outbox);
     }
 
-    /// Asks the broker something by a consumer whose callbacks are served.
-    pub(super) fn asking<T>(&self, ask: impl FnOnce(&BaseConsumer<Context>) -> Result<T, String>) -> Result<T, String> {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = all.first().map(|(reader, _)| Arc::clone(reader));
-        let reader = first.map_or_else(|| self.open(&mut all), Ok)?;
-        drop(all);
-        ask(&reader.consumer)
-    }
-
     fn open(&self, all: &mut Vec<(Arc<Reader>, JoinHandle<()>)>) -> Result<Arc<Reader>, String> {
         if self.is_closed.load(Ordering::Relaxed) {
             return Err("read a log that was closed".to_owned());
@@ -103,6 +100,7 @@ impl Readers {
             lanes: Mutex::default(),
             assigned: Mutex::default(),
             jobs: Arc::clone(&self.jobs),
+            asking: Arc::clone(&self.asking),
         });
         let (running, is_closed) = (Arc::clone(&reader), Arc::clone(&self.is_closed));
         let thread = std::thread::Builder::new().name(format!("kafka-read-{}", all.len()));
@@ -132,6 +130,7 @@ struct Reader {
     /// What librdkafka fetches. Held while that changes, so that changes come one by one.
     assigned: Mutex<BTreeMap<Place, Flow>>,
     jobs: Arc<Jobs>,
+    asking: Arc<Asking>,
 }
 
 impl Reader {
@@ -191,7 +190,7 @@ impl Reader {
         if self.with(place, generation, |_, _| ()).is_none() {
             return;
         }
-        let range = match range(&self.consumer, &place.0, place.1) {
+        let range = match self.asking.range(&place.0, place.1) {
             Ok(range) => range,
             Err(why) => {
                 self.with(place, generation, |lane, outbox| lane.failed(&why, outbox));
@@ -350,16 +349,6 @@ impl Reader {
             });
         }
     }
-}
-
-/// The offsets of a partition, by the broker's word.
-pub(super) fn range(consumer: &BaseConsumer<Context>, topic: &str, partition: u32) -> Result<Range, String> {
-    let number = i32::try_from(partition).unwrap_or(i32::MAX);
-    let asked = consumer.fetch_watermarks(topic, number, RANGE_WITHIN);
-    let (low, high) =
-        asked.map_err(|error| format!("ask for the offsets of partition {partition} of {topic}: {error}"))?;
-    let offset = |raw: i64| u64::try_from(raw).unwrap_or_default();
-    Ok(Range { start: offset(low), end: offset(high) })
 }
 
 fn list((topic, partition): &Place, from: Option<u64>) -> TopicPartitionList {

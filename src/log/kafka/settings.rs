@@ -26,6 +26,10 @@ const QUEUED_MESSAGES_MAX: &str = "1000000";
 /// What one consumer fetches ahead, for all its partitions together.
 const FETCHED_KBYTES_MAX: &str = "16384";
 
+/// How long a fetch waits for records. A partition that is added is fetched by the next one only, so recovery waits so
+/// long a few times; an idle consumer asks so often.
+const FETCH_WAIT_MS: &str = "100";
+
 /// How long a member of the group may be silent before its partitions go to others: the time that a crash costs.
 const SESSION_TIMEOUT_MS: &str = "10000";
 
@@ -155,7 +159,7 @@ impl Settings {
                     .set("queued.min.messages", "100000")
                     .set("fetch.queue.backoff.ms", "1")
                     .set("fetch.error.backoff.ms", "100")
-                    .set("fetch.wait.max.ms", "500")
+                    .set("fetch.wait.max.ms", FETCH_WAIT_MS)
                     .set("receive.message.max.bytes", (RECORD_MAX * 8).to_string());
             }
             Role::Member => {

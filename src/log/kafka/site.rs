@@ -76,10 +76,7 @@ impl Take for Taker {
             let topic = group.topic();
             let committed = match group.committed(partition) {
                 Ok(Some(committed)) => Ok(committed),
-                Ok(None) => {
-                    let range = shared.readers.asking(|asked| super::reader::range(asked, topic, partition));
-                    range.map(|range| range.start)
-                }
+                Ok(None) => shared.asking.range(topic, partition).map(|range| range.start),
                 Err(why) => Err(why),
             };
             told(committed);
