@@ -13,17 +13,9 @@ pub(super) struct Arguments {
     /// Files of the language; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// How to print findings
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Format {
-    /// For people
-    Text,
-    /// For programs; the form is stable
-    Json,
+    /// Print JSON, whose form is stable
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
@@ -35,23 +27,20 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             Err(error) => unreadable.push(error),
         }
     }
-    match arguments.format {
-        Format::Text => {
-            for file in &checked {
-                out.data(file.text(colour(out.data_in_colour())))?;
-                if !file.is_refused() {
-                    out.data(proved::text(file))?;
-                }
-            }
-            if !checked.is_empty() {
-                out.remark(format_args!("{}", summary(&checked)));
+    if arguments.json {
+        let findings: Vec<_> =
+            checked.iter().flat_map(|file| as_list(render::json(&file.sources, &file.findings))).collect();
+        let sagas: Vec<_> = checked.iter().filter(|file| !file.is_refused()).flat_map(proved::json).collect();
+        out.json(&json!({ "findings": findings, "sagas": sagas }))?;
+    } else {
+        for file in &checked {
+            out.data(file.text(colour(out.data_in_colour())))?;
+            if !file.is_refused() {
+                out.data(proved::text(file))?;
             }
         }
-        Format::Json => {
-            let findings: Vec<_> =
-                checked.iter().flat_map(|file| as_list(render::json(&file.sources, &file.findings))).collect();
-            let sagas: Vec<_> = checked.iter().filter(|file| !file.is_refused()).flat_map(proved::json).collect();
-            out.json(&json!({ "findings": findings, "sagas": sagas }))?;
+        if !checked.is_empty() {
+            out.remark(format_args!("{}", summary(&checked)));
         }
     }
     if let Some(last) = unreadable.pop() {

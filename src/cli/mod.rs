@@ -35,6 +35,7 @@ mod list;
 mod show;
 mod history;
 mod explain;
+mod spelled;
 mod help;
 mod completions;
 
@@ -97,6 +98,7 @@ fn command(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
+            let error = spelled::with_tip(error);
             // Help and version are data; anything else is a usage error. Nobody to read it is no reason to fail.
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage } else { Exit::Done };

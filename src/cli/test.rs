@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::check::{Format, each_once};
+use super::check::each_once;
 use super::error::near_miss;
 use super::sources::{Checked, check_file};
 use super::table::Table;
@@ -25,9 +25,9 @@ pub(super) struct Arguments {
     /// Only the scenario of this title
     #[arg(long, value_name = "TITLE")]
     scenario: Option<String>,
-    /// How to print results
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    /// Print JSON, whose form is stable
+    #[arg(long)]
+    json: bool,
 }
 
 /// A scenario that was played.
@@ -60,14 +60,13 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             None => error,
         });
     }
-    match arguments.format {
-        Format::Text => {
-            for one in &played {
-                out.data(text(one))?;
-            }
-            out.remark(format_args!("{}", summary(&played)));
+    if arguments.json {
+        out.json(&json!({ "scenarios": played.iter().map(result).collect::<Vec<_>>() }))?;
+    } else {
+        for one in &played {
+            out.data(text(one))?;
         }
-        Format::Json => out.json(&json!({ "scenarios": played.iter().map(result).collect::<Vec<_>>() }))?,
+        out.remark(format_args!("{}", summary(&played)));
     }
     let holds = played.iter().all(|one| one.report.departures.is_empty());
     Ok(if holds { Exit::Done } else { Exit::Findings })

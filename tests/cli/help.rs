@@ -25,6 +25,21 @@ fn a_near_miss_of_a_topic_and_of_a_command() {
 }
 
 #[test]
+fn options_for_programs_have_one_spelling() {
+    let mut shown = String::new();
+    for arguments in [
+        &["check", "x.saga", "--format", "json"][..],
+        &["list", "-o", "json"],
+        &["run", "x.saga", "--json"],
+        &["graph", "x.saga", "--json"],
+        &["fmt", "x.saga", "--json"],
+    ] {
+        shown.push_str(&Desk::new().saga(arguments));
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
 fn a_page_and_a_near_miss_of_a_code() {
     insta::assert_snapshot!(Desk::new().saga(&["explain", "sg0001"]));
     insta::assert_snapshot!(Desk::new().saga(&["explain", "SG1010"]));

@@ -95,7 +95,7 @@ fn all_findings_of_all_files_at_once() {
     );
     desk.file("worse.saga", "saga {\n}\n");
     insta::assert_snapshot!(desk.saga(&["check", "order.saga", "wrong.saga", "worse.saga", "order.saga"]));
-    let output = desk.command(&["check", "order.saga", "wrong.saga", "--format", "json"]).output().unwrap();
+    let output = desk.command(&["check", "order.saga", "wrong.saga", "--json"]).output().unwrap();
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
         json["sagas"][0]["codes"],
