@@ -151,3 +151,12 @@ fn the_readme_shows_the_picture_and_the_exit_codes_as_they_are() {
         assert!(readme.contains(printed.trim_end()), "README.md shows something else than:\n{printed}");
     }
 }
+
+#[test]
+fn the_readme_lists_all_that_the_api_takes() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    for route in saga::http::routes::ROUTES {
+        let row = format!("| `{} {}` | {} |\n", route.method, route.path, route.does);
+        assert!(readme.contains(&row), "README.md lacks the row\n{row}");
+    }
+}

@@ -1,7 +1,6 @@
 //! A saga's input: from an argument, a file, standard input, or a scenario of the file; and what is wanted where there
 //! is none.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -10,11 +9,9 @@ use indexmap::IndexMap;
 use serde::de::IgnoredAny;
 
 use super::error::{in_words, near_miss};
-use super::table::Table;
 use super::{CliError, Out};
 use crate::definition::Saga;
-use crate::definition::json::{check_json, least};
-use crate::definition::types::Type;
+use crate::http::wanted;
 use crate::json::{Json, PAYLOAD_MAX};
 
 /// The JSON of an argument: itself, `@FILE`, or `-` for standard input.
@@ -69,12 +66,10 @@ pub(super) fn fits(saga: &Saga, input: &Json, out: &mut Out) -> Result<(), CliEr
         let hint = near_miss("it knows", &field, known).unwrap_or_default();
         out.remark(format_args!("note: saga `{}` does not know the input's field `{field}`; {hint}", saga.name));
     }
-    let Err(misfits) = check_json(&Type::Record(saga.input.clone()), input.get()) else { return Ok(()) };
-    let mut text = format!("the input does not fit saga `{}`", saga.name);
-    for misfit in &misfits {
-        let _ = write!(text, "\n  {misfit}");
+    match wanted::misfit(saga, input) {
+        Some(text) => Err(CliError::usage(text).hint(example(&wanted::skeleton(saga)))),
+        None => Ok(()),
     }
-    Err(CliError::usage(text).hint(skeleton_hint(saga)))
 }
 
 /// Fields of the input that the saga does not know: passed over, and often a slip of the keyboard.
@@ -84,17 +79,11 @@ fn surplus(saga: &Saga, input: &Json) -> Vec<String> {
 }
 
 /// What a saga wants where no input is given: its fields with their types, and a skeleton to paste.
-pub(super) fn wanted(saga: &Saga) -> CliError {
-    let mut table = Table::headless();
-    for field in &saga.input.fields {
-        let docs = field.docs.as_deref().and_then(|docs| docs.lines().next()).unwrap_or_default();
-        table.row([format!("  {}", field.key), field.ty.to_string(), docs.to_owned()]);
-    }
-    CliError::usage(format!("saga `{}` wants an input\n{}", saga.name, table.text().trim_end()))
-        .hint(skeleton_hint(saga))
+pub(super) fn none(saga: &Saga) -> CliError {
+    CliError::usage(wanted::fields(saga)).hint(example(&wanted::skeleton(saga)))
 }
 
-fn skeleton_hint(saga: &Saga) -> String {
-    let skeleton = least(&Type::Record(saga.input.clone()), "…");
-    format!("--input {}", shell_words::quote(&skeleton))
+/// An input, to be pasted and filled in.
+pub(super) fn example(input: &str) -> String {
+    format!("--input {}", shell_words::quote(input))
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::error::Kind;
 use super::settings::Settings;
 use super::{CliError, Out, limits};
-use crate::http::api::{Accepted, ApiError, Fault, ListQuery, OrderBody, StartBody, Started, Taken};
+use crate::http::api::{Accepted, ApiError, Fault, INVALID_INPUT, ListQuery, OrderBody, StartBody, Started, Taken};
 use crate::http::history::History;
 use crate::http::reach::{Purpose, Reached, reach};
 use crate::http::view::{List, Shown, Stopped};
@@ -173,6 +173,8 @@ impl From<ApiError> for CliError {
             Fault::Unavailable => Kind::Unavailable,
         };
         let shown = Self::new(kind, error.message);
+        let input = error.example.iter().filter(|_| error.code == INVALID_INPUT);
+        let shown = input.fold(shown, |shown, input| shown.hint(super::input::example(input.get())));
         error.hint.iter().flat_map(|hints| hints.lines()).fold(shown, Self::hint)
     }
 }

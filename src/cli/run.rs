@@ -130,7 +130,7 @@ fn chosen_input(
             Json::parse(given).map_err(|error| CliError::failed_to(Kind::Bug, &error))?
         }
         (None, None) if saga.input.fields.iter().all(|field| field.ty.is_optional()) => Json::empty_object(),
-        (None, None) => return Err(input::wanted(saga)),
+        (None, None) => return Err(input::none(saga)),
     };
     input::fits(saga, &input, out)?;
     Ok(input)

@@ -15,6 +15,7 @@ use super::settings::Settings;
 use super::sources::{Checked, check_file};
 use super::{CliError, Exit, Out};
 use crate::http::cast::Cast;
+use crate::http::routes;
 use crate::http::server::router;
 #[cfg(feature = "kafka")]
 use crate::http::service::DECIDED_WITHIN;
@@ -25,10 +26,7 @@ const BEGIN: &str = "`saga serve workflows/booking.saga`";
 
 /// Run sagas until stopped, with an HTTP API
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-The API: POST /instances {\"saga\", \"id\"?, \"input\"?}, GET /instances, GET /instances/{id}, GET /instances/{id}/history,
-POST /instances/{id}/orders {\"order\": \"cancel\"|\"retry\"|\"resolve\", …}, POST /replies, GET /healthz, GET /readyz.
-It knows no users: whoever reaches the address may give orders.")]
+#[command(after_help = routes::help())]
 pub(super) struct Arguments {
     /// Files of the language, beside the definitions that are in the log already
     #[arg(value_name = "FILE")]

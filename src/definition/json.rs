@@ -3,7 +3,9 @@
 //! Payloads stay text. [`check_json`] walks a text once and names every misfit; [`locate`] finds a place in it
 //! without building anything; [`decode`] reads the value at a place. Numbers are read from their text, never
 //! through a float. Records and maps are not taken apart: they stay [`Value::Raw`], so that fields that the type
-//! does not know are kept when the whole is passed on. Where a key is doubled, the last one counts.
+//! does not know are kept when the whole is passed on. A field that stands twice does not fit: who reads the first and who
+//! reads the last would act on different things. Inside of `json`, and among fields that the type does not know, the last
+//! one counts.
 
 mod fit;
 mod least;

@@ -69,10 +69,7 @@ fn same_json(one: &Json, other: &Json) -> bool {
 }
 
 fn listed(misfits: &[Misfit]) -> String {
-    let lines: Vec<String> = misfits
-        .iter()
-        .map(|Misfit { path, expected, found }| format!("`{path}` must be {expected}, found {found}"))
-        .collect();
+    let lines: Vec<String> = misfits.iter().map(ToString::to_string).collect();
     lines.join("; ")
 }
 

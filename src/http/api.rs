@@ -7,6 +7,9 @@ use super::view::Stopped;
 use crate::engine::{Direction, Order, Outcome, Place, Refusal, Rejection, Summary};
 use crate::json::Json;
 
+/// The code where an input does not fit the saga's.
+pub(crate) const INVALID_INPUT: &str = "invalid_input";
+
 /// Who answers: the body of `GET /healthz`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Alive {
@@ -261,6 +264,9 @@ pub struct ApiError {
     /// What to do next; a line for each way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// What could be given instead: a whole body, or where an input does not fit, an input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<Json>,
     /// Whose fault it is, which is also the HTTP status.
     #[serde(skip)]
     pub fault: Fault,
@@ -304,7 +310,7 @@ impl ApiError {
 
     /// Of this fault.
     pub fn new(fault: Fault, code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), hint: None, fault }
+        Self { code: code.to_owned(), message: message.into(), hint: None, example: None, fault }
     }
 
     /// The request makes no sense.
@@ -333,6 +339,12 @@ impl ApiError {
             None => hint,
         });
         self
+    }
+
+    /// Shows what could be given instead.
+    #[must_use]
+    pub fn example(self, example: &str) -> Self {
+        Self { example: Json::parse(example).ok(), ..self }
     }
 
     /// The HTTP status.
@@ -369,7 +381,7 @@ impl ApiError {
 impl From<&Rejection> for ApiError {
     fn from(rejection: &Rejection) -> Self {
         let (fault, code, hint) = match rejection.code {
-            Refusal::InvalidInput => (Fault::Input, "invalid_input", None),
+            Refusal::InvalidInput => (Fault::Input, INVALID_INPUT, None),
             Refusal::Conflict => {
                 (Fault::State, "conflict", Some("give the new one another id, or look at the old one: `saga show ID`"))
             }

@@ -4,6 +4,7 @@
 //! beside whoever holds the data: faces of the same calls, with the same [`view`]s and the same errors. [`reach`] chooses.
 
 pub mod redact;
+pub mod wanted;
 pub mod view;
 pub mod offers;
 pub mod history;
@@ -12,6 +13,8 @@ pub mod follower;
 pub mod cast;
 pub mod looking;
 pub mod service;
+pub mod routes;
+mod body;
 pub mod server;
 pub mod client;
 pub mod reach;

@@ -1,18 +1,8 @@
 //! The HTTP API of `saga serve`.
 //!
-//! | | |
-//! |---|---|
-//! | `POST /instances` | begin: `{"saga", "id"?, "input"?}`; 202 as soon as it is in the log, 200 if it was already |
-//! | `GET /instances` | those that have not ended, 200 of them; `?status=`, `?saga=`, `?ended=too`, `?limit=` |
-//! | `GET /instances/{id}` | one instance |
-//! | `GET /instances/{id}/history` | all that happened to it |
-//! | `POST /instances/{id}/orders` | cancel, retry, resolve; 202 |
-//! | `POST /partitions/{n}/orders` | `{"order": "accept_gap"}`: go on behind inputs that are lost |
-//! | `POST /replies` | the final answer of a participant that answered `pending` |
-//! | `GET /healthz` | the process lives; `holder` is its id in the lock file of its data directory; `stopped` are partitions that stand still |
-//! | `GET /readyz` | the log is open and recovered |
+//! [`ROUTES`] says what it takes.
 //!
-//! Errors are `{"error": {"code", "message", "hint"}}`. There are no users here: whoever reaches the address may give
+//! Errors are `{"error": {"code", "message", "hint", "example"}}`. There are no users here: whoever reaches the address may give
 //! orders, so it is 127.0.0.1 unless said otherwise.
 
 use std::sync::Arc;
@@ -25,26 +15,37 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::api::{ApiError, ErrorBody, Fault, ListQuery, PartitionOrder, PartitionWord, StartOutcome};
+use super::body::{self, Body};
+use super::routes::{Call, ROUTES, Route};
 use super::service::Service;
 use crate::json::PAYLOAD_MAX;
 
 /// The largest body: a payload with what stands around it.
 const BODY_MAX: usize = PAYLOAD_MAX + 16 * 1024;
 
+/// What to do about a path that is wrong.
+const PATHS: &str = "`saga help serve` lists what the API takes";
+
 /// All routes.
 pub fn router(service: Arc<Service>) -> Router {
-    let routes = Router::new()
-        .route("/instances", get(list).post(start))
-        .route("/instances/{id}", get(show))
-        .route("/instances/{id}/history", get(history))
-        .route("/instances/{id}/orders", post(order))
-        .route("/partitions/{number}/orders", post(partition_order))
-        .route("/replies", post(reply))
-        .route("/healthz", get(alive))
-        .route("/readyz", get(ready));
+    let routes = ROUTES.iter().fold(Router::new(), |routes, Route { call, path, .. }| {
+        routes.route(
+            path,
+            match call {
+                Call::Start => post(start),
+                Call::List => get(list),
+                Call::Show => get(show),
+                Call::History => get(history),
+                Call::Order => post(order),
+                Call::PartitionOrder => post(partition_order),
+                Call::Reply => post(reply),
+                Call::Alive => get(alive),
+                Call::Ready => get(ready),
+            },
+        )
+    });
     with_refusals(routes, service)
 }
 
@@ -55,9 +56,11 @@ pub fn replies(service: Arc<Service>) -> Router {
 
 fn with_refusals(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
     routes
-        .fallback(|| async { ApiError::new(Fault::Unknown, "no_such_path", "there is nothing at this path") })
+        .fallback(|| async {
+            ApiError::new(Fault::Unknown, "no_such_path", "there is nothing at this path").hint(PATHS)
+        })
         .method_not_allowed_fallback(|| async {
-            ApiError::new(Fault::Method, "no_such_method", "this path does not take this method")
+            ApiError::new(Fault::Method, "no_such_method", "this path does not take this method").hint(PATHS)
         })
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(service)
@@ -74,9 +77,10 @@ async fn start(State(service): State<Arc<Service>>, body: Result<Bytes, Refused>
 
 async fn list(
     State(service): State<Arc<Service>>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|refused| ApiError::bad_request(refused.body_text()))?;
+    let Query(pairs) = query.map_err(|refused| ApiError::bad_request(refused.body_text()))?;
+    let query: ListQuery = body::query(pairs)?;
     Ok(json(StatusCode::OK, &service.list(&query).await?))
 }
 
@@ -131,11 +135,8 @@ fn taken(body: Result<Bytes, Refused>) -> Result<Bytes, ApiError> {
     })
 }
 
-fn read<T: DeserializeOwned>(body: Result<Bytes, Refused>) -> Result<T, ApiError> {
-    serde_json::from_slice(&taken(body)?).map_err(|error| {
-        ApiError::bad_request(format!("the body cannot be read: {error}"))
-            .hint("a JSON object, as `saga help serve` shows it")
-    })
+fn read<T: Body>(body: Result<Bytes, Refused>) -> Result<T, ApiError> {
+    body::read(&taken(body)?)
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> Response {

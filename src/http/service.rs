@@ -9,12 +9,15 @@ use std::{fs, io};
 use axum::http::HeaderMap;
 use tokio::time::timeout;
 
-use super::api::{Accepted, Alive, ApiError, Fault, ListQuery, OrderBody, StartBody, StartOutcome, Started, Taken};
+use super::api::{
+    Accepted, Alive, ApiError, Fault, INVALID_INPUT, ListQuery, OrderBody, StartBody, StartOutcome, Started, Taken,
+};
 use super::cast::Cast;
 use super::follower::Follower;
 use super::history::History;
 use super::looking::{self, instance_id};
 use super::view::{List, Shown, Stopped};
+use super::wanted;
 use crate::definition::Program;
 use crate::engine::{InstanceId, OrderRequest, RequestId};
 use crate::json::Json;
@@ -199,8 +202,10 @@ impl Service {
         let id = body.id.as_deref().map(instance_id).transpose()?;
         id.as_ref().map_or(Ok(()), |id| self.decides(id))?;
         let input = body.input.unwrap_or_else(Json::empty_object);
-        let (id, accepted) = self.orchestrator.start(&body.saga, id, input, None).await?;
-        let start = match self.decided(accepted).await? {
+        let (id, accepted) = self.orchestrator.start(&body.saga, id, input.clone(), None).await?;
+        let decision = self.decided(accepted).await;
+        let decision = decision.map_err(|refused| self.with_example(refused, &body.saga, &input))?;
+        let start = match decision {
             Decision::Known => StartOutcome::Known,
             Decision::Changed | Decision::Rejected(_) | Decision::Parked => StartOutcome::Accepted,
         };
@@ -218,6 +223,16 @@ impl Service {
             Ok(Some(decision)) => Ok(decision),
             Ok(None) | Err(_) => Ok(Decision::Changed),
         }
+    }
+
+    /// An input that is refused since it does not fit, with every misfit on its line and an input that fits.
+    fn with_example(&self, refused: ApiError, saga: &str, input: &Json) -> ApiError {
+        if refused.code != INVALID_INPUT {
+            return refused;
+        }
+        let Some(plan) = self.orchestrator.plans().current(saga).cloned() else { return refused };
+        let message = wanted::misfit(&plan.saga, input).unwrap_or(refused.message);
+        ApiError { message, ..refused }.example(&wanted::skeleton(&plan.saga))
     }
 
     /// Gives an order.

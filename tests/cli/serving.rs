@@ -131,16 +131,26 @@ fn requests_that_make_no_sense() {
     let mut answers = String::new();
     for (method, path, body) in [
         ("POST", "/instances", "no json"),
+        ("POST", "/instances", ""),
+        ("POST", "/instances", "[1]"),
         ("POST", "/instances", "{\"sga\": \"order\"}"),
+        ("POST", "/instances", "{\"id\": \"o-1\"}"),
+        ("POST", "/instances", "{\"saga\": 7}"),
+        ("POST", "/instances", "{\"saga\": \"order\"}"),
+        ("POST", "/instances", "{\"saga\": \"order\", \"input\": {\"count\": 1, \"count\": 2}}"),
         ("POST", "/instances", "{\"saga\": \"oder\"}"),
         ("POST", "/instances", "{\"saga\": \"order\", \"input\": {\"count\": \"many\"}}"),
         ("POST", "/instances", "{\"saga\": \"order\", \"id\": \"\"}"),
         ("POST", "/instances", &large),
         ("DELETE", "/instances", ""),
         ("GET", "/instances?status=odd", ""),
+        ("GET", "/instances?limit=many", ""),
+        ("GET", "/instances?state=stuck", ""),
         ("GET", "/instances/none", ""),
         ("GET", "/nowhere", ""),
         ("POST", "/instances/none/orders", "{\"order\": \"cancel\"}"),
+        ("POST", "/instances/none/orders", "{\"order\": \"stop\"}"),
+        ("POST", "/partitions/0/orders", "{}"),
         ("POST", "/replies", "{}"),
     ] {
         let (status, answer) = server.ask(method, path, body);
@@ -151,6 +161,32 @@ fn requests_that_make_no_sense() {
     insta::assert_snapshot!(answers);
     assert_eq!(server.ask("GET", "/healthz", "").0, 200);
     assert_eq!(server.ask("GET", "/readyz", "").0, 200);
+}
+
+/// The list is what the help and the README show.
+#[test]
+fn everything_that_is_listed_is_there() {
+    let server = Server::start();
+    for route in saga::http::routes::ROUTES {
+        let path = route.path.replace("{id}", "none").replace("{number}", "0");
+        let (_, answer) = server.ask(route.method, &path, "");
+        let code = answer["error"]["code"].as_str().unwrap_or_default();
+        assert!(!code.starts_with("no_such"), "{} {path}: {answer}", route.method);
+        assert_eq!(server.ask("DELETE", &path, "").0, 405, "{path}");
+    }
+    insta::assert_snapshot!(server.desk.saga(&["help", "serve"]));
+}
+
+#[test]
+fn a_start_that_does_not_fit_reads_as_that_of_run() {
+    let server = Server::start();
+    let below = |shown: &str| shown.split_once("error: ").unwrap().1.to_owned();
+    insta::assert_snapshot!(below(&server.desk.saga(&["start", "order"])));
+    let input = r#"{"customer": "ana", "sku": 7, "count": 1, "count": 2}"#;
+    let (start, run) = (["start", "order", "--input", input], ["run", "order.saga", "--input", input]);
+    let (started, ran) = (server.desk.saga(&start), server.desk.saga(&run));
+    insta::assert_snapshot!(below(&started));
+    assert_eq!(below(&started), below(&ran));
 }
 
 #[test]

@@ -53,6 +53,21 @@ fn all_misfits_are_named_with_their_places() {
 }
 
 #[test]
+fn a_field_that_stands_twice_does_not_fit() {
+    let item = record(&[("sku", Type::String)]);
+    let order = record(&[("items", list(item)), ("prices", Type::Map(Arc::new(Type::Decimal)))]);
+    let text = r#"{ "items": [{ "sku": "a", "sku": "a" }], "prices": { "a": 1, "b": 2, "a": 1 }, "items": [], "x": 1, "x": 2 }"#;
+    assert_eq!(
+        misfits(&order, text),
+        [
+            "at items[0].sku: expected it once, found it again",
+            "at prices.a: expected it once, found it again",
+            "at items: expected it once, found it again",
+        ]
+    );
+}
+
+#[test]
 fn absent_and_null_are_alike() {
     let optional = record(&[("a", Type::Int.optional())]);
     assert!(check_json(&optional, "{}").is_ok());

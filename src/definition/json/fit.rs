@@ -1,5 +1,6 @@
 //! Whether JSON text fits a type: one walk, every misfit with its place.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use compact_str::CompactString;
@@ -115,6 +116,14 @@ impl Fit<'_> {
         }
     }
 
+    /// Readers differ in which of two counts.
+    fn doubled(&mut self, key: &str) {
+        if self.misfits.len() < MAX_MISFITS {
+            let path = Place { parent: self.place, segment: Segment::Key(key) }.to_string();
+            self.misfits.push(Misfit { path, expected: "it once".into(), found: "it again".into() });
+        }
+    }
+
     fn missing(&mut self, record: &Record, seen: &[bool]) {
         for (field, _) in record.fields.iter().zip(seen).filter(|(field, seen)| !**seen && !field.ty.is_optional()) {
             let place = Place { parent: self.place, segment: Segment::Key(&field.key) };
@@ -154,18 +163,21 @@ impl<'de> Visitor<'de> for Fit<'_> {
             Type::Record(record) => vec![false; record.fields.len()],
             _ => Vec::new(),
         };
+        let mut keys = BTreeSet::new();
         while let Some(key) = map.next_key::<CompactString>()? {
-            let inner = match ty {
+            let (inner, is_doubled) = match ty {
                 Type::Record(record) => {
                     let index = record.fields.iter().position(|field| field.key == key);
-                    if let Some(seen) = index.and_then(|index| seen.get_mut(index)) {
-                        *seen = true;
-                    }
-                    index.and_then(|index| record.fields.get(index)).map(|field| &field.ty)
+                    let before = index.and_then(|index| seen.get_mut(index)).map(|seen| std::mem::replace(seen, true));
+                    let field = index.and_then(|index| record.fields.get(index));
+                    (field.map(|field| &field.ty), before == Some(true))
                 }
-                Type::Map(inner) => Some(inner.as_ref()),
-                _ => None,
+                Type::Map(inner) => (Some(inner.as_ref()), !keys.insert(key.clone())),
+                _ => (None, false),
             };
+            if is_doubled {
+                self.doubled(&key);
+            }
             let place = Place { parent: self.place, segment: Segment::Key(&key) };
             match inner {
                 Some(ty) => map.next_value_seed(Fit { ty, place: Some(&place), misfits: self.misfits })?,

@@ -1,0 +1,107 @@
+//! What the API takes: the one list from which the router, `saga help serve` and the README's table come.
+
+use std::fmt::Write as _;
+
+/// A call of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Begins an instance.
+    Start,
+    /// Lists instances.
+    List,
+    /// Shows one.
+    Show,
+    /// Tells its history.
+    History,
+    /// Gives an order to one.
+    Order,
+    /// Gives an order to a partition.
+    PartitionOrder,
+    /// Takes a late reply.
+    Reply,
+    /// Says that the process lives.
+    Alive,
+    /// Says whether sagas run.
+    Ready,
+}
+
+/// Where and how a call is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// The call.
+    pub call: Call,
+    /// The method.
+    pub method: &'static str,
+    /// The path.
+    pub path: &'static str,
+    /// What it takes and does, in Markdown.
+    pub does: &'static str,
+}
+
+/// All of them.
+pub const ROUTES: &[Route] = &[
+    Route {
+        call: Call::Start,
+        method: "POST",
+        path: "/instances",
+        does: "begin: `{\"saga\": \"booking\", \"id\": \"trip-7\", \"input\": {…}}`; 202 as soon as it is in the log, 200 if it was already",
+    },
+    Route {
+        call: Call::List,
+        method: "GET",
+        path: "/instances",
+        does: "what `saga list --json` prints; `?status=`, `?saga=`, `?ended=too`, `?limit=`",
+    },
+    Route { call: Call::Show, method: "GET", path: "/instances/{id}", does: "what `saga show --json` prints" },
+    Route {
+        call: Call::History,
+        method: "GET",
+        path: "/instances/{id}/history",
+        does: "what `saga history --json` prints",
+    },
+    Route {
+        call: Call::Order,
+        method: "POST",
+        path: "/instances/{id}/orders",
+        does: "`{\"order\": \"cancel\"}`, `{\"order\": \"retry\", \"step\": …}`, `{\"order\": \"resolve\", \"step\": …, \"outcome\": …}`; also `by` and `reason`",
+    },
+    Route {
+        call: Call::PartitionOrder,
+        method: "POST",
+        path: "/partitions/{number}/orders",
+        does: "`{\"order\": \"accept_gap\"}`: go on behind inputs that are lost",
+    },
+    Route {
+        call: Call::Reply,
+        method: "POST",
+        path: "/replies",
+        does: "the late answer of a participant that said 202: its headers and body as in docs/participants.md",
+    },
+    Route {
+        call: Call::Alive,
+        method: "GET",
+        path: "/healthz",
+        does: "the process lives; `holder` is its id in the lock file of its data directory, `stopped` are the partitions that stand still",
+    },
+    Route {
+        call: Call::Ready,
+        method: "GET",
+        path: "/readyz",
+        does: "the log is open and recovered, and all partitions run",
+    },
+];
+
+/// For a terminal: a line for each with what it does below.
+#[must_use]
+pub fn help() -> String {
+    let mut text = String::from("The API:\n");
+    for Route { method, path, does, .. } in ROUTES {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {method} {path}\n      {}", does.replace('`', ""));
+    }
+    text.push_str(
+        "Errors are {\"error\": {\"code\", \"message\", \"hint\"?, \"example\"?}}.\n\
+         It knows no users: whoever reaches the address may give orders.",
+    );
+    text
+}
