@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::out::visible;
 use super::sources::{Checked, check_file, colour};
 use super::{CliError, Exit, Out, proved};
 use crate::diagnostic::{Severity, render};
@@ -34,7 +35,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         out.json(&json!({ "findings": findings, "sagas": sagas }))?;
     } else {
         for file in &checked {
-            out.data(file.text(colour(out.data_in_colour())))?;
+            out.coloured(file.text(colour(out.data_in_colour())))?;
             if !file.is_refused() {
                 out.data(proved::text(file))?;
             }
@@ -45,7 +46,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     }
     if let Some(last) = unreadable.pop() {
         for error in unreadable {
-            out.aside(&error.text());
+            out.aside(&visible(&error.text()));
         }
         return Err(last);
     }

@@ -38,6 +38,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
                 exit = Exit::Findings;
             }
             Formatted::AsItWas | Formatted::Changed(_) if name == STDIN && !arguments.check => {
+                // No control character but line ends and tabs: one that is there refuses the file.
                 out.data(if let Formatted::Changed(changed) = &formatted { changed } else { &text })?;
             }
             Formatted::Changed(_) if arguments.check => {

@@ -37,6 +37,6 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             command.render_long_help().ansi().to_string()
         }
     };
-    out.data(text)?;
+    out.coloured(text)?;
     Ok(Exit::Done)
 }

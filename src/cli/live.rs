@@ -63,7 +63,9 @@ impl Live {
                 for event in &entry.events {
                     let at = event.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
                     let passed = entry.at.0.since(began).as_secs_f64();
-                    out.remark(format_args!("+{passed:.3}s  {at}{}", sentence(event)));
+                    // A line for each, whatever is said.
+                    let sentence = sentence(event).replace(char::is_control, " ");
+                    out.remark(format_args!("+{passed:.3}s  {at}{sentence}"));
                 }
             }
         }

@@ -47,6 +47,7 @@ use clap::{Parser, Subcommand};
 pub use self::error::CliError;
 pub use self::exit::Exit;
 pub use self::out::Out;
+use self::out::visible;
 
 /// Declarative sagas: write them, check them, run them
 #[derive(Debug, Parser)]
@@ -87,7 +88,7 @@ enum Command {
 
 /// Runs the command that the arguments name, and says how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    std::panic::set_hook(Box::new(|panic| Out::default().aside(&bug_report(panic))));
+    std::panic::set_hook(Box::new(|panic| Out::default().aside(&visible(&bug_report(panic)))));
     logging::begin();
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| command(arguments)));
     ended.unwrap_or(Exit::Bug).into()
@@ -107,7 +108,7 @@ fn command(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     match carry_out(arguments.command, &mut out) {
         Ok(exit) => exit,
         Err(error) => {
-            out.aside(&error.text());
+            out.aside(&visible(&error.text()));
             error.exit()
         }
     }

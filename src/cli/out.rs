@@ -3,7 +3,8 @@
 //! `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE` are heeded. A reader that goes away (`saga list | head -1`) ends the
 //! command quietly.
 
-use std::fmt::Arguments;
+use std::borrow::Cow;
+use std::fmt::{Arguments, Write as _};
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anstream::AutoStream;
@@ -17,6 +18,40 @@ pub enum Audience {
     People,
     /// Something else.
     Program,
+}
+
+/// A text whose control characters are written out as escapes, so that no data moves the cursor or speaks to the terminal.
+/// Line ends and tabs stay.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |character: char| {
+        let (raw, escaped) =
+            if is_obeyed(character) { (None, Some(character.escape_unicode())) } else { (Some(character), None) };
+        raw.into_iter().chain(escaped.into_iter().flatten())
+    };
+    Cow::Owned(text.chars().flat_map(escape).collect())
+}
+
+/// JSON whose strings hold none either: by its own rules only those above ASCII could.
+fn in_json(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |character: char| character.is_control() && !character.is_ascii_control() || character == '\x7f';
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_obeyed(character) {
+            // Writing to a string cannot fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
 }
 
 /// Standard output and error.
@@ -34,11 +69,20 @@ impl Default for Out {
 }
 
 impl Out {
-    /// Writes data, with ANSI colours that are taken out where nobody would see them.
+    /// Writes data; control characters in it are shown, not obeyed.
     ///
     /// # Errors
     /// The reader is gone, or the disk is full.
     pub fn data(&mut self, text: impl AsRef<str>) -> Result<(), CliError> {
+        self.coloured(visible(text.as_ref()))
+    }
+
+    /// Writes data with ANSI colours of ours, that are taken out where nobody would see them. What comes from elsewhere
+    /// was made [`visible`] before.
+    ///
+    /// # Errors
+    /// As [`Self::data`].
+    pub fn coloured(&mut self, text: impl AsRef<str>) -> Result<(), CliError> {
         let written = self.stdout.write_all(text.as_ref().as_bytes()).and_then(|()| self.stdout.flush());
         written.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => CliError::new(Kind::PipeClosed, ""),
@@ -54,21 +98,22 @@ impl Out {
         let mut text = serde_json::to_string_pretty(value)
             .map_err(|error| CliError::new(Kind::Bug, format!("failed to write JSON: {error}")))?;
         text.push('\n');
-        self.data(text)
+        // In JSON they stand in strings alone, so this means the same.
+        self.coloured(in_json(&text))
     }
 
     /// Writes a remark. Nobody to read it is no reason to stop.
     pub fn remark(&mut self, text: Arguments<'_>) {
-        let _ = self.stderr.write_fmt(text);
+        let _ = self.stderr.write_all(visible(&text.to_string()).as_bytes());
         let _ = self.stderr.write_all(b"\n");
     }
 
     /// Writes a remark that few need.
     pub fn dim(&mut self, text: Arguments<'_>) {
-        self.remark(format_args!("\x1b[2m{text}\x1b[0m"));
+        self.aside(&format!("\x1b[2m{}\x1b[0m\n", visible(&text.to_string())));
     }
 
-    /// Writes a text as it is to standard error.
+    /// Writes a text with ANSI colours of ours to standard error, as [`Self::coloured`] does to standard output.
     pub fn aside(&mut self, text: &str) {
         let _ = self.stderr.write_all(text.as_bytes());
         let _ = self.stderr.flush();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::error::{Kind, near_miss};
+use super::error::{Kind, in_words, near_miss};
 use super::settings::Settings;
 use super::{CliError, Out};
 use crate::http::cast::Cast;
@@ -77,10 +77,13 @@ impl Addresses {
         Self { given: BTreeMap::new(), named: Vec::new(), others: Some(Others::Played) }
     }
 
-    /// Refuses an address on the command line for a participant that nobody knows. One settings file may serve several
-    /// definitions, so a name in there that these have not is no mistake.
+    /// Refuses an address on the command line for a participant that nobody knows, and a program that is not there. One
+    /// settings file may serve several definitions, so a name in there that these have not is no mistake.
     pub(super) fn are_of(&self, cast: &Cast) -> Result<(), CliError> {
         let names = cast.names();
+        for (name, address) in self.given.iter().filter(|(name, _)| names.contains(&name.as_str())) {
+            can_be_started(name, address)?;
+        }
         let Some(unknown) = self.named.iter().find(|name| !names.contains(&name.as_str())) else { return Ok(()) };
         let error = CliError::usage(format!("no participant is called `{unknown}`"));
         Err(match near_miss("participants", unknown, names.iter().copied()) {
@@ -164,6 +167,43 @@ impl Addresses {
             }
         }
     }
+}
+
+/// Refuses a program that cannot be found: it would be tried again and again for nothing.
+fn can_be_started(name: &str, address: &Address) -> Result<(), CliError> {
+    let Address::Process { program, .. } = address else { return Ok(()) };
+    let (why, hint) = if program.contains('/') {
+        match std::fs::metadata(program) {
+            Ok(found) if found.is_dir() => ("it is a directory".to_owned(), "name the program in it"),
+            Ok(found) if !is_executable(&found) => {
+                ("it is not executable".to_owned(), "`chmod +x` it, or name its interpreter before it")
+            }
+            Ok(_) => return Ok(()),
+            Err(error) => (in_words(&error), "paths are relative to the working directory"),
+        }
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let is_there = |folder: std::path::PathBuf| {
+            std::fs::metadata(folder.join(program)).is_ok_and(|found| found.is_file() && is_executable(&found))
+        };
+        // Without a PATH the system looks where it likes.
+        if path.is_empty() || std::env::split_paths(&path).any(is_there) {
+            return Ok(());
+        }
+        ("no folder of PATH has it".to_owned(), "a program of this folder is written with its path: process:./NAME")
+    };
+    Err(CliError::usage(format!("participant `{name}`: failed to find the program {program}: {why}")).hint(hint))
+}
+
+#[cfg(unix)]
+fn is_executable(found: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    found.permissions().mode() & 0o111 != 0
+}
+
+#[cfg(not(unix))]
+const fn is_executable(_found: &std::fs::Metadata) -> bool {
+    true
 }
 
 /// An address for people's eyes, without a password.

@@ -7,9 +7,16 @@ fn instead(argument: &str, usage: &str) -> Option<String> {
     let command = usage.split_whitespace().skip_while(|word| *word != "saga").nth(1)?;
     let name = argument.split('=').next()?;
     Some(match (name, command) {
-        ("--json", "run") => "the outcome on standard output is JSON already; what happens meanwhile goes to standard error".to_owned(),
-        ("--json", "graph") => "a picture is text: `--format mermaid` or `--format dot`; `saga check --json` says what is known of a saga".to_owned(),
-        ("--json", _) => format!("`saga {command}` has one form; `check`, `test` and all that look after instances have `--json`"),
+        ("--json", "run") => {
+            "the outcome on standard output is JSON already; what happens meanwhile goes to standard error".to_owned()
+        }
+        ("--json", "graph") => {
+            "a picture is text: `--format mermaid` or `--format dot`; `saga check --json` says what is known of a saga"
+                .to_owned()
+        }
+        ("--json", _) => {
+            format!("`saga {command}` has one form; `check`, `test` and all that look after instances have `--json`")
+        }
         ("--format", "run" | "fmt" | "explain" | "serve" | "completions") => return None,
         ("--format" | "--output" | "-o", _) => "`--json` prints JSON, for programs".to_owned(),
         _ => return None,

@@ -4,7 +4,9 @@
 //! on its first line, and of a line that is very long only the part around the label. The JSON is an interface:
 //! fields are added to it, never renamed.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
@@ -39,7 +41,9 @@ pub fn text(sources: &Sources, findings: &[Diagnostic], color: Color) -> String 
     };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_links(false).with_context_lines(1);
     let mut text = String::new();
+    let sources = &harmless(sources);
     for finding in findings {
+        let finding = &said(finding);
         let report = Report::new(sources, finding);
         // Writing to a string cannot fail, and miette fails only where a label lies outside its source.
         if handler.render_report(&mut text, &report).is_err() {
@@ -51,6 +55,59 @@ pub fn text(sources: &Sources, findings: &[Diagnostic], color: Color) -> String 
         text.push('\n');
     }
     text
+}
+
+/// Whether a terminal obeys it rather than showing it. A line end of Windows is none.
+fn is_obeyed(character: char) -> bool {
+    character.is_control() && !matches!(character, '\n' | '\t' | '\r')
+}
+
+/// The sources, with a mark of the same length for each character that a terminal would obey.
+fn harmless(sources: &Sources) -> Cow<'_, Sources> {
+    let is_harmless = |text: &str| !text.contains(is_obeyed) && !text.replace("\r\n", "").contains('\r');
+    if sources.iter().all(|(_, file)| is_harmless(&file.text)) {
+        return Cow::Borrowed(sources);
+    }
+    let mut shown = Sources::default();
+    for (_, file) in sources.iter() {
+        let mut characters = file.text.chars().peekable();
+        let mut text = String::with_capacity(file.text.len());
+        while let Some(character) = characters.next() {
+            let is_line_end = character == '\r' && characters.peek() == Some(&'\n');
+            text.push(match character.len_utf8() {
+                _ if is_line_end || !(is_obeyed(character) || character == '\r') => character,
+                1 => '?',
+                // Those above ASCII take two bytes, as this does.
+                _ => '¿',
+            });
+        }
+        shown.add(SourceFile::new(Arc::clone(&file.name), text));
+    }
+    Cow::Owned(shown)
+}
+
+/// The finding, with an escape for each such character in its words, which may quote the source.
+fn said(finding: &Diagnostic) -> Cow<'_, Diagnostic> {
+    let words = |text: &str| -> String {
+        let escape = |character: char| {
+            let is_obeyed = is_obeyed(character) || character == '\r';
+            if is_obeyed { character.escape_unicode().to_string() } else { character.to_string() }
+        };
+        text.chars().map(escape).collect()
+    };
+    let labels = finding.labels.iter().map(|label| &label.text);
+    let mut texts = labels.chain(&finding.why).chain(&finding.hint).chain([&finding.title]);
+    if !texts.any(|text| text.contains(|character| is_obeyed(character) || character == '\r')) {
+        return Cow::Borrowed(finding);
+    }
+    let labels = finding.labels.iter().map(|label| Label { text: words(&label.text), ..label.clone() });
+    Cow::Owned(Diagnostic {
+        title: words(&finding.title),
+        why: finding.why.as_deref().map(words),
+        hint: finding.hint.as_deref().map(words),
+        labels: labels.collect(),
+        ..finding.clone()
+    })
 }
 
 /// The findings as programs read them: a list of
@@ -190,7 +247,7 @@ impl miette::Diagnostic for Report {
 #[derive(Debug, Default)]
 struct Excerpt {
     name: String,
-    text: std::sync::Arc<str>,
+    text: Arc<str>,
     /// From 0.
     first_line: usize,
     /// Columns cut off before the text.

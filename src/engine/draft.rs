@@ -292,10 +292,10 @@ impl<'a> Draft<'a> {
                 let until = until.max(Timestamp(self.now.0 + 1));
                 self.emit(Event::Paused { at, work: direction, until, why });
             }
-            Repeat::GiveUp => self.lose(node, Words { message: Some(said(&why)), ..Words::code("timeout") }),
+            Repeat::GiveUp => self.lose(node, Words { message: Some(why.to_string()), ..Words::code("timeout") }),
             Repeat::AskPerson => {
                 let attempts = attempt.number;
-                let message = format!("{attempts} attempts brought no answer; the last: {}", said(&why));
+                let message = format!("{attempts} attempts brought no answer; the last: {why}");
                 let code = CompactString::const_new("timeout");
                 self.emit(Event::Stuck { at, work: direction, code, message: Some(message) });
             }
@@ -454,13 +454,4 @@ impl<'a> Draft<'a> {
 pub(super) fn command_id(instance: &Instance, work: &Work, place: &Place, direction: Direction) -> CommandId {
     let own_undo = direction == Direction::Undo && work.undo == Some(Undo::OfItsOwn);
     CommandId { instance: instance.id.clone(), run: instance.run, place: place.clone(), round: 1, own_undo }
-}
-
-fn said(why: &Why) -> String {
-    match why {
-        Why::Asked(code) if code.is_empty() => "the participant asks for a repeat".to_owned(),
-        Why::Asked(code) => format!("the participant asks for a repeat: {code}"),
-        Why::Silence => "no answer within the timeout".to_owned(),
-        Why::Unknown => "the participant does not know the command".to_owned(),
-    }
 }

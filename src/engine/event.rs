@@ -248,7 +248,7 @@ pub struct Failure {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Why {
-    /// The participant asked for it, with its reason.
+    /// The participant asked for it, with its reason; or whoever carries commands to it, with what happened on the way.
     Asked(CompactString),
     /// No answer in time.
     Silence,

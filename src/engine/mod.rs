@@ -10,6 +10,7 @@
 
 mod id;
 mod event;
+mod why;
 mod input;
 mod effect;
 mod instance;

@@ -9,7 +9,7 @@ use super::redact::redact;
 use super::view::Instant;
 use crate::definition::types::Type;
 use crate::definition::{self, Invocation};
-use crate::engine::{Direction, Event, Order, Outcome, Why};
+use crate::engine::{Direction, Event, Order, Outcome};
 use crate::journal::Plans;
 use crate::journal::record::{Body, Record};
 use crate::json::Json;
@@ -112,14 +112,7 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
         Event::Asked { at, work, .. } => {
             fact("asked", Some(at), format!("no answer: ask what became of {}", called(plan, at, *work)), None)
         }
-        Event::Paused { at, until, why, .. } => {
-            let why = match why {
-                Why::Asked(reason) => format!("not now ({reason})"),
-                Why::Silence => "no answer".to_owned(),
-                Why::Unknown => "the participant does not know the command".to_owned(),
-            };
-            fact("paused", Some(at), format!("{why}: again at {until}"), None)
-        }
+        Event::Paused { at, until, why, .. } => fact("paused", Some(at), format!("{why}: again at {until}"), None),
         Event::Pended { at, until, .. } => {
             fact("pended", Some(at), format!("the participant works on it, awaited until {until}"), None)
         }

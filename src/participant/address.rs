@@ -24,8 +24,9 @@ pub enum Address {
 pub enum AddressError {
     /// None of the forms.
     #[error(
-        "read the address `{text}`: it is `simulated`, a URL such as http://127.0.0.1:8081/commands, or \
-         process: with a command line behind it"
+        "read the address{}: it is `simulated`, a URL such as http://127.0.0.1:8081/commands, or \
+         process: with a command line behind it",
+        if text.is_empty() { ", which is empty".to_owned() } else { format!(" `{text}`") }
     )]
     Unknown {
         /// What was given.
@@ -109,7 +110,7 @@ mod tests {
                 .map(|text| text.parse::<Address>().unwrap_err().to_string())
                 .into();
         insta::assert_snapshot!(shown.join("\n"), @"
-        read the address ``: it is `simulated`, a URL such as http://127.0.0.1:8081/commands, or process: with a command line behind it
+        read the address, which is empty: it is `simulated`, a URL such as http://127.0.0.1:8081/commands, or process: with a command line behind it
         read the address `tickets:8081`: it is `simulated`, a URL such as http://127.0.0.1:8081/commands, or process: with a command line behind it
         read the address `http://` as a URL: empty host
         read the address `http://a:99999/` as a URL: invalid port number

@@ -288,8 +288,8 @@ impl<'a> Scanner<'a> {
         let span = self.span(start, end);
         self.at = end;
         let own_line = self.tokens.last().is_none_or(|token| (token.end as usize) <= self.line_start);
-        for (index, _) in text.match_indices(|c: char| c.is_control() && c != '\t') {
-            let place = self.span(start + index, start + index + 1);
+        for (index, control) in text.match_indices(|c: char| c.is_control() && c != '\t') {
+            let place = self.span(start + index, start + index + control.len());
             self.controls.add(place);
         }
         match text.strip_prefix("///") {

@@ -7,6 +7,7 @@ mod callback;
 mod gap;
 mod held;
 mod help;
+mod hostile;
 mod listing;
 mod operating;
 mod remembered;

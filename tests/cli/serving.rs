@@ -174,7 +174,8 @@ fn everything_that_is_listed_is_there() {
         assert!(!code.starts_with("no_such"), "{} {path}: {answer}", route.method);
         assert_eq!(server.ask("DELETE", &path, "").0, 405, "{path}");
     }
-    insta::assert_snapshot!(server.desk.saga(&["help", "serve"]));
+    let help = server.desk.saga(&["help", "serve"]);
+    insta::assert_snapshot!(help.split_once("The API:").unwrap().1);
 }
 
 #[test]

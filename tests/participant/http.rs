@@ -54,12 +54,13 @@ async fn a_participant_of_the_library_answers_over_http() {
     for (instance, kind, call, wanted) in [
         ("full", "do", "ReserveRoom", "failed sold_out"),
         ("busy", "do", "ReserveRoom", "retry locked"),
-        ("panics", "do", "ReserveRoom", "retry http-500"),
+        ("panics", "do", "ReserveRoom", "retry http-500 URL"),
         ("asked", "query", "ReserveRoom", "unknown-command"),
         ("never", "undo", "CancelRoom", "succeeded {}"),
         ("never", "do", "ReserveRoom", "failed already-undone"),
     ] {
         let (replies, handled) = carried(&address, settings(), vec![due(instance, kind, call)]).await;
+        let replies: Vec<_> = replies.iter().map(|reply| reply.replace(&address.to_string(), "URL")).collect();
         assert_eq!((vec![format!("{instance}: {wanted}")], 8), (replies, handled));
     }
     let late = with(due("late", "do", "ReserveRoom"), header::DEADLINE, "1");
@@ -114,20 +115,20 @@ async fn whatever_a_participant_answers_is_a_reply_that_says_so() {
     for name in names {
         let (replies, handled) = carried(&address, settings(), vec![due(name, "do", "ReserveRoom")]).await;
         assert_eq!(8, handled);
-        shown.extend(replies);
+        shown.extend(replies.iter().map(|reply| reply.replace(&address.to_string(), "URL")));
     }
     insta::assert_snapshot!(shown.join("\n"), @"
-    garbage: retry answer-not-json
-    huge: retry answer-too-large
+    garbage: retry answer-not-json URL
+    huge: retry answer-too-large URL
     empty: succeeded {}
     accepted: pending
-    moved: retry http-302
-    broken: retry http-500
-    overloaded: retry http-503
-    lost: retry http-404
+    moved: retry http-302 URL
+    broken: retry http-500 URL
+    overloaded: retry http-503 URL
+    lost: retry http-404 URL
     refused: failed sold_out
-    framework: retry http-422-without-code
-    other: retry answer-to-another-command
+    framework: retry http-422-without-code URL
+    other: retry answer-to-another-command URL
     ");
 }
 
@@ -136,13 +137,16 @@ async fn a_participant_that_is_slow_or_down_is_asked_again() {
     let address = serving(Router::new().route("/commands", post(bad))).await;
     // Its deadline is over, so the least time is waited.
     let slow = with(due("slow", "do", "ReserveRoom"), header::DEADLINE, "1");
-    assert_eq!(vec!["slow: retry http-no-answer"], carried(&address, settings(), vec![slow]).await.0);
+    assert_eq!(
+        vec![format!("slow: retry http-no-answer {address}")],
+        carried(&address, settings(), vec![slow]).await.0
+    );
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nobody = format!("http://{}/commands", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);
     let (replies, handled) = carried(&nobody, settings(), vec![due("a", "do", "ReserveRoom")]).await;
-    assert_eq!((vec!["a: retry http-no-connection".to_owned()], 8), (replies, handled));
+    assert_eq!((vec![format!("a: retry http-no-connection {nobody}")], 8), (replies, handled));
 }
 
 #[tokio::test]

@@ -20,8 +20,13 @@ use crate::participant::http_message::{from_headers, to_headers};
 use crate::participant::now;
 use crate::wire::{Message, ReceivedCommand, header};
 
+/// The most of an address that is told with what happened there: together they are a word of the wire.
+const PLACE_MAX: usize = 120;
+
 pub(super) struct HttpEndpoint {
     url: reqwest::Url,
+    /// The URL for people's eyes: without who asks, and what may be a secret.
+    place: String,
     client: reqwest::Client,
     callback: Option<String>,
 }
@@ -35,7 +40,12 @@ struct Refused {
 
 impl HttpEndpoint {
     pub(super) fn new(url: reqwest::Url, callback: Option<String>) -> Result<Self, reqwest::Error> {
-        Ok(Self { url, client: client()?, callback })
+        let mut place = format!("{}{}", url.origin().ascii_serialization(), url.path());
+        if place.len() > PLACE_MAX {
+            place.truncate(PLACE_MAX);
+            place.push('…');
+        }
+        Ok(Self { url, place, client: client()?, callback })
     }
 
     pub(super) async fn ask(&self, mut message: Message, command: &ReceivedCommand) -> Answer {
@@ -53,8 +63,8 @@ impl HttpEndpoint {
             Err(error) => Err(fault(&error)),
         };
         answer.unwrap_or_else(|code| {
-            tracing::warn!(url = %self.url, command = %command.id, attempt = command.attempt, %code, "no usable answer");
-            Answer::retry(&code)
+            tracing::warn!(url = %self.place, command = %command.id, attempt = command.attempt, %code, "no usable answer");
+            Answer::retry(&format_compact!("{code} {}", self.place))
         })
     }
 }
@@ -94,8 +104,8 @@ async fn read(mut response: reqwest::Response, command: &ReceivedCommand) -> Res
         StatusCode::NOT_FOUND if command.kind == ReplyKind::Query => {
             Ok(Answer { status: Status::UnknownCommand, payload: None })
         }
-        StatusCode::SERVICE_UNAVAILABLE => {
-            Err(reply.header(header::CODE).map_or_else(|| "http-503".into(), CompactString::from))
+        StatusCode::SERVICE_UNAVAILABLE if reply.header(header::CODE).is_some() => {
+            Ok(Answer::retry(reply.header(header::CODE).unwrap_or_default()))
         }
         status => Err(format_compact!("http-{}", status.as_u16())),
     }
