@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::cli::in_form;
+#[cfg(feature = "kafka")]
+use crate::kafka::broker::{Broker, shared};
 
 /// Not run: they are what runs this test, or `.ci/run` does.
 const NOT_RUN: &[&str] = &["cargo test", "cargo install", "scripts/system-packages", ".ci/run", "git ", "INSTA_UPDATE"];
@@ -48,6 +50,20 @@ fn blocks(text: &str) -> Vec<(usize, Vec<Shown>)> {
         blocks.push((number, shown));
     }
     blocks
+}
+
+/// The address at which documents have a broker.
+const BROKER: &str = "127.0.0.1:9092";
+
+/// Where there is one while this test runs; commands that need it are left out where it cannot be had.
+#[cfg(feature = "kafka")]
+fn broker() -> Option<String> {
+    shared().map(Broker::address)
+}
+
+#[cfg(not(feature = "kafka"))]
+fn broker() -> Option<String> {
+    None
 }
 
 fn is_run(command: &str) -> bool {
@@ -115,15 +131,24 @@ fn the_documents_show_what_happens() {
     let mut run_commands = 0;
     for document in documents() {
         let desk = desk();
-        for (line, shown) in blocks(&fs::read_to_string(&document).unwrap()) {
+        let text = fs::read_to_string(&document).unwrap();
+        let needs_broker = blocks(&text).iter().any(|(_, shown)| shown.iter().any(|one| one.command.contains(BROKER)));
+        let broker = if needs_broker { broker() } else { None };
+        if needs_broker && broker.is_none() {
+            continue;
+        }
+        let broker = broker.as_deref().unwrap_or(BROKER);
+        for (line, shown) in blocks(&text) {
             let shown: Vec<&Shown> = shown.iter().filter(|shown| is_run(&shown.command)).collect();
-            let commands: Vec<String> =
-                shown.iter().map(|shown| shown.command.replace("cargo run --release --", "saga")).collect();
+            let commands: Vec<String> = shown
+                .iter()
+                .map(|shown| shown.command.replace("cargo run --release --", "saga").replace(BROKER, broker))
+                .collect();
             let printed = run(desk.path(), &commands.iter().map(String::as_str).collect::<Vec<_>>());
             run_commands += commands.len();
             let name = document.file_name().unwrap().to_string_lossy().into_owned();
             assert_eq!(printed.len(), shown.len(), "{name}:{line}: every command is carried out: {printed:?}");
-            for (shown, printed) in shown.iter().zip(printed) {
+            for (shown, printed) in shown.iter().zip(printed.iter().map(|printed| printed.replace(broker, BROKER))) {
                 let failed = printed.contains("not found") || printed.starts_with("error:");
                 if shown.output.trim().is_empty() {
                     if failed {

@@ -116,20 +116,24 @@ impl Opened {
             return Ok(());
         }
         Err(CliError::new(Kind::Unavailable, format!("there is no topic {} at {}", missing.join(", "), self.brokers))
-            .hint(format!("`saga init --kafka {} {files}` makes what is missing", self.brokers)))
+            .hint(format!(
+                "`saga init --kafka {}{} {files}` makes what is missing",
+                self.brokers,
+                kafka::of_prefix(&self.log.topics().prefix)
+            )))
     }
 
     /// Says which participants nobody plays, and when somebody does. Ends with the runtime.
-    pub(super) fn watch(&self, cast: &Cast) {
-        let participants = cast.named_topics();
+    pub(super) fn watch(&self, cast: impl Fn() -> Cast + Send + 'static) {
         let log = Arc::clone(&self.log);
-        if participants.is_empty() {
-            return;
-        }
         tokio::spawn(async move {
             let mut readership = Readership::default();
             loop {
                 sleep(if readership.is_whole() { LOOK_AGAIN_EVERY } else { LOOK_EVERY }).await;
+                let participants = cast().named_topics();
+                if participants.is_empty() {
+                    continue;
+                }
                 let topics: Vec<String> = participants.iter().map(|(_, topic)| topic.clone()).collect();
                 let asked = Arc::clone(&log);
                 let Ok(Ok(unread)) = tokio::task::spawn_blocking(move || asked.unread(&topics)).await else { continue };

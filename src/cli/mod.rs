@@ -14,6 +14,8 @@ mod sources;
 mod kafka;
 #[cfg(feature = "kafka")]
 mod init;
+#[cfg(feature = "kafka")]
+mod deploy;
 mod input;
 mod instance;
 mod participants;
@@ -70,6 +72,8 @@ enum Command {
     Explain(explain::Arguments),
     #[cfg(feature = "kafka")]
     Init(init::Arguments),
+    #[cfg(feature = "kafka")]
+    Deploy(deploy::Arguments),
     Run(run::Arguments),
     Serve(serve::Arguments),
     Start(start::Arguments),
@@ -123,6 +127,8 @@ fn carry_out(command: Command, out: &mut Out) -> Result<Exit, CliError> {
         Command::Explain(arguments) => explain::command(&arguments, out),
         #[cfg(feature = "kafka")]
         Command::Init(arguments) => init::command(&arguments, out),
+        #[cfg(feature = "kafka")]
+        Command::Deploy(arguments) => deploy::command(&arguments, out),
         Command::Run(arguments) => run::command(&arguments, out),
         Command::Serve(arguments) => serve::command(arguments, out),
         Command::Start(arguments) => start::command(&arguments, out),

@@ -32,6 +32,7 @@ enum Others {
 }
 
 /// What was said, read.
+#[derive(Clone)]
 pub(super) struct Addresses {
     given: BTreeMap<String, Address>,
     /// Names that the command line gives.

@@ -28,6 +28,7 @@ use crate::http::service::Service;
 use crate::http::view::{FailureView, Shown, Standing};
 use crate::json::Json;
 use crate::participant::{Address, remembered};
+use crate::runtime::{Deployed, Standing as Stands};
 
 /// How long a start on Kafka is waited for: its partition may be nobody's until a dead owner's session is over.
 #[cfg(feature = "kafka")]
@@ -171,7 +172,7 @@ impl Following<'_> {
         let others = self.cast.only(|topic| !addresses.contains_key(topic));
         let owner = format!("saga run {}", self.file.name);
         let service = Arc::new(Service::join(opened.site(), &owner, RUN_PATIENCE).await?);
-        opened.watch(&others);
+        opened.watch(move || others.clone());
         let followed = self.follow(&service, addresses, body, out).await;
         service.close().await;
         self.end(followed?, out)
@@ -185,7 +186,16 @@ impl Following<'_> {
         body: StartBody,
         out: &mut Out,
     ) -> Result<(String, Option<Shown>), CliError> {
-        service.deploy(&[self.file.deployable()]).await?;
+        let deployed = service.deploy(&[self.file.deployable()]).await?;
+        if let Some((deployed, current)) =
+            deployed.iter().find_map(older).filter(|(deployed, _)| *deployed.saga == body.saga)
+        {
+            let Deployed { saga, version, .. } = deployed;
+            let error =
+                format!("saga `{saga}` runs by version {current}, and {} has version {version}", self.file.name);
+            return Err(CliError::new(Kind::Refused, error)
+                .hint(format!("to run version {current}, take its file; to go back, `saga deploy` this one")));
+        }
         let has_http = addresses.values().any(|address| matches!(address, Address::Http(_)));
         let callback = if has_http { Some(listen_for_replies(service).await?) } else { None };
         service.carry(self.cast.settings(&addresses, self.scenario.as_ref(), callback.as_deref())).await?;
@@ -287,6 +297,14 @@ impl Following<'_> {
             words.extend(["--scenario", title]);
         }
         shell_words::join(words)
+    }
+}
+
+/// What was not deployed, and the version that is current instead.
+pub(super) fn older(deployed: &Deployed) -> Option<(&Deployed, u64)> {
+    match deployed.standing {
+        Stands::Older { version } => Some((deployed, version)),
+        Stands::New | Stands::Unchanged | Stands::Replaces { .. } => None,
     }
 }
 

@@ -1,9 +1,13 @@
 //! `saga serve`: runs the sagas of files until it is stopped, and answers over HTTP.
 
+#[cfg(feature = "kafka")]
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(feature = "kafka")]
+use compact_str::CompactString;
 use tokio::net::TcpListener;
 
 use super::error::Kind;
@@ -11,6 +15,8 @@ use super::instance::runtime;
 #[cfg(feature = "kafka")]
 use super::kafka::{OnKafka, Place};
 use super::participants::{Addresses, Participants};
+#[cfg(feature = "kafka")]
+use super::run::older;
 use super::settings::Settings;
 use super::sources::{Checked, check_file};
 use super::{CliError, Exit, Out};
@@ -20,6 +26,8 @@ use crate::http::server::router;
 #[cfg(feature = "kafka")]
 use crate::http::service::DECIDED_WITHIN;
 use crate::http::service::{File, Service};
+#[cfg(feature = "kafka")]
+use crate::runtime::Deployed;
 
 /// How one begins.
 const BEGIN: &str = "`saga serve workflows/booking.saga`";
@@ -120,15 +128,33 @@ impl Serving<'_> {
         let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
         opened.has_topics_of(&cast, &names.join(" ")).await?;
         let service = Arc::new(Service::join(opened.site(), owner, DECIDED_WITHIN).await?);
-        cast.extend(&service.known().await?.startable);
-        self.addresses.are_of(&cast)?;
-        let deployed: Vec<File> = self.files.iter().map(Checked::deployable).collect();
-        service.deploy(&deployed).await?;
-        let callback = format!("http://{}/replies", self.address);
-        let reached = self.addresses.only_said(&cast);
-        service.carry(cast.settings(&reached, None, Some(&callback))).await?;
-        opened.watch(&cast.only(|topic| !reached.contains_key(topic)));
+        let stands = async {
+            let files: Vec<File> = self.files.iter().map(Checked::deployable).collect();
+            for (Deployed { saga, version, .. }, current) in service.deploy(&files).await?.iter().filter_map(older) {
+                out.remark(format_args!(
+                    "not deployed: saga `{saga}` runs by version {current}, and the file has version {version}; \
+                     `saga deploy` goes back to it"
+                ));
+            }
+            let known = service.known().await?;
+            cast.extend(&known.startable);
+            cast.extend(&known.live);
+            self.addresses.are_of(&cast)?;
+            let callback = format!("http://{}/replies", self.address);
+            Company::gather(Arc::clone(&service), self.addresses.clone(), callback).await
+        };
+        let company = match stands.await {
+            Ok(company) => company,
+            Err(error) => {
+                service.close().await;
+                return Err(error);
+            }
+        };
+        opened.watch(company.others());
+        // Ends with the runtime.
+        tokio::spawn(company.keep());
         let sagas = service.sagas().join(", ");
+        let sagas = if sagas.is_empty() { "what will be deployed" } else { &sagas };
         out.remark(format_args!("serving {sagas} from {} on http://{}", opened.name(), self.address));
         until_stopped(listener, service, out).await
     }
@@ -151,6 +177,57 @@ impl Serving<'_> {
         service.deploy(&deployed).await?;
         let callback = format!("http://{address}/replies");
         Ok(service.carry(all.settings(&reached, None, Some(&callback))).await?)
+    }
+}
+
+/// The participants that are reached from here, also those of definitions that are deployed later.
+#[cfg(feature = "kafka")]
+struct Company {
+    service: Arc<Service>,
+    addresses: Addresses,
+    callback: String,
+    reached: BTreeSet<(CompactString, CompactString)>,
+}
+
+#[cfg(feature = "kafka")]
+impl Company {
+    async fn gather(service: Arc<Service>, addresses: Addresses, callback: String) -> Result<Self, CliError> {
+        let mut company = Self { service, addresses, callback, reached: BTreeSet::new() };
+        company.reach().await?;
+        Ok(company)
+    }
+
+    /// Reaches out to those that are given, if there is anything new to ask of them.
+    async fn reach(&mut self) -> Result<(), CliError> {
+        let known = self.service.known().await?;
+        let mut cast = known.startable;
+        cast.extend(&known.live);
+        let addresses = self.addresses.only_said(&cast);
+        let words = cast.only(|topic| addresses.contains_key(topic)).words();
+        if words != self.reached {
+            self.service.carry(cast.settings(&addresses, None, Some(&self.callback))).await?;
+            self.reached = words;
+        }
+        Ok(())
+    }
+
+    /// Those that somebody else plays, as of now.
+    fn others(&self) -> impl Fn() -> Cast + Send + 'static {
+        let (service, addresses) = (Arc::clone(&self.service), self.addresses.clone());
+        move || {
+            let cast = service.startable();
+            let reached = addresses.only_said(&cast);
+            cast.only(|topic| !reached.contains_key(topic))
+        }
+    }
+
+    async fn keep(mut self) {
+        let mut deployments = self.service.deployments();
+        while deployments.changed().await.is_ok() {
+            if let Err(error) = self.reach().await {
+                tracing::error!("participants of what was deployed cannot be reached: {}", error.text());
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Participants as they are reached: one for each topic of commands, whichever definitions speak to it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -77,6 +78,17 @@ impl Cast {
     #[must_use]
     pub fn named_topics(&self) -> Vec<(String, String)> {
         self.0.iter().map(|(topic, participant)| (participant.name.to_string(), topic.to_string())).collect()
+    }
+
+    /// What can be asked of whom: topics of commands, and the words that go there.
+    #[must_use]
+    pub fn words(&self) -> BTreeSet<(CompactString, CompactString)> {
+        let of = |(topic, participant): (&CompactString, &Participant)| {
+            let words: Vec<_> = participant.commands.keys().chain(participant.messages.keys()).cloned().collect();
+            let topic = topic.clone();
+            words.into_iter().map(move |word| (topic.clone(), word))
+        };
+        self.0.iter().flat_map(of).collect()
     }
 
     /// Those whose topics `wanted` says yes to.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use axum::http::HeaderMap;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::api::{
@@ -25,9 +26,11 @@ use crate::log::embedded;
 use crate::log::{Health, Outcome, Site, partition_of};
 use crate::participant::bridge::Settings;
 use crate::participant::carrier::Carriers;
-use crate::participant::remembered::{self, RememberedError};
+use crate::participant::remembered::{self, Remembered, RememberedError};
 use crate::participant::{Address, http::read_callback};
-use crate::runtime::{self, Client, Decision, DeployError, Error, OpenError, Options, Orchestrator, PartitionState};
+use crate::runtime::{
+    self, Client, Decision, DeployError, Deployed, Error, OpenError, Options, Orchestrator, PartitionState,
+};
 use uuid::Uuid;
 
 /// The file of a data directory that is one.
@@ -54,10 +57,10 @@ pub type File = (String, Arc<str>, Program);
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     /// Where they were last reached.
-    pub before: remembered::Remembered,
-    /// Those of live instances.
+    pub before: Remembered,
+    /// Those of live instances; where that cannot be told at once, of all that may be live.
     pub live: Cast,
-    /// Those of the other definitions that new instances run by.
+    /// Those of the definitions that new instances run by.
     pub startable: Cast,
 }
 
@@ -84,14 +87,15 @@ impl Service {
     ///
     /// # Errors
     /// A file cannot be deployed.
-    pub async fn deploy(&self, files: &[File]) -> Result<(), ApiError> {
-        for (name, text, _) in files {
-            self.orchestrator.deploy(name, text).await?;
+    pub async fn deploy(&self, files: &[File]) -> Result<Vec<Deployed>, ApiError> {
+        let mut deployed = Vec::new();
+        for (_, text, program) in files {
+            deployed.extend(self.orchestrator.deploy_program(program, text).await?);
         }
-        Ok(())
+        Ok(deployed)
     }
 
-    /// Remembers where participants are reached, then reaches out to them.
+    /// Remembers where participants are reached, then reaches out to them, and to nobody else any more.
     ///
     /// # Errors
     /// The addresses cannot be written down, or HTTP cannot be set up.
@@ -101,8 +105,11 @@ impl Service {
         if let Some(directory) = self.orchestrator.directory() {
             remembered::keep(directory, reached.collect()).await?;
         }
-        let carriers = Carriers::open(self.orchestrator.log(), participants).map_err(|error| unavailable(&error))?;
-        *self.carriers.lock().await = Some(carriers);
+        let mut carriers = self.carriers.lock().await;
+        if let Some(before) = carriers.take() {
+            before.close().await;
+        }
+        *carriers = Some(Carriers::open(self.orchestrator.log(), participants).map_err(|error| unavailable(&error))?);
         Ok(())
     }
 
@@ -118,23 +125,33 @@ impl Service {
     /// The view or the addresses cannot be read.
     pub async fn known(&self) -> Result<Known, ApiError> {
         let plans = self.orchestrator.plans();
-        // Of a log that is shared, whoever deployed the others plays them, and nothing is remembered.
-        let Some(directory) = self.orchestrator.directory() else {
-            let mut known = Known::default();
-            plans.sagas().filter_map(|saga| plans.current(saga)).for_each(|plan| known.startable.speak(plan));
-            return Ok(known);
+        // Of a log that is shared, nothing is remembered, and any version may be live.
+        let (live, before) = match self.orchestrator.directory() {
+            Some(directory) => (Some(self.orchestrator.live_definitions().await?), remembered::read(directory)?),
+            None => (None, Remembered::default()),
         };
-        let live = self.orchestrator.live_definitions().await?;
-        let mut known = Known { before: remembered::read(directory)?, ..Known::default() };
+        let mut known = Known { before, live: Cast::default(), startable: self.startable() };
         for plan in plans.all() {
-            let current = plans.current(&plan.saga.name);
-            if live.contains(&**plan.saga.hash()) {
+            if live.as_ref().is_none_or(|live| live.contains(&**plan.saga.hash())) {
                 known.live.speak(plan);
-            } else if current.is_some_and(|current| current.saga.hash() == plan.saga.hash()) {
-                known.startable.speak(plan);
             }
         }
         Ok(known)
+    }
+
+    /// The participants of the definitions that new instances run by.
+    #[must_use]
+    pub fn startable(&self) -> Cast {
+        let plans = self.orchestrator.plans();
+        let mut cast = Cast::default();
+        plans.sagas().filter_map(|saga| plans.current(saga)).for_each(|plan| cast.speak(plan));
+        cast
+    }
+
+    /// Changes whenever others deploy.
+    #[must_use]
+    pub fn deployments(&self) -> watch::Receiver<u64> {
+        self.orchestrator.deployments()
     }
 
     /// Whether there is data in a directory.
@@ -408,7 +425,9 @@ impl From<DeployError> for ApiError {
     fn from(error: DeployError) -> Self {
         match &error {
             DeployError::Refused { .. } => Self::new(Fault::Input, "refused", format!("failed to {error}")),
-            DeployError::VersionTaken { .. } => Self::new(Fault::State, "version_taken", format!("failed to {error}")),
+            DeployError::VersionTaken { .. } | DeployError::VersionPublished { .. } | DeployError::Overtaken { .. } => {
+                Self::new(Fault::State, "version_taken", format!("failed to {error}"))
+            }
             DeployError::Append { .. } | DeployError::View(_) | DeployError::Look(_) => unavailable(&error),
         }
     }

@@ -6,11 +6,19 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
 
 use crate::log::{Append, Log, Outcome, Range, Report, Reports, Request, Site, Stored, Take, Ticket};
 use crate::wire::Message;
+
+/// How long a log that does not answer is left alone before it is asked again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// So many questions without an answer are worth a word: a topic that was just made has no leader for a moment.
+const SAID_AFTER: u64 = 10;
 
 /// One user of the log. Of reads of one topic's partition only the latest is answered: whoever reads by itself takes
 /// a client of its own, they are cheap.
@@ -200,6 +208,26 @@ pub(super) async fn range(log: &dyn Site, topic: &str, partition: u32) -> Result
         Ok(Err(why)) => Err(ReadError::Failed { why }),
         Err(_) => Err(ReadError::Closed),
     }
+}
+
+/// Asks a log that others have too until it answers: it may be between two leaders, which is said if it lasts. Any other
+/// log is asked once.
+pub(super) async fn patiently<T>(
+    log: &dyn Site,
+    mut ask: impl AsyncFnMut() -> Result<T, ReadError>,
+) -> Result<T, ReadError> {
+    for tried in 1_u64.. {
+        match ask().await {
+            Err(ReadError::Failed { why }) if log.is_shared() => {
+                if tried == SAID_AFTER {
+                    tracing::warn!(%why, "the log does not answer for now; it is asked again");
+                }
+                sleep(ASK_AGAIN_AFTER).await;
+            }
+            answer => return answer,
+        }
+    }
+    Err(ReadError::Closed)
 }
 
 impl Client {

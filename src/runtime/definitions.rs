@@ -1,4 +1,4 @@
-//! The definitions of a data directory: sources in the topic `saga.definitions`, plans in memory.
+//! The definitions of a log: sources in the topic `saga.definitions`, plans in memory.
 //!
 //! | key | payload |
 //! |---|---|
@@ -19,7 +19,7 @@ use crate::check::{self, Checked};
 use crate::definition::{Program, Saga};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::journal::Plans;
-use crate::log::{DEFINITION_MAX, Outcome};
+use crate::log::{self, DEFINITION_MAX, Outcome};
 use crate::plan::Plan;
 use crate::source::{SourceFile, Sources};
 use crate::syntax::limits::MAX_FILE_BYTES;
@@ -53,6 +53,11 @@ pub enum Standing {
         /// The version that was current.
         version: u64,
     },
+    /// Not deployed: a newer version is current, and nobody said to go back.
+    Older {
+        /// The version that is current.
+        version: u64,
+    },
 }
 
 /// Compiles a file as `saga check` does.
@@ -70,66 +75,88 @@ pub(super) fn compile(name: &str, text: &str) -> Result<Program, Vec<Diagnostic>
 pub(super) struct Stored {
     sources: BTreeMap<CompactString, Arc<str>>,
     current: BTreeMap<CompactString, CompactString>,
+    /// By hash, what has been compiled of it; else why there is none.
+    compiled: BTreeMap<CompactString, Result<Arc<Plan>, String>>,
+    /// One file gives a record for each of its sagas: the text is held once.
+    texts: BTreeSet<Arc<str>>,
 }
 
 impl Stored {
-    /// Reads the topic to its end.
-    pub(super) async fn read(client: &Client, topic: &Arc<str>, start: u64, end: u64) -> Result<Self, ReadError> {
-        let mut stored = Self::default();
-        let mut texts: BTreeSet<Arc<str>> = BTreeSet::new();
-        let mut next = start;
+    /// Reads on in the topic, up to an end.
+    pub(super) async fn read(
+        &mut self,
+        client: &Client,
+        topic: &Arc<str>,
+        mut next: u64,
+        end: u64,
+    ) -> Result<(), ReadError> {
         while next < end {
             let (records, _) = client.read(topic, 0, next).await?;
-            for record in records {
-                next = record.offset.saturating_add(1);
-                let Ok(text) = str::from_utf8(&record.message.payload) else {
-                    tracing::warn!(offset = record.offset, "a definition that is not UTF-8 is passed over");
-                    continue;
-                };
-                if let Some(hash) = record.message.key.strip_prefix(SOURCE) {
-                    // One file gives a record for each of its sagas: the text is held once.
-                    let text: Arc<str> = texts.get(text).map_or_else(|| Arc::from(text), Arc::clone);
-                    texts.insert(Arc::clone(&text));
-                    stored.sources.insert(CompactString::from(hash), text);
-                } else if let Some(saga) = record.message.key.strip_prefix(CURRENT) {
-                    stored.current.insert(CompactString::from(saga), CompactString::from(text));
-                } else {
-                    tracing::warn!(key = %record.message.key, "a record of saga.definitions that is no definition");
-                }
-            }
+            next = self.take(&records).unwrap_or(next);
         }
-        Ok(stored)
+        Ok(())
     }
 
-    /// Compiles all of it. A definition that does not compile is an error if it is current; an instance that needs
-    /// another is refused when its partition recovers.
-    pub(super) fn compile(&self) -> Result<Plans, OpenError> {
+    /// Takes records of the topic; gives the offset behind them, if there are any.
+    pub(super) fn take(&mut self, records: &[log::Stored]) -> Option<u64> {
+        for record in records {
+            let Ok(text) = str::from_utf8(&record.message.payload) else {
+                tracing::warn!(offset = record.offset, "a definition that is not UTF-8 is passed over");
+                continue;
+            };
+            if let Some(hash) = record.message.key.strip_prefix(SOURCE) {
+                let text: Arc<str> = self.texts.get(text).map_or_else(|| Arc::from(text), Arc::clone);
+                self.texts.insert(Arc::clone(&text));
+                self.sources.insert(CompactString::from(hash), text);
+            } else if let Some(saga) = record.message.key.strip_prefix(CURRENT) {
+                self.current.insert(CompactString::from(saga), CompactString::from(text));
+            } else {
+                tracing::warn!(key = %record.message.key, "a record of saga.definitions that is no definition");
+            }
+        }
+        records.last().map(|last| last.offset.saturating_add(1))
+    }
+
+    /// Compiles what is not compiled yet. What does not compile is left out; an instance that needs it is refused when
+    /// its partition recovers. Gives also why a current one is of no use.
+    pub(super) fn compile(&mut self) -> (Plans, Option<OpenError>) {
         let mut by_text: BTreeMap<&Arc<str>, Result<Program, Vec<Diagnostic>>> = BTreeMap::new();
         let mut plans = Plans::default();
         for (hash, text) in &self.sources {
-            let why = match by_text.entry(text).or_insert_with(|| compile(hash, text)) {
-                Ok(program) => match find(program, hash) {
-                    Some(saga) => {
-                        plans.keep(&Arc::new(Plan::new(Arc::clone(saga))));
-                        continue;
-                    }
-                    None => "its content has another hash in this version of saga".to_owned(),
-                },
-                Err(findings) => findings.first().map_or_else(String::new, |finding| finding.title.clone()),
-            };
-            if let Some((saga, hash)) = self.current.iter().find(|(_, current)| *current == hash) {
-                return Err(OpenError::Definition { saga: saga.clone(), hash: hash.clone(), why });
+            let compiled = self.compiled.entry(hash.clone()).or_insert_with(|| {
+                let why = match by_text.entry(text).or_insert_with(|| compile(hash, text)) {
+                    Ok(program) => match find(program, hash) {
+                        Some(saga) => return Ok(Arc::new(Plan::new(Arc::clone(saga)))),
+                        None => "its content has another hash in this version of saga".to_owned(),
+                    },
+                    Err(findings) => findings.first().map_or_else(String::new, |finding| finding.title.clone()),
+                };
+                if !self.current.values().any(|current| current == hash) {
+                    tracing::warn!(%hash, %why, "a stored definition that is not current does not compile");
+                }
+                Err(why)
+            });
+            if let Ok(plan) = compiled {
+                plans.keep(plan);
             }
-            tracing::warn!(%hash, %why, "a stored definition that is not current does not compile");
         }
+        let mut unusable = None;
         for (saga, hash) in &self.current {
-            let Some(plan) = plans.by_hash(hash).cloned() else {
-                let why = "its source is not stored".to_owned();
-                return Err(OpenError::Definition { saga: saga.clone(), hash: hash.clone(), why });
-            };
-            plans.deploy(&plan);
+            if let Some(plan) = plans.by_hash(hash).cloned() {
+                plans.deploy(&plan);
+                continue;
+            }
+            let known = self.compiled.get(hash).and_then(|compiled| compiled.as_ref().err());
+            let why = known.cloned().unwrap_or_else(|| "its source is not stored".to_owned());
+            unusable = Some(OpenError::Definition { saga: saga.clone(), hash: hash.clone(), why });
         }
-        Ok(plans)
+        (plans, unusable)
+    }
+
+    /// The same where a current one of no use is an error.
+    pub(super) fn compile_all(&mut self) -> Result<Plans, OpenError> {
+        let (plans, unusable) = self.compile();
+        unusable.map_or(Ok(plans), Err)
     }
 }
 
@@ -158,7 +185,7 @@ pub(super) async fn store(client: &Client, topic: &Arc<str>, saga: &Saga, text: 
         let message = Message { key: Arc::from(key.as_str()), headers: Vec::new(), payload: payload.as_bytes().into() };
         let why = match client.append(topic, 0, message).await {
             Outcome::At(_) => continue,
-            Outcome::Unknown => "it was closed, or cannot be written".to_owned(),
+            Outcome::Unknown => "it was closed, or cannot be written; deploying again does no harm".to_owned(),
             Outcome::Refused(why) => why.to_string(),
         };
         return Err(DeployError::Append { saga: saga.name.clone(), why });

@@ -85,6 +85,27 @@ pub enum DeployError {
         /// Instances that still run by the other content.
         live: u64,
     },
+    /// It changed, its number did not, and others have the old content.
+    #[error(
+        "deploy saga `{saga}`: version {version} was deployed before with another content, and stays what it was; write \
+         `version {free}` for the new content"
+    )]
+    VersionPublished {
+        /// The saga's name.
+        saga: CompactString,
+        /// Its version.
+        version: u64,
+        /// A number that is free.
+        free: u64,
+    },
+    /// Somebody deployed another content at the same time.
+    #[error(
+        "deploy saga `{saga}`: somebody deployed another content of it at the same time, which counts; deploy again if yours should"
+    )]
+    Overtaken {
+        /// The saga's name.
+        saga: CompactString,
+    },
     /// The log does not take it.
     #[error("deploy saga `{saga}`: the log does not take its source ({why})")]
     Append {

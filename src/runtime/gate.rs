@@ -107,13 +107,13 @@ fn is_unknown(plans: &Plans, stored: &Stored) -> bool {
 /// Up to where the definitions have been read.
 pub(super) type Learned = watch::Receiver<u64>;
 
-/// Reads definitions as others deploy them, for as long as the log is open.
-pub(super) fn follow(core: &Arc<Core>, mut next: u64, learned: watch::Sender<u64>) {
+/// Reads definitions as others deploy them, for as long as the log is open. What was stored before `next` is known.
+pub(super) fn follow(core: &Arc<Core>, mut stored: definitions::Stored, mut next: u64, learned: watch::Sender<u64>) {
     let (weak, client, topic) = (Arc::downgrade(core), Client::new(&core.log), Arc::clone(&core.topics.definitions));
     tokio::spawn(async move {
         loop {
-            let end = match client.read(&topic, 0, next).await {
-                Ok((records, _)) => records.last().map_or(next, |last| last.offset.saturating_add(1)),
+            match client.read(&topic, 0, next).await {
+                Ok((records, _)) => next = stored.take(&records).unwrap_or(next),
                 Err(ReadError::Closed) => return,
                 Err(error) => {
                     tracing::debug!(%error, "definitions cannot be read for now");
@@ -123,29 +123,15 @@ pub(super) fn follow(core: &Arc<Core>, mut next: u64, learned: watch::Sender<u64
                     }
                     continue;
                 }
-            };
-            let Some(core) = weak.upgrade() else { return };
-            match relearn(&core, end).await {
-                Ok(()) => {
-                    next = end;
-                    learned.send_replace(end);
-                }
-                Err(why) => {
-                    tracing::error!(%why, "definitions that were deployed cannot be used here");
-                    // Whoever needs them is refused with the reason.
-                    next = end;
-                    learned.send_replace(end);
-                }
             }
+            let Some(core) = weak.upgrade() else { return };
+            let (plans, unusable) = stored.compile();
+            if let Some(error) = unusable {
+                // Whoever needs it is refused with the reason.
+                tracing::error!("failed to {error}");
+            }
+            core.set_plans(&Arc::new(plans));
+            learned.send_replace(next);
         }
     });
-}
-
-async fn relearn(core: &Arc<Core>, end: u64) -> Result<(), String> {
-    let client = Client::new(&core.log);
-    let range = core.range(&core.topics.definitions, 0).await.map_err(|error| error.to_string())?;
-    let stored = definitions::Stored::read(&client, &core.topics.definitions, range.start, end).await;
-    let plans = stored.map_err(|error| error.to_string())?.compile().map_err(|error| error.to_string())?;
-    core.set_plans(&Arc::new(plans));
-    Ok(())
 }

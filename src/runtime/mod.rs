@@ -26,6 +26,7 @@ mod error;
 mod shared;
 mod orchestrator;
 mod opening;
+mod deploying;
 mod onlooker;
 
 pub(crate) use aside::unreadable;
@@ -33,6 +34,7 @@ pub use client::{Client, Places, ReadError, Taking, Turn};
 pub use consumer::{Reply, Serve, serve};
 pub use decisions::{Accepted, Decision};
 pub use definitions::{Deployed, Standing};
+pub use deploying::{Back, publish};
 pub use driver::{AfterPanic, PANICS_MAX};
 pub use error::{DeployError, Error, OpenError};
 pub use followers::{Follow, Followed};

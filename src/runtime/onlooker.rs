@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 
 use super::client::Client;
-use super::definitions;
+use super::definitions::Stored;
 use super::error::{Error, OpenError};
 use super::history::{History, Span};
 use super::orchestrator::Shown;
@@ -41,8 +41,9 @@ impl Onlooker {
         let view = Mutex::new(Overlay::new(rows)?);
         let client = Client::new(&log);
         let range = log.range(DEFINITIONS, 0);
-        let stored = definitions::Stored::read(&client, &Topics::default().definitions, range.start, range.end).await?;
-        let plans = Arc::new(stored.compile()?);
+        let mut stored = Stored::default();
+        stored.read(&client, &Topics::default().definitions, range.start, range.end).await?;
+        let plans = Arc::new(stored.compile_all()?);
         let ledgers = (0..log.layout().partitions).map(|_| OnceCell::new()).collect();
         Ok(Self { log, client, plans, view, ledgers })
     }

@@ -3,14 +3,12 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
-use tokio::time::sleep;
 
-use super::client::{self, Client, ReadError};
+use super::client::{self, Client};
 use super::decisions::REQUESTS_AT_ONCE;
-use super::definitions;
+use super::definitions::Stored;
 use super::driver::{Driver, Watch};
 use super::error::OpenError;
 use super::gate::{self, Gate};
@@ -21,9 +19,6 @@ use super::shared::{Core, Inboxes, PartitionState};
 use super::view::View;
 use crate::log::embedded::{self, Embedded};
 use crate::log::{Reports, Site};
-
-/// How long a log that does not answer is left alone before it is asked again.
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 impl Orchestrator {
     /// Opens a data directory, makes it if it is not there, and recovers all partitions.
@@ -67,19 +62,20 @@ impl Orchestrator {
     ) -> Result<Self, OpenError> {
         let client = Client::new(&log);
         let topics = log.topics();
-        let (stored, end) = patiently(&log, async || {
+        let (mut stored, end) = client::patiently(&log, async || {
             let range = client::range(&log, &topics.definitions, 0).await?;
-            let stored = definitions::Stored::read(&client, &topics.definitions, range.start, range.end).await?;
+            let mut stored = Stored::default();
+            stored.read(&client, &topics.definitions, range.start, range.end).await?;
             Ok((stored, range.end))
         })
         .await?;
-        let plans = Arc::new(stored.compile()?);
+        let plans = Arc::new(stored.compile_all()?);
         let partitions = log.partitions();
         let each = 0..partitions;
         let (learning, learned) = watch::channel(end);
         let core = Arc::new(Core::new(log, client.clone(), view, Arc::clone(&plans), learned));
         let reports: Arc<dyn Reports> = if core.is_shared() {
-            gate::follow(&core, end, learning);
+            gate::follow(&core, stored, end, learning);
             Arc::new(Gate::to(&core))
         } else {
             for partition in each.clone() {
@@ -120,21 +116,5 @@ impl Orchestrator {
             }
         }
         Ok(())
-    }
-}
-
-/// Asks a log that others have too until it answers: a broker may be between two leaders.
-async fn patiently<T>(log: &dyn Site, ask: impl AsyncFn() -> Result<T, ReadError>) -> Result<T, ReadError> {
-    let mut is_said = false;
-    loop {
-        match ask().await {
-            Err(ReadError::Failed { why }) if log.is_shared() => {
-                if !std::mem::replace(&mut is_said, true) {
-                    tracing::warn!(%why, "the definitions cannot be read for now; they are asked for again");
-                }
-                sleep(ASK_AGAIN_AFTER).await;
-            }
-            answer => return answer,
-        }
     }
 }

@@ -5,14 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use compact_str::CompactString;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 use uuid::Uuid;
 
 use super::client::Client;
 use super::decisions::Accepted;
-use super::definitions::{self, Deployed, Standing};
 use super::driver::Driver;
-use super::error::{DeployError, Error};
+use super::error::Error;
 use super::followers::Follow;
 use super::history::{History, Span};
 use super::mirror::Depth;
@@ -21,7 +20,6 @@ use super::patience::while_written;
 use super::shared::{Core, Looked, PartitionState};
 use super::statistics::Statistics;
 use super::view::{Filter, Row};
-use crate::definition::Program;
 use crate::engine::{Instance, InstanceId, OrderRequest, ReplyTo, RequestId, Start, Summary};
 use crate::journal::Plans;
 use crate::json::Json;
@@ -121,65 +119,16 @@ impl Orchestrator {
         self.directory.as_ref()
     }
 
+    /// Changes whenever others deploy.
+    #[must_use]
+    pub fn deployments(&self) -> watch::Receiver<u64> {
+        self.core.learned.clone()
+    }
+
     /// All definitions.
     #[must_use]
     pub fn plans(&self) -> Arc<Plans> {
         self.core.plans()
-    }
-
-    /// Compiles a file and lets new instances of its sagas run by it. What runs goes on by what it was started with.
-    /// Unchanged content changes nothing.
-    ///
-    /// # Errors
-    /// The file has errors; or a saga changed and its version number did not, while instances of the old content live.
-    pub async fn deploy(&self, name: &str, text: &str) -> Result<Vec<Deployed>, DeployError> {
-        let program = definitions::compile(name, text).map_err(|findings| DeployError::Refused { findings })?;
-        self.deploy_program(&program, text).await
-    }
-
-    /// The same for a text that its caller has compiled, and found no error in.
-    ///
-    /// # Errors
-    /// A saga changed and its version number did not, while instances of the old content live.
-    pub async fn deploy_program(&self, program: &Program, text: &str) -> Result<Vec<Deployed>, DeployError> {
-        let _one_at_a_time = self.deploying.lock().await;
-        let compared = definitions::compare(program, &self.core.plans());
-        for (saga, standing) in &compared {
-            if *standing != Standing::Unchanged {
-                self.version_is_free(&saga.name, saga.version, saga.hash()).await?;
-            }
-        }
-        let mut plans = Plans::clone(&self.core.plans());
-        let mut deployed = Vec::new();
-        for (saga, standing) in compared {
-            if standing != Standing::Unchanged {
-                definitions::store(&self.client, &self.core.topics.definitions, &saga, text).await?;
-                plans.deploy(&Arc::new(Plan::new(Arc::clone(&saga))));
-                tracing::info!(saga = %saga.name, version = saga.version, hash = %saga.hash(), "deployed");
-            }
-            let (name, version, hash) = (saga.name.clone(), saga.version, Arc::clone(saga.hash()));
-            deployed.push(Deployed { saga: name, version, hash, standing });
-        }
-        self.core.set_plans(&Arc::new(plans));
-        Ok(deployed)
-    }
-
-    async fn version_is_free(&self, saga: &CompactString, version: u64, hash: &str) -> Result<(), DeployError> {
-        let plans = self.core.plans();
-        let is_other =
-            |plan: &Arc<Plan>| plan.saga.name == *saga && plan.saga.version == version && **plan.saga.hash() != *hash;
-        if !plans.all().any(is_other) {
-            return Ok(());
-        }
-        self.all(Depth::All).await.map_err(|error| DeployError::Look(Box::new(error)))?;
-        let live = self.core.view.live_by_definition(saga).await?;
-        let taken = live
-            .into_iter()
-            .find(|(other, _)| other != hash && plans.by_hash(other).is_some_and(|plan| plan.saga.version == version));
-        match taken {
-            Some((_, live)) => Err(DeployError::VersionTaken { saga: saga.clone(), version, live }),
-            None => Ok(()),
-        }
     }
 
     /// Asks for an instance to be started; an id is made where none is given. Returns when the request is durable.
@@ -193,6 +142,9 @@ impl Orchestrator {
         input: Json,
         request: Option<RequestId>,
     ) -> Result<(InstanceId, Accepted), Error> {
+        if self.core.is_shared() && self.core.plans().current(saga).is_none() {
+            self.core.learn().await;
+        }
         if self.core.plans().current(saga).is_none() {
             return Err(Error::no_such_saga(&self.core.plans(), saga));
         }

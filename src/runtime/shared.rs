@@ -61,7 +61,7 @@ pub(super) struct Core {
     /// The owner's way to the log, until it is closed.
     owner: Mutex<Option<Arc<dyn Log>>>,
     pub(super) mirrors: Mirrors,
-    learned: Learned,
+    pub(super) learned: Learned,
     /// What each partition was last in trouble with, so that it is said once.
     troubles: Mutex<BTreeMap<u32, String>>,
     pub(super) client: Client,

@@ -3,7 +3,9 @@
 mod adapter;
 pub(crate) mod broker;
 mod culprits;
+mod deploying;
 mod driven;
+mod house;
 mod java;
 mod outage;
 mod probe;

@@ -2,6 +2,8 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use crate::log::PREFIX_USUAL;
+
 /// Why a log on Kafka cannot be opened or made.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -41,12 +43,15 @@ pub enum OpenError {
     },
     /// Nobody has made the topics.
     #[error(
-        "open the log on Kafka at {brokers}: there is no topic {}; `saga init --kafka {brokers}` makes what is missing",
-        list(topics)
+        "open the log on Kafka at {brokers}: there is no topic {}; `saga init --kafka {brokers}{}` makes what is missing",
+        list(topics),
+        of_prefix(prefix)
     )]
     NoTopic {
         /// Where.
         brokers: String,
+        /// What their names begin with.
+        prefix: String,
         /// Which.
         topics: Vec<String>,
     },
@@ -112,4 +117,9 @@ pub(crate) const fn is_final(code: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::InvalidRecord
             | RDKafkaErrorCode::InvalidArgument
     )
+}
+
+/// The argument for a prefix that is not the usual one.
+pub(crate) fn of_prefix(prefix: &str) -> String {
+    if prefix == PREFIX_USUAL { String::new() } else { format!(" --prefix {prefix}") }
 }

@@ -41,7 +41,7 @@ use super::{Health, Log, Outcome, Range, Report, Reports, Request, Topics};
 
 pub(crate) use context::{Context, Reach};
 pub use error::OpenError;
-pub(crate) use error::is_final;
+pub(crate) use error::{is_final, of_prefix};
 pub(crate) use producer::headers;
 pub use raw::{Raw, RawArrival, RawMessage};
 pub(crate) use reader::stored;

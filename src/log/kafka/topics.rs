@@ -243,10 +243,10 @@ pub(super) fn count(
     }
     reach.back();
     if !missing.is_empty() {
-        return Err(OpenError::NoTopic { brokers: brokers(), topics: missing });
+        return Err(OpenError::NoTopic { brokers: brokers(), prefix: topics.prefix.to_string(), topics: missing });
     }
     let Some(((first, expected), others)) = counts.split_first() else {
-        return Err(OpenError::NoTopic { brokers: brokers(), topics: Vec::new() });
+        return Err(OpenError::NoTopic { brokers: brokers(), prefix: topics.prefix.to_string(), topics: Vec::new() });
     };
     let is_odd = |(topic, count): &&(&Arc<str>, u32)| {
         **topic != topics.definitions && count != expected || **topic == topics.definitions && *count != 1

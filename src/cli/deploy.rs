@@ -1,0 +1,73 @@
+//! `saga deploy`: lets new instances of a deployment on Kafka run by the files' definitions.
+
+use super::error::Kind;
+use super::instance::runtime;
+use super::kafka::OnKafka;
+use super::settings::Settings;
+use super::sources::{Checked, check_file};
+use super::{CliError, Exit, Out};
+use crate::definition::Program;
+use crate::http::api::ApiError;
+use crate::http::cast::Cast;
+use crate::runtime::{Back, Deployed, Standing, publish};
+
+/// Check definitions and let new instances run by them, on Kafka
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+What runs goes on by what it was started with: every orchestrator knows all versions. A version number means one content
+for good; other content needs another number. An older version can be deployed again, to go back.")]
+pub(super) struct Arguments {
+    /// Files of the language
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<String>,
+    #[command(flatten)]
+    kafka: OnKafka,
+}
+
+pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
+    let settings = Settings::load()?;
+    let Some(place) = arguments.kafka.place(&settings)? else {
+        return Err(CliError::usage(
+            "a data directory is given its definitions by `saga serve FILE` and `saga run FILE`",
+        )
+        .hint("for a deployment on Kafka: saga deploy FILE --kafka HOST:PORT"));
+    };
+    let mut files: Vec<Checked> = Vec::new();
+    for file in &arguments.files {
+        files.push(check_file(file)?.accepted(out)?);
+    }
+    let mut cast = Cast::default();
+    for file in &files {
+        cast.extend(&Cast::of(&file.program));
+    }
+    let deployable: Vec<_> = files.iter().map(Checked::deployable).collect();
+    let programs: Vec<(&Program, &str)> = deployable.iter().map(|(_, text, program)| (program, &**text)).collect();
+    let deployed = runtime()?.block_on(async {
+        let opened = place.open().await?;
+        opened.has_topics_of(&cast, &shell_words::join(&arguments.files)).await?;
+        let published = publish(&opened.site(), &programs, Back::Goes).await;
+        opened.site().close();
+        published.map_err(|error| CliError::from(ApiError::from(error)))
+    })?;
+    for deployed in &deployed {
+        out.data(line(deployed))?;
+    }
+    if deployed.is_empty() {
+        return Err(CliError::new(Kind::Usage, "there is no saga in these files"));
+    }
+    Ok(Exit::Done)
+}
+
+fn line(deployed: &Deployed) -> String {
+    let Deployed { saga, version, standing, .. } = deployed;
+    match standing {
+        Standing::New => format!("{saga} version {version}: new\n"),
+        Standing::Unchanged => format!("{saga} version {version}: deployed before\n"),
+        Standing::Replaces { version: before } => {
+            format!("{saga} version {version}: in place of version {before}, by which goes on what runs\n")
+        }
+        Standing::Older { version: current } => {
+            format!("{saga} version {version}: not deployed, version {current} is newer\n")
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Deploying: lets new instances of sagas run by other content, and refuses what would make one version number mean two
+//! things.
+//!
+//! In a data directory a number is free again when no instance runs by its content any more: that can be seen there.
+//! On a log that others have too it is taken for good.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use super::client::{self, Client};
+use super::definitions::{self, Deployed, Standing, Stored};
+use super::error::{DeployError, Error, OpenError};
+use super::orchestrator::Orchestrator;
+use crate::definition::{Program, Saga};
+use crate::journal::Plans;
+use crate::log::Site;
+use crate::plan::Plan;
+
+impl Orchestrator {
+    /// Compiles a file and lets new instances of its sagas run by it. What runs goes on by what it was started with.
+    /// Unchanged content changes nothing.
+    ///
+    /// # Errors
+    /// The file has errors; or a saga changed and its version number is taken.
+    pub async fn deploy(&self, name: &str, text: &str) -> Result<Vec<Deployed>, DeployError> {
+        let program = definitions::compile(name, text).map_err(|findings| DeployError::Refused { findings })?;
+        self.deploy_program(&program, text).await
+    }
+
+    /// The same for a text that its caller has compiled, and found no error in.
+    ///
+    /// # Errors
+    /// A saga changed and its version number is taken.
+    pub async fn deploy_program(&self, program: &Program, text: &str) -> Result<Vec<Deployed>, DeployError> {
+        let _one_at_a_time = self.deploying.lock().await;
+        if self.core.is_shared() {
+            let deployed = publish(&self.core.log, &[(program, text)], Back::Stays).await?;
+            self.core.learn().await;
+            return Ok(deployed);
+        }
+        let compared = definitions::compare(program, &self.core.plans());
+        for (saga, standing) in &compared {
+            if *standing != Standing::Unchanged {
+                self.version_is_free(&saga.name, saga.version, saga.hash()).await?;
+            }
+        }
+        let mut plans = Plans::clone(&self.core.plans());
+        let mut deployed = Vec::new();
+        for (saga, standing) in compared {
+            if standing != Standing::Unchanged {
+                definitions::store(&self.client, &self.core.topics.definitions, &saga, text).await?;
+                plans.deploy(&Arc::new(Plan::new(Arc::clone(&saga))));
+            }
+            deployed.push(told(&saga, standing));
+        }
+        self.core.set_plans(&Arc::new(plans));
+        Ok(deployed)
+    }
+
+    async fn version_is_free(&self, saga: &CompactString, version: u64, hash: &str) -> Result<(), DeployError> {
+        let plans = self.core.plans();
+        if other(&plans, saga, version, hash).is_none() {
+            return Ok(());
+        }
+        let live = self.core.view.live_by_definition(saga).await?;
+        let taken = live
+            .into_iter()
+            .find(|(other, _)| other != hash && plans.by_hash(other).is_some_and(|plan| plan.saga.version == version));
+        match taken {
+            Some((_, live)) => Err(DeployError::VersionTaken { saga: saga.clone(), version, live }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What becomes of a saga whose version is lower than that of the current one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Back {
+    /// It is current again.
+    Goes,
+    /// It is left out: a process that starts anew with an old file must not undo what was deployed meanwhile.
+    Stays,
+}
+
+/// Lets new instances of the programs' sagas run by them, on a log that others have too: all of them or, where a version
+/// number is taken, none.
+///
+/// # Errors
+/// A saga changed and its version number is taken, or the log cannot be read or written.
+pub async fn publish(
+    log: &Arc<dyn Site>,
+    programs: &[(&Program, &str)],
+    back: Back,
+) -> Result<Vec<Deployed>, DeployError> {
+    let (client, topic) = (Client::new(log), log.topics().definitions);
+    let mut stored = Stored::default();
+    let begin = catch_up(log, &client, &mut stored, 0).await?;
+    let (mut plans, _) = stored.compile();
+    let mut compared = Vec::new();
+    for (program, text) in programs {
+        for (saga, standing) in definitions::compare(program, &plans) {
+            version_is_new(&plans, &saga)?;
+            let standing = match standing {
+                Standing::Replaces { version } if version > saga.version && back == Back::Stays => {
+                    Standing::Older { version }
+                }
+                standing => standing,
+            };
+            // The files that come behind are compared with it, too.
+            if is_news(standing) {
+                plans.deploy(&Arc::new(Plan::new(Arc::clone(&saga))));
+            }
+            compared.push((saga, standing, *text));
+        }
+    }
+    for (saga, _, text) in compared.iter().filter(|(_, standing, _)| is_news(*standing)) {
+        definitions::store(&client, &topic, saga, text).await?;
+    }
+    // Somebody else may have done the same meanwhile.
+    catch_up(log, &client, &mut stored, begin).await?;
+    let (plans, _) = stored.compile();
+    for (saga, ..) in compared.iter().filter(|(_, standing, _)| is_news(*standing)) {
+        version_is_new(&plans, saga)?;
+        if plans.current(&saga.name).is_none_or(|current| current.saga.hash() != saga.hash()) {
+            return Err(DeployError::Overtaken { saga: saga.name.clone() });
+        }
+    }
+    Ok(compared.iter().map(|(saga, standing, _)| told(saga, *standing)).collect())
+}
+
+/// Reads what is stored to the end that it has now, from an offset on.
+async fn catch_up(log: &Arc<dyn Site>, client: &Client, stored: &mut Stored, from: u64) -> Result<u64, DeployError> {
+    let failed = |error| DeployError::Look(Box::new(Error::Look(OpenError::Read(error))));
+    let topic = log.topics().definitions;
+    let read = client::patiently(log, async || {
+        let range = client::range(log, &topic, 0).await?;
+        stored.read(client, &topic, from.max(range.start), range.end).await?;
+        Ok(range.end)
+    });
+    read.await.map_err(failed)
+}
+
+/// A plan of the saga's name and version with another content.
+fn other<'a>(plans: &'a Plans, saga: &str, version: u64, hash: &str) -> Option<&'a Arc<Plan>> {
+    plans.all().find(|plan| plan.saga.name == *saga && plan.saga.version == version && **plan.saga.hash() != *hash)
+}
+
+fn version_is_new(plans: &Plans, saga: &Saga) -> Result<(), DeployError> {
+    if other(plans, &saga.name, saga.version, saga.hash()).is_none() {
+        return Ok(());
+    }
+    let versions = plans.all().filter(|plan| plan.saga.name == saga.name).map(|plan| plan.saga.version);
+    let free = versions.max().unwrap_or(saga.version).saturating_add(1);
+    Err(DeployError::VersionPublished { saga: saga.name.clone(), version: saga.version, free })
+}
+
+const fn is_news(standing: Standing) -> bool {
+    match standing {
+        Standing::New | Standing::Replaces { .. } => true,
+        Standing::Unchanged | Standing::Older { .. } => false,
+    }
+}
+
+fn told(saga: &Saga, standing: Standing) -> Deployed {
+    if is_news(standing) {
+        tracing::info!(saga = %saga.name, version = saga.version, hash = %saga.hash(), "deployed");
+    }
+    Deployed { saga: saga.name.clone(), version: saga.version, hash: Arc::clone(saga.hash()), standing }
+}

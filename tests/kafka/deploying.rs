@@ -1,0 +1,99 @@
+//! Definitions on Kafka: published once, known to every orchestrator, all versions that instances run by.
+
+use std::fs;
+
+use super::broker::shared;
+use super::house::{FILE, House, text};
+
+const NEWER: &str = "newer.saga";
+
+impl House<'_> {
+    /// The same saga with another step, under a version number.
+    fn write_newer(&self, version: u32) {
+        let old = fs::read_to_string(self.folder.path().join(FILE)).unwrap();
+        let newer = old.replace("version 1\n", &format!("version {version}\n"));
+        let newer = newer.replace("receipt: charge.receipt }", "receipt: \"newer\" }");
+        assert_ne!(old, newer);
+        fs::write(self.folder.path().join(NEWER), newer).unwrap();
+    }
+
+    fn deploy(&self, file: &str) -> (Option<i32>, String) {
+        let deployed = self.run(&["deploy", file]);
+        (deployed.status.code(), text(&deployed))
+    }
+}
+
+#[test]
+fn a_server_without_a_file_runs_what_is_deployed_later() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    let server = house.serve_with(&["--participants", "simulated"]);
+    assert!(server.said.contains("serving what will be deployed"), "{}", server.said);
+    let unknown = server.ask(&["start", "booking", "--id", "early"]);
+    assert_eq!(unknown.status.code(), Some(6), "{}", text(&unknown));
+    assert_eq!(house.deploy(FILE), (Some(0), "booking version 1: new\n".to_owned()));
+    assert_eq!(house.deploy(FILE), (Some(0), "booking version 1: deployed before\n".to_owned()));
+    server.start("order-1");
+    server.until_completed(1);
+}
+
+#[test]
+fn a_version_number_means_one_content() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    assert_eq!(house.deploy(FILE).0, Some(0));
+    house.write_newer(1);
+    let (code, said) = house.deploy(NEWER);
+    assert_eq!(code, Some(6), "{said}");
+    assert!(said.contains("write `version 2` for the new content"), "{said}");
+    let ran = house.run(&["run", NEWER, "--participants", "simulated"]);
+    assert_eq!(ran.status.code(), Some(6), "{}", text(&ran));
+    house.write_newer(2);
+    let (code, said) = house.deploy(NEWER);
+    assert_eq!(
+        (code, said.as_str()),
+        (Some(0), "booking version 2: in place of version 1, by which goes on what runs\n")
+    );
+}
+
+#[test]
+fn what_runs_goes_on_by_its_own_version_whoever_owns_it() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    assert_eq!(house.deploy(FILE).0, Some(0));
+    let mut first = house.serve_with(&["--participant", "tickets=simulated", "--participant", "hotels=simulated"]);
+    first.start("old-1");
+    house.write_newer(2);
+    assert_eq!(house.deploy(NEWER).0, Some(0));
+    first.start("new-1");
+    // Nobody charges cards yet, so both are under way.
+    first.child.kill().unwrap();
+    first.child.wait().unwrap();
+    let second = house.serve_with(&["--participants", "simulated"]);
+    second.until_completed(2);
+    for (id, version, receipt) in [("old-1", 1, "charge"), ("new-1", 2, "newer")] {
+        let shown = text(&second.ask(&["show", id, "--json"]));
+        assert!(shown.contains(&format!("\"version\": {version},")), "{shown}");
+        assert!(shown.contains(&format!("\"receipt\":\"{receipt}\"")), "{shown}");
+    }
+}
+
+#[test]
+fn an_old_file_does_not_undo_what_was_deployed() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    house.write_newer(2);
+    assert_eq!(house.deploy(FILE).0, Some(0));
+    assert_eq!(house.deploy(NEWER).0, Some(0));
+    let server = house.serve(&["--participants", "simulated"]);
+    assert!(server.said.contains("not deployed: saga `booking` runs by version 2"), "{}", server.said);
+    let ran = house.run(&["run", FILE, "--participants", "simulated"]);
+    assert_eq!(ran.status.code(), Some(6), "{}", text(&ran));
+    assert!(text(&ran).contains("saga `booking` runs by version 2, and booking.saga has version 1"), "{}", text(&ran));
+    let (code, said) = house.deploy(FILE);
+    assert_eq!(
+        (code, said.as_str()),
+        (Some(0), "booking version 1: in place of version 2, by which goes on what runs\n")
+    );
+    house.run_to_its_end("order-1");
+}

@@ -1,0 +1,138 @@
+//! A deployment of its own for `saga` itself: topics, servers, and what is asked of them.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use super::adapter::prefix;
+use super::broker::Broker;
+
+/// A deployment of its own: a prefix, and participants whose commands nobody else takes.
+pub(crate) struct House<'b> {
+    broker: &'b Broker,
+    pub(crate) prefix: String,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+/// Far longer than anything here takes: a test that waits so long has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+pub(crate) const FILE: &str = "booking.saga";
+
+impl<'b> House<'b> {
+    pub(crate) fn new(broker: &'b Broker) -> Self {
+        let house = Self::unmade(broker);
+        let made = house.run(&["init", "--partitions", "3", FILE]);
+        assert!(made.status.success(), "{}", text(&made));
+        house
+    }
+
+    pub(crate) fn unmade(broker: &'b Broker) -> Self {
+        let prefix = prefix();
+        let folder = tempfile::tempdir().unwrap();
+        let workflow = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/booking.saga")).unwrap();
+        let own = workflow.replace("commands \"", &format!("commands \"{prefix}."));
+        std::fs::write(folder.path().join(FILE), own).unwrap();
+        Self { broker, prefix, folder }
+    }
+
+    /// The binary on this deployment, with sessions that end soon.
+    pub(crate) fn saga(&self, arguments: &[&str]) -> Command {
+        let mut saga = Command::new(env!("CARGO_BIN_EXE_saga"));
+        saga.current_dir(self.folder.path()).stdin(Stdio::null()).args(arguments);
+        saga.args(["--kafka", &self.broker.address(), "--prefix", &self.prefix]);
+        saga.args(["--kafka-config", "session.timeout.ms=3000", "--kafka-config", "heartbeat.interval.ms=300"]);
+        saga
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.saga(arguments).output().unwrap()
+    }
+
+    pub(crate) fn serve(&self, participants: &[&str]) -> Server {
+        self.serve_with(&[&[FILE], participants].concat())
+    }
+
+    /// As the arguments say, without a file but those among them.
+    pub(crate) fn serve_with(&self, arguments: &[&str]) -> Server {
+        let mut serve = self.saga(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut child = serve.args(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
+        let url = loop {
+            let line = lines.next().unwrap_or_else(|| panic!("it ended: {said:#?}")).unwrap();
+            if let Some((_, url)) = line.split_once(" on http://").filter(|_| line.starts_with("serving")) {
+                let url = format!("http://{url}");
+                said.push(line);
+                break url;
+            }
+            said.push(line);
+        };
+        // What else it says is read and thrown away, so that it never waits for a reader.
+        std::thread::spawn(move || lines.for_each(drop));
+        Server { child, url, said: said.join("\n") }
+    }
+
+    /// Runs an instance to its end with everybody played from here: another orchestrator for the time.
+    pub(crate) fn run_to_its_end(&self, id: &str) {
+        let ended = self.run(&["run", FILE, "--id", id, "--participants", "simulated"]);
+        assert!(ended.status.success(), "{}", text(&ended));
+        assert!(text(&ended).contains("\"status\": \"completed\""), "{}", text(&ended));
+    }
+}
+
+/// A `saga serve`.
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    pub(crate) url: String,
+    pub(crate) said: String,
+}
+
+impl Server {
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Output {
+        let mut saga = Command::new(env!("CARGO_BIN_EXE_saga"));
+        saga.stdin(Stdio::null()).args(arguments).args(["--server", &self.url]).output().unwrap()
+    }
+
+    pub(crate) fn start(&self, id: &str) {
+        let input = r#"{"traveller": "ana", "flight": "KE905", "hotel": "Lux", "nights": 2, "amount": 840.00}"#;
+        // Again, while nobody can say whether it was taken.
+        let begun = (0..100).map(|_| self.ask(&["start", "booking", "--id", id, "--input", input]));
+        let begun: Vec<Output> = begun
+            .scan(false, |done, output| {
+                if *done {
+                    return None;
+                }
+                *done = output.status.success();
+                Some(output)
+            })
+            .collect();
+        let last = begun.last().unwrap();
+        assert!(last.status.success(), "{}", text(last));
+    }
+
+    /// Waits until so many have completed, and nothing else is left.
+    pub(crate) fn until_completed(&self, count: usize) {
+        let mut last = String::new();
+        for _ in 0..2_000 {
+            let listed = self.ask(&["list", "--json", "--status", "completed", "--limit", "1000"]);
+            last = text(&listed);
+            let completed = last.matches("\"status\": \"completed\"").count();
+            if listed.status.success() && completed >= count {
+                return;
+            }
+        }
+        panic!("{last}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+pub(crate) fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
