@@ -72,6 +72,15 @@ pub enum Request {
         /// Which topic.
         topic: Arc<str>,
     },
+    /// Where this partition of a topic ends by now, and no earlier than this is asked: [`Report::End`] or
+    /// [`Report::Failed`]. (Kafka: the high watermark, by the broker's word.) An earlier read that has something to give
+    /// is answered first where an adapter can tell.
+    End {
+        /// Named in the report.
+        ticket: Ticket,
+        /// Which topic.
+        topic: Arc<str>,
+    },
     /// Puts a message behind all others: [`Report::Appended`].
     ///
     /// Appends are pipelined: up to [`IN_FLIGHT_MAX`](crate::runtime::partition::IN_FLIGHT_MAX) journal records are
@@ -136,6 +145,13 @@ pub enum Report {
         /// The last record, if there is one.
         last: Option<Stored>,
         /// Which offsets there are.
+        range: Range,
+    },
+    /// Which offsets a topic's partition has.
+    End {
+        /// Of the request.
+        ticket: Ticket,
+        /// Which.
         range: Range,
     },
     /// What came of an append. One for each append, in any order.

@@ -261,7 +261,7 @@ impl Simulated {
                 let same = waiting.client == client && waiting.partition == partition;
                 !(same && matches!(&waiting.request, Request::Read { topic: other, .. } if other == topic))
             }),
-            Request::Confirm { .. } | Request::Last { .. } | Request::Append(_) => {}
+            Request::Confirm { .. } | Request::Last { .. } | Request::End { .. } | Request::Append(_) => {}
         }
         self.waiting.push(Waiting { client, partition, request });
     }
@@ -321,6 +321,16 @@ impl Simulated {
                 let range = self.range(topic, *partition);
                 *from != range.end || *from < range.start
             }
+            // Behind a read that has something to give.
+            Some(Waiting { client, partition, request: Request::End { topic, .. } }) => {
+                let is_read = |before: &Waiting| {
+                    before.client == *client
+                        && before.partition == *partition
+                        && matches!(&before.request, Request::Read { topic: read, .. } if read == topic)
+                };
+                let read = self.waiting.iter().take(index).position(is_read);
+                read.is_none_or(|read| !self.can_happen(read))
+            }
             Some(_) => true,
             None => false,
         }
@@ -345,7 +355,10 @@ impl Simulated {
     }
 
     fn happen(&mut self, client: Client, partition: u32, request: Request) -> Option<Report> {
-        if let Request::Confirm { ticket } | Request::Last { ticket, .. } | Request::Read { ticket, .. } = &request
+        if let Request::Confirm { ticket }
+        | Request::Last { ticket, .. }
+        | Request::End { ticket, .. }
+        | Request::Read { ticket, .. } = &request
             && self.faults.failed > 0
             && self.random.chance(3)
         {
@@ -361,6 +374,7 @@ impl Simulated {
                 let last = held.and_then(|held| held.records.last()).filter(|last| last.offset >= range.start);
                 Report::Last { ticket, last: last.cloned(), range }
             }
+            Request::End { ticket, topic } => Report::End { ticket, range: self.range(&topic, partition) },
             Request::Read { ticket, topic, from } => self.read(ticket, &topic, partition, from),
             Request::Append(append) => {
                 let outcome = self.append(&append);

@@ -169,6 +169,7 @@ fn ticket_of(report: &Report) -> Option<Ticket> {
         Report::Confirmed { ticket }
         | Report::Stale { ticket }
         | Report::Last { ticket, .. }
+        | Report::End { ticket, .. }
         | Report::Appended { ticket, .. }
         | Report::Records { ticket, .. }
         | Report::OutOfRange { ticket, .. }

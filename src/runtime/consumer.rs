@@ -189,7 +189,8 @@ impl Consumer {
             | Report::Revoked
             | Report::Confirmed { .. }
             | Report::Stale { .. }
-            | Report::Last { .. } => {}
+            | Report::Last { .. }
+            | Report::End { .. } => {}
         }
     }
 

@@ -189,6 +189,20 @@ impl Probe {
         std::iter::repeat_with(once).flatten().next().unwrap()
     }
 
+    /// Where the topic ends, asked now.
+    pub(crate) fn end(&self, topic: &str, partition: u32) -> Range {
+        let once = || {
+            let ticket = self.ticket();
+            self.log.submit(partition, vec![Request::End { ticket, topic: topic.into() }]);
+            self.inbox.take(|_, report| match report {
+                Report::End { ticket: of, range } if *of == ticket => Some(Some(*range)),
+                Report::Failed { ticket: of, .. } if *of == ticket => Some(None),
+                _ => None,
+            })
+        };
+        std::iter::repeat_with(once).flatten().next().unwrap()
+    }
+
     pub(crate) fn truncate(&self, topic: &str, partition: u32, before: u64) {
         self.log.submit(partition, vec![Request::Truncate { topic: topic.into(), before }]);
     }

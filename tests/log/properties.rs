@@ -171,6 +171,8 @@ pub(crate) fn the_last_record_and_the_range<A: Adapter>(adapter: &mut A) {
         let last = last.unwrap();
         assert!(last.offset >= offset);
         assert_eq!((range.start, range.end), (0, last.offset + 1));
+        let now = user(adapter).end(&topic, 0);
+        assert!(now.start == 0 && now.end > offset, "an end is no older than the question: {now:?} behind {offset}");
         if last.offset == offset {
             assert_eq!(&*last.message.payload, n.to_string().as_bytes());
         }

@@ -35,7 +35,7 @@
 //! | cut at the start of a complete one | `CutTooFar` |
 //! | **time**: the clock counts from the hand-over of the claim | `ClockByAck` |
 //! | **participants**: the guard, its bar, its `failed` | `NoGuard`, `NoBarAfterUndo`, `FailedForgotten` |
-//! | rows stay: all till `keep_until`, `done` and `failed` beyond | `RowsForgotten`, `DoneForgotten`, `FailedNotKept` |
+//! | rows stay: all till `keep_until`, `done` and `failed` beyond | `RowsForgotten`, `DoneForgotten` |
 //! | a late `do` without a row is refused | `NoDeadline` |
 //! | `unknown-command` proves nothing | `UnknownMeansNo` |
 //!

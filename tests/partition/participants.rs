@@ -21,8 +21,6 @@ pub(crate) enum Slip {
     RowsForgotten,
     /// What was done is forgotten past `keep_until`.
     DoneForgotten,
-    /// What was refused is forgotten past `keep_until`.
-    FailedNotKept,
     /// A late command is done for all that.
     NoDeadline,
 }
@@ -63,7 +61,7 @@ impl Worker {
         let slip = self.slip;
         let stays = |row: Row| match row {
             Row::Done => slip != Some(Slip::DoneForgotten),
-            Row::Failed => slip != Some(Slip::FailedNotKept),
+            Row::Failed => true,
             Row::Undone => false,
         };
         self.rows.retain(|_, (row, keep_until)| stays(*row) || *keep_until >= now);

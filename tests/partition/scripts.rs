@@ -25,6 +25,10 @@ struct Rig {
     commands_done: usize,
     now: u64,
     facts: Vec<Fact>,
+    /// Behind the replies stands what no read ever gives, as the end of a transaction.
+    has_marker: bool,
+    /// How often the end of the replies was asked for.
+    measured: usize,
 }
 
 impl Rig {
@@ -33,7 +37,7 @@ impl Rig {
         let mut worker = Worker::new(None);
         worker.moody = false;
         let task = Self::task(partitions, change);
-        Self { log, task, worker, commands_done: 0, now: 0, facts: Vec::new() }
+        Self { log, task, worker, commands_done: 0, now: 0, facts: Vec::new(), has_marker: false, measured: 0 }
     }
 
     fn task(partitions: u32, change: impl FnOnce(&mut Config)) -> Partition {
@@ -54,6 +58,11 @@ impl Rig {
         self.task.handle(told, Duration::from_millis(self.now), &mut out);
         for doing in out {
             match doing {
+                Do::Ask(Request::End { ticket, topic }) if self.has_marker => {
+                    self.measured += 1;
+                    let end = self.read(&topic, 0).len() as u64 + 1;
+                    self.tell(Told::Log(Report::End { ticket, range: Range { start: 0, end } }));
+                }
                 Do::Ask(request) => self.log.submit(CLIENT, 0, request),
                 Do::Tell(fact) => self.facts.push(fact),
             }
@@ -361,6 +370,7 @@ fn a_log_without_dense_offsets_is_found_out() {
                 Do::Ask(Request::Last { ticket, .. }) => {
                     told.push_back(Report::Last { ticket, last: journal.last().cloned(), range: range(&journal) });
                 }
+                Do::Ask(Request::End { .. }) => panic!("no timer is due"),
                 Do::Ask(Request::Append(append)) => {
                     assert_eq!(*append.topic, *JOURNAL, "nothing is sent");
                     let offset = 2 * journal.len() as u64;
@@ -381,4 +391,79 @@ fn a_log_without_dense_offsets_is_found_out() {
         assert!(now < 200, "it goes on for ever");
     }
     panic!("it waits");
+}
+
+/// An hour goes by in which replies come, and the owner sees neither.
+fn miss_an_hour(rig: &mut Rig) {
+    rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());
+    rig.settle();
+    let mut random = saga::log::simulated::Random::new(1);
+    for command in rig.read(COMMANDS, 0) {
+        let (reply, _) = rig.worker.handle(&command, rig.log.now, &mut random);
+        rig.log.put(REPLIES, Some(0), reply.into());
+    }
+    rig.now += 3_600_000;
+    rig.log.now = Timestamp(1_000_000 + rig.now);
+}
+
+/// How many of the replies were read before the first timer fired.
+fn replies_before_timers(rig: &Rig) -> Option<u64> {
+    let timer = |record: &&Record| matches!(record.body, Body::Change { cause: Cause::Timer(_), .. });
+    rig.journal().iter().find(timer).map(|record| record.read.replies)
+}
+
+#[test]
+fn a_new_owner_reads_the_replies_that_came_before_its_timers() {
+    let mut rig = running(|_| ());
+    miss_an_hour(&mut rig);
+    rig.restart(|_| ());
+    rig.settle();
+    for _ in 0..3 {
+        rig.pass(3_000); // what follows is not answered at all
+    }
+    assert_eq!(replies_before_timers(&rig), Some(2), "{:?}", rig.kinds());
+}
+
+#[test]
+fn an_owner_that_stood_still_reads_the_replies_that_came_before_its_timers() {
+    let mut rig = running(|_| ());
+    miss_an_hour(&mut rig);
+    rig.pass(0);
+    for _ in 0..3 {
+        rig.pass(3_000);
+    }
+    assert_eq!(replies_before_timers(&rig), Some(2), "{:?}", rig.kinds());
+}
+
+#[test]
+fn a_hole_in_the_offsets_of_replies_holds_timers_up_for_a_moment_only() {
+    let mut rig = running(|_| ());
+    rig.has_marker = true;
+    rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());
+    rig.settle();
+    rig.pass(2_000);
+    for _ in 0..3 {
+        assert_eq!(replies_before_timers(&rig), None, "measured {} times", rig.measured);
+        rig.pass(500);
+    }
+    rig.pass(0);
+    assert_eq!((replies_before_timers(&rig), rig.measured), (Some(0), 4), "{:?}", rig.kinds());
+}
+
+#[test]
+fn a_claim_that_the_log_took_long_for_is_made_again() {
+    let mut rig = Rig::new(1, |_| ());
+    rig.log.assign(0, CLIENT);
+    while rig.kinds().is_empty() {
+        if let Some(delivery) = rig.log.step() {
+            rig.tell(Told::Log(delivery.report));
+        }
+    }
+    rig.now += 10_001; // the report of it has not come yet
+    rig.log.now = Timestamp(1_000_000 + rig.now);
+    rig.settle();
+    assert_eq!(rig.kinds(), ["claim", "claim"]);
+    rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());
+    rig.settle();
+    assert_eq!(rig.journal()[2].at, rig.log.now, "its clock is the log's");
 }

@@ -87,7 +87,7 @@ catches! {
     catches_an_input_taken_in_the_wrong_partition: defect = Defect::NotForwarded, 0, "an instance lives in its own partition";
     catches_an_input_dropped_in_the_wrong_partition: defect = Defect::ForwardDropped, 0, "nothing before `read` would";
     catches_an_input_that_is_forwarded_again: defect = Defect::ForwardedAgain, 42, "an input is forwarded once";
-    catches_inputs_that_overtake_parked_ones: defect = Defect::ParkedAlone, 0, "a parked instance stands still";
+    catches_inputs_that_overtake_parked_ones: defect = Defect::ParkedAlone, 0, "";
     catches_parked_inputs_that_are_tried_unasked: defect = Defect::ResumedUnasked, 0, "a parked instance stands still";
     catches_a_loss_that_nobody_accepts: defect = Defect::GapUnasked, 14, "a loss is accepted by a person";
     catches_a_second_loss_that_nobody_accepts: defect = Defect::GapForEver, 49, "a loss is accepted by a person";
@@ -103,12 +103,12 @@ catches! {
     catches_a_journal_that_is_cut_too_far: defect = Defect::CutTooFar, 0, "the journal is cut at the start of a complete";
 
     catches_a_clock_that_counts_from_the_acknowledgement: defect = Defect::ClockByAck, 0, "work can always be finished";
+    catches_timers_that_overtake_replies: defect = Defect::HastyTimers, 0, "a timer fires behind the replies that came";
     catches_unknown_taken_for_not_done: defect = Defect::UnknownMeansNo, 0, "compensated = none, for ever";
 
     catches_a_participant_without_a_guard: slip = Slip::NoGuard, 0, "";
     catches_an_undo_that_leaves_no_bar: slip = Slip::NoBarAfterUndo, 461, "";
     catches_a_refusal_that_is_forgotten: slip = Slip::FailedForgotten, 0, "compensated = none, for ever";
-    catches_a_refusal_that_is_not_kept: slip = Slip::FailedNotKept, 1420, "compensated = none, for ever";
     catches_work_that_is_forgotten: slip = Slip::DoneForgotten, 29, "";
     catches_rows_that_are_forgotten: slip = Slip::RowsForgotten, 0, "";
     catches_late_commands_that_are_done: slip = Slip::NoDeadline, 405, "";

@@ -126,6 +126,11 @@ impl Shared {
                     let index = state.lane(&topic, home);
                     state.last(index, endpoint, home, ticket, &mut outbox);
                 }
+                Request::End { ticket, topic } => {
+                    let index = state.lane(&topic, home);
+                    let range = state.lanes.get(index).map(Lane::range).unwrap_or_default();
+                    outbox.push(endpoint, home, Report::End { ticket, range });
+                }
                 Request::Read { ticket, topic, from } => {
                     let index = state.lane(&topic, home);
                     let waiting = Waiting { endpoint: Arc::clone(endpoint), home, ticket, from };

@@ -255,6 +255,18 @@ impl Shared {
                 Request::Last { ticket, topic } => {
                     self.readers.ask(endpoint, &topic, home, Want::Last { ticket }, &mut outbox);
                 }
+                Request::End { ticket, topic } => {
+                    let (asking, endpoint) = (Arc::clone(&self.asking), Arc::clone(endpoint));
+                    self.jobs.run(move || {
+                        let report = match asking.range(&topic, home) {
+                            Ok(range) => Report::End { ticket, range },
+                            Err(why) => Report::Failed { ticket, why },
+                        };
+                        let mut outbox = Outbox::default();
+                        outbox.push(&endpoint, home, report);
+                        outbox.deliver();
+                    });
+                }
                 Request::Read { ticket, topic, from } => {
                     if let Some(group) = group.filter(|_| *topic == *self.topics.requests) {
                         group.has_read(home, from);

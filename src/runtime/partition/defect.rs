@@ -80,6 +80,8 @@ pub enum Defect {
     CutTooFar,
     /// An owner's clock counts from the report of the claim.
     ClockByAck,
+    /// Timers fire before replies are read that came before them.
+    HastyTimers,
     /// `unknown-command` is taken for "was not done".
     UnknownMeansNo,
 }

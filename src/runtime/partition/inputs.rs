@@ -10,6 +10,7 @@ use compact_str::CompactString;
 use super::considered::{Considered, consider};
 use super::defect::Defect;
 use super::effects::{key_of, of_change, unreadable};
+use super::feed::Before;
 use super::setting::{FORWARDED, Setting};
 use super::tenure::{Over, Tenure};
 use super::told::{Do, Fact};
@@ -280,11 +281,23 @@ impl Tenure {
         self.decide(set, &asked, &Input::Undeliverable(command), out)
     }
 
-    /// Lets the timers fire that are due, as far as there is room.
+    /// Lets the timers fire that are due, as far as there is room: behind the replies that were there before them. An
+    /// owner that was down, or stood still, would else repeat or give up what has been answered long ago.
     pub(super) fn fire(&mut self, set: &mut Setting, out: &mut Vec<Do>) -> Result<(), Over> {
         let now = self.time();
         while self.has_room() {
             let Some((due, id)) = self.timers.first().filter(|(due, _)| *due <= now).cloned() else { break };
+            match self.replies_before(due) {
+                Before::Taken => {}
+                _ if set.config.defect == Some(Defect::HastyTimers) => {}
+                Before::Coming { again } if again > self.now => break,
+                Before::Coming { .. } | Before::NotKnown => {
+                    if self.quiet.is_none_or(|until| until <= self.now) {
+                        self.replies.measure(set, self.now, out);
+                    }
+                    break;
+                }
+            }
             if self.ledger.queue(&id).is_some() {
                 self.schedule(&id, Timestamp::NEVER); // set again when the last parked input is dealt with
                 continue;

@@ -51,6 +51,10 @@ pub const REMEMBERED_MAX: usize = 1_000_000;
 pub const MARK_EVERY: Duration = Duration::from_secs(1);
 /// How long the task waits before it asks a log again that could not answer.
 pub const ASK_AGAIN: Duration = Duration::from_millis(250);
+/// A claim that took longer is made again: an owner's clock is ahead of the log's by as long.
+pub const CLAIM_WITHIN: Duration = Duration::from_secs(10);
+/// So many claims in a row may take long; the next one counts all the same, since the log is like that.
+pub const SLOW_MAX: u32 = 3;
 /// So many times in a row records may be misplaced by holes in the offsets, before it is called what it is.
 pub const LOSSES_MAX: u32 = 3;
 
@@ -62,6 +66,8 @@ pub struct Partition {
     /// Claims so far, so that each recognises itself.
     attempts: u64,
     losses: u32,
+    /// Claims in a row that took long.
+    slow: u32,
     /// Where the last tenure was whose record was misplaced.
     misplaced: Option<u64>,
     /// Tickets of claims, for a defect.
@@ -80,6 +86,7 @@ impl Partition {
             phase: Phase::Idle,
             attempts: 0,
             losses: 0,
+            slow: 0,
             misplaced: None,
             claims: Vec::new(),
             accepts_gap: false,

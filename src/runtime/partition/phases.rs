@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::defect::Defect;
+use super::feed::Before;
 use super::inputs::Lane;
 use super::recovery::{Claim, Read, Recovery};
 use super::setting::Setting;
 use super::tenure::{Over, Tenure};
 use super::told::{Do, Fact, Recovered, Stop, Told, lost};
-use super::{ASK_AGAIN, LOSSES_MAX, Partition};
+use super::{ASK_AGAIN, CLAIM_WITHIN, LOSSES_MAX, Partition, SLOW_MAX};
 use crate::engine::Instance;
 use crate::journal::record::{Body, Positions, Record, VERSION};
 use crate::journal::{JournalError, decode, encode};
@@ -118,6 +119,11 @@ impl Partition {
                 Phase::Looking { ticket: asked, before } if asked == ticket => self.claim(last.as_ref(), before, out),
                 other => self.phase = other,
             },
+            Report::End { ticket, range } => {
+                if let Phase::Running(tenure) = &mut self.phase {
+                    tenure.replies.measured(ticket, Some(range));
+                }
+            }
             Report::Records { ticket, records, range } => self.records(ticket, records, range, out),
             Report::OutOfRange { ticket, range } => self.out_of_range(ticket, range, out),
             Report::Failed { ticket, why } => self.failed(ticket, why, out),
@@ -176,7 +182,13 @@ impl Partition {
             // its own claims for ever.
             Phase::Claiming { ticket: asked, since, recovery } if asked == ticket || self.chases(ticket) => {
                 match outcome {
+                    // The owner's clock would be ahead of the log's by that much.
+                    Outcome::At(_) if self.now.saturating_sub(since) > CLAIM_WITHIN && self.slow < SLOW_MAX => {
+                        self.slow += 1;
+                        self.confirm(Some(recovery), out);
+                    }
                     Outcome::At(epoch) => {
+                        self.slow = 0;
                         let claim = Claim { epoch, attempt: self.attempts, since };
                         self.read_on(claim, recovery, out);
                     }
@@ -342,7 +354,9 @@ impl Partition {
                 self.phase = Phase::Recovering { ticket, claim, recovery, again: Some(until) };
             }
             Phase::Running(mut tenure) => {
-                let ours = tenure.requests.is_for(ticket) || tenure.replies.is_for(ticket);
+                let ours = tenure.requests.is_for(ticket)
+                    || tenure.replies.is_for(ticket)
+                    || tenure.replies.measured(ticket, None);
                 if ours {
                     tenure.quiet = Some(until);
                 }
@@ -454,8 +468,8 @@ impl Tenure {
         self.send(set, out);
         if self.has_room() && self.quiet.is_none_or(|until| until <= self.now) {
             self.quiet = None;
-            self.requests.fill(set, out);
-            self.replies.fill(set, out);
+            self.requests.fill(set, self.now, out);
+            self.replies.fill(set, self.now, out);
         }
         Ok(())
     }
@@ -470,7 +484,12 @@ impl Tenure {
         }
         // Without room only acknowledgements help.
         let room = self.has_room();
-        let timer = self.timers.first().filter(|_| room).map(|(due, _)| self.clock.until(*due));
+        // One that is due and waits for replies is looked at when they come, or when it is known that there are none.
+        let timer = self.timers.first().filter(|_| room).and_then(|(due, _)| match self.replies_before(*due) {
+            Before::Taken => Some(self.clock.until(*due)),
+            Before::Coming { again } => Some(again).filter(|at| *at > self.now),
+            Before::NotKnown => Some(self.clock.until(*due)).filter(|at| *at > self.now),
+        });
         let mark = self.mark_due().filter(|_| room);
         let busy = self.checkpoints.is_busy() && self.has_half_its_room();
         let now = Some(self.now).filter(|_| busy);

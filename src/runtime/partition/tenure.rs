@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::checkpoint::Checkpoints;
 use super::defect::Defect;
 use super::effects::{Next, Outgoing, Owed, of_others};
-use super::feed::Feed;
+use super::feed::{Before, Feed};
 use super::recovery::{Claim, Volume};
 use super::setting::Setting;
 use super::told::{Do, Fact, Stands, Stop};
@@ -25,6 +25,10 @@ use crate::journal::{Booked, JournalError, Ledger, encode};
 use crate::log::{Append, Outcome, Request, Ticket};
 use crate::time::Timestamp;
 use crate::wire::Message;
+
+/// So long before a timer is due it may have been that the end of the replies was asked for: without it each timer of
+/// a partition that is otherwise silent would cost a question of its own. An answer that comes as late may lose.
+const HASTE_MAX: Duration = Duration::from_millis(100);
 
 /// An owner of a partition, behind its claim.
 #[derive(Debug)]
@@ -165,6 +169,11 @@ impl Tenure {
             tenure.schedule(&id, due);
         }
         tenure
+    }
+
+    /// Whether the replies have been taken that the log took before a timer was due.
+    pub(super) fn replies_before(&self, due: Timestamp) -> Before {
+        self.replies.before(due, self.clock.until(due).saturating_sub(HASTE_MAX))
     }
 
     /// The time by the owner's clock.

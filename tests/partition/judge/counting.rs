@@ -1,16 +1,22 @@
 //! A record counts: what that may be.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use saga::engine::{Event, Instance, InstanceId, Refusal, Run};
+use saga::journal::decode;
 use saga::journal::record::{Body, Cause, Positions, Record, Resumed};
-use saga::log::Stored;
 use saga::log::simulated::Shelf;
+use saga::log::{Append, Stored};
 use saga::plan::Plan;
+use saga::runtime::partition::CLAIM_WITHIN;
 use saga::wire::header;
 
 use super::end::Ending;
-use super::{Holds, Judge, Shelves, violated};
+use super::{Holds, Judge, Shelves, Violation, violated};
+
+/// An owner's clock is ahead of the log's by as long as its claim may take, and it may be hasty by a tenth of a second.
+const AHEAD_MAX: Duration = CLAIM_WITHIN.saturating_add(Duration::from_millis(100));
 
 impl Judge {
     pub(super) fn counting(&mut self, offset: u64, record: &Record, shelves: Shelves<'_>) -> Holds {
@@ -199,6 +205,20 @@ impl Judge {
             return Ok(());
         }
         violated("a request counts once, however often it is repeated", format!("record {offset}, {cause:?}"))
+    }
+}
+
+/// A record is handed over: a timer fires behind the replies that came before it.
+pub(crate) fn hands_over(append: &Append, replies: &Shelf) -> Holds {
+    let record = decode(&append.message.payload).map_err(|damage| Violation(damage.to_string()))?;
+    let Body::Change { cause: Cause::Timer(due), .. } = record.body else { return Ok(()) };
+    let from = usize::try_from(record.read.replies.max(replies.start)).unwrap();
+    match replies.records.iter().skip(from).find(|reply| reply.timestamp.after(AHEAD_MAX) < due) {
+        None => Ok(()),
+        Some(reply) => violated(
+            "a timer fires behind the replies that came before it",
+            format!("record {} of epoch {}, reply {}", record.n, record.epoch, reply.offset),
+        ),
     }
 }
 

@@ -19,6 +19,7 @@ use saga::log::simulated::Shelf;
 use saga::log::{Stored, partition_of};
 use saga::runtime::partition::Fact;
 
+pub(crate) use self::counting::hands_over;
 pub(crate) use self::effects::{FORWARDED, justification};
 use self::end::Ending;
 

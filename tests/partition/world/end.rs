@@ -85,7 +85,7 @@ impl World {
             let kept = |name| self.log.shelf(name, partition).unwrap_or(&none);
             judge.end(kept(REQUESTS), kept(REPLIES), &self.worker.work)?;
             let handed = self.chaos.handed[partition as usize];
-            if judge.claims > 1 + 3 * handed + 2 * faults {
+            if judge.claims > 1 + 3 * handed + 2 * faults + self.slow_claims {
                 return Err(Violation(format!(
                     "a handover costs at most 3 claims, another fault 2: {handed} handovers and {faults} faults cost {} \
                      claims",

@@ -14,13 +14,13 @@ use saga::engine::InstanceId;
 use saga::journal::{Plans, decode};
 use saga::log::simulated::{Faults, Manner, Random, Shelf, Simulated};
 use saga::log::{DEAD, JOURNAL, Outcome, REPLIES, REQUESTS, Report, Request, Ticket, partition_of};
-use saga::runtime::partition::{Defect, Do, Fact, Partition, Stop, Told};
+use saga::runtime::partition::{CLAIM_WITHIN, Defect, Do, Fact, Partition, Stop, Told};
 use saga::time::Timestamp;
 use saga::wire::Message;
 
 use self::chaos::Chaos;
 use self::node::{Node, Running};
-use super::judge::{Judge, Shelves, Violation, justification};
+use super::judge::{Judge, Shelves, Violation, hands_over, justification};
 use super::participants::{Slip, Worker};
 use super::saga::{ANSWERS, COMMANDS};
 
@@ -125,6 +125,9 @@ pub(crate) struct World {
     landed: u64,
     /// Effects that are under way: so that their refusals are noticed.
     under_way: BTreeMap<(u32, u32, Ticket), Arc<Message>>,
+    /// When claims were handed over that are under way, and how many took so long that they are made again.
+    claims: BTreeMap<(u32, u32, Ticket), u64>,
+    slow_claims: u32,
     chaos: Chaos,
     requests: u32,
 }
@@ -182,6 +185,8 @@ impl World {
             seen: BTreeMap::new(),
             landed: 0,
             under_way: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            slow_claims: 0,
             requests: 0,
         }
     }
@@ -281,6 +286,9 @@ impl World {
     fn tell(&mut self, node: usize, partition: u32, told: Told) -> Result<(), Violation> {
         let client = self.nodes[node].client;
         if let Told::Log(Report::Appended { ticket, outcome }) = &told {
+            let claimed = self.claims.remove(&(client.0, partition, *ticket));
+            let within = u64::try_from(CLAIM_WITHIN.as_millis()).unwrap();
+            self.slow_claims += u32::from(claimed.is_some_and(|at| self.now - at > within));
             let effect = self.under_way.remove(&(client.0, partition, *ticket));
             if let (Some(message), Outcome::Refused(_)) = (effect, outcome) {
                 self.judge(partition).refuses(&message);
@@ -299,7 +307,15 @@ impl World {
             match doing {
                 Do::Ask(request) => {
                     match &request {
-                        Request::Append(append) if *append.topic != *JOURNAL => {
+                        Request::Append(append) if *append.topic == *JOURNAL => {
+                            if decode(&append.message.payload).unwrap().body.name() == "claim" {
+                                self.claims.insert((client.0, partition, append.ticket), self.now);
+                            }
+                            if let Some(replies) = self.log.shelf(REPLIES, partition) {
+                                hands_over(append, replies)?;
+                            }
+                        }
+                        Request::Append(append) => {
                             self.judge(partition).sends(append)?;
                             let message = Arc::clone(&append.message);
                             self.under_way.insert((client.0, partition, append.ticket), message);
