@@ -44,8 +44,8 @@ enum Part {
     Waiting(Option<InstanceId>),
     /// Ended ones behind this one.
     Ended(Option<IdHash>),
-    /// All is there; the effects before `started` may not be.
-    Effects,
+    /// All is there; the effects of the records before this one may not be.
+    Effects(u64),
     /// `completed` is under way.
     Completing,
 }
@@ -138,7 +138,7 @@ impl Tenure {
                     let body = Body::Waiting { instance: id.clone(), resumed: queue.resumed, parked };
                     (Part::Waiting(Some(id.clone())), Some((id.to_string(), body)))
                 }
-                None if ended_first(set) => (Part::Effects, None),
+                None if ended_first(set) => (self.effects(set, started), None),
                 None => (Part::Ended(None), None),
             },
             Part::Ended(cursor) => {
@@ -146,19 +146,26 @@ impl Tenure {
                 match ended.last() {
                     Some(last) => (Part::Ended(Some(last.id)), Some((String::new(), Body::Ended { ended }))),
                     None if ended_first(set) => (Part::Live(None), None),
-                    None => (Part::Effects, None),
+                    None => (self.effects(set, started), None),
                 }
             }
-            Part::Effects => {
+            Part::Effects(before) => {
                 let waits = set.config.defect != Some(Defect::CompletedTooEarly);
-                if waits && self.sent() < started {
-                    (Part::Effects, None)
+                if waits && self.sent() < before {
+                    (Part::Effects(before), None)
                 } else {
                     (Part::Completing, Some((String::new(), Body::Completed { started })))
                 }
             }
             Part::Completing => (Part::Completing, None),
         })
+    }
+
+    /// Not only the effects of records before `started`: a reader that begins there learns of an instance by its
+    /// snapshot, or not at all if it ended before, and cannot tell the effects of its earlier records.
+    fn effects(&self, set: &Setting, started: u64) -> Part {
+        let by_start = set.config.defect == Some(Defect::CompletedByStart);
+        Part::Effects(if by_start { started } else { self.next_place() })
     }
 
     /// Instances that ended before this are forgotten.

@@ -68,6 +68,8 @@ pub enum Defect {
     RefusedForgotten,
     /// A checkpoint does not wait for the effects before it.
     CompletedTooEarly,
+    /// A checkpoint waits for the effects before `started`, and not for those that only its snapshots explain.
+    CompletedByStart,
     /// A checkpoint is trusted once `completed` is acknowledged, whatever became of the records before it.
     CompletedByAck,
     /// A checkpoint is trusted once `completed` is handed over.

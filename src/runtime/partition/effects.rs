@@ -111,7 +111,7 @@ pub(super) fn of_record(set: &mut Setting, offset: u64, record: &Record, booked:
             let effects = crate::engine::caused(&live.plan, &live.instance, change);
             of_change(set, offset, live, effects)
         }
-        // Not known yet: then a checkpoint began behind it, which waited for these very effects.
+        // Not known yet: then the checkpoint that explains it waited for these very effects.
         (Body::Change { .. }, None) => Vec::new(),
         (body, _) => of_others(set, offset, body),
     }
