@@ -12,9 +12,11 @@ mod outcomes;
 
 pub use self::outcomes::{Defaults, Return, codes_of, defaults, points_of_no_return};
 
+use std::collections::BTreeSet;
+
 use crate::definition::lower::lower;
 use crate::definition::{Program, Statement, StatementKind, Step};
-use crate::diagnostic::{Diagnostic, Problems, Severity};
+use crate::diagnostic::{Diagnostic, Problems, Severity, codes};
 use crate::source::{FileId, Sources};
 use crate::syntax;
 
@@ -61,7 +63,19 @@ pub fn check_files(sources: &Sources) -> Checked {
         checked.programs.push((id, program));
     }
     checked.findings = problems.sorted();
+    // What a word before `step` was meant to say is open, so nothing is missing in what the step says.
+    let refused: BTreeSet<_> =
+        checked.findings.iter().filter(|finding| finding.code == codes::FOREIGN_WORD).map(begin).collect();
+    let follows = |finding: &Diagnostic| {
+        finding.code == codes::COMPENSATION_UNSAID
+            && finding.labels.iter().any(|label| refused.contains(&(label.span.file, label.span.start)))
+    };
+    checked.findings.retain(|finding| !follows(finding));
     checked
+}
+
+fn begin(finding: &Diagnostic) -> (FileId, u32) {
+    (finding.span().file, finding.span().start)
 }
 
 /// The rules of structure, times and topics.

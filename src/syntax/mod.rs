@@ -11,6 +11,7 @@ mod mended;
 pub mod parse;
 mod row;
 mod scan;
+pub mod today;
 pub mod tree;
 
 pub use format::format;

@@ -16,6 +16,19 @@ saga booking {
 );
 
 mistake!(
+    a_word_before_a_step_asks_for_nothing_else,
+    r"participant shop {
+  command Take { sku: string }
+}
+saga order {
+  version 1
+  input { sku: string }
+  retriable step take { call shop.Take { sku: input.sku } }
+  step take_again { call shop.Take { sku: input.sku } }
+}"
+);
+
+mistake!(
     names_that_are_nearly_right,
     r"participant hotels {
   command Reserve { hotel: string } returns { hold: string }

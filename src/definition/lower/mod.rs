@@ -33,6 +33,7 @@ use self::types::DeclaredType;
 use super::{Participant, Program};
 use crate::diagnostic::{Diagnostic, Problems, codes};
 use crate::source::{FileId, Span};
+use crate::syntax::today;
 use crate::syntax::tree;
 
 /// Lowers the files that make one program: one file, with those that it uses.
@@ -110,9 +111,11 @@ impl Lowering<'_> {
     fn not_built_yet(&mut self, word: &str, span: Span) {
         self.skipped_any = true;
         self.report(
-            Diagnostic::error(codes::NOT_BUILT_YET, span, format!("`{word}` is not built yet")).why(
-                "It belongs to the language, and this version of saga cannot run it; nothing inside it was checked.",
-            ),
+            Diagnostic::error(codes::NOT_BUILT_YET, span, format!("`{word}` is not built yet"))
+                .why(
+                    "It belongs to the language, and this version of saga cannot run it; nothing inside it was checked.",
+                )
+                .hint(today::instead_of(word)),
         );
     }
 

@@ -17,6 +17,7 @@ use crate::definition::value::Value;
 use crate::definition::{Command, Compensation, Invocation, Participant, Retry, Step, Timing};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
+use crate::syntax::today;
 use crate::syntax::tree;
 
 /// Times where a step says nothing.
@@ -123,7 +124,7 @@ impl Lowering<'_> {
             self.report(
                 Diagnostic::error(codes::CALL_OF_MESSAGE, name.span, title)
                     .also(message.span, "declared here")
-                    .hint(format!("write `send {}.{}`, or declare it as `command`", participant.name, name.text)),
+                    .hint(today::instead_of("send")),
             );
             return None;
         }

@@ -4,6 +4,7 @@ use super::words::Place;
 use super::{Builder, Pair, Pairs, Rule, Style, Wanted, word};
 use crate::diagnostic::codes;
 use crate::source::Span;
+use crate::syntax::today;
 use crate::syntax::tree::{
     Arm, Await, Block, Catch, Expr, ExprKind, Fail, ForEach, Let, Literal, Repeat, Sleep, Statement, StatementKind,
     Text, Try, When,
@@ -149,19 +150,19 @@ impl Builder<'_> {
             match part.as_rule() {
                 Rule::word => element = Some(self.new_name(&part, Style::Snake)),
                 Rule::missing_name => {
-                    self.gap(&part, "a name for the element", "write `for each item in input.items { … }`");
+                    self.gap(&part, "a name for the element", today::FOR_EACH);
                 }
                 Rule::wrong_foreach | Rule::wrong_of => {
                     let place = self.span(&part);
                     let instead = if part.as_rule() == Rule::wrong_of { "in" } else { "for each" };
                     let title = format!("`{}` is written `{instead}` here", word(&part));
-                    self.report(codes::FOREIGN_WORD, place, title, "", "write `for each item in input.items { … }`");
+                    self.report(codes::FOREIGN_WORD, place, title, "", today::FOR_EACH);
                 }
                 Rule::missing_word if element.is_none() => {
-                    self.gap(&part, "`each` behind `for`", "write `for each item in input.items { … }`");
+                    self.gap(&part, "`each` behind `for`", today::FOR_EACH);
                 }
                 Rule::missing_word => {
-                    self.gap(&part, "`in` behind the element's name", "write `for each item in input.items { … }`");
+                    self.gap(&part, "`in` behind the element's name", today::FOR_EACH);
                 }
                 Rule::expr | Rule::missing_expr => list = self.expr_slot(part, "a list behind `in`"),
                 Rule::filter => filter = self.filter(part),
@@ -182,7 +183,7 @@ impl Builder<'_> {
                     count = self.number_slot(&part, &mut inner, Wanted::Count, "a number behind `at most`");
                 }
                 Rule::missing_word => {
-                    self.gap(&part, "`at most 5 at once` here", "write `for each x in list, at most 5 at once { … }`");
+                    self.gap(&part, "`at most 5 at once` here", today::FOR_EACH);
                 }
                 _ => {}
             }
@@ -191,7 +192,7 @@ impl Builder<'_> {
     }
 
     fn repeat(&mut self, pair: Pair<'_>, span: Span) -> Option<Repeat> {
-        const FORM: &str = "write `repeat at most 3 times { … } until condition otherwise { … }`";
+        const FORM: &str = today::REPEAT;
         let (mut times, mut block, mut until, mut otherwise) = (None, None, None, None);
         let mut has_until = false;
         let mut has_otherwise = false;
@@ -224,13 +225,7 @@ impl Builder<'_> {
         if !has_otherwise {
             self.incomplete = true;
             let title = "`repeat` without `otherwise`";
-            self.report(
-                codes::MISSING_OTHERWISE,
-                keyword,
-                title,
-                "and when the last round was not enough?",
-                "add `otherwise { fail \"code\" }`, or `otherwise { }` to go on",
-            );
+            self.report(codes::MISSING_OTHERWISE, keyword, title, "and when the last round was not enough?", FORM);
         }
         Some(Repeat { times: times?, block: block?, until, otherwise })
     }
@@ -259,7 +254,7 @@ impl Builder<'_> {
         if result.catches.is_empty() {
             self.incomplete = true;
             let keyword = Span { end: span.start + 3, ..span };
-            let hint = "add `catch \"code\" { … }`, or `catch { }` to go on whatever happened";
+            let hint = today::TRY;
             self.report(
                 codes::MISSING_PART,
                 keyword,
@@ -272,7 +267,7 @@ impl Builder<'_> {
     }
 
     fn await_signal(&mut self, pair: Pair<'_>, span: Span) -> Option<Await> {
-        const FORM: &str = "write `await approval within 8h otherwise { … }`";
+        const FORM: &str = today::AWAIT;
         let (mut signal, mut alias, mut filter, mut within, mut otherwise) = (None, None, None, None, None);
         let (mut has_within, mut has_otherwise) = (false, false);
         for part in pair.into_inner() {
@@ -316,7 +311,7 @@ impl Builder<'_> {
                 keyword,
                 "`await` without `otherwise`",
                 "and when nothing comes?",
-                "add `otherwise { fail \"code\" }`, or `otherwise { }` to go on",
+                FORM,
             );
         }
         Some(Await { signal: signal?, alias, filter, within, otherwise })

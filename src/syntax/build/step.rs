@@ -4,6 +4,7 @@ use super::words::Place;
 use super::{Builder, Pair, Rule, Style, word};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
+use crate::syntax::today;
 use crate::syntax::tree::{Action, ActionKind, Compensate, Expr, Name, Step, Target, Timing};
 
 impl Builder<'_> {
@@ -46,7 +47,7 @@ impl Builder<'_> {
             }
             "compensatable" | "compensable" | "reversible" => "write `step`, and `compensate …` in it",
             "parallel" | "async" | "concurrent" => "write `parallel { step … step … }`",
-            "optional" => "write `try { step … } catch { }`",
+            "optional" => today::TRY,
             "final" | "last" | "commit" | "pivotal" | "point" => "write `pivot step`",
             "compensate" | "compensation" | "undo" => {
                 "write `compensate service.Command { … }` in the step that it takes back"

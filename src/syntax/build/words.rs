@@ -1,6 +1,7 @@
 //! Words: those of the language, those of other systems, and how names and numbers are written.
 
 use super::NumberKind;
+use crate::syntax::today;
 
 /// Never a name: they begin a statement or a clause, end an expression, or are roots.
 pub(super) const RESERVED: &[&str] = &[
@@ -119,9 +120,7 @@ pub(super) fn foreign(place: Place, word: &str, next: &str) -> Option<&'static s
             Place::Step,
             "after" | "depends" | "depends_on" | "dependson" | "needs" | "requires" | "before" | "next" | "then",
         ) => "order is the order of the text: write steps one below the other, or put them into `parallel { … }`",
-        (Place::Step | Place::Block | Place::Saga, "fallback" | "or_else" | "orelse") => {
-            "put the step into `try { … }` and what is done instead into `catch { … }` behind it"
-        }
+        (Place::Step | Place::Block | Place::Saga, "fallback" | "or_else" | "orelse") => today::TRY,
         (Place::Step | Place::Block | Place::Saga, "on")
             if next.eq_ignore_ascii_case("compensate") || next.eq_ignore_ascii_case("cancel") =>
         {
@@ -131,12 +130,12 @@ pub(super) fn foreign(place: Place, word: &str, next: &str) -> Option<&'static s
             Place::Step | Place::Block | Place::Saga,
             "on" | "on_error" | "onerror" | "on_failure" | "onfailure" | "on_fail" | "error" | "except" | "rescue"
             | "catch" | "failure",
-        ) => "a failure unwinds the steps before it; to go on instead, put them into `try { … } catch \"code\" { … }`",
+        ) => today::TRY,
         (
             Place::Step,
             "invoke" | "execute" | "exec" | "do" | "action" | "command" | "request" | "task" | "activity",
         ) => "a step calls a command of a participant: `call service.Command { … }`",
-        (Place::Step, "publish" | "emit" | "notify") => "a step sends a message: `send service.Message { … }`",
+        (Place::Step, "publish" | "emit" | "notify") => today::SEND,
         (
             Place::Step | Place::Timing,
             "retries" | "max_attempts" | "maxattempts" | "attempts" | "backoff" | "delay" | "max_retries",
@@ -152,10 +151,8 @@ pub(super) fn foreign(place: Place, word: &str, next: &str) -> Option<&'static s
         (Place::Step, "type" | "kind" | "retriable" | "retryable" | "compensatable" | "compensable") => {
             "nothing to say: a step with `compensate` can be taken back, one behind the pivot is repeated until it succeeds"
         }
-        (Place::Saga | Place::Block, "while" | "loop" | "do" | "goto" | "jump" | "next") => {
-            "a loop has a bound here: `repeat at most 3 times { … } until condition otherwise { … }`, or `for each x in list { … }`"
-        }
-        (Place::Saga | Place::Block, "foreach") => "write `for each item in list { … }`",
+        (Place::Saga | Place::Block, "while" | "loop" | "do" | "goto" | "jump" | "next") => today::REPEAT,
+        (Place::Saga | Place::Block, "foreach") => today::FOR_EACH,
         (Place::Saga | Place::Block, "return" | "exit" | "stop" | "end" | "break" | "continue") => {
             "there is one way out: put what follows into `when … { … }`; `fail \"code\"` ends the saga without success"
         }
@@ -168,11 +165,9 @@ pub(super) fn foreign(place: Place, word: &str, next: &str) -> Option<&'static s
         (Place::Saga | Place::Block, "throw" | "raise" | "abort" | "cancel" | "rollback") => {
             "write `fail \"code\"`: it unwinds what was done"
         }
-        (Place::Saga | Place::Block, "wait" | "delay" | "pause" | "timer") => {
-            "write `sleep 30m`, or `await signal within 8h otherwise { … }`"
-        }
+        (Place::Saga | Place::Block, "wait" | "delay" | "pause" | "timer") => today::AWAIT,
         (Place::Saga | Place::Block, "transaction" | "scope" | "group" | "block" | "begin") => {
-            "group statements with `sequence { … }`; a scope that is unwound by itself is `try { … } catch { … }`"
+            "group statements with `sequence { … }`; a failure unwinds the saga as a whole"
         }
         (Place::Saga | Place::Block, "fork" | "join" | "concurrent" | "async" | "all") => {
             "write `parallel { … }`: it ends when all have ended"
