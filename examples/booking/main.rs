@@ -88,7 +88,14 @@ impl<T: FromStr> FromStr for Named<T> {
 }
 
 #[tokio::main]
-async fn main() -> Result<ExitCode, Box<dyn Error>> {
+async fn main() -> ExitCode {
+    run().await.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run() -> Result<ExitCode, Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(io::stderr).init();
     match Arguments::parse().command {
         Command::Tickets { flight, service } => {
@@ -117,7 +124,9 @@ async fn serve(participant: Participant<SqliteStore>, service: Service) -> Resul
             tokio::task::spawn_blocking(move || lines::serve(&participant, io::stdin().lock(), io::stdout().lock()));
         return Ok(served.await??);
     }
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, service.port)).await?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, service.port)).await.map_err(|error| {
+        format!("failed to listen on 127.0.0.1:{}: {error}; --port 0 takes a free one", service.port)
+    })?;
     eprintln!("{} listens on http://{}/commands", participant.name(), listener.local_addr()?);
     let stop = async {
         // Without the signal it cannot be asked to stop, and goes on.

@@ -19,6 +19,8 @@ pub enum Kind {
     Unavailable,
     /// Our own defect.
     Bug,
+    /// The output cannot be written.
+    Unwritten,
     /// Nobody reads our output any more.
     PipeClosed,
 }
@@ -62,6 +64,7 @@ impl CliError {
             Kind::Refused => Exit::Refused,
             Kind::Unavailable => Exit::Unavailable,
             Kind::Bug => Exit::Bug,
+            Kind::Unwritten => Exit::Unwritten,
             Kind::PipeClosed => Exit::PipeClosed,
         }
     }
@@ -99,6 +102,7 @@ pub fn in_words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::StorageFull => "the disk is full".to_owned(),
         io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
         _ => error.to_string(),
     }

@@ -24,12 +24,14 @@ pub enum Exit {
     Unavailable,
     /// A defect of this program.
     Bug,
+    /// The output cannot be written.
+    Unwritten,
     /// Whoever read the output went away.
     PipeClosed,
 }
 
 impl Exit {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Done,
         Self::Findings,
         Self::Usage,
@@ -39,6 +41,7 @@ impl Exit {
         Self::Refused,
         Self::Unavailable,
         Self::Bug,
+        Self::Unwritten,
         Self::PipeClosed,
     ];
 
@@ -55,6 +58,7 @@ impl Exit {
             Self::Refused => 6,
             Self::Unavailable => 7,
             Self::Bug => 70,
+            Self::Unwritten => 74,
             Self::PipeClosed => 141,
         }
     }
@@ -74,6 +78,7 @@ impl Exit {
                 "the data directory, the server, the broker or the participant cannot be used; on a full disk `run` and `serve` wait"
             }
             Self::Bug => "a defect of saga; the message says what to report",
+            Self::Unwritten => "what was asked for is done, and the output cannot be written, as on a full disk",
             Self::PipeClosed => "whoever read the output went away",
         }
     }

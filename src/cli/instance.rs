@@ -1,6 +1,7 @@
 //! Where instances are: in a data directory, whoever holds it, or behind a server. The commands that look after
 //! instances do not care which.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +11,7 @@ use uuid::Uuid;
 use super::error::Kind;
 use super::settings::Settings;
 use super::{CliError, Out, limits};
+use crate::engine::Summary;
 use crate::http::api::{Accepted, ApiError, Fault, INVALID_INPUT, ListQuery, OrderBody, StartBody, Started, Taken};
 use crate::http::history::History;
 use crate::http::reach::{Purpose, Reached, reach};
@@ -62,6 +64,8 @@ impl Where {
 pub(super) struct Access {
     runtime: Runtime,
     place: Place,
+    /// Whether the data that was last asked was held by nobody.
+    is_idle: Cell<bool>,
 }
 
 enum Place {
@@ -79,7 +83,7 @@ impl Access {
                 None => Place::Data(Settings::load()?.data),
             },
         };
-        Ok(Self { runtime: runtime()?, place })
+        Ok(Self { runtime: runtime()?, place, is_idle: Cell::default() })
     }
 
     pub(super) fn start(&self, mut body: StartBody, out: &mut Out) -> Result<Started, CliError> {
@@ -119,6 +123,17 @@ impl Access {
         self.ask(Purpose::Look, out, &async |reached| reached.history(id).await)
     }
 
+    /// Where nobody works on the data: that what is due will not happen by itself.
+    pub(super) fn say_if_idle(&self, out: &mut Out) {
+        if let (true, Place::Data(data)) = (self.is_idle.get(), &self.place) {
+            let serve = shell_words::join(["saga", "serve", "--data", data.to_string_lossy().as_ref()]);
+            out.remark(format_args!(
+                "\nnobody works on {} now: what is due by the times above waits until somebody does, such as `{serve}`",
+                data.display()
+            ));
+        }
+    }
+
     fn ask<T>(
         &self,
         purpose: Purpose,
@@ -136,6 +151,7 @@ impl Access {
                 if let Place::Data(data) = &self.place {
                     remark(&reached, data, out);
                 }
+                self.is_idle.set(matches!(reached, Reached::Beside(_, None)));
                 let answer = call(&reached).await;
                 reached.close().await;
                 match (answer, &self.place) {
@@ -187,6 +203,14 @@ pub(super) fn runtime() -> Result<Runtime, CliError> {
         .map_err(|error| CliError::new(Kind::Unavailable, format!("failed to start threads: {error}")))?;
     limits::fail_instead_of_dying(&runtime);
     Ok(runtime)
+}
+
+/// Whether it goes on by itself while somebody works on it.
+pub(super) const fn is_under_way(status: Summary) -> bool {
+    match status {
+        Summary::Running | Summary::Compensating => true,
+        Summary::Stuck | Summary::Completed | Summary::Compensated => false,
+    }
 }
 
 /// The wall clock.

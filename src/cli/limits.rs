@@ -1,4 +1,5 @@
-//! A limit of file sizes is an error of a write, not the sudden death of the process.
+//! Signals: a limit of file sizes is an error of a write, not the sudden death of the process, and who asks it to end is
+//! heard.
 
 use tokio::runtime::Runtime;
 
@@ -21,3 +22,20 @@ pub(super) fn fail_instead_of_dying(runtime: &Runtime) {
 
 #[cfg(not(unix))]
 pub(super) fn fail_instead_of_dying(_runtime: &Runtime) {}
+
+/// Ctrl-C, or the signal that service managers send.
+pub(super) async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without signals the process ends as its owner ends it: the log is in order at any point.
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,6 +1,6 @@
 //! `saga list`: which instances there are, what hangs, since when and why.
 
-use super::instance::{Access, Where, ago};
+use super::instance::{Access, Where, ago, is_under_way};
 use super::table::Table;
 use super::{CliError, Exit, Out};
 use crate::engine::Summary;
@@ -60,21 +60,30 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         ended: arguments.all.then_some(Ended::Too),
         limit: Some(arguments.limit),
     };
-    let list = Access::to(place)?.list(&query, out)?;
+    let access = Access::to(place)?;
+    let list = access.list(&query, out)?;
     if place.is_json() {
         out.json(&list)?;
         return Ok(Exit::Done);
     }
-    if list.instances.is_empty() {
+    if list.instances.is_empty() && list.damaged.is_empty() {
         let live = status.is_none() && !arguments.all;
         let hint = if live { ": `--all` lists ended ones too" } else { "" };
         out.remark(format_args!("none{hint}"));
         stopped(&list, place, out);
         return Ok(Exit::Done);
     }
-    out.data(table(&list))?;
+    if !list.instances.is_empty() {
+        out.data(table(&list))?;
+    }
+    for damaged in &list.damaged {
+        out.remark(format_args!("\nleft out: failed to {damaged}"));
+    }
     remarks(&list, place, out);
     stopped(&list, place, out);
+    if list.instances.iter().any(|row| is_under_way(row.status)) {
+        access.say_if_idle(out);
+    }
     Ok(Exit::Done)
 }
 
@@ -99,10 +108,10 @@ fn stopped(list: &List, place: &Where, out: &mut Out) {
 
 /// What the table does not show, and what to do first.
 fn remarks(list: &List, place: &Where, out: &mut Out) {
-    let shown = list.instances.len();
+    let (shown, damaged) = (list.instances.len(), list.damaged.len());
     let all: u64 = list.counts.iter().map(|count| count.count).sum();
     let mut lines = Vec::new();
-    if all > shown as u64 {
+    if all > (shown + damaged) as u64 {
         let each: Vec<String> = list.counts.iter().map(|count| format!("{} {}", count.count, count.status)).collect();
         lines.push(format!(
             "{shown} of {all} are shown ({}): --status, --stuck and --saga narrow them down, --limit N shows up to {LIST_MAX}",

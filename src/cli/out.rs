@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use anstream::AutoStream;
 
-use super::error::{CliError, Kind};
+use super::error::{CliError, Kind, in_words};
 
 /// Whether people see it, or a file or pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,8 @@ impl Out {
         let written = self.stdout.write_all(text.as_ref().as_bytes()).and_then(|()| self.stdout.flush());
         written.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => CliError::new(Kind::PipeClosed, ""),
-            _ => CliError::new(Kind::Unavailable, format!("failed to write the output: {error}")),
+            _ => CliError::new(Kind::Unwritten, format!("failed to write to standard output: {}", in_words(&error)))
+                .hint("what was asked for is done: nothing of it is lost; give the output another place"),
         })
     }
 

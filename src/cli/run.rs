@@ -13,6 +13,7 @@ use super::error::{Kind, near_miss};
 use super::instance::runtime;
 #[cfg(feature = "kafka")]
 use super::kafka::{OnKafka, Place};
+use super::limits::stopped;
 use super::live::{Live, REDRAW};
 use super::participants::{Addresses, Participants};
 use super::settings::Settings;
@@ -69,17 +70,24 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     let scenario = arguments.scenario.as_deref().map(|title| find_scenario(&file, title)).transpose()?;
     let name = arguments.saga.as_deref().or_else(|| scenario.map(|scenario| scenario.saga.as_str()));
     let saga = Arc::clone(file.saga(name)?);
-    let input = chosen_input(arguments, &file, &saga, scenario, out)?;
+    // An instance that has begun has its input: whoever goes on with it gives none.
+    let may_go_on = arguments.id.is_some() && arguments.input.is_none() && scenario.is_none();
+    #[cfg(feature = "kafka")]
+    let is_on_kafka = arguments.data.is_none() && arguments.kafka.place(&settings)?.is_some();
+    #[cfg(not(feature = "kafka"))]
+    let is_on_kafka = false;
+    let data = arguments.data.clone().unwrap_or_else(|| settings.data.clone());
+    let may_go_on = may_go_on && (is_on_kafka || Service::is_there(&data).is_ok());
+    let input = if may_go_on { None } else { Some(chosen_input(arguments, &file, &saga, scenario, out)?) };
     let addresses = arguments.participants.addresses(&settings)?;
     let cast = Cast::of(&file.program);
     addresses.are_of(&cast)?;
     let addresses = if scenario.is_some() { Addresses::played() } else { addresses };
-    let data = arguments.data.clone().unwrap_or_else(|| settings.data.clone());
-    let body = StartBody { saga: saga.name.to_string(), id: arguments.id.clone(), input: Some(input) };
+    let body = StartBody { saga: saga.name.to_string(), id: arguments.id.clone(), input };
     let scenario = scenario.cloned().map(Arc::new);
     let in_data = vec!["--data".to_owned(), data.to_string_lossy().into_owned()];
     let (place, asked_at) = (in_data.clone(), in_data);
-    let following = Following { arguments, place, asked_at, file: &file, cast, addresses, scenario };
+    let following = Following { arguments, place, asked_at, file: &file, saga, cast, addresses, scenario };
     #[cfg(feature = "kafka")]
     if let Some(place) = if arguments.data.is_some() { None } else { arguments.kafka.place(&settings)? } {
         return runtime()?.block_on(following.on_kafka(place, body, out));
@@ -154,6 +162,7 @@ struct Following<'a> {
     /// Where one can ask for the instance, as arguments.
     asked_at: Vec<String>,
     file: &'a Checked,
+    saga: Arc<Saga>,
     cast: Cast,
     addresses: Addresses,
     scenario: Option<Arc<Scenario>>,
@@ -178,6 +187,13 @@ impl Following<'_> {
         self.end(followed?, out)
     }
 
+    /// The id of an instance that has begun, for whoever gives no input: it goes on with its own.
+    async fn begun(&self, service: &Service, body: &StartBody) -> Option<String> {
+        let id = body.id.as_ref().filter(|_| body.input.is_none())?;
+        let shown = service.show(id).await.ok()?;
+        (shown.row.saga == body.saga).then(|| id.clone())
+    }
+
     /// The id, and the instance at its end or where it is stuck; nothing if it was left.
     async fn follow(
         &self,
@@ -186,6 +202,11 @@ impl Following<'_> {
         body: StartBody,
         out: &mut Out,
     ) -> Result<(String, Option<Shown>), CliError> {
+        let begun = self.begun(service, &body).await;
+        let input = match &begun {
+            None if body.input.is_none() => Some(chosen_input(self.arguments, self.file, &self.saga, None, out)?),
+            _ => body.input,
+        };
         let deployed = service.deploy(&[self.file.deployable()]).await?;
         if let Some((deployed, current)) =
             deployed.iter().find_map(older).filter(|(deployed, _)| *deployed.saga == body.saga)
@@ -199,9 +220,13 @@ impl Following<'_> {
         let has_http = addresses.values().any(|address| matches!(address, Address::Http(_)));
         let callback = if has_http { Some(listen_for_replies(service).await?) } else { None };
         service.carry(self.cast.settings(&addresses, self.scenario.as_ref(), callback.as_deref())).await?;
-        let started = service.start(body).await?;
-        let id = started.id;
-        match started.start {
+        let (id, start) = if let Some(id) = begun {
+            (id, StartOutcome::Known)
+        } else {
+            let started = service.start(StartBody { input, ..body }).await?;
+            (started.id, started.start)
+        };
+        match start {
             StartOutcome::Accepted => out.remark(format_args!("instance {id} began")),
             StartOutcome::Known => out.remark(format_args!("instance {id} had begun before")),
         }
@@ -223,7 +248,7 @@ impl Following<'_> {
         let mut live: Option<Live> = None;
         let mut redraw = interval(REDRAW);
         redraw.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+        let mut interrupted = std::pin::pin!(stopped());
         let cancel = self.scenario.as_deref().and_then(first_cancel);
         let mut is_to_be_cancelled = cancel.is_some();
         let mut cancel = std::pin::pin!(sleep(cancel.unwrap_or_default()));
@@ -242,7 +267,7 @@ impl Following<'_> {
                         }
                     }
                     _ = redraw.tick() => if let Some(live) = &mut live { live.tick() },
-                    _ = &mut interrupted => break 'followed None,
+                    () = &mut interrupted => break 'followed None,
                 }
             };
             let Some(Step { entry, shown, age }) = step else { break None };

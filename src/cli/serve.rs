@@ -14,6 +14,7 @@ use super::error::Kind;
 use super::instance::runtime;
 #[cfg(feature = "kafka")]
 use super::kafka::{OnKafka, Place};
+use super::limits::stopped;
 use super::participants::{Addresses, Participants};
 #[cfg(feature = "kafka")]
 use super::run::older;
@@ -239,21 +240,4 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, address.port())
-}
-
-/// Ctrl-C, or the signal that service managers send.
-async fn stopped() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    // Without signals the process ends as its owner ends it: the log is in order at any point.
-    let _ = tokio::signal::ctrl_c().await;
 }

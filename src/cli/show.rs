@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::history::sentence;
-use super::instance::{Access, Where, ago, now};
+use super::instance::{Access, Where, ago, is_under_way, now};
 use super::table::Table;
 use super::{CliError, Exit, Out};
 use crate::engine::{Direction, Summary};
@@ -26,12 +26,16 @@ pub(super) struct Arguments {
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
     let place = &arguments.place;
     let is_stuck = |shown: &Shown| shown.row.status == Summary::Stuck && !place.is_json();
-    let (shown, history) = Access::to(place)?.show(&arguments.id, is_stuck, out)?;
+    let access = Access::to(place)?;
+    let (shown, history) = access.show(&arguments.id, is_stuck, out)?;
     if place.is_json() {
         out.json(&shown)?;
         return Ok(Exit::Done);
     }
     out.data(text(&shown, history.as_ref(), place))?;
+    if is_under_way(shown.row.status) {
+        access.say_if_idle(out);
+    }
     Ok(Exit::Done)
 }
 

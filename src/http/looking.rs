@@ -19,7 +19,8 @@ const EXPLAINED_MAX: usize = 200;
 /// Who knows instances.
 pub(super) trait Knows: Sync {
     fn plans(&self) -> Arc<Plans>;
-    fn rows(&self, filter: Filter) -> impl Future<Output = Result<Vec<runtime::Row>, Error>> + Send;
+    /// The rows, and what is to be said of those that cannot be shown.
+    fn rows(&self, filter: Filter) -> impl Future<Output = Result<(Vec<runtime::Row>, Vec<String>), Error>> + Send;
     fn counts(&self, filter: Filter) -> impl Future<Output = Result<Vec<(Summary, u64)>, Error>> + Send;
     fn row(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Row, Error>> + Send;
     fn instance(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Shown, Error>> + Send;
@@ -48,8 +49,8 @@ impl Knows for Orchestrator {
         self.plans()
     }
 
-    async fn rows(&self, filter: Filter) -> Result<Vec<runtime::Row>, Error> {
-        self.list(filter).await
+    async fn rows(&self, filter: Filter) -> Result<(Vec<runtime::Row>, Vec<String>), Error> {
+        Ok((self.list(filter).await?, Vec::new()))
     }
 
     async fn counts(&self, filter: Filter) -> Result<Vec<(Summary, u64)>, Error> {
@@ -82,8 +83,9 @@ impl Knows for Onlooker {
         self.plans()
     }
 
-    async fn rows(&self, filter: Filter) -> Result<Vec<runtime::Row>, Error> {
-        self.list(&filter).await
+    async fn rows(&self, filter: Filter) -> Result<(Vec<runtime::Row>, Vec<String>), Error> {
+        let (rows, damaged) = self.list(&filter).await?;
+        Ok((rows, damaged.iter().map(ToString::to_string).collect()))
     }
 
     async fn counts(&self, filter: Filter) -> Result<Vec<(Summary, u64)>, Error> {
@@ -124,7 +126,7 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
             .hint("`status` and `saga` narrow it down"));
     }
     let filter = Filter { states: query.states(), saga: query.saga.as_deref().map(Into::into), limit: Some(limit) };
-    let rows = of.rows(filter.clone()).await?;
+    let (rows, damaged) = of.rows(filter.clone()).await?;
     let counts = of.counts(filter).await?;
     if let (true, Some(saga)) = (counts.is_empty(), query.saga.as_deref()) {
         is_known(&of.plans(), saga)?;
@@ -147,7 +149,7 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
     }
     let explained = instances.len().min(EXPLAINED_MAX);
     let counts = counts.into_iter().map(|(status, count)| Count { status, count }).collect();
-    Ok(List { instances, counts, explained, stopped: of.stopped().await? })
+    Ok(List { instances, counts, explained, damaged, stopped: of.stopped().await? })
 }
 
 /// A saga of which there is no instance is at least one that could have some.

@@ -425,8 +425,13 @@ impl From<DeployError> for ApiError {
     fn from(error: DeployError) -> Self {
         match &error {
             DeployError::Refused { .. } => Self::new(Fault::Input, "refused", format!("failed to {error}")),
-            DeployError::VersionTaken { .. } | DeployError::VersionPublished { .. } | DeployError::Overtaken { .. } => {
+            DeployError::VersionPublished { .. } | DeployError::Overtaken { .. } => {
                 Self::new(Fault::State, "version_taken", format!("failed to {error}"))
+            }
+            DeployError::VersionTaken { saga, version, .. } => {
+                Self::new(Fault::State, "version_taken", format!("failed to {error}"))
+                    .hint(format!("write `version {}` for the new content: what runs goes on by the old one", version + 1))
+                    .hint(format!("`saga list --saga {saga}` shows what still runs; to try something out, take another directory: --data DIR"))
             }
             DeployError::Append { .. } | DeployError::View(_) | DeployError::Look(_) => unavailable(&error),
         }

@@ -61,6 +61,9 @@ pub struct List {
     pub counts: Vec<Count>,
     /// So many of the rows, from the first, were looked into; those behind have no `why`.
     pub explained: usize,
+    /// Rows of the view that are damaged and left out, each with what to do, for people. Absent where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<String>,
     /// Partitions that stand still until a person acts: what belongs to them does not go on. Absent where all go on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopped: Vec<Stopped>,

@@ -66,9 +66,9 @@ impl Orchestrator {
         let live = self.core.view.live_by_definition(saga).await?;
         let taken = live
             .into_iter()
-            .find(|(other, _)| other != hash && plans.by_hash(other).is_some_and(|plan| plan.saga.version == version));
+            .find(|(other, ..)| other != hash && plans.by_hash(other).is_some_and(|plan| plan.saga.version == version));
         match taken {
-            Some((_, live)) => Err(DeployError::VersionTaken { saga: saga.clone(), version, live }),
+            Some((_, live, one)) => Err(DeployError::VersionTaken { saga: saga.clone(), version, live, one }),
             None => Ok(()),
         }
     }

@@ -74,8 +74,8 @@ pub enum DeployError {
     },
     /// It changed, and its number did not.
     #[error(
-        "deploy saga `{saga}`: version {version} is taken by another content, by which instances still run ({live} of them); \
-         write `version {}` for the new content", version + 1
+        "deploy saga `{saga}`: version {version} is taken by another content, by which `{one}` still runs{}",
+        match live { 0 | 1 => String::new(), more => format!(", and {} more", more - 1) }
     )]
     VersionTaken {
         /// The saga's name.
@@ -84,6 +84,8 @@ pub enum DeployError {
         version: u64,
         /// Instances that still run by the other content.
         live: u64,
+        /// One of them.
+        one: String,
     },
     /// It changed, its number did not, and others have the old content.
     #[error(

@@ -15,7 +15,7 @@ use super::history::{History, Span};
 use super::orchestrator::Shown;
 use super::partition::{Recovered, Stop, lost};
 use super::reading::{self, Begin};
-use super::view::{Filter, Overlay, Row};
+use super::view::{Filter, Overlay, Row, ViewError};
 use crate::engine::{InstanceId, Summary};
 use crate::journal::{Ledger, Plans};
 use crate::log::embedded::Embedded;
@@ -114,11 +114,11 @@ impl Onlooker {
         self.view().row(id)?.ok_or_else(|| Error::Unknown { id: id.clone() })
     }
 
-    /// Instances by filter.
+    /// Instances by filter, and why others are left out: their rows are damaged.
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub async fn list(&self, filter: &Filter) -> Result<Vec<Row>, Error> {
+    pub async fn list(&self, filter: &Filter) -> Result<(Vec<Row>, Vec<ViewError>), Error> {
         self.all().await?;
         Ok(self.view().list(filter)?)
     }

@@ -138,6 +138,27 @@ fn with_a_flipped_bit_in_its_view() {
 }
 
 #[test]
+fn one_damaged_row_hides_nothing_of_the_others() {
+    let desk = night();
+    by_hand(&desk, "UPDATE instance SET run = run + 1 WHERE id = 'o-1'");
+    insta::assert_snapshot!(shown(&desk, &["list", "--all"]));
+    let json = desk.command(&["list", "--all", "--json"]).output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["instances"].as_array().unwrap().len(), 2);
+    assert!(json["damaged"][0].as_str().unwrap().contains("`o-1`"), "{json}");
+}
+
+#[test]
+fn whose_file_alone_may_only_be_read() {
+    let Some(desk) = seen_by_all(night()) else { return };
+    permit(&desk, 0o777, 0o666);
+    fs::set_permissions(data(&desk).join("saga.db"), fs::Permissions::from_mode(0o444)).unwrap();
+    let said = all_three(&desk, |desk, arguments| show(desk, arguments, &as_nobody(desk, arguments)));
+    permit(&desk, 0o755, 0o644);
+    insta::assert_snapshot!(said);
+}
+
+#[test]
 fn with_a_row_of_an_instance_that_nobody_knows() {
     let (desk, other) = (desk(), desk());
     desk.saga(&ENDED);

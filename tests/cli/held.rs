@@ -87,7 +87,7 @@ fn what_a_killed_server_left_behind_leads_nobody_astray() {
     server.child.kill().unwrap();
     server.child.wait().unwrap();
     let listed = server.desk.saga(&["list"]);
-    assert!(listed.contains("o-1") && !listed.contains("[stderr]"), "{listed}");
+    assert!(listed.contains("o-1") && listed.contains("nobody works on .saga now"), "{listed}");
     let cancelled = server.desk.saga(&["cancel", "o-1"]);
     assert!(cancelled.ends_with("[exit status: 0]\n"), "{cancelled}");
     let shown = server.desk.saga(&["show", "o-1"]);

@@ -136,6 +136,39 @@ fn a_known_id_tells_how_it_ended_and_another_input_is_a_conflict() {
 }
 
 #[test]
+fn an_id_that_exists_needs_no_input() {
+    let desk = desk();
+    let input = r#"{"customer": "eva", "sku": "lamp", "count": 2, "amount": "40.00"}"#;
+    let begin = ["run", "order.saga", "--id", "o-1", "--participants", "simulated"];
+    desk.saga(&[&begin[..], &["--input", input]].concat());
+    let again = desk.saga(&begin);
+    assert!(again.contains("instance o-1 had begun before") && !again.contains("that of the scenario"), "{again}");
+    assert!(again.ends_with("[exit status: 0]\n"), "{again}");
+    let other = desk.saga(&["run", "order.saga", "--id", "o-2", "--participants", "simulated"]);
+    assert!(other.contains("input: that of the scenario") && other.contains("instance o-2 began"), "{other}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_output_that_cannot_be_written_is_said() {
+    let desk = desk();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = desk.command(&["run", "order.saga", "--id", "o-1"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(74));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("error: failed to write to standard output: the disk is full"), "{said}");
+    assert!(desk.saga(&["show", "o-1"]).contains("completed"));
+}
+
+#[test]
+fn a_content_whose_number_is_taken_names_who_runs_by_it() {
+    let desk = desk();
+    desk.saga(&["run", "order.saga", "--scenario", "the lamp cannot be put back", "--id", "o-3"]);
+    desk.file("order.saga", ORDER.replace("timeout 10s", "timeout 11s"));
+    insta::assert_snapshot!(desk.saga(&["run", "order.saga", "--id", "o-4", "--participants", "simulated"]));
+}
+
+#[test]
 fn compensated_and_stuck_have_exit_codes_of_their_own() {
     let desk = desk();
     let run = |title: &str| in_form(&desk.saga(&["run", "order.saga", "--scenario", title, "--id", title]));
@@ -147,6 +180,13 @@ fn compensated_and_stuck_have_exit_codes_of_their_own() {
 #[test]
 #[cfg(unix)]
 fn interrupted_and_gone_on_with() {
+    for signal in ["-INT", "-TERM"] {
+        stopped_by(signal);
+    }
+}
+
+#[cfg(unix)]
+fn stopped_by(signal: &str) {
     let desk = desk();
     let mut child = desk
         .command(&["run", "order.saga", "--id", "o-1", "--participant", "stock=process:sh till.sh"])
@@ -161,7 +201,7 @@ fn interrupted_and_gone_on_with() {
         line.clear();
         assert!(said.read_line(&mut line).unwrap() > 0, "it ended before it called");
     }
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
     let mut rest = String::new();
     while said.read_line(&mut rest).unwrap() > 0 {}
     assert_eq!(child.wait().unwrap().code(), Some(5), "{rest}");

@@ -28,7 +28,7 @@ async fn other_content_under_the_same_number_is_refused_while_the_old_one_runs()
     let changed = BOOKING.replace("receipt: charge.receipt", "receipt: charge.receipt, nights: input.nights");
     start(&orchestrator, "order-1", INPUT).await;
     let error = orchestrator.deploy("booking.saga", &changed).await.unwrap_err();
-    insta::assert_snapshot!(error, @"deploy saga `booking`: version 1 is taken by another content, by which instances still run (1 of them); write `version 2` for the new content");
+    insta::assert_snapshot!(error, @"deploy saga `booking`: version 1 is taken by another content, by which `order-1` still runs");
     let numbered = changed.replace("version 1", "version 2");
     orchestrator.deploy("booking.saga", &numbered).await.unwrap();
     let old = orchestrator.get(&instance("order-1")).await.unwrap();

@@ -117,6 +117,10 @@ pub(super) fn open(
     let path = directory.join(FILE);
     whole(&path)?;
     let connection = connect(&path).map_err(|source| explain(&path, source))?;
+    // SQLite opens such a file all the same, and would say so with the first write.
+    if connection.is_readonly("main").unwrap_or(false) {
+        return Err(OpenError::ReadOnly { path, source: io::ErrorKind::PermissionDenied.into() });
+    }
     match prepare(&connection, &path, asked) {
         Ok(layout) => match partitions {
             Some(asked) if asked != layout.partitions => {

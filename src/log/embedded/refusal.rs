@@ -22,7 +22,7 @@ pub(super) fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
         Some(ErrorCode::DiskFull) => OpenError::Full { path },
         _ if is_out_of_room(&source) => OpenError::Full { path },
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            OpenError::ReadOnly { path, source: io::Error::other(source) }
+            OpenError::ReadOnly { path, source: io::Error::other(source.to_string()) }
         }
         _ => OpenError::Sqlite { path, source },
     }

@@ -129,7 +129,7 @@ fn write_out(shared: &Shared, connection: &Connection, mut group: Group, blob: &
                 let mut state = shared.lock();
                 if !matches!(state.health, Health::Waiting { .. }) {
                     let why = words(&error);
-                    tracing::warn!(path = %shared.path.display(), "the log cannot be written for now: {why}; it goes on by itself");
+                    tracing::warn!(path = %shared.path.display(), "the log cannot be written for now: {why}; it is tried again");
                     state.health = Health::Waiting { why, since: now() };
                 }
                 if state.closing {
@@ -314,6 +314,7 @@ fn words(error: &rusqlite::Error) -> String {
         _ if refusal::is_out_of_room(error) => {
             "a quota or a limit of file sizes is used up: raise it or make space".to_owned()
         }
+        Some(ErrorCode::ReadOnly) => "it may only be read: give this user the right to write there".to_owned(),
         _ => error.to_string(),
     }
 }

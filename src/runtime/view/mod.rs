@@ -291,7 +291,7 @@ impl View {
     }
 
     /// How many live instances run by each definition.
-    pub(super) async fn live_by_definition(&self, saga: &str) -> Result<Vec<(CompactString, u64)>, ViewError> {
+    pub(super) async fn live_by_definition(&self, saga: &str) -> Result<Vec<(CompactString, u64, String)>, ViewError> {
         let saga = CompactString::from(saga);
         self.query(move |connection| table::live_by_definition(connection, &saga)).await
     }

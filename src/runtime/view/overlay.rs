@@ -73,8 +73,14 @@ impl Overlay {
         table::row(&self.connection, id)
     }
 
-    pub(in crate::runtime) fn list(&self, filter: &Filter) -> Result<Vec<Row>, ViewError> {
-        table::list(&self.connection, filter)
+    /// The rows, and what is to be said of those that are damaged: nothing of the others is hidden by them.
+    pub(in crate::runtime) fn list(&self, filter: &Filter) -> Result<(Vec<Row>, Vec<ViewError>), ViewError> {
+        let mut damaged = Vec::new();
+        let rows = table::list_with(&self.connection, filter, &mut |error| {
+            damaged.push(error);
+            Ok(())
+        })?;
+        Ok((rows, damaged))
     }
 
     pub(in crate::runtime) fn counts(&self, filter: &Filter) -> Result<Vec<(Summary, u64)>, ViewError> {

@@ -225,6 +225,15 @@ fn of_state(state: Summary) -> (String, &'static str) {
 
 /// State by state, so that each question is answered by the index, and stops at the limit.
 pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Row>, ViewError> {
+    list_with(connection, filter, &mut |damaged| Err(damaged))
+}
+
+/// The same, without the rows that are damaged; `damaged` is told of each.
+pub(super) fn list_with(
+    connection: &Connection,
+    filter: &Filter,
+    damaged: &mut dyn FnMut(ViewError) -> Result<(), ViewError>,
+) -> Result<Vec<Row>, ViewError> {
     let limit = filter.limit.unwrap_or(LIST_USUAL).min(LIST_MAX);
     let mut found = Vec::new();
     for state in filter.ranked() {
@@ -235,7 +244,10 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Row>,
         let room = i64::try_from(limit.saturating_sub(found.len())).unwrap_or(i64::MAX);
         let mut rows = statement.query(params![filter.saga.as_deref(), room])?;
         while let Some(row) = rows.next()? {
-            found.push(read(connection, row)?);
+            match read(connection, row) {
+                Err(error @ ViewError::Damaged { .. }) => damaged(error)?,
+                read => found.push(read?),
+            }
         }
     }
     Ok(found)
@@ -254,12 +266,19 @@ pub(super) fn counts(connection: &Connection, filter: &Filter) -> Result<Vec<(Su
     Ok(found)
 }
 
-pub(super) fn live_by_definition(connection: &Connection, saga: &str) -> Result<Vec<(CompactString, u64)>, ViewError> {
+pub(super) fn live_by_definition(
+    connection: &Connection,
+    saga: &str,
+) -> Result<Vec<(CompactString, u64, String)>, ViewError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT definition, count(*) FROM instance WHERE saga = ?1 AND {IS_LIVE} GROUP BY definition"
+        "SELECT definition, count(*), min(id) FROM instance WHERE saga = ?1 AND {IS_LIVE} GROUP BY definition"
     ))?;
     let rows = statement.query_map([saga], |row| {
-        Ok((CompactString::from(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?), unsigned(row, 1)?))
+        Ok((
+            CompactString::from(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?),
+            unsigned(row, 1)?,
+            row.get(2)?,
+        ))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
