@@ -9,12 +9,16 @@ use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
 use super::error::Kind;
+#[cfg(feature = "kafka")]
+use super::kafka::{OnKafka, Place as OnPlace};
 use super::settings::Settings;
 use super::{CliError, Out, limits};
 use crate::engine::Summary;
 use crate::http::api::{Accepted, ApiError, Fault, INVALID_INPUT, ListQuery, OrderBody, StartBody, Started, Taken};
 use crate::http::history::History;
 use crate::http::reach::{Purpose, Reached, reach};
+#[cfg(feature = "kafka")]
+use crate::http::service::Service;
 use crate::http::view::{List, Shown, Stopped};
 use crate::time::{Timestamp, millis};
 
@@ -24,15 +28,24 @@ const SERVER: &str = "SAGA_SERVER";
 /// So often a server that goes away in the middle is looked for again: each time it may be another that holds the data.
 const TRIES: u32 = 3;
 
+/// How long an order on Kafka is waited for to be decided, before it is left to whoever will own its partition.
+#[cfg(feature = "kafka")]
+const VISIT_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Where the instances are, and how they are shown.
 #[derive(Debug, clap::Args)]
 pub(super) struct Where {
     /// The data directory, whoever holds it [default: the one in saga.toml, else .saga]
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
+    #[cfg_attr(feature = "kafka", arg(conflicts_with = "kafka"))]
     data: Option<PathBuf>,
     /// The address of a `saga serve`, such as `http://127.0.0.1:7117` [default: `SAGA_SERVER`, without --data]
     #[arg(long, value_name = "URL")]
+    #[cfg_attr(feature = "kafka", arg(conflicts_with = "kafka"))]
     server: Option<String>,
+    #[cfg(feature = "kafka")]
+    #[command(flatten)]
+    kafka: OnKafka,
     /// Print JSON, whose form is stable
     #[arg(long)]
     json: bool,
@@ -55,8 +68,11 @@ impl Where {
     pub(super) fn command_line(&self, command: &str, id: &str) -> String {
         let data = self.data.as_ref().map(|data| ["--data".to_owned(), data.to_string_lossy().into_owned()]);
         let server = self.server.as_ref().map(|server| ["--server".to_owned(), server.clone()]);
-        let words = ["saga", command, id].map(str::to_owned);
-        shell_words::join(words.into_iter().chain(data.into_iter().flatten()).chain(server.into_iter().flatten()))
+        let mut words: Vec<String> = ["saga", command, id].map(str::to_owned).to_vec();
+        words.extend(data.into_iter().chain(server).flatten());
+        #[cfg(feature = "kafka")]
+        words.extend(self.kafka.words().into_iter().map(str::to_owned));
+        shell_words::join(words)
     }
 }
 
@@ -71,19 +87,38 @@ pub(super) struct Access {
 enum Place {
     Data(PathBuf),
     Server(String),
+    #[cfg(feature = "kafka")]
+    Kafka(OnPlace),
 }
 
 impl Access {
     pub(super) fn to(place: &Where) -> Result<Self, CliError> {
-        let from_environment = || std::env::var(SERVER).ok().filter(|url| !url.is_empty() && place.data.is_none());
-        let place = match place.server.clone().or_else(from_environment) {
-            Some(server) => Place::Server(server),
-            None => match &place.data {
-                Some(data) => Place::Data(data.clone()),
-                None => Place::Data(Settings::load()?.data),
-            },
-        };
-        Ok(Self { runtime: runtime()?, place, is_idle: Cell::default() })
+        let runtime = runtime()?;
+        Ok(Self { place: Self::place(place)?, runtime, is_idle: Cell::default() })
+    }
+
+    fn place(place: &Where) -> Result<Place, CliError> {
+        if let Some(server) = &place.server {
+            return Ok(Place::Server(server.clone()));
+        }
+        if let Some(data) = &place.data {
+            return Ok(Place::Data(data.clone()));
+        }
+        #[cfg(feature = "kafka")]
+        if place.kafka.is_named()
+            && let Some(named) = place.kafka.place(&Settings::load()?)?
+        {
+            return Ok(Place::Kafka(named));
+        }
+        if let Some(server) = std::env::var(SERVER).ok().filter(|url| !url.is_empty()) {
+            return Ok(Place::Server(server));
+        }
+        let settings = Settings::load()?;
+        #[cfg(feature = "kafka")]
+        if let Some(named) = place.kafka.place(&settings)? {
+            return Ok(Place::Kafka(named));
+        }
+        Ok(Place::Data(settings.data))
     }
 
     pub(super) fn start(&self, mut body: StartBody, out: &mut Out) -> Result<Started, CliError> {
@@ -98,6 +133,13 @@ impl Access {
     }
 
     pub(super) fn accept_gap(&self, partition: u32, out: &mut Out) -> Result<Accepted, CliError> {
+        #[cfg(feature = "kafka")]
+        if let Place::Kafka(_) = &self.place {
+            return Err(CliError::usage(
+                "only the orchestrator that owns a partition can go on behind its lost inputs",
+            )
+            .hint("ask it: --server URL, of the `saga serve` whose `/healthz` names the partition"));
+        }
         self.ask(Purpose::Order, out, &async |reached| reached.accept_gap(partition).await)
     }
 
@@ -147,6 +189,11 @@ impl Access {
                 let reached = match &self.place {
                     Place::Server(url) => Reached::server(url)?,
                     Place::Data(data) => reach(data, purpose).await?,
+                    #[cfg(feature = "kafka")]
+                    Place::Kafka(place) => {
+                        let opened = place.clone().open().await?;
+                        Reached::Here(Box::new(Service::visit(opened.site(), VISIT_PATIENCE).await?))
+                    }
                 };
                 if let Place::Data(data) = &self.place {
                     remark(&reached, data, out);

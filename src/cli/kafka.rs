@@ -34,12 +34,18 @@ pub(super) struct OnKafka {
 }
 
 /// A deployment on Kafka.
+#[derive(Clone)]
 pub(super) struct Place {
     pub(super) settings: kafka::Settings,
     pub(super) topics: Topics,
 }
 
 impl OnKafka {
+    /// Whether the command line names one.
+    pub(super) const fn is_named(&self) -> bool {
+        self.kafka.is_some()
+    }
+
     /// The deployment, if one is named.
     pub(super) fn place(&self, settings: &Settings) -> Result<Option<Place>, CliError> {
         let Some(brokers) = self.kafka.as_ref().or(settings.kafka.brokers.as_ref()) else {

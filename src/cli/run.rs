@@ -56,6 +56,7 @@ pub(super) struct Arguments {
     id: Option<String>,
     /// The data directory [default: the one in saga.toml, else .saga]
     #[arg(long, value_name = "DIR")]
+    #[cfg_attr(feature = "kafka", arg(conflicts_with = "kafka"))]
     data: Option<PathBuf>,
     #[cfg(feature = "kafka")]
     #[command(flatten)]
@@ -173,8 +174,8 @@ impl Following<'_> {
     #[cfg(feature = "kafka")]
     async fn on_kafka(mut self, place: Place, body: StartBody, out: &mut Out) -> Result<Exit, CliError> {
         self.place = self.arguments.kafka.words().into_iter().map(str::to_owned).collect();
+        self.asked_at = self.place.clone();
         self.place.extend(self.arguments.participants.words());
-        self.asked_at = vec!["--server".to_owned(), "URL".to_owned()];
         let opened = place.open().await?;
         opened.has_topics_of(&self.cast, &self.file.name).await?;
         let addresses = self.addresses.only_said(&self.cast);

@@ -45,6 +45,7 @@ pub(super) struct Arguments {
     listen: Option<SocketAddr>,
     /// The data directory [default: the one in saga.toml, else .saga]
     #[arg(long, value_name = "DIR")]
+    #[cfg_attr(feature = "kafka", arg(conflicts_with = "kafka"))]
     data: Option<PathBuf>,
     #[cfg(feature = "kafka")]
     #[command(flatten)]

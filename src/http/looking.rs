@@ -10,6 +10,7 @@ use super::view::{self, Count, List, Row, Shown, Stopped};
 use crate::engine::{InstanceId, Summary};
 use crate::journal::Plans;
 use crate::log::partition_of;
+use crate::runtime::partition::Stop;
 use crate::runtime::{self, Error, Filter, LIST_MAX, Onlooker, Orchestrator, PartitionState};
 
 /// How many instances of a list are looked into for what they wait for and why. More nobody reads, and the rest can be
@@ -25,6 +26,8 @@ pub(super) trait Knows: Sync {
     fn row(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Row, Error>> + Send;
     fn instance(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Shown, Error>> + Send;
     fn stopped(&self) -> impl Future<Output = Result<Vec<Stopped>, Error>> + Send;
+    /// Whether looking into an instance of a list costs little.
+    fn explains(&self, row: &runtime::Row) -> bool;
     fn partition(&self, id: &InstanceId) -> u32;
     fn records(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::History, Error>> + Send;
 }
@@ -39,6 +42,14 @@ pub(super) fn stopped(of: &Orchestrator) -> Vec<Stopped> {
         PartitionState::Recovering | PartitionState::Running { .. } | PartitionState::Released => None,
     });
     stopped.collect()
+}
+
+fn shown_of(stopped: Vec<(u32, Stop)>) -> Vec<Stopped> {
+    let shown = stopped.into_iter().map(|(partition, stop)| {
+        let order = stop.is_gap().then(|| ACCEPT_GAP.to_owned());
+        Stopped { partition, why: format!("failed to {stop}"), order }
+    });
+    shown.collect()
 }
 
 /// The order's word.
@@ -65,8 +76,19 @@ impl Knows for Orchestrator {
         self.get(id).await
     }
 
+    /// Those that stand still here, and those of which the log says that they do or will.
     async fn stopped(&self) -> Result<Vec<Stopped>, Error> {
-        Ok(stopped(self))
+        let mut all = stopped(self);
+        let others = shown_of(self.standing_still().await?);
+        all.extend(
+            others.into_iter().filter(|other| !stopped(self).iter().any(|own| own.partition == other.partition)),
+        );
+        Ok(all)
+    }
+
+    /// An ended instance is replayed, which is many questions to a log on other machines.
+    fn explains(&self, row: &runtime::Row) -> bool {
+        !self.log().is_shared() || !matches!(row.state, Summary::Completed | Summary::Compensated)
     }
 
     fn partition(&self, id: &InstanceId) -> u32 {
@@ -101,12 +123,11 @@ impl Knows for Onlooker {
     }
 
     async fn stopped(&self) -> Result<Vec<Stopped>, Error> {
-        let stopped = self.stopped().await?.into_iter();
-        let shown = stopped.map(|(partition, stop)| {
-            let order = stop.is_gap().then(|| ACCEPT_GAP.to_owned());
-            Stopped { partition, why: format!("failed to {stop}"), order }
-        });
-        Ok(shown.collect())
+        Ok(shown_of(self.stopped().await?))
+    }
+
+    fn explains(&self, _row: &runtime::Row) -> bool {
+        true
     }
 
     fn partition(&self, id: &InstanceId) -> u32 {
@@ -133,7 +154,7 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
     }
     let mut instances = Vec::with_capacity(rows.len());
     for (index, row) in rows.into_iter().enumerate() {
-        let looked = if index < EXPLAINED_MAX { of.instance(&row.id).await.ok() } else { None };
+        let looked = if index < EXPLAINED_MAX && of.explains(&row) { of.instance(&row.id).await.ok() } else { None };
         instances.push(match looked {
             Some(looked) => view::row(&looked.plan, &looked.instance),
             None => Row {

@@ -202,6 +202,16 @@ impl Service {
         Ok(Self { orchestrator, replies, patience, carriers: tokio::sync::Mutex::default() })
     }
 
+    /// Looks at a log that several processes share, and puts requests into it, but runs nothing.
+    ///
+    /// # Errors
+    /// The log cannot be used.
+    pub async fn visit(log: Arc<dyn Site>, patience: Duration) -> Result<Self, ApiError> {
+        let orchestrator = Arc::new(Orchestrator::visit(log).await?);
+        let replies = Client::new(orchestrator.log());
+        Ok(Self { orchestrator, replies, patience, carriers: tokio::sync::Mutex::default() })
+    }
+
     /// Lets participants answer what is under way for a moment, then closes the log. What is not finished goes on when
     /// it is opened again.
     pub async fn close(&self) {
@@ -231,7 +241,15 @@ impl Service {
 
     /// What became of a request that is in the log; "changed" where that takes long, since it will be decided in any case.
     async fn decided(&self, accepted: runtime::Accepted) -> Result<Decision, ApiError> {
+        let partition = accepted.partition;
         match timeout(self.patience, accepted.decision()).await {
+            Err(_) if self.orchestrator.log().is_shared() => {
+                tracing::warn!(
+                    "the request is in the log, and nobody has decided it yet: it waits for the orchestrator that owns \
+                     partition {partition}; is one running?"
+                );
+                Ok(Decision::Changed)
+            }
             Ok(Some(Decision::Rejected(rejection))) => Err(ApiError::from(&rejection)),
             Ok(Some(Decision::Parked)) => {
                 Err(ApiError::unavailable("the engine failed at this request, which is a defect of saga")

@@ -3,31 +3,40 @@
 //!
 //! A partition's journal is read from when somebody asks for something in it: from the last complete checkpoint on, and
 //! from the start where what is asked for is older. Records that count have been acknowledged, so they count for ever.
+//! What is live is kept in memory as an owner has it, as long as somebody looks.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::client::{Client, ReadError};
 use super::error::Error;
+use super::orchestrator::Shown;
+use super::partition::{Recovered, Stands};
 use super::reading;
 use super::shared::Core;
-use crate::journal::{Damage, JournalError, Rule, decode};
+use crate::engine::InstanceId;
+use crate::journal::record::Positions;
+use crate::journal::{Damage, JournalError, Ledger, Rule, decode};
 use crate::log::Stored;
 
 /// How long a journal that cannot be read is left alone before it is tried again.
 const READ_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// How long what is live is kept in memory when nobody looks any more: longer than somebody who looks again and again
+/// waits in between.
+const QUIET_MAX: Duration = Duration::from_mins(1);
 
 /// How far back somebody looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Depth {
     /// What happens from now on.
     News,
-    /// What has changed since the last checkpoint.
-    Recent,
+    /// What is live.
+    Live,
     /// All that the journal has.
     All,
 }
@@ -40,8 +49,26 @@ pub(super) struct Mirrors {
 
 struct Mirror {
     from: u64,
+    seen: Arc<Seen>,
     progress: watch::Receiver<Progress>,
     task: AbortHandle,
+}
+
+/// What is live in a partition.
+struct Seen {
+    /// None where nobody has looked, or not for long.
+    ledger: Lock<Option<Ledger>>,
+    looked: Lock<Instant>,
+}
+
+impl Seen {
+    fn ledger(&self) -> MutexGuard<'_, Option<Ledger>> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn looked(&self) -> MutexGuard<'_, Instant> {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Mirror {
@@ -78,25 +105,41 @@ impl Mirrors {
         }
         let range = core.range(&core.topics.journal, partition).await?;
         let mut slot = slot.lock().await;
-        let is_enough = |mirror: &Mirror| depth != Depth::All || mirror.from <= range.start;
+        let is_enough = |mirror: &Mirror| match depth {
+            Depth::News => true,
+            Depth::Live => mirror.seen.ledger().is_some(),
+            Depth::All => mirror.from <= range.start && mirror.seen.ledger().is_some(),
+        };
         let mut progress = if let Some(mirror) = slot.as_ref().filter(|mirror| is_enough(mirror)) {
+            *mirror.seen.looked() = Instant::now();
             mirror.progress.clone()
         } else {
             let from = match depth {
                 Depth::All => range.start,
-                Depth::News | Depth::Recent => {
+                Depth::News | Depth::Live => {
                     let client = Client::new(&core.log);
                     let read = reading::checkpoint(&client, &core.topics.journal, partition, range);
                     read.await.map_err(Error::Look)?.max(range.start)
                 }
             };
+            core.learn().await;
             // The one before ends first: two would write the same rows.
             drop(slot.take());
-            core.view.forget_all(partition);
+            let ledger = (depth != Depth::News).then(|| ledger(from));
+            let seen = Arc::new(Seen { ledger: Lock::new(ledger), looked: Lock::new(Instant::now()) });
             let (tell, progress) = watch::channel(Progress::At(from));
-            let reader = Reader { core: Arc::clone(core), partition, next: from, rule: None, tell };
+            core.view.forget_all(partition);
+            let reader = Reader {
+                core: Arc::clone(core),
+                partition,
+                seen: Arc::clone(&seen),
+                next: from,
+                rule: (from == 0).then(Rule::from_the_beginning),
+                heals_at: Some(range.end),
+                tell,
+            };
             let task = tokio::spawn(reader.run()).abort_handle();
-            *slot = Some(Mirror { from, progress: progress.clone(), task });
+            *slot = Some(Mirror { from, seen, progress: progress.clone(), task });
             progress
         };
         drop(slot);
@@ -113,6 +156,29 @@ impl Mirrors {
         }
     }
 
+    /// What a partition's ledger says, behind a look at what is live.
+    async fn ask<T>(&self, partition: u32, ask: impl FnOnce(&Ledger) -> T) -> Option<T> {
+        let slot = self.each.get(partition as usize)?.lock().await;
+        let seen = Arc::clone(&slot.as_ref()?.seen);
+        drop(slot);
+        let ledger = seen.ledger();
+        ledger.as_ref().map(ask)
+    }
+
+    /// A live instance.
+    pub(super) async fn live(&self, partition: u32, id: &InstanceId) -> Option<Shown> {
+        let shown = self.ask(partition, |ledger| {
+            let live = ledger.live(id)?;
+            Some(Shown { instance: Arc::new(live.instance.clone()), plan: Arc::clone(&live.plan) })
+        });
+        shown.await.flatten()
+    }
+
+    /// Up to where the inputs of a partition are decided.
+    pub(super) async fn read(&self, partition: u32) -> Option<Positions> {
+        self.ask(partition, |ledger| ledger.read).await
+    }
+
     pub(super) fn close(&self) {
         for slot in &self.each {
             // One that is being begun ends with the runtime.
@@ -123,12 +189,19 @@ impl Mirrors {
     }
 }
 
+fn ledger(from: u64) -> Ledger {
+    if from == 0 { Ledger::default() } else { Ledger::from_checkpoint(from) }
+}
+
 struct Reader {
     core: Arc<Core>,
     partition: u32,
+    seen: Arc<Seen>,
     next: u64,
     /// None where reading has not begun, or begins anew at a checkpoint.
     rule: Option<Rule>,
+    /// Where the rows are mended by what is live: what began before the checkpoint has none.
+    heals_at: Option<u64>,
     tell: watch::Sender<Progress>,
 }
 
@@ -136,25 +209,32 @@ impl Reader {
     async fn run(mut self) {
         let client = Client::new(&self.core.log);
         let journal = Arc::clone(&self.core.topics.journal);
-        if self.next == 0 {
-            self.rule = Some(Rule::from_the_beginning());
-        }
+        let from = self.next;
+        let mut has_learned = false;
         loop {
-            match client.read(&journal, self.partition, self.next).await {
-                Ok((records, _)) => {
-                    for stored in records {
-                        if let Err(error) = self.take(&stored) {
-                            tracing::error!(partition = self.partition, %error, "a journal cannot be read any further");
-                            self.tell.send_replace(Progress::Failed(Arc::new(error)));
-                            return;
-                        }
+            let Ok(read) = timeout(QUIET_MAX, client.read(&journal, self.partition, self.next)).await else {
+                self.forget();
+                continue;
+            };
+            match read {
+                Ok((records, range)) => match self.take_all(&records) {
+                    Ok(()) => {}
+                    Err(JournalError { damage: Damage::NoDefinition { .. }, .. }) if !has_learned => {
+                        // It was deployed while we read: all of it again, by what is known then.
+                        has_learned = true;
+                        self.core.learn().await;
+                        self.begin_at(from.max(range.start), range.end);
                     }
-                    self.tell.send_replace(Progress::At(self.next));
-                }
+                    Err(error) => {
+                        tracing::error!(partition = self.partition, %error, "a journal cannot be read any further");
+                        self.tell.send_replace(Progress::Failed(Arc::new(error)));
+                        return;
+                    }
+                },
                 Err(ReadError::OutOfRange { range, .. }) => {
                     // Truncated meanwhile, to a complete checkpoint.
-                    (self.next, self.rule) = (range.start, None);
                     sleep(READ_AGAIN_AFTER).await;
+                    self.begin_at(range.start, range.end);
                 }
                 Err(ReadError::Failed { why } | ReadError::Damaged { why, .. }) => {
                     tracing::debug!(partition = self.partition, %why, "a journal cannot be read for now");
@@ -162,7 +242,40 @@ impl Reader {
                 }
                 Err(ReadError::Closed) => return,
             }
+            self.forget();
         }
+    }
+
+    /// Begins anew.
+    fn begin_at(&mut self, from: u64, end: u64) {
+        self.core.view.forget_all(self.partition);
+        if let Some(before) = &mut *self.seen.ledger() {
+            *before = ledger(from);
+        }
+        (self.next, self.heals_at) = (from, Some(end));
+        self.rule = (from == 0).then(Rule::from_the_beginning);
+    }
+
+    /// Lets what is live go, if nobody has looked for long.
+    fn forget(&self) {
+        if self.heals_at.is_none() && self.seen.looked().elapsed() > QUIET_MAX {
+            *self.seen.ledger() = None;
+        }
+    }
+
+    fn take_all(&mut self, records: &[Stored]) -> Result<(), JournalError> {
+        for stored in records {
+            self.take(stored)?;
+        }
+        if self.heals_at.is_some_and(|end| self.next >= end) {
+            self.heals_at = None;
+            if let Some(ledger) = &*self.seen.ledger() {
+                let live: Vec<Recovered> = ledger.all_live().map(Recovered::of).collect();
+                self.core.view.heal(self.partition, self.next, live);
+            }
+        }
+        self.tell.send_replace(Progress::At(self.next));
+        Ok(())
     }
 
     fn take(&mut self, stored: &Stored) -> Result<(), JournalError> {
@@ -178,7 +291,14 @@ impl Reader {
         self.rule = Some(rule);
         self.next = offset.saturating_add(1);
         if counts {
-            self.core.mirrored(partition, offset, &record);
+            let stands = match &mut *self.seen.ledger() {
+                Some(ledger) => {
+                    let booked = ledger.book(&self.core.plans(), &record, stored.message.payload.len(), None);
+                    booked.map_err(damaged)?.live().map(Stands::of)
+                }
+                None => None,
+            };
+            self.core.mirrored(partition, offset, &record, stands);
         }
         Ok(())
     }

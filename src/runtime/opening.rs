@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
 
@@ -36,6 +36,7 @@ impl Orchestrator {
         let unwritable = |why| OpenError::Unwritable { path: directory.to_owned(), why };
         let view = while_written(&log, options.patience, View::open(&log)).await.map_err(unwritable)??;
         let orchestrator = Self::begin(Arc::clone(&log) as Arc<dyn Site>, Some(log), view, options).await?;
+        orchestrator.run(options)?;
         let recovered = orchestrator.recovered();
         while_written(&orchestrator.core.log, options.patience, recovered).await.map_err(unwritable)??;
         orchestrator.core.is_open.store(true, Ordering::Relaxed);
@@ -51,7 +52,17 @@ impl Orchestrator {
         let view = View::scratch().await?;
         let orchestrator = Self::begin(log, None, view, options).await?;
         orchestrator.core.is_open.store(true, Ordering::Relaxed);
+        orchestrator.run(options)?;
         Ok(orchestrator)
+    }
+
+    /// Looks at a log that several processes share, and puts requests into it, but runs nothing.
+    ///
+    /// # Errors
+    /// Something in it cannot be read, or there is no place for what is kept of it on this machine meanwhile.
+    pub async fn visit(log: Arc<dyn Site>) -> Result<Self, OpenError> {
+        let view = View::scratch().await?;
+        Self::begin(log, None, view, &Options::default()).await
     }
 
     async fn begin(
@@ -70,28 +81,14 @@ impl Orchestrator {
         })
         .await?;
         let plans = Arc::new(stored.compile_all()?);
-        let partitions = log.partitions();
-        let each = 0..partitions;
         let (learning, learned) = watch::channel(end);
-        let core = Arc::new(Core::new(log, client.clone(), view, Arc::clone(&plans), learned));
-        let reports: Arc<dyn Reports> = if core.is_shared() {
+        let core = Arc::new(Core::new(log, client.clone(), view, plans, learned));
+        if core.is_shared() {
             gate::follow(&core, stored, end, learning);
-            Arc::new(Gate::to(&core))
         } else {
-            for partition in each.clone() {
+            for partition in 0..core.log.partitions() {
                 core.catch_up(partition).await?;
             }
-            Arc::new(Inboxes(core.inboxes.clone()))
-        };
-        let owned = core.log.own(reports).map_err(|why| OpenError::Site { why })?;
-        core.owns(&owned);
-        let mut drivers = Vec::new();
-        for (partition, inbox) in each.zip(&core.inboxes) {
-            let mut config = Config::new(partition, partitions, options.owner.as_str());
-            (config.remember, config.retain) = (options.remember, options.retain);
-            config.topics = topics.clone();
-            let watch = Arc::clone(&core) as Arc<dyn Watch>;
-            drivers.push(Driver::start(config, Arc::clone(&plans), Arc::clone(inbox), Arc::clone(&owned), watch)?);
         }
         Ok(Self {
             core,
@@ -99,9 +96,27 @@ impl Orchestrator {
             directory,
             at_once: Semaphore::new(REQUESTS_AT_ONCE),
             deploying: tokio::sync::Mutex::new(()),
-            drivers: Mutex::new(drivers),
+            drivers: Mutex::default(),
             patience: options.patience,
         })
+    }
+
+    /// Begins to own partitions, and to run what is in them.
+    fn run(&self, options: &Options) -> Result<(), OpenError> {
+        let core = &self.core;
+        let reports: Arc<dyn Reports> =
+            if core.is_shared() { Arc::new(Gate::to(core)) } else { Arc::new(Inboxes(core.inboxes.clone())) };
+        let owned = core.log.own(reports).map_err(|why| OpenError::Site { why })?;
+        core.owns(&owned);
+        let mut drivers = self.drivers.lock().unwrap_or_else(PoisonError::into_inner);
+        for (partition, inbox) in (0..core.log.partitions()).zip(&core.inboxes) {
+            let mut config = Config::new(partition, core.log.partitions(), options.owner.as_str());
+            (config.remember, config.retain) = (options.remember, options.retain);
+            config.topics = core.topics.clone();
+            let watch = Arc::clone(core) as Arc<dyn Watch>;
+            drivers.push(Driver::start(config, core.plans(), Arc::clone(inbox), Arc::clone(&owned), watch)?);
+        }
+        Ok(())
     }
 
     /// Waits until every partition runs, or stands still for what a person can accept.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::client::Client;
@@ -15,7 +16,7 @@ use super::error::Error;
 use super::followers::Follow;
 use super::history::{History, Span};
 use super::mirror::Depth;
-use super::partition::{Config, Told};
+use super::partition::{Config, Stop, Told, lost};
 use super::patience::while_written;
 use super::shared::{Core, Looked, PartitionState};
 use super::statistics::Statistics;
@@ -216,6 +217,13 @@ impl Orchestrator {
         if let Some(instance) = self.look(id).await? {
             return self.shown(instance);
         }
+        if self.core.is_shared() {
+            let partition = self.partition(id);
+            self.known(partition, Depth::Live).await?;
+            if let Some(shown) = self.core.mirrors.live(partition, id).await {
+                return Ok(shown);
+            }
+        }
         self.replayed(id, |_, _| true).await
     }
 
@@ -253,6 +261,9 @@ impl Orchestrator {
     /// A live instance. Waits for a partition that recovers.
     async fn look(&self, id: &InstanceId) -> Result<Option<Arc<Instance>>, Error> {
         let partition = self.partition(id);
+        if self.core.is_shared() && !self.core.is_running(partition) {
+            return Ok(None);
+        }
         loop {
             match self.core.look(partition, id).await {
                 // Another may own it.
@@ -277,11 +288,24 @@ impl Orchestrator {
         if self.core.is_shared() { self.core.mirrors.look(&self.core, partition, depth).await } else { Ok(()) }
     }
 
+    /// The same of all partitions, at once.
     async fn all(&self, depth: Depth) -> Result<(), Error> {
+        let mut looks = JoinSet::new();
         for partition in 0..self.core.log.partitions() {
-            self.known(partition, depth).await?;
+            let core = Arc::clone(&self.core);
+            if core.is_shared() {
+                looks.spawn(async move { core.mirrors.look(&core, partition, depth).await });
+            }
+        }
+        while let Some(looked) = looks.join_next().await {
+            looked.map_err(|_| Error::Closed)??;
         }
         Ok(())
+    }
+
+    /// Brings up to now what is known of the instances that a filter wants.
+    async fn wanted(&self, filter: &Filter) -> Result<(), Error> {
+        self.all(if filter.is_of_live() { Depth::Live } else { Depth::All }).await
     }
 
     /// An instance in short, live or ended.
@@ -290,7 +314,7 @@ impl Orchestrator {
     /// It is unknown, or the view cannot be read.
     pub async fn row(&self, id: &InstanceId) -> Result<Row, Error> {
         let partition = self.partition(id);
-        self.known(partition, Depth::Recent).await?;
+        self.known(partition, Depth::Live).await?;
         let mut row = self.core.view.row(id).await?;
         // It may have begun before the last checkpoint.
         if self.core.is_shared() && row.as_ref().is_none_or(|row| row.first == 0) {
@@ -306,7 +330,7 @@ impl Orchestrator {
     /// # Errors
     /// The view cannot be read.
     pub async fn list(&self, filter: Filter) -> Result<Vec<Row>, Error> {
-        self.all(Depth::All).await?;
+        self.wanted(&filter).await?;
         Ok(self.core.view.list(filter).await?)
     }
 
@@ -315,7 +339,7 @@ impl Orchestrator {
     /// # Errors
     /// The view cannot be read.
     pub async fn counts(&self, filter: Filter) -> Result<Vec<(Summary, u64)>, Error> {
-        self.all(Depth::All).await?;
+        self.wanted(&filter).await?;
         Ok(self.core.view.counts(filter).await?)
     }
 
@@ -348,6 +372,28 @@ impl Orchestrator {
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         self.core.counters.read()
+    }
+
+    /// Partitions of a log that is shared which would stand still for their inputs, whoever owns them, with why.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn standing_still(&self) -> Result<Vec<(u32, Stop)>, Error> {
+        if !self.core.is_shared() {
+            return Ok(Vec::new());
+        }
+        self.all(Depth::Live).await?;
+        let mut stopped = Vec::new();
+        for partition in 0..self.core.log.partitions() {
+            let Some(read) = self.core.mirrors.read(partition).await else { continue };
+            let topics = &self.core.topics;
+            let inputs: [(&Arc<str>, u64); 2] = [(&topics.requests, read.requests), (&topics.replies, read.replies)];
+            for (topic, read) in inputs {
+                let range = self.core.range(topic, partition).await?;
+                stopped.extend(lost(partition, topic, read, range).map(|stop| (partition, stop)));
+            }
+        }
+        Ok(stopped)
     }
 
     /// How the partitions are.

@@ -15,7 +15,7 @@ use super::error::{Error, OpenError};
 use super::followers::Followers;
 use super::gate::Learned;
 use super::mirror::Mirrors;
-use super::partition::{Fact, Told};
+use super::partition::{Fact, Stands, Told};
 use super::reading::{self, Begin};
 use super::statistics::Counters;
 use super::view::View;
@@ -76,6 +76,7 @@ pub(super) struct Core {
     pub(super) next_look: AtomicU64,
     /// Until then, what keeps it from being opened is told to whoever opens it.
     pub(super) is_open: AtomicBool,
+    is_closed: AtomicBool,
     /// Up to where inputs have been let go.
     pub(super) truncated: Vec<Mutex<Positions>>,
 }
@@ -119,6 +120,7 @@ impl Core {
             looks: Mutex::default(),
             next_look: AtomicU64::new(0),
             is_open: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
             truncated: each().map(|_| Mutex::default()).collect(),
             log,
         }
@@ -155,8 +157,8 @@ impl Core {
     }
 
     /// A record of a journal that counts, whoever wrote it.
-    pub(super) fn mirrored(&self, partition: u32, offset: u64, record: &Arc<Record>) {
-        self.view.fold(partition, offset, record, None);
+    pub(super) fn mirrored(&self, partition: u32, offset: u64, record: &Arc<Record>, stands: Option<Stands>) {
+        self.view.fold(partition, offset, record, stands);
         self.followers.tell(partition, offset, record);
         if let Some(decisions) = self.decisions.get(partition as usize) {
             if let Some((request, decision)) = decisions::of(record) {
@@ -239,6 +241,11 @@ impl Core {
         }
     }
 
+    pub(super) fn is_running(&self, partition: u32) -> bool {
+        let state = self.states.get(partition as usize);
+        state.is_some_and(|state| matches!(*state.borrow(), PartitionState::Running { .. }))
+    }
+
     pub(super) fn set_state(&self, partition: u32, state: PartitionState) {
         if let Some(known) = self.states.get(partition as usize) {
             known.send_replace(state);
@@ -264,7 +271,7 @@ impl Core {
     }
 
     pub(super) fn close(&self, drivers: Vec<Driver>) {
-        if drivers.is_empty() {
+        if self.is_closed.swap(true, Ordering::Relaxed) {
             return;
         }
         drivers.iter().for_each(Driver::release);

@@ -11,7 +11,7 @@ mod hostile;
 mod listing;
 mod operating;
 mod remembered;
-mod running;
+pub(crate) mod running;
 mod serving;
 mod terminal;
 mod unnamed;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::{Desk, in_form};
 
 /// A shop with a step before, at and behind its point of no return.
-pub(super) const ORDER: &str = r#"
+pub(crate) const ORDER: &str = r#"
 participant stock {
   command Reserve { sku: string, count: int } returns { hold: string } fails "sold_out"
   command Release { hold: string? }

@@ -7,6 +7,7 @@ mod deploying;
 mod driven;
 mod house;
 mod java;
+mod looking;
 mod outage;
 mod probe;
 mod python;

@@ -32,6 +32,9 @@ use crate::wire::{Message, header};
 /// How long a thread waits for records before it looks whether it should end.
 const POLL: Duration = Duration::from_millis(100);
 
+/// How long a question for a topic's leaders may take; who gets no answer finds them later.
+const MEET_WITHIN: Duration = Duration::from_secs(2);
+
 /// Records that are taken in one go, so that reports are groups and none waits long.
 const AT_ONCE: usize = 1_000;
 
@@ -99,6 +102,7 @@ impl Readers {
             consumer: consumer.map_err(|error| error.to_string())?,
             lanes: Mutex::default(),
             assigned: Mutex::default(),
+            topics: Mutex::default(),
             jobs: Arc::clone(&self.jobs),
             asking: Arc::clone(&self.asking),
         });
@@ -129,6 +133,8 @@ struct Reader {
     lanes: Mutex<BTreeMap<Arc<str>, BTreeMap<u32, Lane>>>,
     /// What librdkafka fetches. Held while that changes, so that changes come one by one.
     assigned: Mutex<BTreeMap<Place, Flow>>,
+    /// Topics of which it knows the leaders.
+    topics: Mutex<BTreeSet<Arc<str>>>,
     jobs: Arc<Jobs>,
     asking: Arc<Asking>,
 }
@@ -190,6 +196,7 @@ impl Reader {
         if self.with(place, generation, |_, _| ()).is_none() {
             return;
         }
+        self.meet(&place.0);
         let range = match self.asking.range(&place.0, place.1) {
             Ok(range) => range,
             Err(why) => {
@@ -211,6 +218,14 @@ impl Reader {
                 let why = format!("fetch partition {} of {}: {error}", place.1, place.0);
                 self.with(place, generation, |lane, outbox| lane.failed(&why, outbox));
             }
+        }
+    }
+
+    /// Lets the consumer learn who leads a topic's partitions: by itself it would look for a new one once a second.
+    fn meet(&self, topic: &Arc<str>) {
+        let known = || self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known().contains(topic) && self.consumer.fetch_metadata(Some(topic), MEET_WITHIN).is_ok() {
+            known().insert(Arc::clone(topic));
         }
     }
 

@@ -120,7 +120,7 @@ pub struct Stands {
 }
 
 impl Stands {
-    pub(super) fn of(live: &Live) -> Self {
+    pub(crate) fn of(live: &Live) -> Self {
         Self { state: live.instance.summary(&live.plan), stuck: live.instance.stuck(&live.plan) }
     }
 }

@@ -91,6 +91,12 @@ impl Filter {
         Self { states: RANKED.to_vec(), ..Self::default() }
     }
 
+    /// Whether only live instances are wanted.
+    #[must_use]
+    pub fn is_of_live(&self) -> bool {
+        self.ranked().all(|state| !matches!(state, Summary::Completed | Summary::Compensated))
+    }
+
     /// The states that are wanted, what needs a person first.
     fn ranked(&self) -> impl Iterator<Item = Summary> {
         let live = [Summary::Stuck, Summary::Compensating, Summary::Running];

@@ -1,0 +1,133 @@
+//! Instances of a deployment on Kafka as people see them, with a server and without one, and what they order.
+
+use std::fs;
+
+use saga::log::kafka::{Raw, Settings};
+
+use super::broker::{Broker, shared};
+use super::house::{FILE, House, text};
+use crate::cli::running::ORDER;
+
+const ORDERS: &str = "order.saga";
+
+/// A house where one order is stuck, one has ended, one has ended compensated; and nobody runs anything.
+fn night(broker: &Broker) -> House<'_> {
+    night_in(House::new(broker), "3")
+}
+
+fn night_in<'b>(house: House<'b>, partitions: &str) -> House<'b> {
+    let topic = |name: &str| format!("participant {name} {{\n  commands \"{}.{name}\"", house.prefix);
+    let own =
+        ORDER.replace("participant stock {", &topic("stock")).replace("participant payments {", &topic("payments"));
+    fs::write(house.folder.path().join(ORDERS), own).unwrap();
+    assert!(house.run(&["init", "--partitions", partitions, FILE, ORDERS]).status.success());
+    for (title, id, exit) in
+        [("the lamp cannot be put back", "o-3", 4), ("the card is declined", "o-2", 3), ("all goes well", "o-1", 0)]
+    {
+        let ran = house.run(&["run", ORDERS, "--scenario", title, "--id", id]);
+        assert_eq!(ran.status.code(), Some(exit), "{}", text(&ran));
+    }
+    house
+}
+
+impl House<'_> {
+    fn look(&self, arguments: &[&str]) -> String {
+        let looked = self.run(arguments);
+        assert!(looked.status.success(), "{}", text(&looked));
+        text(&looked)
+    }
+}
+
+#[test]
+fn instances_are_seen_without_a_server() {
+    let Some(broker) = shared() else { return };
+    let house = night(broker);
+    let listed = house.look(&["list"]);
+    assert!(listed.contains("o-3") && listed.contains("stuck") && !listed.contains("o-1"), "{listed}");
+    let all = house.look(&["list", "--all"]);
+    assert!(["o-1", "o-2", "o-3"].iter().all(|id| all.contains(id)), "{all}");
+    assert!(house.look(&["list", "--status", "completed"]).contains("o-1"));
+    let shown = house.look(&["show", "o-3"]);
+    assert!(
+        shown.contains(&format!("saga retry o-3 --kafka {} --prefix {}", broker.address(), house.prefix)),
+        "{shown}"
+    );
+    assert!(house.look(&["show", "o-2"]).contains("compensated"));
+    let history = house.look(&["history", "o-3"]);
+    assert!(history.contains("STUCK: cannot be taken back"), "{history}");
+    let unknown = house.run(&["show", "o-9"]);
+    assert_eq!(unknown.status.code(), Some(6), "{}", text(&unknown));
+}
+
+#[test]
+fn a_server_tells_the_same() {
+    let Some(broker) = shared() else { return };
+    let house = night(broker);
+    // The participants stay silent, so nothing moves between the two looks.
+    let server = house.serve_with(&[]);
+    for words in [&["list", "--all", "--json"][..], &["show", "o-3", "--json"], &["history", "o-2", "--json"]] {
+        let by_server = server.ask(words);
+        assert!(by_server.status.success(), "{}", text(&by_server));
+        assert_eq!(text(&by_server), house.look(words), "{words:?}");
+    }
+}
+
+#[test]
+fn orders_are_taken_without_a_server_and_with_one() {
+    let Some(broker) = shared() else { return };
+    let house = night(broker);
+    let server = house.serve_with(&[]);
+    let refused = house.run(&["cancel", "o-1"]);
+    assert_eq!(refused.status.code(), Some(6), "it has ended: {}", text(&refused));
+    let resolved =
+        house.look(&["resolve", "o-3", "reserve", "--succeeded", "--by", "eva", "--reason", "put back by hand"]);
+    assert!(resolved.contains("taken: see what comes of it with `saga show o-3 --kafka"), "{resolved}");
+    assert!(house.look(&["show", "o-3"]).contains("compensated"));
+    assert!(house.look(&["history", "o-3"]).contains("put back by hand"));
+    // Nobody plays the hotel, so what is started waits, and can be taken back.
+    let input = r#"{"traveller": "ana", "flight": "KE905", "hotel": "Lux", "nights": 2, "amount": 840.00}"#;
+    assert!(house.run(&["deploy", FILE]).status.success());
+    for id in ["b-1", "b-2"] {
+        assert!(house.look(&["start", "booking", "--id", id, "--input", input]).contains(id));
+    }
+    assert!(house.look(&["cancel", "b-1"]).contains("taken"));
+    assert!(server.ask(&["cancel", "b-2"]).status.success());
+    assert!(house.look(&["list", "--status", "compensating"]).contains("b-1"));
+    drop(server);
+    let other = house.serve_with(&["--participants", "simulated"]);
+    for id in ["b-1", "b-2"] {
+        while !text(&other.ask(&["show", id])).contains("compensated") {}
+    }
+}
+
+#[test]
+fn what_began_before_the_last_checkpoint_is_seen() {
+    let Some(broker) = shared() else { return };
+    let house = night_in(House::unmade(broker), "1");
+    let settings = Settings::new(broker.address(), []).unwrap();
+    let journal = format!("{}.journal", house.prefix);
+    let raw = Raw::open(&settings).unwrap();
+    // The last record says where the last complete one begins.
+    let is_taken = || {
+        let last = raw.read_all(&journal, 0).unwrap().pop().unwrap();
+        !String::from_utf8_lossy(&last.payload).contains("\"checkpoint\":0,")
+    };
+    assert!(house.run(&["deploy", FILE]).status.success());
+    let server = house.serve_with(&["--participants", "simulated"]);
+    let traveller = "x".repeat(500_000);
+    for number in 0.. {
+        if is_taken() {
+            break;
+        }
+        assert!(number < 100, "a checkpoint comes after 8 MiB");
+        let input = format!(r#"{{"traveller":"{traveller}","flight":"KE905","hotel":"Lux","nights":2,"amount":1.00}}"#);
+        fs::write(house.folder.path().join("input.json"), input).unwrap();
+        let started = house.run(&["start", "booking", "--id", &format!("b-{number}"), "--input", "@input.json"]);
+        assert!(started.status.success(), "{}", text(&started));
+    }
+    for looked in [house.look(&["list"]), text(&server.ask(&["list"]))] {
+        assert!(looked.contains("o-3") && looked.contains("stuck"), "{looked}");
+    }
+    assert!(house.look(&["show", "o-3"]).contains("cannot be taken back"));
+    assert!(house.look(&["history", "o-3"]).contains("order started"));
+}
