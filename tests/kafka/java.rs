@@ -1,13 +1,13 @@
-//! The library in Java, `participants/java`: built and tested by Maven, and its example driven over the wire.
+//! The library in Java, `participants/java`: built and tested by Maven.
 
 use std::process::Command;
 use std::sync::OnceLock;
 
 use super::broker::shared;
-use super::driven::{Driven, Start, folder, has_tools, keeps_the_protocol, run};
+use super::tools::{folder, has_tools, run};
 
 /// Builds it, and runs its own tests, on the broker too. False, said once, where it cannot be built.
-fn built() -> bool {
+pub(super) fn built() -> bool {
     static BUILT: OnceLock<bool> = OnceLock::new();
     *BUILT.get_or_init(|| {
         let Some(broker) = shared() else { return false };
@@ -24,21 +24,6 @@ fn built() -> bool {
 #[test]
 fn the_library_in_java_passes_its_own_tests() {
     built();
-}
-
-#[test]
-fn a_participant_in_java_keeps_the_protocol() {
-    if !built() {
-        return;
-    }
-    let payments = |start: &Start<'_>| {
-        let mut java = Command::new("java");
-        java.arg("-jar").arg(folder("target/java/payments/payments.jar"));
-        java.args(["--kafka", start.kafka, "--topic", start.topic, "--store"]).arg(start.store);
-        java.args(["--account", "ana=5000.00", "--account", "ben=100.00"]);
-        java
-    };
-    keeps_the_protocol(Driven::start(shared().unwrap(), payments));
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 mod adapter;
 pub(crate) mod broker;
+mod conformance;
 mod culprits;
 mod deploying;
-mod driven;
 mod house;
 mod java;
 mod looking;
@@ -12,4 +12,6 @@ mod outage;
 mod probe;
 mod python;
 mod running;
+mod stage;
+mod tools;
 mod typescript;

@@ -1,17 +1,12 @@
-//! The Python library keeps every rule, on a real Kafka; and its own tests pass.
+//! The library in Python, `participants/python`: its own tests.
 //!
 //! It runs in an environment below `target/`, which is made once for each `pyproject.toml`.
 
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
-
-use saga::participant::probe::Outcome;
-
-use super::broker::signal;
-use super::probe::{Stage, sqlite_count};
 
 /// Where this is set, a missing Python or library is an error and not a reason to skip.
 const REQUIRED: &str = "SAGA_PYTHON_REQUIRED";
@@ -25,10 +20,10 @@ fn library() -> PathBuf {
 }
 
 /// The interpreter with what the library needs, or nothing, said once.
-fn python() -> Option<&'static Path> {
+pub(super) fn environment() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     PYTHON
-        .get_or_init(|| match environment() {
+        .get_or_init(|| match make() {
             Ok(python) => Some(python),
             Err(why) => {
                 assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, and {why}");
@@ -41,7 +36,7 @@ fn python() -> Option<&'static Path> {
         .as_deref()
 }
 
-fn environment() -> Result<PathBuf, String> {
+fn make() -> Result<PathBuf, String> {
     let project = fs::read(library().join("pyproject.toml")).expect("the project's file can be read");
     let folder = root().join(format!("target/python/{:08x}", crc32fast::hash(&project)));
     // Scripts in there know their own path, so it is made in place; this file says that it is whole.
@@ -65,43 +60,16 @@ fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-fn command(python: &Path) -> Command {
+/// The interpreter, with the library.
+pub(super) fn command(python: &Path) -> Command {
     let mut command = Command::new(python);
     command.env("PYTHONPATH", library().join("src")).env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null());
     command
 }
 
-/// A process of the example, ended as a service is.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        signal(self.0.id(), "TERM");
-        drop(self.0.wait());
-    }
-}
-
-#[test]
-fn the_library_of_python_keeps_every_rule() {
-    let (Some(python), Some(stage)) = (python(), Stage::of("hotels")) else { return };
-    let store = stage.folder.path().join("rooms.db");
-    let begin = || {
-        let mut rooms = command(python);
-        rooms.arg(library().join("examples/rooms.py")).arg(&stage.address).arg(&stage.topic).arg(&store);
-        // What it passes over, it says; here that is noise.
-        Process(rooms.stderr(Stdio::null()).spawn().expect("it starts"))
-    };
-    let _two = [begin(), begin()];
-    stage.wait_for_readers(2);
-    let report = stage.probe(&sqlite_count(&store), &[]);
-    let not_kept: Vec<_> = report.findings.iter().filter(|finding| finding.outcome != Outcome::Kept).collect();
-    assert!(report.is_answered && not_kept.is_empty(), "{not_kept:#?}");
-    assert!(report.left.is_empty(), "{:?}", report.left);
-}
-
 #[test]
 fn the_tests_of_the_library_of_python_pass() {
-    let Some(python) = python() else { return };
+    let Some(python) = environment() else { return };
     let tested = command(python)
         .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
         .current_dir(library())
@@ -112,7 +80,7 @@ fn the_tests_of_the_library_of_python_pass() {
 
 #[test]
 fn the_example_of_the_readme_is_python() {
-    let Some(python) = python() else { return };
+    let Some(python) = environment() else { return };
     let readme = fs::read_to_string(library().join("README.md")).unwrap();
     let (_, code) = readme.split_once("```python\n").unwrap();
     let (code, _) = code.split_once("```").unwrap();

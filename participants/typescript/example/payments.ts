@@ -52,15 +52,21 @@ for (const account of values.account) {
   database.prepare("INSERT OR IGNORE INTO accounts VALUES (?, ?, ?)").run(name, cents(amount), cents(amount));
 }
 
-const payments = new Participant("payments", sqlite(database)).command("Charge", charge, (db, { traveller, amount }, command) => {
-  const sum = cents(amount);
-  const booked = db
-    .prepare("UPDATE accounts SET cents = cents - ? WHERE name = ? AND cents >= ?")
-    .run(sum, traveller, sum);
-  if (booked.changes === 0) throw Refusal.failed("declined");
-  db.prepare("INSERT INTO charges VALUES (?, ?, ?, ?)").run(command.id, traveller, sum, command.message.key);
-  return { receipt: command.id };
-});
+const payments = new Participant("payments", sqlite(database))
+  .command("Charge", charge, (db, { traveller, amount }, command) => {
+    const sum = cents(amount);
+    const booked = db
+      .prepare("UPDATE accounts SET cents = cents - ? WHERE name = ? AND cents >= ?")
+      .run(sum, traveller, sum);
+    if (booked.changes === 0) throw Refusal.failed("declined");
+    db.prepare("INSERT INTO charges VALUES (?, ?, ?, ?)").run(command.id, traveller, sum, command.message.key);
+    return { receipt: command.id };
+  })
+  // For sagas that take a charge back; the booking does not, since its charge is the point of no return.
+  .undo("Refund", (json) => json, (db, _, command) => {
+    db.prepare("UPDATE accounts SET cents = accounts.cents + charges.cents FROM charges WHERE name = charges.account AND receipt = ?").run(command.id);
+    db.prepare("DELETE FROM charges WHERE receipt = ?").run(command.id);
+  });
 
 const kafka = new Kafka({ brokers: [values.kafka], clientId: "payments", logLevel: logLevel.WARN });
 const service = await serve(payments, values.topic, {

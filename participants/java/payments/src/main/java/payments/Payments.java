@@ -19,7 +19,7 @@ import saga.participant.Refusal;
 
 /** Money in accounts. What is charged is booked from the account in the guard's transaction, in cents. */
 public final class Payments {
-    private static final String USAGE = "--kafka HOST:PORT --store FILE [--topic NAME] [--account NAME=AMOUNT]…";
+    private static final String USAGE = "--kafka HOST:PORT --store FILE [--topic NAME] [--group NAME] [--account NAME=AMOUNT]…";
 
     record Charge(String traveller, BigDecimal amount) {
         Charge {
@@ -35,7 +35,7 @@ public final class Payments {
     private Payments() {}
 
     public static void main(String[] arguments) throws Exception {
-        Map<String, String> options = new HashMap<>(Map.of("--topic", "payment.commands"));
+        Map<String, String> options = new HashMap<>(Map.of("--topic", "payment.commands", "--group", "payments"));
         List<String> accounts = new ArrayList<>();
         for (int at = 0; at + 1 < arguments.length; at += 2) {
             if (arguments[at].equals("--account")) {
@@ -44,15 +44,17 @@ public final class Payments {
                 options.put(arguments[at], arguments[at + 1]);
             }
         }
-        if (arguments.length % 2 != 0 || !options.keySet().equals(Set.of("--kafka", "--store", "--topic"))) {
+        if (arguments.length % 2 != 0 || !options.keySet().equals(Set.of("--kafka", "--store", "--topic", "--group"))) {
             System.err.println("usage: java -jar payments.jar " + USAGE);
             System.exit(2);
         }
         SQLiteDataSource database = open(options.get("--store"), accounts);
         Participant payments = Participant.builder("payments", database)
                 .command("Charge", Charge.class, Payments::charge)
+                .undo("Refund", Charged.class, Payments::refund)
                 .build();
-        Map<String, String> settings = Map.of("bootstrap.servers", options.get("--kafka"));
+        Map<String, String> settings =
+                Map.of("bootstrap.servers", options.get("--kafka"), "group.id", options.get("--group"));
         try (KafkaService service = new KafkaService(payments, options.get("--topic"), settings)) {
             Runtime.getRuntime().addShutdownHook(new Thread(service::close));
             service.run();
@@ -78,6 +80,19 @@ public final class Payments {
             receipt.executeUpdate();
         }
         return new Charged(command.id());
+    }
+
+    /** For sagas that take a charge back; the booking does not, since its charge is the point of no return. */
+    private static void refund(Connection transaction, Charged charged, Command command) throws SQLException {
+        try (PreparedStatement book = transaction.prepareStatement("UPDATE accounts SET cents = accounts.cents + charges.cents"
+                + " FROM charges WHERE name = charges.account AND receipt = ?")) {
+            book.setString(1, command.id());
+            book.executeUpdate();
+        }
+        try (PreparedStatement receipt = transaction.prepareStatement("DELETE FROM charges WHERE receipt = ?")) {
+            receipt.setString(1, command.id());
+            receipt.executeUpdate();
+        }
     }
 
     private static SQLiteDataSource open(String file, List<String> accounts) throws SQLException {
