@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use crate::participant::servers::Server;
+
 /// Where this is set, a missing Python or library is an error and not a reason to skip.
 const REQUIRED: &str = "SAGA_PYTHON_REQUIRED";
 
@@ -70,12 +72,19 @@ pub(super) fn command(python: &Path) -> Command {
 #[test]
 fn the_tests_of_the_library_of_python_pass() {
     let Some(python) = environment() else { return };
-    let tested = command(python)
+    // On PostgreSQL too, where that is installed.
+    let postgres = Server::postgres();
+    let mut tested = command(python);
+    if let Some(server) = &postgres {
+        tested.env("SAGA_POSTGRES", server.url());
+    }
+    let tested = tested
         .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
         .current_dir(library())
         .output()
         .expect("pytest runs");
     assert!(tested.status.success(), "{}", said(&tested));
+    assert_eq!(postgres.is_none(), said(&tested).contains("skipped"), "{}", said(&tested));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod http;
 mod process;
 mod simulated;
 mod page;
+pub(crate) mod servers;
 
 pub(crate) use messages::{command, with};
 pub(crate) use simulated::{carried, settings};

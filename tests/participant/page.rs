@@ -24,7 +24,7 @@ fn page() -> String {
 }
 
 /// The fenced blocks that begin with `start`.
-fn blocks(start: &str) -> Vec<String> {
+pub(super) fn blocks(start: &str) -> Vec<String> {
     let page = page();
     let fenced = page.split("\n```").skip(1).step_by(2);
     let bodies = fenced.filter_map(|block| block.split_once('\n').map(|(_, body)| body.to_owned()));
