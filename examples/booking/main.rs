@@ -14,9 +14,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
+#[cfg(feature = "kafka")]
+use std::sync::atomic::AtomicBool;
 
 use clap::{Args, Parser, Subcommand};
 use rust_decimal::Decimal;
+#[cfg(feature = "kafka")]
+use saga::log::kafka::Settings;
+#[cfg(feature = "kafka")]
+use saga::participant::kafka;
 use saga::participant::{Participant, SqliteStore, http, lines};
 use tokio::net::TcpListener;
 
@@ -69,6 +75,10 @@ struct Service {
     /// Read commands from standard input and write replies to standard output, a line each
     #[arg(long)]
     lines: bool,
+    /// Read commands from the service's topic on Kafka, at these brokers
+    #[cfg(feature = "kafka")]
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["lines", "port"])]
+    kafka: Option<String>,
 }
 
 /// `NAME=VALUE`
@@ -101,24 +111,38 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
         Command::Tickets { flight, service } => {
             let store = SqliteStore::open(&service.store)?;
             tickets::prepare(store.connection(), &flight)?;
-            serve(tickets::participant(store), service).await?;
+            serve(tickets::participant(store), service, "ticket.commands").await?;
         }
         Command::Hotels { hotel, service } => {
             let store = SqliteStore::open(&service.store)?;
             hotels::prepare(store.connection(), &hotel)?;
-            serve(hotels::participant(store), service).await?;
+            serve(hotels::participant(store), service, "hotel.commands").await?;
         }
         Command::Payments { account, service } => {
             let store = SqliteStore::open(&service.store)?;
             payments::prepare(store.connection(), &account)?;
-            serve(payments::participant(store), service).await?;
+            serve(payments::participant(store), service, "payment.commands").await?;
         }
         Command::Audit(stores) => return Ok(audit::run(&stores)?),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(participant: Participant<SqliteStore>, service: Service) -> Result<(), Box<dyn Error>> {
+async fn serve(
+    participant: Participant<SqliteStore>,
+    service: Service,
+    #[cfg_attr(not(feature = "kafka"), expect(unused_variables, reason = "only Kafka has topics"))] topic: &'static str,
+) -> Result<(), Box<dyn Error>> {
+    #[cfg(feature = "kafka")]
+    if let Some(brokers) = service.kafka {
+        let settings = Settings::new(&brokers, [])?;
+        let stop = AtomicBool::new(false);
+        // A signal ends the process: what was not committed is not done, and what was not answered comes again.
+        let served = tokio::task::spawn_blocking(move || {
+            kafka::serve(&participant, &settings, topic, participant.name(), &stop)
+        });
+        return Ok(served.await??);
+    }
     if service.lines {
         let served =
             tokio::task::spawn_blocking(move || lines::serve(&participant, io::stdin().lock(), io::stdout().lock()));

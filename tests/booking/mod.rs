@@ -4,3 +4,6 @@ mod processes;
 mod world;
 mod by_hand;
 mod chaos;
+
+#[cfg(feature = "kafka")]
+pub(crate) use processes::booking;

@@ -16,7 +16,7 @@ pub(super) fn saga() -> Command {
 }
 
 /// The services' binary. Cargo gives tests no path to an example, and builds it only with all of them.
-pub(super) fn booking() -> Command {
+pub(crate) fn booking() -> Command {
     static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         let profile = Path::new(env!("CARGO_BIN_EXE_saga")).parent().expect("a binary is in a folder");
         let mut build = Command::new(env!("CARGO"));

@@ -66,7 +66,7 @@ enum Directory {
 }
 
 /// The folder of jars, fetched if need be.
-fn jars() -> Option<&'static Path> {
+pub(crate) fn jars() -> Option<&'static Path> {
     static JARS: OnceLock<Option<PathBuf>> = OnceLock::new();
     JARS.get_or_init(|| {
         let missing = ["java", "mvn"].into_iter().find(|tool| {
