@@ -55,6 +55,17 @@ use self::out::visible;
 #[derive(Debug, Parser)]
 #[command(name = "saga", version, disable_help_subcommand = true, max_term_width = 100, after_help = AFTER_HELP)]
 struct Arguments {
+    #[arg(
+        help = "How to write what the layers below say (SAGA_LOG says how much): text or json",
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        env = "SAGA_LOG_FORMAT",
+        default_value_t
+    )]
+    #[arg(hide_env = true, hide_default_value = true, hide_possible_values = true)]
+    log_format: logging::Format,
     #[command(subcommand)]
     command: Command,
 }
@@ -93,7 +104,6 @@ enum Command {
 /// Runs the command that the arguments name, and says how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     std::panic::set_hook(Box::new(|panic| Out::default().aside(&visible(&bug_report(panic)))));
-    logging::begin();
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| command(arguments)));
     ended.unwrap_or(Exit::Bug).into()
 }
@@ -109,6 +119,7 @@ fn command(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done };
         }
     };
+    logging::begin(arguments.log_format);
     match carry_out(arguments.command, &mut out) {
         Ok(exit) => exit,
         Err(error) => {

@@ -224,7 +224,7 @@ impl Following<'_> {
         let (id, start) = if let Some(id) = begun {
             (id, StartOutcome::Known)
         } else {
-            let started = service.start(StartBody { input, ..body }).await?;
+            let started = service.start(StartBody { input, ..body }, None).await?;
             (started.id, started.start)
         };
         match start {

@@ -9,6 +9,7 @@ pub mod view;
 pub mod offers;
 pub mod history;
 pub mod api;
+mod faults;
 pub mod follower;
 pub mod cast;
 pub mod looking;

@@ -149,7 +149,7 @@ impl Reached {
     pub async fn start(&self, body: StartBody) -> Result<Started, ApiError> {
         match self {
             Self::Server(client, _) => client.start(&body).await,
-            Self::Here(service) => service.start(body).await,
+            Self::Here(service) => service.start(body, None).await,
             Self::Beside(..) => Err(no_orders()),
         }
     }

@@ -23,6 +23,8 @@ pub enum Call {
     Alive,
     /// Says whether sagas run.
     Ready,
+    /// Gives what is counted.
+    Metrics,
 }
 
 /// Where and how a call is made.
@@ -44,7 +46,7 @@ pub const ROUTES: &[Route] = &[
         call: Call::Start,
         method: "POST",
         path: "/instances",
-        does: "begin: `{\"saga\": \"booking\", \"id\": \"trip-7\", \"input\": {…}}`; 202 as soon as it is in the log, 200 if it was already",
+        does: "begin: `{\"saga\": \"booking\", \"id\": \"trip-7\", \"input\": {…}}`; 202 as soon as it is in the log, 200 if it was already; a header `traceparent` goes to all participants",
     },
     Route {
         call: Call::List,
@@ -88,6 +90,12 @@ pub const ROUTES: &[Route] = &[
         method: "GET",
         path: "/readyz",
         does: "the log is open and recovered, and all partitions run",
+    },
+    Route {
+        call: Call::Metrics,
+        method: "GET",
+        path: "/metrics",
+        does: "what is counted and timed, for Prometheus: `saga_…`",
     },
 ];
 

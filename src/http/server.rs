@@ -21,6 +21,7 @@ use super::body::{self, Body};
 use super::routes::{Call, ROUTES, Route};
 use super::service::Service;
 use crate::json::PAYLOAD_MAX;
+use crate::wire::header::TRACEPARENT;
 
 /// The largest body: a payload with what stands around it.
 const BODY_MAX: usize = PAYLOAD_MAX + 16 * 1024;
@@ -43,6 +44,7 @@ pub fn router(service: Arc<Service>) -> Router {
                 Call::Reply => post(reply),
                 Call::Alive => get(alive),
                 Call::Ready => get(ready),
+                Call::Metrics => get(metrics),
             },
         )
     });
@@ -66,8 +68,14 @@ fn with_refusals(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router 
         .with_state(service)
 }
 
-async fn start(State(service): State<Arc<Service>>, body: Result<Bytes, Refused>) -> Result<Response, ApiError> {
-    let started = service.start(read(body)?).await?;
+async fn start(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    body: Result<Bytes, Refused>,
+) -> Result<Response, ApiError> {
+    // One that is no text is dropped, as W3C says: tracing never makes work fail.
+    let traceparent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
+    let started = service.start(read(body)?, traceparent).await?;
     let status = match started.start {
         StartOutcome::Accepted => StatusCode::ACCEPTED,
         StartOutcome::Known => StatusCode::OK,
@@ -126,6 +134,11 @@ async fn alive(State(service): State<Arc<Service>>) -> Response {
 async fn ready(State(service): State<Arc<Service>>) -> Result<Response, ApiError> {
     service.ready()?;
     Ok(json(StatusCode::OK, &serde_json::json!({ "status": "ready" })))
+}
+
+async fn metrics(State(service): State<Arc<Service>>) -> Response {
+    let format = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    ([(header::CONTENT_TYPE, format)], service.metrics().await).into_response()
 }
 
 fn taken(body: Result<Bytes, Refused>) -> Result<Bytes, ApiError> {

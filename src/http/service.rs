@@ -14,6 +14,7 @@ use super::api::{
     Accepted, Alive, ApiError, Fault, INVALID_INPUT, ListQuery, OrderBody, StartBody, StartOutcome, Started, Taken,
 };
 use super::cast::Cast;
+use super::faults::{no_data, unavailable};
 use super::follower::Follower;
 use super::history::History;
 use super::looking::{self, instance_id};
@@ -22,15 +23,12 @@ use super::wanted;
 use crate::definition::Program;
 use crate::engine::{InstanceId, OrderRequest, RequestId};
 use crate::json::Json;
-use crate::log::embedded;
 use crate::log::{Health, Outcome, Site, partition_of};
 use crate::participant::bridge::Settings;
 use crate::participant::carrier::Carriers;
-use crate::participant::remembered::{self, Remembered, RememberedError};
+use crate::participant::remembered::{self, Remembered};
 use crate::participant::{Address, http::read_callback};
-use crate::runtime::{
-    self, Client, Decision, DeployError, Deployed, Error, OpenError, Options, Orchestrator, PartitionState,
-};
+use crate::runtime::{self, Client, Decision, Deployed, Options, Orchestrator, PartitionState};
 use uuid::Uuid;
 
 /// The file of a data directory that is one.
@@ -221,15 +219,21 @@ impl Service {
         self.orchestrator.close().await;
     }
 
-    /// Begins an instance.
+    /// What is counted and timed, for Prometheus.
+    pub async fn metrics(&self) -> String {
+        self.orchestrator.metrics().await
+    }
+
+    /// Begins an instance, with the W3C trace context that goes to all of its participants.
     ///
     /// # Errors
     /// The input does not fit, the id is taken, there is no such saga, or the log does not take the request.
-    pub async fn start(&self, body: StartBody) -> Result<Started, ApiError> {
+    pub async fn start(&self, body: StartBody, traceparent: Option<&str>) -> Result<Started, ApiError> {
         let id = body.id.as_deref().map(instance_id).transpose()?;
         id.as_ref().map_or(Ok(()), |id| self.decides(id))?;
         let input = body.input.unwrap_or_else(Json::empty_object);
-        let (id, accepted) = self.orchestrator.start(&body.saga, id, input.clone(), None).await?;
+        let (id, accepted) =
+            self.orchestrator.start(&body.saga, id, input.clone(), traceparent.map(Into::into)).await?;
         let decision = self.decided(accepted).await;
         let decision = decision.map_err(|refused| self.with_example(refused, &body.saga, &input))?;
         let start = match decision {
@@ -397,101 +401,6 @@ impl Service {
             Health::Writing => Ok(()),
             Health::Waiting { why, .. } | Health::Failed { why } => Err(ApiError::unavailable(why)),
             Health::Closed => Err(ApiError::unavailable("it is being stopped")),
-        }
-    }
-}
-
-fn no_data(data: &Path) -> ApiError {
-    ApiError::unavailable(format!("there is no data in {}", data.display()))
-        .hint("name the directory with --data DIR, or a server with --server URL")
-}
-
-/// "failed to …", with the causes that the error does not say itself.
-fn unavailable(error: &dyn std::error::Error) -> ApiError {
-    let mut message = format!("failed to {error}");
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let words = next.to_string();
-        if !message.contains(&words) {
-            message.push_str(": ");
-            message.push_str(&words);
-        }
-        cause = next.source();
-    }
-    ApiError::unavailable(message)
-}
-
-impl From<OpenError> for ApiError {
-    fn from(error: OpenError) -> Self {
-        match &error {
-            OpenError::Log(embedded::OpenError::Nothing { path }) => no_data(path),
-            OpenError::Log(embedded::OpenError::Locked { .. }) => {
-                Self { code: Self::LOCKED.to_owned(), ..unavailable(&error) }
-            }
-            _ => unavailable(&error),
-        }
-    }
-}
-
-impl From<RememberedError> for ApiError {
-    fn from(error: RememberedError) -> Self {
-        unavailable(&error)
-    }
-}
-
-impl From<DeployError> for ApiError {
-    fn from(error: DeployError) -> Self {
-        match &error {
-            DeployError::Refused { .. } => Self::new(Fault::Input, "refused", format!("failed to {error}")),
-            DeployError::VersionPublished { .. } | DeployError::Overtaken { .. } => {
-                Self::new(Fault::State, "version_taken", format!("failed to {error}"))
-            }
-            DeployError::VersionTaken { saga, version, .. } => {
-                Self::new(Fault::State, "version_taken", format!("failed to {error}"))
-                    .hint(format!("write `version {}` for the new content: what runs goes on by the old one", version + 1))
-                    .hint(format!("`saga list --saga {saga}` shows what still runs; to try something out, take another directory: --data DIR"))
-            }
-            DeployError::Append { .. } | DeployError::View(_) | DeployError::Look(_) => unavailable(&error),
-        }
-    }
-}
-
-impl From<Error> for ApiError {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Look(error) => error.into(),
-            error => Self::of(&error),
-        }
-    }
-}
-
-impl ApiError {
-    fn of(error: &Error) -> Self {
-        match error {
-            Error::Look(error) => unavailable(error),
-            Error::Unknown { id } => Self::unknown_instance(id.as_str()),
-            Error::NoSuchSaga { saga, near } => {
-                let known = Self::new(Fault::Unknown, "unknown_saga", format!("no saga `{saga}` is deployed here"));
-                match near {
-                    Some(near) => known.hint(format!("did you mean `{near}`?")),
-                    None => known.hint("give its file to `saga serve` or `saga run`"),
-                }
-            }
-            Error::Forgotten { .. } => Self::new(Fault::Unknown, "forgotten", format!("failed to {error}")),
-            Error::Refused { .. } => Self::new(Fault::Size, "refused", format!("failed to {error}")),
-            Error::NoPartition { .. } => Self::new(Fault::Unknown, "unknown_partition", format!("failed to {error}")),
-            Error::NoGap { .. } => Self::new(Fault::State, "no_gap", format!("failed to {error}"))
-                .hint("`saga list` says which partitions stand still, and why"),
-            Error::NoDefinition { .. }
-            | Error::NoRecords { .. }
-            | Error::Misfit { .. }
-            | Error::Stopped { .. }
-            | Error::Uncertain { .. }
-            | Error::Read(_)
-            | Error::Journal(_)
-            | Error::Unreadable(_)
-            | Error::View(_)
-            | Error::Closed => unavailable(error),
         }
     }
 }

@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::journal::Plans;
+use crate::journal::record::Positions;
 use crate::log::{Log, Report, Request};
 use crate::runtime::partition::{Config, Do, Fact, Partition, Told};
 
@@ -27,6 +28,9 @@ pub const PANICS_MAX: u32 = 3;
 pub(super) trait Watch: Send + Sync {
     /// Takes facts, on the partition's thread: must not wait.
     fn facts(&self, partition: u32, facts: Vec<Fact>);
+
+    /// Up to where the partition's inputs are handled, on its thread: must not wait.
+    fn has_read(&self, partition: u32, read: Positions);
 
     /// The partition's task panicked; it is recovered, or left standing.
     fn panicked(&self, partition: u32, next: AfterPanic);
@@ -196,6 +200,9 @@ impl Run {
         }
         if !facts.is_empty() {
             self.watch.facts(self.config.partition, facts);
+        }
+        if let Some(read) = partition.read() {
+            self.watch.has_read(self.config.partition, read);
         }
         if is_released && self.inbox.lock().closes { Turn::IsReleased } else { Turn::GoesOn }
     }

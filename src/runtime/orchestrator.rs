@@ -19,7 +19,6 @@ use super::mirror::Depth;
 use super::partition::{Config, Stop, Told, lost};
 use super::patience::while_written;
 use super::shared::{Core, Looked, PartitionState};
-use super::statistics::Statistics;
 use super::view::{Filter, Row};
 use crate::engine::{Instance, InstanceId, OrderRequest, ReplyTo, RequestId, Start, Summary};
 use crate::journal::Plans;
@@ -132,7 +131,8 @@ impl Orchestrator {
         self.core.plans()
     }
 
-    /// Asks for an instance to be started; an id is made where none is given. Returns when the request is durable.
+    /// Asks for an instance to be started; an id is made where none is given, and the W3C trace context goes to all of its
+    /// participants. Returns when the request is durable.
     ///
     /// # Errors
     /// There is no such saga, or the log does not take the request.
@@ -141,7 +141,7 @@ impl Orchestrator {
         saga: &str,
         id: Option<InstanceId>,
         input: Json,
-        request: Option<RequestId>,
+        traceparent: Option<CompactString>,
     ) -> Result<(InstanceId, Accepted), Error> {
         if self.core.is_shared() && self.core.plans().current(saga).is_none() {
             self.core.learn().await;
@@ -150,9 +150,9 @@ impl Orchestrator {
             return Err(Error::no_such_saga(&self.core.plans(), saga));
         }
         let id = id.unwrap_or_else(new_id);
-        let start = Start { input, reply_to: None, traceparent: None };
+        let start = Start { input, reply_to: None, traceparent };
         let ask = Ask::Start { saga: CompactString::from(saga), start };
-        let request = Request { id: request.unwrap_or_else(new_request_id), instance: id.clone(), ask };
+        let request = Request { id: new_request_id(), instance: id.clone(), ask };
         Ok((id, self.request(&request, "/saga/orchestrator").await?))
     }
 
@@ -368,10 +368,9 @@ impl Orchestrator {
         Ok(History::new(Client::new(&self.core.log), &self.core.topics.journal, id.clone(), row.run, span))
     }
 
-    /// Counters since it was opened.
-    #[must_use]
-    pub fn statistics(&self) -> Statistics {
-        self.core.counters.read()
+    /// What is counted and timed since it was opened, in the `OpenMetrics` text format that Prometheus reads.
+    pub async fn metrics(&self) -> String {
+        self.core.metrics().await
     }
 
     /// Partitions of a log that is shared which would stand still for their inputs, whoever owns them, with why.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::client::{self, Client};
 use super::decisions::{self, Decision, Decisions};
@@ -14,10 +14,10 @@ use super::driver::{AfterPanic, Driver, Inbox, Watch};
 use super::error::{Error, OpenError};
 use super::followers::Followers;
 use super::gate::Learned;
+use super::meters::{Meters, Shape};
 use super::mirror::Mirrors;
 use super::partition::{Fact, Stands, Told};
 use super::reading::{self, Begin};
-use super::statistics::Counters;
 use super::view::View;
 use crate::engine::{Instance, InstanceId};
 use crate::journal::Plans;
@@ -26,6 +26,9 @@ use crate::log::{Health, Log, Range, Report, Reports, Site, Topics};
 
 /// How long closing waits for partitions to finish what is under way, beyond which it is left to the next recovery.
 const CLOSE_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long the log may take to say how far behind the inputs are: who scrapes metrics waits for it.
+const LAGS_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long an owner waits for the definitions to be read before it goes on by those that it knows.
 const LEARN_WITHIN: Duration = Duration::from_secs(30);
@@ -68,7 +71,7 @@ pub(super) struct Core {
     pub(super) plans: RwLock<Arc<Plans>>,
     pub(super) view: View,
     pub(super) followers: Followers,
-    pub(super) counters: Counters,
+    pub(super) meters: Meters,
     pub(super) decisions: Vec<Decisions>,
     pub(super) inboxes: Vec<Arc<Inbox>>,
     pub(super) states: Vec<watch::Sender<PartitionState>>,
@@ -113,7 +116,7 @@ impl Core {
             plans: RwLock::new(plans),
             view,
             followers: Followers::default(),
-            counters: Counters::default(),
+            meters: Meters::new(log.partitions()),
             decisions: each().map(|_| Decisions::default()).collect(),
             inboxes: each().map(|_| Arc::new(Inbox::default())).collect(),
             states: each().map(|_| watch::Sender::new(first.clone())).collect(),
@@ -241,12 +244,45 @@ impl Core {
         }
     }
 
+    /// What is counted, with how far behind the inputs of the partitions that run here are.
+    pub(super) async fn metrics(&self) -> String {
+        let log_is_up = matches!(self.log.health(), Health::Writing);
+        // A log that does not answer has its own metric.
+        let until = tokio::time::Instant::now() + if log_is_up { LAGS_WITHIN } else { Duration::ZERO };
+        let read: BTreeMap<u32, Positions> = self.meters.read().into_iter().collect();
+        for partition in 0..self.log.partitions() {
+            let mut lags = [None, None];
+            if let Some(read) = read.get(&partition).filter(|_| self.is_running(partition)) {
+                let inputs = [(&self.topics.requests, read.requests), (&self.topics.replies, read.replies)];
+                for (lag, (topic, read)) in lags.iter_mut().zip(inputs) {
+                    let range = timeout_at(until, self.range(topic, partition)).await;
+                    *lag = range.ok().and_then(Result::ok).map(|range| range.end.saturating_sub(read));
+                }
+            }
+            let [requests, replies] = lags;
+            self.meters.lags(partition, requests, replies);
+        }
+        let mut shape = Shape { log_is_up, ..Shape::default() };
+        for state in &self.states {
+            match &*state.borrow() {
+                PartitionState::Running { .. } => shape.running += 1,
+                PartitionState::Recovering => shape.recovering += 1,
+                PartitionState::Stopped { .. } => shape.stopped += 1,
+                PartitionState::Released => {}
+            }
+        }
+        self.meters.text(shape)
+    }
+
     pub(super) fn is_running(&self, partition: u32) -> bool {
         let state = self.states.get(partition as usize);
         state.is_some_and(|state| matches!(*state.borrow(), PartitionState::Running { .. }))
     }
 
     pub(super) fn set_state(&self, partition: u32, state: PartitionState) {
+        if state == PartitionState::Recovering {
+            self.meters.recovers(partition);
+        }
         if let Some(known) = self.states.get(partition as usize) {
             known.send_replace(state);
         }
@@ -302,30 +338,40 @@ impl Core {
 
 impl Watch for Core {
     fn facts(&self, partition: u32, facts: Vec<Fact>) {
+        let plans = self.plans();
         for fact in facts {
             match fact {
                 Fact::Running { epoch, live } => {
                     tracing::info!(partition, epoch, live, "the partition runs");
                     self.troubles().remove(&partition);
+                    self.meters.runs(partition);
                     self.set_state(partition, PartitionState::Running { live });
                 }
-                Fact::Idle => self.set_state(partition, PartitionState::Recovering),
+                Fact::Idle { is_fenced } => {
+                    self.meters.idle(partition, is_fenced);
+                    self.set_state(partition, PartitionState::Recovering);
+                }
                 Fact::Released => {
+                    self.meters.idle(partition, false);
                     self.set_state(partition, PartitionState::Released);
                     let owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     if let Some(owner) = owner {
                         owner.released(partition);
                     }
                 }
-                // Of a log that is shared, the view is made of the journals, whoever writes them.
-                Fact::Recovered { .. } if self.is_shared() => {}
-                Fact::Recovered { epoch, live } => self.view.heal(partition, epoch, live),
+                Fact::Recovered { epoch, live } => {
+                    self.meters.recovered(partition, &live);
+                    // Of a log that is shared, the view is made of the journals, whoever writes them.
+                    if !self.is_shared() {
+                        self.view.heal(partition, epoch, live);
+                    }
+                }
                 Fact::Recorded { offset, record, stands } => {
+                    self.meters.recorded(partition, &record, stands.as_ref(), &plans);
                     if !self.is_shared() {
                         self.view.fold(partition, offset, &record, stands);
                         self.followers.tell(partition, offset, &record);
                     }
-                    self.counters.count(&record);
                     if let Some((request, decision)) = decisions::of(&record)
                         && let Some(decisions) = self.decisions.get(partition as usize)
                     {
@@ -355,11 +401,16 @@ impl Watch for Core {
                     if stop.is_gap() || self.is_open.load(Ordering::Relaxed) {
                         tracing::error!(partition, %stop, "the partition stands still");
                     }
+                    self.meters.idle(partition, false);
                     let (why, is_gap) = (Arc::from(format!("failed to {stop}")), stop.is_gap());
                     self.set_state(partition, PartitionState::Stopped { why, is_gap });
                 }
             }
         }
+    }
+
+    fn has_read(&self, partition: u32, read: Positions) {
+        self.meters.has_read(partition, read);
     }
 
     fn panicked(&self, partition: u32, next: AfterPanic) {

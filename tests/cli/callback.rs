@@ -7,7 +7,7 @@ use std::thread;
 use super::running::desk;
 
 /// Takes one command; gives its headers.
-fn take(listener: &TcpListener) -> Vec<(String, String)> {
+pub(super) fn take(listener: &TcpListener) -> Vec<(String, String)> {
     let (mut stream, _) = listener.accept().unwrap();
     let mut request = BufReader::new(stream.try_clone().unwrap());
     let mut headers = Vec::new();
@@ -26,7 +26,7 @@ fn take(listener: &TcpListener) -> Vec<(String, String)> {
     headers
 }
 
-fn header<'h>(headers: &'h [(String, String)], wanted: &str) -> &'h str {
+pub(super) fn header<'h>(headers: &'h [(String, String)], wanted: &str) -> &'h str {
     headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str()).unwrap_or_default()
 }
 

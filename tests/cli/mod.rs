@@ -9,6 +9,7 @@ mod held;
 mod help;
 mod hostile;
 mod listing;
+mod metrics;
 mod operating;
 mod remembered;
 pub(crate) mod running;

@@ -33,8 +33,14 @@ async fn a_refused_payment_takes_the_room_back() {
     assert_eq!(*cast.asked.lock().unwrap(), ["ReserveRoom", "Charge", "CancelRoom"]);
     let shown = orchestrator.get(&instance("order-1")).await.unwrap();
     assert_eq!(shown.instance.failure().unwrap().code, "declined");
-    let statistics = orchestrator.statistics();
-    assert_eq!((statistics.started, statistics.compensated, statistics.completed), (1, 1, 0));
+    let metrics = orchestrator.metrics().await;
+    for line in [
+        r#"saga_started_total{saga="booking"} 1"#,
+        r#"saga_ended_total{saga="booking",outcome="compensated"} 1"#,
+        r#"saga_ended_total{saga="booking",outcome="completed"} 0"#,
+    ] {
+        assert!(metrics.lines().any(|metric| metric == line), "{line} in {metrics}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,6 +30,7 @@ pub use told::{Config, Do, Fact, Recovered, Stands, Stop, Told, lost};
 
 use self::phases::Phase;
 use self::setting::Setting;
+use crate::journal::record::Positions;
 use crate::journal::{Ledger, Plans};
 use crate::log::Ticket;
 
@@ -105,6 +106,12 @@ impl Partition {
     #[must_use]
     pub fn ledger(&self) -> Option<&Ledger> {
         if let Phase::Running(tenure) = &self.phase { Some(&tenure.ledger) } else { None }
+    }
+
+    /// Up to where its inputs are read and handled, while it runs.
+    #[must_use]
+    pub fn read(&self) -> Option<Positions> {
+        if let Phase::Running(tenure) = &self.phase { Some(tenure.read()) } else { None }
     }
 
     /// When [`Told::Tick`] is due, by the time of [`handle`](Self::handle): at once if that is in the past.

@@ -409,7 +409,7 @@ impl Partition {
         let released = tenure.is_released();
         self.go_on(came, out);
         if released && matches!(self.phase, Phase::Running(_)) {
-            out.push(Do::Tell(Fact::Idle));
+            out.push(Do::Tell(Fact::Idle { is_fenced: false }));
             self.let_go(out);
         }
     }
@@ -425,7 +425,7 @@ impl Partition {
                     self.misplaced = Some(tenure.epoch);
                 }
                 let released = tenure.release.is_some();
-                out.push(Do::Tell(Fact::Idle));
+                out.push(Do::Tell(Fact::Idle { is_fenced: true }));
                 if released { self.let_go(out) } else { self.confirm(None, out) }
             }
         }

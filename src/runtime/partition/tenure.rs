@@ -243,11 +243,15 @@ impl Tenure {
         self.n += 1;
         let plans = Arc::clone(&set.plans);
         self.volume.count(&record.body, bytes.len());
+        let was = match &record.body {
+            Body::Change { instance, .. } => self.ledger.live(instance).map(|live| live.instance.summary(&live.plan)),
+            _ => None,
+        };
         let booked = self
             .ledger
             .book(&plans, &record, bytes.len(), next)
             .map_err(|damage| Stop::Damaged(JournalError { partition: set.config.partition, offset: place, damage }))?;
-        let stands = booked.live().map(Stands::of);
+        let stands = booked.live().map(|live| Stands { was, ..Stands::of(live) });
         let due = match &booked {
             Booked::Running(live) => Some((
                 live.instance.id.clone(),

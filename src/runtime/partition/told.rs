@@ -63,7 +63,10 @@ pub enum Fact {
     },
     /// The partition is another's now, or its state was dropped and is being recovered; what has not been told as
     /// recorded may never be.
-    Idle,
+    Idle {
+        /// Whether a record of its own is not where it should be, or nobody knows.
+        is_fenced: bool,
+    },
     /// Everything is finished behind [`Report::Revoked`]: the adapter may give the partition away.
     Released,
     /// A record is good. Requests that were accepted or refused are found here by their cause.
@@ -117,11 +120,16 @@ pub struct Stands {
     pub state: Summary,
     /// The places that wait for a person.
     pub stuck: Vec<Place>,
+    /// How it stood before, if it had begun and that is known.
+    pub was: Option<Summary>,
+    /// When it began.
+    pub started: Timestamp,
 }
 
 impl Stands {
     pub(crate) fn of(live: &Live) -> Self {
-        Self { state: live.instance.summary(&live.plan), stuck: live.instance.stuck(&live.plan) }
+        let Live { instance, plan, .. } = live;
+        Self { state: instance.summary(plan), stuck: instance.stuck(plan), was: None, started: instance.started }
     }
 }
 

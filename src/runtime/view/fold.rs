@@ -106,7 +106,7 @@ impl Folding {
                 _ => {}
             }
         }
-        if let Some(Stands { state, stuck }) = stands {
+        if let Some(Stands { state, stuck, .. }) = stands {
             (delta.state, delta.stuck) = (Some(state), Some(stuck));
         }
     }

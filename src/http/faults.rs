@@ -1,0 +1,103 @@
+//! What the errors of the layers below are to whoever calls the API.
+
+use std::path::Path;
+
+use super::api::{ApiError, Fault};
+use crate::log::embedded;
+use crate::participant::remembered::RememberedError;
+use crate::runtime::{DeployError, Error, OpenError};
+
+pub(super) fn no_data(data: &Path) -> ApiError {
+    ApiError::unavailable(format!("there is no data in {}", data.display()))
+        .hint("name the directory with --data DIR, or a server with --server URL")
+}
+
+/// "failed to …", with the causes that the error does not say itself.
+pub(super) fn unavailable(error: &dyn std::error::Error) -> ApiError {
+    let mut message = format!("failed to {error}");
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let words = next.to_string();
+        if !message.contains(&words) {
+            message.push_str(": ");
+            message.push_str(&words);
+        }
+        cause = next.source();
+    }
+    ApiError::unavailable(message)
+}
+
+impl From<OpenError> for ApiError {
+    fn from(error: OpenError) -> Self {
+        match &error {
+            OpenError::Log(embedded::OpenError::Nothing { path }) => no_data(path),
+            OpenError::Log(embedded::OpenError::Locked { .. }) => {
+                Self { code: Self::LOCKED.to_owned(), ..unavailable(&error) }
+            }
+            _ => unavailable(&error),
+        }
+    }
+}
+
+impl From<RememberedError> for ApiError {
+    fn from(error: RememberedError) -> Self {
+        unavailable(&error)
+    }
+}
+
+impl From<DeployError> for ApiError {
+    fn from(error: DeployError) -> Self {
+        match &error {
+            DeployError::Refused { .. } => Self::new(Fault::Input, "refused", format!("failed to {error}")),
+            DeployError::VersionPublished { .. } | DeployError::Overtaken { .. } => {
+                Self::new(Fault::State, "version_taken", format!("failed to {error}"))
+            }
+            DeployError::VersionTaken { saga, version, .. } => {
+                Self::new(Fault::State, "version_taken", format!("failed to {error}"))
+                    .hint(format!("write `version {}` for the new content: what runs goes on by the old one", version + 1))
+                    .hint(format!("`saga list --saga {saga}` shows what still runs; to try something out, take another directory: --data DIR"))
+            }
+            DeployError::Append { .. } | DeployError::View(_) | DeployError::Look(_) => unavailable(&error),
+        }
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Look(error) => error.into(),
+            error => Self::of(&error),
+        }
+    }
+}
+
+impl ApiError {
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::Look(error) => unavailable(error),
+            Error::Unknown { id } => Self::unknown_instance(id.as_str()),
+            Error::NoSuchSaga { saga, near } => {
+                let known = Self::new(Fault::Unknown, "unknown_saga", format!("no saga `{saga}` is deployed here"));
+                match near {
+                    Some(near) => known.hint(format!("did you mean `{near}`?")),
+                    None => known.hint("give its file to `saga serve` or `saga run`"),
+                }
+            }
+            Error::Forgotten { .. } => Self::new(Fault::Unknown, "forgotten", format!("failed to {error}")),
+            Error::Refused { .. } => Self::new(Fault::Size, "refused", format!("failed to {error}")),
+            Error::NoPartition { .. } => Self::new(Fault::Unknown, "unknown_partition", format!("failed to {error}")),
+            Error::NoGap { .. } => Self::new(Fault::State, "no_gap", format!("failed to {error}"))
+                .hint("`saga list` says which partitions stand still, and why"),
+            Error::NoDefinition { .. }
+            | Error::NoRecords { .. }
+            | Error::Misfit { .. }
+            | Error::Stopped { .. }
+            | Error::Uncertain { .. }
+            | Error::Read(_)
+            | Error::Journal(_)
+            | Error::Unreadable(_)
+            | Error::View(_)
+            | Error::Closed => unavailable(error),
+        }
+    }
+}

@@ -1,0 +1,469 @@
+//! What is counted and timed, for `/metrics` in Prometheus' format.
+//!
+//! All of it is of this process: of the partitions that it owns, since it was opened. What a step or a saga takes is by the
+//! clock of its partition's owner, from the records.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
+
+use compact_str::CompactString;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::partition::{Recovered, Stands};
+use crate::engine::{Direction, Event, InstanceId, Summary};
+use crate::journal::Plans;
+use crate::journal::record::{Body, Positions, Record};
+use crate::plan::Plan;
+use crate::time::Timestamp;
+
+/// Steps under way whose time is taken, per partition: what is called beyond that is counted and not timed, so that a
+/// million instances that wait cost nothing here.
+const TIMED_MAX: usize = 20_000;
+
+/// From what a fast participant takes to an hour.
+const SECONDS: [f64; 16] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3_600.0];
+
+fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfSaga {
+    saga: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfOutcome {
+    saga: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfStep {
+    saga: String,
+    step: String,
+    work: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct InState {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfInputs {
+    topic: &'static str,
+    partition: u32,
+}
+
+/// The kinds of metrics that have labels.
+#[derive(Debug)]
+struct Families {
+    started: Family<OfSaga, Counter>,
+    ended: Family<OfOutcome, Counter>,
+    took: Family<OfOutcome, Histogram, fn() -> Histogram>,
+    calls: Family<OfStep, Counter>,
+    retries: Family<OfStep, Counter>,
+    stuck: Family<OfStep, Counter>,
+    unfit: Family<OfStep, Counter>,
+    step_took: Family<OfStep, Histogram, fn() -> Histogram>,
+    instances: Family<InState, Gauge>,
+    partitions: Family<InState, Gauge>,
+    lag: Family<OfInputs, Gauge>,
+}
+
+/// Those of one definition, looked up once.
+#[derive(Debug)]
+struct OfPlan {
+    saga: String,
+    started: Counter,
+    ended: [(Counter, Histogram); 2],
+    /// By place: of its action, of its compensation.
+    steps: HashMap<CompactString, [Option<StepMeters>; 2]>,
+}
+
+#[derive(Debug)]
+struct StepMeters {
+    calls: Counter,
+    retries: Counter,
+    stuck: Counter,
+    unfit: Counter,
+    took: Histogram,
+}
+
+/// Of a partition that this process owns.
+#[derive(Debug)]
+struct OfPartition {
+    /// Live instances: running, compensating, stuck.
+    live: [AtomicI64; 3],
+    state: Mutex<Timed>,
+}
+
+#[derive(Debug)]
+struct Timed {
+    /// When the first attempts of steps under way went out, by a hash of instance, step and direction.
+    called: HashMap<u64, Timestamp>,
+    /// Since when it recovers.
+    recovers: Option<Instant>,
+    /// Up to where its inputs are decided.
+    read: Option<Positions>,
+}
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub(super) struct Meters {
+    registry: Registry,
+    families: Families,
+    appends: Counter,
+    rejected: Counter,
+    parked: Counter,
+    fences: Counter,
+    recovery: Histogram,
+    log_up: Gauge,
+    plans: RwLock<HashMap<Arc<str>, Arc<OfPlan>>>,
+    partitions: Vec<OfPartition>,
+    hasher: RandomState,
+}
+
+/// How partitions are, as they are shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shape {
+    pub(super) running: i64,
+    pub(super) recovering: i64,
+    pub(super) stopped: i64,
+    pub(super) log_is_up: bool,
+}
+
+const LIVE: [Summary; 3] = [Summary::Running, Summary::Compensating, Summary::Stuck];
+
+const fn word(state: Summary) -> &'static str {
+    match state {
+        Summary::Running => "running",
+        Summary::Compensating => "compensating",
+        Summary::Stuck => "stuck",
+        Summary::Completed => "completed",
+        Summary::Compensated => "compensated",
+    }
+}
+
+const DO: &str = "do";
+const UNDO: &str = "undo";
+
+const fn index(work: Direction) -> usize {
+    match work {
+        Direction::Do => 0,
+        Direction::Undo => 1,
+    }
+}
+
+impl Families {
+    fn new(registry: &mut Registry) -> Self {
+        let families = Self {
+            started: Family::default(),
+            ended: Family::default(),
+            took: Family::new_with_constructor(seconds),
+            calls: Family::default(),
+            retries: Family::default(),
+            stuck: Family::default(),
+            unfit: Family::default(),
+            step_took: Family::new_with_constructor(seconds),
+            instances: Family::default(),
+            partitions: Family::default(),
+            lag: Family::default(),
+        };
+        registry.register("started", "Instances that began", families.started.clone());
+        registry.register("ended", "Instances that ended, by how", families.ended.clone());
+        let took = "What instances took from their start to their end";
+        registry.register_with_unit("duration", took, Unit::Seconds, families.took.clone());
+        registry.register("calls", "Attempts of steps and compensations that went out", families.calls.clone());
+        registry.register("retries", "Attempts behind the first", families.retries.clone());
+        registry.register("stuck", "Times that a step began to wait for a person", families.stuck.clone());
+        registry.register("unfit_replies", "Replies that did not fit their contract", families.unfit.clone());
+        let step = "What steps took from their first attempt to their outcome";
+        registry.register_with_unit("step", step, Unit::Seconds, families.step_took.clone());
+        registry.register("instances", "Live instances of the partitions that run here", families.instances.clone());
+        registry.register("partitions", "Partitions of this process, by how they are", families.partitions.clone());
+        let lag = "Inputs of a partition that are in the log and not decided";
+        registry.register("lag_records", lag, families.lag.clone());
+        families
+    }
+
+    fn of_plan(&self, plan: &Plan) -> OfPlan {
+        let saga = plan.saga.name.to_string();
+        let ended = ["completed", "compensated"].map(|outcome| {
+            let labels = OfOutcome { saga: saga.clone(), outcome };
+            (self.ended.get_or_create_owned(&labels), self.took.get_or_create_owned(&labels))
+        });
+        let of_step = |place: &CompactString, work| {
+            let labels = OfStep { saga: saga.clone(), step: place.to_string(), work };
+            StepMeters {
+                calls: self.calls.get_or_create_owned(&labels),
+                retries: self.retries.get_or_create_owned(&labels),
+                stuck: self.stuck.get_or_create_owned(&labels),
+                unfit: self.unfit.get_or_create_owned(&labels),
+                took: self.step_took.get_or_create_owned(&labels),
+            }
+        };
+        let steps = plan.nodes().filter_map(|(node, at)| {
+            let work = plan.work(node)?;
+            let action = work.action().map(|_| of_step(&at.place, DO));
+            let compensation = work.compensation().map(|_| of_step(&at.place, UNDO));
+            Some((at.place.clone(), [action, compensation]))
+        });
+        OfPlan {
+            started: self.started.get_or_create_owned(&OfSaga { saga: saga.clone() }),
+            ended,
+            steps: steps.collect(),
+            saga: saga.clone(),
+        }
+    }
+}
+
+impl OfPartition {
+    fn timed(&self) -> MutexGuard<'_, Timed> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, state: Summary, count: i64) {
+        let place = LIVE.iter().position(|live| *live == state);
+        if let Some(live) = place.and_then(|place| self.live.get(place)) {
+            live.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    fn clear(&self) {
+        for live in &self.live {
+            live.store(0, Ordering::Relaxed);
+        }
+        self.timed().called.clear();
+    }
+}
+
+impl Meters {
+    pub(super) fn new(partitions: u32) -> Self {
+        let mut registry = Registry::with_prefix("saga");
+        let families = Families::new(&mut registry);
+        let counter = |registry: &mut Registry, name: &str, help: &str| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        let appends = counter(&mut registry, "appends", "Records of journals that are acknowledged and count");
+        let rejected = counter(&mut registry, "rejected", "Inputs that were refused");
+        let parked = counter(&mut registry, "parked", "Inputs at which the engine failed");
+        let fences = counter(
+            &mut registry,
+            "fences",
+            "Times that a partition began anew, since a record was not where it should be",
+        );
+        let (recovery, log_up) = (seconds(), Gauge::default());
+        let took = "What partitions took from being this process's to running";
+        registry.register_with_unit("recovery", took, Unit::Seconds, recovery.clone());
+        registry.register("log_up", "Whether the log can be written", log_up.clone());
+        let of_partition = |_| OfPartition {
+            live: Default::default(),
+            state: Mutex::new(Timed { called: HashMap::new(), recovers: Some(Instant::now()), read: None }),
+        };
+        Self {
+            registry,
+            families,
+            appends,
+            rejected,
+            parked,
+            fences,
+            recovery,
+            log_up,
+            plans: RwLock::default(),
+            partitions: (0..partitions).map(of_partition).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    fn of(&self, partition: u32) -> Option<&OfPartition> {
+        self.partitions.get(partition as usize)
+    }
+
+    fn of_plan(&self, plans: &Plans, hash: &Arc<str>) -> Option<Arc<OfPlan>> {
+        let known = self.plans.read().unwrap_or_else(PoisonError::into_inner).get(hash).cloned();
+        if known.is_some() {
+            return known;
+        }
+        let meters = Arc::new(self.families.of_plan(plans.by_hash(hash)?));
+        let mut known = self.plans.write().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(known.entry(Arc::clone(hash)).or_insert(meters)))
+    }
+
+    /// A partition has begun to recover.
+    pub(super) fn recovers(&self, partition: u32) {
+        if let Some(of) = self.of(partition) {
+            of.timed().recovers.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// A partition is recovered: these are its live instances.
+    pub(super) fn recovered(&self, partition: u32, live: &[Recovered]) {
+        let Some(of) = self.of(partition) else { return };
+        of.clear();
+        for live in live {
+            of.add(live.stands.state, 1);
+        }
+    }
+
+    /// A partition runs.
+    pub(super) fn runs(&self, partition: u32) {
+        if let Some(began) = self.of(partition).and_then(|of| of.timed().recovers.take()) {
+            self.recovery.observe(began.elapsed().as_secs_f64());
+        }
+    }
+
+    /// A partition is not run here any more, or not for now.
+    pub(super) fn idle(&self, partition: u32, is_fenced: bool) {
+        if is_fenced {
+            self.fences.inc();
+        }
+        if let Some(of) = self.of(partition) {
+            of.clear();
+            let mut timed = of.timed();
+            (timed.recovers, timed.read) = (None, None);
+        }
+    }
+
+    /// Inputs of a partition are decided up to here.
+    pub(super) fn has_read(&self, partition: u32, read: Positions) {
+        if let Some(of) = self.of(partition) {
+            of.timed().read = Some(read);
+        }
+    }
+
+    /// Up to where inputs are decided, of the partitions that run here.
+    pub(super) fn read(&self) -> Vec<(u32, Positions)> {
+        let of = |(number, of): (u32, &OfPartition)| Some((number, of.timed().read?));
+        (0..).zip(&self.partitions).filter_map(of).collect()
+    }
+
+    /// Inputs of a partition that are not decided.
+    pub(super) fn lags(&self, partition: u32, requests: Option<u64>, replies: Option<u64>) {
+        for (topic, lag) in [("requests", requests), ("replies", replies)] {
+            let labels = OfInputs { topic, partition };
+            match lag {
+                Some(lag) => {
+                    self.families.lag.get_or_create(&labels).set(i64::try_from(lag).unwrap_or(i64::MAX));
+                }
+                None => {
+                    self.families.lag.remove(&labels);
+                }
+            }
+        }
+    }
+
+    /// A record is good.
+    pub(super) fn recorded(&self, partition: u32, record: &Record, stands: Option<&Stands>, plans: &Plans) {
+        self.appends.inc();
+        match &record.body {
+            Body::Change { instance, definition, change, .. } => {
+                let (Some(of), Some(meters)) = (self.of(partition), self.of_plan(plans, definition)) else { return };
+                if let Some(Stands { state, was, started, .. }) = stands {
+                    if let Some(was) = was {
+                        of.add(*was, -1);
+                    }
+                    of.add(*state, 1);
+                    let ended = match state {
+                        Summary::Completed => meters.ended.first(),
+                        Summary::Compensated => meters.ended.last(),
+                        Summary::Running | Summary::Compensating | Summary::Stuck => None,
+                    };
+                    if let Some((count, took)) = ended {
+                        count.inc();
+                        took.observe(since(*started, change.at));
+                    }
+                }
+                for event in &change.events {
+                    self.happened(of, &meters, (instance, change.at), event);
+                }
+            }
+            Body::Reject { .. } | Body::Bar { .. } => {
+                self.rejected.inc();
+            }
+            Body::Park { .. } => {
+                self.parked.inc();
+            }
+            _ => {}
+        }
+    }
+
+    fn happened(&self, of: &OfPartition, meters: &OfPlan, (instance, now): (&InstanceId, Timestamp), event: &Event) {
+        let step = |at: &CompactString, work: Direction| meters.steps.get(at)?.get(index(work))?.as_ref();
+        let key = |at: &CompactString, work: Direction| self.hasher.hash_one((instance, at, index(work)));
+        let over = |at: &CompactString, work: Direction| {
+            let began = of.timed().called.remove(&key(at, work));
+            if let (Some(began), Some(step)) = (began, step(at, work)) {
+                step.took.observe(since(began, now));
+            }
+        };
+        match event {
+            Event::Started { .. } => {
+                meters.started.inc();
+            }
+            Event::Called { at, work, attempt, .. } => {
+                let Some(step) = step(at, *work) else { return };
+                step.calls.inc();
+                if *attempt > 1 {
+                    step.retries.inc();
+                    return;
+                }
+                let mut timed = of.timed();
+                if timed.called.len() < TIMED_MAX {
+                    timed.called.insert(key(at, *work), now);
+                }
+            }
+            Event::Succeeded { at, work, .. } => over(at, *work),
+            Event::Refused { at, .. } | Event::Lost { at, .. } => over(at, Direction::Do),
+            Event::Stuck { at, work, .. } => {
+                if let Some(step) = step(at, *work) {
+                    step.stuck.inc();
+                } else {
+                    // A place that calls nobody, whose expression cannot be computed.
+                    let labels = OfStep { saga: meters.saga.clone(), step: at.to_string(), work: DO };
+                    self.families.stuck.get_or_create(&labels).inc();
+                }
+            }
+            Event::Unfit { at, work, .. } => {
+                if let Some(step) = step(at, *work) {
+                    step.unfit.inc();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// All of it, in the `OpenMetrics` text format.
+    pub(super) fn text(&self, shape: Shape) -> String {
+        for (place, state) in LIVE.into_iter().enumerate() {
+            let count = |of: &OfPartition| of.live.get(place).map_or(0, |live| live.load(Ordering::Relaxed));
+            let labels = InState { state: word(state) };
+            self.families.instances.get_or_create(&labels).set(self.partitions.iter().map(count).sum());
+        }
+        let Shape { running, recovering, stopped, log_is_up } = shape;
+        for (state, count) in [("running", running), ("recovering", recovering), ("stopped", stopped)] {
+            self.families.partitions.get_or_create(&InState { state }).set(count);
+        }
+        self.log_up.set(i64::from(log_is_up));
+        let mut shown = String::new();
+        // A String takes everything.
+        let _written = text::encode(&mut shown, &self.registry);
+        shown
+    }
+}
+
+fn since(began: Timestamp, now: Timestamp) -> f64 {
+    std::time::Duration::from_millis(now.0.saturating_sub(began.0)).as_secs_f64()
+}

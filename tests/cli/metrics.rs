@@ -1,0 +1,131 @@
+//! What a server tells machines that watch it: metrics, traces, logs.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use super::callback::{header, take};
+use super::operating::night;
+use super::running::desk;
+use super::serving::Server;
+
+const START: &str =
+    r#"{"saga": "order", "id": "o-7", "input": {"customer": "ana", "sku": "lamp", "count": 1, "amount": 20.00}}"#;
+
+/// The whole answer.
+fn answer(server: &Server, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let length = body.len();
+    let request = format!("{head}host: saga\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn metrics(server: &Server) -> Vec<String> {
+    let answer = answer(server, "GET /metrics HTTP/1.1\r\n", "");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("content-type: application/openmetrics-text"), "{head}");
+    body.lines().map(str::to_owned).collect()
+}
+
+fn has(metrics: &[String], line: &str) {
+    let name = line.split(['{', ' ']).next().unwrap();
+    let near: Vec<&String> = metrics.iter().filter(|metric| metric.starts_with(name)).collect();
+    assert!(metrics.iter().any(|metric| metric == line), "{line} is not among {near:#?}");
+}
+
+#[test]
+fn what_happened_is_counted() {
+    let server = Server::with(&["--participants", "simulated"]);
+    assert_eq!(server.ask("POST", "/instances", START).0, 202);
+    server.until("o-7", "completed");
+    let metrics = metrics(&server);
+    assert_eq!(metrics.last().unwrap(), "# EOF");
+    for line in [
+        r#"saga_started_total{saga="order"} 1"#,
+        r#"saga_ended_total{saga="order",outcome="completed"} 1"#,
+        r#"saga_ended_total{saga="order",outcome="compensated"} 0"#,
+        r#"saga_duration_seconds_count{saga="order",outcome="completed"} 1"#,
+        r#"saga_calls_total{saga="order",step="reserve",work="do"} 1"#,
+        r#"saga_calls_total{saga="order",step="reserve",work="undo"} 0"#,
+        r#"saga_step_seconds_count{saga="order",step="charge",work="do"} 1"#,
+        r#"saga_step_seconds_bucket{le="+Inf",saga="order",step="ship",work="do"} 1"#,
+        r#"saga_retries_total{saga="order",step="charge",work="do"} 0"#,
+        r#"saga_instances{state="running"} 0"#,
+        r#"saga_partitions{state="recovering"} 0"#,
+        "saga_fences_total 0",
+        "saga_log_up 1",
+    ] {
+        has(&metrics, line);
+    }
+    // Each metric says what it is, and each line is one.
+    for metric in &metrics {
+        let is_told = metric.starts_with("# ")
+            || metric.starts_with("saga_") && metric.rsplit(' ').next().unwrap().parse::<f64>().is_ok();
+        assert!(is_told, "{metric}");
+    }
+}
+
+#[test]
+fn how_instances_stand_is_known_after_a_restart() {
+    let server = Server::at(night(), &["order.saga", "--participants", "simulated"]);
+    let before = metrics(&server);
+    has(&before, r#"saga_instances{state="stuck"} 1"#);
+    has(&before, r#"saga_instances{state="running"} 0"#);
+    let partitions =
+        before.iter().find_map(|metric| metric.strip_prefix(r#"saga_partitions{state="running"} "#)).unwrap();
+    has(&before, &format!("saga_recovery_seconds_count {partitions}"));
+    let taken = server.saga(&["resolve", "o-3", "reserve", "--succeeded"]);
+    assert!(taken.ends_with("[exit status: 0]\n"), "{taken}");
+    server.until("o-3", "compensated");
+    let behind = metrics(&server);
+    has(&behind, r#"saga_instances{state="stuck"} 0"#);
+    has(&behind, r#"saga_ended_total{saga="order",outcome="compensated"} 1"#);
+}
+
+#[test]
+fn what_waits_in_the_log_is_counted_as_lag() {
+    let server = Server::with(&["--participants", "simulated"]);
+    assert_eq!(server.ask("POST", "/instances", START).0, 202);
+    server.until("o-7", "completed");
+    // What is decided is not behind.
+    while !metrics(&server)
+        .iter()
+        .filter(|metric| metric.starts_with("saga_lag_records{"))
+        .all(|metric| metric.ends_with(" 0"))
+    {}
+    let all = metrics(&server);
+    assert!(all.iter().any(|metric| metric.starts_with(r#"saga_lag_records{topic="replies""#)), "{all:#?}");
+}
+
+#[test]
+fn a_trace_goes_to_the_participants() {
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stock = format!("stock=http://{}/commands", listener.local_addr().unwrap());
+    let server = Server::with(&["--participant", &stock]);
+    let head = format!("POST /instances HTTP/1.1\r\ntraceparent: {trace}\r\n");
+    assert!(answer(&server, &head, START).starts_with("HTTP/1.1 202"));
+    let asked = take(&listener);
+    assert_eq!(header(&asked, "traceparent"), trace, "{asked:?}");
+}
+
+#[test]
+fn logs_are_text_or_json() {
+    for (format, is_json) in [("text", false), ("json", true)] {
+        let desk = desk();
+        let mut run = desk.command(&["run", "order.saga", "--participants", "simulated", "--log-format", format]);
+        let ran = run.env("SAGA_LOG", "info").stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        let line = said.lines().find(|line| line.contains("the partition runs")).unwrap_or_else(|| panic!("{said}"));
+        let told: Option<Value> = serde_json::from_str(line).ok();
+        assert_eq!(told.is_some(), is_json, "{line}");
+        if let Some(told) = told {
+            assert_eq!(told["fields"]["message"], "the partition runs");
+        }
+    }
+}
