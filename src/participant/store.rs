@@ -4,9 +4,10 @@
 //! transaction that is dropped without a commit leaves nothing behind, which is what makes a crash harmless.
 
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
 
 use super::guard::State;
 use crate::time::Timestamp;
@@ -128,6 +129,25 @@ pub mod sql {
 /// How long a transaction waits for others before it gives up; then the command is answered `retry`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often a file is asked to write ahead while others open it too, and how long it is left alone in between.
+const WRITE_AHEAD_TRIES: u32 = 500;
+const WRITE_AHEAD_AGAIN: Duration = Duration::from_millis(10);
+
+/// Lets the file write ahead, which it remembers. Of processes that begin so with a new file at once, SQLite refuses one
+/// without waiting for the other, whatever its timeout: two that wait to upgrade a lock would wait for ever
+/// (<https://sqlite.org/c3ref/busy_handler.html>).
+fn write_ahead(connection: &Connection) -> Result<(), rusqlite::Error> {
+    for _ in 0..WRITE_AHEAD_TRIES {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                thread::sleep(WRITE_AHEAD_AGAIN);
+            }
+            done => return done,
+        }
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")
+}
+
 /// A database file of SQLite.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -141,7 +161,7 @@ impl SqliteStore {
     /// The file cannot be opened or written.
     pub fn open(path: &Path) -> Result<Self, rusqlite::Error> {
         let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        write_ahead(&connection)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         Self::new(connection)
     }

@@ -1,8 +1,8 @@
 //! The guard, exhaustively: every sequence of deliveries up to a length, against rules that are written down a second
 //! time here, in other words.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use saga::json::Json;
@@ -314,4 +314,22 @@ fn a_handler_that_panics_leaves_nothing() {
     let first = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| participant.handle(&reserve, NOW)));
     assert!(first.is_err());
     assert_eq!("succeeded 1", shown(&participant.handle(&reserve, NOW).unwrap()));
+}
+
+#[test]
+fn processes_that_open_a_new_file_at_once_wait_for_each_other() {
+    const AT_ONCE: usize = 8;
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rooms.db");
+        let line = Barrier::new(AT_ONCE);
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| {
+                    line.wait();
+                    SqliteStore::open(&file).unwrap();
+                });
+            }
+        });
+    }
 }

@@ -40,7 +40,6 @@ if (values.kafka === undefined || values.store === undefined) {
 }
 
 const database = new Database(values.store, { timeout: 5_000 });
-database.pragma("journal_mode = WAL");
 database.pragma("synchronous = FULL");
 database.exec(`
   CREATE TABLE IF NOT EXISTS accounts (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Generic, Protocol, TypeVar
@@ -98,12 +99,31 @@ PURGE = """DELETE FROM saga_guard WHERE (state = 'undone' AND keep_until < ?)
     OR (state IN ('done', 'failed') AND keep_until < ?)"""
 
 
+WRITE_AHEAD_TRIES = 500
+WRITE_AHEAD_AGAIN = 0.01
+"""How often a file is asked to write ahead while others open it too, and how long it is left alone in between, in seconds."""
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Lets the file write ahead, which it remembers. Of processes that begin so with a new file at once, SQLite refuses one
+    without waiting for the other, whatever its timeout (https://sqlite.org/c3ref/busy_handler.html)."""
+    for tried in range(1, WRITE_AHEAD_TRIES + 1):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # Python 3.10 has no `sqlite_errorcode`.
+            if "locked" not in str(error) or tried == WRITE_AHEAD_TRIES:
+                raise
+            time.sleep(WRITE_AHEAD_AGAIN)
+
+
 class SqliteStore:
     """A file of SQLite. What is committed stays, a loss of power included."""
 
     def __init__(self, path: str) -> None:
         self.connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
-        self.connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(self.connection)
         self.connection.execute("PRAGMA synchronous = FULL")
         self.connection.execute(CREATE)
 

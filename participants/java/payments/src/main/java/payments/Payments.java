@@ -97,7 +97,6 @@ public final class Payments {
 
     private static SQLiteDataSource open(String file, List<String> accounts) throws SQLException {
         SQLiteConfig config = new SQLiteConfig();
-        config.setJournalMode(SQLiteConfig.JournalMode.WAL);
         config.setSynchronous(SQLiteConfig.SynchronousMode.FULL);
         config.setBusyTimeout(5_000);
         SQLiteDataSource database = new SQLiteDataSource(config);
