@@ -1,11 +1,18 @@
 //! What the layers below have to say for whoever runs them: to standard error, from warnings on.
 //!
-//! `SAGA_LOG` says how much (`info`, `saga::runtime=debug`), `--log-format` in which form.
+//! `SAGA_LOG` says how much (`info`, `saga::runtime=debug`), `--log-format` in which form. Traces go elsewhere, by the
+//! variables of OpenTelemetry.
 
 use std::io;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+
+#[cfg(feature = "otlp")]
+use super::error::Kind;
+use super::{CliError, Exit};
+#[cfg(feature = "otlp")]
+use crate::runtime::traces;
 
 /// How much is said.
 const VARIABLE: &str = "SAGA_LOG";
@@ -31,4 +38,23 @@ pub(super) fn begin(format: Format) {
         Format::Text => lines.with_target(false).try_init(),
     };
     drop(begun);
+}
+
+/// Does what runs sagas, with a trace of each if the environment says where traces go.
+#[cfg(feature = "otlp")]
+pub(super) fn traced(work: impl FnOnce() -> Result<Exit, CliError>) -> Result<Exit, CliError> {
+    let export = traces::begin().map_err(|error| CliError::failed_to(Kind::Usage, &error))?;
+    let done = work();
+    if let Some(export) = export {
+        export.end();
+    }
+    done
+}
+
+#[cfg(not(feature = "otlp"))]
+pub(super) fn traced(work: impl FnOnce() -> Result<Exit, CliError>) -> Result<Exit, CliError> {
+    if std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").is_some() {
+        tracing::info!("no traces are exported: this saga was built without `--features otlp`");
+    }
+    work()
 }

@@ -140,8 +140,8 @@ fn carry_out(command: Command, out: &mut Out) -> Result<Exit, CliError> {
         Command::Init(arguments) => init::command(&arguments, out),
         #[cfg(feature = "kafka")]
         Command::Deploy(arguments) => deploy::command(&arguments, out),
-        Command::Run(arguments) => run::command(&arguments, out),
-        Command::Serve(arguments) => serve::command(arguments, out),
+        Command::Run(arguments) => logging::traced(|| run::command(&arguments, out)),
+        Command::Serve(arguments) => logging::traced(|| serve::command(arguments, out)),
         Command::Start(arguments) => start::command(&arguments, out),
         Command::List(arguments) => list::command(&arguments, out),
         Command::Show(arguments) => show::command(&arguments, out),

@@ -28,6 +28,8 @@ mod orchestrator;
 mod opening;
 mod deploying;
 mod onlooker;
+#[cfg(feature = "otlp")]
+pub mod traces;
 
 pub(crate) use aside::unreadable;
 pub use client::{Client, Places, ReadError, Taking, Turn};

@@ -9,13 +9,17 @@ use tokio::sync::{Semaphore, watch};
 use super::client::{self, Client};
 use super::decisions::REQUESTS_AT_ONCE;
 use super::definitions::Stored;
-use super::driver::{Driver, Watch};
+use super::driver::Driver;
+#[cfg(not(feature = "otlp"))]
+use super::driver::Watch;
 use super::error::OpenError;
 use super::gate::{self, Gate};
 use super::orchestrator::{Options, Orchestrator};
 use super::partition::Config;
 use super::patience::while_written;
 use super::shared::{Core, Inboxes, PartitionState};
+#[cfg(feature = "otlp")]
+use super::traces;
 use super::view::View;
 use crate::log::embedded::{self, Embedded};
 use crate::log::{Reports, Site};
@@ -108,13 +112,17 @@ impl Orchestrator {
             if core.is_shared() { Arc::new(Gate::to(core)) } else { Arc::new(Inboxes(core.inboxes.clone())) };
         let owned = core.log.own(reports).map_err(|why| OpenError::Site { why })?;
         core.owns(&owned);
+        #[cfg(feature = "otlp")]
+        let (owned, watch) = traces::traced(core, owned);
+        #[cfg(not(feature = "otlp"))]
+        let watch = Arc::clone(core) as Arc<dyn Watch>;
         let mut drivers = self.drivers.lock().unwrap_or_else(PoisonError::into_inner);
         for (partition, inbox) in (0..core.log.partitions()).zip(&core.inboxes) {
             let mut config = Config::new(partition, core.log.partitions(), options.owner.as_str());
             (config.remember, config.retain) = (options.remember, options.retain);
             config.topics = core.topics.clone();
-            let watch = Arc::clone(core) as Arc<dyn Watch>;
-            drivers.push(Driver::start(config, core.plans(), Arc::clone(inbox), Arc::clone(&owned), watch)?);
+            let (owned, watch) = (Arc::clone(&owned), Arc::clone(&watch));
+            drivers.push(Driver::start(config, core.plans(), Arc::clone(inbox), owned, watch)?);
         }
         Ok(())
     }

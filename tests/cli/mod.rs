@@ -15,6 +15,8 @@ mod remembered;
 pub(crate) mod running;
 mod serving;
 mod terminal;
+#[cfg(feature = "otlp")]
+mod traces;
 mod unnamed;
 
 use std::fs;

@@ -29,9 +29,13 @@ impl Server {
 
     /// On a desk where there may be data already.
     pub(super) fn at(desk: Desk, more: &[&str]) -> Self {
+        Self::with_environment(desk, more, &[])
+    }
+
+    pub(super) fn with_environment(desk: Desk, more: &[&str], environment: &[(&str, &str)]) -> Self {
         let arguments = [&["serve", "--listen", "127.0.0.1:0"], more].concat();
         let mut command = desk.command(&arguments);
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap());
         let (mut before, mut line) = (String::new(), String::new());
