@@ -2,13 +2,12 @@
 
 use super::error::Kind;
 use super::instance::runtime;
-use super::kafka::OnKafka;
+use super::kafka::{OnKafka, listed};
 use super::settings::Settings;
 use super::sources::check_file;
 use super::{CliError, Exit, Out};
 use crate::http::cast::Cast;
-use crate::log::PARTITIONS_DEFAULT;
-use crate::log::kafka::{Difference, Plan, init};
+use crate::log::kafka::{Plan, init};
 
 /// Make the topics of a deployment on Kafka
 #[derive(Debug, clap::Args)]
@@ -21,9 +20,9 @@ pub(super) struct Arguments {
     files: Vec<String>,
     #[command(flatten)]
     kafka: OnKafka,
-    /// Partitions of each topic: as many orchestrators can share the work
-    #[arg(long, value_name = "N", default_value_t = PARTITIONS_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    partitions: u32,
+    /// Partitions of each topic: as many orchestrators can share the work [default: as many as there are already, else 12]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    partitions: Option<u32>,
     /// Replicas of each topic [default: 3, or as many as there are brokers]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=15))]
     replication: Option<u32>,
@@ -53,13 +52,13 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             out.remark(format_args!("{what}: {}", topics.join(", ")));
         }
     }
+    // Of one broker there cannot be more, but nobody should learn it from the loss.
+    if made.replication == 1 && !made.made.is_empty() {
+        out.remark(format_args!("one replica each: what that broker's disk loses is lost"));
+    }
     if made.differences.is_empty() {
         return Ok(Exit::Done);
     }
-    let error =
-        CliError::new(Kind::Unavailable, "topics that are there are not as they should be; nothing was changed");
-    Err(made.differences.into_iter().fold(error, |error, Difference { topic, what, is, should }| {
-        let is = if is.is_empty() { "not set".to_owned() } else { is };
-        error.hint(format!("{topic}: {what} is {is}, and should be {should}"))
-    }))
+    let error = CliError::new(Kind::Unavailable, "topics are not as they should be; what was there is unchanged");
+    Err(listed(error, &made.differences, &place.settings.brokers))
 }

@@ -10,7 +10,7 @@ use super::CliError;
 use super::error::Kind;
 use super::settings::Settings;
 use crate::http::cast::Cast;
-use crate::log::kafka::{self, Kafka};
+use crate::log::kafka::{self, Difference, Harm, Kafka};
 use crate::log::{PREFIX_USUAL, Site, Topics};
 
 /// How long participants have to come before it is said that nobody reads their commands, and between two looks.
@@ -55,7 +55,7 @@ impl OnKafka {
             }
             return Ok(None);
         };
-        let mut config: Vec<(String, String)> = settings.kafka.config.clone().into_iter().collect();
+        let mut config = settings.kafka.config()?;
         for argument in &self.kafka_config {
             let Some((key, value)) = argument.split_once('=') else {
                 // Not shown whole: it may be a secret.
@@ -111,6 +111,28 @@ impl Opened {
         format!("{} at {}", self.log.topics().prefix, self.brokers)
     }
 
+    /// Refuses topics with which sagas would be lost or done twice, and says what else is not as it should be.
+    pub(super) async fn is_fit(&self) -> Result<(), CliError> {
+        let differences = match kafka::differences(self.log.settings(), &self.log.topics()).await {
+            Ok(differences) => differences,
+            // Whoever may not ask can run all the same.
+            Err(error) => {
+                tracing::warn!("the settings of topics are not checked: failed to {error}");
+                return Ok(());
+            }
+        };
+        let (certain, possible): (Vec<Difference>, Vec<Difference>) =
+            differences.into_iter().partition(|difference| difference.harm == Harm::Certain);
+        for difference in &possible {
+            tracing::warn!("{difference}");
+        }
+        if certain.is_empty() {
+            return Ok(());
+        }
+        let error = CliError::new(Kind::Unavailable, "on topics with these settings sagas would be lost or done twice");
+        Err(listed(error, &certain, &self.brokers))
+    }
+
     /// Refuses to go on without a topic of commands: what is sent there would be lost.
     pub(super) async fn has_topics_of(&self, cast: &Cast, files: &str) -> Result<(), CliError> {
         let (log, topics) = (Arc::clone(&self.log), cast.topics());
@@ -149,6 +171,14 @@ impl Opened {
             }
         });
     }
+}
+
+/// The differences as hints, each with what mends it.
+pub(super) fn listed(error: CliError, differences: &[Difference], brokers: &str) -> CliError {
+    differences.iter().fold(error, |error, difference| match difference.mended_by(brokers) {
+        Some(command) => error.hint(format!("{difference}: {command}")),
+        None => error.hint(difference.to_string()),
+    })
 }
 
 /// Which topics of commands somebody reads, and what has been said of it.

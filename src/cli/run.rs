@@ -177,6 +177,7 @@ impl Following<'_> {
         self.asked_at = self.place.clone();
         self.place.extend(self.arguments.participants.words());
         let opened = place.open().await?;
+        opened.is_fit().await?;
         opened.has_topics_of(&self.cast, &self.file.name).await?;
         let addresses = self.addresses.only_said(&self.cast);
         let others = self.cast.only(|topic| !addresses.contains_key(topic));

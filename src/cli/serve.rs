@@ -125,6 +125,7 @@ impl Serving<'_> {
         out: &mut Out,
     ) -> Result<Exit, CliError> {
         let opened = place.open().await?;
+        opened.is_fit().await?;
         let mut cast = Cast::default();
         self.files.iter().for_each(|file| cast.extend(&Cast::of(&file.program)));
         let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();

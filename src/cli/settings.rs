@@ -59,7 +59,29 @@ pub(super) struct Kafka {
     pub(super) prefix: Option<String>,
     /// Settings of librdkafka.
     #[serde(default)]
-    pub(super) config: BTreeMap<String, String>,
+    config: BTreeMap<String, toml::Value>,
+}
+
+impl Kafka {
+    /// Settings of librdkafka as it reads them: text.
+    #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "the file may serve a binary with Kafka, too"))]
+    pub(super) fn config(&self) -> Result<Vec<(String, String)>, CliError> {
+        let text = |(key, value): (&String, &toml::Value)| {
+            let value = match value {
+                toml::Value::String(text) => text.clone(),
+                toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Boolean(is_so) => is_so.to_string(),
+                toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => {
+                    return Err(CliError::usage(format!(
+                        "failed to read `{key}` of [kafka.config] in {NAME}: it is a text, a number, or true or false"
+                    ))
+                    .hint(format!("names with dots stand in quotes: \"{key}.…\" = \"…\"")));
+                }
+            };
+            Ok((key.clone(), value))
+        };
+        self.config.iter().map(text).collect()
+    }
 }
 
 /// Settings may be secrets.
@@ -68,6 +90,17 @@ impl fmt::Debug for Kafka {
         let Self { brokers, prefix, config } = self;
         let keys: Vec<&String> = config.keys().collect();
         f.debug_struct("Kafka").field("brokers", brokers).field("prefix", prefix).field("config", &keys).finish()
+    }
+}
+
+/// What is wrong, with the line and a mark below it; behind the settings of Kafka without the line, which may hold a
+/// secret.
+fn told(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    if before.contains("[kafka") {
+        format!("line {}: {}", before.matches('\n').count() + 1, error.message())
+    } else {
+        error.to_string()
     }
 }
 
@@ -105,8 +138,7 @@ impl Settings {
         let text = std::fs::read_to_string(path)
             .map_err(|error| CliError::usage(format!("failed to read {shown}: {error}")))?;
         let file: File = toml::from_str(&text).map_err(|error| {
-            // The crate's text has the line with a mark below it.
-            CliError::usage(format!("failed to read {shown}: {error}"))
+            CliError::usage(format!("failed to read {shown}: {}", told(&text, &error)))
                 .hint("known settings: `data`, `listen`, `[participants]` with name = \"address\", and `[kafka]`")
         })?;
         Ok(Self::of(file, path.parent().unwrap_or(Path::new(""))))

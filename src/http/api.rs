@@ -21,6 +21,34 @@ pub struct Alive {
     /// Partitions that stand still until a person acts; absent where all go on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopped: Vec<Stopped>,
+    /// Why the log cannot be written for now, and since when; absent where it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// How many partitions are how.
+    #[serde(default)]
+    pub partitions: Partitions,
+}
+
+/// How many partitions are how, of all that the log has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partitions {
+    /// Run here.
+    pub running: usize,
+    /// Will soon.
+    pub recovering: usize,
+    /// Stand still here until a person acts.
+    pub stopped: usize,
+    /// Are another's, or nobody's for a moment.
+    pub elsewhere: usize,
+}
+
+/// Sagas run here: the body of `GET /readyz`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ready {
+    /// Always `ready`.
+    pub status: &'static str,
+    /// How many partitions are how.
+    pub partitions: Partitions,
 }
 
 /// An order to a partition: the body of `POST /partitions/{n}/orders`.

@@ -83,13 +83,13 @@ pub const ROUTES: &[Route] = &[
         call: Call::Alive,
         method: "GET",
         path: "/healthz",
-        does: "the process lives; `holder` is its id in the lock file of its data directory, `stopped` are the partitions that stand still",
+        does: "the process lives; `holder` is its id in the lock file of its data directory, `stopped` are the partitions that stand still, `partitions` counts them, `log` says why it cannot be written",
     },
     Route {
         call: Call::Ready,
         method: "GET",
         path: "/readyz",
-        does: "the log is open and recovered, and all partitions run",
+        does: "the log can be written, and all partitions of this process run",
     },
     Route {
         call: Call::Metrics,

@@ -73,6 +73,7 @@ async fn start(
     headers: HeaderMap,
     body: Result<Bytes, Refused>,
 ) -> Result<Response, ApiError> {
+    service.takes()?;
     // One that is no text is dropped, as W3C says: tracing never makes work fail.
     let traceparent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
     let started = service.start(read(body)?, traceparent).await?;
@@ -105,6 +106,7 @@ async fn order(
     Path(id): Path<String>,
     body: Result<Bytes, Refused>,
 ) -> Result<Response, ApiError> {
+    service.takes()?;
     Ok(json(StatusCode::ACCEPTED, &service.order(&id, read(body)?).await?))
 }
 
@@ -123,6 +125,7 @@ async fn reply(
     headers: HeaderMap,
     body: Result<Bytes, Refused>,
 ) -> Result<Response, ApiError> {
+    service.takes()?;
     service.reply(&headers, &taken(body)?).await?;
     Ok(json(StatusCode::ACCEPTED, &serde_json::json!({ "reply": "accepted" })))
 }
@@ -132,8 +135,7 @@ async fn alive(State(service): State<Arc<Service>>) -> Response {
 }
 
 async fn ready(State(service): State<Arc<Service>>) -> Result<Response, ApiError> {
-    service.ready()?;
-    Ok(json(StatusCode::OK, &serde_json::json!({ "status": "ready" })))
+    Ok(json(StatusCode::OK, &service.ready()?))
 }
 
 async fn metrics(State(service): State<Arc<Service>>) -> Response {

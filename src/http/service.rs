@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::api::{
-    Accepted, Alive, ApiError, Fault, INVALID_INPUT, ListQuery, OrderBody, StartBody, StartOutcome, Started, Taken,
+    Accepted, Alive, ApiError, Fault, INVALID_INPUT, ListQuery, OrderBody, Partitions, Ready, StartBody, StartOutcome,
+    Started, Taken,
 };
 use super::cast::Cast;
 use super::faults::{no_data, unavailable};
@@ -44,6 +45,10 @@ pub const DECIDED_WITHIN: Duration = Duration::from_secs(2);
 /// How long who gives one order waits for a log that cannot be written: a lock of another program goes by within it, and
 /// a full disk does not.
 const ORDER_WITHIN: Duration = Duration::from_secs(2);
+
+/// What to do about a request that was not taken.
+const AGAIN: &str =
+    "ask again in a moment: a start with the same `id`, or an order with the same `request`, counts once";
 
 /// What a process calls itself that holds the data for the moment of an order.
 pub(super) const ORDERING: &str = "saga, giving an order";
@@ -354,7 +359,43 @@ impl Service {
     #[must_use]
     pub fn alive(&self) -> Alive {
         let holder = self.orchestrator.directory().and_then(|log| log.holder()).map(|holder| holder.id.clone());
-        Alive { status: "alive".to_owned(), holder, stopped: looking::stopped(&self.orchestrator) }
+        let log = match self.orchestrator.log().health() {
+            Health::Waiting { why, since } => Some(format!("{why}, since {since}")),
+            Health::Failed { why } => Some(why),
+            Health::Writing | Health::Closed => None,
+        };
+        let (stopped, partitions) = (looking::stopped(&self.orchestrator), self.partitions());
+        Alive { status: "alive".to_owned(), holder, stopped, log, partitions }
+    }
+
+    fn partitions(&self) -> Partitions {
+        let mut counts = Partitions::default();
+        for state in self.orchestrator.partitions() {
+            match state {
+                PartitionState::Running { .. } => counts.running += 1,
+                PartitionState::Recovering => counts.recovering += 1,
+                PartitionState::Stopped { .. } => counts.stopped += 1,
+                PartitionState::Released => counts.elsewhere += 1,
+            }
+        }
+        counts
+    }
+
+    /// Refuses at once what would only wait: a log on other machines that cannot be reached, or too much that waits
+    /// already. Whoever asks over HTTP knows best when to ask again, and what is not taken costs no memory.
+    ///
+    /// # Errors
+    /// Nothing is taken for now.
+    pub fn takes(&self) -> Result<(), ApiError> {
+        if self.orchestrator.is_busy() {
+            return Err(ApiError::unavailable("too many requests are under way; nothing was taken").hint(AGAIN));
+        }
+        match self.orchestrator.log().health() {
+            Health::Waiting { why, .. } if self.orchestrator.log().is_shared() => {
+                Err(ApiError::unavailable(format!("{why}; nothing was taken")).hint(AGAIN))
+            }
+            Health::Waiting { .. } | Health::Writing | Health::Failed { .. } | Health::Closed => Ok(()),
+        }
     }
 
     /// Accepts that inputs of a partition are lost, and lets it go on behind them.
@@ -382,7 +423,7 @@ impl Service {
     ///
     /// # Errors
     /// A partition recovers or stands still, or the log cannot be written.
-    pub fn ready(&self) -> Result<(), ApiError> {
+    pub fn ready(&self) -> Result<Ready, ApiError> {
         for (number, state) in self.orchestrator.partitions().into_iter().enumerate() {
             match state {
                 PartitionState::Running { .. } => {}
@@ -398,7 +439,10 @@ impl Service {
             }
         }
         match self.orchestrator.log().health() {
-            Health::Writing => Ok(()),
+            Health::Writing if !self.orchestrator.has_joined() => {
+                Err(ApiError::unavailable("the group of orchestrators has not said yet which partitions are its own"))
+            }
+            Health::Writing => Ok(Ready { status: "ready", partitions: self.partitions() }),
             Health::Waiting { why, .. } | Health::Failed { why } => Err(ApiError::unavailable(why)),
             Health::Closed => Err(ApiError::unavailable("it is being stopped")),
         }

@@ -235,6 +235,11 @@ pub trait Log: Send + Sync {
     /// asker limits what it has under way.
     fn submit(&self, partition: u32, requests: Vec<Request>);
 
+    /// Whether it is known by now which partitions are this owner's; none is an answer, too.
+    fn has_joined(&self) -> bool {
+        true
+    }
+
     /// The owner of a partition has finished behind [`Report::Revoked`]: it may be given to another at once.
     fn released(&self, _partition: u32) {}
 }

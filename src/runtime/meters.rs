@@ -249,7 +249,8 @@ impl OfPartition {
 }
 
 impl Meters {
-    pub(super) fn new(partitions: u32) -> Self {
+    /// For so many partitions; those of a log of our own recover from the beginning on.
+    pub(super) fn new(partitions: u32, begins_at_once: bool) -> Self {
         let mut registry = Registry::with_prefix("saga");
         let families = Families::new(&mut registry);
         let counter = |registry: &mut Registry, name: &str, help: &str| {
@@ -271,7 +272,11 @@ impl Meters {
         registry.register("log_up", "Whether the log can be written", log_up.clone());
         let of_partition = |_| OfPartition {
             live: Default::default(),
-            state: Mutex::new(Timed { called: HashMap::new(), recovers: Some(Instant::now()), read: None }),
+            state: Mutex::new(Timed {
+                called: HashMap::new(),
+                recovers: begins_at_once.then(Instant::now),
+                read: None,
+            }),
         };
         Self {
             registry,

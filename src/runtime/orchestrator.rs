@@ -395,6 +395,18 @@ impl Orchestrator {
         Ok(stopped)
     }
 
+    /// Whether it is known by now which partitions are this process's; none is an answer, too.
+    #[must_use]
+    pub fn has_joined(&self) -> bool {
+        self.core.has_joined()
+    }
+
+    /// Whether so many requests are under way that another one would only wait.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.at_once.available_permits() == 0
+    }
+
     /// How the partitions are.
     #[must_use]
     pub fn partitions(&self) -> Vec<PartitionState> {

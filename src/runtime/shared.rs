@@ -116,7 +116,7 @@ impl Core {
             plans: RwLock::new(plans),
             view,
             followers: Followers::default(),
-            meters: Meters::new(log.partitions()),
+            meters: Meters::new(log.partitions(), first == PartitionState::Recovering),
             decisions: each().map(|_| Decisions::default()).collect(),
             inboxes: each().map(|_| Arc::new(Inbox::default())).collect(),
             states: each().map(|_| watch::Sender::new(first.clone())).collect(),
@@ -131,6 +131,12 @@ impl Core {
 
     pub(super) fn is_shared(&self) -> bool {
         self.log.is_shared()
+    }
+
+    /// Whether it is known which partitions are ours.
+    pub(super) fn has_joined(&self) -> bool {
+        let owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
+        owner.as_ref().is_some_and(|owner| owner.has_joined())
     }
 
     /// Keeps the owner's way, so that partitions can be given up by it.

@@ -55,7 +55,7 @@ impl<const NEW: bool> Adapter for OnKafka<NEW> {
         let own: Vec<&str> = TOPICS.into_iter().filter(|topic| !topic.starts_with("saga.")).collect();
         let commands = own.iter().map(|topic| format!("{prefix}.{topic}")).collect();
         let settings = settings(broker, NEW);
-        let plan = Plan { topics: topics.clone(), partitions: PARTITIONS, replication: None, commands };
+        let plan = Plan { topics: topics.clone(), partitions: Some(PARTITIONS), replication: None, commands };
         let made = RUNTIME.block_on(init(&settings, &plan)).unwrap();
         assert_eq!(made.made.len(), TOPICS.len());
         let log = Kafka::open(&settings, &topics).unwrap();

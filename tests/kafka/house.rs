@@ -1,23 +1,33 @@
 //! A deployment of its own for `saga` itself: topics, servers, and what is asked of them.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::adapter::prefix;
-use super::broker::Broker;
+use super::broker::{Broker, signal};
 
 /// A deployment of its own: a prefix, and participants whose commands nobody else takes.
 pub(crate) struct House<'b> {
     broker: &'b Broker,
     pub(crate) prefix: String,
     pub(crate) folder: tempfile::TempDir,
+    /// Of the group: sessions that end soon, or that the broker says when they end.
+    group: &'static [&'static str],
 }
+
+/// Members that die are found out fast.
+const FAST: &[&str] = &["session.timeout.ms=3000", "heartbeat.interval.ms=300"];
 
 /// Far longer than anything here takes: a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) const FILE: &str = "booking.saga";
+
+/// What a booking wants.
+pub(crate) const INPUT: &str =
+    r#"{"traveller": "ana", "flight": "KE905", "hotel": "Lux", "nights": 2, "amount": 840.00}"#;
 
 impl<'b> House<'b> {
     pub(crate) fn new(broker: &'b Broker) -> Self {
@@ -33,15 +43,20 @@ impl<'b> House<'b> {
         let workflow = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/booking.saga")).unwrap();
         let own = workflow.replace("commands \"", &format!("commands \"{prefix}."));
         std::fs::write(folder.path().join(FILE), own).unwrap();
-        Self { broker, prefix, folder }
+        Self { broker, prefix, folder, group: FAST }
     }
 
-    /// The binary on this deployment, with sessions that end soon.
+    /// With groups by KIP-848, where the broker says how fast.
+    pub(crate) fn with_new_groups(broker: &'b Broker) -> Self {
+        Self { group: &["group.protocol=consumer"], ..Self::new(broker) }
+    }
+
+    /// The binary on this deployment.
     pub(crate) fn saga(&self, arguments: &[&str]) -> Command {
         let mut saga = Command::new(env!("CARGO_BIN_EXE_saga"));
         saga.current_dir(self.folder.path()).stdin(Stdio::null()).args(arguments);
         saga.args(["--kafka", &self.broker.address(), "--prefix", &self.prefix]);
-        saga.args(["--kafka-config", "session.timeout.ms=3000", "--kafka-config", "heartbeat.interval.ms=300"]);
+        saga.args(self.group.iter().flat_map(|setting| ["--kafka-config", setting]));
         saga
     }
 
@@ -94,10 +109,44 @@ impl Server {
         saga.stdin(Stdio::null()).args(arguments).args(["--server", &self.url]).output().unwrap()
     }
 
+    /// The status and the body.
+    pub(crate) fn http(&self, head: &str, body: &str) -> (u16, String) {
+        let address = self.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let length = body.len();
+        let request = format!("{head}host: saga\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        self.http(&format!("GET {path} HTTP/1.1\r\n"), "")
+    }
+
+    /// What it answers, once that is as it should be.
+    pub(crate) fn until(&self, path: &str, is_so: impl Fn(u16, &str) -> bool) -> String {
+        let began = Instant::now();
+        loop {
+            let (status, body) = self.get(path);
+            if is_so(status, &body) {
+                return body;
+            }
+            assert!(began.elapsed() < PATIENCE, "{status} {body}");
+        }
+    }
+
+    /// Stops it as a service manager does.
+    pub(crate) fn stop(mut self) {
+        signal(self.child.id(), "TERM");
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+    }
+
     pub(crate) fn start(&self, id: &str) {
-        let input = r#"{"traveller": "ana", "flight": "KE905", "hotel": "Lux", "nights": 2, "amount": 840.00}"#;
         // Again, while nobody can say whether it was taken.
-        let begun = (0..100).map(|_| self.ask(&["start", "booking", "--id", id, "--input", input]));
+        let begun = (0..100).map(|_| self.ask(&["start", "booking", "--id", id, "--input", INPUT]));
         let begun: Vec<Output> = begun
             .scan(false, |done, output| {
                 if *done {

@@ -2,17 +2,22 @@
 
 mod adapter;
 mod booking;
+mod bridges;
 pub(crate) mod broker;
 mod conformance;
 mod culprits;
+mod demands;
 mod deploying;
+mod health;
 mod house;
 mod java;
 mod looking;
+mod moving;
 mod outage;
 mod probe;
 mod python;
 mod running;
+mod secrets;
 mod stage;
 mod tools;
 mod typescript;

@@ -10,7 +10,7 @@ use crate::log::probe::Probe;
 fn deployment(broker: &Broker) -> (Settings, Topics) {
     let settings = Settings::new(broker.address(), []).unwrap();
     let topics = Topics::default();
-    let plan = Plan { topics: topics.clone(), partitions: 2, replication: None, commands: Vec::new() };
+    let plan = Plan { topics: topics.clone(), partitions: Some(2), replication: None, commands: Vec::new() };
     RUNTIME.block_on(init(&settings, &plan)).unwrap();
     (settings, topics)
 }

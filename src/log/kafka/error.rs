@@ -2,6 +2,7 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::keys::is_secret;
 use crate::log::PREFIX_USUAL;
 
 /// Why a log on Kafka cannot be opened or made.
@@ -27,8 +28,16 @@ pub enum OpenError {
         /// Why it is.
         why: &'static str,
     },
-    /// Not a setting, or not a value.
-    #[error("set `{key}` of the Kafka client: {why}; the settings are those of librdkafka 2.12")]
+    /// Not a setting.
+    #[error("set `{key}` of the Kafka client: there is no such setting; {}", meant(*near))]
+    NoSetting {
+        /// What was given.
+        key: String,
+        /// What may have been meant.
+        near: Option<&'static str>,
+    },
+    /// Not a value of it.
+    #[error("set `{key}` of the Kafka client: {why}")]
     Setting {
         /// The setting.
         key: String,
@@ -86,6 +95,13 @@ pub enum OpenError {
     Thread(#[from] std::io::Error),
 }
 
+fn meant(near: Option<&str>) -> String {
+    match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "the settings are those of librdkafka 2.12".to_owned(),
+    }
+}
+
 fn list(topics: &[String]) -> String {
     let quoted: Vec<String> = topics.iter().map(|topic| format!("`{topic}`")).collect();
     quoted.join(", ")
@@ -95,6 +111,7 @@ impl OpenError {
     pub(crate) fn client(error: &KafkaError) -> Self {
         // A setting's value is not shown: it may be a secret.
         let why = match error {
+            KafkaError::ClientConfig(_, _, key, _) if is_secret(key) => format!("librdkafka does not take `{key}`"),
             KafkaError::ClientConfig(_, why, key, _) => format!("`{key}`: {why}"),
             other => other.to_string(),
         };

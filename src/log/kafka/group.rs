@@ -23,6 +23,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Reb
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
+use serde::Deserialize;
 
 use super::context::{Reach, remark};
 use super::error::OpenError;
@@ -45,6 +46,9 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// How long the coordinator may take to say what is committed.
 const COMMITTED_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long the coordinator of a group by KIP-848 takes at most to answer the first heartbeat, in milliseconds.
+const ANSWERED_WITHIN_MS: u64 = 2_000;
+
 /// How often positions are committed for people's eyes.
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 
@@ -64,6 +68,10 @@ struct Shared {
     /// Told when something is asked, or to end.
     asked: Condvar,
     is_closing: AtomicBool,
+    /// Whether it is a group by KIP-848.
+    is_new: bool,
+    /// Whether the group has ever said what is ours.
+    has_joined: AtomicBool,
 }
 
 #[derive(Default)]
@@ -113,6 +121,13 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         self.0.reach.trouble(&error, reason);
     }
+
+    /// Of a member that is given nothing only this tells that the group has settled.
+    fn stats_raw(&self, json: &[u8]) {
+        if !self.0.has_joined.load(Ordering::Relaxed) && has_settled(json, self.0.is_new) {
+            self.0.has_joined.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl ConsumerContext for Context {
@@ -122,6 +137,29 @@ impl ConsumerContext for Context {
             _ => self.0.revoked(consumer, list),
         }
     }
+}
+
+/// The little that we look at of a member's statistics.
+#[derive(Deserialize)]
+struct Statistics {
+    cgrp: Option<Membership>,
+}
+
+#[derive(Deserialize)]
+struct Membership {
+    state: String,
+    /// For how long, in milliseconds.
+    stateage: u64,
+    join_state: String,
+}
+
+/// Whether a member has what it is to have. By KIP-848 one that is given nothing stays in its first state for good; what
+/// is free comes with the first answer of the coordinator.
+fn has_settled(json: &[u8], is_new: bool) -> bool {
+    let membership = serde_json::from_slice(json).ok().and_then(|statistics: Statistics| statistics.cgrp);
+    membership.is_some_and(|Membership { state, stateage, join_state }| {
+        join_state == "steady" || is_new && state == "up" && stateage >= ANSWERED_WITHIN_MS
+    })
 }
 
 fn partitions(list: &TopicPartitionList) -> Vec<u32> {
@@ -160,6 +198,7 @@ impl Shared {
             outbox.push(&self.endpoint, partition, Report::Assigned);
         }
         drop(state);
+        self.has_joined.store(true, Ordering::Relaxed);
         self.reach.back();
         outbox.deliver();
     }
@@ -267,6 +306,8 @@ impl Group {
             state: Mutex::default(),
             asked: Condvar::new(),
             is_closing: AtomicBool::new(false),
+            is_new: settings.is_new_group(),
+            has_joined: AtomicBool::new(false),
         });
         let config = settings.client(Role::Member, name);
         let consumer = BaseConsumer::from_config_and_context(&config, Context(Arc::clone(&state)))
@@ -312,6 +353,11 @@ impl Group {
         drop(state);
         let result = self.consumer.commit(&list, CommitMode::Sync);
         self.state.committed(asked, &result, &list);
+    }
+
+    /// Whether the group has said what is ours.
+    pub(super) fn has_joined(&self) -> bool {
+        self.state.has_joined.load(Ordering::Relaxed)
     }
 
     /// Which topic it is about.

@@ -12,13 +12,16 @@
 
 mod context;
 mod asking;
+mod demands;
 mod error;
 mod group;
 mod jobs;
+mod keys;
 mod lane;
 mod producer;
 mod raw;
 mod reader;
+mod readership;
 mod settings;
 mod site;
 mod topics;
@@ -40,6 +43,7 @@ use super::endpoint::{Endpoint, Outbox};
 use super::{Health, Log, Outcome, Range, Report, Reports, Request, Topics};
 
 pub(crate) use context::{Context, Reach};
+pub use demands::{Difference, Harm};
 pub use error::OpenError;
 pub(crate) use error::{is_final, of_prefix};
 pub(crate) use producer::headers;
@@ -47,7 +51,7 @@ pub use raw::{Raw, RawArrival, RawMessage};
 pub(crate) use reader::stored;
 pub(crate) use settings::Role;
 pub use settings::Settings;
-pub use topics::{Difference, Made, Plan, init};
+pub use topics::{Made, Plan, differences, init};
 
 /// Room for headers beside the largest payload.
 const HEADERS_MAX: usize = 64 << 10;
@@ -164,7 +168,7 @@ impl Kafka {
     /// # Errors
     /// The broker does not answer.
     pub fn unread(&self, topics: &[String]) -> Result<Vec<String>, String> {
-        topics::unread(self.shared.asking.client(), &self.shared.settings, topics)
+        readership::unread(self.shared.asking.client(), &self.shared.settings, topics)
     }
 
     /// Which of these topics there are not.
@@ -225,6 +229,10 @@ impl Log for User {
 impl Log for Owner {
     fn submit(&self, partition: u32, requests: Vec<Request>) {
         self.user.shared.submit(&self.user.endpoint, partition, requests, Some(&self.group));
+    }
+
+    fn has_joined(&self) -> bool {
+        self.group.has_joined()
     }
 
     fn released(&self, partition: u32) {

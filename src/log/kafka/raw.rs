@@ -19,10 +19,11 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::HEADERS_MAX;
 use super::context::{Context, Reach, remark};
+use super::demands::BATCH_HEAD;
 use super::error::OpenError;
 use super::reader::stored;
 use super::settings::{Role, Settings};
-use super::topics::{BATCH_HEAD, partitions_of};
+use super::topics::partitions_of;
 use crate::json::PAYLOAD_MAX;
 use crate::wire::Message;
 

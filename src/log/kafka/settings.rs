@@ -8,8 +8,8 @@ use std::fmt;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-use super::HEADERS_MAX;
 use super::error::OpenError;
+use super::{HEADERS_MAX, keys};
 use crate::log::{DEFINITION_MAX, RECORD_MAX, Topics};
 
 /// How long a message is tried before nobody knows what became of it: longer than the election of a leader, shorter
@@ -33,30 +33,11 @@ const FETCH_WAIT_MS: &str = "100";
 /// How long a member of the group may be silent before its partitions go to others: the time that a crash costs.
 const SESSION_TIMEOUT_MS: &str = "10000";
 
+/// How often librdkafka says how a client is, where we look at it: seldom enough to cost nothing.
+const STATISTICS_EVERY_MS: &str = "1000";
+
 /// How long a member may take to let partitions go. A partition's task takes at most half of it.
 pub(super) const REBALANCE_TIMEOUT_MS: u32 = 60_000;
-
-/// Settings of the protocol, and why they are not for others to choose.
-const FIXED: &[(&str, &str)] = &[
-    ("bootstrap.servers", "it is what `--kafka` says"),
-    ("group.id", "it follows from the prefix of the topics"),
-    ("enable.idempotence", "the order of appends rests on it"),
-    ("enable.gapless.guarantee", "it ends the whole producer and does not cover timeouts"),
-    ("acks", "what is acknowledged must be on all replicas in sync"),
-    ("request.required.acks", "what is acknowledged must be on all replicas in sync"),
-    ("transactional.id", "offsets must be dense, and transactions take some"),
-    ("partitioner", "requests and replies must find their instance"),
-    ("enable.auto.commit", "a commit is how ownership is confirmed"),
-    ("enable.auto.offset.store", "a commit is how ownership is confirmed"),
-    ("auto.offset.reset", "inputs that are gone must be noticed"),
-    ("isolation.level", "what is not committed may never be"),
-    ("allow.auto.create.topics", "topics are made by `saga init`"),
-    ("enable.partition.eof", "it is no concern of ours"),
-];
-
-/// Parts of the names of settings whose values are not shown.
-const SECRET: &[&str] =
-    &["password", "secret", "key", "token", "jaas", "oauthbearer", "username", "credential", ".pem"];
 
 /// What a client is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,15 +68,11 @@ pub struct Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |(key, value): &(String, String)| {
-            if is_secret(key) { format!("{key}=…") } else { format!("{key}={value}") }
+            if keys::is_secret(key) { format!("{key}=…") } else { format!("{key}={value}") }
         };
         let own: Vec<String> = self.own.iter().map(shown).collect();
         f.debug_struct("Settings").field("brokers", &self.brokers).field("own", &own).finish()
     }
-}
-
-fn is_secret(key: &str) -> bool {
-    SECRET.iter().any(|part| key.contains(part))
 }
 
 impl Settings {
@@ -110,15 +87,7 @@ impl Settings {
         }
         let own: Vec<(String, String)> = own.into_iter().collect();
         for (key, value) in &own {
-            if let Some((_, why)) = FIXED.iter().find(|(fixed, _)| fixed == key) {
-                return Err(OpenError::Fixed { key: key.clone(), why });
-            }
-            // Its words may hold the value, so they are shown of harmless ones only.
-            if let Err(error) = ClientConfig::new().set(key, value).create_native_config() {
-                let why =
-                    if is_secret(key) { "librdkafka does not take its value".to_owned() } else { error.to_string() };
-                return Err(OpenError::Setting { key: key.clone(), why });
-            }
+            keys::check(key, value)?;
         }
         Ok(Self { brokers, own })
     }
@@ -128,7 +97,7 @@ impl Settings {
     }
 
     /// Whether groups follow KIP-848.
-    fn is_new_group(&self) -> bool {
+    pub(super) fn is_new_group(&self) -> bool {
         self.get("group.protocol").is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"))
     }
 
@@ -150,7 +119,7 @@ impl Settings {
                     .set("retry.backoff.max.ms", "500");
                 if role == Role::Effects {
                     // For the broker's health, while nothing is sent.
-                    config.set("statistics.interval.ms", "1000");
+                    config.set("statistics.interval.ms", STATISTICS_EVERY_MS);
                 }
             }
             Role::Reader => {
@@ -164,6 +133,8 @@ impl Settings {
             }
             Role::Member => {
                 config.set("max.poll.interval.ms", REBALANCE_TIMEOUT_MS.to_string());
+                // For whether it has settled, while it is given nothing.
+                config.set("statistics.interval.ms", STATISTICS_EVERY_MS);
                 if !self.is_new_group() {
                     config
                         .set("partition.assignment.strategy", "cooperative-sticky")
@@ -233,14 +204,6 @@ mod tests {
         let settings = settings("sasl.password", "hunter2").unwrap();
         assert!(!format!("{settings:?}").contains("hunter2"));
         assert_eq!(settings.client(Role::Reader, "g").get("sasl.password"), Some("hunter2"), "and they are used");
-    }
-
-    #[test]
-    fn what_the_protocol_rests_on_is_refused() {
-        for (key, _) in FIXED {
-            assert!(matches!(settings(key, "1"), Err(OpenError::Fixed { .. })), "{key}");
-        }
-        assert!(matches!(settings("linger.msx", "1"), Err(OpenError::Setting { .. })));
     }
 
     #[test]

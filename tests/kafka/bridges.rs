@@ -1,0 +1,179 @@
+//! Participants that read no log, behind a bridge inside `saga serve`: no more at once than they bear, and none of their
+//! answers lost when the server is stopped.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+use saga::log::kafka::{Raw, Settings};
+use saga::participant::bridge::AT_ONCE_MAX;
+
+use super::broker::shared;
+use super::house::{FILE, House, INPUT, PATIENCE};
+
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// A ticket desk behind HTTP that answers when it is let.
+#[derive(Clone)]
+struct Desk {
+    address: String,
+    state: Arc<(Mutex<State>, Condvar)>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Its answers are held back.
+    is_shut: bool,
+    /// What it works on now, and the most that it ever did.
+    now: usize,
+    most: usize,
+    /// All that it was asked: the command and what of it, and the trace.
+    asked: Vec<(String, String)>,
+}
+
+impl Desk {
+    fn shut() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("tickets=http://{}/commands", listener.local_addr().unwrap());
+        let desk = Self { address, state: Arc::default() };
+        desk.lock().is_shut = true;
+        let serving = desk.clone();
+        // Ends with the test's process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let desk = serving.clone();
+                std::thread::spawn(move || desk.serve(&stream.unwrap()));
+            }
+        });
+        desk
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.0.lock().unwrap()
+    }
+
+    fn serve(&self, mut stream: &TcpStream) {
+        let mut request = BufReader::new(stream);
+        loop {
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                if request.read_line(&mut head).unwrap_or_default() == 0 {
+                    return;
+                }
+            }
+            let header = |name: &str| {
+                let of = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned());
+                head.lines().find_map(of).unwrap_or_default()
+            };
+            let mut body = vec![0; header("content-length").parse().unwrap()];
+            request.read_exact(&mut body).unwrap();
+            let mut state = self.lock();
+            state.asked.push((format!("{} {}", header("saga-command"), header("saga-kind")), header("traceparent")));
+            state.now += 1;
+            state.most = state.most.max(state.now);
+            self.state.1.notify_all();
+            let mut state = self.state.1.wait_while(state, |state| state.is_shut).unwrap();
+            state.now -= 1;
+            drop(state);
+            let reply = r#"{"hold":"h-1","seat":"1A"}"#;
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{reply}", reply.len());
+            if stream.write_all(answer.as_bytes()).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Waits until so many are there at once.
+    fn until_asked(&self, count: usize) {
+        let (state, waited) =
+            self.state.1.wait_timeout_while(self.lock(), PATIENCE, |state| state.now < count).unwrap();
+        assert!(!waited.timed_out(), "{} of {count}", state.now);
+    }
+
+    fn open(&self) {
+        self.lock().is_shut = false;
+        self.state.1.notify_all();
+    }
+}
+
+fn start(id: &str) -> String {
+    format!(r#"{{"saga": "booking", "id": "{id}", "input": {INPUT}}}"#)
+}
+
+#[test]
+fn a_participant_is_asked_no_more_at_once_than_it_bears() {
+    let Some(broker) = shared() else { return };
+    let (house, desk) = (House::new(broker), Desk::shut());
+    let server = house.serve(&["--participant", &desk.address, "--participants", "simulated"]);
+    let count = AT_ONCE_MAX * 2;
+    let head = format!("POST /instances HTTP/1.1\r\ntraceparent: {TRACE}\r\n");
+    for number in 0..count {
+        let (status, body) = server.http(&head, &start(&format!("b-{number}")));
+        assert_eq!(status, 202, "{body}");
+    }
+    // All are decided, so half of their commands wait on the topic or behind it.
+    desk.until_asked(AT_ONCE_MAX);
+    desk.open();
+    server.until_completed(count);
+    let state = desk.lock();
+    assert_eq!(state.most, AT_ONCE_MAX);
+    // Every command had the trace of its start, and so had every reply.
+    assert!(state.asked.iter().all(|(_, trace)| trace == TRACE), "{:?}", state.asked.first());
+    drop(state);
+    let raw = Raw::open(&Settings::new(broker.address(), []).unwrap()).unwrap();
+    for partition in 0..3 {
+        for reply in raw.read_all(&format!("{}.replies", house.prefix), partition).unwrap() {
+            assert_eq!(reply.header("traceparent"), Some(TRACE), "{reply:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_under_way_is_answered_before_a_server_stops() {
+    let Some(broker) = shared() else { return };
+    let (house, desk) = (House::new(broker), Desk::shut());
+    let participants = ["--participant", &desk.address, "--participants", "simulated"];
+    let first = house.serve(&participants);
+    first.start("b-1");
+    desk.until_asked(1);
+    let address = first.url.strip_prefix("http://").unwrap().to_owned();
+    let stopping = std::thread::spawn(move || first.stop());
+    // Nobody is let in any more: it is about to end.
+    while TcpStream::connect(&address).is_ok() {}
+    desk.open();
+    stopping.join().unwrap();
+    let second = house.serve(&participants);
+    second.until_completed(1);
+    let mut asked: Vec<String> = desk.lock().asked.iter().map(|(command, _)| command.clone()).collect();
+    asked.sort_unstable();
+    let count = asked.len();
+    asked.dedup();
+    assert_eq!((asked.len(), count), (2, 2), "a reservation and its confirmation, each asked for once: {asked:?}");
+}
+
+#[test]
+fn a_process_takes_commands_from_kafka() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    let script = r#"while read -r line; do
+  field() { printf '%s' "$line" | sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
+  printf '{"headers":{"saga-command":"%s","saga-kind":"%s","saga-attempt":%s,"saga-status":"succeeded"},"payload":{"hold":"h-1","seat":"1A"}}\n' \
+    "$(field saga-command)" "$(field saga-kind)" "$(field saga-attempt)"
+done"#;
+    fs::write(house.folder.path().join("desk.sh"), script).unwrap();
+    let tickets = ["--participant", "tickets=process:sh desk.sh", "--participants", "simulated"];
+    // Two of them share its topic, with a process each.
+    let servers = [house.serve(&tickets), house.serve(&tickets)];
+    for number in 0..10 {
+        servers[number % 2].start(&format!("b-{number}"));
+    }
+    servers[0].until_completed(10);
+    let shown = servers[0].get("/instances/b-1").1;
+    assert!(shown.contains("\"seat\":\"1A\""), "{shown}");
+    let [one, other] = servers;
+    one.stop();
+    other.start("b-10");
+    other.until_completed(11);
+    assert!(house.run(&["list"]).status.success(), "{FILE}");
+}

@@ -1,0 +1,115 @@
+//! Records in the wrong partition, journals that are cut, groups by KIP-848.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga::json::Json;
+use saga::log::kafka::{Kafka, Raw, RawMessage, Settings};
+use saga::log::{Site, Topics, partition_of};
+use saga::runtime::{Options, Orchestrator};
+
+use super::adapter::RUNTIME;
+use super::broker::shared;
+use super::house::{FILE, House, INPUT, text};
+
+/// A start as a service writes it to the topic itself.
+fn start(id: &str) -> RawMessage {
+    let headers = [
+        ("ce_specversion", "1.0"),
+        ("ce_type", "saga.request.v1"),
+        ("ce_id", id),
+        ("ce_source", "/shop"),
+        ("content-type", "application/json"),
+        ("saga-instance", id),
+        ("saga-kind", "start"),
+        ("saga-name", "booking"),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), Some(value.as_bytes().to_vec())));
+    RawMessage {
+        key: Some(id.as_bytes().to_vec()),
+        headers: headers.to_vec(),
+        payload: Some(INPUT.as_bytes().to_vec()),
+    }
+}
+
+#[test]
+fn a_request_in_the_wrong_partition_is_forwarded_once() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    let raw = Raw::open(&Settings::new(broker.address(), []).unwrap()).unwrap();
+    let server = house.serve(&["--participants", "simulated"]);
+    let requests = format!("{}.requests", house.prefix);
+    let wrong = |id: &str| (partition_of(id, 3) + 1) % 3;
+    raw.send(&requests, &[(wrong("astray"), start("astray"))]).unwrap();
+    server.until_completed(1);
+    assert!(text(&server.ask(&["show", "astray"])).contains("completed"));
+    // One that was forwarded already goes nowhere else: it would go round for ever.
+    let mut again = start("round");
+    again.headers.push(("saga-forwarded".to_owned(), Some(b"0/7".to_vec())));
+    raw.send(&requests, &[(wrong("round"), again)]).unwrap();
+    let dead = format!("{}.dead", house.prefix);
+    let is_there = || raw.read_all(&dead, wrong("round")).unwrap().iter().any(|message| &*message.key == "round");
+    while !is_there() {}
+    assert_eq!(server.ask(&["show", "round"]).status.code(), Some(6));
+}
+
+#[test]
+fn a_journal_is_cut_at_a_checkpoint_and_recovered_from_there() {
+    let Some(broker) = shared() else { return };
+    let house = House::unmade(broker);
+    assert!(house.run(&["init", "--partitions", "1", FILE]).status.success());
+    assert!(house.run(&["deploy", FILE]).status.success());
+    let (settings, topics) =
+        (Settings::new(broker.address(), []).unwrap(), Topics::with_prefix(&house.prefix).unwrap());
+    let log = Arc::new(Kafka::open(&settings, &topics).unwrap());
+    // Nothing is kept that recovery does not need.
+    let options = Options { owner: "a test".to_owned(), retain: Duration::ZERO, ..Options::default() };
+    let site = Arc::clone(&log) as Arc<dyn Site>;
+    let orchestrator = RUNTIME.block_on(Orchestrator::join(site, &options)).unwrap();
+    let traveller = "x".repeat(500_000);
+    let input = INPUT.replace("ana", &traveller);
+    let starts = || {
+        let (tell, told) = std::sync::mpsc::channel();
+        log.range(&topics.journal, 0, Box::new(move |range| tell.send(range).unwrap()));
+        told.recv().unwrap().unwrap().start
+    };
+    let mut begun = BTreeSet::new();
+    while starts() == 0 {
+        assert!(begun.len() < 200, "a checkpoint comes after 8 MiB, and then the records before it go");
+        let id = format!("b-{:03}", begun.len());
+        let asked = orchestrator.start(
+            "booking",
+            Some(id.as_str().try_into().unwrap()),
+            Json::parse(input.clone()).unwrap(),
+            None,
+        );
+        let (_, accepted) = RUNTIME.block_on(asked).unwrap();
+        assert!(RUNTIME.block_on(accepted.decision()).is_some());
+        begun.insert(id);
+    }
+    RUNTIME.block_on(orchestrator.close());
+    // Another one has only what is left, and knows all of them.
+    let server = house.serve(&["--participants", "simulated"]);
+    server.until_completed(begun.len());
+}
+
+#[test]
+fn sagas_run_with_groups_by_kip_848() {
+    let Some(broker) = shared() else { return };
+    let house = House::with_new_groups(broker);
+    let mut first = house.serve(&["--participant", "tickets=simulated", "--participant", "hotels=simulated"]);
+    let ids: Vec<String> = (0..6).map(|number| format!("order-{number}")).collect();
+    for id in &ids {
+        first.start(id);
+    }
+    let second = house.serve(&["--participants", "simulated"]);
+    first.child.kill().unwrap();
+    first.child.wait().unwrap();
+    second.until_completed(ids.len());
+    house.run_to_its_end("order-6");
+    // What this protocol leaves to the broker is refused before anything runs, and named.
+    let refused = house.run(&["run", FILE, "--participants", "simulated", "--kafka-config", "session.timeout.ms=3000"]);
+    assert_eq!(refused.status.code(), Some(7), "{}", text(&refused));
+    assert!(text(&refused).contains("session.timeout.ms"), "{}", text(&refused));
+}
