@@ -36,6 +36,14 @@ pub enum OpenError {
         /// What may have been meant.
         near: Option<&'static str>,
     },
+    /// About TLS, which most builds have not.
+    #[error("set `{key}` of the Kafka client: {why}; for TLS, `saga` is built with `--features tls` or `tls-vendored`")]
+    NoTls {
+        /// The setting.
+        key: String,
+        /// What is wrong.
+        why: String,
+    },
     /// Not a value of it.
     #[error("set `{key}` of the Kafka client: {why}")]
     Setting {

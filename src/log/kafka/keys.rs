@@ -63,9 +63,19 @@ pub(super) fn check(key: &str, value: &str) -> Result<(), OpenError> {
         KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..) => {
             Err(OpenError::NoSetting { near: nearest(&key), key })
         }
+        KafkaError::ClientConfig(_, why, ..) if is_about_tls(&key, value) && !is_secret(&key) => {
+            Err(OpenError::NoTls { key, why })
+        }
         KafkaError::ClientConfig(_, why, ..) if !is_secret(&key) => Err(OpenError::Setting { key, why }),
         _ => Err(OpenError::Setting { key, why: "librdkafka does not take its value".to_owned() }),
     }
+}
+
+/// Whether a setting asks for what a build without TLS has not.
+fn is_about_tls(key: &str, value: &str) -> bool {
+    let has_tls = cfg!(any(feature = "tls", feature = "tls-vendored"));
+    let asks = key.starts_with("ssl.") || key == "security.protocol" && value.to_ascii_lowercase().ends_with("ssl");
+    asks && !has_tls
 }
 
 fn nearest(wanted: &str) -> Option<&'static str> {

@@ -11,6 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use tokio::time::sleep;
 
+use super::asking::Asking;
 use super::context::{Context, Reach};
 use super::demands::{Difference, Found, REPLICATION_USUAL, Wanted, compare, deployment, found};
 use super::error::OpenError;
@@ -22,6 +23,9 @@ pub(super) const ASK_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long making topics may take.
 const MAKE_WITHIN: Duration = Duration::from_mins(1);
+
+/// How long a client's reasons for a failure are waited for.
+const REASONS_WITHIN: Duration = Duration::from_millis(200);
 
 /// How long between two looks whether a topic is there.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -57,8 +61,8 @@ pub struct Made {
 /// # Errors
 /// The broker cannot be reached, or refuses.
 pub async fn init(settings: &Settings, plan: &Plan) -> Result<Made, OpenError> {
-    let asking = Asking::begin(settings)?;
-    let (before, brokers) = asking.found()?;
+    let broker = Broker::begin(settings)?;
+    let (before, brokers) = broker.found()?;
     let known = |name: &str| before.iter().find(|topic| topic.name == name);
     let partitions = plan.partitions.or_else(|| known(&plan.topics.requests).map(|requests| requests.partitions));
     let replication = plan.replication.unwrap_or_else(|| REPLICATION_USUAL.min(brokers));
@@ -67,13 +71,13 @@ pub async fn init(settings: &Settings, plan: &Plan) -> Result<Made, OpenError> {
     let mut made = Made { replication, ..Made::default() };
     let new: Vec<NewTopic<'_>> = missing.iter().map(|topic| new_topic(topic)).collect();
     if !new.is_empty() {
-        let results = asking.admin.create_topics(&new, &options()).await;
-        for result in results.map_err(|error| asking.refused("make the topics", said(&error)))? {
+        let results = broker.admin.create_topics(&new, &options()).await;
+        for result in results.map_err(|error| broker.refused("make the topics", said(&error)))? {
             match result {
                 // Somebody else was faster.
                 Ok(name) | Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => made.made.push(name),
                 Err((name, code)) => {
-                    return Err(asking.refused("make the topics", format!("topic `{name}`: {code}")));
+                    return Err(broker.refused("make the topics", format!("topic `{name}`: {code}")));
                 }
             }
         }
@@ -81,17 +85,17 @@ pub async fn init(settings: &Settings, plan: &Plan) -> Result<Made, OpenError> {
     // What is made is not known to every broker at once.
     let began = Instant::now();
     for topic in &missing {
-        let is_there = || matches!(partitions_of(asking.admin.inner(), &topic.name), Ok(Some(_)));
+        let is_there = || matches!(partitions_of(broker.admin.inner(), &topic.name), Ok(Some(_)));
         while began.elapsed() < MAKE_WITHIN && !is_there() {
             sleep(LOOK_AGAIN).await;
         }
     }
     made.known.extend(there.iter().map(|topic| topic.name.clone()));
     // Those that were made, too: where we set nothing, they have what is usual on this broker.
-    let (now, _) = asking.found()?;
-    made.differences = compare(&asking.admin, &wanted, &now, &options())
+    let (now, _) = broker.found()?;
+    made.differences = compare(&broker.admin, &wanted, &now, &options())
         .await
-        .map_err(|why| asking.refused("ask for the topics' settings", why))?;
+        .map_err(|why| broker.refused("ask for the topics' settings", why))?;
     Ok(made)
 }
 
@@ -100,40 +104,56 @@ pub async fn init(settings: &Settings, plan: &Plan) -> Result<Made, OpenError> {
 /// # Errors
 /// The broker cannot be reached, or does not tell.
 pub async fn differences(settings: &Settings, topics: &Topics) -> Result<Vec<Difference>, OpenError> {
-    let asking = Asking::begin(settings)?;
-    let (now, brokers) = asking.found()?;
+    let broker = Broker::begin(settings)?;
+    let (now, brokers) = broker.found()?;
     let requests = now.iter().find(|topic| topic.name == *topics.requests);
     let partitions = requests.map_or(PARTITIONS_DEFAULT, |requests| requests.partitions);
     let wanted = deployment(topics, partitions, REPLICATION_USUAL.min(brokers), &[]);
-    let compared = compare(&asking.admin, &wanted, &now, &options()).await;
-    compared.map_err(|why| asking.refused("ask for the topics' settings", why))
+    let compared = compare(&broker.admin, &wanted, &now, &options()).await;
+    compared.map_err(|why| broker.refused("ask for the topics' settings", why))
 }
 
 fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(MAKE_WITHIN)).operation_timeout(Some(MAKE_WITHIN))
 }
 
-/// Who asks the broker for what is there and makes what is not.
-struct Asking<'s> {
+/// The broker, to be asked for what is there and to make what is not.
+struct Broker<'s> {
     settings: &'s Settings,
+    reach: Arc<Reach>,
     admin: AdminClient<Context>,
+    asking: Asking,
 }
 
-impl<'s> Asking<'s> {
+impl<'s> Broker<'s> {
     fn begin(settings: &'s Settings) -> Result<Self, OpenError> {
-        let context = Context(Reach::new(&settings.brokers));
-        let admin = AdminClient::from_config_and_context(&settings.client(Role::Admin, ""), context);
-        Ok(Self { settings, admin: admin.map_err(|error| OpenError::client(&error))? })
+        let reach = Reach::new(&settings.brokers);
+        let admin =
+            AdminClient::from_config_and_context(&settings.client(Role::Admin, ""), Context(Arc::clone(&reach)));
+        let admin = admin.map_err(|error| OpenError::client(&error))?;
+        let asking = Asking::open(settings, "saga.init", &reach)?;
+        Ok(Self { settings, reach, admin, asking })
     }
 
     fn refused(&self, what: &'static str, why: String) -> OpenError {
         OpenError::Broker { what, brokers: self.settings.brokers.clone(), why }
     }
 
-    /// All topics, and how many brokers there are.
+    /// All topics, and how many brokers there are. Waits a while for one that is away, and says so.
     fn found(&self) -> Result<(Vec<Found>, u32), OpenError> {
-        let metadata = self.admin.inner().fetch_metadata(None, MAKE_WITHIN);
-        let metadata = metadata.map_err(|error| self.refused("ask for the topics", said(&error)))?;
+        let began = Instant::now();
+        let metadata = loop {
+            match self.asking.client().fetch_metadata(None, ASK_WITHIN) {
+                Ok(metadata) => break metadata,
+                Err(error) if began.elapsed() >= MAKE_WITHIN => {
+                    return Err(self.refused("ask for the topics", said(&error)));
+                }
+                Err(error) => {
+                    listen(self.asking.client());
+                    self.reach.away(&said(&error));
+                }
+            }
+        };
         let brokers = u32::try_from(metadata.brokers().len()).unwrap_or(1);
         Ok((metadata.topics().iter().map(found).collect(), brokers))
     }
@@ -161,8 +181,7 @@ pub(super) fn count(
             match partitions_of(asking.client(), topic) {
                 Ok(count) => break count,
                 Err(why) => {
-                    // What the client has to say about it comes first.
-                    while asking.poll(Duration::ZERO).is_some() {}
+                    listen(asking);
                     reach.away(&why);
                 }
             }
@@ -188,6 +207,14 @@ pub(super) fn count(
         return Err(OpenError::Partitions { brokers: brokers(), topic, found: *found, first, expected });
     }
     Ok(*expected)
+}
+
+/// Lets a client say why it reaches nobody: its reasons come a moment behind the failure, among other news.
+fn listen(asking: &BaseConsumer<Context>) {
+    let began = Instant::now();
+    while began.elapsed() < REASONS_WITHIN {
+        drop(asking.poll(LOOK_AGAIN));
+    }
 }
 
 /// `None`: there is no such topic.
