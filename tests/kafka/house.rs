@@ -21,7 +21,7 @@ pub(crate) struct House<'b> {
 const FAST: &[&str] = &["session.timeout.ms=3000", "heartbeat.interval.ms=300"];
 
 /// Far longer than anything here takes: a test that waits so long has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 pub(crate) const FILE: &str = "booking.saga";
 
