@@ -32,7 +32,7 @@ pub(super) struct Row<'t> {
 }
 
 /// From the begin of so many bytes a token is looked for: an index of every byte would be as large as all else.
-const BLOCK: usize = 16;
+const BLOCK: usize = 4;
 
 impl<'t> Row<'t> {
     /// The row of `source`, whose tokens are these; `None`: they are looked for.
@@ -46,17 +46,34 @@ impl<'t> Row<'t> {
             tokens,
         };
         let mut joined = false;
+        // What stands in the source as it will in the row is copied at once: a copy of a few bytes costs a call.
+        let mut run = 0..0;
         for (index, owner) in (0..row.tokens.len()).zip(0u32..) {
-            row.begins.push(offset(row.text.len()));
-            row.text.push_str(row.written(index));
+            let Some(token) = row.tokens.get(index).copied() else { break };
+            let (start, end) = (token.start as usize, token.end as usize);
+            let goes_on = index > 0
+                && (joined && start == run.end || !joined && source.as_bytes().get(run.end..start) == Some(b" "));
+            if goes_on {
+                run.end = end;
+            } else {
+                row.text.push_str(source.get(run).unwrap_or_default());
+                if index > 0 && !joined {
+                    row.text.push(' ');
+                }
+                run = start..end;
+            }
+            row.begins.push(offset(row.text.len() + start - run.start));
             if row.is_pivot_of_step(index) {
+                row.text.push_str(source.get(run.start..end).unwrap_or_default());
                 row.text.push(OF_STEP);
+                run = end..end;
             }
             joined = row.joins(index, joined);
-            if !joined {
-                row.text.push(' ');
-            }
-            row.blocks.resize(row.text.len().div_ceil(BLOCK), owner);
+            row.blocks.resize((row.text.len() + run.len() + usize::from(!joined)).div_ceil(BLOCK), owner);
+        }
+        row.text.push_str(source.get(run).unwrap_or_default());
+        if !row.tokens.is_empty() {
+            row.text.push(' ');
         }
         row
     }

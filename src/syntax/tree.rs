@@ -348,15 +348,15 @@ pub enum StatementKind {
     /// `sequence { … }`
     Sequence(Block),
     /// `when c { … } otherwise when d { … } otherwise { … }`
-    When(When),
+    When(Box<When>),
     /// `for each x in xs { … }`
-    ForEach(ForEach),
+    ForEach(Box<ForEach>),
     /// `repeat at most 3 times { … } until c otherwise { … }`
-    Repeat(Repeat),
+    Repeat(Box<Repeat>),
     /// `try { … } catch { … }`
-    Try(Try),
+    Try(Box<Try>),
     /// `await s within 1h otherwise { … }`
-    Await(Await),
+    Await(Box<Await>),
     /// `sleep 1h`, `sleep until t`
     Sleep(Sleep),
     /// `let x = …`

@@ -229,11 +229,15 @@ impl Builder<'_> {
     /// The names that `.` joins in a path.
     fn names(&self, pair: &Pair<'_>) -> impl Iterator<Item = Name> {
         let mut start = pair.as_span().start();
-        word(pair).split('.').map(move |text| {
-            let end = start + text.len();
-            let span = self.range(start, end);
-            start = end + 1;
-            Name { text: text.into(), span }
+        let mut rest = Some(word(pair));
+        std::iter::from_fn(move || {
+            let path = rest?;
+            // By bytes: what searches text is made for longer ones.
+            let length = path.bytes().position(|byte| byte == b'.').unwrap_or(path.len());
+            rest = path.get(length + 1..);
+            let span = self.range(start, start + length);
+            start += length + 1;
+            Some(Name { text: path.get(..length).unwrap_or_default().into(), span })
         })
     }
 
@@ -346,18 +350,21 @@ impl Builder<'_> {
     /// A number literal, told apart; a form that is not known is reported and read as what it looks like.
     fn number(&mut self, pair: &Pair<'_>, unit: Option<&Pair<'_>>) -> (NumberKind, Literal) {
         let written = word(pair);
+        if unit.is_none()
+            && let Some(kind) = words::number_kind(written)
+        {
+            return (kind, Literal { text: written.into(), span: self.span(pair) });
+        }
         let span = unit.map_or_else(|| self.span(pair), |unit| self.span(pair).to(self.span(unit)));
         let joined = unit.map_or_else(|| written.to_owned(), |unit| format!("{written}{}", word(unit)));
         if let Some(kind) = words::number_kind(&joined) {
-            if unit.is_some() {
-                self.report(
-                    codes::NUMBER_STYLE,
-                    span,
-                    "a duration is one word",
-                    "number and unit stand together",
-                    format!("write `{joined}`"),
-                );
-            }
+            self.report(
+                codes::NUMBER_STYLE,
+                span,
+                "a duration is one word",
+                "number and unit stand together",
+                format!("write `{joined}`"),
+            );
             return (kind, Literal { text: joined.into(), span });
         }
         let title = format!(
