@@ -71,7 +71,9 @@ pub(super) fn text(file: &Checked) -> String {
         let mut row = |name: &str, words: String| table.row([format!("  {name}"), words]);
         row("ends", ends(&proved));
         row("no return", no_return(&proved));
-        row("topics", list(&proved.topics));
+        if !proved.topics.is_empty() {
+            row("topics", list(&proved.topics));
+        }
         let (steps, undos) = &proved.built_in;
         if !steps.is_empty() || !undos.is_empty() {
             row("built in", check::defaults().to_string());

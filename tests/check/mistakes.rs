@@ -29,6 +29,15 @@ saga order {
 );
 
 mistake!(
+    two_scenarios_of_one_name,
+    r#"saga nap { version 1  sleep 3s }
+saga doze { version 1  sleep 3s }
+scenario "short" for nap { expect completed }
+scenario "short" for doze { expect completed }
+scenario "short" for nap { expect compensated "cancelled" }"#
+);
+
+mistake!(
     names_that_are_nearly_right,
     r"participant hotels {
   command Reserve { hotel: string } returns { hold: string }

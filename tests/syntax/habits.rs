@@ -62,6 +62,29 @@ mistake!(
 );
 
 mistake!(
+    a_second_mistake_behind_something_unreadable,
+    r#"saga booking {
+  let a = if 3 then 4
+  @@@ what is this
+  frobnicate a
+  blorb { x }
+  let b = 1
+}
+scenario "x" for booking {
+  expect compensate "full"
+  expects calls a
+  frobnicate
+}"#
+);
+
+mistake!(
+    times_of_nothing,
+    "saga booking {
+  step a { call x.A  compensate nothing retry 3 times  timeout 5s }
+}"
+);
+
+mistake!(
     semicolons,
     "saga booking {
   let a = 1;

@@ -79,7 +79,7 @@ fn odd_sources_take_linear_time() {
     let n = 100_000;
     let parts = [
         "x ", "\"", "}", "{", "(", ",", "'a", "= ", "saga ", "step ", "? ", "a b ", "/// d\n", "é", "0", "//", "/*",
-        ". ", "a: {} ",
+        ". ", "a: {} ", "x\n", "@ x\n", "  x y\n",
     ];
     for part in parts {
         codes(&in_saga(&format!("step a {{ {} }}", part.repeat(n))));

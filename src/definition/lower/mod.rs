@@ -71,7 +71,13 @@ pub fn lower(files: &[(FileId, tree::File)]) -> (Program, Problems) {
         let saga = Arc::new(lowering.saga(item));
         program.sagas.insert((*name).into(), saga);
     }
+    let mut titles: IndexMap<(&str, &str), Span> = IndexMap::new();
     for item in scenarios {
+        let title = (item.saga.text.as_str(), item.title.value.as_str());
+        match titles.get(&title) {
+            Some(first) => lowering.title_taken(item, *first),
+            None => drop(titles.insert(title, item.title.span)),
+        }
         let scenario = lowering.scenario(item, &program.sagas);
         program.scenarios.extend(scenario);
     }
@@ -117,6 +123,11 @@ impl Lowering<'_> {
                 )
                 .hint(today::instead_of(word)),
         );
+    }
+
+    fn title_taken(&mut self, item: &tree::Scenario, first: Span) {
+        let name = tree::Name { text: item.title.value.as_str().into(), span: item.title.span };
+        self.taken("scenario", &name, first);
     }
 
     fn taken(&mut self, kind: &str, name: &tree::Name, first: Span) {

@@ -124,18 +124,21 @@ impl Lowering<'_> {
             parts.push(format!("has no field {}", listed(surplus.iter().map(|(key, _)| key.as_str()))));
         }
         let title = format!("{what} {}", parts.join(", and "));
-        let at = surplus.first().filter(|_| missing.is_empty()).map_or(span, |(_, at)| *at);
-        let mut finding = Diagnostic::error(codes::PAYLOAD_FIELDS, at, title);
+        let first = surplus.first().filter(|_| missing.is_empty()).map(|(_, at)| *at);
+        let mut finding = Diagnostic::error(codes::PAYLOAD_FIELDS, first.unwrap_or(span), title);
+        let labelled = |finding: Diagnostic, at: Span, text: String| {
+            if first == Some(at) { finding.here(text) } else { finding.also(at, text) }
+        };
         let mut hints = Vec::new();
         for (key, at) in surplus {
             let open = shape.record.fields.iter().filter(|field| !given.contains_key(&field.key));
             if let Some(meant) = near(key, open.map(|field| field.key.as_str())) {
                 hints.push(format!("rename `{key}` to `{meant}`"));
                 missing.retain(|field| field.key != meant);
-                finding = finding.also(at, format!("meant as `{meant}`?"));
+                finding = labelled(finding, at, format!("meant as `{meant}`?"));
             } else {
                 hints.push(format!("remove `{key}`"));
-                finding = finding.also(at, "not in the contract");
+                finding = labelled(finding, at, "not in the contract".to_owned());
             }
         }
         if !missing.is_empty() {

@@ -138,7 +138,7 @@ impl Lowering<'_> {
                 let known = facts(&left.expr, op == BinaryOp::And);
                 let right = self.knowing(known, &operands.1, Some(&Type::Bool));
                 let right = self.coerce(right, &Type::Bool);
-                binary(op, (left, right), Type::Bool, span, Overflow::OfOperands)
+                self.binary_of(op, (left, right), Type::Bool, span, Overflow::OfOperands)
             }
             BinaryOp::Coalesce => self.coalesce(operands, wanted, site),
             BinaryOp::Equal | BinaryOp::NotEqual => self.equal(op, operands, site),
@@ -149,7 +149,7 @@ impl Lowering<'_> {
                     return self.bad_operands(op, &left, &right, site);
                 }
                 let (left, right) = (self.coerce(left, &ty), self.coerce(right, &ty));
-                binary(op, (left, right), Type::Bool, span, Overflow::OfOperands)
+                self.binary_of(op, (left, right), Type::Bool, span, Overflow::OfOperands)
             }
             BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => self.arithmetic(op, operands, wanted, site),
             BinaryOp::Divide => self.divide(operands, wanted, site),
@@ -187,7 +187,7 @@ impl Lowering<'_> {
         let there = Typed { ty: inner, ..left.clone() };
         let Some(ty) = self.joined(&there, &right, span) else { return unknown(span) };
         let (left, right) = (self.coerce(left, &ty.clone().optional()), self.coerce(right, &ty));
-        binary(BinaryOp::Coalesce, (left, right), ty, span, Overflow::OfOperands)
+        self.binary_of(BinaryOp::Coalesce, (left, right), ty, span, Overflow::OfOperands)
     }
 
     pub(super) fn never_absent(&mut self, typed: &Typed, sign: &str, span: Span) {
@@ -215,13 +215,13 @@ impl Lowering<'_> {
             if !other.ty.is_optional() {
                 self.never_absent(other, op.symbol(), sign);
             }
-            return binary(op, (left, right), Type::Bool, span, Overflow::OfOperands);
+            return self.binary_of(op, (left, right), Type::Bool, span, Overflow::OfOperands);
         }
         let Some(ty) = join(&left.ty, &right.ty) else { return self.bad_operands(op, &left, &right, site) };
         if matches!(ty.required(), Type::Record(_) | Type::List(_) | Type::Map(_) | Type::Json) {
             return self.bad_operands(op, &left, &right, site);
         }
-        binary(op, (left, right), Type::Bool, span, Overflow::OfOperands)
+        self.binary_of(op, (left, right), Type::Bool, span, Overflow::OfOperands)
     }
 
     /// The common type of two operands that must be there; a finding where one may be absent.
@@ -302,7 +302,7 @@ impl Lowering<'_> {
             (left, right) = (self.coerce(left, &ty), self.coerce(right, &ty));
         }
         let overflow = if ty == Type::String { Overflow::OfOperands } else { Overflow::OfItsOwn };
-        binary(op, (left, right), ty, span, overflow)
+        self.binary_of(op, (left, right), ty, span, overflow)
     }
 
     /// Only by a literal that is not 0: no division can fail for its divisor.
@@ -345,7 +345,32 @@ impl Lowering<'_> {
         } else {
             Overflow::OfItsOwn
         };
-        binary(BinaryOp::Divide, (left, right), ty, span, overflow)
+        self.binary_of(BinaryOp::Divide, (left, right), ty, span, overflow)
+    }
+
+    /// Arithmetic on constants is computed here, by what computes it when it runs: `2 * 24h` cannot overflow.
+    fn binary_of(
+        &mut self,
+        op: BinaryOp,
+        (left, right): (Typed, Typed),
+        ty: Type,
+        span: Span,
+        overflow: Overflow,
+    ) -> Typed {
+        let constant = matches!((&left.expr, &right.expr), (Expr::Literal(_), Expr::Literal(_)));
+        let own = matches!(overflow, Overflow::OfItsOwn).then_some(span);
+        let overflow = left.overflow.or(right.overflow).or(own);
+        let expr = Expr::Binary(op, Box::new((left.expr, right.expr)));
+        if own.is_none() || !constant {
+            return Typed { expr, ty, span, overflow };
+        }
+        if let Ok(value) = evaluate(&expr, &Nothing) {
+            return Typed { expr: Expr::Literal(value), ty, span, overflow: None };
+        }
+        let title = format!("the result is out of the range of `{ty}`");
+        let finding = Diagnostic::error(codes::OUT_OF_RANGE, span, title).here("the same in every run");
+        self.report(finding.hint("write smaller numbers"));
+        unknown(span)
     }
 }
 
@@ -354,21 +379,6 @@ impl Lowering<'_> {
 enum Overflow {
     OfOperands,
     OfItsOwn,
-}
-
-/// Arithmetic on constants is computed here, by what computes it when it runs: `2 * 24h` cannot overflow.
-fn binary(op: BinaryOp, (left, right): (Typed, Typed), ty: Type, span: Span, overflow: Overflow) -> Typed {
-    let constant = matches!((&left.expr, &right.expr), (Expr::Literal(_), Expr::Literal(_)));
-    let own = matches!(overflow, Overflow::OfItsOwn).then_some(span);
-    let overflow = left.overflow.or(right.overflow).or(own);
-    let expr = Expr::Binary(op, Box::new((left.expr, right.expr)));
-    if own.is_some()
-        && constant
-        && let Ok(value) = evaluate(&expr, &Nothing)
-    {
-        return Typed { expr: Expr::Literal(value), ty, span, overflow: None };
-    }
-    Typed { expr, ty, span, overflow }
 }
 
 /// What constants are computed in.

@@ -3,6 +3,8 @@
 use super::words::{self, Place};
 use super::{Builder, Pair, Pairs, Rule, Style, word};
 use crate::diagnostic::{Diagnostic, codes};
+use crate::syntax::limits::MAX_FINDINGS;
+use crate::syntax::scan::{Token, TokenKind};
 use crate::syntax::tree::{File, Item, Statement, StatementKind, TypeItem, Use};
 
 impl Builder<'_> {
@@ -63,8 +65,18 @@ impl Builder<'_> {
     /// Says of what fits nowhere what it should have been; statements inside are read all the same.
     pub(super) fn junk(&mut self, pair: Pair<'_>, place: Place, statements: &mut Vec<Statement>) {
         self.incomplete = true;
-        if !self.silent(&pair) {
-            self.report_junk(&pair, place);
+        let span = self.span(&pair);
+        let first = self.token_at(span.start);
+        let before = self.token_before(span.start);
+        // What begins a line, no deeper than the line of the gap, is a mistake of its own.
+        let is_new = first.zip(before).is_some_and(|(first, before)| self.begins_line(first, before));
+        if let Some(first) = first.filter(|_| is_new || !self.silent(&pair)) {
+            self.report_junk(first, place);
+        }
+        if let Some(first) = first {
+            for token in self.lines_within(first, span.end, place) {
+                self.report_junk(token, place);
+            }
         }
         for block in pair.into_inner().filter(|inner| inner.as_rule() == Rule::block) {
             let span = self.span(&block);
@@ -73,9 +85,51 @@ impl Builder<'_> {
         }
     }
 
-    fn report_junk(&mut self, pair: &Pair<'_>, place: Place) {
-        let start = self.span(pair).start;
-        let Some(token) = self.token_at(start) else { return };
+    /// How deep the line is that a token begins. Of a token within a line nothing is read but what stands right before it:
+    /// a line may hold the whole file.
+    fn begun_line(&self, token: Token) -> Option<usize> {
+        let before = self.mended.original_text().get(..token.start as usize).unwrap_or_default();
+        let line = before.trim_end_matches([' ', '\t']);
+        (line.is_empty() || line.ends_with(['\n', '\u{FEFF}'])).then(|| before.len() - line.len())
+    }
+
+    /// How deep the line is in which a token stands.
+    fn indent(&self, token: Token) -> usize {
+        let before = self.mended.original_text().get(..token.start as usize).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        line.len() - line.trim_start().len()
+    }
+
+    /// Whether a token begins a line that is no deeper than that of an earlier one.
+    fn begins_line(&self, token: Token, earlier: Token) -> bool {
+        self.begun_line(token).is_some_and(|depth| depth <= self.indent(earlier))
+    }
+
+    /// The words in something unreadable that begin lines of their own: each is a mistake of its own. No more of them
+    /// than are shown.
+    fn lines_within(&self, first: Token, end: u32, place: Place) -> Vec<Token> {
+        let from = self.tokens.partition_point(|token| token.start <= first.start);
+        let (mut brackets, mut deepest) = (0_usize, None);
+        let mut found = Vec::new();
+        for token in self.tokens.iter().skip(from).take_while(|token| token.end <= end) {
+            match token.kind {
+                _ if found.len() == MAX_FINDINGS => break,
+                TokenKind::Open => brackets += 1,
+                TokenKind::Close => brackets = brackets.saturating_sub(1),
+                TokenKind::Word if brackets == 0 => {
+                    let Some(depth) = self.begun_line(*token) else { continue };
+                    let deepest = *deepest.get_or_insert_with(|| self.indent(first));
+                    if depth <= deepest && !place.words().contains(&self.shown(*token).as_str()) {
+                        found.push(*token);
+                    }
+                }
+                TokenKind::Word | TokenKind::Number | TokenKind::Text | TokenKind::Mark => {}
+            }
+        }
+        found
+    }
+
+    fn report_junk(&mut self, token: Token, place: Place) {
         let span = crate::source::Span { file: self.file, start: token.start, end: token.end };
         let shown = self.shown(token);
         let next = self.token_at(token.end).map(|next| self.shown(next)).unwrap_or_default();

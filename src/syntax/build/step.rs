@@ -184,7 +184,7 @@ impl Builder<'_> {
         let mut first: Option<Span> = None;
         let mut end = span;
         let mut timing = Vec::new();
-        let mut nothing = false;
+        let mut nothing: Option<Span> = None;
         for part in pair.into_inner() {
             let place = self.span(&part);
             match part.as_rule() {
@@ -193,7 +193,7 @@ impl Builder<'_> {
                     self.report(codes::FOREIGN_WORD, place, title, "", "write `compensate service.Command { … }`");
                 }
                 Rule::wrong_colon => self.colon(&part),
-                Rule::kw_nothing => nothing = true,
+                Rule::kw_nothing => nothing = Some(place),
                 Rule::undo_by => {
                     let title = format!("no `{}` behind `compensate`", word(&part));
                     self.report(
@@ -241,7 +241,11 @@ impl Builder<'_> {
                 }
             }
         }
-        if nothing {
+        if let Some(nothing) = nothing {
+            // Nothing takes no time: these are the step's.
+            for misplaced in &timing {
+                self.out_of_order(timing_span(misplaced), "this", nothing, "`compensate`");
+            }
             return Some(Compensate { action: None, timing, span });
         }
         let action = Action { kind: target?, payload, span: first.unwrap_or(span).to(end) };
