@@ -53,12 +53,10 @@ pub fn serve<S: Store>(
 fn drop_rest_of_line(input: &mut impl BufRead) -> io::Result<()> {
     loop {
         let buffer = input.fill_buf()?;
-        let (used, is_end) = match buffer.iter().position(|byte| *byte == b'\n') {
-            Some(place) => (place.saturating_add(1), true),
-            None => (buffer.len(), buffer.is_empty()),
-        };
+        let (_, used, is_end) = up_to_line_end(buffer);
+        let is_over = is_end || buffer.is_empty();
         input.consume(used);
-        if is_end {
+        if is_over {
             return Ok(());
         }
     }
@@ -81,7 +79,7 @@ fn write_line(output: &mut impl Write, reply: &wire::Message) -> io::Result<()> 
 pub(super) enum Line {
     /// A line, without what is not UTF-8.
     Text(String),
-    /// A line over [`LINE_MAX`], which was passed over.
+    /// More than [`LINE_MAX`] without a line end: the rest is for [`skip_line`].
     TooLong,
     /// The end, or a broken pipe.
     End,
@@ -90,26 +88,43 @@ pub(super) enum Line {
 /// The next line of a pipe, of which never more than [`LINE_MAX`] is kept.
 pub(super) async fn next_line(pipe: &mut (impl AsyncBufRead + Unpin)) -> Line {
     let mut line = Vec::new();
-    let mut is_too_long = false;
     loop {
         let Ok(buffer) = pipe.fill_buf().await else { return Line::End };
         if buffer.is_empty() {
             // What a dying process began is no line.
             return Line::End;
         }
-        let (part, used, is_end) = match buffer.iter().position(|byte| *byte == b'\n') {
-            Some(place) => (buffer.get(..place).unwrap_or_default(), place.saturating_add(1), true),
-            None => (buffer, buffer.len(), false),
-        };
-        is_too_long |= line.len().saturating_add(part.len()) > LINE_MAX;
-        if !is_too_long {
-            line.extend_from_slice(part);
+        let (part, used, is_end) = up_to_line_end(buffer);
+        if line.len().saturating_add(part.len()) > LINE_MAX {
+            return Line::TooLong;
         }
+        line.extend_from_slice(part);
         pipe.consume(used);
-        match (is_end, is_too_long) {
-            (true, true) => return Line::TooLong,
-            (true, false) => return Line::Text(String::from_utf8_lossy(&line).into_owned()),
-            (false, _) => {}
+        if is_end {
+            return Line::Text(String::from_utf8_lossy(&line).into_owned());
         }
+    }
+}
+
+/// Passes over what is left of a line that may have no end; false at the end of the pipe.
+pub(super) async fn skip_line(pipe: &mut (impl AsyncBufRead + Unpin)) -> bool {
+    loop {
+        let Ok(buffer) = pipe.fill_buf().await else { return false };
+        if buffer.is_empty() {
+            return false;
+        }
+        let (_, used, is_end) = up_to_line_end(buffer);
+        pipe.consume(used);
+        if is_end {
+            return true;
+        }
+    }
+}
+
+/// What belongs to the line, how many bytes that are with its end, and whether they have it.
+fn up_to_line_end(buffer: &[u8]) -> (&[u8], usize, bool) {
+    match buffer.iter().position(|byte| *byte == b'\n') {
+        Some(place) => (buffer.get(..place).unwrap_or_default(), place.saturating_add(1), true),
+        None => (buffer, buffer.len(), false),
     }
 }

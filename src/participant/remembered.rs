@@ -42,7 +42,10 @@ impl Remembered {
 #[derive(Debug, thiserror::Error)]
 pub enum RememberedError {
     /// The table cannot be read.
-    #[error("read where participants were last reached, from the table `participant` of saga.db: {0}")]
+    #[error(
+        "read where participants were last reached, from the table `participant` of saga.db: {0}; restore the directory \
+         from a backup, or copy it and rescue what can be read with SQLite's `.recover`"
+    )]
     Sqlite(#[from] rusqlite::Error),
     /// A row is not what we write.
     #[error(

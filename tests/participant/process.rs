@@ -139,10 +139,13 @@ async fn all_replies(script: &Script, command: Message, count: usize) -> Vec<(Op
 }
 
 #[tokio::test]
-async fn a_final_reply_behind_a_pending_one_and_a_second_answer_are_passed_on() {
-    let payments = script("read -r line; reply pending null; reply succeeded 1; reply succeeded 1; cat > /dev/null");
+async fn a_final_reply_behind_a_pending_one_is_passed_on_and_no_second_one() {
+    let payments = script(
+        r#"read -r line; reply pending null; reply succeeded 1; reply succeeded 2
+        line='"saga-command":"b/1/reserve/1","saga-kind":"do","saga-attempt":"1"'; reply succeeded 3; cat > /dev/null"#,
+    );
     let told = all_replies(&payments, patient("a"), 3).await;
-    let wanted = [(Some(3), "a: pending"), (None, "a: succeeded 1"), (None, "a: succeeded 1")];
+    let wanted = [(Some(3), "a: pending"), (None, "a: succeeded 1"), (None, "b: succeeded 3")];
     assert_eq!(wanted.map(|(partition, text)| (partition, text.to_owned())).to_vec(), told);
 }
 

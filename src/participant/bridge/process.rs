@@ -8,7 +8,7 @@
 //! One task owns the child and all that is in flight, so nothing is locked. Writing has a task of its own: a child that
 //! reads nothing must not keep its replies from being read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{AT_ONCE_MAX, Answer, Outgoing, patience};
 use crate::engine::Reply;
-use crate::participant::lines::{Line, next_line};
+use crate::participant::lines::{Line, next_line, skip_line};
 use crate::participant::now;
 use crate::wire::{self, About, Message, ReceivedCommand, header};
 
@@ -34,6 +34,9 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Lines on their way to the child: as many as can be in flight, and as many whose asker has given up.
 const LINES_MAX: usize = 2 * AT_ONCE_MAX;
+
+/// Attempts whose answers are remembered, so that a second answer is known for one: as many as can be in flight.
+const ANSWERED_MAX: usize = LINES_MAX;
 
 /// Which attempt a reply answers.
 type Attempt = (CompactString, &'static str, u32);
@@ -58,6 +61,7 @@ impl ProcessEndpoint {
             arguments: arguments.to_vec(),
             jobs: queue,
             in_flight: BTreeMap::new(),
+            answered: VecDeque::new(),
             out,
         };
         Self { jobs, supervisor: Mutex::new(Some(tokio::spawn(supervisor.run()))) }
@@ -97,6 +101,8 @@ struct Supervisor {
     arguments: Vec<String>,
     jobs: mpsc::Receiver<Job>,
     in_flight: BTreeMap<Attempt, oneshot::Sender<Answer>>,
+    /// The latest attempts that were answered, and whether that was final.
+    answered: VecDeque<(Attempt, bool)>,
     out: mpsc::Sender<Outgoing>,
 }
 
@@ -219,13 +225,32 @@ impl Supervisor {
         };
         let attempt = (reply.command.to_text(), reply.kind.as_str(), reply.attempt);
         let answer = Answer { status: reply.status.clone(), payload: reply.payload.clone() };
-        let is_awaited = self.in_flight.remove(&attempt).is_some_and(|asker| asker.send(answer).is_ok());
-        if !is_awaited {
-            // The asker is gone, or the process was asked in an earlier life. It is a reply all the same: the final one
-            // behind a `pending`, or a second one, and which of them counts is the engine's business.
+        let before = self.answered.iter().find(|(known, _)| *known == attempt).map(|(_, is_final)| *is_final);
+        let asker = self.in_flight.remove(&attempt);
+        let (participant, command, number) = (&self.participant, &reply.command, reply.attempt);
+        // Answers travel to the log by their askers, each in its own time: passed on, a second one could overtake the first.
+        if before == Some(true) && asker.is_none() {
+            tracing::warn!(%participant, %command, attempt = number, "a second answer to a command is passed over: the first counts");
+            return true;
+        }
+        if before.is_none() && asker.is_none() {
+            tracing::warn!(%participant, %command, attempt = number, "a reply to a command that the process has not been asked since it was started");
+        }
+        self.remember(attempt, answer.status.is_final());
+        if asker.is_none_or(|asker| asker.send(answer).is_err()) {
+            // The asker is gone, or the process was asked in an earlier life. It is a reply all the same, such as the final
+            // one behind a `pending`, and whether it counts is the engine's business.
             self.pass_on(reply, &message).await;
         }
         true
+    }
+
+    fn remember(&mut self, attempt: Attempt, is_final: bool) {
+        self.answered.retain(|(known, _)| *known != attempt);
+        if self.answered.len() >= ANSWERED_MAX {
+            self.answered.pop_front();
+        }
+        self.answered.push_back((attempt, is_final));
     }
 
     async fn pass_on(&self, reply: Reply, message: &Message) {
@@ -288,6 +313,9 @@ async fn read_lines(
             }
             Line::TooLong => {
                 tracing::warn!(%participant, "a line of over {} bytes is passed over", wire::LINE_MAX);
+                if !skip_line(&mut stdout).await {
+                    return;
+                }
             }
             Line::End => return,
         }
@@ -298,7 +326,12 @@ async fn pass_remarks(participant: CompactString, mut stderr: BufReader<tokio::p
     loop {
         match next_line(&mut stderr).await {
             Line::Text(line) => tracing::info!(%participant, "{}", line.trim_end()),
-            Line::TooLong => tracing::info!(%participant, "(a line of over {} bytes)", wire::LINE_MAX),
+            Line::TooLong => {
+                tracing::info!(%participant, "(a line of over {} bytes)", wire::LINE_MAX);
+                if !skip_line(&mut stderr).await {
+                    return;
+                }
+            }
             Line::End => return,
         }
     }
