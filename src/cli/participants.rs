@@ -53,7 +53,8 @@ impl Participants {
     pub(super) fn addresses(&self, settings: &Settings) -> Result<Addresses, CliError> {
         let mut given: BTreeMap<String, Address> = BTreeMap::new();
         for (name, address) in &settings.participants {
-            given.insert(name.clone(), read_address(address)?);
+            let origin = || format!("`{name} = …` below `[participants]` in saga.toml says so");
+            given.insert(name.clone(), read_address(address, origin)?);
         }
         let mut named = Vec::new();
         for argument in &self.participant {
@@ -61,15 +62,15 @@ impl Participants {
                 return Err(CliError::usage(format!("failed to read `--participant {argument}`: it has no `=`"))
                     .hint("--participant tickets=http://127.0.0.1:8081/commands"));
             };
-            given.insert(name.to_owned(), read_address(address)?);
+            given.insert(name.to_owned(), read_address(address, || format!("`--participant {name}=…` says so"))?);
             named.push(name.to_owned());
         }
         Ok(Addresses { given, named, others: self.participants })
     }
 }
 
-fn read_address(text: &str) -> Result<Address, CliError> {
-    text.parse().map_err(|error| CliError::failed_to(Kind::Usage, &error))
+fn read_address(text: &str, origin: impl FnOnce() -> String) -> Result<Address, CliError> {
+    text.parse().map_err(|error| CliError::failed_to(Kind::Usage, &error).hint(origin()))
 }
 
 impl Addresses {

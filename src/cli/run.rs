@@ -374,6 +374,8 @@ struct Outcome<'a> {
 #[derive(Serialize)]
 struct StuckAt<'a> {
     step: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
 }

@@ -84,8 +84,10 @@ fn decide_reply(plan: &Plan, instance: &Instance, now: Timestamp, reply: &Reply)
         return rejected(Refusal::UnknownStep, message);
     };
     let not_sent = || {
-        let Reply { command, attempt, .. } = reply;
-        rejected(Refusal::NotSent, format!("attempt {attempt} of `{command}` has not been sent: nobody can answer it"))
+        let Reply { command, kind, attempt, .. } = reply;
+        let message =
+            format!("no `{}`, attempt {attempt}, of `{command}` has been sent: nobody can answer it", kind.as_str());
+        rejected(Refusal::NotSent, message)
     };
     let Some(direction) = direction(work, reply) else { return not_sent() };
     let state = instance.state(node);

@@ -11,7 +11,7 @@ use crate::definition::types::Type;
 use crate::definition::{self, Invocation};
 use crate::engine::{Direction, Event, Order, Outcome};
 use crate::journal::Plans;
-use crate::journal::record::{Body, Record};
+use crate::journal::record::{Body, Cause, Record};
 use crate::json::Json;
 use crate::plan::{Kind, Plan};
 
@@ -66,8 +66,9 @@ pub fn of_record(record: &Record, plans: &Plans) -> Option<Entry> {
             let events = change.events.iter().map(|event| happened(plan, event)).collect();
             Some(Entry { seq: Some(change.seq), at: Instant(change.at), events })
         }
-        Body::Reject { rejection, .. } | Body::Bar { rejection, .. } => {
-            alone("rejected", format!("a request was refused: {}", rejection.message))
+        Body::Reject { rejection, cause, .. } | Body::Bar { rejection, cause, .. } => {
+            let input = if matches!(cause, Cause::Reply(_)) { "reply" } else { "request" };
+            alone("rejected", format!("a {input} was refused: {}", rejection.message))
         }
         Body::Park { .. } => {
             alone("parked", "the engine failed at an input, which is a defect of saga; it is kept".into())

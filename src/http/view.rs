@@ -415,8 +415,13 @@ pub fn statement(plan: &Plan, instance: &Instance, id: NodeId, depth: u32) -> St
     if let Some(state) = state {
         stand(&mut statement, plan, id, state);
     }
-    if leaf && instance.stuck(plan).contains(&node.place) {
+    if leaf && statement.state != Some(Standing::Stuck) && instance.stuck(plan).contains(&node.place) {
+        // The pivot step past its retries: it goes on by itself, and a person should know.
         statement.state = Some(Standing::Stuck);
+        statement.code = Some("timeout".to_owned());
+        statement.message = statement
+            .attempt
+            .map(|attempt| format!("{attempt} attempts brought no outcome; it is tried until there is one"));
     }
     statement
 }

@@ -80,4 +80,7 @@ fn settings_with_a_mistake() {
     let desk = Desk::with("order.saga", ORDER);
     desk.file("saga.toml", "dta = \"here\"\n");
     insta::assert_snapshot!(desk.saga(&["run", "order.saga"]));
+    desk.file("saga.toml", "[participants]\nshop = \"ftp://shop\"\n");
+    let input = r#"{"order": "1", "count": 1, "total": "1.00"}"#;
+    insta::assert_snapshot!("an_address_in_the_settings", desk.saga(&["run", "order.saga", "--input", input]));
 }
