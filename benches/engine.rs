@@ -91,7 +91,7 @@ fn waiting(plan: &Plan) {
         let mut instance = begun(plan, number);
         let input = Json::parse(INPUT).expect("the input is JSON");
         let start = Input::Start(Start { input, reply_to: None, traceparent: None });
-        if let Decision::Change(change) = decide(plan, &instance, NOW, &start) {
+        if let Decision::Change(change) = decide(plan, &instance, NOW, &start, &mut |_, _| true) {
             instance.apply(plan, &change).expect("what is decided can be applied");
         }
         ledger.insert(instance.id.clone(), instance);
@@ -129,7 +129,7 @@ fn one(plan: &Plan, number: u32, card: Card) -> Vec<Change> {
     let mut inbox = vec![Input::Start(Start { input, reply_to: None, traceparent: None })];
     let mut changes = Vec::with_capacity(8);
     while let Some(input) = inbox.pop() {
-        let Decision::Change(change) = decide(plan, &instance, NOW, &input) else { continue };
+        let Decision::Change(change) = decide(plan, &instance, NOW, &input, &mut |_, _| true) else { continue };
         instance.apply(plan, &change).expect("what is decided can be applied");
         for effect in caused(plan, &instance, &change) {
             if let Effect::Command(command) = effect {

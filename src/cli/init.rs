@@ -6,8 +6,11 @@ use super::kafka::{OnKafka, listed};
 use super::settings::Settings;
 use super::sources::check_file;
 use super::{CliError, Exit, Out};
+use crate::http::api::ApiError;
 use crate::http::cast::Cast;
+use crate::log::PARTITIONS_DEFAULT;
 use crate::log::kafka::{Plan, init};
+use crate::runtime::can_be_shared;
 
 /// Make the topics of a deployment on Kafka
 #[derive(Debug, clap::Args)]
@@ -34,9 +37,13 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         return Err(CliError::usage("a data directory needs no `saga init`: the first run makes it")
             .hint("for a deployment on Kafka: saga init --kafka HOST:PORT"));
     };
+    // Before any topic is made: their number of partitions is for good.
+    let partitions = arguments.partitions.unwrap_or(PARTITIONS_DEFAULT);
     let mut cast = Cast::default();
     for file in &arguments.files {
-        cast.extend(&Cast::of(&check_file(file)?.accepted(out)?.program));
+        let program = check_file(file)?.accepted(out)?.program;
+        can_be_shared(&program, partitions).map_err(|error| CliError::from(ApiError::from(error)))?;
+        cast.extend(&Cast::of(&program));
     }
     let plan = Plan {
         topics: place.topics,

@@ -183,6 +183,7 @@ const fn is_under_way(state: Standing) -> bool {
         | Standing::Pausing
         | Standing::Pending
         | Standing::Stuck
+        | Standing::Queued
         | Standing::Sleeping => true,
         Standing::NotBegun | Standing::Done | Standing::Refused | Standing::Unknown | Standing::Undone => false,
     }
@@ -194,9 +195,14 @@ fn mark(statement: &Statement, frame: usize) -> &'static str {
     match statement.state {
         None => "┬",
         Some(Standing::NotBegun) => "·",
-        Some(Standing::Called | Standing::Asked | Standing::Pausing | Standing::Pending | Standing::Sleeping) => {
-            SPINNER.get(frame % SPINNER.len()).copied().unwrap_or("…")
-        }
+        Some(
+            Standing::Called
+            | Standing::Asked
+            | Standing::Pausing
+            | Standing::Pending
+            | Standing::Queued
+            | Standing::Sleeping,
+        ) => SPINNER.get(frame % SPINNER.len()).copied().unwrap_or("…"),
         Some(Standing::Stuck) => "!",
         Some(Standing::Done) => "✓",
         Some(Standing::Refused) => "✗",

@@ -116,6 +116,7 @@ pub(super) fn standing(statement: &Statement) -> String {
         Some(Standing::Pending) => "pending",
         Some(Standing::Stuck) if back => "STUCK taking back",
         Some(Standing::Stuck) => "STUCK",
+        Some(Standing::Queued) => "queued",
         Some(Standing::Sleeping) => "sleeping",
         Some(Standing::Done) => "done",
         Some(Standing::Refused) => "refused",

@@ -12,6 +12,7 @@ pub mod limits;
 mod hash;
 pub mod lower;
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ pub struct Participant {
 }
 
 /// What all orchestrators together send at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Limit {
     /// So many.
     pub count: u32,
@@ -68,12 +69,33 @@ pub struct Limit {
 }
 
 /// What a [`Limit`] counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Per {
     /// Commands in flight.
     Once,
     /// Commands sent within so long.
     Time(Duration),
+}
+
+/// As it is written: `at most 100 at once`.
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { count, per } = self;
+        match per {
+            Per::Once => write!(f, "at most {count} at once"),
+            Per::Time(time) if *time == Duration::from_secs(1) => write!(f, "at most {count} per second"),
+            Per::Time(time) if *time == Duration::from_mins(1) => write!(f, "at most {count} per minute"),
+            Per::Time(_) => write!(f, "at most {count} per hour"),
+        }
+    }
+}
+
+impl Participant {
+    /// Its limits as they are written, one behind the other.
+    #[must_use]
+    pub fn limits_text(&self) -> String {
+        self.limits.iter().map(Limit::to_string).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A command: answered.

@@ -7,7 +7,7 @@
 use super::event::{Change, Event, Failure, Place};
 use super::id::Direction;
 use super::input::Order;
-use super::instance::{Attempt, Instance, Phase, Starter, State, Trouble, Undoing, Wait};
+use super::instance::{Attempt, Instance, Phase, Starter, State, Trouble, Turn, Undoing, Wait};
 use crate::json::Json;
 use crate::plan::{Class, NodeId, Plan};
 use crate::time::Timestamp;
@@ -68,12 +68,30 @@ impl Instance {
                 }
                 self.phase = Phase::Forward;
             }
+            Event::Queued { at: place, work, until, limit } => {
+                let node = resolve(plan, place)?;
+                self.goes_on(event, *work)?;
+                let turn = || Wait::Turn(Box::new(Turn { since: at, until: *until }));
+                let next = |before: Option<Attempt>| match before {
+                    None => Attempt { number: 0, base: 1, limit: limit.unwrap_or(Timestamp::NEVER), wait: turn() },
+                    Some(before) => Attempt { limit: limit.unwrap_or(before.limit), wait: turn(), ..before },
+                };
+                let waits = |attempt: &Attempt| attempt.wait.is_for_turn();
+                let state = match (work, self.take(node)) {
+                    (Direction::Do, None) => State::Doing(next(None)),
+                    (Direction::Do, Some(State::Doing(before))) if !waits(&before) => State::Doing(next(Some(before))),
+                    (Direction::Undo, Some(State::Done(value))) => undoing(next(None), value),
+                    (Direction::Undo, Some(State::Unknown)) => undoing(next(None), None),
+                    (Direction::Undo, Some(State::Undoing(before))) if !waits(&before.attempt) => {
+                        undoing(next(Some(before.attempt)), before.value)
+                    }
+                    (_, state) => return Err(illegal("queued", place, state.as_ref())),
+                };
+                self.put(node, state);
+            }
             Event::Called { at: place, work, attempt, until, limit } => {
                 let node = resolve(plan, place)?;
-                self.in_phase(event, |phase| match work {
-                    Direction::Do => matches!(phase, Phase::Forward | Phase::Committed),
-                    Direction::Undo => matches!(phase, Phase::Failing(_)),
-                })?;
+                self.goes_on(event, *work)?;
                 let next = |before: Option<Attempt>| {
                     let (base, known) = before.map_or((1, Timestamp::NEVER), |before| (before.base, before.limit));
                     Attempt { number: *attempt, base, limit: limit.unwrap_or(known), wait: Wait::Answer(*until) }
@@ -127,6 +145,13 @@ impl Instance {
                 match self.take(node) {
                     Some(State::Doing(_)) => self.put(node, State::Unknown),
                     state => return Err(illegal("lost", place, state.as_ref())),
+                }
+            }
+            Event::Withdrawn { at: place } => {
+                let node = resolve(plan, place)?;
+                match self.state(node) {
+                    Some(State::Doing(Attempt { number: 0, wait: Wait::Turn(_), .. })) => self.remove(node),
+                    state => return Err(illegal("withdrawn", place, state)),
                 }
             }
             Event::Stuck { at: place, work, code, message } => {
@@ -249,6 +274,14 @@ impl Instance {
         Ok(())
     }
 
+    /// Whether there is a next attempt in this direction.
+    fn goes_on(&self, event: &Event, work: Direction) -> Result<(), Misfit> {
+        self.in_phase(event, |phase| match work {
+            Direction::Do => matches!(phase, Phase::Forward | Phase::Committed),
+            Direction::Undo => matches!(phase, Phase::Failing(_)),
+        })
+    }
+
     fn in_phase(&self, event: &Event, legal: impl Fn(&Phase) -> bool) -> Result<(), Misfit> {
         if legal(&self.phase) { Ok(()) } else { Err(self.wrong_phase(event)) }
     }
@@ -264,7 +297,10 @@ impl Instance {
         };
         let place = match event {
             Event::Failed { failure: Failure { step, .. }, .. } => step.clone(),
-            Event::Called { at, .. } | Event::Succeeded { at, .. } | Event::Reached { at } => at.clone(),
+            Event::Queued { at, .. }
+            | Event::Called { at, .. }
+            | Event::Succeeded { at, .. }
+            | Event::Reached { at } => at.clone(),
             _ => Place::const_new("saga"),
         };
         Misfit::Illegal { event: event.name(), place, state: phase.to_owned() }
@@ -275,6 +311,13 @@ impl Instance {
         let index = self.states.binary_search_by_key(&node, |(id, _)| *id).ok()?;
         // The place is kept, so that putting the next state back moves nothing.
         self.states.get_mut(index).map(|(_, state)| std::mem::replace(state, State::Undone))
+    }
+
+    /// A node that has begun is as if it had not.
+    fn remove(&mut self, node: NodeId) {
+        if let Ok(index) = self.states.binary_search_by_key(&node, |(id, _)| *id) {
+            self.states.remove(index);
+        }
     }
 
     fn put(&mut self, node: NodeId, state: State) {

@@ -2,11 +2,11 @@
 
 use compact_str::CompactString;
 
-use super::draft::{Draft, Words};
+use super::draft::{Draft, Given, Takes, Words, invocation};
 use super::event::{Event, Place, UNFIT_KEPT};
 use super::id::Direction;
 use super::input::{Decision, Input, Refusal, Rejection, Reply, ReplyKind, Start, Status, Undeliverable};
-use super::instance::{Instance, Phase, State};
+use super::instance::{Attempt, Instance, Phase, State, Wait};
 use super::orders;
 use super::step::{Move, Stimulus};
 use crate::definition::json::{Misfit, check_json};
@@ -15,16 +15,25 @@ use crate::json::Json;
 use crate::plan::{Class, NodeId, Plan, ROOT, Undo, Work};
 use crate::time::Timestamp;
 
-/// What an input makes of an instance, `now` being the time of the partition's owner. Pure: the same arguments give
-/// the same decision, in the runtime, in recovery, in a simulation and in a proof.
+/// What an input makes of an instance, `now` being the time of the partition's owner, and `takes` what participants with
+/// limits take now. Pure: the same arguments give the same decision, in the runtime, in recovery, in a simulation and in
+/// a proof.
 #[must_use]
-pub fn decide(plan: &Plan, instance: &Instance, now: Timestamp, input: &Input) -> Decision {
+pub fn decide<'a>(
+    plan: &'a Plan,
+    instance: &'a Instance,
+    now: Timestamp,
+    input: &Input,
+    takes: &'a mut Takes<'a>,
+) -> Decision {
+    let given = Given { plan, instance, now, takes };
     match input {
-        Input::Start(start) => decide_start(plan, instance, now, start),
-        Input::Reply(reply) => decide_reply(plan, instance, now, reply),
-        Input::Due => decide_due(plan, instance, now),
-        Input::Order(order) => orders::decide(plan, instance, now, order),
-        Input::Undeliverable(undeliverable) => decide_undeliverable(plan, instance, now, undeliverable),
+        Input::Start(start) => decide_start(given, start),
+        Input::Reply(reply) => decide_reply(given, reply),
+        Input::Due => decide_due(given),
+        Input::Order(order) => orders::decide(given, order),
+        Input::Undeliverable(undeliverable) => decide_undeliverable(given, undeliverable),
+        Input::Turn(place) => decide_turn(given, place),
     }
 }
 
@@ -32,7 +41,8 @@ pub(super) fn rejected(code: Refusal, message: impl Into<String>) -> Decision {
     Decision::Rejected(Rejection { code, message: message.into() })
 }
 
-fn decide_start(plan: &Plan, instance: &Instance, now: Timestamp, start: &Start) -> Decision {
+fn decide_start(given: Given<'_>, start: &Start) -> Decision {
+    let Given { plan, instance, now, .. } = given;
     if instance.phase != Phase::New {
         let id = &instance.id;
         return match &instance.input {
@@ -50,7 +60,7 @@ fn decide_start(plan: &Plan, instance: &Instance, now: Timestamp, start: &Start)
         let message = format!("the input does not fit saga `{}`: {}", saga.name, listed(&misfits));
         return rejected(Refusal::InvalidInput, message);
     }
-    let mut draft = Draft::new(plan, instance, now);
+    let mut draft = Draft::new(given);
     draft.emit(Event::Started {
         saga: saga.name.clone(),
         input: start.input.clone(),
@@ -73,7 +83,8 @@ fn listed(misfits: &[Misfit]) -> String {
     lines.join("; ")
 }
 
-fn decide_reply(plan: &Plan, instance: &Instance, now: Timestamp, reply: &Reply) -> Decision {
+fn decide_reply(given: Given<'_>, reply: &Reply) -> Decision {
+    let Given { plan, instance, .. } = given;
     let command = &reply.command;
     // Another life of the id, or one that is over: nobody will ever listen.
     if command.run != instance.run || instance.has_ended() {
@@ -103,7 +114,7 @@ fn decide_reply(plan: &Plan, instance: &Instance, now: Timestamp, reply: &Reply)
     }
     let is_current = reply.attempt == attempt.number;
     let repeats_until_done = direction == Direction::Undo || work.class == Class::Retriable;
-    let mut draft = Draft::new(plan, instance, now);
+    let mut draft = Draft::new(given);
     let (stimulus, words) = match &reply.status {
         Status::Succeeded => match fitting_value(work, direction, reply.payload.as_ref()) {
             Ok(value) => (Stimulus::Succeeded, Words { reply: value, ..Words::default() }),
@@ -174,13 +185,14 @@ fn refusal(work: &Work, direction: Direction, code: &CompactString, message: Opt
 }
 
 /// All that time alone has brought about, in the order in which it came due.
-fn decide_due(plan: &Plan, instance: &Instance, now: Timestamp) -> Decision {
+fn decide_due(given: Given<'_>) -> Decision {
     /// What can come due.
     enum Due {
         Deadline,
         Wait(NodeId),
     }
-    let mut draft = Draft::new(plan, instance, now);
+    let Given { plan, instance, now, .. } = given;
+    let mut draft = Draft::new(given);
     let waits = instance.states().filter_map(|(node, state)| Some((state.until()?, Due::Wait(node))));
     let deadline = Some((instance.deadline, Due::Deadline)).filter(|_| instance.deadline_acts(plan));
     let mut due: Vec<(Timestamp, Due)> = deadline.into_iter().chain(waits).filter(|(at, _)| *at <= now).collect();
@@ -196,21 +208,55 @@ fn decide_due(plan: &Plan, instance: &Instance, now: Timestamp) -> Decision {
             Due::Wait(node) if draft.instance.state(node).and_then(State::until).is_none_or(|until| until > now) => {}
             Due::Wait(node) => match draft.instance.state(node) {
                 Some(State::Sleeping(_)) => draft.wake(node),
-                _ => {
-                    draft.stimulate(node, Stimulus::Due, Words::code("timeout"));
+                Some(state) => {
+                    let words = overdue(plan, node, state);
+                    draft.stimulate(node, Stimulus::Due, words);
                 }
+                None => {}
             },
         }
     }
     draft.finish()
 }
 
-fn decide_undeliverable(plan: &Plan, instance: &Instance, now: Timestamp, input: &Undeliverable) -> Decision {
+/// What is said where a wait has ended by time alone.
+fn overdue(plan: &Plan, node: NodeId, state: &State) -> Words {
+    let message = match (state.attempt(), plan.work(node)) {
+        (Some((direction, Attempt { wait: Wait::Turn(_), .. })), Some(work)) => {
+            let asked = invocation(work, direction).map(|invocation| &invocation.participant);
+            asked.map(|participant| {
+                format!("its turn at `{}` ({}) did not come in time", participant.name, participant.limits_text())
+            })
+        }
+        _ => None,
+    };
+    Words { message, ..Words::code("timeout") }
+}
+
+/// The participant takes another command.
+fn decide_turn(given: Given<'_>, place: &Place) -> Decision {
+    let Given { plan, now, .. } = given;
+    let mut draft = Draft::new(given);
+    let Some(node) = plan.find(place) else { return Decision::Nothing };
+    let Some(state) = draft.instance.state(node) else { return Decision::Nothing };
+    // Its time may be over, and nobody have noticed yet.
+    let (stimulus, words) = match state.until() {
+        Some(until) if until <= now => (Stimulus::Due, overdue(plan, node, state)),
+        _ => (Stimulus::Turn, Words::default()),
+    };
+    if matches!(state.attempt(), Some((_, Attempt { wait: Wait::Turn(_), .. }))) {
+        draft.stimulate(node, stimulus, words);
+    }
+    draft.finish()
+}
+
+fn decide_undeliverable(given: Given<'_>, input: &Undeliverable) -> Decision {
+    let Given { plan, instance, .. } = given;
     let command = &input.command;
     if command.run != instance.run || instance.has_ended() {
         return Decision::Nothing;
     }
-    let mut draft = Draft::new(plan, instance, now);
+    let mut draft = Draft::new(given);
     let Some(node) = plan.find(&command.place) else { return Decision::Nothing };
     let is_current = draft.attempt(node).is_some_and(|(_, attempt)| attempt.number == input.attempt);
     if is_current {

@@ -17,7 +17,7 @@ use super::timing::{self, Repeat};
 use crate::definition::evaluate::Invalid;
 use crate::definition::expression::Typed;
 use crate::definition::value::Value;
-use crate::definition::{Invocation, Sleep};
+use crate::definition::{Invocation, Participant, Sleep};
 use crate::json::Json;
 use crate::plan::{Class, Kind, NodeId, Plan, ROOT, Undo, Work};
 use crate::time::Timestamp;
@@ -27,8 +27,21 @@ pub(super) struct Draft<'a> {
     pub(super) plan: &'a Plan,
     pub(super) instance: Instance,
     pub(super) now: Timestamp,
+    takes: &'a mut Takes<'a>,
     events: Vec<Event>,
     stack: Vec<Task>,
+}
+
+/// Says of a step's place whether its participant, which has limits, takes a command now. A yes is a promise: whoever
+/// gives it counts the command from then on.
+pub type Takes<'a> = dyn FnMut(&Place, &Participant) -> bool + 'a;
+
+/// What something is decided about.
+pub(super) struct Given<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) instance: &'a Instance,
+    pub(super) now: Timestamp,
+    pub(super) takes: &'a mut Takes<'a>,
 }
 
 /// What is left to do in this decision.
@@ -54,8 +67,9 @@ impl Words {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(plan: &'a Plan, instance: &Instance, now: Timestamp) -> Self {
-        Self { plan, instance: instance.clone(), now, events: Vec::new(), stack: Vec::new() }
+    pub(super) fn new(given: Given<'a>) -> Self {
+        let Given { plan, instance, now, takes } = given;
+        Self { plan, instance: instance.clone(), now, takes, events: Vec::new(), stack: Vec::new() }
     }
 
     /// The decision: a change, or nothing if no fact was found.
@@ -217,16 +231,12 @@ impl<'a> Draft<'a> {
         let plan = self.plan;
         let Some(work) = plan.work(node) else { return Move::Ignore };
         let Some((direction, attempt)) = self.attempt(node) else { return Move::Ignore };
-        let invocation = match direction {
-            Direction::Do => work.action(),
-            Direction::Undo => work.compensation(),
-        };
-        let Some(invocation) = invocation else { return Move::Ignore };
+        let Some(invocation) = invocation(work, direction) else { return Move::Ignore };
         let persistence = self.persistence(work, direction);
         let answers = direction == Direction::Do && invocation.participant.answers_queries;
         let queries = if answers { Queries::Answered } else { Queries::NotAnswered };
         let at = self.place(node);
-        let next = step::next(&attempt.wait, persistence, queries, stimulus);
+        let next = step::next(&attempt, persistence, queries, stimulus);
         match next {
             Move::Ignore | Move::Stay | Move::Impossible => {}
             Move::Succeed => self.succeed(node, direction, words.reply),
@@ -235,6 +245,10 @@ impl<'a> Draft<'a> {
                 self.fail(node, words);
             }
             Move::Lose => self.lose(node, words),
+            Move::Withdraw => {
+                self.emit(Event::Withdrawn { at });
+                self.fail(node, Words { code: CompactString::const_new("timeout"), ..words });
+            }
             Move::Stick => self.emit(Event::Stuck { at, work: direction, code: words.code, message: words.message }),
             Move::Pend => {
                 let until = timing::pending_until(attempt.limit, self.now);
@@ -251,6 +265,13 @@ impl<'a> Draft<'a> {
             }
             Move::Call => match self.prepare(invocation) {
                 Ok(limit) => self.call(node, work, (direction, invocation), Some(&attempt), limit),
+                Err(invalid) => self.stick(node, direction, &invalid),
+            },
+            Move::Send => match self.prepare(invocation) {
+                Ok(_) => {
+                    let until = timing::answer_until(&invocation.timing, attempt.limit, persistence, self.now);
+                    self.emit(Event::Called { at, work: direction, attempt: attempt.number + 1, until, limit: None });
+                }
                 Err(invalid) => self.stick(node, direction, &invalid),
             },
             Move::Again => {
@@ -315,8 +336,8 @@ impl<'a> Draft<'a> {
         self.fail(node, Words { code: CompactString::const_new("timeout"), ..words });
     }
 
-    /// An attempt goes out: the first, or the one behind `before`. `limit` is when all attempts together would end if
-    /// they began now.
+    /// An attempt goes out, or waits for its turn: the first, or the one behind `before`. `limit` is when all attempts
+    /// together would end if they began now.
     fn call(
         &mut self,
         node: NodeId,
@@ -330,8 +351,14 @@ impl<'a> Draft<'a> {
         let limit = limit.filter(|_| before.is_none_or(|before| before.base == attempt));
         let known = limit.or(before.map(|before| before.limit)).unwrap_or(Timestamp::NEVER);
         let persistence = self.persistence(work, direction);
+        let at = self.place(node);
+        let participant = &invocation.participant;
+        if !participant.limits.is_empty() && !(self.takes)(&at, participant) {
+            let until = timing::turn_until(known, persistence);
+            return self.emit(Event::Queued { at, work: direction, until, limit });
+        }
         let until = timing::answer_until(&invocation.timing, known, persistence, self.now);
-        self.emit(Event::Called { at: self.place(node), work: direction, attempt, until, limit });
+        self.emit(Event::Called { at, work: direction, attempt, until, limit });
     }
 
     /// Whether the payload can be computed, and when all attempts together end.
@@ -375,10 +402,11 @@ impl<'a> Draft<'a> {
         for node in nodes {
             match self.instance.state(node) {
                 Some(State::Sleeping(_)) => self.emit(Event::Woke { at: self.place(node) }),
-                Some(State::Doing(Attempt { wait, .. })) => {
-                    let next = step::next(wait, Persistence::Settling, Queries::NotAnswered, Stimulus::Settle);
-                    if next == Move::Lose {
-                        self.emit(Event::Lost { at: self.place(node) });
+                Some(State::Doing(attempt)) => {
+                    match step::next(attempt, Persistence::Settling, Queries::NotAnswered, Stimulus::Settle) {
+                        Move::Lose => self.emit(Event::Lost { at: self.place(node) }),
+                        Move::Withdraw => self.emit(Event::Withdrawn { at: self.place(node) }),
+                        _ => {}
                     }
                 }
                 _ => {}
@@ -447,6 +475,14 @@ impl<'a> Draft<'a> {
             _ => 0,
         };
         self.now.after(std::time::Duration::from_millis(ms))
+    }
+}
+
+/// What is asked of a participant in one direction.
+pub(super) fn invocation(work: &Work, direction: Direction) -> Option<&Invocation> {
+    match direction {
+        Direction::Do => work.action(),
+        Direction::Undo => work.compensation(),
     }
 }
 

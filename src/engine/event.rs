@@ -46,6 +46,19 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         traceparent: Option<CompactString>,
     },
+    /// The next attempt waits until its participant takes another command: it says `at most …`.
+    Queued {
+        /// The step.
+        at: Place,
+        /// Its action or its compensation.
+        work: Direction,
+        /// How long it waits at most, if that has an end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// When all attempts together end (`within`), told with the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<Timestamp>,
+    },
     /// An attempt goes out.
     Called {
         /// The step.
@@ -56,7 +69,7 @@ pub enum Event {
         attempt: u32,
         /// How long its answer is waited for.
         until: Timestamp,
-        /// When all attempts together end (`within`), told with the first.
+        /// When all attempts together end (`within`), told with the first unless that was queued.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<Timestamp>,
     },
@@ -111,6 +124,11 @@ pub enum Event {
     },
     /// Nobody knows whether the step was done: it counts as done when it comes to taking back.
     Lost {
+        /// The step.
+        at: Place,
+    },
+    /// It waited for its turn and will not be asked: nothing happened, and it is as if it had not begun.
+    Withdrawn {
         /// The step.
         at: Place,
     },
@@ -205,6 +223,7 @@ impl Event {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Started { .. } => "started",
+            Self::Queued { .. } => "queued",
             Self::Called { .. } => "called",
             Self::Asked { .. } => "asked",
             Self::Paused { .. } => "paused",
@@ -212,6 +231,7 @@ impl Event {
             Self::Succeeded { .. } => "succeeded",
             Self::Refused { .. } => "refused",
             Self::Lost { .. } => "lost",
+            Self::Withdrawn { .. } => "withdrawn",
             Self::Stuck { .. } => "stuck",
             Self::Unfit { .. } => "unfit",
             Self::Chose { .. } => "chose",
@@ -224,6 +244,35 @@ impl Event {
             Self::Late => "late",
             Self::Completed { .. } => "completed",
             Self::Compensated => "compensated",
+        }
+    }
+
+    /// The step whose attempts it is about.
+    #[must_use]
+    pub const fn step(&self) -> Option<&Place> {
+        match self {
+            Self::Queued { at, .. }
+            | Self::Called { at, .. }
+            | Self::Asked { at, .. }
+            | Self::Paused { at, .. }
+            | Self::Pended { at, .. }
+            | Self::Succeeded { at, .. }
+            | Self::Refused { at, .. }
+            | Self::Lost { at }
+            | Self::Withdrawn { at }
+            | Self::Stuck { at, .. } => Some(at),
+            Self::Started { .. }
+            | Self::Unfit { .. }
+            | Self::Chose { .. }
+            | Self::Bound { .. }
+            | Self::Slept { .. }
+            | Self::Woke { .. }
+            | Self::Reached { .. }
+            | Self::Failed { .. }
+            | Self::Ordered { .. }
+            | Self::Late
+            | Self::Completed { .. }
+            | Self::Compensated => None,
         }
     }
 }

@@ -20,6 +20,8 @@ pub enum Input {
     Order(OrderRequest),
     /// The log refuses a command for good: it was never sent.
     Undeliverable(Undeliverable),
+    /// The participant of a step takes another command: see [`Turns`](super::Turns).
+    Turn(Place),
 }
 
 /// A request to begin.
@@ -120,7 +122,7 @@ pub enum Order {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<Place>,
     },
-    /// A person has found out, or done by hand, what became of a step that is stuck, pauses or pends.
+    /// A person has found out, or done by hand, what became of a step that is stuck, pauses, pends or waits for its turn.
     Resolve {
         /// The step.
         step: Place,

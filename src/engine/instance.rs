@@ -153,7 +153,7 @@ pub struct Undoing {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attempt {
-    /// Of the latest attempt: 1, 2, 3 …
+    /// Of the latest attempt: 1, 2, 3 …; 0 while none has gone out.
     pub number: u32,
     /// The attempt from which retries are counted: 1, or the one that an operator ordered.
     pub base: u32,
@@ -177,6 +177,19 @@ pub enum Wait {
     Pending(Timestamp),
     /// A person.
     Person(Box<Trouble>),
+    /// That the participant takes another command: then the next attempt goes out.
+    Turn(Box<Turn>),
+}
+
+/// A wait for a turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Turn {
+    /// Since when: who came first goes first.
+    pub since: Timestamp,
+    /// How long at most, if that has an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// Why something waits for a person.
@@ -193,11 +206,18 @@ pub struct Trouble {
 }
 
 impl Wait {
+    /// Whether the next attempt waits for its turn.
+    #[must_use]
+    pub const fn is_for_turn(&self) -> bool {
+        matches!(self, Self::Turn(_))
+    }
+
     /// When time alone ends the wait.
     #[must_use]
     pub const fn until(&self) -> Option<Timestamp> {
         match self {
             Self::Answer(until) | Self::Query(until) | Self::Pause(until) | Self::Pending(until) => Some(*until),
+            Self::Turn(turn) => turn.until,
             Self::Person(_) => None,
         }
     }
@@ -229,6 +249,8 @@ impl State {
         match self {
             Self::Doing(attempt) if matches!(attempt.wait, Wait::Person(_)) => "stuck",
             Self::Undoing(undoing) if matches!(undoing.attempt.wait, Wait::Person(_)) => "stuck",
+            Self::Doing(attempt) if attempt.wait.is_for_turn() => "waiting for its turn",
+            Self::Undoing(undoing) if undoing.attempt.wait.is_for_turn() => "waiting for its turn",
             Self::Doing(_) => "being done",
             Self::Done(_) => "done",
             Self::Refused(_) => "refused",
@@ -337,11 +359,13 @@ impl Instance {
             .collect()
     }
 
-    /// Whether the outcome of the pivot step is open: neither cancel nor deadline acts then.
+    /// Whether the outcome of the pivot step is open: neither cancel nor deadline acts then. It is not while the step has
+    /// only waited for its turn.
     #[must_use]
     pub fn pivot_is_open(&self, plan: &Plan) -> bool {
         self.states().any(|(node, state)| {
-            matches!(state, State::Doing(_)) && plan.work(node).is_some_and(|work| work.class == Class::Pivot)
+            let is_sent = matches!(state, State::Doing(attempt) if attempt.number > 0);
+            is_sent && plan.work(node).is_some_and(|work| work.class == Class::Pivot)
         })
     }
 

@@ -4,6 +4,8 @@
 //!   input -> decide -> Change(events) -> Instance::apply      pending -> what the world is still owed
 //! ```
 //!
+//! Attempts at participants that take `at most …` wait for their turn; [`Turns`] says whose it is, over all instances.
+//!
 //! [`decide`] never waits, never reads a clock, never fails for an outside reason; [`Instance::apply`] is the only
 //! mutator, live and in replay; [`pending`] derives all open effects from the state alone. The runtime, recovery,
 //! replay, scenarios and the explorer call these same functions: what is proved is what runs.
@@ -24,9 +26,11 @@ mod draft;
 mod decide;
 mod orders;
 mod pending;
+mod turns;
 
 pub use apply::Misfit;
 pub use decide::decide;
+pub use draft::Takes;
 
 pub use effect::{Answer, Command, CommandKind, Effect, End};
 pub use event::{Change, Event, Failure, Place, UNFIT_KEPT, Why};
@@ -35,7 +39,8 @@ pub use input::{
     Decision, Input, Order, OrderRequest, Outcome, Refusal, Rejection, Reply, ReplyKind, ReplyTo, Start, Status,
     Undeliverable,
 };
-pub use instance::{Attempt, Instance, Phase, REQUESTS_MAX, Starter, State, Summary, Trouble, Undoing, Wait};
+pub use instance::{Attempt, Instance, Phase, REQUESTS_MAX, Starter, State, Summary, Trouble, Turn, Undoing, Wait};
 pub use pending::{caused, pending};
 pub use snapshot::{SnapshotError, definition_of};
 pub use timing::PENDING_MAX;
+pub use turns::{Calls, Share, Turns};

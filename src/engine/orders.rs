@@ -1,16 +1,16 @@
 //! An operator's orders. Each is refused with a reason where it would do harm or nothing.
 
 use super::decide::{fitting_value, rejected};
-use super::draft::{Draft, Words};
+use super::draft::{Draft, Given, Words};
 use super::event::{Event, Place};
 use super::id::Direction;
 use super::input::{Decision, Order, OrderRequest, Outcome, Refusal};
 use super::instance::{Instance, Phase, REQUESTS_MAX, State, Wait, is_stuck};
 use super::step::Stimulus;
 use crate::plan::{Class, NodeId, Plan, ROOT};
-use crate::time::Timestamp;
 
-pub(super) fn decide(plan: &Plan, instance: &Instance, now: Timestamp, request: &OrderRequest) -> Decision {
+pub(super) fn decide(given: Given<'_>, request: &OrderRequest) -> Decision {
+    let instance = given.instance;
     if instance.requests().contains(&request.request) {
         return Decision::Nothing;
     }
@@ -25,9 +25,9 @@ pub(super) fn decide(plan: &Plan, instance: &Instance, now: Timestamp, request: 
         return rejected(Refusal::Busy, format!("`{id}` has had {REQUESTS_MAX} orders, which is the limit"));
     }
     match &request.order {
-        Order::Cancel => cancel(plan, instance, now, request),
-        Order::Retry { step } => retry(plan, instance, now, request, step.as_ref()),
-        Order::Resolve { step, work, outcome } => resolve(plan, instance, now, request, (step, *work, outcome)),
+        Order::Cancel => cancel(given, request),
+        Order::Retry { step } => retry(given, request, step.as_ref()),
+        Order::Resolve { step, work, outcome } => resolve(given, request, (step, *work, outcome)),
     }
 }
 
@@ -36,7 +36,8 @@ fn ordered(request: &OrderRequest) -> Event {
     Event::Ordered { request, order, by, reason }
 }
 
-fn cancel(plan: &Plan, instance: &Instance, now: Timestamp, request: &OrderRequest) -> Decision {
+fn cancel(given: Given<'_>, request: &OrderRequest) -> Decision {
+    let Given { plan, instance, .. } = given;
     match instance.phase {
         Phase::Forward if instance.pivot_is_open(plan) => {
             let message = "the pivot step is under way and its outcome decides: cancel is refused until it is known";
@@ -53,13 +54,14 @@ fn cancel(plan: &Plan, instance: &Instance, now: Timestamp, request: &OrderReque
             return rejected(Refusal::PastPivot, message);
         }
     }
-    let mut draft = Draft::new(plan, instance, now);
+    let mut draft = Draft::new(given);
     draft.emit(ordered(request));
     draft.fail(ROOT, Words { message: request.reason.clone(), ..Words::code("cancelled") });
     draft.finish()
 }
 
-fn retry(plan: &Plan, instance: &Instance, now: Timestamp, request: &OrderRequest, step: Option<&Place>) -> Decision {
+fn retry(given: Given<'_>, request: &OrderRequest, step: Option<&Place>) -> Decision {
+    let Given { plan, instance, .. } = given;
     let only = match step.map(|place| plan.find(place)) {
         Some(None) => return unknown_step(plan, step),
         Some(Some(node)) => Some(node),
@@ -77,7 +79,7 @@ fn retry(plan: &Plan, instance: &Instance, now: Timestamp, request: &OrderReques
         };
         return rejected(Refusal::NotStuck, message);
     }
-    let mut draft = Draft::new(plan, instance, now);
+    let mut draft = Draft::new(given);
     draft.emit(ordered(request));
     for node in nodes {
         match draft.instance.state(node) {
@@ -99,12 +101,11 @@ fn can_be_retried(state: &State) -> bool {
 }
 
 fn resolve(
-    plan: &Plan,
-    instance: &Instance,
-    now: Timestamp,
+    given: Given<'_>,
     request: &OrderRequest,
     (place, direction, outcome): (&Place, Direction, &Outcome),
 ) -> Decision {
+    let Given { plan, instance, .. } = given;
     let Some((node, work)) = plan.find(place).and_then(|node| Some((node, plan.work(node)?))) else {
         return unknown_step(plan, Some(place));
     };
@@ -115,7 +116,7 @@ fn resolve(
             return rejected(Refusal::NotStuck, message);
         }
     };
-    let waits = matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_) | Wait::Pending(_));
+    let waits = matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_) | Wait::Pending(_) | Wait::Turn(_));
     let shown_stuck = instance.state(node).is_some_and(|state| is_stuck(plan, node, state));
     if !waits && !shown_stuck {
         let message =
@@ -149,7 +150,7 @@ fn resolve(
             (Stimulus::Failed, Words { message: request.reason.clone(), ..Words::code(code) })
         }
     };
-    let mut draft = Draft::new(plan, instance, now);
+    let mut draft = Draft::new(given);
     draft.emit(ordered(request));
     draft.stimulate(node, stimulus, words);
     draft.finish()

@@ -1,7 +1,7 @@
 //! What the world is owed: derived from the state, never stored. Ids and payloads follow from the instance, so that a
 //! repeat after a crash is the same message again.
 
-use super::draft::command_id;
+use super::draft::{command_id, invocation};
 use super::effect::{Answer, Command, CommandKind, Effect, End};
 use super::environment::View;
 use super::event::{Change, Event};
@@ -44,15 +44,14 @@ fn is_attempt(plan: &Plan, instance: &Instance, place: &str, number: u32) -> boo
 fn command(plan: &Plan, instance: &Instance, node: NodeId) -> Option<Command> {
     let work = plan.work(node)?;
     let (direction, attempt) = instance.state(node)?.attempt()?;
-    let invocation = match direction {
-        Direction::Do => work.action()?,
-        Direction::Undo => work.compensation()?,
-    };
+    let invocation = invocation(work, direction)?;
     let (kind, deadline) = match (&attempt.wait, direction) {
         (Wait::Answer(until), Direction::Do) => (CommandKind::Do, *until),
         (Wait::Answer(until), Direction::Undo) => (undo_kind(work), *until),
         (Wait::Query(until), Direction::Do | Direction::Undo) => (CommandKind::Query, *until),
-        (Wait::Pause(_) | Wait::Pending(_) | Wait::Person(_), Direction::Do | Direction::Undo) => return None,
+        (Wait::Pause(_) | Wait::Pending(_) | Wait::Person(_) | Wait::Turn(_), Direction::Do | Direction::Undo) => {
+            return None;
+        }
     };
     let place = plan.node(node).place.clone();
     Some(Command {

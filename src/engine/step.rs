@@ -3,7 +3,7 @@
 //! [`next`] is the whole table. It looks at nothing but what the step waits for and how persistent it is; times and
 //! counts are [`super::timing`]'s.
 
-use super::instance::Wait;
+use super::instance::{Attempt, Wait};
 
 /// How long a step goes on trying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(super) enum Stimulus {
     Undeliverable,
     /// An operator wants it tried again now.
     RetryOrdered,
+    /// The participant takes another command.
+    Turn,
 }
 
 /// What the step does.
@@ -56,14 +58,18 @@ pub(super) enum Move {
     Refuse,
     /// Nobody knows; give up.
     Lose,
+    /// Nothing was ever sent; give up.
+    Withdraw,
     /// A person must help.
     Stick,
     /// Wait for the final answer.
     Pend,
     /// Ask what became of it.
     Ask,
-    /// The next attempt, now.
+    /// The next attempt, now; or, where the participant takes no more for now, when it is its turn.
     Call,
+    /// The next attempt, now: it is its turn.
+    Send,
     /// The next attempt after a pause, if there is one left; else as the persistence says.
     Again,
 }
@@ -78,32 +84,35 @@ pub(super) enum Queries {
 }
 
 /// The table.
-pub(super) fn next(wait: &Wait, persistence: Persistence, queries: Queries, stimulus: Stimulus) -> Move {
-    use Move::{Again, Ask, Call, Ignore, Impossible, Lose, Pend, Refuse, Stay, Stick, Succeed};
+pub(super) fn next(attempt: &Attempt, persistence: Persistence, queries: Queries, stimulus: Stimulus) -> Move {
+    use Move::{Again, Ask, Call, Ignore, Impossible, Lose, Pend, Refuse, Send, Stay, Stick, Succeed, Withdraw};
     use Persistence::{Bounded, Pivot, Settling, UntilDone};
-    use Wait::{Answer, Pause, Pending, Person, Query};
+    use Wait::{Answer, Pause, Pending, Person, Query, Turn};
 
-    match (stimulus, wait, persistence) {
+    // Of a step whose first attempt waits for its turn everything is known: it has not begun.
+    let give_up = if attempt.number == 0 { Withdraw } else { Lose };
+
+    match (stimulus, &attempt.wait, persistence) {
         // The first final answer of any attempt wins, whatever is being waited for.
         (Stimulus::Succeeded, _, _) => Succeed,
         (Stimulus::Failed, _, Bounded | Settling | Pivot) => Refuse,
-        (Stimulus::Failed, Person(_), UntilDone) => Ignore,
+        (Stimulus::Failed, Person(_) | Turn(_), UntilDone) => Ignore,
         (Stimulus::Failed, Answer(_) | Query(_) | Pause(_) | Pending(_), UntilDone) => Stick,
 
         // Counts for the current attempt; the next attempt has another number, so a second copy is ignored for ever.
         (Stimulus::Retry, Answer(_) | Query(_) | Pending(_), _) => Again,
-        (Stimulus::Retry, Pause(_) | Person(_), _) => Ignore,
+        (Stimulus::Retry, Pause(_) | Person(_) | Turn(_), _) => Ignore,
 
         // While the scope fails, nobody waits for what may take a day.
         (Stimulus::Pending, Answer(_) | Query(_), Settling) => Lose,
         (Stimulus::Pending, Answer(_) | Query(_), Bounded | Pivot | UntilDone) => Pend,
         // The attempt is over; the next one will hear it too. A copy from before a day's wait must not begin another.
-        (Stimulus::Pending, Pause(_) | Pending(_) | Person(_), _) => Ignore,
+        (Stimulus::Pending, Pause(_) | Pending(_) | Person(_) | Turn(_), _) => Ignore,
 
         // Allows a repeat and proves nothing: the command may still be on its way.
         (Stimulus::UnknownCommand, Query(_), _) => Again,
         (Stimulus::UnknownCommand, Answer(_), _) => Impossible,
-        (Stimulus::UnknownCommand, Pause(_) | Pending(_) | Person(_), _) => Ignore,
+        (Stimulus::UnknownCommand, Pause(_) | Pending(_) | Person(_) | Turn(_), _) => Ignore,
 
         (Stimulus::Due, Answer(_), Bounded | Pivot | UntilDone) => match queries {
             Queries::Answered => Ask,
@@ -115,19 +124,27 @@ pub(super) fn next(wait: &Wait, persistence: Persistence, queries: Queries, stim
         (Stimulus::Due, Pending(_), Bounded | Settling) => Lose,
         (Stimulus::Due, Pending(_), Pivot | UntilDone) => Again,
         (Stimulus::Due, Person(_), _) => Stay,
+        // `within` is over. A pivot step goes on past it, so it waits as long as it takes.
+        (Stimulus::Due, Turn(_), Bounded | Settling) => give_up,
+        (Stimulus::Due, Turn(_), UntilDone) => Stick,
+        (Stimulus::Due, Turn(_), Pivot) => Stay,
 
         // An attempt under way gets its answer or its timeout; nothing new is begun.
         (Stimulus::Settle, Answer(_) | Query(_) | Person(_), _) => Stay,
         (Stimulus::Settle, Pause(_) | Pending(_), _) => Lose,
+        (Stimulus::Settle, Turn(_), _) => give_up,
 
         // It was never sent; an earlier attempt may have been.
         (Stimulus::Undeliverable, Answer(_), Bounded | Settling) => Lose,
         (Stimulus::Undeliverable, Answer(_), Pivot) => Again,
         (Stimulus::Undeliverable, Answer(_), UntilDone) => Stick,
         (Stimulus::Undeliverable, Query(_), _) => Again,
-        (Stimulus::Undeliverable, Pause(_) | Pending(_) | Person(_), _) => Ignore,
+        (Stimulus::Undeliverable, Pause(_) | Pending(_) | Person(_) | Turn(_), _) => Ignore,
 
         (Stimulus::RetryOrdered, Pause(_) | Person(_), _) => Call,
-        (Stimulus::RetryOrdered, Answer(_) | Query(_) | Pending(_), _) => Stay,
+        (Stimulus::RetryOrdered, Answer(_) | Query(_) | Pending(_) | Turn(_), _) => Stay,
+
+        (Stimulus::Turn, Turn(_), _) => Send,
+        (Stimulus::Turn, Answer(_) | Query(_) | Pause(_) | Pending(_) | Person(_), _) => Stay,
     }
 }

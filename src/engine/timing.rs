@@ -57,6 +57,12 @@ pub(super) fn answer_until(timing: &Timing, limit: Timestamp, persistence: Persi
     }
 }
 
+/// How long an attempt waits for its turn at most, if that has an end.
+pub(super) fn turn_until(limit: Timestamp, persistence: Persistence) -> Option<Timestamp> {
+    // A pivot goes on past every limit.
+    Some(limit).filter(|limit| *limit != Timestamp::NEVER && persistence != Persistence::Pivot)
+}
+
 /// How long a final answer behind `pending` is waited for.
 pub(super) fn pending_until(limit: Timestamp, now: Timestamp) -> Timestamp {
     if limit > now && limit != Timestamp::NEVER { limit } else { now.after(PENDING_MAX) }

@@ -49,6 +49,11 @@ impl From<DeployError> for ApiError {
     fn from(error: DeployError) -> Self {
         match &error {
             DeployError::Refused { .. } => Self::new(Fault::Input, "refused", format!("failed to {error}")),
+            DeployError::Unshared { count, partitions, .. } => {
+                Self::new(Fault::Input, "limit_too_low", format!("failed to {error}"))
+                    .hint(format!("write `at most {partitions} at once` or more, or a rate, such as `at most {count} per second`"))
+                    .hint(format!("or make a deployment with fewer partitions: saga init --partitions {count} --prefix NAME"))
+            }
             DeployError::VersionPublished { .. } | DeployError::Overtaken { .. } => {
                 Self::new(Fault::State, "version_taken", format!("failed to {error}"))
             }

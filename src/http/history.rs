@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::redact::redact;
 use super::view::Instant;
 use crate::definition::types::Type;
-use crate::definition::{self, Invocation};
+use crate::definition::{self, Invocation, Participant};
 use crate::engine::{Direction, Event, Order, Outcome};
 use crate::journal::Plans;
 use crate::journal::record::{Body, Cause, Record};
@@ -105,6 +105,12 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
             let until = deadline.map(|due| format!(", deadline {due}")).unwrap_or_default();
             fact("started", None, format!("{saga} started{until}"), Some(fitting(plan.input(), input)))
         }
+        Event::Queued { at, work, .. } => {
+            let back = if *work == Direction::Undo { "take back: " } else { "" };
+            let asked = invocation(plan, at, *work).map(|invocation| &invocation.participant);
+            let turn = asked.map(|asked| turn_at(asked)).unwrap_or_default();
+            fact("queued", Some(at), format!("{back}waits for {turn}"), None)
+        }
         Event::Called { at, work, attempt, .. } => {
             let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
             let back = if *work == Direction::Undo { "take back: " } else { "" };
@@ -133,6 +139,7 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
         Event::Lost { at } => {
             fact("lost", Some(at), "nobody knows whether it was done: it will be taken back".to_owned(), None)
         }
+        Event::Withdrawn { at } => fact("withdrawn", Some(at), "was not called, and will not be".to_owned(), None),
         Event::Stuck { at, work, code, message } => {
             let what = if *work == Direction::Undo { "cannot be taken back" } else { "cannot be done" };
             fact("stuck", Some(at), format!("STUCK: {what}: {}", said(code, message.as_deref())), None)
@@ -179,6 +186,11 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
         }
         Event::Compensated => fact("compensated", None, "compensated: all is taken back".to_owned(), None),
     }
+}
+
+/// "its turn at tickets (at most 100 at once)".
+pub(super) fn turn_at(participant: &Participant) -> String {
+    format!("its turn at {} ({})", participant.name, participant.limits_text())
 }
 
 fn order_step(order: &Order) -> Option<&str> {

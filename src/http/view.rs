@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::history::turn_at;
 use super::redact::redact;
 use crate::definition::types::{Record, Type};
 use crate::definition::{Compensation, Invocation};
@@ -185,7 +186,7 @@ pub struct Statement {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Since when it is stuck.
+    /// Since when it is stuck, or waits for its turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Instant>,
 }
@@ -206,6 +207,8 @@ pub enum Standing {
     Pending,
     /// It waits for a person.
     Stuck,
+    /// It waits for its turn at a participant with limits.
+    Queued,
     /// It waits for a time.
     Sleeping,
     /// Done.
@@ -252,7 +255,7 @@ pub fn row(plan: &Plan, instance: &Instance) -> Row {
         Summary::Stuck => instance.stuck(plan).iter().map(ToString::to_string).collect(),
         _ => instance
             .states()
-            .filter(|(_, state)| state.until().is_some())
+            .filter(|(_, state)| is_under_way(state))
             .map(|(node, _)| plan.node(node).place.to_string())
             .collect(),
     };
@@ -280,12 +283,20 @@ fn why(plan: &Plan, instance: &Instance, status: Summary) -> Option<String> {
     match status {
         Summary::Completed => None,
         Summary::Compensated => failure,
-        Summary::Stuck => first(|state| trouble(state).is_some()).or_else(|| first(|state| state.until().is_some())),
-        Summary::Running => first(|state| state.until().is_some()),
-        Summary::Compensating => match (failure, first(|state| state.until().is_some())) {
+        Summary::Stuck => first(|state| trouble(state).is_some()).or_else(|| first(is_under_way)),
+        Summary::Running => first(is_under_way),
+        Summary::Compensating => match (failure, first(is_under_way)) {
             (Some(failure), Some(doing)) => Some(format!("{failure}; {doing}")),
             (failure, doing) => failure.or(doing),
         },
+    }
+}
+
+/// Whether it goes on by itself.
+fn is_under_way(state: &State) -> bool {
+    match state.attempt() {
+        Some((_, attempt)) => !matches!(attempt.wait, Wait::Person(_)),
+        None => matches!(state, State::Sleeping(_)),
     }
 }
 
@@ -307,6 +318,10 @@ fn doing(plan: &Plan, node: NodeId, state: &State) -> String {
         Wait::Pause(until) => format!("{called} is repeated at {until}, after attempt {number}"),
         Wait::Pending(until) => format!("{participant} works on {called}, awaited until {until}"),
         Wait::Person(trouble) => format!("{called}: {}", said(trouble)),
+        Wait::Turn(_) => {
+            let turn = invocation.map(|invocation| turn_at(&invocation.participant)).unwrap_or_default();
+            format!("{called} waits for {turn}")
+        }
     }
 }
 
@@ -467,7 +482,7 @@ fn stand(statement: &mut Statement, plan: &Plan, id: NodeId, state: &State) {
 }
 
 fn tried(statement: &mut Statement, attempt: &Attempt) -> Standing {
-    statement.attempt = Some(attempt.number);
+    statement.attempt = Some(attempt.number).filter(|number| *number > 0);
     statement.until = attempt.wait.until().map(Instant);
     match &attempt.wait {
         Wait::Answer(_) => Standing::Called,
@@ -475,6 +490,10 @@ fn tried(statement: &mut Statement, attempt: &Attempt) -> Standing {
         Wait::Pause(_) => Standing::Pausing,
         Wait::Pending(_) => Standing::Pending,
         Wait::Person(trouble) => stuck(statement, trouble),
+        Wait::Turn(turn) => {
+            statement.since = Some(Instant(turn.since));
+            Standing::Queued
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Records as bytes: JSON with a version.
 //!
 //! Whatever is not exactly a record of a known version is refused with its place: a field or kind that is skipped here
-//! could be the one that matters. Older versions are raised by an upcaster each; there is none yet.
+//! could be the one that matters. Older versions are raised by an upcaster each.
 
 use serde::Deserialize;
 
@@ -92,10 +92,12 @@ pub fn encode(record: &Record) -> Vec<u8> {
 pub fn decode(bytes: &[u8]) -> Result<Record, Damage> {
     match serde_json::from_slice::<Record>(bytes) {
         Ok(record) if record.v == VERSION => Ok(record),
+        // Version 2 has more: steps that wait for their turn. All that version 1 has means the same.
+        Ok(record) if record.v == 1 => Ok(Record { v: VERSION, ..record }),
         Ok(record) => Err(version(record.v)),
         // A newer form may well fail to parse: then its version says more than the parser does.
         Err(error) => match serde_json::from_slice::<Versioned>(bytes) {
-            Ok(Versioned { v }) if v != VERSION => Err(version(v)),
+            Ok(Versioned { v }) if !(1..=VERSION).contains(&v) => Err(version(v)),
             Ok(_) | Err(_) => Err(Damage::Malformed(error)),
         },
     }

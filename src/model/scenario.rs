@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::world::{World, names};
-use crate::definition::{Called, Expect, ExpectKind, HappeningKind, Scenario};
+use crate::definition::{Called, Expect, ExpectKind, HappeningKind, Participant, Scenario};
 use crate::engine::{
-    self, Command, Decision, Direction, Effect, Event, Input, Instance, InstanceId, Order, OrderRequest, Phase,
-    RequestId, Run, Start, Summary,
+    self, Calls, Command, Decision, Direction, Effect, Event, Input, Instance, InstanceId, Order, OrderRequest, Phase,
+    Place, RequestId, Run, Share, Start, Summary, Turns,
 };
 use crate::json::Json;
 use crate::plan::Plan;
@@ -64,6 +64,8 @@ struct Stage<'a> {
     instance: Instance,
     world: World,
     now: Timestamp,
+    /// The scenario's instance has all that participants take to itself.
+    turns: Turns,
     trace: Vec<(Duration, Event)>,
     asked: Vec<Command>,
     /// Cancels that are still to come, with the happening's number.
@@ -77,11 +79,14 @@ impl<'a> Stage<'a> {
             HappeningKind::Cancelled(after) => Some((START.after(after), index)),
             HappeningKind::Answer { .. } => None,
         });
+        let mut turns = Turns::new(Share::WHOLE, 1);
+        turns.begin(0, &Calls::default());
         Self {
             plan,
             instance: Instance::new(id, Run(START.0), plan),
             world: World::new(Some(scenario)),
             now: START,
+            turns,
             trace: Vec::new(),
             asked: Vec::new(),
             cancels: cancels.collect(),
@@ -92,8 +97,11 @@ impl<'a> Stage<'a> {
     fn play(&mut self, input: Json) -> Option<String> {
         let mut inbox = VecDeque::from([Input::Start(Start { input, reply_to: None, traceparent: None })]);
         for _ in 0..INPUTS_MAX {
-            let input = self.cancel_now().or_else(|| inbox.pop_front()).or_else(|| self.next_input())?;
-            match engine::decide(self.plan, &self.instance, self.now, &input) {
+            let input = self.cancel_now().or_else(|| inbox.pop_front());
+            let input = input.or_else(|| self.next_turn()).or_else(|| self.next_input())?;
+            let (id, turns, now) = (self.instance.id.clone(), &mut self.turns, self.now);
+            let mut takes = |place: &Place, participant: &Participant| turns.takes(0, (&id, place), participant, now);
+            match engine::decide(self.plan, &self.instance, now, &input, &mut takes) {
                 Decision::Nothing => {}
                 Decision::Rejected(rejection) => {
                     if matches!(input, Input::Start(_)) {
@@ -102,6 +110,8 @@ impl<'a> Stage<'a> {
                 }
                 Decision::Change(change) => {
                     self.instance.apply(self.plan, &change).expect("what is decided can be applied");
+                    let steps = change.events.iter().filter_map(|event| self.plan.find(event.step()?));
+                    steps.for_each(|node| self.turns.note(0, self.plan, &self.instance, node));
                     for effect in engine::caused(self.plan, &self.instance, &change) {
                         if let Effect::Command(command) = effect {
                             inbox.extend(self.ask(&command));
@@ -132,6 +142,11 @@ impl<'a> Stage<'a> {
         Some(Input::Order(OrderRequest { request, order: Order::Cancel, by: None, reason: None }))
     }
 
+    /// A participant takes another command.
+    fn next_turn(&mut self) -> Option<Input> {
+        self.turns.next(0, self.now).map(|(_, place)| Input::Turn(place))
+    }
+
     /// What time brings next, once everybody has answered.
     fn next_input(&mut self) -> Option<Input> {
         if self.instance.has_ended() || self.instance.phase == Phase::New {
@@ -142,7 +157,8 @@ impl<'a> Stage<'a> {
         let mut stuck = self.instance.stuck(self.plan).into_iter();
         let in_vain =
             self.instance.pivot_is_open(self.plan) && stuck.any(|place| self.world.is_silent_for_ever(&place));
-        let due = if in_vain { None } else { self.instance.next_due(self.plan) };
+        let turn = self.turns.next_at(0, self.now);
+        let due = if in_vain { None } else { self.instance.next_due(self.plan).into_iter().chain(turn).min() };
         match (due, cancel) {
             (due, Some((at, _))) if due.is_none_or(|due| at <= due) => {
                 self.now = self.now.max(at);

@@ -32,6 +32,7 @@ pub struct Plan {
     pub saga: Arc<Saga>,
     nodes: Vec<Node>,
     places: BTreeMap<CompactString, NodeId>,
+    has_limits: bool,
 }
 
 /// A node.
@@ -140,7 +141,19 @@ impl Plan {
         let mut builder = Builder::default();
         builder.scope(&saga);
         let Builder { nodes, places, .. } = builder;
-        Self { saga, nodes, places }
+        let has_limits = invocations(&nodes).any(|invocation| !invocation.participant.limits.is_empty());
+        Self { saga, nodes, places, has_limits }
+    }
+
+    /// All that is asked of participants, there and back.
+    pub fn invocations(&self) -> impl Iterator<Item = &Invocation> {
+        invocations(&self.nodes)
+    }
+
+    /// Whether a participant says `at most …`.
+    #[must_use]
+    pub const fn has_limits(&self) -> bool {
+        self.has_limits
     }
 
     /// The node of that number; numbers come from this plan.
@@ -202,6 +215,16 @@ impl Plan {
             Kind::Step(_) | Kind::Pivot | Kind::Sleep(_) | Kind::Let(_) | Kind::Fail { .. } => Vec::new(),
         }
     }
+}
+
+fn invocations(nodes: &[Node]) -> impl Iterator<Item = &Invocation> {
+    fn of(node: &Node) -> [Option<&Invocation>; 2] {
+        match &node.kind {
+            Kind::Step(work) => [work.action(), work.compensation()],
+            _ => [None, None],
+        }
+    }
+    nodes.iter().flat_map(of).flatten()
 }
 
 /// Definitions are limited to 10,000 statements, far below 32 bits.

@@ -12,7 +12,7 @@ use super::client::{self, Client};
 use super::definitions::{self, Deployed, Standing, Stored};
 use super::error::{DeployError, Error, OpenError};
 use super::orchestrator::Orchestrator;
-use crate::definition::{Program, Saga};
+use crate::definition::{Per, Program, Saga};
 use crate::journal::Plans;
 use crate::log::Site;
 use crate::plan::Plan;
@@ -83,16 +83,34 @@ pub enum Back {
     Stays,
 }
 
+/// Whether all limits can be kept where others run partitions, too: each has a share of its own, and one without any
+/// could never go on. A rate can always be shared, by longer waits.
+///
+/// # Errors
+/// A participant takes less at once than there are partitions.
+pub fn can_be_shared(program: &Program, partitions: u32) -> Result<(), DeployError> {
+    for participant in program.participants.values() {
+        let at_once = participant.limits.iter().filter(|limit| limit.per == Per::Once).map(|limit| limit.count);
+        if let Some(count) = at_once.min().filter(|count| *count < partitions) {
+            return Err(DeployError::Unshared { participant: participant.name.clone(), count, partitions });
+        }
+    }
+    Ok(())
+}
+
 /// Lets new instances of the programs' sagas run by them, on a log that others have too: all of them or, where a version
 /// number is taken, none.
 ///
 /// # Errors
-/// A saga changed and its version number is taken, or the log cannot be read or written.
+/// A saga changed and its version number is taken, a limit cannot be kept, or the log cannot be read or written.
 pub async fn publish(
     log: &Arc<dyn Site>,
     programs: &[(&Program, &str)],
     back: Back,
 ) -> Result<Vec<Deployed>, DeployError> {
+    for (program, _) in programs {
+        can_be_shared(program, log.partitions())?;
+    }
     let (client, topic) = (Client::new(log), log.topics().definitions);
     let mut stored = Stored::default();
     let begin = catch_up(log, &client, &mut stored, 0).await?;

@@ -32,6 +32,9 @@ pub(super) trait Watch: Send + Sync {
     /// Up to where the partition's inputs are handled, on its thread: must not wait.
     fn has_read(&self, partition: u32, read: Positions);
 
+    /// A partition of this process may go on, says another: must not wait.
+    fn wake(&self, partition: u32);
+
     /// The partition's task panicked; it is recovered, or left standing.
     fn panicked(&self, partition: u32, next: AfterPanic);
 }
@@ -192,6 +195,7 @@ impl Run {
             match what {
                 Do::Ask(request) => requests.push(request),
                 Do::Tell(fact) => facts.push(fact),
+                Do::Wake(partition) => self.watch.wake(partition),
             }
         }
         let is_released = facts.iter().any(|fact| matches!(fact, Fact::Released));

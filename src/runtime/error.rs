@@ -72,6 +72,19 @@ pub enum DeployError {
         /// All findings, sorted.
         findings: Vec<crate::diagnostic::Diagnostic>,
     },
+    /// A participant takes less at once than there are partitions.
+    #[error(
+        "share `at most {count} at once` of participant `{participant}`: this deployment has {partitions} partitions, each \
+         keeps a share of its own, and {} would have none", partitions - count
+    )]
+    Unshared {
+        /// Its name.
+        participant: CompactString,
+        /// What it takes.
+        count: u32,
+        /// Partitions of the deployment.
+        partitions: u32,
+    },
     /// It changed, and its number did not.
     #[error(
         "deploy saga `{saga}`: version {version} is taken by another content, by which `{one}` still runs{}",

@@ -36,7 +36,7 @@ pub use client::{Client, Places, ReadError, Taking, Turn};
 pub use consumer::{Reply, Serve, serve};
 pub use decisions::{Accepted, Decision};
 pub use definitions::{Deployed, Standing};
-pub use deploying::{Back, publish};
+pub use deploying::{Back, can_be_shared, publish};
 pub use driver::{AfterPanic, PANICS_MAX};
 pub use error::{DeployError, Error, OpenError};
 pub use followers::{Follow, Followed};

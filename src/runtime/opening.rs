@@ -15,7 +15,7 @@ use super::driver::Watch;
 use super::error::OpenError;
 use super::gate::{self, Gate};
 use super::orchestrator::{Options, Orchestrator};
-use super::partition::Config;
+use super::partition::{Config, Turnstile};
 use super::patience::while_written;
 use super::shared::{Core, Inboxes, PartitionState};
 #[cfg(feature = "otlp")]
@@ -116,11 +116,16 @@ impl Orchestrator {
         let (owned, watch) = traces::traced(core, owned);
         #[cfg(not(feature = "otlp"))]
         let watch = Arc::clone(core) as Arc<dyn Watch>;
+        // One process has all partitions of a log that is not shared, and keeps them.
+        let turns = (!core.is_shared()).then(|| Turnstile::of_all(core.log.partitions()));
         let mut drivers = self.drivers.lock().unwrap_or_else(PoisonError::into_inner);
         for (partition, inbox) in (0..core.log.partitions()).zip(&core.inboxes) {
             let mut config = Config::new(partition, core.log.partitions(), options.owner.as_str());
             (config.remember, config.retain) = (options.remember, options.retain);
             config.topics = core.topics.clone();
+            if let Some(turns) = &turns {
+                config.turns = Arc::clone(turns);
+            }
             let (owned, watch) = (Arc::clone(&owned), Arc::clone(&watch));
             drivers.push(Driver::start(config, core.plans(), Arc::clone(inbox), owned, watch)?);
         }

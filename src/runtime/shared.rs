@@ -419,6 +419,10 @@ impl Watch for Core {
         self.meters.has_read(partition, read);
     }
 
+    fn wake(&self, partition: u32) {
+        self.tell(partition, [Told::Tick]);
+    }
+
     fn panicked(&self, partition: u32, next: AfterPanic) {
         // Their tasks' answers are lost with its state.
         self.looks().retain(|_, (of, _)| *of != partition);

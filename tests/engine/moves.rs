@@ -13,24 +13,35 @@ use saga::time::Timestamp;
 use super::shapes::{self, CODE, PivotShape, SagaShape, Shape, UndoShape};
 
 /// One instance and its clock; every method says what came of it, a line a fact.
-struct Script {
+pub(super) struct Script {
     plan: Plan,
-    instance: Instance,
-    now: Timestamp,
+    pub(super) instance: Instance,
+    pub(super) now: Timestamp,
     sent: Vec<Command>,
     orders: u32,
+    /// Whether participants with limits take commands.
+    pub(super) takes: bool,
 }
 
 impl Script {
     fn new(before: Vec<Shape>, pivot: PivotShape, behind: Vec<Shape>, deadline: bool) -> Self {
-        let plan = shapes::plan(&SagaShape { before, pivot, behind, deadline });
-        let now = Timestamp(1_000_000);
-        let instance = Instance::new(InstanceId::try_from("i").unwrap(), Run(now.0), &plan);
-        Self { plan, instance, now, sent: Vec::new(), orders: 0 }
+        Self::of(&SagaShape { before, pivot, behind, deadline, limits: Vec::new() })
     }
 
-    fn tell(&mut self, input: &Input) -> Vec<String> {
-        match engine::decide(&self.plan, &self.instance, self.now, input) {
+    pub(super) fn of(shape: &SagaShape) -> Self {
+        let plan = shapes::plan(shape);
+        let now = Timestamp(1_000_000);
+        let instance = Instance::new(InstanceId::try_from("i").unwrap(), Run(now.0), &plan);
+        Self { plan, instance, now, sent: Vec::new(), orders: 0, takes: false }
+    }
+
+    pub(super) const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub(super) fn tell(&mut self, input: &Input) -> Vec<String> {
+        let takes = self.takes;
+        match engine::decide(&self.plan, &self.instance, self.now, input, &mut |_, _| takes) {
             Decision::Nothing => vec!["nothing".to_owned()],
             Decision::Rejected(rejection) => vec![format!("rejected {:?}", rejection.code)],
             Decision::Change(change) => {
@@ -44,12 +55,12 @@ impl Script {
         }
     }
 
-    fn start(&mut self) -> Vec<String> {
+    pub(super) fn start(&mut self) -> Vec<String> {
         let input = Json::parse(shapes::input(0, false)).unwrap();
         self.tell(&Input::Start(Start { input, reply_to: None, traceparent: None }))
     }
 
-    fn reply(&mut self, place: &str, kind: ReplyKind, attempt: u32, status: Status) -> Vec<String> {
+    pub(super) fn reply(&mut self, place: &str, kind: ReplyKind, attempt: u32, status: Status) -> Vec<String> {
         self.reply_with(place, kind, attempt, status, r#"{"ok":true}"#)
     }
 
@@ -62,40 +73,40 @@ impl Script {
         self.tell(&Input::Reply(Reply { command, kind, attempt, status, payload }))
     }
 
-    fn done(&mut self, place: &str) -> Vec<String> {
+    pub(super) fn done(&mut self, place: &str) -> Vec<String> {
         self.reply(place, ReplyKind::Do, 1, Status::Succeeded)
     }
 
-    fn refused(&mut self, place: &str) -> Vec<String> {
+    pub(super) fn refused(&mut self, place: &str) -> Vec<String> {
         self.reply(place, ReplyKind::Do, 1, failed(CODE))
     }
 
-    fn undone(&mut self, place: &str) -> Vec<String> {
+    pub(super) fn undone(&mut self, place: &str) -> Vec<String> {
         self.reply(place, ReplyKind::Undo, 1, Status::Succeeded)
     }
 
     /// To the next instant at which time alone changes something.
-    fn wait(&mut self) -> Vec<String> {
+    pub(super) fn wait(&mut self) -> Vec<String> {
         self.now = self.instance.next_due(&self.plan).expect("something is due");
         self.tell(&Input::Due)
     }
 
-    fn order(&mut self, order: Order) -> Vec<String> {
+    pub(super) fn order(&mut self, order: Order) -> Vec<String> {
         self.orders += 1;
         let request = RequestId::try_from(format!("o{}", self.orders).as_str()).unwrap();
         self.tell(&Input::Order(OrderRequest { request, order, by: None, reason: None }))
     }
 
-    fn summary(&self) -> Summary {
+    pub(super) fn summary(&self) -> Summary {
         self.instance.summary(&self.plan)
     }
 }
 
-fn failed(code: &str) -> Status {
+pub(super) fn failed(code: &str) -> Status {
     Status::Failed { code: code.into(), message: None }
 }
 
-fn step() -> Shape {
+pub(super) fn step() -> Shape {
     Shape::Step { undo: UndoShape::Same, queries: false }
 }
 
@@ -110,6 +121,8 @@ fn line(event: &Event) -> String {
         Direction::Undo => "undo ",
     };
     match event {
+        Event::Queued { at, work, .. } => format!("queued {}{at}", side(work)),
+        Event::Withdrawn { at } => format!("withdrawn {at}"),
         Event::Called { at, work, attempt, .. } => format!("called {}{at} {attempt}", side(work)),
         Event::Asked { at, .. } => format!("asked {at}"),
         Event::Paused { at, work, .. } => format!("paused {}{at}", side(work)),
@@ -369,7 +382,7 @@ fn an_input_that_does_not_fit_names_all_that_is_wrong() {
     let script = Script::new(vec![step()], PivotShape::None, Vec::new(), false);
     let input = Json::parse(r#"{"f0":1,"f1":true,"f2":true,"n":"many"}"#).unwrap();
     let start = Input::Start(Start { input, reply_to: None, traceparent: None });
-    let decision = engine::decide(&script.plan, &script.instance, script.now, &start);
+    let decision = engine::decide(&script.plan, &script.instance, script.now, &start, &mut |_, _| true);
     let Decision::Rejected(rejection) = decision else { panic!("{decision:?}") };
     assert_eq!(rejection.code, Refusal::InvalidInput);
     for path in ["f0", "f3", "n"] {

@@ -10,7 +10,8 @@ use saga::definition::expression::{BinaryOp, Expr, PathSegment, Read, Root, Type
 use saga::definition::types::{Field, Record, Type};
 use saga::definition::value::Value;
 use saga::definition::{
-    Command, Compensation, Invocation, Participant, Retry, Saga, Sleep, Statement, StatementKind, Step, Timing,
+    Command, Compensation, Invocation, Limit, Participant, Per, Retry, Saga, Sleep, Statement, StatementKind, Step,
+    Timing,
 };
 use saga::plan::Plan;
 use saga::source::Span;
@@ -57,6 +58,8 @@ pub(crate) struct SagaShape {
     pub(crate) pivot: PivotShape,
     pub(crate) behind: Vec<Shape>,
     pub(crate) deadline: bool,
+    /// Of each of its two participants.
+    pub(crate) limits: Vec<Limit>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,12 +72,23 @@ pub(crate) enum PivotShape {
 pub(crate) fn saga() -> impl Strategy<Value = SagaShape> {
     let pivot = prop_oneof![Just(PivotShape::None), Just(PivotShape::Step), Just(PivotShape::Bare)];
     let before = prop::collection::vec(shape(), 0..5);
-    (before, pivot, prop::collection::vec(forward_shape(), 0..3), any::<bool>()).prop_map(
-        |(before, pivot, behind, deadline)| {
+    (before, pivot, prop::collection::vec(forward_shape(), 0..3), any::<bool>(), limits()).prop_map(
+        |(before, pivot, behind, deadline, limits)| {
             let behind = if matches!(pivot, PivotShape::None) { Vec::new() } else { behind };
-            SagaShape { before, pivot, behind, deadline }
+            SagaShape { before, pivot, behind, deadline, limits }
         },
     )
+}
+
+fn limits() -> impl Strategy<Value = Vec<Limit>> {
+    let at_once = (1u32..3).prop_map(|count| Limit { count, per: Per::Once });
+    let rate = (1u32..3).prop_map(|count| Limit { count, per: Per::Time(Duration::from_secs(3)) });
+    prop_oneof![
+        2 => Just(Vec::new()),
+        2 => at_once.clone().prop_map(|limit| vec![limit]),
+        1 => rate.clone().prop_map(|limit| vec![limit]),
+        1 => (at_once, rate).prop_map(|(one, other)| vec![one, other]),
+    ]
 }
 
 fn undo() -> impl Strategy<Value = UndoShape> {
@@ -114,7 +128,7 @@ fn forward_shape() -> impl Strategy<Value = Shape> {
 
 /// Compiles a shape.
 pub(crate) fn plan(shape: &SagaShape) -> Plan {
-    let mut builder = Builder::default();
+    let mut builder = Builder { names: 0, limits: shape.limits.clone() };
     let mut body = builder.block(&shape.before, Place::Before);
     match shape.pivot {
         PivotShape::None => {}
@@ -159,9 +173,9 @@ enum Place {
     Behind,
 }
 
-#[derive(Default)]
 struct Builder {
     names: u32,
+    limits: Vec<Limit>,
 }
 
 impl Builder {
@@ -178,7 +192,7 @@ impl Builder {
         match shape {
             Shape::Step { undo, queries } => self.step(*undo, *queries, place),
             Shape::UndoOnly => {
-                let compensation = Compensation::Call(Box::new(invocation("other", false, "Undo", false)));
+                let compensation = Compensation::Call(Box::new(self.invocation("other", false, "Undo", false)));
                 let step = Step { name: self.name(), span: Span::default(), pivot: false, action: None, compensation };
                 statement(StatementKind::Step(Arc::new(step)))
             }
@@ -208,16 +222,49 @@ impl Builder {
             (Place::Pivot | Place::Behind, _) => Compensation::Unsaid,
             (Place::Before, UndoShape::Nothing) => Compensation::Nothing,
             (Place::Before, UndoShape::Same) => {
-                Compensation::Call(Box::new(invocation("worker", queries, "Undo", false)))
+                Compensation::Call(Box::new(self.invocation("worker", queries, "Undo", false)))
             }
             (Place::Before, UndoShape::Other) => {
-                Compensation::Call(Box::new(invocation("other", false, "Undo", false)))
+                Compensation::Call(Box::new(self.invocation("other", false, "Undo", false)))
             }
         };
-        let action = Some(invocation("worker", queries, "Try", place != Place::Behind));
+        let action = Some(self.invocation("worker", queries, "Try", place != Place::Behind));
         let pivot = place == Place::Pivot;
         let step = Step { name: self.name(), span: Span::default(), pivot, action, compensation };
         statement(StatementKind::Step(Arc::new(step)))
+    }
+
+    fn invocation(&self, participant: &str, answers_queries: bool, command: &str, fails: bool) -> Invocation {
+        let reply = Record { name: None, fields: vec![field("ok", Type::Bool)] };
+        let participant = Arc::new(Participant {
+            name: participant.into(),
+            commands_topic: format_compact!("{participant}.commands"),
+            events_topic: format_compact!("{participant}.events"),
+            answers_queries,
+            limits: self.limits.clone(),
+            commands: indexmap::IndexMap::default(),
+            messages: indexmap::IndexMap::default(),
+            docs: None,
+            span: Span::default(),
+        });
+        let command = Arc::new(Command {
+            name: command.into(),
+            wire: command.into(),
+            request: Arc::default(),
+            reply: Arc::new(if command == "Try" { reply } else { Record::default() }),
+            fails: if fails { vec![CODE.into()] } else { Vec::new() },
+            docs: None,
+            span: Span::default(),
+        });
+        let second = Duration::from_secs(1);
+        let retry = Retry { times: 2, from: second, to: second * 2 };
+        Invocation {
+            participant,
+            command,
+            payload: typed(Expr::Object(Vec::new()), Type::Record(Arc::default())),
+            timing: Timing { timeout: second * 5, within: None, retry },
+            span: Span::default(),
+        }
     }
 }
 
@@ -232,37 +279,4 @@ fn typed(expr: Expr, ty: Type) -> Typed {
 fn read(root: Root, key: &str, ty: Type) -> Typed {
     let path = vec![PathSegment::Key(key.into())];
     typed(Expr::Read(Read { root, path, ty: ty.clone() }), ty)
-}
-
-fn invocation(participant: &str, answers_queries: bool, command: &str, fails: bool) -> Invocation {
-    let reply = Record { name: None, fields: vec![field("ok", Type::Bool)] };
-    let participant = Arc::new(Participant {
-        name: participant.into(),
-        commands_topic: format_compact!("{participant}.commands"),
-        events_topic: format_compact!("{participant}.events"),
-        answers_queries,
-        limits: Vec::new(),
-        commands: indexmap::IndexMap::default(),
-        messages: indexmap::IndexMap::default(),
-        docs: None,
-        span: Span::default(),
-    });
-    let command = Arc::new(Command {
-        name: command.into(),
-        wire: command.into(),
-        request: Arc::default(),
-        reply: Arc::new(if command == "Try" { reply } else { Record::default() }),
-        fails: if fails { vec![CODE.into()] } else { Vec::new() },
-        docs: None,
-        span: Span::default(),
-    });
-    let second = Duration::from_secs(1);
-    let retry = Retry { times: 2, from: second, to: second * 2 };
-    Invocation {
-        participant,
-        command,
-        payload: typed(Expr::Object(Vec::new()), Type::Record(Arc::default())),
-        timing: Timing { timeout: second * 5, within: None, retry },
-        span: Span::default(),
-    }
 }

@@ -1,18 +1,22 @@
 //! Random walks: any definition, any order of answers, silence, repeats, lateness, orders and time, with the instance
 //! rebuilt from its journal after every record. The participants keep the guard of `docs/protocol.md`.
 
+mod limits;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use saga::definition::Participant;
 use saga::engine::{
     self, Change, Command, CommandId, CommandKind, Decision, Direction, Effect, Event, Input, Instance, InstanceId,
-    Order, OrderRequest, Outcome, Phase, Place, Reply, ReplyKind, RequestId, Run, Start, State, Status, Summary,
+    Order, OrderRequest, Outcome, Phase, Place, Reply, ReplyKind, RequestId, Run, Start, State, Status, Summary, Turns,
 };
 use saga::json::Json;
 use saga::plan::{Class, Kind, NodeId, Plan};
 use saga::time::Timestamp;
 
+use self::limits::turns;
 use super::shapes::{self, CODE, SagaShape};
 
 const START: Timestamp = Timestamp(1_000_000);
@@ -70,6 +74,7 @@ struct Walk {
     choices: std::vec::IntoIter<u16>,
     orders: u32,
     fair_inputs: u32,
+    turns: Turns,
 }
 
 impl Walk {
@@ -91,6 +96,7 @@ impl Walk {
             choices: choices.into_iter(),
             orders: 0,
             fair_inputs: 0,
+            turns: turns(),
         }
     }
 
@@ -105,7 +111,8 @@ impl Walk {
     }
 
     fn step(&mut self) {
-        match self.choose(20) {
+        match self.choose(22) {
+            Some(20..) => drop(self.give_turn()),
             Some(0..=6) => self.deliver_command(),
             Some(7..=12) => self.deliver_reply(),
             Some(13..=15) => self.pass_time(),
@@ -119,11 +126,14 @@ impl Walk {
 
     /// The engine is told something; everything that must hold after it is checked.
     fn tell(&mut self, input: &Input) -> Decision {
-        let decision = engine::decide(&self.plan, &self.instance, self.now, input);
-        assert_eq!(decision, engine::decide(&self.plan, &self.instance, self.now, input), "decide is a function");
+        let again = self.would_decide(input);
+        let (turns, id, now) = (&mut self.turns, &self.instance.id, self.now);
+        let mut takes = |place: &Place, asked: &Participant| turns.takes(0, (id, place), asked, now);
+        let decision = engine::decide(&self.plan, &self.instance, now, input, &mut takes);
+        assert_eq!(decision, again, "decide is a function");
         match &decision {
             Decision::Nothing => {
-                if !matches!(input, Input::Due) {
+                if !matches!(input, Input::Due | Input::Turn(_)) {
                     self.ignored.push(input.clone());
                 }
             }
@@ -131,6 +141,13 @@ impl Walk {
             Decision::Change(change) => self.record(change),
         }
         decision
+    }
+
+    fn would_decide(&self, input: &Input) -> Decision {
+        let mut turns = self.turns.clone();
+        let mut takes =
+            |place: &Place, asked: &Participant| turns.takes(0, (&self.instance.id, place), asked, self.now);
+        engine::decide(&self.plan, &self.instance, self.now, input, &mut takes)
     }
 
     fn record(&mut self, change: &Change) {
@@ -141,6 +158,10 @@ impl Walk {
         self.journal.push(text);
         self.instance.apply(&self.plan, &read).expect("what is decided can be applied");
         self.events.extend(read.events.iter().cloned());
+        for place in read.events.iter().filter_map(Event::step) {
+            self.turns.note(0, &self.plan, &self.instance, self.plan.find(place).unwrap());
+        }
+        self.check_limits();
         let caused = commands(engine::caused(&self.plan, &self.instance, change));
         let pending = commands(engine::pending(&self.plan, &self.instance));
         for command in &caused {
@@ -162,6 +183,7 @@ impl Walk {
         assert_eq!(Instance::from_snapshot(&self.plan, &snapshot).unwrap(), rebuilt);
         assert_eq!(rebuilt, self.instance);
         self.instance = rebuilt;
+        self.rebuild_turns();
         let owed = commands(engine::pending(&self.plan, &self.instance));
         self.commands.extend(owed.into_iter().take(1));
         self.commands.truncate(200);
@@ -260,7 +282,7 @@ impl Walk {
     fn repeat_ignored(&mut self) {
         let Some(choice) = self.choose(1 << 15).filter(|_| !self.ignored.is_empty()) else { return };
         let input = self.ignored[usize::from(choice) % self.ignored.len()].clone();
-        let decision = engine::decide(&self.plan, &self.instance, self.now, &input);
+        let decision = self.would_decide(&input);
         assert!(!matches!(decision, Decision::Change(_)), "told *nothing* before: {input:?} gives {decision:?}");
     }
 
@@ -305,7 +327,7 @@ impl Walk {
         if self.instance.has_ended() {
             return Decision::Nothing;
         }
-        engine::decide(&self.plan, &self.instance, self.now, input)
+        self.would_decide(input)
     }
 
     /// A reply that nobody sent.
@@ -349,7 +371,11 @@ impl Walk {
             self.give(Order::Resolve { step, work, outcome: Outcome::Succeeded { reply } });
             return;
         }
-        if let Some(due) = self.instance.next_due(&self.plan) {
+        if self.give_turn() {
+            return;
+        }
+        let turn = self.turns.next_at(0, self.now);
+        if let Some(due) = self.instance.next_due(&self.plan).into_iter().chain(turn).min() {
             self.now = self.now.max(due);
         }
         self.tell(&Input::Due);
@@ -439,7 +465,7 @@ impl Walk {
         }
         // Late and repeated messages change nothing any more.
         for reply in std::mem::take(&mut self.replies) {
-            let decision = engine::decide(&self.plan, &self.instance, self.now, &Input::Reply(reply));
+            let decision = self.would_decide(&Input::Reply(reply));
             assert_eq!(decision, Decision::Nothing);
         }
     }

@@ -16,11 +16,18 @@ use saga::time::Timestamp;
 
 /// One record of each kind, in the form that version 1 has for ever. A new version adds a file and never edits this.
 const V1: &str = include_str!("../cases/journal/v1.jsonl");
+/// What version 2 has besides: steps that wait for their turn.
+const V2: &str = include_str!("../cases/journal/v2.jsonl");
 
 fn json(text: &str) -> Json {
     Json::parse(text).unwrap()
 }
 
+fn lines() -> impl Iterator<Item = &'static str> {
+    V1.lines().chain(V2.lines())
+}
+
+/// All that version 1 has.
 fn all_kinds() -> Vec<Record> {
     let id = || InstanceId::try_from("order-1042").unwrap();
     let asked = || RequestId::try_from("ask/1").unwrap();
@@ -174,25 +181,64 @@ fn all_kinds() -> Vec<Record> {
         .collect()
 }
 
+/// What version 2 has besides.
+fn of_version_2() -> Vec<Record> {
+    let (at, until) = (|| "reserve_room".into(), Some(Timestamp(1_800_000_030_000)));
+    let change = |seq, cause, events| Record {
+        v: VERSION,
+        epoch: 100,
+        n: seq,
+        read: Positions { requests: 12, replies: 34 },
+        sent: 99,
+        checkpoint: 40,
+        at: Timestamp(1_800_000_000_000),
+        body: Body::Change {
+            instance: InstanceId::try_from("order-1042").unwrap(),
+            run: Run(1_800_000_000_000),
+            definition: Arc::from("5f".repeat(32)),
+            cause,
+            change: Change { seq, at: Timestamp(1_800_000_000_000 + seq), events },
+        },
+    };
+    let queued = vec![
+        Event::Queued { at: at(), work: Direction::Do, until, limit: until },
+        Event::Queued { at: "pay".into(), work: Direction::Undo, until: None, limit: None },
+        Event::Withdrawn { at: at() },
+    ];
+    let until = Timestamp(1_800_000_010_000);
+    let called = Event::Called { at: "pay".into(), work: Direction::Undo, attempt: 1, until, limit: None };
+    vec![change(1, Cause::Request(7), queued), change(2, Cause::Turn, vec![called])]
+}
+
 #[test]
-fn version_1_reads_and_writes_as_it_always_did() {
+fn version_1_reads_as_it_always_did_and_is_written_as_version_2() {
     let records = all_kinds();
-    let lines: Vec<&str> = V1.lines().collect();
-    assert_eq!(lines.len(), records.len());
-    for (line, record) in lines.iter().zip(&records) {
+    assert_eq!(V1.lines().count(), records.len());
+    for (line, record) in V1.lines().zip(&records) {
         assert_eq!(decode(line.as_bytes()).unwrap(), *record, "{line}");
+        let written = line.replacen(r#""v":1"#, r#""v":2"#, 1);
+        assert_eq!(String::from_utf8(encode(record)).unwrap(), written);
+    }
+}
+
+#[test]
+fn version_2_reads_and_writes_as_it_always_did() {
+    let records = of_version_2();
+    assert_eq!(V2.lines().count(), records.len());
+    for (line, record) in V2.lines().zip(&records) {
         assert_eq!(String::from_utf8(encode(record)).unwrap(), *line);
+        assert_eq!(decode(line.as_bytes()).unwrap(), *record, "{line}");
     }
 }
 
 #[test]
 fn a_newer_version_is_refused_plainly_whatever_its_form() {
     for text in [
-        r#"{"v":2,"epoch":0,"n":0,"read":{"requests":0,"replies":0},"sent":0,"checkpoint":0,"at":0,"body":"mark"}"#,
+        r#"{"v":3,"epoch":0,"n":0,"read":{"requests":0,"replies":0},"sent":0,"checkpoint":0,"at":0,"body":"mark"}"#,
         r#"{"v":7,"something":"else"}"#,
     ] {
         let damage = decode(text.as_bytes()).unwrap_err();
-        assert!(matches!(damage, Damage::Newer { found: 2 | 7 }), "{damage}");
+        assert!(matches!(damage, Damage::Newer { found: 3 | 7 }), "{damage}");
         let error = JournalError { partition: 3, offset: 17, damage }.to_string();
         assert!(error.starts_with("read partition 3 of saga.journal at offset 17: it has version "), "{error}");
         assert!(error.contains("run the newer saga that wrote it"), "{error}");
@@ -238,7 +284,7 @@ fn a_bar_takes_a_life_above_the_one_it_follows() {
 
 #[test]
 fn every_cut_record_is_an_error() {
-    for line in V1.lines() {
+    for line in lines() {
         for end in 0..line.len() {
             assert!(decode(&line.as_bytes()[..end]).is_err(), "cut at {end}: {line}");
         }
@@ -247,7 +293,7 @@ fn every_cut_record_is_an_error() {
 
 #[test]
 fn every_flipped_bit_is_an_error_or_another_record_and_never_a_panic() {
-    for line in V1.lines() {
+    for line in lines() {
         let right = decode(line.as_bytes()).unwrap();
         for at in 0..line.len() {
             for bit in 0..8 {

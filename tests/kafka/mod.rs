@@ -11,6 +11,7 @@ mod deploying;
 mod health;
 mod house;
 mod java;
+mod limits;
 mod looking;
 mod moving;
 mod outage;

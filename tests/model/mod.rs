@@ -118,3 +118,20 @@ fn time_passes_at_once_and_is_told() {
     assert_eq!(report.summary, Summary::Completed);
     assert_eq!(report.trace.last().unwrap().0.as_secs(), 3_600);
 }
+
+#[test]
+fn what_a_participant_does_not_take_at_once_waits_and_its_rate_takes_time() {
+    let limited = SAGA.replace("answers queries", "answers queries  at most 1 at once  at most 1 per minute");
+    let reports = play(&format!(r#"{limited}scenario "x" for order {{ given {{ n: 1 }}  expect completed }}"#));
+    let report = &reports[0].1;
+    assert_eq!((report.summary, &report.departures[..]), (Summary::Completed, &[][..]));
+    let told: Vec<String> = report
+        .trace
+        .iter()
+        .filter_map(|(passed, event)| Some(format!("{} {} {}", passed.as_secs(), event.name(), event.step()?)))
+        .filter(|line| !line.contains("succeeded"))
+        .collect();
+    let expected =
+        ["0 called one", "0 queued two", "0 queued three", "60 called two", "120 called three", "3720 called four"];
+    assert_eq!(told, expected);
+}

@@ -3,6 +3,7 @@
 mod damage;
 mod definitions;
 pub(crate) mod house;
+mod limits;
 mod restart;
 mod runs;
 mod view;

@@ -34,6 +34,8 @@
 //! | the ended come last; parked inputs are in it | `EndedFirst`, `WaitingLeftOut` |
 //! | cut at the start of a complete one | `CutTooFar` |
 //! | **time**: the clock counts from the hand-over of the claim | `ClockByAck` |
+//! | **limits**: what is under way is counted by each owner, of a share | `UnderWayForgotten`, `WholeShare` |
+//! | the last call of a rate is in the journal | `CallsForgotten` |
 //! | **participants**: the guard, its bar, its `failed` | `NoGuard`, `NoBarAfterUndo`, `FailedForgotten` |
 //! | rows stay: all till `keep_until`, `done` and `failed` beyond | `RowsForgotten`, `DoneForgotten` |
 //! | a late `do` without a row is refused | `NoDeadline` |

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use saga::definition::expression::{Expr, Typed};
 use saga::definition::types::{Record, Type};
 use saga::definition::{
-    Command, Compensation, Invocation, Participant, Retry, Saga, Statement, StatementKind, Step, Timing,
+    Command, Compensation, Invocation, Limit, Participant, Retry, Saga, Statement, StatementKind, Step, Timing,
 };
 use saga::engine::{InstanceId, Order, OrderRequest, ReplyTo, RequestId, Start};
 use saga::journal::Plans;
@@ -26,13 +26,19 @@ pub(crate) const COMMANDS: &str = "worker.commands";
 pub(crate) const ANSWERS: &str = "client.answers";
 
 pub(crate) fn plans() -> Arc<Plans> {
+    limited_plans(&[])
+}
+
+/// The same saga with limits of its participant.
+pub(crate) fn limited_plans(limits: &[Limit]) -> Arc<Plans> {
     let mut plans = Plans::default();
-    plans.deploy(&Arc::new(Plan::new(Arc::new(saga()))));
+    plans.deploy(&Arc::new(Plan::new(Arc::new(saga(limits)))));
     Arc::new(plans)
 }
 
-fn saga() -> Saga {
-    let compensated = || Compensation::Call(Box::new(invocation("Undo", false)));
+fn saga(limits: &[Limit]) -> Saga {
+    let step = |name, compensation, fails| step(name, compensation, fails, limits);
+    let compensated = || Compensation::Call(Box::new(invocation("Undo", false, limits)));
     let first = vec![step("a", compensated(), true), step("b", compensated(), true)];
     let mut pivot = step("p", Compensation::Unsaid, true);
     if let StatementKind::Step(step) = &mut pivot.kind {
@@ -51,8 +57,8 @@ fn saga() -> Saga {
     }
 }
 
-fn step(name: &str, compensation: Compensation, fails: bool) -> Statement {
-    let action = Some(invocation("Try", fails));
+fn step(name: &str, compensation: Compensation, fails: bool, limits: &[Limit]) -> Statement {
+    let action = Some(invocation("Try", fails, limits));
     let step = Step { name: name.into(), span: Span::default(), pivot: false, action, compensation };
     statement(StatementKind::Step(Arc::new(step)))
 }
@@ -61,13 +67,13 @@ fn statement(kind: StatementKind) -> Statement {
     Statement { kind, span: Span::default() }
 }
 
-fn invocation(command: &str, fails: bool) -> Invocation {
+fn invocation(command: &str, fails: bool, limits: &[Limit]) -> Invocation {
     let participant = Arc::new(Participant {
         name: "worker".into(),
         commands_topic: COMMANDS.into(),
         events_topic: format_compact!("worker.events"),
         answers_queries: true,
-        limits: Vec::new(),
+        limits: limits.to_vec(),
         commands: IndexMap::default(),
         messages: IndexMap::default(),
         docs: None,

@@ -65,6 +65,7 @@ impl Rig {
                 }
                 Do::Ask(request) => self.log.submit(CLIENT, 0, request),
                 Do::Tell(fact) => self.facts.push(fact),
+                Do::Wake(_) => panic!("it is alone"),
             }
         }
     }
@@ -365,7 +366,7 @@ fn a_log_without_dense_offsets_is_found_out() {
                     assert!(matches!(*stop, Stop::NotDense { losses: 3, .. }), "{stop}");
                     return;
                 }
-                Do::Tell(_) | Do::Ask(Request::Truncate { .. }) => {}
+                Do::Tell(_) | Do::Wake(_) | Do::Ask(Request::Truncate { .. }) => {}
                 Do::Ask(Request::Confirm { ticket }) => told.push_back(Report::Confirmed { ticket }),
                 Do::Ask(Request::Last { ticket, .. }) => {
                     told.push_back(Report::Last { ticket, last: journal.last().cloned(), range: range(&journal) });

@@ -107,6 +107,10 @@ catches! {
     catches_timers_that_overtake_replies: defect = Defect::HastyTimers, 0, "a timer fires behind the replies that came";
     catches_unknown_taken_for_not_done: defect = Defect::UnknownMeansNo, 0, "compensated = none, for ever";
 
+    catches_a_new_owner_that_forgets_what_is_under_way: defect = Defect::UnderWayForgotten, 3, "never more at once";
+    catches_a_share_that_is_the_whole: defect = Defect::WholeShare, 3, "never more at once";
+    catches_a_rate_that_a_new_owner_forgets: defect = Defect::CallsForgotten, 3, "calls keep the rate";
+
     catches_a_participant_without_a_guard: slip = Slip::NoGuard, 0, "";
     catches_an_undo_that_leaves_no_bar: slip = Slip::NoBarAfterUndo, 461, "";
     catches_a_refusal_that_is_forgotten: slip = Slip::FailedForgotten, 0, "compensated = none, for ever";

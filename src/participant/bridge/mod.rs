@@ -9,7 +9,6 @@
 //! that says so, or a silence that the orchestrator's timeout ends. It never says `succeeded` or `failed` by itself.
 
 mod http;
-mod pace;
 mod process;
 mod simulated;
 
@@ -22,7 +21,6 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use self::http::HttpEndpoint;
-use self::pace::Pace;
 use self::process::ProcessEndpoint;
 use self::simulated::Simulated;
 use super::address::Address;
@@ -32,8 +30,8 @@ use crate::json::Json;
 use crate::time::{Timestamp, millis};
 use crate::wire::{self, About, Message, ReceivedCommand};
 
-/// The most commands that one participant is asked at once over a bridge: as many as a small service has threads.
-/// What waits, waits in the log.
+/// The most commands that one participant is asked at once over a bridge, whatever its contract takes: as many as a small
+/// service has threads. What waits, waits in the log.
 pub const AT_ONCE_MAX: usize = 64;
 
 /// The least and the longest time that an answer is waited for. Between them the command's deadline decides; the
@@ -100,7 +98,6 @@ pub struct Bridge {
     participant: Arc<Participant>,
     endpoint: Endpoint,
     at_once: Arc<Semaphore>,
-    pace: Pace,
     out: mpsc::Sender<Outgoing>,
 }
 
@@ -145,9 +142,7 @@ impl Bridge {
                 Endpoint::Process(Arc::new(endpoint))
             }
         };
-        let at_once = Arc::new(Semaphore::new(pace::at_once(&participant.limits).min(AT_ONCE_MAX)));
-        let pace = Pace::new(&participant.limits);
-        Ok(Self { participant, endpoint, at_once, pace, out })
+        Ok(Self { participant, endpoint, at_once: Arc::new(Semaphore::new(AT_ONCE_MAX)), out })
     }
 
     /// Carries one partition's commands until their channel is closed or the other end of the outgoing one is. What
@@ -200,7 +195,7 @@ impl Bridge {
         }
     }
 
-    /// Waits for a free place, and as long as `at most … per …` asks for, where there can be a shortage of either.
+    /// Waits for a free place, where there can be a shortage of them.
     async fn begin(&self, offset: u64, message: Message, under_way: &mut JoinSet<u64>) -> Begun {
         let command = match wire::read_command(&message) {
             Ok(command) => command,
@@ -219,7 +214,6 @@ impl Bridge {
         }
         let endpoint = self.endpoint.clone();
         let place = Arc::clone(&self.at_once).acquire_owned().await;
-        self.pace.wait().await;
         under_way.spawn(async move {
             let answer = match &endpoint {
                 Endpoint::Simulated(simulated) => simulated.answer(&command),

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::defect::Defect;
 use super::setting::Setting;
-use crate::engine::{Change, Decision, Effect, Input, Instance, Rejection, Reply, Status, caused, decide};
+use crate::engine::{Change, Decision, Effect, Input, Instance, Rejection, Reply, Status, Takes, caused, decide};
 use crate::plan::Plan;
 use crate::time::Timestamp;
 
@@ -23,10 +23,17 @@ pub(super) enum Considered {
 }
 
 /// Decides, and applies the change to a copy: the instance itself stays as it was whatever happens.
-pub(super) fn consider(set: &Setting, plan: &Plan, instance: &Instance, now: Timestamp, input: &Input) -> Considered {
+pub(super) fn consider<'a>(
+    set: &Setting,
+    plan: &'a Plan,
+    instance: &'a Instance,
+    now: Timestamp,
+    input: &Input,
+    takes: &'a mut Takes<'a>,
+) -> Considered {
     let mistaken = set.config.defect.and_then(|defect| mistaken(defect, input));
     let input = mistaken.as_ref().unwrap_or(input);
-    let attempt = || match decide(plan, instance, now, input) {
+    let attempt = || match decide(plan, instance, now, input, takes) {
         _ if set.config.panics_at_replies && matches!(input, Input::Reply(_)) => {
             std::panic::resume_unwind(Box::new("as the test wants it"))
         }

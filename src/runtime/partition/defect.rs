@@ -86,4 +86,10 @@ pub enum Defect {
     HastyTimers,
     /// `unknown-command` is taken for "was not done".
     UnknownMeansNo,
+    /// A new owner does not count what is under way at a participant with limits.
+    UnderWayForgotten,
+    /// A new owner does not know when the last call went out.
+    CallsForgotten,
+    /// Each partition takes a whole limit for its share.
+    WholeShare,
 }

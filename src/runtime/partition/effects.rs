@@ -90,7 +90,9 @@ pub(super) fn of_others(set: &mut Setting, offset: u64, body: &Body) -> Vec<Outg
             copy.headers.push((Arc::from(FORWARDED), id.to_string().into_boxed_str()));
             let topic = match cause {
                 Cause::Reply(_) => set.replies(),
-                Cause::Request(_) | Cause::Timer(_) | Cause::Undeliverable(_) | Cause::Parked => set.requests(),
+                Cause::Request(_) | Cause::Timer(_) | Cause::Turn | Cause::Undeliverable(_) | Cause::Parked => {
+                    set.requests()
+                }
             };
             messages.push(Outgoing { topic, partition: Some(*partition), message: Arc::new(copy), command: None });
         }

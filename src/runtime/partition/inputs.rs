@@ -1,4 +1,4 @@
-//! What becomes of requests, replies and timers.
+//! What becomes of requests, replies, timers and turns.
 //!
 //! Each input ends in exactly one of: a change, a rejection, a forward, a bar, a parking, or nothing. Nothing is only
 //! for what no later state would listen to; all else is journaled, so that a second reading comes to the same end.
@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::considered::{Considered, consider};
+use super::considered::Considered;
 use super::defect::Defect;
 use super::effects::{key_of, of_change, unreadable};
-use super::feed::Before;
 use super::setting::{FORWARDED, Setting};
 use super::tenure::{Over, Tenure};
 use super::told::{Do, Fact};
@@ -19,7 +18,7 @@ use crate::engine::{
     Input, Instance, InstanceId, Order, OrderRequest, Refusal, Rejection, Reply, ReplyTo, Run, Start, Undeliverable,
 };
 use crate::journal::Live;
-use crate::journal::record::{Body, Cause, Parked, PastOutcome, Raw, RawPayload, Resumed, StartHash};
+use crate::journal::record::{Body, Cause, Parked, PastOutcome, Raw, RawPayload, StartHash};
 use crate::log::{Stored, partition_of};
 use crate::plan::Plan;
 use crate::time::Timestamp;
@@ -39,19 +38,19 @@ pub(super) enum Lane {
 #[derive(Clone, Copy)]
 pub(super) struct Came<'a> {
     /// Where it stands; [`Cause::Parked`] for one that was parked.
-    cause: Cause,
+    pub(super) cause: Cause,
     /// When the log took it.
-    timestamp: Timestamp,
-    message: &'a Message,
+    pub(super) timestamp: Timestamp,
+    pub(super) message: &'a Message,
     /// Its offset in `saga.requests`, if it is a request.
-    request: Option<u64>,
+    pub(super) request: Option<u64>,
 }
 
 /// An input that may become a record of an instance.
-struct Asked<'a> {
-    came: Came<'a>,
-    instance: &'a InstanceId,
-    tell: Option<ReplyTo>,
+pub(super) struct Asked<'a> {
+    pub(super) came: Came<'a>,
+    pub(super) instance: &'a InstanceId,
+    pub(super) tell: Option<ReplyTo>,
 }
 
 impl Tenure {
@@ -93,7 +92,13 @@ impl Tenure {
         self.note(set, &message.key, body, out)
     }
 
-    fn consider(&mut self, set: &mut Setting, lane: Lane, came: Came<'_>, out: &mut Vec<Do>) -> Result<(), Over> {
+    pub(super) fn consider(
+        &mut self,
+        set: &mut Setting,
+        lane: Lane,
+        came: Came<'_>,
+        out: &mut Vec<Do>,
+    ) -> Result<(), Over> {
         match lane {
             Lane::Requests => match read_request(came.message) {
                 Ok(request) => self.request(set, came, &request, out),
@@ -196,8 +201,10 @@ impl Tenure {
             _ => Run(self.time().max(asked.came.timestamp).0.max(above)),
         };
         let fresh = Instance::new(id.clone(), run, &plan);
-        let considered = consider(set, &plan, &fresh, self.time(), &Input::Start(start.clone()));
-        self.enter(set, asked, Of { plan: &plan, run, bytes: 0 }, considered, out)
+        let (considered, promised) = self.ponder(set, &plan, &fresh, &Input::Start(start.clone()));
+        self.enter(set, asked, Of { plan: &plan, run, bytes: 0 }, considered, out)?;
+        self.note_steps(id, &promised);
+        Ok(())
     }
 
     fn order(
@@ -281,76 +288,19 @@ impl Tenure {
         self.decide(set, &asked, &Input::Undeliverable(command), out)
     }
 
-    /// Lets the timers fire that are due, as far as there is room: behind the replies that were there before them. An
-    /// owner that was down, or stood still, would else repeat or give up what has been answered long ago.
-    pub(super) fn fire(&mut self, set: &mut Setting, out: &mut Vec<Do>) -> Result<(), Over> {
-        let now = self.time();
-        while self.has_room() {
-            let Some((due, id)) = self.timers.first().filter(|(due, _)| *due <= now).cloned() else { break };
-            match self.replies_before(due) {
-                Before::Taken => {}
-                _ if set.config.defect == Some(Defect::HastyTimers) => {}
-                Before::Coming { again } if again > self.now => break,
-                Before::Coming { .. } | Before::NotKnown => {
-                    if self.quiet.is_none_or(|until| until <= self.now) {
-                        self.replies.measure(set, self.now, out);
-                    }
-                    break;
-                }
-            }
-            if self.ledger.queue(&id).is_some() {
-                self.schedule(&id, Timestamp::NEVER); // set again when the last parked input is dealt with
-                continue;
-            }
-            let message = Message::default();
-            let came = Came { cause: Cause::Timer(due), timestamp: now, message: &message, request: None };
-            let asked = Asked { came, instance: &id, tell: None };
-            let before = self.n;
-            self.decide(set, &asked, &Input::Due, out)?;
-            // If nothing came of it, the same moment brings nothing either: look again in a while, not for ever.
-            if self.n == before {
-                self.schedule(&id, now.after(super::MARK_EVERY));
-            }
-        }
-        Ok(())
-    }
-
-    /// Tries the parked inputs again that an operator has resumed, as far as there is room.
-    pub(super) fn resume(&mut self, set: &mut Setting, out: &mut Vec<Do>) -> Result<(), Over> {
-        while self.has_room() {
-            let Some(id) = self.resumed.first().cloned() else { break };
-            let unasked = set.config.defect == Some(Defect::ResumedUnasked);
-            let first = self.ledger.queue(&id).filter(|queue| unasked || queue.resumed == Resumed::Yes);
-            let Some(parked) = first.and_then(|queue| queue.parked.front()).cloned() else {
-                self.resumed.remove(&id);
-                let due = self.ledger.live(&id).and_then(|live| live.instance.next_due(&live.plan));
-                self.schedule(&id, due.unwrap_or(Timestamp::NEVER));
-                continue;
-            };
-            let Parked { cause, timestamp, message, .. } = parked;
-            match (cause, message) {
-                (Cause::Request(offset), Some(raw)) => {
-                    let message = raw.to_message();
-                    let came = Came { cause: Cause::Parked, timestamp, message: &message, request: Some(offset) };
-                    self.consider(set, Lane::Requests, came, out)?;
-                }
-                (Cause::Reply(_), Some(raw)) => {
-                    let message = raw.to_message();
-                    let came = Came { cause: Cause::Parked, timestamp, message: &message, request: None };
-                    self.consider(set, Lane::Replies, came, out)?;
-                }
-                // A timer is due again by itself, and a command that could not be sent has a timer too.
-                _ => self.note(set, id.as_str(), Body::Pass { instance: id.clone() }, out)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn decide(&mut self, set: &mut Setting, asked: &Asked<'_>, input: &Input, out: &mut Vec<Do>) -> Result<(), Over> {
+    pub(super) fn decide(
+        &mut self,
+        set: &mut Setting,
+        asked: &Asked<'_>,
+        input: &Input,
+        out: &mut Vec<Do>,
+    ) -> Result<(), Over> {
         let Some(live) = self.ledger.live(asked.instance) else { return Ok(()) };
-        let considered = consider(set, &live.plan, &live.instance, self.time(), input);
+        let (considered, promised) = self.ponder(set, &live.plan, &live.instance, input);
         let (plan, run, bytes) = (Arc::clone(&live.plan), live.instance.run, live.bytes);
-        self.enter(set, asked, Of { plan: &plan, run, bytes }, considered, out)
+        self.enter(set, asked, Of { plan: &plan, run, bytes }, considered, out)?;
+        self.note_steps(asked.instance, &promised);
+        Ok(())
     }
 
     fn enter(
@@ -375,7 +325,9 @@ impl Tenure {
                     change,
                 };
                 let mut draft = self.draft(set, body);
-                if of.bytes + draft.bytes.len() > INSTANCE_MAX && !matches!(asked.came.cause, Cause::Timer(_)) {
+                if of.bytes + draft.bytes.len() > INSTANCE_MAX
+                    && !matches!(asked.came.cause, Cause::Timer(_) | Cause::Turn)
+                {
                     let why = format!("instance `{id}` holds more than {INSTANCE_MAX} bytes, which is its limit");
                     return self.reject(set, asked, Refusal::Busy, why, out);
                 }
@@ -460,7 +412,7 @@ impl Tenure {
         let Came { cause, timestamp, message, .. } = asked.came;
         let message = match cause {
             Cause::Request(_) | Cause::Reply(_) => Some(Raw::of(message)),
-            Cause::Timer(_) | Cause::Undeliverable(_) | Cause::Parked => None,
+            Cause::Timer(_) | Cause::Turn | Cause::Undeliverable(_) | Cause::Parked => None,
         };
         if let Some(queue) = self.ledger.queue(id)
             && cause != Cause::Parked

@@ -18,7 +18,9 @@ mod effects;
 mod feed;
 mod recovery;
 mod tenure;
+mod turnstile;
 mod inputs;
+mod work;
 mod checkpoint;
 mod phases;
 
@@ -27,6 +29,7 @@ use std::time::Duration;
 
 pub use defect::Defect;
 pub use told::{Config, Do, Fact, Recovered, Stands, Stop, Told, lost};
+pub use turnstile::Turnstile;
 
 use self::phases::Phase;
 use self::setting::Setting;

@@ -4,10 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::defect::Defect;
-use super::feed::Before;
 use super::inputs::Lane;
 use super::recovery::{Claim, Read, Recovery};
-use super::setting::Setting;
 use super::tenure::{Over, Tenure};
 use super::told::{Do, Fact, Recovered, Stop, Told, lost};
 use super::{ASK_AGAIN, CLAIM_WITHIN, LOSSES_MAX, Partition, SLOW_MAX};
@@ -57,7 +55,12 @@ impl Phase {
 impl Partition {
     pub(super) fn step(&mut self, told: Told, out: &mut Vec<Do>) {
         match told {
-            Told::Plans(plans) => self.set.plans = plans,
+            Told::Plans(plans) => {
+                self.set.plans = plans;
+                if let Phase::Running(tenure) = &self.phase {
+                    tenure.seat.define(&self.set.plans);
+                }
+            }
             Told::Look { token, instance } => match &mut self.phase {
                 Phase::Running(tenure) => {
                     let instance = tenure.ledger.live(&instance).map(|live| live.instance.clone());
@@ -439,60 +442,5 @@ impl Partition {
     fn stop(&mut self, stop: Stop, out: &mut Vec<Do>) {
         self.phase = Phase::Stopped { is_gap: stop.is_gap() };
         out.push(Do::Tell(Fact::Stopped(stop.into())));
-    }
-}
-
-impl Tenure {
-    fn work(&mut self, set: &mut Setting, out: &mut Vec<Do>) -> Result<(), Over> {
-        self.send(set, out);
-        if self.release.is_some() {
-            if self.is_settled() {
-                self.mark(set, out)?;
-            }
-            return Ok(());
-        }
-        self.resume(set, out)?;
-        self.fire(set, out)?;
-        // Replies first: what has begun shall end before more begins.
-        for lane in [Lane::Replies, Lane::Requests] {
-            while self.has_room() {
-                let feed = if lane == Lane::Replies { &mut self.replies } else { &mut self.requests };
-                let Some(stored) = feed.take() else { break };
-                self.take(set, lane, &stored, out)?;
-            }
-        }
-        self.checkpoint(set, out)?;
-        if self.mark_due().is_some_and(|due| due <= self.now) && self.has_room() {
-            self.mark(set, out)?;
-        }
-        self.send(set, out);
-        if self.has_room() && self.quiet.is_none_or(|until| until <= self.now) {
-            self.quiet = None;
-            self.requests.fill(set, self.now, out);
-            self.replies.fill(set, self.now, out);
-        }
-        Ok(())
-    }
-
-    fn is_released(&self) -> bool {
-        self.release.is_some_and(|until| until <= self.now || (self.is_settled() && self.mark_due().is_none()))
-    }
-
-    fn wakes_at(&self) -> Option<Duration> {
-        if self.release.is_some() {
-            return self.release.into_iter().chain(self.owed.next_repeat()).min();
-        }
-        // Without room only acknowledgements help.
-        let room = self.has_room();
-        // One that is due and waits for replies is looked at when they come, or when it is known that there are none.
-        let timer = self.timers.first().filter(|_| room).and_then(|(due, _)| match self.replies_before(*due) {
-            Before::Taken => Some(self.clock.until(*due)),
-            Before::Coming { again } => Some(again).filter(|at| *at > self.now),
-            Before::NotKnown => Some(self.clock.until(*due)).filter(|at| *at > self.now),
-        });
-        let mark = self.mark_due().filter(|_| room);
-        let busy = self.checkpoints.is_busy() && self.has_half_its_room();
-        let now = Some(self.now).filter(|_| busy);
-        [timer, mark, now, self.quiet, self.owed.next_repeat()].into_iter().flatten().min()
     }
 }

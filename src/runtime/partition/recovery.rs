@@ -7,6 +7,7 @@ use super::defect::Defect;
 use super::effects::{Owed, Unsent, of_record};
 use super::setting::Setting;
 use super::told::Stop;
+use crate::engine::Calls;
 use crate::journal::record::{Body, Record};
 use crate::journal::{Damage, JournalError, Ledger, Rule, decode};
 use crate::log::Stored;
@@ -23,6 +24,15 @@ pub(super) struct Recovery {
     /// Behind the last hole in the offsets: a log for a journal has none.
     pub(super) last_hole: Option<u64>,
     pub(super) volume: Volume,
+    calls: Calls,
+}
+
+/// What an owner begins with.
+pub(super) struct Found {
+    pub(super) ledger: Ledger,
+    pub(super) owed: Owed,
+    pub(super) volume: Volume,
+    pub(super) calls: Calls,
 }
 
 /// How much stands in the journal, to tell when a checkpoint is due.
@@ -82,6 +92,7 @@ impl Recovery {
             unsent: Unsent::default(),
             last_hole: None,
             volume: Volume::default(),
+            calls: Calls::default(),
         }
     }
 
@@ -110,6 +121,11 @@ impl Recovery {
             let plans = Arc::clone(&set.plans);
             let bytes = message.payload.len();
             self.volume.count(&record.body, bytes);
+            if let Body::Change { definition, change, .. } = &record.body
+                && let Some(plan) = plans.by_hash(definition)
+            {
+                self.calls.see(plan, change);
+            }
             let booked = self.ledger.book(&plans, &record, bytes, None).map_err(damaged)?;
             let messages = of_record(set, *offset, &record, &booked);
             self.unsent.push(*offset, messages);
@@ -126,6 +142,7 @@ impl Recovery {
         let kind = record.body.name();
         let partition = set.config.partition;
         self.ledger = Ledger::from_checkpoint(offset);
+        self.calls = Calls::since(record.at);
         Rule::from_checkpoint(offset, record).ok_or(Stop::Damaged(JournalError {
             partition,
             offset,
@@ -134,10 +151,11 @@ impl Recovery {
     }
 
     /// What an owner begins with, once its claim has been read and is the last record.
-    pub(super) fn finish(self, set: &mut Setting) -> (Ledger, Owed, Volume) {
+    pub(super) fn finish(self, set: &mut Setting) -> Found {
         let unsent = if set.config.defect == Some(Defect::NoRepeats) { Unsent::default() } else { self.unsent };
         let owed = unsent.into_owed(set, &self.ledger);
-        (self.ledger, owed, self.volume)
+        let calls = if set.config.defect == Some(Defect::CallsForgotten) { Calls::default() } else { self.calls };
+        Found { ledger: self.ledger, owed, volume: self.volume, calls }
     }
 }
 

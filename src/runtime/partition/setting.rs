@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::defect::Defect;
 use super::told::Config;
+use super::turnstile::Turnstile;
 use crate::journal::Plans;
 use crate::log::Ticket;
 
@@ -23,7 +25,10 @@ pub(super) struct Setting {
 const TOPICS_KEPT: usize = 1_000;
 
 impl Setting {
-    pub(super) fn new(config: Config, plans: Arc<Plans>) -> Self {
+    pub(super) fn new(mut config: Config, plans: Arc<Plans>) -> Self {
+        if config.defect == Some(Defect::WholeShare) {
+            config.turns = Turnstile::of_partition(0, 1);
+        }
         Self { config, plans, tickets: 0, topics: BTreeMap::new() }
     }
 

@@ -15,9 +15,10 @@ use super::checkpoint::Checkpoints;
 use super::defect::Defect;
 use super::effects::{Next, Outgoing, Owed, of_others};
 use super::feed::{Before, Feed};
-use super::recovery::{Claim, Volume};
+use super::recovery::{Claim, Found, Volume};
 use super::setting::Setting;
 use super::told::{Do, Fact, Stands, Stop};
+use super::turnstile::Seat;
 use super::{MARK_EVERY, OWED_BYTES_MAX};
 use crate::engine::{Instance, InstanceId};
 use crate::journal::record::{Body, Positions, Record, Resumed, VERSION};
@@ -61,6 +62,8 @@ pub(super) struct Tenure {
     pub(super) quiet: Option<Duration>,
     /// When the partition is given up, whatever is still under way.
     pub(super) release: Option<Duration>,
+    /// Where steps wait for participants with limits.
+    pub(super) seat: Seat,
 }
 
 /// A record that is not good yet.
@@ -126,17 +129,13 @@ impl From<Stop> for Over {
 }
 
 impl Tenure {
-    pub(super) fn new(
-        set: &mut Setting,
-        claim: Claim,
-        claimed: Timestamp,
-        (ledger, owed, volume): (Ledger, Owed, Volume),
-        now: Duration,
-    ) -> Self {
+    pub(super) fn new(set: &mut Setting, claim: Claim, claimed: Timestamp, found: Found, now: Duration) -> Self {
+        let Found { ledger, owed, volume, calls } = found;
         let read = ledger.read;
         let checkpoints = Checkpoints::new(ledger.checkpoint);
         let unasked = set.config.defect == Some(Defect::ResumedUnasked);
         let resumed = ledger.queues_behind(None).filter(|(_, queue)| unasked || queue.resumed == Resumed::Yes);
+        let at_turnstile = Seat::take(set, &calls, ledger.all_live());
         let mut tenure = Self {
             epoch: claim.epoch,
             n: 0,
@@ -159,6 +158,7 @@ impl Tenure {
             last_request: Timestamp(0),
             quiet: None,
             release: None,
+            seat: at_turnstile,
         };
         let dues: Vec<(InstanceId, Timestamp)> = tenure
             .ledger
@@ -252,6 +252,11 @@ impl Tenure {
             .book(&plans, &record, bytes.len(), next)
             .map_err(|damage| Stop::Damaged(JournalError { partition: set.config.partition, offset: place, damage }))?;
         let stands = booked.live().map(|live| Stands { was, ..Stands::of(live) });
+        if let (Body::Change { change, .. }, Some(live)) = (&record.body, booked.live())
+            && live.plan.has_limits()
+        {
+            self.seat.changed(live, change);
+        }
         let due = match &booked {
             Booked::Running(live) => Some((
                 live.instance.id.clone(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use compact_str::CompactString;
 
 use super::defect::Defect;
+use super::turnstile::Turnstile;
 use super::{IN_FLIGHT_MAX, OWED_MAX};
 use crate::engine::{Instance, InstanceId, Place, Run, Summary};
 use crate::journal::record::Record;
@@ -41,6 +42,9 @@ pub enum Do {
     Ask(Request),
     /// Tell whoever watches.
     Tell(Fact),
+    /// Let a partition of this process go on, by a [`Told::Tick`]: it shares a [`Turnstile`] with this one, and one of its
+    /// steps is first.
+    Wake(u32),
 }
 
 /// What those who watch a partition are told. All of it rests on good records: it stays true, whoever owns the
@@ -288,6 +292,8 @@ pub struct Config {
     pub in_flight_max: usize,
     /// The most messages owed to the world: [`OWED_MAX`](super::OWED_MAX), and less in tests.
     pub owed_max: usize,
+    /// Where steps wait for participants with limits.
+    pub turns: Arc<Turnstile>,
     /// How long a release waits for what is under way: at most half of the rebalance timeout.
     pub release: Duration,
     /// Always `None`, but in the tests of the simulator: a fault in the protocol that it must catch.
@@ -313,6 +319,7 @@ impl Config {
             live_max: 1_000_000,
             in_flight_max: IN_FLIGHT_MAX,
             owed_max: OWED_MAX,
+            turns: Turnstile::of_partition(partition, partitions),
             release: Duration::from_secs(15),
             defect: None,
             panics_at_replies: false,

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use saga::engine::{Event, Instance, InstanceId, Refusal, Run};
+use saga::engine::{Change, Event, Instance, InstanceId, Refusal, Run};
 use saga::journal::decode;
 use saga::journal::record::{Body, Cause, Positions, Record, Resumed};
 use saga::log::simulated::Shelf;
@@ -48,6 +48,7 @@ impl Judge {
                     self.endings.insert(life.clone(), ending);
                 }
                 self.asks_once(offset, instance, *run, *cause, shelves.requests)?;
+                self.keeps_the_rate(offset, change)?;
             }
             _ => {}
         }
@@ -192,6 +193,20 @@ impl Judge {
         let above = self.truth.past(instance).is_none_or(|past| past.run < run);
         if !self.begun.insert((instance.clone(), run)) || !above {
             return violated("a life of an instance begins once, above those before it", format!("{instance} {run:?}"));
+        }
+        Ok(())
+    }
+
+    /// Calls are as far apart as this partition's share of the rate wants.
+    fn keeps_the_rate(&mut self, offset: u64, change: &Change) -> Holds {
+        for event in &change.events {
+            self.queued += usize::from(matches!(event, Event::Queued { .. }));
+            let (Event::Called { .. }, Some(pause)) = (event, self.pause) else { continue };
+            if let Some(last) = self.last_call.replace(change.at)
+                && change.at.0 < last.0 + pause
+            {
+                return violated("calls keep the rate", format!("record {offset}: {:?} behind {last:?}", change.at));
+            }
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ impl Judge {
             let (topic, at) = match cause {
                 Cause::Request(at) => (requests, at),
                 Cause::Reply(at) => (replies, at),
-                Cause::Timer(_) | Cause::Undeliverable(_) | Cause::Parked => continue,
+                Cause::Timer(_) | Cause::Turn | Cause::Undeliverable(_) | Cause::Parked => continue,
             };
             let stored = &topic.records[usize::try_from(*at).unwrap()];
             let id = InstanceId::try_from(&*stored.message.key).unwrap();

@@ -12,7 +12,8 @@ impl Judge {
     /// Whether nothing would come of an input now; `None` where it would be another life's.
     pub(super) fn ignorable(&self, stored: &Stored, cause: Cause, now: Timestamp) -> Option<bool> {
         let decided = |id: &InstanceId, input: &Input| {
-            self.truth.live(id).map(|live| decide(&live.plan, &live.instance, now, input) == Decision::Nothing)
+            let live = self.truth.live(id)?;
+            Some(decide(&live.plan, &live.instance, now, input, &mut |_, _| true) == Decision::Nothing)
         };
         if !self.is_home_of(&stored.message.key) {
             return Some(false); // it must be forwarded

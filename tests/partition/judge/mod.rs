@@ -12,12 +12,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga::engine::{InstanceId, Run};
+use saga::definition::{Limit, Per};
+use saga::engine::{InstanceId, Run, Wait};
 use saga::journal::record::{Body, Cause, Record};
 use saga::journal::{Ledger, Plans, Rule, decode};
 use saga::log::simulated::Shelf;
 use saga::log::{Stored, partition_of};
 use saga::runtime::partition::Fact;
+use saga::time::Timestamp;
 
 pub(crate) use self::counting::hands_over;
 pub(crate) use self::effects::{FORWARDED, justification};
@@ -72,11 +74,25 @@ pub(crate) struct Judge {
     /// Whether people accept a loss of requests, and of replies.
     consents: [bool; 2],
     pub(crate) claims: u32,
+    /// Attempts that waited for their turn.
+    pub(crate) queued: usize,
+    /// The least time between two calls of this partition, if the participant's limits have one, and the last call.
+    pause: Option<u64>,
+    last_call: Option<Timestamp>,
 }
 
 impl Judge {
-    pub(crate) fn new(partition: u32, partitions: u32, plans: Arc<Plans>, remember: Duration) -> Self {
+    pub(crate) fn new(
+        partition: u32,
+        partitions: u32,
+        plans: Arc<Plans>,
+        remember: Duration,
+        limits: &[Limit],
+    ) -> Self {
         Self {
+            queued: 0,
+            pause: limits.iter().find_map(|limit| pause(limit, partitions)),
+            last_call: None,
             partition,
             partitions,
             plans,
@@ -106,6 +122,12 @@ impl Judge {
     /// What every reader makes of the journal.
     pub(crate) fn truth(&self) -> &Ledger {
         &self.truth
+    }
+
+    /// How many commands are under way, as every reader sees it.
+    pub(crate) fn under_way(&self) -> usize {
+        let states = self.truth.all_live().flat_map(|live| live.instance.states());
+        states.filter(|(_, state)| state.attempt().is_some_and(|(_, attempt)| is_under_way(&attempt.wait))).count()
     }
 
     /// Whether each record counts.
@@ -231,6 +253,24 @@ impl Judge {
         }
         Ok(())
     }
+}
+
+fn is_under_way(wait: &Wait) -> bool {
+    matches!(wait, Wait::Answer(_) | Wait::Query(_) | Wait::Pending(_))
+}
+
+/// The least time between two calls of one partition, in milliseconds: of all together so many within so long are allowed,
+/// and what does not divide is for the first ones. Where there are fewer than partitions, a partition is a quarter of a
+/// slot before its time at most.
+fn pause(limit: &Limit, partitions: u32) -> Option<u64> {
+    let Per::Time(within) = limit.per else { return None };
+    let within = u64::try_from(within.as_millis()).unwrap();
+    let share = limit.count.div_ceil(partitions);
+    Some(if limit.count < partitions {
+        within * u64::from(partitions) / u64::from(limit.count) * 3 / 4
+    } else {
+        within / u64::from(share)
+    })
 }
 
 fn same(property: &str, left: &Ledger, right: &Ledger) -> Holds {

@@ -97,6 +97,7 @@ impl World {
             seen.resumed += judge.counted("resume");
             seen.gaps += judge.counted("gap");
             seen.bars += judge.counted("bar");
+            seen.queued += judge.queued;
             seen.checkpoints += judge.counted("completed");
             seen.claims += judge.counted("claim");
         }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use saga::definition::{Limit, Per};
 use saga::engine::InstanceId;
 use saga::journal::{Plans, decode};
 use saga::log::simulated::{Faults, Manner, Random, Shelf, Simulated};
@@ -59,6 +60,7 @@ pub(crate) struct Seen {
     checkpoints: usize,
     claims: usize,
     bars: usize,
+    queued: usize,
 }
 
 impl Seen {
@@ -70,6 +72,7 @@ impl Seen {
         self.checkpoints += other.checkpoints;
         self.claims += other.claims;
         self.bars += other.bars;
+        self.queued += other.queued;
         self.worlds += 1;
     }
 
@@ -85,6 +88,7 @@ impl Seen {
         enough("checkpoints", self.checkpoints, 500);
         enough("claims", self.claims, 3_000);
         enough("bars", self.bars, 100);
+        enough("waiting for turns", self.queued, 300);
     }
 }
 
@@ -110,6 +114,8 @@ pub(crate) struct World {
     worker: Worker,
     plans: Arc<Plans>,
     judges: Vec<Judge>,
+    /// What the participant takes at once.
+    at_once: Option<u32>,
     pauses: [u64; 5],
     /// Milliseconds since the beginning.
     now: u64,
@@ -160,15 +166,17 @@ impl World {
         let faults = faults(&mut random);
         let mut log = Simulated::new(random.next(), partitions, faults, Timestamp(BEGIN));
         log.manner = MANNERS[random.below(MANNERS.len())];
-        let plans = super::saga::plans();
+        let limits = limits(seed, partitions);
+        let plans = super::saga::limited_plans(&limits);
         let (ids, script) = clients::script(&mut random);
         let names = [&["left", "right"][..], &["left", "right", "third"]][random.below(2)];
-        let judge = |partition| Judge::new(partition, partitions, Arc::clone(&plans), remember);
+        let judge = |partition| Judge::new(partition, partitions, Arc::clone(&plans), remember, &limits);
         Self {
             judges: (0..partitions).map(judge).collect(),
             partitions,
             ways,
             worker: Worker::new(wrong.slip),
+            at_once: limits.iter().find(|limit| limit.per == Per::Once).map(|limit| limit.count),
             pauses: PAUSES[random.below(PAUSES.len())],
             slow_clock: [0, 0, 12_000][random.below(3)],
             chaos: Chaos::new(&mut random, partitions),
@@ -276,6 +284,10 @@ impl World {
             let kept = |name| self.log.shelf(name, partition).unwrap_or(&none);
             judge.journal(Shelves { journal: kept(JOURNAL), requests: kept(REQUESTS), replies: kept(REPLIES) })?;
         }
+        let under_way: usize = self.judges.iter().map(Judge::under_way).sum();
+        if self.at_once.is_some_and(|at_once| under_way > at_once as usize) {
+            return Err(Violation(format!("never more at once than the participant takes: {under_way}")));
+        }
         Ok(())
     }
 
@@ -326,6 +338,7 @@ impl World {
                     self.log.submit(client, partition, request);
                 }
                 Do::Tell(fact) => self.hear(node, partition, &fact)?,
+                Do::Wake(_) => return Err(Violation("each partition has a share of its own".to_owned())),
             }
         }
         Ok(())
@@ -408,6 +421,22 @@ impl World {
     fn any_partition(&mut self) -> u32 {
         u32::try_from(self.random.below(self.judges.len())).unwrap()
     }
+}
+
+/// What the participant takes, in one world of five: not drawn from what all else is drawn from, so that the other worlds
+/// are what they always were.
+fn limits(seed: u64, partitions: u32) -> Vec<Limit> {
+    if seed % 5 != 3 {
+        return Vec::new();
+    }
+    let mut random = Random::new(seed);
+    let mut some = |most: usize| u32::try_from(random.below(most + 1)).unwrap();
+    // A partition without a share could not go on: that is refused when a definition is deployed.
+    let mut limits = vec![Limit { count: partitions + some(1), per: Per::Once }];
+    if some(2) == 0 {
+        limits.push(Limit { count: 1 + some(6), per: Per::Time(Duration::from_secs(2)) });
+    }
+    limits
 }
 
 /// Few faults a world, of all kinds over the worlds, so that what one fault breaks is not hidden by the next; and now
