@@ -1,7 +1,8 @@
 //! Records as bytes: JSON with a version.
 //!
-//! Whatever is not exactly a record of a known version is refused with its place: a field or kind that is skipped here
-//! could be the one that matters. Older versions are raised by an upcaster each.
+//! Whatever is not exactly a record of a known version is refused with its place, if by its own word it is at its place:
+//! a field or kind that is skipped here could be the one that matters. What does not even say so was written by a
+//! stranger, and is a misfit like any other. Older versions are raised by an upcaster each.
 
 use serde::Deserialize;
 
@@ -43,6 +44,15 @@ pub enum Damage {
     NoCheckpoint {
         /// What is there.
         kind: &'static str,
+    },
+    /// What starts there was never completed.
+    #[error("the checkpoint that starts there was never completed; the log is damaged")]
+    Incomplete,
+    /// What was a record is none any more.
+    #[error("what stands at offset {at} is no record, and its owner had one acknowledged there; the log is damaged")]
+    Overwritten {
+        /// Where.
+        at: u64,
     },
     /// It speaks of an instance that no record has begun.
     #[error("it continues instance `{instance}` at {found}, of which {known} is known; the log is damaged")]
@@ -101,6 +111,33 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Damage> {
             Ok(_) | Err(_) => Err(Damage::Malformed(error)),
         },
     }
+}
+
+/// Reads what stands at an offset of a journal; none where a stranger wrote it, which is a misfit by the rule of reading.
+///
+/// # Errors
+/// It is no record of a known version, and says that it stands there or that it is a claim: it may be one that counts.
+pub fn read(offset: u64, bytes: &[u8]) -> Result<Option<Record>, Damage> {
+    let damage = match decode(bytes) {
+        Ok(record) => return Ok(Some(record)),
+        Err(damage) => damage,
+    };
+    match serde_json::from_slice::<Head>(bytes) {
+        Ok(Head { v: 1.., epoch, n }) if n == 0 || epoch.checked_add(n) == Some(offset) => Err(damage),
+        Ok(_) | Err(_) => Ok(None),
+    }
+}
+
+/// What stands in a journal and is no record, as the kind in a message.
+pub const STRANGERS: &str = "stranger's";
+
+/// What a record of every version has, so that the rule of reading can be kept by those who know no more of it.
+#[derive(Deserialize)]
+struct Head {
+    v: u32,
+    epoch: u64,
+    /// 0 in a claim alone.
+    n: u64,
 }
 
 #[derive(Deserialize)]

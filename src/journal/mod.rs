@@ -13,7 +13,7 @@ mod rule;
 mod ledger;
 mod plans;
 
-pub use codec::{Damage, JournalError, decode, encode};
+pub use codec::{Damage, JournalError, STRANGERS, decode, encode, read};
 pub use ledger::{Booked, ENDED_A_RECORD, Ledger, Live, Queue};
 pub use plans::Plans;
 pub use rule::Rule;

@@ -8,7 +8,7 @@
 //! Running instances stay with the content that they were started by, so a source is kept for ever. A plan is always
 //! compiled from the stored text, by the same front end as any other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use compact_str::{CompactString, format_compact};
@@ -27,6 +27,9 @@ use crate::wire::Message;
 
 const SOURCE: &str = "source/";
 const CURRENT: &str = "current/";
+
+/// The hexadecimal digits of a content hash, at most: of a SHA-256.
+const HASH_MAX: usize = 64;
 
 /// A saga of a deployed file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,13 +76,19 @@ pub(super) fn compile(name: &str, text: &str) -> Result<Program, Vec<Diagnostic>
 /// Everything that is stored.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
-    sources: BTreeMap<CompactString, Arc<str>>,
-    current: BTreeMap<CompactString, CompactString>,
-    /// By hash, what has been compiled of it; else why there is none.
+    /// By hash, what its source compiles to; else why it does not.
     compiled: BTreeMap<CompactString, Result<Arc<Plan>, String>>,
-    /// One file gives a record for each of its sagas: the text is held once.
-    texts: BTreeSet<Arc<str>>,
+    /// Of each saga, the hashes that were said to be current, the latest last.
+    current: BTreeMap<CompactString, VecDeque<CompactString>>,
+    /// The file that came last: it gives a record for each of its sagas, and is compiled once.
+    last: Option<(Box<str>, Compiled)>,
 }
+
+type Compiled = Result<Program, Vec<Diagnostic>>;
+
+/// Hashes of one saga that are remembered as having been current: what a stranger wrote behind the right one is passed
+/// over.
+const CURRENT_MAX: usize = 100;
 
 impl Stored {
     /// Reads on in the topic, up to an end.
@@ -97,67 +106,96 @@ impl Stored {
         Ok(())
     }
 
-    /// Takes records of the topic; gives the offset behind them, if there are any.
+    /// Takes records of the topic; gives the offset behind them, if there are any. What a stranger wrote is passed over: a
+    /// source speaks for itself, since its hash is its name.
     pub(super) fn take(&mut self, records: &[log::Stored]) -> Option<u64> {
         for record in records {
-            let Ok(text) = str::from_utf8(&record.message.payload) else {
-                tracing::warn!(offset = record.offset, "a definition that is not UTF-8 is passed over");
-                continue;
+            let key = &*record.message.key;
+            let taken = match str::from_utf8(&record.message.payload) {
+                Err(_) => Err("it is not UTF-8".to_owned()),
+                Ok(text) => match (key.strip_prefix(SOURCE), key.strip_prefix(CURRENT)) {
+                    (Some(hash), _) => self.take_source(hash, text),
+                    (None, Some(saga)) => self.take_current(saga, text),
+                    (None, None) => Err("its key is none of a definition".to_owned()),
+                },
             };
-            if let Some(hash) = record.message.key.strip_prefix(SOURCE) {
-                let text: Arc<str> = self.texts.get(text).map_or_else(|| Arc::from(text), Arc::clone);
-                self.texts.insert(Arc::clone(&text));
-                self.sources.insert(CompactString::from(hash), text);
-            } else if let Some(saga) = record.message.key.strip_prefix(CURRENT) {
-                self.current.insert(CompactString::from(saga), CompactString::from(text));
-            } else {
-                tracing::warn!(key = %record.message.key, "a record of saga.definitions that is no definition");
+            if let Err(why) = taken {
+                tracing::warn!(offset = record.offset, ?key, %why, "a record of the definitions is passed over");
             }
         }
         records.last().map(|last| last.offset.saturating_add(1))
     }
 
-    /// Compiles what is not compiled yet. What does not compile is left out; an instance that needs it is refused when
+    fn take_source(&mut self, hash: &str, text: &str) -> Result<(), String> {
+        if matches!(self.compiled.get(hash), Some(Ok(_))) {
+            return Ok(());
+        }
+        is_hash(hash)?;
+        let known = self.last.take().filter(|(last, _)| **last == *text);
+        let (_, compiled) = self.last.insert(known.unwrap_or_else(|| (Box::from(text), compile(hash, text))));
+        let plan = match compiled {
+            Ok(program) => match find(program, hash) {
+                Some(saga) => Ok(Arc::new(Plan::new(Arc::clone(saga)))),
+                None => Err("its content has another hash in this version of saga".to_owned()),
+            },
+            Err(findings) => Err(findings.first().map_or_else(String::new, |finding| finding.title.clone())),
+        };
+        let passed = plan.as_ref().map(drop).map_err(Clone::clone);
+        self.compiled.insert(CompactString::from(hash), plan);
+        passed
+    }
+
+    fn take_current(&mut self, saga: &str, hash: &str) -> Result<(), String> {
+        is_hash(hash)?;
+        let hashes = self.current.entry(CompactString::from(saga)).or_default();
+        hashes.push_back(CompactString::from(hash));
+        if hashes.len() > CURRENT_MAX {
+            hashes.pop_front();
+        }
+        Ok(())
+    }
+
+    /// The plans of what is stored. What does not compile is left out; an instance that needs it is refused when
     /// its partition recovers. Gives also why a current one is of no use.
-    pub(super) fn compile(&mut self) -> (Plans, Option<OpenError>) {
-        let mut by_text: BTreeMap<&Arc<str>, Result<Program, Vec<Diagnostic>>> = BTreeMap::new();
+    pub(super) fn compile(&self) -> (Plans, Option<OpenError>) {
         let mut plans = Plans::default();
-        for (hash, text) in &self.sources {
-            let compiled = self.compiled.entry(hash.clone()).or_insert_with(|| {
-                let why = match by_text.entry(text).or_insert_with(|| compile(hash, text)) {
-                    Ok(program) => match find(program, hash) {
-                        Some(saga) => return Ok(Arc::new(Plan::new(Arc::clone(saga)))),
-                        None => "its content has another hash in this version of saga".to_owned(),
-                    },
-                    Err(findings) => findings.first().map_or_else(String::new, |finding| finding.title.clone()),
-                };
-                if !self.current.values().any(|current| current == hash) {
-                    tracing::warn!(%hash, %why, "a stored definition that is not current does not compile");
-                }
-                Err(why)
-            });
-            if let Ok(plan) = compiled {
-                plans.keep(plan);
-            }
+        for plan in self.compiled.values().flatten() {
+            plans.keep(plan);
         }
         let mut unusable = None;
-        for (saga, hash) in &self.current {
-            if let Some(plan) = plans.by_hash(hash).cloned() {
-                plans.deploy(&plan);
-                continue;
+        for (saga, hashes) in &self.current {
+            // A source is stored before it is current: without one, or with that of another saga, it is a stranger's word.
+            let stored = hashes.iter().rev().find_map(|hash| {
+                let compiled = self.compiled.get(hash)?;
+                let is_ours = compiled.as_ref().map_or(true, |plan| plan.saga.name == *saga);
+                is_ours.then_some((hash, compiled))
+            });
+            match stored {
+                Some((_, Ok(plan))) => plans.deploy(plan),
+                Some((hash, Err(why))) => {
+                    let (saga, hash, why) = (saga.clone(), hash.clone(), why.clone());
+                    unusable = Some(OpenError::Definition { saga, hash, why });
+                }
+                None => tracing::warn!(
+                    ?saga,
+                    "no source of that saga is stored: what says that one is current is passed over"
+                ),
             }
-            let known = self.compiled.get(hash).and_then(|compiled| compiled.as_ref().err());
-            let why = known.cloned().unwrap_or_else(|| "its source is not stored".to_owned());
-            unusable = Some(OpenError::Definition { saga: saga.clone(), hash: hash.clone(), why });
         }
         (plans, unusable)
     }
 
     /// The same where a current one of no use is an error.
-    pub(super) fn compile_all(&mut self) -> Result<Plans, OpenError> {
+    pub(super) fn compile_all(&self) -> Result<Plans, OpenError> {
         let (plans, unusable) = self.compile();
         unusable.map_or(Ok(plans), Err)
     }
+}
+
+/// Whether a text may be a content hash.
+fn is_hash(text: &str) -> Result<(), String> {
+    let is_one = !text.is_empty() && text.len() <= HASH_MAX && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_one { Ok(()) } else { Err("it names no content hash".to_owned()) }
 }
 
 fn find<'a>(program: &'a Program, hash: &str) -> Option<&'a Arc<Saga>> {
@@ -191,4 +229,66 @@ pub(super) async fn store(client: &Client, topic: &Arc<str>, saga: &Saga, text: 
         return Err(DeployError::Append { saga: saga.name.clone(), why });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    const ONE: &str =
+        "participant p { command A { } }\nsaga trip { version 1 input { } deadline 1m step a { call p.A { } compensate nothing } }\n";
+
+    fn record(offset: u64, key: &str, payload: &[u8]) -> log::Stored {
+        let message = Message { key: Arc::from(key), headers: Vec::new(), payload: payload.into() };
+        log::Stored { offset, timestamp: Timestamp(0), message: Arc::new(message) }
+    }
+
+    /// A source with its hash.
+    fn source(version: &str) -> (String, String) {
+        let text = ONE.replace("version 1", version);
+        let program = compile("trip.saga", &text).unwrap_or_else(|findings| panic!("{findings:?}"));
+        (text, program.sagas["trip"].hash().to_string())
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_is_passed_over() {
+        let ((text, hash), (newer, newer_hash)) = (source("version 1"), source("version 2"));
+        let garbage: [&[u8]; 4] = [b"", b"\xff\x00", b"saga trip {", newer.as_bytes()];
+        let unknown = "0".repeat(64);
+        let mut stored = Stored::default();
+        let mut take = |key: &str, payload: &[u8]| {
+            stored.take(&[record(7, key, payload)]);
+            stored.compile()
+        };
+        // Also before the right one came.
+        for payload in garbage {
+            take(&format!("source/{hash}"), payload);
+        }
+        take(&format!("source/{hash}"), text.as_bytes());
+        take("current/trip", hash.as_bytes());
+        for payload in garbage {
+            for key in ["", "trip", "source/", "current/", "current/trip", &format!("source/{hash}")] {
+                let (plans, _) = take(key, payload);
+                assert_eq!(
+                    **plans.current("trip").expect("it is still current").saga.hash(),
+                    *hash,
+                    "{key} {payload:?}"
+                );
+            }
+        }
+        let (plans, unusable) = take("current/trip", unknown.as_bytes());
+        assert!(plans.current("trip").is_some() && unusable.is_none(), "of that hash there is no source");
+        take(&format!("source/{newer_hash}"), newer.as_bytes());
+        let (plans, _) = take("current/trip", newer_hash.as_bytes());
+        assert_eq!(plans.current("trip").map(|plan| plan.saga.version), Some(2));
+        assert!(plans.by_hash(&hash).is_some(), "what runs goes on by the old one");
+        let (plans, unusable) = take("current/other", hash.as_bytes());
+        assert!(plans.current("other").is_none() && unusable.is_none(), "it is the hash of another saga");
+        // An older engine may not know what a newer one deployed: it must not go on with what was before.
+        take(&format!("source/{unknown}"), b"saga trip { from the future }");
+        assert!(
+            matches!(take("current/trip", unknown.as_bytes()).1, Some(OpenError::Definition { hash, .. }) if hash == unknown)
+        );
+    }
 }

@@ -8,7 +8,7 @@ use super::error::Error;
 use super::followers::instance_of;
 use crate::engine::{Instance, InstanceId, Run};
 use crate::journal::record::{Body, Record};
-use crate::journal::{JournalError, Plans, Rule, decode};
+use crate::journal::{self, JournalError, Plans, Rule};
 use crate::time::Timestamp;
 
 /// A good record.
@@ -77,18 +77,23 @@ impl History {
         };
         for stored in records.into_iter().take_while(|stored| stored.offset <= self.last) {
             self.next = stored.offset.saturating_add(1);
-            let record = decode(&stored.message.payload).map_err(|damage| {
-                Error::Journal(JournalError { partition: self.partition, offset: stored.offset, damage })
-            })?;
+            let (partition, offset) = (self.partition, stored.offset);
+            let damaged = |damage| Error::Journal(JournalError { partition, offset, damage });
+            let Some(record) = journal::read(offset, &stored.message.payload).map_err(damaged)? else {
+                if let Some(rule) = &mut self.rule {
+                    rule.ends(offset);
+                }
+                continue;
+            };
             // The first record is a good one: it stands in the view. From it on the rule tells.
             let counts = if let Some(rule) = &mut self.rule {
-                rule.counts(stored.offset, &record)
+                rule.counts(offset, &record).map_err(damaged)?
             } else {
-                self.rule = Rule::from_counting(stored.offset, &record);
+                self.rule = Rule::from_counting(offset, &record);
                 true
             };
             if counts && self.is_ours(&record) {
-                self.gathered.push_back(Entry { offset: stored.offset, record });
+                self.gathered.push_back(Entry { offset, record });
             }
         }
         Ok(())

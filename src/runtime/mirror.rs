@@ -20,7 +20,7 @@ use super::reading;
 use super::shared::Core;
 use crate::engine::InstanceId;
 use crate::journal::record::Positions;
-use crate::journal::{Damage, JournalError, Ledger, Rule, decode};
+use crate::journal::{self, Damage, JournalError, Ledger, Rule, STRANGERS};
 use crate::log::Stored;
 
 /// How long a journal that cannot be read is left alone before it is tried again.
@@ -225,6 +225,10 @@ impl Reader {
                         self.core.learn().await;
                         self.begin_at(from.max(range.start), range.end);
                     }
+                    // The pointer to it was a stranger's. The log's start is a checkpoint, or offset 0.
+                    Err(JournalError { damage: Damage::NoCheckpoint { .. }, offset, .. }) if offset > range.start => {
+                        self.begin_at(range.start, range.end);
+                    }
                     Err(error) => {
                         tracing::error!(partition = self.partition, %error, "a journal cannot be read any further");
                         self.tell.send_replace(Progress::Failed(Arc::new(error)));
@@ -281,13 +285,19 @@ impl Reader {
     fn take(&mut self, stored: &Stored) -> Result<(), JournalError> {
         let (partition, offset) = (self.partition, stored.offset);
         let damaged = |damage| JournalError { partition, offset, damage };
-        let record = Arc::new(decode(&stored.message.payload).map_err(damaged)?);
+        let read = journal::read(offset, &stored.message.payload).map_err(damaged)?;
+        let Some(record) = read.map(Arc::new) else {
+            let rule = self.rule.as_mut().ok_or_else(|| damaged(Damage::NoCheckpoint { kind: STRANGERS }))?;
+            rule.ends(offset);
+            self.next = offset.saturating_add(1);
+            return Ok(());
+        };
         let mut rule = match self.rule.take() {
             Some(rule) => rule,
             None => Rule::from_checkpoint(offset, &record)
                 .ok_or_else(|| damaged(Damage::NoCheckpoint { kind: record.body.name() }))?,
         };
-        let counts = rule.counts(offset, &record);
+        let counts = rule.counts(offset, &record).map_err(damaged)?;
         self.rule = Some(rule);
         self.next = offset.saturating_add(1);
         if counts {

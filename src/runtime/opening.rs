@@ -77,7 +77,7 @@ impl Orchestrator {
     ) -> Result<Self, OpenError> {
         let client = Client::new(&log);
         let topics = log.topics();
-        let (mut stored, end) = client::patiently(&log, async || {
+        let (stored, end) = client::patiently(&log, async || {
             let range = client::range(&log, &topics.definitions, 0).await?;
             let mut stored = Stored::default();
             stored.read(&client, &topics.definitions, range.start, range.end).await?;

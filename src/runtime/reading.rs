@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::client::Client;
 use super::error::OpenError;
 use crate::journal::record::Record;
-use crate::journal::{Damage, JournalError, Ledger, Plans, Rule, decode};
+use crate::journal::{self, Damage, JournalError, Ledger, Plans, Rule, STRANGERS};
 use crate::log::Range;
 
 /// Where reading begins.
@@ -36,9 +36,17 @@ pub(super) async fn read(
         for stored in records {
             let offset = stored.offset;
             next = offset.saturating_add(1);
-            let record = decode(&stored.message.payload).map_err(|damage| damaged(offset, damage))?;
+            let read = journal::read(offset, &stored.message.payload).map_err(|damage| damaged(offset, damage))?;
+            let Some(record) = read else {
+                match (&mut rule, begin) {
+                    (Some(rule), _) => rule.ends(offset),
+                    (None, Begin::Counting(_)) => {}
+                    (None, Begin::Start(_)) => return Err(damaged(offset, Damage::NoCheckpoint { kind: STRANGERS })),
+                }
+                continue;
+            };
             let counts = match (&mut rule, begin) {
-                (Some(rule), _) => rule.counts(offset, &record),
+                (Some(rule), _) => rule.counts(offset, &record).map_err(|damage| damaged(offset, damage))?,
                 (None, Begin::Counting(_)) => {
                     rule = Rule::from_counting(offset, &record);
                     rule.is_some()
@@ -47,7 +55,7 @@ pub(super) async fn read(
                     let kind = record.body.name();
                     let first = Rule::from_checkpoint(offset, &record);
                     let mut first = first.ok_or_else(|| damaged(offset, Damage::NoCheckpoint { kind }))?;
-                    let counts = first.counts(offset, &record);
+                    let counts = first.counts(offset, &record).map_err(|damage| damaged(offset, damage))?;
                     rule = Some(first);
                     counts
                 }
@@ -60,7 +68,7 @@ pub(super) async fn read(
     Ok(())
 }
 
-/// Where the last complete checkpoint begins, by the word of the last record; 0 if that says none.
+/// Where the last complete checkpoint begins, by the word of the last record; 0 if that says none, or is a stranger's.
 pub(super) async fn checkpoint(
     client: &Client,
     topic: &Arc<str>,

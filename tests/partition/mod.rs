@@ -8,7 +8,8 @@
 //! | rule | broken by |
 //! |---|---|
 //! | **reading**: the epoch, `n`, the unbroken run | `ReaderWithoutEpoch`, `ReaderWithoutN`, `ReaderWithoutRun` |
-//! | a log's start is record 0 or a checkpoint; nothing unknown is skipped | scripts: a head deleted, a damaged record |
+//! | a log's start is record 0 or a checkpoint; nothing unknown at its place is skipped | scripts: a head deleted; `strangers` |
+//! | what is no record is a misfit, and stops nobody | `strangers`; worlds with a stranger |
 //! | **owning**: confirm before each claim | `Unconfirmed` |
 //! | only the report of the latest claim counts | `AbandonedClaim` |
 //! | the claim is our own, and the last record | none: see below |
@@ -52,7 +53,9 @@
 
 mod judge;
 mod participants;
+mod rig;
 mod saga;
 mod scripts;
 mod seeds;
+mod strangers;
 mod world;

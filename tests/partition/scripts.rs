@@ -1,131 +1,18 @@
-//! The partition task alone, over a log without faults: what becomes of inputs that nobody wants.
+//! The partition task alone: what becomes of inputs that nobody wants.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use saga::engine::Order;
-use saga::journal::decode;
 use saga::journal::record::{Body, Cause, Record};
-use saga::log::simulated::{Client, Faults, Simulated};
 use saga::log::{DEAD, JOURNAL, Outcome, REPLIES, REQUESTS, Range, Report, Request, Stored, partition_of};
-use saga::runtime::partition::{Config, Do, Fact, Partition, Stop, Told};
+use saga::runtime::partition::{Do, Fact, Stop, Told};
 use saga::time::Timestamp;
 use saga::wire::Message;
 
-use super::participants::Worker;
-use super::saga::{COMMANDS, order, plans, start};
-
-const CLIENT: Client = Client(7);
-
-struct Rig {
-    log: Simulated,
-    task: Partition,
-    worker: Worker,
-    commands_done: usize,
-    now: u64,
-    facts: Vec<Fact>,
-    /// Behind the replies stands what no read ever gives, as the end of a transaction.
-    has_marker: bool,
-    /// How often the end of the replies was asked for.
-    measured: usize,
-}
-
-impl Rig {
-    fn new(partitions: u32, change: impl FnOnce(&mut Config)) -> Self {
-        let log = Simulated::new(1, partitions, Faults::default(), Timestamp(1_000_000));
-        let mut worker = Worker::new(None);
-        worker.moody = false;
-        let task = Self::task(partitions, change);
-        Self { log, task, worker, commands_done: 0, now: 0, facts: Vec::new(), has_marker: false, measured: 0 }
-    }
-
-    fn task(partitions: u32, change: impl FnOnce(&mut Config)) -> Partition {
-        let mut config = Config::new(0, partitions, "script");
-        change(&mut config);
-        Partition::new(config, plans())
-    }
-
-    /// Another life of the process.
-    fn restart(&mut self, change: impl FnOnce(&mut Config)) {
-        self.log.crash(CLIENT);
-        self.task = Self::task(1, change);
-        self.log.assign(0, CLIENT);
-    }
-
-    fn tell(&mut self, told: Told) {
-        let mut out = Vec::new();
-        self.task.handle(told, Duration::from_millis(self.now), &mut out);
-        for doing in out {
-            match doing {
-                Do::Ask(Request::End { ticket, topic }) if self.has_marker => {
-                    self.measured += 1;
-                    let end = self.read(&topic, 0).len() as u64 + 1;
-                    self.tell(Told::Log(Report::End { ticket, range: Range { start: 0, end } }));
-                }
-                Do::Ask(request) => self.log.submit(CLIENT, 0, request),
-                Do::Tell(fact) => self.facts.push(fact),
-                Do::Wake(_) => panic!("it is alone"),
-            }
-        }
-    }
-
-    /// Until nothing happens any more without time.
-    fn settle(&mut self) {
-        while !self.log.is_idle() {
-            if let Some(delivery) = self.log.step() {
-                self.tell(Told::Log(delivery.report));
-            }
-        }
-    }
-
-    fn pass(&mut self, millis: u64) {
-        self.now += millis;
-        self.log.now = Timestamp(1_000_000 + self.now);
-        self.tell(Told::Tick);
-        self.settle();
-    }
-
-    /// The participant does all that it is asked.
-    fn work(&mut self) {
-        let mut random = saga::log::simulated::Random::new(1);
-        while let Some(stored) = self.log.shelf(COMMANDS, 0).and_then(|shelf| shelf.records.get(self.commands_done)) {
-            let message = Arc::clone(&stored.message);
-            self.commands_done += 1;
-            let (reply, _) = self.worker.handle(&message, self.log.now, &mut random);
-            self.log.put(REPLIES, Some(0), reply.into());
-            self.settle();
-        }
-    }
-
-    fn journal(&self) -> Vec<Record> {
-        let records = self.log.shelf(JOURNAL, 0).map(|shelf| &shelf.records[..]).unwrap_or_default();
-        records.iter().map(|stored| decode(&stored.message.payload).unwrap()).collect()
-    }
-
-    fn kinds(&self) -> Vec<&'static str> {
-        self.journal().iter().map(|record| record.body.name()).collect()
-    }
-
-    fn read(&self, topic: &str, partition: u32) -> Vec<Arc<Message>> {
-        let records = self.log.shelf(topic, partition).map(|shelf| &shelf.records[..]).unwrap_or_default();
-        records.iter().map(|stored| Arc::clone(&stored.message)).collect()
-    }
-
-    fn stopped(&self) -> &Stop {
-        match self.facts.last() {
-            Some(Fact::Stopped(stop)) => stop,
-            other => panic!("it does not stand still: {other:?}"),
-        }
-    }
-}
-
-fn running(change: impl FnOnce(&mut Config)) -> Rig {
-    let mut rig = Rig::new(1, change);
-    rig.log.assign(0, CLIENT);
-    rig.settle();
-    rig
-}
+use super::rig::{CLIENT, Rig, running};
+use super::saga::{COMMANDS, order, start};
 
 #[test]
 fn an_input_in_the_wrong_partition_is_forwarded_once() {
@@ -263,18 +150,6 @@ fn a_topic_that_ends_before_what_was_read_is_another_topic() {
     other.log.assign(0, CLIENT);
     other.settle();
     assert!(matches!(other.stopped(), Stop::OtherTopic { read: 1, end: 0, .. }), "{:?}", other.stopped());
-}
-
-#[test]
-fn a_damaged_journal_is_refused_with_its_place() {
-    let mut rig = running(|_| ());
-    rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());
-    rig.settle();
-    rig.log.put(JOURNAL, Some(0), Message { payload: Box::from(*b"{\"v\":1"), ..Message::default() }.into());
-    rig.restart(|_| ());
-    rig.settle();
-    let said = rig.stopped().to_string();
-    assert!(said.starts_with("read partition 0 of saga.journal at offset 2: it is no journal record"), "{said}");
 }
 
 #[test]

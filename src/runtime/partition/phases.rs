@@ -11,7 +11,7 @@ use super::told::{Do, Fact, Recovered, Stop, Told, lost};
 use super::{ASK_AGAIN, CLAIM_WITHIN, LOSSES_MAX, Partition, SLOW_MAX};
 use crate::engine::Instance;
 use crate::journal::record::{Body, Positions, Record, VERSION};
-use crate::journal::{JournalError, decode, encode};
+use crate::journal::{self, Damage, JournalError, encode};
 use crate::log::{Append, Outcome, Range, Report, Request, Stored, Ticket};
 use crate::time::Timestamp;
 use crate::wire::Message;
@@ -153,9 +153,10 @@ impl Partition {
     /// Step 2.
     fn claim(&mut self, last: Option<&Stored>, before: Option<Box<Recovery>>, out: &mut Vec<Do>) {
         let partition = self.set.config.partition;
-        let checkpoint = match last.map(|last| (last.offset, decode(&last.message.payload))) {
-            None => 0,
-            Some((_, Ok(record))) => record.checkpoint,
+        let checkpoint = match last.map(|last| (last.offset, journal::read(last.offset, &last.message.payload))) {
+            // A stranger's: reading begins where the log does.
+            None | Some((_, Ok(None))) => 0,
+            Some((_, Ok(Some(record)))) => record.checkpoint,
             Some((offset, Err(damage))) => {
                 return self.stop(Stop::Damaged(JournalError { partition, offset, damage }), out);
             }
@@ -251,11 +252,23 @@ impl Partition {
         range: Range,
         out: &mut Vec<Do>,
     ) {
+        let partition = self.set.config.partition;
         for stored in records.iter().filter(|stored| stored.offset <= claim.epoch) {
-            match recovery.read(&mut self.set, stored, claim) {
+            let mut read = recovery.read(&mut self.set, stored, claim);
+            if matches!(read, Ok(Read::Claimed(_))) && !recovery.ledger.is_whole() {
+                let (offset, damage) = (recovery.from, Damage::Incomplete);
+                read = Err(Stop::Damaged(JournalError { partition, offset, damage }));
+            }
+            match read {
                 Ok(Read::On) => {}
                 Ok(Read::Claimed(at)) if range.end == claim.epoch + 1 => {
                     return self.run(claim, at, *recovery, out);
+                }
+                // The pointer was a stranger's. The log's start needs none.
+                Err(Stop::Damaged(JournalError {
+                    damage: Damage::NoCheckpoint { .. } | Damage::Incomplete, ..
+                })) if recovery.from > range.start => {
+                    return self.read_on(claim, Box::new(Recovery::new(range.start)), out);
                 }
                 // A stray is behind the claim already, or the claim is not where the log said: claim again, read on.
                 Ok(Read::Claimed(_) | Read::NotOurs) => return self.confirm(Some(recovery), out),

@@ -9,7 +9,7 @@ use super::setting::Setting;
 use super::told::Stop;
 use crate::engine::Calls;
 use crate::journal::record::{Body, Record};
-use crate::journal::{Damage, JournalError, Ledger, Rule, decode};
+use crate::journal::{self, Damage, JournalError, Ledger, Rule, STRANGERS};
 use crate::log::Stored;
 use crate::time::Timestamp;
 
@@ -19,6 +19,8 @@ use crate::time::Timestamp;
 pub(super) struct Recovery {
     pub(super) ledger: Ledger,
     rule: Option<Rule>,
+    /// Where it began.
+    pub(super) from: u64,
     pub(super) next: u64,
     unsent: Unsent,
     /// Behind the last hole in the offsets: a log for a journal has none.
@@ -88,6 +90,7 @@ impl Recovery {
         Self {
             ledger: Ledger::default(),
             rule: None,
+            from,
             next: from,
             unsent: Unsent::default(),
             last_hole: None,
@@ -101,22 +104,28 @@ impl Recovery {
         let partition = set.config.partition;
         let Stored { offset, timestamp, message } = stored;
         let damaged = |damage| Stop::Damaged(JournalError { partition, offset: *offset, damage });
-        let record = decode(&message.payload).map_err(damaged)?;
-        let mut rule = match self.rule.take() {
-            Some(rule) => rule,
-            None if *offset == 0 => Rule::from_the_beginning(),
-            None => self.begin(set, *offset, &record)?,
+        let record = journal::read(*offset, &message.payload).map_err(damaged)?;
+        let mut rule = match (self.rule.take(), &record) {
+            (Some(rule), _) => rule,
+            (None, _) if *offset == 0 => Rule::from_the_beginning(),
+            (None, Some(record)) => self.begin(*offset, record).map_err(damaged)?,
+            (None, None) => return Err(damaged(Damage::NoCheckpoint { kind: STRANGERS })),
+        };
+        if *offset > self.next {
+            self.last_hole = Some(*offset);
+        }
+        self.next = offset + 1;
+        let Some(record) = record else {
+            rule.ends(*offset);
+            self.rule = Some(rule);
+            return Ok(if *offset < claim.epoch { Read::On } else { Read::NotOurs });
         };
         let foreign = match &record.body {
             Body::Claim { owner, attempt } => *owner != set.config.owner || *attempt != claim.attempt,
             _ => false,
         };
-        let counts = counts(set, &mut rule, *offset, &record);
+        let counts = counts(set, &mut rule, *offset, &record).map_err(damaged)?;
         self.rule = Some(rule);
-        if *offset > self.next {
-            self.last_hole = Some(*offset);
-        }
-        self.next = offset + 1;
         if counts {
             let plans = Arc::clone(&set.plans);
             let bytes = message.payload.len();
@@ -138,16 +147,10 @@ impl Recovery {
         Ok(if ours { Read::Claimed(*timestamp) } else { Read::NotOurs })
     }
 
-    fn begin(&mut self, set: &Setting, offset: u64, record: &Record) -> Result<Rule, Stop> {
-        let kind = record.body.name();
-        let partition = set.config.partition;
+    fn begin(&mut self, offset: u64, record: &Record) -> Result<Rule, Damage> {
         self.ledger = Ledger::from_checkpoint(offset);
         self.calls = Calls::since(record.at);
-        Rule::from_checkpoint(offset, record).ok_or(Stop::Damaged(JournalError {
-            partition,
-            offset,
-            damage: Damage::NoCheckpoint { kind },
-        }))
+        Rule::from_checkpoint(offset, record).ok_or(Damage::NoCheckpoint { kind: record.body.name() })
     }
 
     /// What an owner begins with, once its claim has been read and is the last record.
@@ -160,14 +163,14 @@ impl Recovery {
 }
 
 /// Whether a record counts; wrongly, where a simulation asks for it.
-fn counts(set: &Setting, rule: &mut Rule, offset: u64, record: &Record) -> bool {
+fn counts(set: &Setting, rule: &mut Rule, offset: u64, record: &Record) -> Result<bool, Damage> {
     let before = rule.epoch();
-    let counts = rule.counts(offset, record);
+    let counts = rule.counts(offset, record)?;
     let placed = record.epoch.checked_add(record.n) == Some(offset);
-    match set.config.defect {
+    Ok(match set.config.defect {
         Some(Defect::ReaderWithoutRun) => counts || (placed && record.epoch == before),
         Some(Defect::ReaderWithoutN) => counts || record.epoch == before,
         Some(Defect::ReaderWithoutEpoch) => counts || placed,
         _ => counts,
-    }
+    })
 }

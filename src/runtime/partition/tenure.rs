@@ -186,9 +186,10 @@ impl Tenure {
         Positions { requests: self.requests.next, replies: self.replies.next }
     }
 
-    /// All effects of records before this offset are acknowledged.
+    /// All effects of records before this offset are acknowledged, and so are the records: see [`Rule`](crate::journal::Rule).
     pub(super) fn sent(&self) -> u64 {
-        self.owed.first().unwrap_or(self.epoch + self.good + 1)
+        let not_good = self.epoch + self.good + 1;
+        self.owed.first().map_or(not_good, |owed| owed.min(not_good))
     }
 
     /// Whether another record may be begun.

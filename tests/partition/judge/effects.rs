@@ -67,7 +67,7 @@ impl Judge {
     fn is_told(&self, offset: u64, (_, id): &Key) -> bool {
         let told = |body: &Body| matches!(body, Body::Change { cause: Cause::Undeliverable(at), .. } if *at == offset);
         let parked = |body: &Body| matches!(body, Body::Park { instance, .. } if id.starts_with(instance.as_str()));
-        self.records.iter().any(|(record, counts)| *counts && (told(&record.body) || parked(&record.body)))
+        self.counting_records().any(|record| told(&record.body) || parked(&record.body))
     }
 
     /// Commands that nobody waits for need not be sent; all else does.

@@ -54,7 +54,8 @@ pub(crate) struct Judge {
     truth: Ledger,
     epoch: Option<u64>,
     run_goes_on: bool,
-    records: Vec<(Record, bool)>,
+    /// Each with whether it counts; none where a stranger wrote.
+    records: Vec<(Option<Record>, bool)>,
     /// Inputs that count, and as what.
     causes: BTreeMap<Cause, &'static str>,
     effects: BTreeMap<u64, Vec<Key>>,
@@ -79,6 +80,8 @@ pub(crate) struct Judge {
     /// The least time between two calls of this partition, if the participant's limits have one, and the last call.
     pause: Option<u64>,
     last_call: Option<Timestamp>,
+    /// What a stranger wrote.
+    pub(crate) strangers: u32,
 }
 
 impl Judge {
@@ -116,6 +119,7 @@ impl Judge {
             states: BTreeSet::new(),
             consents: [false; 2],
             claims: 0,
+            strangers: 0,
         }
     }
 
@@ -135,9 +139,13 @@ impl Judge {
         self.records.iter().map(|(_, counts)| *counts)
     }
 
+    fn counting_records(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter_map(|(record, counts)| record.as_ref().filter(|_| *counts))
+    }
+
     /// How many records of a kind count.
     pub(crate) fn counted(&self, kind: &str) -> usize {
-        self.records.iter().filter(|(record, counts)| *counts && record.body.name() == kind).count()
+        self.counting_records().filter(|record| record.body.name() == kind).count()
     }
 
     fn is_home_of(&self, key: &str) -> bool {
@@ -147,8 +155,14 @@ impl Judge {
     /// Records have landed.
     pub(crate) fn journal(&mut self, shelves: Shelves<'_>) -> Holds {
         while let Some(stored) = shelves.journal.records.get(self.records.len()) {
-            let record = decode(&stored.message.payload).map_err(|damage| Violation(damage.to_string()))?;
-            self.record(stored, record, shelves)?;
+            // What the task writes is always a record, and a simulated stranger writes none.
+            if let Ok(record) = decode(&stored.message.payload) {
+                self.record(stored, record, shelves)?;
+            } else {
+                self.run_goes_on = false;
+                self.strangers += 1;
+                self.records.push((None, false));
+            }
         }
         Ok(())
     }
@@ -171,9 +185,9 @@ impl Judge {
         if counts && !claim {
             self.counting(offset, &record, shelves)?;
         }
-        self.records.push((record, counts));
-        if counts && let Some((Record { body: Body::Completed { started }, .. }, _)) = self.records.last() {
-            let started = *started;
+        let complete = if let Body::Completed { started } = record.body { Some(started) } else { None };
+        self.records.push((Some(record), counts));
+        if let Some(started) = complete.filter(|_| counts) {
             self.complete.insert(started);
             self.recovers_from(started)?;
             self.all_sent_before(started)?;
@@ -184,10 +198,14 @@ impl Judge {
     /// Recovery from a checkpoint comes to the truth, byte for byte.
     fn recovers_from(&self, started: u64) -> Holds {
         let mut ledger = Ledger::from_checkpoint(started);
-        let mut rule = None;
+        let mut rule: Option<Rule> = None;
         for (offset, (record, _)) in (0u64..).zip(&self.records).skip(usize::try_from(started).unwrap()) {
+            let Some(record) = record else {
+                rule.as_mut().unwrap().ends(offset);
+                continue;
+            };
             let rule = rule.get_or_insert_with(|| Rule::from_checkpoint(started, record).unwrap());
-            if rule.counts(offset, record)
+            if rule.counts(offset, record).unwrap()
                 && let Err(damage) = ledger.book(&self.plans, record, 0, None)
             {
                 return violated("recovery from any checkpoint equals the fold from record 0", damage);
@@ -201,8 +219,14 @@ impl Judge {
         const PROPERTY: &str = "a recovered owner knows what the fold from record 0 knows";
         let mut truth = Ledger::default();
         let mut rule = Rule::from_the_beginning();
-        let before = (0..=epoch).zip(&self.records).filter(|(offset, (record, _))| rule.counts(*offset, record));
-        for record in before.map(|(_, (record, _))| record).chain(own) {
+        let before = (0..=epoch).zip(&self.records).filter_map(|(offset, (record, _))| {
+            if let Some(record) = record {
+                return rule.counts(offset, record).unwrap().then_some(record);
+            }
+            rule.ends(offset);
+            None
+        });
+        for record in before.chain(own) {
             if let Err(damage) = truth.book(&self.plans, record, 0, None) {
                 return violated(PROPERTY, damage);
             }
@@ -224,7 +248,7 @@ impl Judge {
             Fact::Recorded { offset, record, .. } => {
                 let counts = usize::try_from(*offset).ok().and_then(|at| self.records.get(at));
                 let unrecorded = *offset == u64::MAX;
-                if !unrecorded && counts.is_none_or(|(there, counts)| !counts || there != &**record) {
+                if !unrecorded && counts.is_none_or(|(there, counts)| !counts || there.as_ref() != Some(&**record)) {
                     return violated("good records count", format!("record {offset}"));
                 }
                 if let Body::Reject { cause, .. } = &record.body {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use saga::engine::Order;
 use saga::log::simulated::Random;
-use saga::log::{REPLIES, REQUESTS, Report, partition_of};
+use saga::log::{JOURNAL, REPLIES, REQUESTS, Report, partition_of};
 use saga::runtime::partition::Told;
+use saga::wire::Message;
 
 use super::super::judge::Violation;
 use super::super::saga::{COMMANDS, order};
@@ -176,6 +177,24 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// A stranger writes into a journal: bytes, JSON, or a piece of what stands there.
+    pub(super) fn litter(&mut self) {
+        let Some(random) = &mut self.stranger else { return };
+        if random.below(40) > 0 {
+            return;
+        }
+        let partition = u32::try_from(random.below(self.judges.len())).unwrap();
+        let records = self.log.shelf(JOURNAL, partition).map_or(&[][..], |shelf| &shelf.records[..]);
+        let payload = match records.len() {
+            count @ 1.. if random.chance(50) => {
+                let whole = &records[random.below(count)].message.payload;
+                Box::from(&whole[..whole.len().saturating_sub(1)])
+            }
+            _ => Box::from([&b"\xff\x00"[..], b"{}", br#"{"v":1}"#, br#"{"v":2,"epoch":0}"#, b""][random.below(5)]),
+        };
+        self.log.put(JOURNAL, Some(partition), Message { payload, ..Message::default() }.into());
     }
 
     fn hand(&mut self, partition: u32, to: usize) {

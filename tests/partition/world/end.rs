@@ -85,9 +85,9 @@ impl World {
             let kept = |name| self.log.shelf(name, partition).unwrap_or(&none);
             judge.end(kept(REQUESTS), kept(REPLIES), &self.worker.work)?;
             let handed = self.chaos.handed[partition as usize];
-            if judge.claims > 1 + 3 * handed + 2 * faults + self.slow_claims {
+            if judge.claims > 1 + 3 * handed + 2 * (faults + judge.strangers) + self.slow_claims {
                 return Err(Violation(format!(
-                    "a handover costs at most 3 claims, another fault 2: {handed} handovers and {faults} faults cost {} \
+                    "a handover costs at most 3 claims, another fault 2: {handed} handovers, {faults} faults and what strangers wrote cost {} \
                      claims",
                     judge.claims
                 )));
@@ -100,6 +100,7 @@ impl World {
             seen.queued += judge.queued;
             seen.checkpoints += judge.counted("completed");
             seen.claims += judge.counted("claim");
+            seen.strangers += judge.strangers as usize;
         }
         Ok(seen)
     }

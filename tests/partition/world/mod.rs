@@ -61,6 +61,7 @@ pub(crate) struct Seen {
     claims: usize,
     bars: usize,
     queued: usize,
+    strangers: usize,
 }
 
 impl Seen {
@@ -73,6 +74,7 @@ impl Seen {
         self.claims += other.claims;
         self.bars += other.bars;
         self.queued += other.queued;
+        self.strangers += other.strangers;
         self.worlds += 1;
     }
 
@@ -89,6 +91,7 @@ impl Seen {
         enough("claims", self.claims, 3_000);
         enough("bars", self.bars, 100);
         enough("waiting for turns", self.queued, 300);
+        enough("strangers", self.strangers, 500);
     }
 }
 
@@ -123,6 +126,9 @@ pub(crate) struct World {
     slow_clock: u64,
     /// What clients still ask for, and whom.
     script: VecDeque<Message>,
+    /// Somebody who writes into journals what is no record, in every eighth world; with dice of its own, so that the other
+    /// worlds are as they would be without.
+    stranger: Option<Random>,
     ids: Vec<&'static str>,
     /// Commands that the participant has to deal with.
     commands: Vec<(u32, usize)>,
@@ -188,6 +194,7 @@ impl World {
             plans,
             now: 0,
             script,
+            stranger: (seed % 8 == 7).then(|| Random::new(!seed)),
             ids,
             commands: Vec::new(),
             seen: BTreeMap::new(),
@@ -214,6 +221,7 @@ impl World {
     }
 
     fn step(&mut self) -> Result<(), Violation> {
+        self.litter();
         match self.random.below(100) {
             0..62 => self.log_step(),
             62..69 => {
