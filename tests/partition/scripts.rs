@@ -32,6 +32,32 @@ fn an_input_in_the_wrong_partition_is_forwarded_once() {
     assert_eq!(rig.read(REQUESTS, 1).len(), 1);
 }
 
+/// Its copy would be larger than a topic of inputs takes.
+#[test]
+fn an_input_that_is_too_large_to_be_forwarded_is_copied() {
+    let mut rig = Rig::new(2, |_| ());
+    rig.log.assign(0, CLIENT);
+    let key = ["a", "b", "c", "d"].into_iter().find(|id| partition_of(id, 2) == 1).unwrap();
+    let payload = vec![b'x'; (1 << 20) + (64 << 10)].into_boxed_slice();
+    let headers = vec![(Arc::from("ce_type"), Box::from("é".repeat(10_000)))];
+    rig.log.put(REQUESTS, Some(0), Message { key: Arc::from(key), payload, headers }.into());
+    rig.settle();
+    assert_eq!(rig.kinds(), ["claim", "reject"]);
+    let [dead] = &rig.read(DEAD, 0)[..] else { panic!("no copy") };
+    assert!(dead.header("saga-reason").unwrap().contains("too large to be forwarded"), "{:?}", dead.headers);
+}
+
+/// A reason may quote what came: the copy must fit its topic all the same.
+#[test]
+fn the_reason_of_a_copy_has_a_limit() {
+    let mut rig = running(|_| ());
+    let headers = vec![(Arc::from("ce_type"), Box::from("é".repeat(30_000)))];
+    rig.log.put(REQUESTS, Some(0), Message { headers, ..Message::default() }.into());
+    rig.settle();
+    let [dead] = &rig.read(DEAD, 0)[..] else { panic!("no copy") };
+    assert!((100..=4_096).contains(&dead.header("saga-reason").unwrap().len()));
+}
+
 #[test]
 fn an_unreadable_input_is_copied_and_blocks_nothing() {
     let mut rig = running(|_| ());

@@ -12,7 +12,8 @@ use crate::json::PAYLOAD_MAX;
 use crate::log::endpoint::{Endpoint, Outbox};
 use crate::log::health::now;
 use crate::log::{
-    Append, DEFINITION_MAX, DEFINITIONS, Health, JOURNAL, Outcome, RECORD_MAX, Report, Request, Ticket, partition_of,
+    Append, DEFINITION_MAX, DEFINITIONS, HEADERS_MAX, Health, JOURNAL, Outcome, RECORD_MAX, Report, Request, Ticket,
+    partition_of,
 };
 use crate::time::Timestamp;
 
@@ -28,9 +29,6 @@ const LANE_TAIL_BYTES_MIN: usize = 64 << 10;
 
 /// What the journal keeps: it is read at start and by people, not by a follower.
 const JOURNAL_TAIL_BYTES: usize = 64 << 10;
-
-/// Room for headers beside the largest payload.
-const HEADERS_MAX: usize = 64 << 10;
 
 /// The longest name of a topic, as Kafka has it.
 const TOPIC_MAX: usize = 249;

@@ -53,9 +53,6 @@ pub(crate) use settings::Role;
 pub use settings::Settings;
 pub use topics::{Made, Plan, differences, init};
 
-/// Room for headers beside the largest payload.
-const HEADERS_MAX: usize = 64 << 10;
-
 /// The longest name of a topic, as Kafka has it.
 const TOPIC_MAX: usize = 249;
 

@@ -17,7 +17,6 @@ use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::HEADERS_MAX;
 use super::context::{Context, Reach, remark};
 use super::demands::BATCH_HEAD;
 use super::error::OpenError;
@@ -25,6 +24,7 @@ use super::reader::stored;
 use super::settings::{Role, Settings};
 use super::topics::partitions_of;
 use crate::json::PAYLOAD_MAX;
+use crate::log::HEADERS_MAX;
 use crate::wire::Message;
 
 /// How long the broker may take for one question, and for an acknowledgement.

@@ -9,8 +9,8 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use super::error::OpenError;
-use super::{HEADERS_MAX, keys};
-use crate::log::{DEFINITION_MAX, RECORD_MAX, Topics};
+use super::keys;
+use crate::log::{DEFINITION_MAX, HEADERS_MAX, RECORD_MAX, Topics};
 
 /// How long a message is tried before nobody knows what became of it: longer than the election of a leader, shorter
 /// than people wait.

@@ -71,7 +71,7 @@ pub(super) fn of_others(set: &mut Setting, offset: u64, body: &Body) -> Vec<Outg
             }
             if let Some(raw) = raw {
                 let mut copy = raw.to_message();
-                copy.headers.push((Arc::from("saga-reason"), Box::from(rejection.message.as_str())));
+                copy.headers.push((Arc::from("saga-reason"), Box::from(beginning(&rejection.message))));
                 copy.headers.push((Arc::from("saga-record"), id.to_string().into_boxed_str()));
                 let topic = set.dead();
                 messages.push(Outgoing {
@@ -99,6 +99,13 @@ pub(super) fn of_others(set: &mut Setting, offset: u64, body: &Body) -> Vec<Outg
         _ => {}
     }
     messages
+}
+
+/// The most of a reason that a copy carries, in bytes: it may quote a header, and the whole stands in the record.
+const REASON_MAX: usize = 4 << 10;
+
+fn beginning(reason: &str) -> &str {
+    reason.get(..reason.floor_char_boundary(REASON_MAX)).unwrap_or(reason)
 }
 
 fn answer(set: &mut Setting, to: &crate::engine::ReplyTo, message: Message) -> Outgoing {

@@ -19,13 +19,17 @@ use crate::engine::{
 };
 use crate::journal::Live;
 use crate::journal::record::{Body, Cause, Parked, PastOutcome, Raw, RawPayload, StartHash};
-use crate::log::{Stored, partition_of};
+use crate::json::PAYLOAD_MAX;
+use crate::log::{HEADERS_MAX, Stored, partition_of};
 use crate::plan::Plan;
 use crate::time::Timestamp;
 use crate::wire::{Ask, Message, Request, read_reply, read_request};
 
 /// The most of an unreadable input that is kept and copied, in bytes: with its escapes it fits a record.
 const RAW_MAX: usize = 2 << 20;
+
+/// The largest input that is forwarded, in bytes: none that can be read is larger, and a copy needs room for its header.
+const FORWARDED_MAX: usize = PAYLOAD_MAX + HEADERS_MAX;
 
 /// Which of the two streams an input came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +76,7 @@ impl Tenure {
             self.last_request = self.last_request.max(stored.timestamp);
         }
         let came = Came { cause, timestamp: stored.timestamp, message, request };
-        let right = partition_of(&message.key, set.config.partitions);
-        let defect = set.config.defect;
+        let (right, defect) = (partition_of(&message.key, set.config.partitions), set.config.defect);
         if right == set.config.partition || defect == Some(Defect::NotForwarded) {
             return self.consider(set, lane, came, out);
         }
@@ -81,12 +84,11 @@ impl Tenure {
             return Ok(());
         }
         if message.header(FORWARDED).is_some() && defect != Some(Defect::ForwardedAgain) {
-            let why = format!(
-                "its key belongs to partition {right} of {}, and it was forwarded once already: the topics' numbers \
-                 of partitions differ",
-                set.config.partitions
-            );
-            return self.dead(set, came, key_of(message), why, out);
+            let why = "it was forwarded once already: the topics' numbers of partitions differ";
+            return self.dead(set, came, key_of(message), astray(set, right, why), out);
+        }
+        if message.size() > FORWARDED_MAX {
+            return self.dead(set, came, key_of(message), astray(set, right, "it is too large to be forwarded"), out);
         }
         let body = Body::Forward { cause, partition: right, message: Raw::of(message) };
         self.note(set, &message.key, body, out)
@@ -434,6 +436,11 @@ impl Tenure {
         let parked = Parked { cause, timestamp, why, message };
         self.note(set, id.as_str(), Body::Park { instance: id.clone(), parked }, out)
     }
+}
+
+/// Why an input that stands in the wrong partition stays there.
+fn astray(set: &Setting, right: u32, why: &str) -> String {
+    format!("its key belongs to partition {right} of {}, and {why}", set.config.partitions)
 }
 
 /// An instance that is being decided about.
