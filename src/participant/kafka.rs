@@ -168,6 +168,10 @@ impl ClientContext for Replies {
     fn error(&self, error: KafkaError, reason: &str) {
         self.0.error(error, reason);
     }
+
+    fn stats_raw(&self, json: &[u8]) {
+        self.0.stats_raw(json);
+    }
 }
 
 impl ProducerContext for Replies {
