@@ -79,6 +79,10 @@ struct Service {
     #[cfg(feature = "kafka")]
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["lines", "port"])]
     kafka: Option<String>,
+    /// A setting of librdkafka, such as session.timeout.ms=6000; can be repeated
+    #[cfg(feature = "kafka")]
+    #[arg(long, value_name = "KEY=VALUE", requires = "kafka")]
+    kafka_config: Vec<Named<String>>,
 }
 
 /// `NAME=VALUE`
@@ -135,7 +139,8 @@ async fn serve(
 ) -> Result<(), Box<dyn Error>> {
     #[cfg(feature = "kafka")]
     if let Some(brokers) = service.kafka {
-        let settings = Settings::new(&brokers, [])?;
+        let settings =
+            Settings::new(&brokers, service.kafka_config.into_iter().map(|Named { name, value }| (name, value)))?;
         let stop = AtomicBool::new(false);
         // A signal ends the process: what was not committed is not done, and what was not answered comes again.
         let served = tokio::task::spawn_blocking(move || {

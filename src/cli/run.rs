@@ -91,10 +91,10 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     let following = Following { arguments, place, asked_at, file: &file, saga, cast, addresses, scenario };
     #[cfg(feature = "kafka")]
     if let Some(place) = if arguments.data.is_some() { None } else { arguments.kafka.place(&settings)? } {
-        return runtime()?.block_on(following.on_kafka(place, body, out));
+        return runtime()?.block_on(following.on_kafka(place, &settings, body, out));
     }
     runtime()?.block_on(async {
-        let service = Arc::new(Service::open(&data, &format!("saga run {}", file.name), None).await?);
+        let service = Arc::new(Service::open(&data, &settings.options(format!("saga run {}", file.name))).await?);
         let followed = async {
             let addresses = following.addresses.choose(&following.cast, &service.known().await?, out)?;
             following.follow(&service, addresses, body, out).await
@@ -172,7 +172,13 @@ struct Following<'a> {
 impl Following<'_> {
     /// As one more orchestrator of a deployment.
     #[cfg(feature = "kafka")]
-    async fn on_kafka(mut self, place: Place, body: StartBody, out: &mut Out) -> Result<Exit, CliError> {
+    async fn on_kafka(
+        mut self,
+        place: Place,
+        settings: &Settings,
+        body: StartBody,
+        out: &mut Out,
+    ) -> Result<Exit, CliError> {
         self.place = self.arguments.kafka.words().into_iter().map(str::to_owned).collect();
         self.asked_at = self.place.clone();
         self.place.extend(self.arguments.participants.words());
@@ -181,8 +187,8 @@ impl Following<'_> {
         opened.has_topics_of(&self.cast, &self.file.name).await?;
         let addresses = self.addresses.only_said(&self.cast);
         let others = self.cast.only(|topic| !addresses.contains_key(topic));
-        let owner = format!("saga run {}", self.file.name);
-        let service = Arc::new(Service::join(opened.site(), &owner, RUN_PATIENCE).await?);
+        let options = settings.options(format!("saga run {}", self.file.name));
+        let service = Arc::new(Service::join(opened.site(), &options, RUN_PATIENCE).await?);
         opened.watch(move || others.clone());
         let followed = self.follow(&service, addresses, body, out).await;
         service.close().await;

@@ -29,6 +29,7 @@ use crate::http::service::DECIDED_WITHIN;
 use crate::http::service::{File, Service};
 #[cfg(feature = "kafka")]
 use crate::runtime::Deployed;
+use crate::runtime::Options;
 
 /// How one begins.
 const BEGIN: &str = "`saga serve workflows/booking.saga`";
@@ -84,11 +85,12 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
         let owner = format!("saga serve on http://{address}");
         let server = format!("http://{}", reachable(address));
         let serving = Serving { files: &files, addresses: &addresses, address };
+        let options = settings.options(owner);
         #[cfg(feature = "kafka")]
         if let Some(place) = place.take() {
-            return serving.on_kafka(place, listener, &owner, out).await;
+            return serving.on_kafka(place, listener, &options, out).await;
         }
-        let service = Arc::new(Service::open(&data, &owner, Some(&server)).await?);
+        let service = Arc::new(Service::open(&data, &Options { server: Some(server), ..options }).await?);
         if let Err(error) = serving.prepare(&service, out).await {
             service.close().await;
             return Err(error);
@@ -121,7 +123,7 @@ impl Serving<'_> {
         &self,
         place: Place,
         listener: TcpListener,
-        owner: &str,
+        options: &Options,
         out: &mut Out,
     ) -> Result<Exit, CliError> {
         let opened = place.open().await?;
@@ -130,7 +132,7 @@ impl Serving<'_> {
         self.files.iter().for_each(|file| cast.extend(&Cast::of(&file.program)));
         let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
         opened.has_topics_of(&cast, &names.join(" ")).await?;
-        let service = Arc::new(Service::join(opened.site(), owner, DECIDED_WITHIN).await?);
+        let service = Arc::new(Service::join(opened.site(), options, DECIDED_WITHIN).await?);
         let stands = async {
             let files: Vec<File> = self.files.iter().map(Checked::deployable).collect();
             for (Deployed { saga, version, .. }, current) in service.deploy(&files).await?.iter().filter_map(older) {

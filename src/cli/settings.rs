@@ -9,6 +9,9 @@
 //! rooms = "process:python3 rooms.py"
 //! payments = "simulated"
 //!
+//! [journal]
+//! checkpoint_bytes = 8388608        # a checkpoint is taken when a partition's journal has grown by so much
+//!
 //! [kafka]                           # the log is there, and not in `data`
 //! brokers = "kafka1:9092,kafka2:9092"
 //! prefix = "saga"
@@ -25,6 +28,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::CliError;
+use crate::runtime::Options;
 
 /// The file's name; the nearest one upward from the working directory counts.
 pub(super) const NAME: &str = "saga.toml";
@@ -46,7 +50,16 @@ struct File {
     #[serde(default)]
     participants: BTreeMap<String, String>,
     #[serde(default)]
+    journal: Journal,
+    #[serde(default)]
     kafka: Kafka,
+}
+
+/// How the journal is kept.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Journal {
+    checkpoint_bytes: Option<u64>,
 }
 
 /// Where the log is, if it is on Kafka.
@@ -113,6 +126,8 @@ pub(super) struct Settings {
     pub(super) listen: SocketAddr,
     /// Addresses of participants by name.
     pub(super) participants: BTreeMap<String, String>,
+    /// The least growth of a partition's journal, in bytes, after which a checkpoint is taken.
+    checkpoint_bytes: Option<u64>,
     /// Where the log is, if it is on Kafka.
     #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "the file may serve a binary with Kafka, too"))]
     pub(super) kafka: Kafka,
@@ -138,8 +153,10 @@ impl Settings {
         let text = std::fs::read_to_string(path)
             .map_err(|error| CliError::usage(format!("failed to read {shown}: {error}")))?;
         let file: File = toml::from_str(&text).map_err(|error| {
-            CliError::usage(format!("failed to read {shown}: {}", told(&text, &error)))
-                .hint("known settings: `data`, `listen`, `[participants]` with name = \"address\", and `[kafka]`")
+            CliError::usage(format!("failed to read {shown}: {}", told(&text, &error))).hint(
+                "known settings: `data`, `listen`, `[participants]` with name = \"address\", `[journal]` with \
+                 checkpoint_bytes, and `[kafka]`",
+            )
         })?;
         Ok(Self::of(file, path.parent().unwrap_or(Path::new(""))))
     }
@@ -147,6 +164,14 @@ impl Settings {
     fn of(file: File, folder: &Path) -> Self {
         let listen = file.listen.unwrap_or_else(|| LISTEN.parse().expect("the default is an address"));
         let data = file.data.map_or_else(|| PathBuf::from(DATA), |data| folder.join(data));
-        Self { data, listen, participants: file.participants, kafka: file.kafka }
+        let checkpoint_bytes = file.journal.checkpoint_bytes;
+        Self { data, listen, participants: file.participants, checkpoint_bytes, kafka: file.kafka }
+    }
+
+    /// How an orchestrator of this run is opened.
+    pub(super) fn options(&self, owner: impl Into<String>) -> Options {
+        let usual = Options::default();
+        let checkpoint_bytes = self.checkpoint_bytes.unwrap_or(usual.checkpoint_bytes);
+        Options { owner: owner.into(), checkpoint_bytes, ..usual }
     }
 }

@@ -77,13 +77,14 @@ pub struct Service {
 }
 
 impl Service {
-    /// Opens a data directory, or makes it. `owner` is what the process calls itself, and `server` where it answers, if
-    /// it does: for whoever finds the directory held.
+    /// Opens a data directory, or makes it.
     ///
     /// # Errors
     /// The data directory cannot be used.
-    pub async fn open(data: &Path, owner: &str, server: Option<&str>) -> Result<Self, ApiError> {
-        Self::orchestrate(data, owner, server, None).await
+    pub async fn open(data: &Path, options: &Options) -> Result<Self, ApiError> {
+        let orchestrator = Arc::new(Orchestrator::open(data, options).await?);
+        let replies = Client::new(orchestrator.log());
+        Ok(Self { orchestrator, replies, patience: DECIDED_WITHIN, carriers: tokio::sync::Mutex::default() })
     }
 
     /// Lets new instances run by the files.
@@ -177,20 +178,8 @@ impl Service {
     /// There is none, or it cannot be used.
     pub async fn open_for_orders(data: &Path) -> Result<Self, ApiError> {
         Self::is_there(data)?;
-        Self::orchestrate(data, ORDERING, None, Some(ORDER_WITHIN)).await
-    }
-
-    async fn orchestrate(
-        data: &Path,
-        owner: &str,
-        server: Option<&str>,
-        patience: Option<Duration>,
-    ) -> Result<Self, ApiError> {
-        let (owner, server) = (owner.to_owned(), server.map(str::to_owned));
-        let options = Options { owner, server, patience, ..Options::default() };
-        let orchestrator = Arc::new(Orchestrator::open(data, &options).await?);
-        let replies = Client::new(orchestrator.log());
-        Ok(Self { orchestrator, replies, patience: DECIDED_WITHIN, carriers: tokio::sync::Mutex::default() })
+        let options = Options { owner: ORDERING.to_owned(), patience: Some(ORDER_WITHIN), ..Options::default() };
+        Self::open(data, &options).await
     }
 
     /// Takes part in a log that several processes share. `patience` is how long a request is waited for to be decided:
@@ -198,9 +187,8 @@ impl Service {
     ///
     /// # Errors
     /// The log cannot be used.
-    pub async fn join(log: Arc<dyn Site>, owner: &str, patience: Duration) -> Result<Self, ApiError> {
-        let options = Options { owner: owner.to_owned(), ..Options::default() };
-        let orchestrator = Arc::new(Orchestrator::join(log, &options).await?);
+    pub async fn join(log: Arc<dyn Site>, options: &Options, patience: Duration) -> Result<Self, ApiError> {
+        let orchestrator = Arc::new(Orchestrator::join(log, options).await?);
         let replies = Client::new(orchestrator.log());
         Ok(Self { orchestrator, replies, patience, carriers: tokio::sync::Mutex::default() })
     }

@@ -122,6 +122,7 @@ impl Orchestrator {
         for (partition, inbox) in (0..core.log.partitions()).zip(&core.inboxes) {
             let mut config = Config::new(partition, core.log.partitions(), options.owner.as_str());
             (config.remember, config.retain) = (options.remember, options.retain);
+            config.checkpoint_bytes = options.checkpoint_bytes;
             config.topics = core.topics.clone();
             if let Some(turns) = &turns {
                 config.turns = Arc::clone(turns);

@@ -42,6 +42,8 @@ pub struct Options {
     pub remember: Duration,
     /// How long the journal, and with it the history of ended instances, is kept.
     pub retain: Duration,
+    /// The least growth of a partition's journal, in bytes, after which a checkpoint is taken: what a recovery reads.
+    pub checkpoint_bytes: u64,
     /// How long a log that cannot be written is waited for when opening and when putting a request into it; none: for
     /// as long as it takes.
     pub patience: Option<Duration>,
@@ -56,6 +58,7 @@ impl Default for Options {
             partitions: None,
             remember: usual.remember,
             retain: usual.retain,
+            checkpoint_bytes: usual.checkpoint_bytes,
             patience: None,
         }
     }
