@@ -7,3 +7,5 @@ mod chaos;
 
 #[cfg(feature = "kafka")]
 pub(crate) use processes::booking;
+#[cfg(feature = "kafka")]
+pub(crate) use world::{Dice, setting};

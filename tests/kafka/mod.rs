@@ -8,6 +8,7 @@ mod conformance;
 mod culprits;
 mod demands;
 mod deploying;
+mod faults;
 mod health;
 mod house;
 mod java;
