@@ -6,7 +6,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use saga::check;
-use saga::source::{SourceFile, Sources};
+use saga::source::{FileId, SourceFile, Sources};
+use saga::syntax::Form;
 
 /// What the binary runs with.
 #[global_allocator]
@@ -15,8 +16,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const ROUNDS: usize = 9;
 
 fn main() {
-    println!("| steps | bytes | check, ms | µs a step | of which parse, ms | x reading the text as lines |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "| steps | bytes | check, ms | µs a step | of which parse, ms | x reading the text as lines | the same as YAML, parse, ms |"
+    );
+    println!("|---|---|---|---|---|---|---|");
     for steps in [100, 1_000, 10_000] {
         let text = source(steps);
         let read = best(|| {
@@ -28,6 +31,12 @@ fn main() {
             let id = sources.add(file.clone());
             black_box(saga::syntax::parse(id, &file));
         });
+        let (tree, _) = saga::syntax::parse(FileId(0), &SourceFile::new("bench.saga", text.as_str()));
+        let twin = SourceFile::new("bench.yaml", saga::syntax::convert(&tree, Form::Yaml));
+        let yaml = best(|| {
+            let (_, problems) = black_box(saga::syntax::parse(FileId(0), &twin));
+            assert!(problems.is_empty());
+        });
         let took = best(|| {
             let mut sources = Sources::default();
             sources.add(SourceFile::new("bench.saga", text.as_str()));
@@ -35,12 +44,13 @@ fn main() {
             assert!(checked.findings.is_empty(), "{:?}", checked.findings.first());
         });
         println!(
-            "| {steps} | {} | {:.2} | {:.2} | {:.2} | {:.0} |",
+            "| {steps} | {} | {:.2} | {:.2} | {:.2} | {:.0} | {:.2} |",
             text.len(),
             took.as_secs_f64() * 1e3,
             took.as_secs_f64() * 1e6 / f64::from(steps),
             parse.as_secs_f64() * 1e3,
             took.as_secs_f64() / read.as_secs_f64(),
+            yaml.as_secs_f64() * 1e3,
         );
     }
 }

@@ -36,6 +36,11 @@ fn sources() {
 }
 
 #[test]
+fn documents() {
+    replay("yaml", targets::yaml);
+}
+
+#[test]
 fn the_seed_records_are_records() {
     // Seeds that are refused at once would leave the fuzzer at the door.
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/record")).unwrap() {

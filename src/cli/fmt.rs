@@ -1,15 +1,15 @@
-//! `saga fmt`: writes files in the one layout.
+//! `saga fmt`: writes files in the one layout of their form, or in the other form.
 
 use std::fs;
 
 use super::check::each_once;
 use super::sources::{STDIN, colour, read};
 use super::{CliError, Exit, Out};
-use crate::diagnostic::render;
-use crate::source::{FileId, Sources};
+use crate::diagnostic::{Severity, render};
+use crate::source::{FileId, SourceFile, Sources};
 use crate::syntax;
 
-/// Write files in the one layout of the language; comments stay
+/// Write files in the one layout of the language; comments stay, and a YAML file that has some is left as it is
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Files of the language; - reads standard input and writes standard output
@@ -18,6 +18,18 @@ pub(super) struct Arguments {
     /// Change nothing; name the files that would change
     #[arg(long)]
     check: bool,
+    /// Print the file in the other form; comments are lost
+    #[arg(long, value_name = "FORM", conflicts_with = "check")]
+    to: Option<To>,
+}
+
+/// The forms of the language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum To {
+    /// The text form
+    Saga,
+    /// The YAML twin
+    Yaml,
 }
 
 /// What becomes of one file.
@@ -26,9 +38,14 @@ enum Formatted {
     Changed(String),
     /// It cannot be parsed: it is left as it is.
     Refused,
+    /// Laid out it would lose what this says: it is left as it is.
+    Kept(String),
 }
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
+    if let Some(to) = arguments.to {
+        return convert(&arguments.files, to, out);
+    }
     let mut exit = Exit::Done;
     for name in each_once(&arguments.files) {
         let (text, formatted) = format(name, out)?;
@@ -36,6 +53,12 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             Formatted::Refused => {
                 out.remark(format_args!("{name} is left as it is: it cannot be read"));
                 exit = Exit::Findings;
+            }
+            Formatted::Kept(why) => {
+                out.remark(format_args!("{name} is left as it is: {why}"));
+                if name == STDIN && !arguments.check {
+                    out.data(&text)?;
+                }
             }
             Formatted::AsItWas | Formatted::Changed(_) if name == STDIN && !arguments.check => {
                 // No control character but line ends and tabs: one that is there refuses the file.
@@ -62,6 +85,10 @@ fn format(name: &str, out: &mut Out) -> Result<(String, Formatted), CliError> {
     let formatted = if problems.is_empty() {
         let (tree, found) = syntax::parse(FileId(0), &file);
         problems.extend(found);
+        if let Some((span, what)) = syntax::lost_by_layout(&file, &tree).filter(|_| !problems.has_errors()) {
+            let line = file.line_column(span.start).line;
+            return Ok((text, Formatted::Kept(format!("{what} would be lost, line {line}"))));
+        }
         (!problems.has_errors()).then(|| syntax::format(&file, &tree))
     } else {
         None
@@ -79,12 +106,44 @@ fn format(name: &str, out: &mut Out) -> Result<(String, Formatted), CliError> {
     Ok((text, outcome))
 }
 
+/// Prints one file in a form.
+fn convert(files: &[String], to: To, out: &mut Out) -> Result<Exit, CliError> {
+    let [name] = files else {
+        return Err(
+            CliError::usage("`--to` prints one file").hint("give one file, and say where it goes: `… > booking.yaml`")
+        );
+    };
+    let (file, mut problems) = read(name)?;
+    let (tree, found) = if problems.is_empty() { syntax::parse(FileId(0), &file) } else { Default::default() };
+    problems.extend(found);
+    if problems.has_errors() {
+        let mut sources = Sources::default();
+        sources.add(file);
+        out.aside(&render::text(&sources, &problems.sorted(), colour(out.remarks_in_colour())));
+        out.remark(format_args!("{name} is not converted: it cannot be read"));
+        return Ok(Exit::Findings);
+    }
+    let (form, converted_name) = match to {
+        To::Saga => (syntax::Form::Saga, "converted.saga"),
+        To::Yaml => (syntax::Form::Yaml, "converted.yaml"),
+    };
+    let converted = syntax::convert(&tree, form);
+    // What nests deeper than YAML may can be written, and not be read again.
+    let (_, found) = syntax::parse(FileId(0), &SourceFile::new(converted_name, converted.as_str()));
+    if let Some(finding) = found.sorted().into_iter().find(|finding| finding.severity == Severity::Error) {
+        return Err(CliError::usage(format!("{name} cannot be written in this form: {}", finding.title)));
+    }
+    out.data(converted)?;
+    Ok(Exit::Done)
+}
+
 /// Writes beside the file and puts it in its place, so that a full disk leaves the file as it was.
 fn write(name: &str, text: &str) -> Result<(), CliError> {
     let failed = |error: std::io::Error| CliError::usage(format!("failed to write {name}: {error}"));
     // A link stays a link: what it leads to is written.
     let path = fs::canonicalize(name).map_err(failed)?;
-    let beside = path.with_extension("saga.formatted");
+    let mut beside = path.clone().into_os_string();
+    beside.push(".formatted");
     let permissions = fs::metadata(&path).map_err(failed)?.permissions();
     if permissions.readonly() {
         return Err(CliError::usage(format!("failed to write {name}: it is read-only")));

@@ -130,7 +130,10 @@ fn near_file(name: &str) -> String {
     let names: Vec<String> = std::fs::read_dir(folder)
         .map(|entries| {
             let paths = entries.flatten().take(NAMES_MAX).map(|entry| entry.path());
-            let sagas = paths.filter(|path| path.extension().is_some_and(|extension| extension == "saga"));
+            let sagas = paths.filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "saga" || extension == "yaml" || extension == "yml")
+            });
             sagas.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect()
         })
         .unwrap_or_default();

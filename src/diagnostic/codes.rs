@@ -89,6 +89,38 @@ codes! {
     /// More findings than are shown.
     TOO_MANY_FINDINGS = "SG0131";
 
+    // -- the YAML twin ----------------------------------------------------------------------------
+    /// A text that is not YAML.
+    YAML_SYNTAX = "SG0140";
+    /// Tabs that indent.
+    YAML_TABS = "SG0141";
+    /// Aliases that multiply or never end.
+    YAML_ALIASES = "SG0142";
+    /// `<<`.
+    YAML_MERGE_KEY = "SG0143";
+    /// A key that stands there already.
+    YAML_KEY_TWICE = "SG0144";
+    /// A key that means nothing where it stands.
+    YAML_UNKNOWN_KEY = "SG0145";
+    /// A map, list or scalar where another of them is wanted.
+    YAML_SHAPE = "SG0146";
+    /// A plain scalar that readers of YAML take for different things, or that is no text where one is wanted.
+    YAML_AMBIGUOUS = "SG0147";
+    /// Text around `${ … }`.
+    EXPRESSION_MIXED = "SG0148";
+    /// `${` without its `}`.
+    EXPRESSION_NOT_CLOSED = "SG0149";
+    /// An expression where a literal is wanted.
+    EXPRESSION_OUT_OF_PLACE = "SG0150";
+    /// More than one document.
+    YAML_DOCUMENTS = "SG0151";
+    /// `!tag`.
+    YAML_TAG = "SG0152";
+    /// YAML that two readers read differently.
+    YAML_READ_DIFFERENTLY = "SG0153";
+    /// YAML in a `.saga` file, or the text form in a `.yaml` file.
+    WRONG_FORM = "SG0154";
+
     // -- names ------------------------------------------------------------------------------------
     /// No step, value or root of that name.
     UNKNOWN_NAME = "SG0201";

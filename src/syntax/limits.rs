@@ -18,3 +18,10 @@ pub const MAX_FINDINGS: usize = 200;
 
 /// Places that one finding marks ("`;` here, here and here").
 pub const MAX_PLACES: usize = 8;
+
+/// Levels of lists and maps of a YAML document. `serde_yaml` reads no more; a block of the language takes two.
+pub const MAX_YAML_DEPTH: usize = 128;
+
+/// Values that the aliases of a YAML document stand for, all together. Aliases of aliases multiply, and a text of a
+/// hundred bytes could stand for more than fits into memory; who repeats a step by hand stays far below.
+pub const MAX_ALIASED_NODES: usize = 100_000;

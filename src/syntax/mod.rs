@@ -1,10 +1,12 @@
 //! From text to a spanned tree and back.
 //!
 //! [`decode`] takes bytes, [`parse()`] gives the tree and every finding of the text at once, [`format()`] writes a text in
-//! its one layout. The grammar is `grammar/saga.pest`. What a name means is not known here.
+//! its one layout. There are two forms, the text form, whose grammar is `grammar/saga.pest`, and its YAML twin; both
+//! become the same tree, and [`convert()`] writes it in either. What a name means is not known here.
 
 mod brackets;
 mod build;
+pub mod form;
 mod format;
 pub mod limits;
 mod mended;
@@ -13,6 +15,9 @@ mod row;
 mod scan;
 pub mod today;
 pub mod tree;
+mod write;
+mod yaml;
 
+pub use form::{Form, convert, lost_by_layout};
 pub use format::format;
 pub use parse::{decode, parse};

@@ -3,9 +3,10 @@
 //! Neither ever fails as a whole: whatever is wrong becomes findings, and the tree holds what could be read. Time and
 //! memory are linear in the length of the text; a text above the limits is refused before it is looked into.
 
+use super::form::Form;
 use super::limits::{MAX_FILE_BYTES, MAX_FINDINGS};
 use super::tree::File;
-use super::{build, scan};
+use super::{build, scan, yaml};
 use crate::diagnostic::{Diagnostic, Problems, codes};
 use crate::source::{FileId, SourceFile, Span};
 
@@ -36,7 +37,7 @@ pub fn decode(id: FileId, name: &str, bytes: &[u8]) -> (SourceFile, Problems) {
     }
 }
 
-/// Parses a `.saga` file that has the number `id`.
+/// Parses a file that has the number `id`, in the form that it is written in ([`Form::of`]).
 ///
 /// Never fails as a whole; [`File::incomplete`] says whether the tree lacks something that was written or needed.
 #[must_use]
@@ -46,6 +47,16 @@ pub fn parse(id: FileId, file: &SourceFile) -> (File, Problems) {
         let mut problems = Problems::default();
         problems.push(too_large(beginning));
         return (File { incomplete: true, ..File::default() }, problems);
+    }
+    let form = Form::of(file);
+    if let Some(finding) = form.contradicted(id, file) {
+        let mut problems = Problems::default();
+        problems.push(finding);
+        return (File { incomplete: true, ..File::default() }, problems);
+    }
+    if form == Form::Yaml {
+        let (tree, problems) = yaml::parse(id, file);
+        return (tree, limited(problems));
     }
     let scanned = scan::scan(id, &file.text);
     if !scanned.readable {

@@ -27,14 +27,22 @@ mod workflows;
 
 /// Checks a text as the only file.
 fn check(source: &str) -> (Sources, Checked) {
+    check_as("case.saga", source)
+}
+
+fn check_as(name: &str, source: &str) -> (Sources, Checked) {
     let mut sources = Sources::default();
-    sources.add(SourceFile::new("case.saga", source));
+    sources.add(SourceFile::new(name, source));
     let checked = check_files(&sources);
     (sources, checked)
 }
 
 /// The findings of a text as people see them.
 fn findings(source: &str) -> String {
-    let (sources, checked) = check(source);
+    findings_as("case.saga", source)
+}
+
+fn findings_as(name: &str, source: &str) -> String {
+    let (sources, checked) = check_as(name, source);
     text(&sources, &checked.findings, Color::Never)
 }

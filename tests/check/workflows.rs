@@ -3,7 +3,7 @@
 use saga::definition::{Answer, ExpectKind, HappeningKind};
 use saga::source::{FileId, SourceFile};
 
-use super::{check, findings};
+use super::{check, check_as, findings, findings_as};
 
 /// Every file of `workflows/`.
 const WORKFLOWS: [(&str, &str); 3] = [
@@ -11,6 +11,39 @@ const WORKFLOWS: [(&str, &str); 3] = [
     ("booking_in_order.saga", include_str!("../../workflows/booking_in_order.saga")),
     ("travel.saga", include_str!("../../workflows/travel.saga")),
 ];
+
+/// The same in YAML.
+const TWINS: [(&str, &str); 3] = [
+    ("booking.yaml", include_str!("../../workflows/booking.yaml")),
+    ("booking_in_order.yaml", include_str!("../../workflows/booking_in_order.yaml")),
+    ("travel.yaml", include_str!("../../workflows/travel.yaml")),
+];
+
+#[test]
+fn every_twin_says_the_same() {
+    for ((name, source), (twin_name, twin)) in WORKFLOWS.iter().zip(TWINS) {
+        assert_eq!(findings_as(twin_name, twin), "", "{twin_name}");
+        let (_, one) = check(source);
+        let (_, other) = check_as(twin_name, twin);
+        let (one, other) = (one.program(FileId(0)).unwrap(), other.program(FileId(0)).unwrap());
+        let hashes = |program: &saga::definition::Program| -> Vec<String> {
+            program.sagas.values().map(|saga| saga.hash().to_string()).collect()
+        };
+        assert!(!one.sagas.is_empty());
+        assert_eq!(hashes(one), hashes(other), "{name}");
+        let told = |program: &saga::definition::Program| -> Vec<_> {
+            program.scenarios.iter().map(|scenario| (scenario.title.clone(), scenario.given.clone())).collect()
+        };
+        assert_eq!(told(one), told(other), "{name}");
+        let file = SourceFile::new(*name, *source);
+        let (tree, _) = saga::syntax::parse(FileId(0), &file);
+        assert_eq!(
+            saga::syntax::convert(&tree, saga::syntax::Form::Yaml),
+            twin,
+            "`saga fmt --to yaml {name}` prints it"
+        );
+    }
+}
 
 #[test]
 fn every_workflow_is_clean() {
@@ -32,10 +65,11 @@ fn every_workflow_is_laid_out() {
 fn every_file_of_the_folder_is_listed_here() {
     let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/workflows")).unwrap();
     let paths = folder.map(|entry| entry.unwrap().path());
-    let sagas = paths.filter(|path| path.extension().is_some_and(|extension| extension == "saga"));
-    let mut names: Vec<String> = sagas.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = paths.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
     names.sort();
-    assert_eq!(names, WORKFLOWS.map(|(name, _)| name));
+    let mut listed: Vec<&str> = WORKFLOWS.iter().chain(&TWINS).map(|(name, _)| *name).collect();
+    listed.sort_unstable();
+    assert_eq!(names, listed);
 }
 
 #[test]

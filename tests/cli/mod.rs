@@ -17,6 +17,7 @@ mod serving;
 mod terminal;
 #[cfg(feature = "otlp")]
 mod traces;
+mod twin;
 mod unnamed;
 
 use std::fs;

@@ -2,9 +2,11 @@
 
 use proptest::prelude::*;
 use saga::source::{FileId, SourceFile};
-use saga::syntax::limits::{MAX_FILE_BYTES, MAX_FINDINGS, MAX_NESTING, MAX_STATEMENTS, MAX_STRING_BYTES};
+use saga::syntax::limits::{
+    MAX_ALIASED_NODES, MAX_FILE_BYTES, MAX_FINDINGS, MAX_NESTING, MAX_STATEMENTS, MAX_STRING_BYTES, MAX_YAML_DEPTH,
+};
 
-use super::{EXAMPLES, findings, parse};
+use super::{EXAMPLES, findings, findings_as, parse};
 
 /// The codes found, each once. What would take more than linear time would keep this test from ever ending.
 fn codes(source: &str) -> Vec<&'static str> {
@@ -142,6 +144,8 @@ fn the_reference_names_every_limit() {
         format!("| `MAX_STATEMENTS` | {MAX_STATEMENTS} "),
         format!("| `MAX_NESTING` | {MAX_NESTING} "),
         format!("| `MAX_FINDINGS` | {MAX_FINDINGS} "),
+        format!("| `MAX_YAML_DEPTH` | {MAX_YAML_DEPTH} "),
+        format!("| `MAX_ALIASED_NODES` | {MAX_ALIASED_NODES} "),
     ] {
         assert!(reference.contains(&row), "the table of limits lacks `{row}`");
     }
@@ -153,5 +157,16 @@ fn the_examples_of_the_reference_are_read() {
     let examples = reference.split("```saga\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
     for (example, _) in examples {
         assert!(findings(example).is_empty(), "{example}\n{}", findings(example));
+    }
+    let twins: Vec<&str> = reference
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("\n```"))
+        .map(|(text, _)| text)
+        .collect();
+    assert!(!twins.is_empty());
+    for example in twins {
+        let said = findings_as("reference.yaml", example);
+        assert!(said.is_empty(), "{example}\n{said}");
     }
 }

@@ -23,6 +23,8 @@ mod limits;
 mod mistakes;
 mod pages;
 mod trees;
+mod twin;
+mod yaml;
 
 pub(crate) const EXAMPLES: [(&str, &str); 6] = [
     ("booking_in_order", include_str!("examples/booking_in_order.saga")),
@@ -35,8 +37,12 @@ pub(crate) const EXAMPLES: [(&str, &str); 6] = [
 
 /// Parses a text as the only file.
 fn parse(source: &str) -> (Sources, File, Vec<Diagnostic>) {
+    parse_as("case.saga", source)
+}
+
+fn parse_as(name: &str, source: &str) -> (Sources, File, Vec<Diagnostic>) {
     let mut sources = Sources::default();
-    let file = SourceFile::new("case.saga", source);
+    let file = SourceFile::new(name, source);
     let id = sources.add(file.clone());
     let (tree, problems): (File, Problems) = saga::syntax::parse(id, &file);
     (sources, tree, problems.sorted())
@@ -44,6 +50,10 @@ fn parse(source: &str) -> (Sources, File, Vec<Diagnostic>) {
 
 /// The findings of a text as people see them.
 fn findings(source: &str) -> String {
-    let (sources, _, findings) = parse(source);
+    findings_as("case.saga", source)
+}
+
+fn findings_as(name: &str, source: &str) -> String {
+    let (sources, _, findings) = parse_as(name, source);
     text(&sources, &findings, Color::Never)
 }

@@ -116,6 +116,8 @@ impl Lowering<'_> {
                     unknown(span)
                 }
             }
+            // A decimal is a text in JSON, so that no reader makes a float of it.
+            Some(Type::Decimal) if decimal(text).is_some() => self.decimal(text, span),
             _ => literal(Value::String(text.into()), Type::String, span),
         }
     }

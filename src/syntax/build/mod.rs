@@ -6,13 +6,14 @@
 
 mod expression;
 mod item;
+pub(super) mod lone;
 mod operators;
 mod saga;
 mod scenario;
 mod statement;
 mod step;
 mod types;
-mod words;
+pub(super) mod words;
 
 use compact_str::CompactString;
 use pest::iterators::Pair as PestPair;
@@ -24,7 +25,7 @@ use super::scan::{DocLines, Scanned, Token, offset};
 use super::tree::{Docs, File, Literal, Name, Text};
 use crate::diagnostic::{Code, Diagnostic, Problems, codes};
 use crate::source::{FileId, Span};
-use words::{RESERVED, snake_case, type_case};
+pub(super) use words::{Style, misnamed};
 
 /// The parser that pest derives.
 mod grammar {
@@ -38,15 +39,6 @@ use grammar::{Grammar, Rule};
 
 type Pair<'t> = PestPair<'t, Rule>;
 type Pairs<'t> = pest::iterators::Pairs<'t, Rule>;
-
-/// How a name is to be written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Style {
-    /// `reserve_room`
-    Snake,
-    /// `ReserveRoom`
-    Type,
-}
 
 /// What a number has to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,6 +57,17 @@ enum NumberKind {
 
 /// Builds the tree of the text that was scanned.
 pub(super) fn build(file: FileId, scanned: &Scanned<'_>) -> (File, Problems) {
+    let (tree, incomplete, problems) = start(file, scanned, Rule::file, |builder, pairs| Some(builder.file(pairs)));
+    (File { incomplete, ..tree.unwrap_or_default() }, problems)
+}
+
+/// Reads a text by `rule`; `build` makes of its pairs what is wanted.
+fn start<T>(
+    file: FileId,
+    scanned: &Scanned<'_>,
+    rule: Rule,
+    build: impl FnOnce(&mut Builder<'_>, Pairs<'_>) -> Option<T>,
+) -> (Option<T>, bool, Problems) {
     let Scanned { mended, tokens, docs, .. } = scanned;
     let row = Row::new(&mended.text, (!mended.is_changed()).then_some(tokens));
     let mut builder = Builder {
@@ -78,17 +81,18 @@ pub(super) fn build(file: FileId, scanned: &Scanned<'_>) -> (File, Problems) {
         statements: 0,
         ranks: 0,
         incomplete: false,
+        bare_codes: false,
         gap: None,
     };
-    let tree = match <Grammar as pest::Parser<Rule>>::parse(Rule::file, &row.text) {
-        Ok(pairs) => builder.file(pairs),
+    let value = match <Grammar as pest::Parser<Rule>>::parse(rule, &row.text) {
+        Ok(pairs) => build(&mut builder, pairs),
         Err(error) => {
             builder.unread(&error);
-            File::default()
+            None
         }
     };
     builder.stray_docs();
-    (File { incomplete: builder.incomplete, ..tree }, builder.problems)
+    (value, builder.incomplete, builder.problems)
 }
 
 struct Builder<'a> {
@@ -104,6 +108,8 @@ struct Builder<'a> {
     /// How deep [`expression`] recurses at the moment.
     ranks: usize,
     incomplete: bool,
+    /// Codes stand without quotes, as in a scalar of YAML.
+    bare_codes: bool,
     /// Where in the row the latest gap is.
     gap: Option<usize>,
 }
@@ -193,31 +199,8 @@ impl Builder<'_> {
     /// A name where it is given, so in its style and not a word of the language.
     fn new_name(&mut self, pair: &Pair<'_>, style: Style) -> Name {
         let name = self.name(pair);
-        let text = name.text.as_str();
-        match style {
-            Style::Snake if RESERVED.contains(&text) => {
-                let hint = format!("choose another name, such as `{text}_it` or `the_{text}`");
-                let title = format!("`{text}` is a word of the language");
-                self.report(codes::RESERVED_NAME, name.span, title, "cannot be a name", hint);
-            }
-            Style::Snake if !is_snake(text) => {
-                let hint = format!("write `{}`", snake_case(text));
-                let title = format!("`{text}` is not written in small letters");
-                self.report(
-                    codes::NAME_STYLE,
-                    name.span,
-                    title,
-                    "only types, commands and messages have capitals",
-                    hint,
-                );
-            }
-            Style::Type if !is_type(text) => {
-                let hint = format!("write `{}`", type_case(text));
-                let title = format!("`{text}` is not written as a type is");
-                let here = "types, commands and messages begin with a capital and have no `_`";
-                self.report(codes::NAME_STYLE, name.span, title, here, hint);
-            }
-            Style::Snake | Style::Type => {}
+        if let Some(finding) = misnamed(&name, style) {
+            self.problems.push(finding);
         }
         name
     }
@@ -283,6 +266,9 @@ impl Builder<'_> {
     fn unquoted(&mut self, pair: &Pair<'_>, what: &str) -> Text {
         let span = self.span(pair);
         let value = self.written(pair).to_owned();
+        if self.bare_codes {
+            return Text { value, span };
+        }
         let hint = format!("write `\"{value}\"`");
         self.report(codes::MISSING_QUOTES, span, format!("{what} stands in quotes"), "quotes are missing here", hint);
         Text { value, span }
@@ -466,15 +452,6 @@ impl Builder<'_> {
 /// The text of a token.
 fn word<'t>(pair: &Pair<'t>) -> &'t str {
     pair.as_str().trim_end_matches([' ', OF_STEP])
-}
-
-fn is_snake(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-}
-
-fn is_type(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_uppercase()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// What an escape stands for, and how many bytes it takes.

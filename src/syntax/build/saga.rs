@@ -179,6 +179,12 @@ impl Builder<'_> {
         defaults
     }
 
+    /// `1s...5s`
+    pub(super) fn wrong_range(&mut self, pair: &Pair<'_>) {
+        let span = self.span(pair);
+        self.report(codes::SEPARATOR, span, "a range has two dots", "", "write `200ms..5s`");
+    }
+
     /// A timing clause, which may stand once in `list`.
     pub(super) fn timing(&mut self, pair: Pair<'_>, list: &mut Vec<Timing>) {
         let span = self.span(&pair);
@@ -213,10 +219,7 @@ impl Builder<'_> {
                 (_, Rule::missing_word) => {
                     self.gap(&part, "`times` behind the number", "write `retry 3 times every 200ms..5s`");
                 }
-                (_, Rule::wrong_range) => {
-                    let place = self.span(&part);
-                    self.report(codes::SEPARATOR, place, "a range has two dots", "", "write `200ms..5s`");
-                }
+                (_, Rule::wrong_range) => self.wrong_range(&part),
                 (Rule::retry, Rule::number | Rule::string | Rule::missing_number | Rule::missing_duration) => {
                     let (wanted, expected) = match index {
                         0 => (Wanted::Count, "a number behind `retry`"),

@@ -95,7 +95,7 @@ impl Builder<'_> {
         Some(Trigger { docs, name, topic: topic?, event: event?, filter, start, signal, span })
     }
 
-    fn reference(&mut self, pair: Pair<'_>) -> Reference {
+    pub(super) fn reference(&mut self, pair: Pair<'_>) -> Reference {
         let span = self.span(&pair);
         let mut parts = Vec::new();
         for part in pair.into_inner() {
@@ -187,10 +187,12 @@ impl Builder<'_> {
                 Rule::given if self.once(given.as_ref().map(|given| given.span), place, "`given`") => {
                     given = self.given(part);
                 }
-                Rule::happening => happenings.extend(self.happening(part, place)),
+                Rule::happening => {
+                    happenings.extend(part.into_inner().next().and_then(|what| self.happening(what, place)));
+                }
                 Rule::expect => {
                     lacking = true;
-                    expects.extend(self.expect(part, place));
+                    expects.extend(part.into_inner().next().and_then(|what| self.expect(what, place)));
                 }
                 Rule::junk_part => {
                     lacking = true;
@@ -228,8 +230,8 @@ impl Builder<'_> {
         given
     }
 
-    fn happening(&mut self, pair: Pair<'_>, span: Span) -> Option<Happening> {
-        let what = pair.into_inner().next()?;
+    /// What stands behind `when`.
+    pub(super) fn happening(&mut self, what: Pair<'_>, span: Span) -> Option<Happening> {
         let kind = match what.as_rule() {
             Rule::arrives => self.arrives(what)?,
             Rule::cancelled => {
@@ -347,8 +349,8 @@ impl Builder<'_> {
         Some(Called { undo, step: step? })
     }
 
-    fn expect(&mut self, pair: Pair<'_>, span: Span) -> Option<Expect> {
-        let what = pair.into_inner().next()?;
+    /// What stands behind `expect`.
+    pub(super) fn expect(&mut self, what: Pair<'_>, span: Span) -> Option<Expect> {
         let kind = match what.as_rule() {
             Rule::completed => {
                 let mut output = None;
@@ -376,9 +378,9 @@ impl Builder<'_> {
                     what.into_inner().find(|part| part.as_rule() == Rule::called).and_then(|part| self.called(part));
                 ExpectKind::Stuck(called?)
             }
-            Rule::calls => ExpectKind::Calls(
+            Rule::calls | Rule::lone_calls => ExpectKind::Calls(
                 what.into_inner()
-                    .filter(|part| part.as_rule() == Rule::called)
+                    .filter(|part| matches!(part.as_rule(), Rule::called | Rule::lone_called))
                     .filter_map(|part| self.called(part))
                     .collect(),
             ),

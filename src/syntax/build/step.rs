@@ -144,7 +144,7 @@ impl Builder<'_> {
     }
 
     /// `participant.Command`
-    fn target(&mut self, pair: &Pair<'_>) -> Option<Target> {
+    pub(super) fn target(&mut self, pair: &Pair<'_>) -> Option<Target> {
         let span = self.span(pair);
         let (mut names, mut count) = ([None, None], 0);
         for name in self.names(pair) {
@@ -172,7 +172,7 @@ impl Builder<'_> {
     }
 
     /// `participant.` and nothing behind it.
-    fn cut_off(&mut self, pair: Pair<'_>) {
+    pub(super) fn cut_off(&mut self, pair: Pair<'_>) {
         if let Some(missing) = pair.into_inner().nth(1) {
             self.gap(&missing, "the name of a command or message behind `.`", "write `hotels.ReserveRoom`");
         }

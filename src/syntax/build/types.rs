@@ -3,11 +3,12 @@
 use compact_str::CompactString;
 
 use super::words::Place;
-use super::{Builder, Pair, Rule, Style, Wanted, word};
+use super::{Builder, Pair, Pairs, Rule, Style, Wanted, word};
 use crate::diagnostic::codes;
 use crate::source::Span;
 use crate::syntax::tree::{
-    AtMost, Command, Field, Message, Name, Participant, ParticipantItem, Rate, Record, Text, TypeExpr, TypeExprKind,
+    AtMost, Command, Field, Literal, Message, Name, Participant, ParticipantItem, Rate, Record, Text, TypeExpr,
+    TypeExprKind,
 };
 
 /// What stands behind the name of a command or message.
@@ -260,13 +261,18 @@ impl Builder<'_> {
 
     fn at_most(&mut self, pair: Pair<'_>) -> Option<AtMost> {
         let span = self.span(&pair);
+        let (count, rate) = self.counted_rate(&mut pair.into_inner());
+        Some(AtMost { count: count?, rate: rate?, span })
+    }
+
+    /// `100 at once`, `5 per second`
+    pub(super) fn counted_rate(&mut self, inner: &mut Pairs<'_>) -> (Option<Literal>, Option<Rate>) {
         let hint = "write `at most 100 at once` or `at most 50 per second`";
-        let mut inner = pair.into_inner();
         let (mut count, mut rate) = (None, None);
         while let Some(part) = inner.next() {
             match part.as_rule() {
                 Rule::number | Rule::missing_number => {
-                    count = self.number_slot(&part, &mut inner, Wanted::Count, "a number behind `at most`");
+                    count = self.number_slot(&part, inner, Wanted::Count, "a number behind `at most`");
                 }
                 Rule::kw_once => rate = Some(Rate::AtOnce),
                 Rule::word => {
@@ -295,7 +301,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(AtMost { count: count?, rate: rate?, span })
+        (count, rate)
     }
 
     fn command(&mut self, pair: Pair<'_>) -> Option<Command> {

@@ -1,10 +1,12 @@
 //! Words: those of the language, those of other systems, and how names and numbers are written.
 
 use super::NumberKind;
+use crate::diagnostic::{Diagnostic, codes};
 use crate::syntax::today;
+use crate::syntax::tree::Name;
 
 /// Never a name: they begin a statement or a clause, end an expression, or are roots.
-pub(super) const RESERVED: &[&str] = &[
+pub(in crate::syntax) const RESERVED: &[&str] = &[
     "input",
     "saga",
     "failure",
@@ -45,6 +47,48 @@ pub(super) const RESERVED: &[&str] = &[
     "false",
     "null",
 ];
+
+/// How a name is to be written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::syntax) enum Style {
+    /// `reserve_room`
+    Snake,
+    /// `ReserveRoom`
+    Type,
+}
+
+/// What is wrong with a name where it is given.
+pub(in crate::syntax) fn misnamed(name: &Name, style: Style) -> Option<Diagnostic> {
+    let text = name.text.as_str();
+    let finding = |code, title| Diagnostic::error(code, name.span, title);
+    match style {
+        Style::Snake if RESERVED.contains(&text) => Some(
+            finding(codes::RESERVED_NAME, format!("`{text}` is a word of the language"))
+                .here("cannot be a name")
+                .hint(format!("choose another name, such as `{text}_it` or `the_{text}`")),
+        ),
+        Style::Snake if !is_snake(text) => Some(
+            finding(codes::NAME_STYLE, format!("`{text}` is not written in small letters"))
+                .here("only types, commands and messages have capitals")
+                .hint(format!("write `{}`", snake_case(text))),
+        ),
+        Style::Type if !is_type(text) => Some(
+            finding(codes::NAME_STYLE, format!("`{text}` is not written as a type is"))
+                .here("types, commands and messages begin with a capital and have no `_`")
+                .hint(format!("write `{}`", type_case(text))),
+        ),
+        Style::Snake | Style::Type => None,
+    }
+}
+
+fn is_snake(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}
+
+fn is_type(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_uppercase()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
 
 /// Where a word stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -223,7 +267,7 @@ pub(super) fn foreign(place: Place, word: &str, next: &str) -> Option<&'static s
 }
 
 /// The word of `words` that was probably meant.
-pub(super) fn near<'w>(word: &str, words: &[&'w str]) -> Option<&'w str> {
+pub(in crate::syntax) fn near<'w>(word: &str, words: &[&'w str]) -> Option<&'w str> {
     let lower = word.to_ascii_lowercase();
     let most = if lower.len() <= 4 { 1 } else { 2 };
     words

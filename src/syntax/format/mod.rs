@@ -6,6 +6,7 @@
 
 mod marks;
 
+use super::form::{Form, convert, lost_by_layout};
 use super::scan::{self, DocLines, Token, TokenKind};
 use super::tree;
 use crate::source::{FileId, SourceFile};
@@ -14,9 +15,14 @@ use marks::Marks;
 /// Columns of a line that was written as one.
 const WIDTH: usize = 120;
 
-/// Lays out a file; `tree` is what [`super::parse()`] gave for it. A file that cannot be read as a whole stays as it is.
+/// Lays out a file; `tree` is what [`super::parse()`] gave for it. A file that cannot be read as a whole stays as it is,
+/// and so does a YAML file of which something would be lost.
 #[must_use]
 pub fn format(file: &SourceFile, tree: &tree::File) -> String {
+    if Form::of(file) == Form::Yaml {
+        let keep = tree.incomplete || lost_by_layout(file, tree).is_some();
+        return if keep { file.text.to_string() } else { convert(tree, Form::Yaml) };
+    }
     let scanned = scan::scan(FileId::default(), &file.text);
     if tree.incomplete || !scanned.readable || !scanned.problems.is_empty() {
         return file.text.to_string();
