@@ -3,14 +3,17 @@
 //!
 //! [`check_files`] is the front door: from texts to programs and everything that is to be said about them. Names and
 //! types are `definition::lower`'s rules, since they are what lowering computes; here stand structure, times and
-//! topics. `outcomes` says how a saga can end.
+//! topics. `outcomes` says how a saga can end, `worst` how long that takes and how many messages.
 
 mod structure;
 mod times;
 mod topics;
 mod outcomes;
+mod worst;
 
-pub use self::outcomes::{Defaults, Return, codes_of, defaults, points_of_no_return};
+pub use self::outcomes::{Cause, Defaults, Outcomes, Reason, Return, defaults, outcomes, points_of_no_return};
+pub use self::times::shown;
+pub use self::worst::{Messages, Worst, worst};
 
 use std::collections::BTreeSet;
 

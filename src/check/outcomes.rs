@@ -1,7 +1,8 @@
 //! What `saga check` tells besides findings: how a saga can end, where its point of no return stands, and the times
 //! and topics that hold where nothing is said.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use compact_str::CompactString;
@@ -9,7 +10,7 @@ use compact_str::CompactString;
 use super::times::shown;
 use crate::definition::expression::Typed;
 use crate::definition::limits::{DEFAULT_COMPENSATION_RETRY, DEFAULT_RETRY, DEFAULT_TIMEOUT};
-use crate::definition::{Retry, Saga, Sleep, Statement, StatementKind};
+use crate::definition::{Retry, Saga, Sleep, Statement, StatementKind, Step};
 use crate::source::Span;
 
 /// A point of no return.
@@ -85,72 +86,128 @@ fn gather(statements: &[Statement], points: &mut Vec<Return>) {
     }
 }
 
-/// The failure codes with which a saga can end: those that its steps before and at the point of no return may refuse
-/// with, those of its `fail`s, and the engine's own as far as they can come about.
-#[must_use]
-pub fn codes_of(saga: &Saga) -> BTreeSet<CompactString> {
-    let mut codes = BTreeSet::from([CompactString::const_new("cancelled")]);
-    if saga.deadline.is_some() {
-        codes.insert(CompactString::const_new("deadline"));
-    }
-    let passed = add(&saga.body, &mut codes);
-    if !passed && saga.output.as_ref().is_some_and(|output| output.overflow.is_some()) {
-        codes.insert(CompactString::const_new("invalid"));
-    }
-    codes
+/// What lets a saga end compensated, and where.
+#[derive(Clone, Debug)]
+pub struct Reason {
+    /// What happens.
+    pub cause: Cause,
+    /// What it happens to.
+    pub span: Span,
 }
 
-/// Adds the codes of the statements; true where they pass the point of no return.
-fn add(statements: &[Statement], codes: &mut BTreeSet<CompactString>) -> bool {
-    for statement in statements {
-        let invalid = |typed: &Typed| typed.overflow.map(|_| CompactString::const_new("invalid"));
-        let passed = match &statement.kind {
+/// What can make a saga fail.
+#[derive(Clone, Debug)]
+pub enum Cause {
+    /// An operator cancels it.
+    Cancelled,
+    /// It takes longer than its deadline.
+    Late(Duration),
+    /// The participant refuses the step's command with this code.
+    Refused(Arc<Step>),
+    /// The participant refuses it with a code that its contract does not name.
+    Undeclared(Arc<Step>),
+    /// No attempt of the step brings an answer.
+    Silent(Arc<Step>),
+    /// A `fail` is reached.
+    Fail,
+    /// Numbers too large for this arithmetic.
+    Overflow,
+}
+
+/// The failure codes with which a saga can end, and what each needs, in the order of the text: the codes that its
+/// steps before and at the point of no return may refuse with, those of its `fail`s, and the engine's own as far as
+/// they can come about.
+#[must_use]
+pub fn outcomes(saga: &Saga) -> Outcomes {
+    let mut outcomes = Outcomes::default();
+    outcomes.add("cancelled", Cause::Cancelled, saga.span);
+    if let Some(deadline) = saga.deadline {
+        outcomes.add("deadline", Cause::Late(deadline), saga.span);
+    }
+    let passed = outcomes.block(&saga.body);
+    if !passed {
+        outcomes.computed(saga.output.as_ref());
+    }
+    outcomes
+}
+
+/// Codes with what each needs.
+#[derive(Clone, Debug, Default)]
+pub struct Outcomes {
+    reasons: BTreeMap<CompactString, Vec<Reason>>,
+}
+
+impl Outcomes {
+    /// The codes, each with all that can lead to it.
+    pub fn iter(&self) -> impl Iterator<Item = (&CompactString, &[Reason])> {
+        self.reasons.iter().map(|(code, reasons)| (code, reasons.as_slice()))
+    }
+
+    /// The codes.
+    pub fn codes(&self) -> impl Iterator<Item = &CompactString> {
+        self.reasons.keys()
+    }
+
+    fn add(&mut self, code: &str, cause: Cause, span: Span) {
+        self.reasons.entry(code.into()).or_default().push(Reason { cause, span });
+    }
+
+    fn computed<'t>(&mut self, computed: impl IntoIterator<Item = &'t Typed>) {
+        for overflow in computed.into_iter().filter_map(|typed| typed.overflow) {
+            self.add("invalid", Cause::Overflow, overflow);
+        }
+    }
+
+    /// Adds what the statements can fail with; true where they pass the point of no return.
+    fn block(&mut self, statements: &[Statement]) -> bool {
+        statements.iter().any(|statement| self.statement(statement))
+    }
+
+    fn statement(&mut self, statement: &Statement) -> bool {
+        match &statement.kind {
             StatementKind::Step(step) => {
                 if let Some(action) = &step.action {
-                    codes.extend(action.command.fails.iter().cloned());
-                    codes.extend(invalid(&action.payload));
-                    codes.extend(action.timing.within.as_ref().and_then(invalid));
-                    codes.insert(CompactString::const_new("undeclared"));
+                    for code in &action.command.fails {
+                        self.add(code, Cause::Refused(Arc::clone(step)), step.span);
+                    }
+                    self.computed(std::iter::once(&action.payload).chain(&action.timing.within));
+                    self.add("undeclared", Cause::Undeclared(Arc::clone(step)), step.span);
                     // The outcome of a pivot step is found out, however long that takes.
                     if !step.pivot {
-                        codes.insert(CompactString::const_new("timeout"));
+                        self.add("timeout", Cause::Silent(Arc::clone(step)), step.span);
                     }
                 }
                 step.pivot
             }
             StatementKind::Pivot => true,
-            StatementKind::Parallel(inner) => {
-                for branch in inner {
-                    add(std::slice::from_ref(branch), codes);
+            StatementKind::Parallel(branches) => {
+                for branch in branches {
+                    self.statement(branch);
                 }
                 false
             }
-            StatementKind::Sequence(inner) => add(inner, codes),
+            StatementKind::Sequence(inner) => self.block(inner),
             StatementKind::When { arms, otherwise } => {
                 let mut passed = false;
                 for (condition, block) in arms {
-                    codes.extend(invalid(condition));
-                    passed |= add(block, codes);
+                    self.computed([condition]);
+                    passed |= self.block(block);
                 }
-                passed | add(otherwise, codes)
+                passed | self.block(otherwise)
             }
             StatementKind::Sleep(Sleep::For(typed) | Sleep::Until(typed)) => {
-                codes.extend(invalid(typed));
+                self.computed([typed]);
                 false
             }
             StatementKind::Let { value, .. } => {
-                codes.extend(invalid(value));
+                self.computed([value]);
                 false
             }
             // A message that cannot be computed is left out.
             StatementKind::Fail { code, message: _ } => {
-                codes.insert(code.clone());
+                self.add(code, Cause::Fail, statement.span);
                 false
             }
-        };
-        if passed {
-            return true;
         }
     }
-    false
 }

@@ -72,7 +72,7 @@ fn within(invocation: &Invocation, step: &str, problems: &mut Problems) {
 }
 
 /// The sum of the pauses: from the first, doubling up to the longest.
-fn pauses(times: u32, from: Duration, to: Duration) -> Duration {
+pub(super) fn pauses(times: u32, from: Duration, to: Duration) -> Duration {
     let mut pause = from;
     let mut sum = Duration::ZERO;
     for _ in 0..times {
@@ -112,7 +112,8 @@ fn least_sleep(statements: &[Statement]) -> (Duration, Option<Span>) {
     (sum, longest.map(|(_, span)| span))
 }
 
-fn literal(typed: &Typed) -> Option<Duration> {
+/// A duration that stands in the text.
+pub(super) fn literal(typed: &Typed) -> Option<Duration> {
     match &typed.expr {
         Expr::Literal(Value::Duration(millis)) => u64::try_from(*millis).ok().map(Duration::from_millis),
         _ => None,
@@ -120,7 +121,8 @@ fn literal(typed: &Typed) -> Option<Duration> {
 }
 
 /// As the language writes it, in the largest unit that is whole.
-pub(super) fn shown(duration: Duration) -> String {
+#[must_use]
+pub fn shown(duration: Duration) -> String {
     let millis = duration.as_millis();
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
     let whole = units.iter().find(|(_, size)| millis >= *size && millis.is_multiple_of(*size));

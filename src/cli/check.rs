@@ -5,7 +5,7 @@ use serde_json::json;
 use super::out::visible;
 use super::sources::{Checked, check_file, colour};
 use super::{CliError, Exit, Out, proved};
-use crate::diagnostic::{Severity, render};
+use crate::diagnostic::{Severity, render, sarif};
 
 /// Check definitions and say what is proved of them
 #[derive(Debug, clap::Args)]
@@ -14,9 +14,23 @@ pub(super) struct Arguments {
     /// Files of the language; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
+    /// Also list every way in which each saga can end: what it needs, how long it takes, how many messages
+    #[arg(long)]
+    outcomes: bool,
     /// Print JSON, whose form is stable
     #[arg(long)]
     json: bool,
+    /// How findings are written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text, conflicts_with_all = ["json", "outcomes"])]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// SARIF 2.1.0, for code hosts and editors
+    Sarif,
 }
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
@@ -28,16 +42,24 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             Err(error) => unreadable.push(error),
         }
     }
-    if arguments.json {
+    if arguments.format == Format::Sarif {
+        let files: Vec<_> = checked.iter().map(|file| (&file.sources, file.findings.as_slice())).collect();
+        let failures: Vec<String> = unreadable.iter().map(CliError::title).collect();
+        out.json(&sarif::log(&files, &failures))?;
+    } else if arguments.json {
         let findings: Vec<_> =
             checked.iter().flat_map(|file| as_list(render::json(&file.sources, &file.findings))).collect();
-        let sagas: Vec<_> = checked.iter().filter(|file| !file.is_refused()).flat_map(proved::json).collect();
+        let sagas: Vec<_> = checked
+            .iter()
+            .filter(|file| !file.is_refused())
+            .flat_map(|file| proved::json(file, arguments.outcomes))
+            .collect();
         out.json(&json!({ "findings": findings, "sagas": sagas }))?;
     } else {
         for file in &checked {
             out.coloured(file.text(colour(out.data_in_colour())))?;
             if !file.is_refused() {
-                out.data(proved::text(file))?;
+                out.data(proved::text(file, arguments.outcomes))?;
             }
         }
         if !checked.is_empty() {

@@ -69,6 +69,12 @@ impl CliError {
         }
     }
 
+    /// What happened, without what to do next.
+    #[must_use]
+    pub fn title(&self) -> String {
+        self.message.clone()
+    }
+
     /// As it is shown; nothing where nobody reads.
     #[must_use]
     pub fn text(&self) -> String {

@@ -8,16 +8,17 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use serde_json::{Value, json};
 
+use super::outcomes;
 use super::sources::Checked;
 use super::table::Table;
-use crate::check::{self, Defaults, Return};
+use crate::check::{self, Defaults, Outcomes, Return};
 use crate::definition::{Invocation, Retry, Saga};
 use crate::plan::{Class, Plan};
 
 /// What is known of one saga.
 struct Proved {
-    /// The codes with which it can end compensated.
-    codes: BTreeSet<CompactString>,
+    /// The codes with which it can end compensated, and what each needs.
+    outcomes: Outcomes,
     /// Where the points of no return are, one on each way; none: its end.
     pivots: Vec<Return>,
     /// Steps behind it: they are repeated until they succeed.
@@ -32,7 +33,7 @@ impl Proved {
     fn of(saga: &Arc<Saga>) -> Self {
         let plan = Plan::new(Arc::clone(saga));
         let mut this = Self {
-            codes: check::codes_of(saga),
+            outcomes: check::outcomes(saga),
             pivots: check::points_of_no_return(saga),
             retriable: Vec::new(),
             topics: BTreeSet::new(),
@@ -62,7 +63,7 @@ impl Proved {
 }
 
 /// For people, a block a saga.
-pub(super) fn text(file: &Checked) -> String {
+pub(super) fn text(file: &Checked, with_outcomes: bool) -> String {
     let mut text = String::new();
     for saga in file.program.sagas.values() {
         let proved = Proved::of(saga);
@@ -80,15 +81,15 @@ pub(super) fn text(file: &Checked) -> String {
             row("", format!("hold for {}", held(steps, undos)));
         }
         text.push_str(&table.text());
+        if with_outcomes {
+            text.push_str(&outcomes::text(file, saga, &proved.outcomes));
+        }
     }
     text
 }
 
 fn ends(proved: &Proved) -> String {
-    if proved.codes.is_empty() {
-        return "completed, always".to_owned();
-    }
-    format!("completed, or compensated with {}", list(&proved.codes))
+    format!("completed, or compensated with {}", list(proved.outcomes.codes()))
 }
 
 fn no_return(proved: &Proved) -> String {
@@ -114,25 +115,30 @@ fn held(steps: &[CompactString], undos: &[CompactString]) -> String {
     }
 }
 
-fn list<'a>(names: impl IntoIterator<Item = &'a CompactString>) -> String {
+pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a CompactString>) -> String {
     names.into_iter().map(CompactString::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// For programs, an object a saga.
-pub(super) fn json(file: &Checked) -> Vec<Value> {
+pub(super) fn json(file: &Checked, with_outcomes: bool) -> Vec<Value> {
     let one = |saga: &Arc<Saga>| {
         let proved = Proved::of(saga);
-        json!({
+        let mut known = json!({
             "file": file.name,
             "saga": saga.name,
             "version": saga.version,
             "definition": saga.hash(),
-            "codes": proved.codes,
+            "codes": proved.outcomes.codes().collect::<Vec<_>>(),
             "points_of_no_return": proved.pivots.iter().map(|point| point.step.as_deref().unwrap_or("pivot")).collect::<Vec<_>>(),
             "retriable": proved.retriable,
             "topics": proved.topics,
             "built_in_times": { "steps": proved.built_in.0, "compensations": proved.built_in.1 },
-        })
+        });
+        if let Some(known) = known.as_object_mut().filter(|_| with_outcomes) {
+            known.insert("outcomes".to_owned(), outcomes::json(file, &proved.outcomes));
+            known.insert("worst".to_owned(), outcomes::worst_json(file, saga));
+        }
+        known
     };
     file.program.sagas.values().map(one).collect()
 }

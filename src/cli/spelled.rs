@@ -30,7 +30,12 @@ pub(super) fn with_tip(mut error: clap::Error) -> clap::Error {
         Some(ContextValue::StyledStr(text)) => text.to_string(),
         _ => String::new(),
     };
-    let tip = instead(&text(ContextKind::InvalidArg), &text(ContextKind::Usage));
+    let argument = text(ContextKind::InvalidArg);
+    let tip = if argument.starts_with("--format") && text(ContextKind::InvalidValue) == "json" {
+        Some("`--json` prints JSON, for programs".to_owned())
+    } else {
+        instead(&argument, &text(ContextKind::Usage))
+    };
     if let Some(tip) = tip {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }

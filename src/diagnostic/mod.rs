@@ -2,10 +2,11 @@
 //!
 //! No stage stops at the first finding, and none reports what only follows from another: a name that could not be
 //! resolved is reported where it stands and is silent from there on. [`codes`] holds every code with its page,
-//! [`render`] shows findings to people and as JSON.
+//! [`render`] shows findings to people and as JSON, [`sarif`] to code hosts.
 
 pub mod codes;
 pub mod render;
+pub mod sarif;
 
 use crate::source::Span;
 

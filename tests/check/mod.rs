@@ -20,7 +20,9 @@ macro_rules! mistake {
 mod anything;
 mod hash;
 mod mistakes;
+mod outcomes;
 mod pages;
+mod sarif;
 mod structure;
 mod types;
 mod workflows;

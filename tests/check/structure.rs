@@ -127,7 +127,7 @@ fn times_are_compared_as_far_as_they_are_literal() {
 fn ends(source: &str) -> Vec<String> {
     let (_, checked) = check(source);
     let program = checked.program(saga::source::FileId(0)).unwrap();
-    saga::check::codes_of(&program.sagas["case"]).iter().map(ToString::to_string).collect()
+    saga::check::outcomes(&program.sagas["case"]).codes().map(ToString::to_string).collect()
 }
 
 #[test]

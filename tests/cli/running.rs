@@ -87,6 +87,28 @@ fn what_is_proved() {
 }
 
 #[test]
+fn every_way_in_which_it_can_end() {
+    insta::assert_snapshot!(desk().saga(&["check", "order.saga", "--outcomes"]));
+}
+
+#[test]
+fn findings_for_code_hosts() {
+    let desk = desk();
+    desk.file("wrong.saga", ORDER.replace("reserve.hold }\n  }", "reserve.hld }\n  }"));
+    let output =
+        desk.command(&["check", "order.saga", "wrong.saga", "away.saga", "--format", "sarif"]).output().unwrap();
+    let log: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let run = &log["runs"][0];
+    assert_eq!(run["artifacts"].as_array().unwrap().len(), 2);
+    assert_eq!(run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "wrong.saga");
+    assert_eq!(run["invocations"][0]["executionSuccessful"], false);
+    assert_eq!(output.status.code(), Some(2), "a file cannot be read");
+    let output = desk.command(&["check", "order.saga", "wrong.saga", "--format", "sarif"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(desk.saga(&["check", "order.saga", "--format", "sarif", "--json"]));
+}
+
+#[test]
 fn all_findings_of_all_files_at_once() {
     let desk = desk();
     desk.file(

@@ -1,0 +1,208 @@
+//! How long a saga can take, and how many messages: the sum over its statements if every attempt stays without an
+//! answer but the last.
+//!
+//! Where an end is only reached by a person, the time is that until somebody is needed. Waits that depend on data
+//! have no bound here and are named. Nor has a participant's `pending`: it lasts until the step's `within`.
+
+use std::time::Duration;
+
+use super::times::{literal, pauses};
+use crate::definition::{Compensation, Invocation, Saga, Sleep, Statement, StatementKind, Step};
+use crate::source::Span;
+
+/// The bounds of a saga.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worst {
+    /// Until it is completed.
+    pub completed: Duration,
+    /// Until all is taken back.
+    pub compensated: Duration,
+    /// Commands and their replies on the way to completed; none where it never is.
+    pub to_completed: Option<Messages>,
+    /// Commands and their replies on the way to compensated, at most.
+    pub to_compensated: u64,
+    /// Waits whose length depends on data: they come on top.
+    pub waits: Vec<Span>,
+}
+
+/// How many messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Messages {
+    /// Where each command is answered at once.
+    pub least: u64,
+    /// Where each attempt but the last is lost.
+    pub most: u64,
+}
+
+/// The bounds of a saga, from what is written in it.
+#[must_use]
+pub fn worst(saga: &Saga) -> Worst {
+    let mut waits = Vec::new();
+    let ways = block(&saga.body, &mut waits);
+    let deadline = saga.deadline.unwrap_or(Duration::MAX);
+    // What is in flight when the deadline strikes has its timeout yet.
+    let struck = deadline.saturating_add(ways.attempt);
+    let sum = |times: [Duration; 3]| times.into_iter().fold(Duration::ZERO, Duration::saturating_add);
+    let count = |parts: [&Part; 3]| parts.into_iter().fold(0, |most: u64, part| most.saturating_add(part.most));
+    Worst {
+        completed: sum([ways.before.time.min(deadline), ways.pivot.time, ways.behind.time]),
+        compensated: sum([ways.before.time.min(struck), ways.pivot.time, ways.back.time]),
+        to_completed: ways
+            .least
+            .map(|least| Messages { least, most: count([&ways.before, &ways.pivot, &ways.behind]) }),
+        to_compensated: count([&ways.before, &ways.pivot, &ways.back]),
+        waits,
+    }
+}
+
+/// What a part of the flow costs at most.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    time: Duration,
+    most: u64,
+}
+
+impl Part {
+    const NOTHING: Self = Self { time: Duration::ZERO, most: 0 };
+
+    fn then(self, next: Self) -> Self {
+        Self { time: self.time.saturating_add(next.time), most: self.most.saturating_add(next.most) }
+    }
+
+    fn beside(self, other: Self) -> Self {
+        Self { time: self.time.max(other.time), most: self.most.saturating_add(other.most) }
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self { time: self.time.max(other.time), most: self.most.max(other.most) }
+    }
+}
+
+/// The parts of a block: before the point of no return, at it and behind it, and what takes the first back.
+#[derive(Clone, Copy, Debug)]
+struct Ways {
+    before: Part,
+    pivot: Part,
+    behind: Part,
+    back: Part,
+    passed: bool,
+    /// The messages if each command is answered at once; none where the flow never comes to its end.
+    least: Option<u64>,
+    /// The longest attempt of a step that is given up when the saga fails.
+    attempt: Duration,
+}
+
+impl Ways {
+    const NOTHING: Self = Self {
+        before: Part::NOTHING,
+        pivot: Part::NOTHING,
+        behind: Part::NOTHING,
+        back: Part::NOTHING,
+        passed: false,
+        least: Some(0),
+        attempt: Duration::ZERO,
+    };
+
+    /// Both of them: one behind the other, or at once.
+    fn and(self, other: Self, how: fn(Part, Part) -> Part) -> Self {
+        let least = self.least.zip(other.least).map(|(one, other)| one.saturating_add(other));
+        Self { least, ..self.join(other, how) }
+    }
+
+    /// One of them.
+    fn or(self, other: Self) -> Self {
+        let least = match (self.least, other.least) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Self { least, ..self.join(other, Part::or) }
+    }
+
+    fn join(self, other: Self, how: fn(Part, Part) -> Part) -> Self {
+        Self {
+            least: None,
+            before: how(self.before, other.before),
+            pivot: how(self.pivot, other.pivot),
+            behind: how(self.behind, other.behind),
+            back: how(self.back, other.back),
+            passed: self.passed || other.passed,
+            attempt: self.attempt.max(other.attempt),
+        }
+    }
+
+    /// What comes behind it; behind the point of no return all of it counts there.
+    fn then(self, next: Self) -> Self {
+        let next = if self.passed { Self { before: Part::NOTHING, behind: next.before, ..next } } else { next };
+        self.and(next, Part::then)
+    }
+}
+
+fn block(statements: &[Statement], waits: &mut Vec<Span>) -> Ways {
+    statements.iter().fold(Ways::NOTHING, |ways, next| ways.then(statement(next, waits)))
+}
+
+fn statement(statement: &Statement, waits: &mut Vec<Span>) -> Ways {
+    match &statement.kind {
+        StatementKind::Step(step) => work(step),
+        StatementKind::Pivot => Ways { passed: true, ..Ways::NOTHING },
+        StatementKind::Parallel(branches) => branches
+            .iter()
+            .map(|branch| self::statement(branch, waits))
+            .fold(Ways::NOTHING, |ways, branch| ways.and(branch, Part::beside)),
+        StatementKind::Sequence(inner) => block(inner, waits),
+        StatementKind::When { arms, otherwise } => arms
+            .iter()
+            .map(|(_, arm)| arm)
+            .chain([otherwise])
+            .map(|arm| block(arm, waits))
+            .reduce(Ways::or)
+            .unwrap_or(Ways::NOTHING),
+        StatementKind::Sleep(sleep) => {
+            let time = match sleep {
+                Sleep::For(duration) => literal(duration),
+                Sleep::Until(_) => None,
+            };
+            if time.is_none() {
+                waits.push(statement.span);
+            }
+            Ways { before: Part { time: time.unwrap_or_default(), ..Part::NOTHING }, ..Ways::NOTHING }
+        }
+        StatementKind::Let { .. } => Ways::NOTHING,
+        StatementKind::Fail { .. } => Ways { least: None, ..Ways::NOTHING },
+    }
+}
+
+fn work(step: &Step) -> Ways {
+    let attempt = step.action.as_ref().map(|action| action.timing.timeout).unwrap_or_default();
+    let forward = step.action.as_ref().map_or(Part::NOTHING, |action| called(action, Asked::Forward(step.pivot)));
+    let back = match &step.compensation {
+        Compensation::Call(undo) => called(undo, Asked::Back),
+        Compensation::Unsaid | Compensation::Nothing => Part::NOTHING,
+    };
+    let least = Some(if step.action.is_some() { 2 } else { 0 });
+    if step.pivot {
+        return Ways { pivot: forward, passed: true, least, ..Ways::NOTHING };
+    }
+    Ways { before: forward, back, attempt, least, ..Ways::NOTHING }
+}
+
+/// In which direction a participant is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// True for a pivot step, which goes on past its `within`.
+    Forward(bool),
+    Back,
+}
+
+/// Each attempt waits for its answer, and then for that to a query where those are answered; then comes a pause,
+/// which the engine lengthens by up to a fifth.
+fn called(invocation: &Invocation, asked: Asked) -> Part {
+    let timing = &invocation.timing;
+    let attempts = timing.retry.times.saturating_add(1);
+    let queries = asked != Asked::Back && invocation.participant.answers_queries;
+    let waits = if queries { attempts.saturating_mul(2) } else { attempts };
+    let pauses = pauses(timing.retry.times, timing.retry.from, timing.retry.to);
+    let all = timing.timeout.saturating_mul(waits).saturating_add(pauses).saturating_add(pauses / 5);
+    let limit = timing.within.as_ref().and_then(literal).filter(|_| asked != Asked::Forward(true));
+    Part { time: limit.map_or(all, |limit| all.min(limit)), most: u64::from(waits).saturating_mul(2) }
+}

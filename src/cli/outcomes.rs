@@ -1,0 +1,148 @@
+//! Every way in which a saga can end, for people and programs: what it needs, how long it takes at most, how many
+//! messages.
+
+use std::time::Duration;
+
+use compact_str::CompactString;
+use serde_json::{Value, json};
+
+use super::proved::list;
+use super::sources::Checked;
+use super::table::Table;
+use crate::check::{self, Cause, Messages, Outcomes, Reason};
+use crate::definition::Saga;
+use crate::source::Span;
+
+/// For people: a table of the ends below what is proved, and the bounds.
+pub(super) fn text(file: &Checked, saga: &Saga, outcomes: &Outcomes) -> String {
+    let mut table = Table::new(&["  END", "CODE", "WHAT IT NEEDS"]);
+    table.row(["  completed", "", "every step succeeds"]);
+    for (code, reasons) in outcomes.iter() {
+        for (index, needs) in needs(file, reasons).into_iter().enumerate() {
+            let (end, code) = if index == 0 { ("  compensated", code.as_str()) } else { ("", "") };
+            table.row([end, code, &needs]);
+        }
+    }
+    let mut text = table.text();
+    let worst = check::worst(saga);
+    let mut bounds = Table::headless();
+    let to_completed = match worst.to_completed {
+        Some(Messages { least, most }) => {
+            format!("at most {}, {least} to {most} messages to completed", long(worst.completed))
+        }
+        None => "it is never completed".to_owned(),
+    };
+    bounds.row(["  bounds", &to_completed]);
+    let back = format!("at most {}, at most {} messages to compensated", long(worst.compensated), worst.to_compensated);
+    bounds.row(["", &back]);
+    bounds.row(["", "messages are commands and replies; a participant's `pending` lasts until `within`, or a day"]);
+    for wait in &worst.waits {
+        bounds.row(["", &format!("on top of that `{}`, line {}", written(file, *wait), line(file, *wait))]);
+    }
+    text.push_str(&bounds.text());
+    text
+}
+
+/// What a code needs: a line for each kind of cause.
+fn needs(file: &Checked, reasons: &[Reason]) -> Vec<String> {
+    let mut needs: Vec<String> = Vec::new();
+    let (mut silent, mut undeclared) = (Vec::new(), Vec::new());
+    for Reason { cause, span } in reasons {
+        match cause {
+            Cause::Cancelled => needs.push("an operator cancels it before the point of no return".to_owned()),
+            Cause::Late(deadline) => {
+                needs.push(format!("{} are over before the point of no return", check::shown(*deadline)));
+            }
+            Cause::Refused(step) => {
+                let action = step.action.as_ref();
+                let command = action.map(|action| format!("{}.{}", action.participant.name, action.command.name));
+                needs.push(format!("{}: {} is refused", step.name, command.unwrap_or_default()));
+            }
+            Cause::Silent(step) => silent.push(&step.name),
+            Cause::Undeclared(step) => undeclared.push(&step.name),
+            Cause::Fail => needs.push(format!("`{}`, line {}", written(file, *span), line(file, *span))),
+            Cause::Overflow => {
+                needs.push(format!("numbers too large for `{}`, line {}", written(file, *span), line(file, *span)));
+            }
+        }
+    }
+    for (steps, words) in
+        [(silent, "no attempt brings an answer"), (undeclared, "a refusal with a code that the contract does not name")]
+    {
+        if !steps.is_empty() {
+            needs.push(format!("{}: {words}", list(steps)));
+        }
+    }
+    needs
+}
+
+/// The longest piece of source that is quoted, in characters.
+const QUOTED_MAX: usize = 60;
+
+fn written(file: &Checked, span: Span) -> String {
+    let text = file.sources.get(span.file).and_then(|file| file.text.get(span.range())).unwrap_or_default();
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(QUOTED_MAX) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
+fn line(file: &Checked, span: Span) -> u32 {
+    file.sources.get(span.file).map_or(0, |file| file.line_column(span.start).line)
+}
+
+/// In its two largest units, rounded up: a bound stays one.
+fn long(duration: Duration) -> String {
+    const UNITS: [(&str, u128); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+    let millis = duration.as_millis();
+    let Some(at) = UNITS.iter().position(|(_, size)| millis >= *size) else { return "0s".to_owned() };
+    let mut units = UNITS.iter().skip(at);
+    let (Some((large, size)), next) = (units.next(), units.next()) else { return "0s".to_owned() };
+    let Some((small, part)) = next else { return format!("{millis}{large}") };
+    let parts = millis.div_ceil(*part);
+    let per = size / part;
+    match parts % per {
+        0 => format!("{}{large}", parts / per),
+        rest => format!("{}{large} {rest}{small}", parts / per),
+    }
+}
+
+/// For programs: a list, `completed` first.
+pub(super) fn json(file: &Checked, outcomes: &Outcomes) -> Value {
+    let reason = |Reason { cause, span }: &Reason| {
+        let (word, step) = match cause {
+            Cause::Cancelled => ("cancelled", None),
+            Cause::Late(_) => ("late", None),
+            Cause::Refused(step) => ("refused", Some(step)),
+            Cause::Undeclared(step) => ("undeclared", Some(step)),
+            Cause::Silent(step) => ("silent", Some(step)),
+            Cause::Fail => ("fail", None),
+            Cause::Overflow => ("overflow", None),
+        };
+        let mut reason = json!({ "cause": word, "line": line(file, *span) });
+        if let (Some(reason), Some(step)) = (reason.as_object_mut(), step) {
+            reason.insert("step".to_owned(), json!(step.name));
+        }
+        reason
+    };
+    let compensated = |(code, reasons): (&CompactString, &[Reason])| json!({ "status": "compensated", "code": code, "needs": reasons.iter().map(reason).collect::<Vec<_>>() });
+    std::iter::once(json!({ "status": "completed" })).chain(outcomes.iter().map(compensated)).collect()
+}
+
+/// For programs: the bounds, in milliseconds.
+pub(super) fn worst_json(file: &Checked, saga: &Saga) -> Value {
+    let worst = check::worst(saga);
+    json!({
+        "completed": {
+            "ms": millis(worst.completed),
+            "messages": worst.to_completed.map(|messages| json!({ "least": messages.least, "most": messages.most })),
+        },
+        "compensated": { "ms": millis(worst.compensated), "messages": { "most": worst.to_compensated } },
+        "waits": worst.waits.iter().map(|wait| json!({ "text": written(file, *wait), "line": line(file, *wait) })).collect::<Vec<_>>(),
+    })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
