@@ -1,14 +1,14 @@
-//! `saga graph`: a picture of a saga, as text for Mermaid or Graphviz.
+//! `saga graph`: a picture of a saga, as text for Mermaid or Graphviz, or as SVG.
 
 use std::sync::Arc;
 
 use super::sources::check_file;
 use super::{CliError, Exit, Out};
-use crate::plan::{Plan, picture};
+use crate::plan::{Plan, picture, svg};
 
 /// Draw a saga: its flow, its compensations, its point of no return
 #[derive(Debug, clap::Args)]
-#[command(after_help = "An SVG with Graphviz: `saga graph FILE --format dot | dot -Tsvg > saga.svg`")]
+#[command(after_help = "A picture for a browser: `saga graph FILE --format svg > saga.svg`")]
 pub(super) struct Arguments {
     /// A file of the language; - for standard input
     file: String,
@@ -25,6 +25,8 @@ enum Format {
     Mermaid,
     /// Graphviz
     Dot,
+    /// A picture that needs no other program
+    Svg,
 }
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
@@ -33,6 +35,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     out.data(match arguments.format {
         Format::Mermaid => picture::mermaid(&plan, &file.sources),
         Format::Dot => picture::dot(&plan, &file.sources),
+        Format::Svg => svg::svg(&plan, &file.sources),
     })?;
     Ok(Exit::Done)
 }

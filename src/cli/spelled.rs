@@ -11,7 +11,7 @@ fn instead(argument: &str, usage: &str) -> Option<String> {
             "the outcome on standard output is JSON already; what happens meanwhile goes to standard error".to_owned()
         }
         ("--json", "graph") => {
-            "a picture is text: `--format mermaid` or `--format dot`; `saga check --json` says what is known of a saga"
+            "a picture is text: `--format mermaid`, `dot` or `svg`; `saga check --json` says what is known of a saga"
                 .to_owned()
         }
         ("--json", _) => {

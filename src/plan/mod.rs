@@ -7,6 +7,7 @@
 
 pub mod graph;
 pub mod picture;
+pub mod svg;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

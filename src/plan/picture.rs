@@ -1,4 +1,4 @@
-//! Pictures of a plan as text, in Mermaid and in DOT.
+//! Pictures of a plan as text, in Mermaid and in DOT; [`super::svg`] draws one by itself.
 //!
 //! Both show the same: the flow forward, compensations beside their steps with dashed lines, the point of no return
 //! with a double border, the ways of a `when` with the conditions as their author wrote them, a colour for each
@@ -15,7 +15,7 @@ use crate::source::{Sources, Span};
 
 /// Fill and border of each participant, by its first appearance; a ninth begins again. Chosen to be told apart by
 /// people who do not see all colours, and to be read in print.
-const COLOURS: [(&str, &str); 8] = [
+pub(super) const COLOURS: [(&str, &str); 8] = [
     ("#cfe2f3", "#2b6ca3"),
     ("#fce5cd", "#b45f06"),
     ("#d9ead3", "#38761d"),
@@ -56,7 +56,7 @@ pub fn mermaid(plan: &Plan, sources: &Sources) -> String {
         };
         let _ = writeln!(text, "  {} {arrow} {}", line.from, line.to);
     }
-    for (number, (_, (fill, border))) in picture.participants.iter().zip(COLOURS.iter().cycle()).enumerate() {
+    for (number, (_, (fill, border))) in picture.participants.names().iter().zip(COLOURS.iter().cycle()).enumerate() {
         let _ = writeln!(text, "  classDef p{number} fill:{fill},stroke:{border},color:#000");
         let dashed = "stroke-dasharray:4 3";
         let _ = writeln!(text, "  classDef u{number} fill:#fff,stroke:{border},color:#000,{dashed}");
@@ -100,10 +100,14 @@ pub fn dot(plan: &Plan, sources: &Sources) -> String {
             attributes.push(format!("label=\"{}\"", dot_text(label)));
         }
         if line.back {
-            attributes.push("style=dashed constraint=false".to_owned());
+            attributes.push("style=dashed".to_owned());
         }
         let attributes = if attributes.is_empty() { String::new() } else { format!(" [{}]", attributes.join(" ")) };
         let _ = writeln!(text, "  {} -> {}{attributes}", line.from, line.to);
+        if line.back {
+            // Beside its step; without this, Graphviz puts all compensations in one row on top.
+            let _ = writeln!(text, "  {{ rank=same {} {} }}", line.from, line.to);
+        }
     }
     text.push_str("}\n");
     text
@@ -113,14 +117,36 @@ pub fn dot(plan: &Plan, sources: &Sources) -> String {
 struct Picture {
     shapes: Vec<Shape>,
     lines: Vec<Line>,
-    participants: Vec<CompactString>,
+    participants: Participants,
+}
+
+/// Participants by their first appearance, which gives them their colours.
+#[derive(Default)]
+pub(super) struct Participants {
+    names: Vec<CompactString>,
+}
+
+impl Participants {
+    /// Of whom something is asked, from 0.
+    pub(super) fn number(&mut self, invocation: &Invocation) -> usize {
+        let name = &invocation.participant.name;
+        self.names.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.names.push(name.clone());
+            self.names.len() - 1
+        })
+    }
+
+    /// Those that have appeared.
+    pub(super) fn names(&self) -> &[CompactString] {
+        &self.names
+    }
 }
 
 struct Shape {
     id: String,
     form: Form,
     lines: Vec<String>,
-    /// Number in [`Picture::participants`].
+    /// Its number, for the colour.
     participant: Option<usize>,
 }
 
@@ -157,7 +183,7 @@ impl Shape {
 impl Picture {
     fn new(plan: &Plan, sources: &Sources) -> Self {
         let graph = StepGraph::new(plan);
-        let mut this = Self { shapes: Vec::new(), lines: Vec::new(), participants: Vec::new() };
+        let mut this = Self { shapes: Vec::new(), lines: Vec::new(), participants: Participants::default() };
         for (index, vertex) in graph.vertices() {
             this.vertex(plan, sources, index, vertex);
         }
@@ -194,11 +220,11 @@ impl Picture {
                     (Class::Compensatable | Class::Retriable, Some(_)) => Form::Step,
                     (Class::Compensatable | Class::Retriable, None) => Form::Aside,
                 };
-                let participant = work.action().map(|action| self.participant(action));
+                let participant = work.action().map(|action| self.participants.number(action));
                 let lines = std::iter::once(place).chain(work.action().map(called)).collect();
                 self.shapes.push(Shape { id: id.clone(), form, lines, participant });
                 if let Some(compensation) = work.compensation() {
-                    let participant = Some(self.participant(compensation));
+                    let participant = Some(self.participants.number(compensation));
                     let undo = format!("{id}u");
                     let lines = vec![called(compensation)];
                     self.shapes.push(Shape { id: undo.clone(), form: Form::Compensation, lines, participant });
@@ -217,14 +243,6 @@ impl Picture {
             Kind::Scope(_) | Kind::Sequence(_) | Kind::Parallel(_) | Kind::Choice { .. } => (Form::Aside, vec![place]),
         };
         self.shapes.push(Shape { id, form, lines, participant: None });
-    }
-
-    fn participant(&mut self, invocation: &Invocation) -> usize {
-        let name = &invocation.participant.name;
-        self.participants.iter().position(|known| known == name).unwrap_or_else(|| {
-            self.participants.push(name.clone());
-            self.participants.len() - 1
-        })
     }
 }
 
@@ -246,7 +264,7 @@ fn label(plan: &Plan, sources: &Sources, edge: Edge) -> Option<String> {
 }
 
 /// The source text of a span on one line, cut where it is long.
-fn written(sources: &Sources, span: Span) -> String {
+pub(super) fn written(sources: &Sources, span: Span) -> String {
     let text = sources.get(span.file).and_then(|file| file.text.get(span.range())).unwrap_or_default();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(CONDITION_MAX) {

@@ -2,6 +2,7 @@
 
 mod graph;
 mod picture;
+mod svg;
 
 use std::sync::Arc;
 
