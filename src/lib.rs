@@ -4,7 +4,7 @@
 //! Data flows one way, and every module knows only those above it in this list:
 //!
 //! * pure, without a clock, randomness or I/O: [`source`], [`diagnostic`], [`syntax`], [`definition`], [`check`], [`plan`],
-//!   [`engine`], [`model`], [`wire`], [`journal`]
+//!   [`engine`], [`model`], [`wire`], [`schema`], [`journal`]
 //! * bytes, clocks and tasks: [`log`], [`runtime`], [`participant`]
 //!
 //! `ARCHITECTURE.md` has the picture, the invariants and the glossary.
@@ -33,6 +33,8 @@ pub mod engine;
 pub mod model;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod wire;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod schema;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod journal;
 

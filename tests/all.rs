@@ -17,6 +17,7 @@ mod participant;
 mod journal;
 mod partition;
 mod plan;
+mod schema;
 mod cli;
 mod docs;
 mod booking;

@@ -31,6 +31,7 @@ const LAYERS: &[(&str, Touch)] = &[
     ("engine", Pure),
     ("model", Pure),
     ("wire", Pure),
+    ("schema", Pure),
     ("journal", Pure),
     ("log", World),
     ("runtime", World),

@@ -25,6 +25,7 @@ mod proved;
 mod outcomes;
 mod fmt;
 mod graph;
+mod schema;
 mod test;
 mod run;
 mod serve;
@@ -81,6 +82,7 @@ enum Command {
     Test(test::Arguments),
     Fmt(fmt::Arguments),
     Graph(graph::Arguments),
+    Schema(schema::Arguments),
     Explain(explain::Arguments),
     #[cfg(feature = "kafka")]
     Init(init::Arguments),
@@ -136,6 +138,7 @@ fn carry_out(command: Command, out: &mut Out) -> Result<Exit, CliError> {
         Command::Test(arguments) => test::command(&arguments, out),
         Command::Fmt(arguments) => fmt::command(&arguments, out),
         Command::Graph(arguments) => graph::command(&arguments, out),
+        Command::Schema(arguments) => schema::command(&arguments, out),
         Command::Explain(arguments) => explain::command(&arguments, out),
         #[cfg(feature = "kafka")]
         Command::Init(arguments) => init::command(&arguments, out),

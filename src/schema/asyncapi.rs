@@ -1,0 +1,288 @@
+//! One `AsyncAPI` 3 document of a deployment, from the orchestrator's side: it sends commands to the participants' topics
+//! and receives their replies; it receives requests from anybody and sends answers to whoever wants them.
+//!
+//! The journal and the topics beside it are the orchestrator's own and no contract, so they are not in it.
+
+use serde_json::{Value, json};
+
+use super::{Conflict, Names, commands, headers, schemas};
+use crate::definition::Program;
+
+/// Where schemas stand in the document.
+const SCHEMAS: &str = "#/components/schemas/";
+
+/// The channel of requests, a topic.
+const REQUESTS: &str = "saga.requests";
+
+/// The channel of participants' replies; each command says its topic.
+const REPLIES: &str = "replies";
+
+/// The channel of answers; each request says its topic.
+const ANSWERS: &str = "answers";
+
+/// The document for some programs.
+///
+/// # Errors
+/// Two programs define one name differently.
+pub fn asyncapi<'p>(programs: impl IntoIterator<Item = &'p Program> + Clone) -> Result<Value, Conflict> {
+    let mut document = Document::default();
+    document.orders();
+    for program in programs.clone() {
+        for saga in program.sagas.values() {
+            document.start(&saga.name, saga.docs.as_deref());
+        }
+        for participant in program.participants.values() {
+            document.participant(participant);
+        }
+        for (participant, command) in commands(program) {
+            document.command(participant, command);
+        }
+    }
+    let names: Vec<&str> = programs
+        .clone()
+        .into_iter()
+        .flat_map(|program| program.sagas.keys().map(compact_str::CompactString::as_str))
+        .collect();
+    let versions: Vec<String> = programs
+        .clone()
+        .into_iter()
+        .flat_map(|program| program.sagas.values().map(|saga| saga.version.to_string()))
+        .collect();
+    let title = if names.is_empty() { "participants".to_owned() } else { format!("sagas: {}", names.join(", ")) };
+    Ok(json!({
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": title,
+            "version": if versions.is_empty() { "0".to_owned() } else { versions.join(".") },
+            "description": "What the orchestrator sends and receives. The key of every record is the instance.",
+        },
+        "defaultContentType": "application/json",
+        "channels": document.channels()?,
+        "operations": document.operations.done()?,
+        "components": {
+            "schemas": schemas(programs, SCHEMAS).done()?,
+            "messages": document.messages.done()?,
+            "correlationIds": {
+                "command": {
+                    "description": "one id for do, undo, query, all attempts, and their replies",
+                    "location": "$message.header#/saga-command",
+                },
+                "request": {
+                    "description": "the id of the request: in its answer under another name",
+                    "location": "$message.header#/ce_id",
+                },
+                "answered": { "description": "the id of the request", "location": "$message.header#/saga-request" },
+            },
+        },
+    }))
+}
+
+#[derive(Default)]
+struct Document {
+    /// Topic, what it is for, and its messages.
+    topics: Vec<(String, Value, Vec<String>)>,
+    operations: Names,
+    messages: Names,
+}
+
+fn reference(at: &str) -> Value {
+    json!({ "$ref": at })
+}
+
+fn schema(name: &str) -> Value {
+    reference(&format!("{SCHEMAS}{name}"))
+}
+
+impl Document {
+    /// Adds a message to a channel, which is made if it is new.
+    fn message(&mut self, channel: &str, name: &str, correlation: &str, parts: (Value, Value), summary: &str) {
+        let (headers, payload) = parts;
+        self.messages.add(
+            name,
+            json!({
+                "name": name,
+                "summary": summary,
+                "headers": headers,
+                "payload": payload,
+                "correlationId": reference(&format!("#/components/correlationIds/{correlation}")),
+                "bindings": { "kafka": { "key": { "type": "string" }, "bindingVersion": "0.5.0" } },
+            }),
+        );
+        if let Some((.., messages)) = self.topics.iter_mut().find(|(known, ..)| known == channel)
+            && !messages.iter().any(|known| known == name)
+        {
+            messages.push(name.to_owned());
+        }
+    }
+
+    fn channel(&mut self, name: &str, address: Option<&str>, description: &str) {
+        if !self.topics.iter().any(|(known, ..)| known == name) {
+            self.topics.push((name.to_owned(), json!({ "address": address, "description": description }), Vec::new()));
+        }
+    }
+
+    fn channels(&mut self) -> Result<Value, Conflict> {
+        let mut channels = Names::default();
+        for (name, mut channel, messages) in std::mem::take(&mut self.topics) {
+            let messages: serde_json::Map<String, Value> = messages
+                .into_iter()
+                .map(|name| (name.clone(), reference(&format!("#/components/messages/{name}"))))
+                .collect();
+            if let Some(channel) = channel.as_object_mut() {
+                channel.insert("messages".to_owned(), Value::Object(messages));
+            }
+            channels.add(name, channel);
+        }
+        channels.done()
+    }
+
+    /// An operation with one message, and what may come back.
+    fn operation(&mut self, action: &str, channel: &str, message: &str, back: &str, replies: &[String]) {
+        let of = |channel: &str, message: &str| reference(&format!("#/channels/{channel}/messages/{message}"));
+        self.operations.add(
+            message,
+            json!({
+                "action": action,
+                "channel": reference(&format!("#/channels/{channel}")),
+                "messages": [of(channel, message)],
+                "reply": {
+                    "address": { "location": "$message.header#/saga-reply-to" },
+                    "channel": reference(&format!("#/channels/{back}")),
+                    "messages": replies.iter().map(|reply| of(back, reply)).collect::<Vec<_>>(),
+                },
+            }),
+        );
+    }
+
+    /// What is the same for every saga.
+    fn orders(&mut self) {
+        self.channel(REQUESTS, Some(REQUESTS), "requests to the engine; with another prefix than `saga`, its own name");
+        self.channel(ANSWERS, None, "the topic that a request names in `saga-reply-to`");
+        self.channel(REPLIES, None, "the topic and partition that a command names: `saga.replies`, or by its prefix");
+        let failure = json!({
+            "type": "object",
+            "properties": { "code": { "type": "string" }, "step": { "type": "string" }, "message": { "type": "string" } },
+            "required": ["code", "step"],
+        });
+        let refusal = json!({
+            "type": "object",
+            "properties": { "code": { "type": "string" }, "message": { "type": "string" } },
+            "required": ["code", "message"],
+        });
+        for (status, payload, summary) in [
+            ("completed", json!({ "type": "object" }), "the saga's output"),
+            ("compensated", failure, "the saga failed, and all is taken back"),
+            ("rejected", refusal, "the request is refused"),
+        ] {
+            self.message(ANSWERS, status, "answered", (headers::answer(status), payload), summary);
+        }
+        let text = json!({ "type": "string" });
+        let step = json!({ "type": "string", "description": "the step's place" });
+        let outcome = json!({ "oneOf": [
+            { "type": "object", "properties": { "succeeded": { "type": "object", "properties": { "reply": {} } } }, "required": ["succeeded"] },
+            { "type": "object", "properties": { "failed": { "type": "object", "properties": { "code": text }, "required": ["code"] } }, "required": ["failed"] },
+        ] });
+        let order = |fields: Value, required: Value| {
+            let mut properties = json!({ "by": text, "reason": text });
+            if let (Some(properties), Value::Object(fields)) = (properties.as_object_mut(), fields) {
+                properties.extend(fields);
+            }
+            json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+        };
+        let direction = json!({ "type": "string", "enum": ["do", "undo"] });
+        let rejected = ["rejected".to_owned()];
+        for (kind, payload, summary) in [
+            ("cancel", order(json!({}), json!([])), "take the instance back"),
+            ("retry", order(json!({ "step": step }), json!([])), "try what is stuck again"),
+            (
+                "resolve",
+                order(
+                    json!({ "step": step, "work": direction, "outcome": outcome }),
+                    json!(["step", "work", "outcome"]),
+                ),
+                "say what became of a stuck step",
+            ),
+        ] {
+            self.message(REQUESTS, kind, "request", (headers::request(kind, None), payload), summary);
+            self.operation("receive", REQUESTS, kind, ANSWERS, &rejected);
+        }
+        for (status, kinds, summary) in [
+            ("retry-later", &["do", "undo", "query"][..], "not now: repeat it"),
+            ("pending", &["do", "undo", "query"], "taken on; the final reply comes later"),
+            ("unknown-command", &["query"], "never heard of it, which proves nothing"),
+        ] {
+            // `retry` is the name of an order already.
+            let word = if status == "retry-later" { "retry" } else { status };
+            self.message(REPLIES, status, "command", (headers::reply(word, kinds, None), json!({})), summary);
+        }
+        let undone = headers::reply("succeeded", &["undo"], None);
+        self.message(
+            REPLIES,
+            "undone",
+            "command",
+            (undone, json!({})),
+            "it is taken back, or there was nothing to take back",
+        );
+        let refused = headers::reply("failed", &["undo"], Some(json!({ "type": "string" })));
+        self.message(
+            REPLIES,
+            "undo-refused",
+            "command",
+            (refused, json!({})),
+            "it cannot be taken back: the saga is stuck",
+        );
+    }
+
+    fn start(&mut self, saga: &str, docs: Option<&str>) {
+        let name = format!("{saga}.start");
+        let parts = (headers::request("start", Some(saga)), schema(&format!("{saga}.input")));
+        let summary = docs.map_or_else(|| format!("begin an instance of {saga}"), ToOwned::to_owned);
+        self.message(REQUESTS, &name, "request", parts, &summary);
+        let answers = ["completed", "compensated", "rejected"].map(ToOwned::to_owned);
+        self.operation("receive", REQUESTS, &name, ANSWERS, &answers);
+    }
+
+    fn participant(&mut self, participant: &crate::definition::Participant) {
+        let (name, topic) = (&participant.name, &participant.commands_topic);
+        let docs = participant.docs.clone().unwrap_or_else(|| format!("the commands of {name}"));
+        self.channel(topic, Some(topic), &docs);
+        if participant.answers_queries {
+            let query = format!("{name}.query");
+            let parts = (headers::command(None), json!({ "type": "object" }));
+            self.message(topic, &query, "command", parts, "what became of a command");
+            let replies = participant
+                .commands
+                .values()
+                .flat_map(|command| replies(name, &command.name, !command.fails.is_empty()));
+            let replies: Vec<String> = replies.chain(["unknown-command".to_owned(), "pending".to_owned()]).collect();
+            self.operation("send", topic, &query, REPLIES, &replies);
+        }
+    }
+
+    fn command(&mut self, participant: &crate::definition::Participant, command: &crate::definition::Command) {
+        let (topic, name) = (&participant.commands_topic, format!("{}.{}", participant.name, command.name));
+        let summary = command.docs.clone().unwrap_or_else(|| format!("ask {} for {}", participant.name, command.name));
+        let parts = (headers::command(Some(&command.wire)), schema(&format!("{name}.request")));
+        self.message(topic, &name, "command", parts, &summary);
+        let done = headers::reply("succeeded", &["do", "query"], None);
+        let parts = (done, schema(&format!("{name}.reply")));
+        self.message(REPLIES, &format!("{name}.succeeded"), "command", parts, "it is done");
+        if !command.fails.is_empty() {
+            let codes = headers::codes(command.fails.iter().map(compact_str::CompactString::as_str));
+            let message = json!({ "type": "object", "properties": { "message": { "type": "string" } } });
+            let parts = (headers::reply("failed", &["do", "query"], Some(codes)), message);
+            self.message(REPLIES, &format!("{name}.failed"), "command", parts, "a business no: nothing happened");
+        }
+        let general = ["retry-later", "pending", "undone", "undo-refused"].map(ToOwned::to_owned);
+        let replies: Vec<String> =
+            replies(&participant.name, &command.name, !command.fails.is_empty()).chain(general).collect();
+        self.operation("send", topic, &name, REPLIES, &replies);
+    }
+}
+
+/// The names of the replies that are a command's own.
+fn replies(participant: &str, command: &str, can_fail: bool) -> impl Iterator<Item = String> {
+    let ends = ["succeeded", "failed"].into_iter().filter(move |end| can_fail || *end != "failed");
+    let name = format!("{participant}.{command}");
+    ends.map(move |end| format!("{name}.{end}"))
+}
