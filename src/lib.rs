@@ -4,8 +4,8 @@
 //! Data flows one way, and every module knows only those above it in this list:
 //!
 //! * pure, without a clock, randomness or I/O: [`source`], [`diagnostic`], [`syntax`], [`definition`], [`check`], [`plan`],
-//!   [`engine`], [`model`], [`wire`], [`schema`], [`journal`]
-//! * bytes, clocks and tasks: [`log`], [`runtime`], [`participant`]
+//!   [`editor`], [`engine`], [`model`], [`wire`], [`schema`], [`journal`]
+//! * bytes, clocks and tasks: [`log`], [`runtime`], [`participant`], [`http`], [`lsp`]
 //!
 //! `ARCHITECTURE.md` has the picture, the invariants and the glossary.
 
@@ -28,6 +28,8 @@ pub mod check;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod plan;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod editor;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod engine;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod model;
@@ -42,4 +44,5 @@ pub mod log;
 pub mod runtime;
 pub mod participant;
 pub mod http;
+pub mod lsp;
 pub mod cli;

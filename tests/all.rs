@@ -10,6 +10,7 @@ mod embedded;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod log;
+mod lsp;
 mod orchestrator;
 mod syntax;
 mod model;

@@ -28,6 +28,7 @@ const LAYERS: &[(&str, Touch)] = &[
     ("definition", Pure),
     ("check", Pure),
     ("plan", Pure),
+    ("editor", Pure),
     ("engine", Pure),
     ("model", Pure),
     ("wire", Pure),
@@ -37,6 +38,7 @@ const LAYERS: &[(&str, Touch)] = &[
     ("runtime", World),
     ("participant", World),
     ("http", World),
+    ("lsp", World),
     ("cli", World),
 ];
 
@@ -54,6 +56,7 @@ const IMPURE_CRATES: &[&str] = &[
     "rand",
     "getrandom",
     "shell_words",
+    "lsp_server",
     "toml",
     "futures",
 ];

@@ -26,6 +26,7 @@ mod outcomes;
 mod fmt;
 mod graph;
 mod schema;
+mod lsp;
 mod test;
 mod run;
 mod serve;
@@ -83,6 +84,7 @@ enum Command {
     Fmt(fmt::Arguments),
     Graph(graph::Arguments),
     Schema(schema::Arguments),
+    Lsp(lsp::Arguments),
     Explain(explain::Arguments),
     #[cfg(feature = "kafka")]
     Init(init::Arguments),
@@ -139,6 +141,7 @@ fn carry_out(command: Command, out: &mut Out) -> Result<Exit, CliError> {
         Command::Fmt(arguments) => fmt::command(&arguments, out),
         Command::Graph(arguments) => graph::command(&arguments, out),
         Command::Schema(arguments) => schema::command(&arguments, out),
+        Command::Lsp(arguments) => lsp::command(&arguments),
         Command::Explain(arguments) => explain::command(&arguments, out),
         #[cfg(feature = "kafka")]
         Command::Init(arguments) => init::command(&arguments, out),

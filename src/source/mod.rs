@@ -70,6 +70,17 @@ impl SourceFile {
     pub fn line_column(&self, offset: u32) -> LineColumn {
         self.lines.line_column(&self.text, offset)
     }
+
+    /// The line of that number from 0, without its end, and where it starts; behind the last one, the end of the text.
+    #[must_use]
+    pub fn line(&self, number: u32) -> (u32, &str) {
+        let starts = &self.lines.starts;
+        let end = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
+        let start = starts.get(number as usize).copied().unwrap_or(end);
+        let next = starts.get(number as usize + 1).copied().unwrap_or(end);
+        let line = self.text.get(start as usize..next as usize).unwrap_or_default();
+        (start, line.trim_end_matches(['\n', '\r']))
+    }
 }
 
 /// Starts of lines, for translating byte offsets.

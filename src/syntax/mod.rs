@@ -21,3 +21,9 @@ mod yaml;
 pub use form::{Form, convert, lost_by_layout};
 pub use format::format;
 pub use parse::{decode, parse};
+
+/// Whether a word of the language stands in the way of a name.
+#[must_use]
+pub fn is_reserved(word: &str) -> bool {
+    build::RESERVED.contains(&word)
+}

@@ -25,7 +25,7 @@ use super::scan::{DocLines, Scanned, Token, offset};
 use super::tree::{Docs, File, Literal, Name, Text};
 use crate::diagnostic::{Code, Diagnostic, Problems, codes};
 use crate::source::{FileId, Span};
-pub(super) use words::{Style, misnamed};
+pub(super) use words::{RESERVED, Style, misnamed};
 
 /// The parser that pest derives.
 mod grammar {

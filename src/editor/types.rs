@@ -1,0 +1,110 @@
+//! Types of values by name, and how shapes are shown.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use crate::definition::types::{Field, Record, Type};
+use crate::definition::{Program, Saga, Statement, StatementKind, Step};
+use crate::syntax::tree::{Expr, ExprKind};
+
+/// What gives a value its name.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Given<'s> {
+    /// A step: its reply.
+    Step(&'s Arc<Step>),
+    /// A `let`.
+    Let(&'s Type),
+}
+
+impl Given<'_> {
+    pub(super) fn ty(self) -> Type {
+        match self {
+            Self::Step(step) => {
+                let reply = step.action.as_ref().map(|action| Arc::clone(&action.command.reply));
+                Type::Record(reply.unwrap_or_default())
+            }
+            Self::Let(ty) => ty.clone(),
+        }
+    }
+}
+
+/// All values that a saga names, in the order of the text.
+pub(super) fn values(saga: &Saga) -> Vec<(&CompactString, Given<'_>)> {
+    let mut found = Vec::new();
+    gather(&saga.body, &mut found);
+    found
+}
+
+fn gather<'s>(statements: &'s [Statement], found: &mut Vec<(&'s CompactString, Given<'s>)>) {
+    for statement in statements {
+        match &statement.kind {
+            StatementKind::Step(step) => found.push((&step.name, Given::Step(step))),
+            StatementKind::Let { name, value } => found.push((name, Given::Let(&value.ty))),
+            StatementKind::Parallel(inner) | StatementKind::Sequence(inner) => gather(inner, found),
+            StatementKind::When { arms, otherwise } => {
+                for (_, block) in arms {
+                    gather(block, found);
+                }
+                gather(otherwise, found);
+            }
+            StatementKind::Pivot | StatementKind::Sleep(_) | StatementKind::Fail { .. } => {}
+        }
+    }
+}
+
+/// The value of that name.
+pub(super) fn value<'s>(saga: &'s Saga, name: &str) -> Option<Given<'s>> {
+    values(saga).into_iter().find(|(known, _)| *known == name).map(|(_, given)| given)
+}
+
+/// The type of a name or root in a saga.
+pub(super) fn root(program: &Program, saga: &str, name: &str) -> Option<Type> {
+    let saga = program.sagas.get(saga)?;
+    match name {
+        "input" => Some(Type::Record(Arc::clone(&saga.input))),
+        _ => value(saga, name).map(Given::ty),
+    }
+}
+
+/// The type of a path as it is written, as far as can be told.
+pub(super) fn of(program: &Program, saga: &str, expr: &Expr) -> Option<Type> {
+    match &expr.kind {
+        ExprKind::Name(name) => root(program, saga, name),
+        ExprKind::Field(base, key) => field(&of(program, saga, base)?, &key.text).map(|field| field.ty.clone()),
+        ExprKind::Every(base) | ExprKind::Index(base, _) => element(&of(program, saga, base)?),
+        _ => None,
+    }
+}
+
+/// The field of that key, of the value or of each of its elements.
+pub(super) fn field<'t>(ty: &'t Type, key: &str) -> Option<&'t Field> {
+    match ty.required() {
+        Type::Record(record) => record.field(key),
+        _ => None,
+    }
+}
+
+/// What a list or map holds.
+pub(super) fn element(ty: &Type) -> Option<Type> {
+    match ty.required() {
+        Type::List(inner) | Type::Map(inner) => Some(inner.as_ref().clone()),
+        _ => None,
+    }
+}
+
+/// The fields in braces, whatever the shape is called.
+pub(super) fn shape(record: &Record) -> String {
+    if record.fields.is_empty() {
+        return "{}".to_owned();
+    }
+    let mut text = String::from("{ ");
+    for (index, field) in record.fields.iter().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        let personal = if field.personal { "personal " } else { "" };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{comma}{personal}{}: {}", field.key, field.ty);
+    }
+    text + " }"
+}
