@@ -148,13 +148,18 @@ impl Broker {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.lock().pid
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Kills it as a loss of power does. What its operating system has not written is written: it lives on.
     pub(crate) fn kill(&self) {
-        signal(self.lock().pid, "KILL");
+        signal(self.pid(), "KILL");
     }
 
     /// Starts it again on what is on its disk, once it is gone.
@@ -171,12 +176,12 @@ impl Broker {
 
     /// Lets it stand still.
     pub(crate) fn pause(&self) {
-        signal(self.lock().pid, "STOP");
+        signal(self.pid(), "STOP");
     }
 
     /// Lets it go on.
     pub(crate) fn resume(&self) {
-        signal(self.lock().pid, "CONT");
+        signal(self.pid(), "CONT");
     }
 }
 
@@ -210,6 +215,7 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 group.consumer.min.session.timeout.ms=1000
 group.consumer.min.heartbeat.interval.ms=200
+log.segment.delete.delay.ms=1000
 ",
         directory.join("data").display()
     )
