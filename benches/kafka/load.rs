@@ -64,13 +64,10 @@ impl Participants {
                 let (payload, headers) = match engine {
                     Engine::Floor => (command.payload().unwrap_or_default(), None),
                     Engine::Saga => {
-                        let headers = command.headers().expect("commands have headers");
-                        let is_refused = refused.as_deref().is_some_and(|step| {
-                            value(headers, header::STEP) == step && value(headers, header::KIND) == "do"
-                        });
-                        let undone = value(headers, header::KIND) == "undo";
-                        let payload = if is_refused || undone { "{}" } else { REPLY };
-                        (payload.as_bytes(), Some(reply(headers, if is_refused { "failed" } else { "succeeded" })))
+                        let asked = Asked::of(command.headers().expect("commands have headers"));
+                        let is_refused = refused.as_deref() == Some(asked.step) && asked.kind == "do";
+                        let payload = if is_refused || asked.kind == "undo" { "{}" } else { REPLY };
+                        (payload.as_bytes(), Some(asked.reply(if is_refused { "failed" } else { "succeeded" })))
                     }
                 };
                 let (partition, topic) = (command.partition().cast_unsigned(), Arc::clone(&to));
@@ -92,30 +89,62 @@ impl Drop for Participants {
     }
 }
 
-fn value<'a>(headers: &'a BorrowedHeaders, name: &str) -> &'a str {
-    let found = headers.iter().find(|header| header.key == name).and_then(|header| header.value);
-    str::from_utf8(found.unwrap_or_default()).unwrap_or_default()
+/// What a reply says again of its command.
+#[derive(Default)]
+struct Asked<'a> {
+    instance: &'a str,
+    saga: &'a str,
+    step: &'a str,
+    command: &'a str,
+    kind: &'a str,
+    attempt: &'a str,
 }
 
-/// The headers that the libraries for participants write.
-fn reply(command: &BorrowedHeaders, status: &str) -> OwnedHeaders {
-    let of = |name: &'static str| value(command, name);
-    let (id, kind, attempt) = (of(header::COMMAND), of(header::KIND), of(header::ATTEMPT));
-    let event = format!("{id}/{kind}/{attempt}/{status}");
-    let mut headers = vec![
-        (header::SPEC_VERSION, "1.0"),
-        (header::TYPE, header::REPLY_TYPE),
-        (header::ID, &event),
-        (header::SOURCE, "/participants/bench"),
-        (header::CONTENT_TYPE, "application/json"),
-    ];
-    headers.extend([header::INSTANCE, header::NAME, header::STEP].map(|name| (name, of(name))));
-    headers.extend([(header::COMMAND, id), (header::KIND, kind), (header::ATTEMPT, attempt), (header::STATUS, status)]);
-    if status == "failed" {
-        headers.push((header::CODE, REFUSAL));
+impl<'a> Asked<'a> {
+    fn of(headers: &'a BorrowedHeaders) -> Self {
+        let mut asked = Self::default();
+        for Header { key, value } in headers.iter() {
+            let field = match key {
+                header::INSTANCE => &mut asked.instance,
+                header::NAME => &mut asked.saga,
+                header::STEP => &mut asked.step,
+                header::COMMAND => &mut asked.command,
+                header::KIND => &mut asked.kind,
+                header::ATTEMPT => &mut asked.attempt,
+                _ => continue,
+            };
+            *field = text(value);
+        }
+        asked
     }
-    let owned = OwnedHeaders::new_with_capacity(headers.len());
-    headers.into_iter().fold(owned, |owned, (key, value)| owned.insert(Header { key, value: Some(value) }))
+
+    /// The headers that the libraries for participants write.
+    fn reply(&self, status: &str) -> OwnedHeaders {
+        let Self { instance, saga, step, command, kind, attempt } = *self;
+        let event = format!("{command}/{kind}/{attempt}/{status}");
+        let headers = [
+            (header::SPEC_VERSION, "1.0"),
+            (header::TYPE, header::REPLY_TYPE),
+            (header::ID, &event),
+            (header::SOURCE, "/participants/bench"),
+            (header::CONTENT_TYPE, "application/json"),
+            (header::INSTANCE, instance),
+            (header::NAME, saga),
+            (header::STEP, step),
+            (header::COMMAND, command),
+            (header::KIND, kind),
+            (header::ATTEMPT, attempt),
+            (header::STATUS, status),
+        ];
+        let code = (status == "failed").then_some((header::CODE, REFUSAL));
+        let owned = OwnedHeaders::new_with_capacity(headers.len() + 1);
+        let all = headers.into_iter().chain(code);
+        all.fold(owned, |owned, (key, value)| owned.insert(Header { key, value: Some(value) }))
+    }
+}
+
+fn text(value: Option<&[u8]>) -> &str {
+    str::from_utf8(value.unwrap_or_default()).unwrap_or_default()
 }
 
 /// The number of the saga whose id a key is.
@@ -235,6 +264,8 @@ impl<'a> Driver<'a> {
 }
 
 fn expect_ending(answer: &BorrowedMessage<'_>, ending: &str) {
-    let status = answer.headers().map(|headers| value(headers, header::STATUS)).unwrap_or_default();
+    let headers = answer.headers().expect("answers have headers");
+    let status = headers.iter().find(|header| header.key == header::STATUS);
+    let status = status.map(|status| text(status.value)).unwrap_or_default();
     assert_eq!(status, ending, "of {:?}", answer.key().map(String::from_utf8_lossy));
 }

@@ -24,6 +24,10 @@ use self::process::{processor_time, resident};
 use self::shape::Shape;
 use self::stage::{Names, Setup, Stage};
 
+/// That of `saga`, for the floor, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long each load runs before it is measured: caches, connections, and the just-in-time compiler of the broker.
 const WARM_UP: Duration = Duration::from_secs(3);
 
