@@ -75,7 +75,7 @@ impl<'a> Stage<'a> {
         let settings = Settings::new(setup.broker.address(), []).expect("the settings are right");
         let commands = names.commands.iter().chain([&names.answers]).map(ToString::to_string).collect();
         let topics = Topics::with_prefix(&names.prefix).expect("it is short and plain");
-        let plan = Plan { topics, partitions: names.partitions, replication: None, commands };
+        let plan = Plan { topics, partitions: Some(names.partitions), replication: None, commands };
         setup.runtime.block_on(init(&settings, &plan)).expect("topics are made");
         Self { setup, names, shape, folder }
     }
