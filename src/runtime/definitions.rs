@@ -236,8 +236,7 @@ mod tests {
     use super::*;
     use crate::time::Timestamp;
 
-    const ONE: &str =
-        "participant p { command A { } }\nsaga trip { version 1 input { } deadline 1m step a { call p.A { } compensate nothing } }\n";
+    const ONE: &str = "participant p { command A { } }\nsaga trip { version 1 input { } deadline 1m step a { call p.A { } compensate nothing } }\n";
 
     fn record(offset: u64, key: &str, payload: &[u8]) -> log::Stored {
         let message = Message { key: Arc::from(key), headers: Vec::new(), payload: payload.into() };
