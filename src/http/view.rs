@@ -294,10 +294,8 @@ fn why(plan: &Plan, instance: &Instance, status: Summary) -> Option<String> {
 
 /// Whether it goes on by itself.
 fn is_under_way(state: &State) -> bool {
-    match state.attempt() {
-        Some((_, attempt)) => !matches!(attempt.wait, Wait::Person(_)),
-        None => matches!(state, State::Sleeping(_)),
-    }
+    let sleeps = || matches!(state, State::Sleeping(_));
+    state.attempt().map_or_else(sleeps, |(_, attempt)| !matches!(attempt.wait, Wait::Person(_)))
 }
 
 /// What a node waits for, in words: "`hotels.ReserveRoom` is not answered yet, attempt 3".
@@ -319,17 +317,14 @@ fn doing(plan: &Plan, node: NodeId, state: &State) -> String {
         Wait::Pending(until) => format!("{participant} works on {called}, awaited until {until}"),
         Wait::Person(trouble) => format!("{called}: {}", said(trouble)),
         Wait::Turn(_) => {
-            let turn = invocation.map(|invocation| turn_at(&invocation.participant)).unwrap_or_default();
-            format!("{called} waits for {turn}")
+            format!("{called} waits for {}", invocation.map(|at| turn_at(&at.participant)).unwrap_or_default())
         }
     }
 }
 
 fn said(trouble: &Trouble) -> String {
-    match &trouble.message {
-        Some(message) => format!("{} ({message})", trouble.code),
-        None => trouble.code.to_string(),
-    }
+    let code = || trouble.code.to_string();
+    trouble.message.as_ref().map_or_else(code, |message| format!("{} ({message})", trouble.code))
 }
 
 fn trouble(state: &State) -> Option<&Trouble> {

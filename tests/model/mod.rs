@@ -10,8 +10,12 @@ use saga::source::{SourceFile, Sources};
 
 /// Runs all scenarios of a text: their titles and what came of them.
 fn play(text: &str) -> Vec<(String, Report)> {
+    play_file("test.saga", text)
+}
+
+fn play_file(name: &str, text: &str) -> Vec<(String, Report)> {
     let mut sources = Sources::default();
-    let file = sources.add(SourceFile::new("test.saga", text));
+    let file = sources.add(SourceFile::new(name, text));
     let checked = check::check_files(&sources);
     assert!(!checked.has_errors(), "{:?}", checked.findings);
     let program = checked.program(file).unwrap();
@@ -53,7 +57,7 @@ saga order {
 fn the_scenarios_of_every_workflow_hold() {
     for entry in Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows").read_dir().unwrap() {
         let path = entry.unwrap().path();
-        let reports = play(&std::fs::read_to_string(&path).unwrap());
+        let reports = play_file(path.to_str().unwrap(), &std::fs::read_to_string(&path).unwrap());
         assert!(reports.len() >= 5, "{}", path.display());
         for (title, report) in reports {
             assert_eq!(report.departures, [], "{}: {title}", path.display());

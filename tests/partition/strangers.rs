@@ -16,10 +16,10 @@ fn garbage(payload: &[u8]) -> Arc<Message> {
 #[test]
 fn a_record_that_may_count_and_cannot_be_read_is_refused() {
     for (payload, why) in [
-        (r#"{"v":1,"epoch":0,"n":2,"body":"rumour"}"#, "it is no journal record"),
-        (r#"{"v":2,"epoch":0,"n":2,"body":"mark"}"#, "it has version 2"),
+        (r#"{"v":2,"epoch":0,"n":2,"body":"rumour"}"#, "it is no journal record"),
+        (r#"{"v":99,"epoch":0,"n":2,"body":"mark"}"#, "it has version 99"),
         // It may be a claim, whose place is anywhere.
-        (r#"{"v":2,"epoch":0,"n":0,"body":{"claim":{"owner":"a newer one"}}}"#, "it has version 2"),
+        (r#"{"v":99,"epoch":0,"n":0,"body":{"claim":{"owner":"a newer one"}}}"#, "it has version 99"),
     ] {
         let mut rig = running(|_| ());
         rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());
@@ -35,7 +35,7 @@ fn a_record_that_may_count_and_cannot_be_read_is_refused() {
 #[test]
 fn what_a_stranger_wrote_is_a_misfit_and_stops_nobody() {
     for payload in
-        [&b"\xff\x00"[..], b"", b"{}", br#"{"v":1"#, br#"{"v":2}"#, br#"{"v":1,"epoch":0,"n":9,"body":"mark"}"#]
+        [&b"\xff\x00"[..], b"", b"{}", br#"{"v":1"#, br#"{"v":99}"#, br#"{"v":1,"epoch":0,"n":9,"body":"mark"}"#]
     {
         let mut rig = running(|_| ());
         rig.log.put(REQUESTS, Some(0), start("x", "{}", "one").into());

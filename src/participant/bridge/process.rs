@@ -230,7 +230,7 @@ impl Supervisor {
         let (participant, command, number) = (&self.participant, &reply.command, reply.attempt);
         // Answers travel to the log by their askers, each in its own time: passed on, a second one could overtake the first.
         if before == Some(true) && asker.is_none() {
-            tracing::warn!(%participant, %command, attempt = number, "a second answer to a command is passed over: the first counts");
+            tracing::info!(%participant, %command, attempt = number, "a second answer to a command is passed over: the first counts");
             return true;
         }
         if before.is_none() && asker.is_none() {
