@@ -124,6 +124,10 @@ impl Open {
                         taken_over: None,
                     });
                 }
+                // What it waits for comes before the next attempt, and belongs to none.
+                Event::Queued { at: place, work, .. } => {
+                    ended.extend(self.ends(about, (place, *work), at, failed("no answer in time")));
+                }
                 Event::Asked { at: place, work, .. } => {
                     self.note((place, *work), "asked what became of it", at);
                 }
@@ -169,6 +173,7 @@ impl Open {
                     ended.push(self.end(about, at, "compensated", failed("all that it did is taken back")));
                 }
                 Event::Started { .. }
+                | Event::Withdrawn { .. }
                 | Event::Chose { .. }
                 | Event::Bound { .. }
                 | Event::Slept { .. }

@@ -73,6 +73,10 @@ impl Watch for Traced {
         self.core.has_read(partition, read);
     }
 
+    fn wake(&self, partition: u32) {
+        self.core.wake(partition);
+    }
+
     fn panicked(&self, partition: u32, next: AfterPanic) {
         self.forget(partition);
         self.core.panicked(partition, next);
