@@ -12,7 +12,7 @@ use saga::log::Topics;
 use saga::log::kafka::{Plan, Settings, init};
 use tokio::runtime::Runtime;
 
-use crate::broker::{Broker, Quiet};
+use crate::broker::{Own, Quiet};
 use crate::process::{Process, Server};
 use crate::shape::{PARTICIPANTS, Shape};
 
@@ -51,7 +51,7 @@ impl Names {
 
 /// How runs are set.
 pub(crate) struct Setup {
-    pub(crate) broker: Broker,
+    pub(crate) broker: Own,
     pub(crate) partitions: u32,
     pub(crate) runtime: Runtime,
     /// Settings of librdkafka for `saga`.

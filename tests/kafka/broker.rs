@@ -6,9 +6,10 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -54,9 +55,27 @@ pub(crate) fn shared() -> Option<&'static Broker> {
     SHARED.as_ref()
 }
 
-/// A broker of a test's own, to be killed and paused.
-pub(crate) fn own() -> Option<Broker> {
-    jars().map(|jars| Broker::start(jars, Directory::OfTest))
+/// A broker of a test's own, to be killed and paused; one at a time, since each takes what a small machine has.
+pub(crate) struct Own {
+    broker: Broker,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Deref for Own {
+    type Target = Broker;
+
+    fn deref(&self) -> &Broker {
+        &self.broker
+    }
+}
+
+/// Waits for its turn, and starts one.
+pub(crate) fn own() -> Option<Own> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let jars = jars()?;
+    // A test that failed leaves the next one its turn.
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    Some(Own { broker: Broker::start(jars, Directory::OfTest), _turn: turn })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -153,7 +172,7 @@ impl Broker {
         self.lock().pid
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
+    fn lock(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::broker::Broker;
+use super::super::broker::Own;
 use super::audit::{self, Books, Expected, Names, Standing};
 use super::pen::Pen;
 use super::stranger::{Litter, echoes, garbage};
@@ -94,7 +94,7 @@ fn names() -> Names {
 }
 
 /// Lives a round.
-pub(super) fn round(broker: Broker, seed: u64, bookings: u64) {
+pub(super) fn round(broker: Own, seed: u64, bookings: u64) {
     let names = names();
     let address = broker.address();
     let town = Town::new(broker, bookings, &names.answers);

@@ -10,7 +10,7 @@ use saga::log::kafka::{Raw, Settings};
 use tempfile::TempDir;
 
 use super::super::adapter::RUNTIME;
-use super::super::broker::{Broker, signal};
+use super::super::broker::{Own, signal};
 use crate::booking::booking;
 
 /// Partitions of each topic: more than there are orchestrators most of the time.
@@ -119,7 +119,7 @@ pub(super) struct Town {
     /// Orchestrators that come and go.
     pub(super) visitors: Vec<Process>,
     pub(super) services: Vec<Process>,
-    pub(super) broker: Broker,
+    pub(super) broker: Own,
     pub(super) folder: TempDir,
 }
 
@@ -132,7 +132,7 @@ fn saga(folder: &Path, address: &str, arguments: &[&str]) -> Command {
 
 impl Town {
     /// Everybody is started, with seats and rooms for some of the bookings.
-    pub(super) fn new(broker: Broker, bookings: u64, answers: &str) -> Self {
+    pub(super) fn new(broker: Own, bookings: u64, answers: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let at = folder.path().to_owned();
         fs::write(at.join("trip.saga"), SAGAS).expect("a file can be written");
