@@ -97,7 +97,7 @@ catches! {
 
     catches_a_checkpoint_that_completes_too_early: defect = Defect::CompletedTooEarly, 0, "";
     catches_a_checkpoint_that_waits_for_too_little: defect = Defect::CompletedByStart, 7262, "what recovery would not";
-    catches_a_checkpoint_trusted_by_its_acknowledgement: defect = Defect::CompletedByAck, 220, "";
+    catches_a_checkpoint_trusted_by_its_acknowledgement: defect = Defect::CompletedByAck, 5303, "";
     catches_a_checkpoint_trusted_at_hand_over: defect = Defect::CompletedAtHandOver, 0, "";
     catches_a_checkpoint_without_parked_inputs: defect = Defect::WaitingLeftOut, 0, "recovery from any checkpoint equals";
     catches_a_checkpoint_with_the_ended_first: defect = Defect::EndedFirst, 59, "recovery from any checkpoint equals";
