@@ -127,6 +127,9 @@ impl Readers {
     }
 }
 
+/// How often it is looked whether anything has stalled.
+const STALLED_LOOK: Duration = Duration::from_secs(1);
+
 /// One consumer.
 struct Reader {
     consumer: BaseConsumer<Context>,
@@ -254,7 +257,7 @@ impl Reader {
     }
 
     fn run(self: &Arc<Self>, is_closed: &AtomicBool) {
-        let mut looked = Instant::now();
+        let (mut looked, mut checked) = (Instant::now(), Instant::now());
         while !is_closed.load(Ordering::Relaxed) {
             let mut fetched: Vec<(BorrowedMessage<'_>, Stored)> = Vec::new();
             let mut next = self.consumer.poll(POLL);
@@ -275,6 +278,10 @@ impl Reader {
             if looked.elapsed() > QUIET_MAX {
                 looked = Instant::now();
                 self.give_up_quiet_ones();
+            }
+            if checked.elapsed() > STALLED_LOOK {
+                checked = Instant::now();
+                self.restart_stalled();
             }
         }
     }
@@ -337,6 +344,21 @@ impl Reader {
             }
         }
         for (place, then) in follow_ups {
+            self.follow_up(place, then);
+        }
+    }
+
+    /// Once in a while librdkafka fetches nothing from what it was assigned while brokers or leaders change: it is assigned
+    /// anew then, behind a look at what there is.
+    fn restart_stalled(self: &Arc<Self>) {
+        let mut follow_ups = Vec::new();
+        for (topic, of_topic) in self.lock().iter_mut() {
+            for (partition, lane) in of_topic.iter_mut().filter(|(_, lane)| lane.is_stalled()) {
+                follow_ups.push(((Arc::clone(topic), *partition), lane.restart()));
+            }
+        }
+        for (place, then) in follow_ups {
+            tracing::debug!(topic = %place.0, partition = place.1, "nothing was fetched for long: it is begun anew");
             self.follow_up(place, then);
         }
     }
