@@ -5,6 +5,7 @@
 //!                                                      +-----> truncate: handled, and its replies are durable
 //! ```
 //!
+//! A reply of which the log cannot say whether it has it is sent again: a broker may be away for longer than it tries.
 //! What is handled is let go from the topic, so its start is where the next process goes on: a command is carried at
 //! least once, and again after a crash in between. The journal keeps the history, not this topic.
 
@@ -30,6 +31,9 @@ const REPLIES_IN_FLIGHT_MAX: usize = 1_000;
 
 /// How long a log that cannot be read is left alone before it is tried again.
 const READ_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// How long a reply waits that may not be in the log before it is sent again: the log has tried for longer by itself.
+const SEND_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// How long closing waits for answers that are under way; what takes longer is asked again by the next process. Short,
 /// since a person may have pressed Ctrl-C.
@@ -240,8 +244,16 @@ struct Writer {
 
 /// What is on its way, in order.
 enum UnderWay {
-    Reply(oneshot::Receiver<Outcome>),
+    Reply(Reply),
     Handled { partition: u32, next: u64 },
+}
+
+/// A reply, until it is in the log.
+struct Reply {
+    topic: Arc<str>,
+    partition: u32,
+    message: Arc<Message>,
+    outcome: oneshot::Receiver<Outcome>,
 }
 
 impl Writer {
@@ -255,16 +267,17 @@ impl Writer {
                     Some(next) => under_way.push_back(self.begin(next)),
                     None => is_open = false,
                 },
-                outcome = first(&mut under_way), if !under_way.is_empty() => {
-                    if let Outcome::Unknown = outcome {
-                        // The log is closed, or cannot say: nothing behind this may count as handled.
-                        tracing::warn!(topic = %self.topic, "a reply may not be in the log: its command is carried again");
-                        return;
+                outcome = first(&mut under_way), if !under_way.is_empty() => match (outcome, under_way.pop_front()) {
+                    // It may be there twice then, and the first counts. Without it nothing behind it may count as handled.
+                    (Outcome::Unknown, Some(UnderWay::Reply(Reply { topic, partition, message, .. }))) => {
+                        tracing::debug!(topic = %self.topic, "a reply may not be in the log: it is sent again");
+                        sleep(SEND_AGAIN_AFTER).await;
+                        under_way.push_front(self.send(topic, partition, message));
                     }
-                    if let Outcome::Refused(why) = &outcome {
+                    (Outcome::Refused(why), _) => {
                         tracing::error!(topic = %self.topic, %why, "the log refuses a reply; its step hears nothing");
                     }
-                    under_way.pop_front();
+                    _ => {}
                 }
             }
             self.let_go(&mut under_way);
@@ -276,17 +289,21 @@ impl Writer {
             Outgoing::Reply { topic, partition, message } => {
                 let chosen = partition.and_then(|partition| u32::try_from(partition).ok());
                 let partition = chosen.unwrap_or_else(|| partition_of(&message.key, self.partitions));
-                let (done, outcome) = oneshot::channel();
-                // Whoever waited may have gone.
-                let tell = move |outcome| drop(done.send(outcome));
                 let topic = topic.map_or_else(|| Arc::clone(&self.replies), |topic| Arc::from(topic.as_str()));
-                self.client.append_then(&topic, partition, message, tell);
-                UnderWay::Reply(outcome)
+                self.send(topic, partition, Arc::new(message))
             }
             Outgoing::Handled { partition, next } => {
                 UnderWay::Handled { partition: u32::try_from(partition).unwrap_or_default(), next }
             }
         }
+    }
+
+    fn send(&self, topic: Arc<str>, partition: u32, message: Arc<Message>) -> UnderWay {
+        let (done, outcome) = oneshot::channel();
+        // Whoever waited may have gone.
+        let tell = move |outcome| drop(done.send(outcome));
+        self.client.append_then(&topic, partition, Arc::clone(&message), tell);
+        UnderWay::Reply(Reply { topic, partition, message, outcome })
     }
 
     /// Lets commands go whose replies are all durable.
@@ -301,7 +318,7 @@ impl Writer {
 /// What came of the first.
 async fn first(under_way: &mut VecDeque<UnderWay>) -> Outcome {
     match under_way.front_mut() {
-        Some(UnderWay::Reply(outcome)) => outcome.await.unwrap_or(Outcome::Unknown),
+        Some(UnderWay::Reply(reply)) => (&mut reply.outcome).await.unwrap_or(Outcome::Unknown),
         Some(UnderWay::Handled { .. }) | None => Outcome::At(0),
     }
 }

@@ -244,12 +244,11 @@ impl Client {
         &self,
         topic: &Arc<str>,
         partition: u32,
-        message: Message,
+        message: impl Into<Arc<Message>>,
         done: impl FnOnce(Outcome) + Send + 'static,
     ) {
         let ticket = self.waiting.ticket(Waiter::Appended(Box::new(done)));
-        let append =
-            Append { ticket, topic: Arc::clone(topic), partition: Some(partition), message: Arc::new(message) };
+        let append = Append { ticket, topic: Arc::clone(topic), partition: Some(partition), message: message.into() };
         self.log.submit(partition, vec![Request::Append(append)]);
     }
 

@@ -5,6 +5,7 @@ mod guard;
 mod outside;
 mod http;
 mod process;
+mod carrier;
 mod simulated;
 mod page;
 pub(crate) mod servers;

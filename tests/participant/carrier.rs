@@ -1,0 +1,125 @@
+//! Carrying through a log that does not always know what became of an append.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use saga::log::embedded::{Embedded, Options};
+use saga::log::{Health, Log, Outcome, Range, Report, Reports, Request, Site, Take, Told, Topics};
+use saga::participant::Address;
+use saga::participant::carrier::Carriers;
+use saga::runtime::Client;
+
+use super::messages::{command, shown};
+use super::settings;
+
+/// A log that knows nothing of so many appends of those who take commands: as Kafka after the time that it tries for.
+struct Forgetful {
+    log: Embedded,
+    times: u32,
+}
+
+impl Site for Forgetful {
+    fn partitions(&self) -> u32 {
+        Site::partitions(&self.log)
+    }
+
+    fn topics(&self) -> Topics {
+        Site::topics(&self.log)
+    }
+
+    fn is_shared(&self) -> bool {
+        Site::is_shared(&self.log)
+    }
+
+    fn attach(&self, reports: Arc<dyn Reports>) -> Arc<dyn Log> {
+        Site::attach(&self.log, reports)
+    }
+
+    fn own(&self, reports: Arc<dyn Reports>) -> Result<Arc<dyn Log>, String> {
+        Site::own(&self.log, reports)
+    }
+
+    fn take(&self, topic: &Arc<str>, group: &str, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String> {
+        let inner = self.log.take(topic, group, Arc::clone(&reports))?;
+        Ok(Arc::new(ForgetfulTake { inner, reports, left: AtomicU32::new(self.times) }))
+    }
+
+    fn range(&self, topic: &str, partition: u32, told: Told<Range>) {
+        Site::range(&self.log, topic, partition, told);
+    }
+
+    fn health(&self) -> Health {
+        Site::health(&self.log)
+    }
+
+    fn close(&self) {
+        Site::close(&self.log);
+    }
+}
+
+struct ForgetfulTake {
+    inner: Arc<dyn Take>,
+    reports: Arc<dyn Reports>,
+    left: AtomicU32,
+}
+
+impl Log for ForgetfulTake {
+    fn submit(&self, partition: u32, requests: Vec<Request>) {
+        for request in requests {
+            let forgets = |left: u32| left.checked_sub(1);
+            match request {
+                Request::Append(append)
+                    if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, forgets).is_ok() =>
+                {
+                    let report = Report::Appended { ticket: append.ticket, outcome: Outcome::Unknown };
+                    self.reports.report(partition, vec![report]);
+                }
+                request => self.inner.submit(partition, vec![request]),
+            }
+        }
+    }
+}
+
+impl Take for ForgetfulTake {
+    fn goes_on(&self, partition: u32, told: Told<u64>) {
+        self.inner.goes_on(partition, told);
+    }
+}
+
+fn open(directory: &Path, times: u32) -> Arc<dyn Site> {
+    // The commands name the fourth partition.
+    let options = Options { partitions: Some(4), ..Options::default() };
+    Arc::new(Forgetful { log: Embedded::open(directory, &options).unwrap(), times })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_may_not_be_in_the_log_is_sent_again_and_those_behind_it_follow() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path(), 2);
+    let client = Client::new(&*log);
+    let topic: Arc<str> = Arc::from("ticket.commands");
+    for instance in ["order-1", "order-2", "order-3"] {
+        let asked = client.append(&topic, 0, command(instance, "do", "Reserve", "{}")).await;
+        assert!(matches!(asked, Outcome::At(_)), "{asked:?}");
+    }
+    let carriers = Carriers::open(&log, vec![(Address::Simulated, settings())]).unwrap();
+    let replies: Arc<str> = Arc::from("saga.replies");
+    let mut answered = Vec::new();
+    while answered.len() < 3 {
+        let from = u64::try_from(answered.len()).unwrap();
+        let (records, _) = client.read(&replies, 3, from).await.unwrap();
+        answered.extend(records.iter().map(|stored| (stored.message.key.to_string(), shown(&stored.message))));
+    }
+    answered.sort();
+    let instances: Vec<&str> = answered.iter().map(|(instance, _)| instance.as_str()).collect();
+    assert_eq!(instances, ["order-1", "order-2", "order-3"]);
+    assert!(answered.iter().all(|(_, reply)| reply.starts_with("succeeded")), "{answered:?}");
+    carriers.close().await;
+    // All are handled, so nothing is carried again: only what is behind them is read.
+    let next = client.append(&topic, 0, command("order-4", "do", "Reserve", "{}")).await;
+    assert_eq!(next, Outcome::At(3));
+    let (first, range) = client.read(&topic, 0, 3).await.unwrap();
+    assert_eq!((first[0].offset, range.start), (3, 3));
+    log.close();
+}
