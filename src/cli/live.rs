@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -21,6 +23,24 @@ pub(super) const REDRAW: Duration = Duration::from_millis(100);
 
 /// Rows of a terminal that the tree leaves to what stands above it.
 const ROWS_LEFT: usize = 3;
+
+/// The tree on the screen, while there is one.
+static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Standard error for lines that anybody may write at any time: they stand above the tree, which is drawn anew below.
+pub(super) struct Above;
+
+impl io::Write for Above {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let write = || io::stderr().write(bytes);
+        shown.as_ref().map_or_else(write, |bar| bar.suspend(write))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
 
 /// Shows an instance.
 pub(super) enum Live {
@@ -51,6 +71,7 @@ impl Live {
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is fixed"));
+        *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
         Self::Tree(Box::new(Tree { bar, latest: None, times: BTreeMap::new(), frame: 0 }))
     }
 
@@ -82,9 +103,11 @@ impl Live {
     pub(super) fn end(&mut self, out: &mut Out) {
         if let Self::Tree(tree) = self {
             tree.draw();
+            let mut shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
             tree.bar.abandon();
             // What follows stands below it.
             out.aside("\n");
+            *shown = None;
         }
     }
 }

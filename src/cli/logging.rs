@@ -3,13 +3,12 @@
 //! `SAGA_LOG` says how much (`info`, `saga::runtime=debug`), `--log-format` in which form. Traces go elsewhere, by the
 //! variables of OpenTelemetry.
 
-use std::io;
-
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 #[cfg(feature = "otlp")]
 use super::error::Kind;
+use super::live::Above;
 use super::{CliError, Exit};
 #[cfg(feature = "otlp")]
 use crate::runtime::traces;
@@ -31,7 +30,7 @@ pub(super) enum Format {
 pub(super) fn begin(format: Format) {
     let filter =
         EnvFilter::builder().with_env_var(VARIABLE).with_default_directive(LevelFilter::WARN.into()).from_env_lossy();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Above).with_ansi(false);
     // A program that embeds us may listen already.
     let begun = match format {
         Format::Json => lines.json().try_init(),

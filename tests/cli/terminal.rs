@@ -183,7 +183,8 @@ fn the_tree_shows_what_is_taken_back() {
 
 #[test]
 fn the_tree_shows_attempts_and_lets_times_run() {
-    let desk = Desk::with("order.saga", ORDER.replace("timeout 10s  retry 3 times", "timeout 1s  retry 1000 times"));
+    let desk = desk();
+    desk.file("order.saga", &ORDER.replace("timeout 10s  retry 3 times", "timeout 1s  retry 1000 times"));
     let mut terminal = Terminal::run(&desk, (24, 80), SILENT_STOCK, &[]);
     terminal.until(|screen| screen.contains("reserve  called"));
     let second = terminal.until(|screen| screen.contains(", attempt 2"));
@@ -194,6 +195,18 @@ fn the_tree_shows_attempts_and_lets_times_run() {
     };
     let before = time(&second).unwrap();
     terminal.until(|screen| time(screen).is_some_and(|now| now > before));
+}
+
+#[test]
+fn what_is_said_of_a_process_that_dies_stands_above_the_tree() {
+    let desk = desk();
+    desk.file("till.sh", "exit 3");
+    let mut terminal = Terminal::run(&desk, (40, 120), SILENT_STOCK, &[]);
+    terminal.until(|screen| screen.matches("WARN").count() > 2);
+    terminal.until(|screen| screen.contains("attempt"));
+    let screen = terminal.text();
+    let of = |text: &str| screen.lines().filter(|line| line.contains(text)).count();
+    assert_eq!((of("order o-1"), of("ship")), (1, 1), "{screen}");
 }
 
 #[test]
