@@ -1,8 +1,10 @@
 //! A deployment of its own for `saga` itself: topics, servers, and what is asked of them.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::adapter::prefix;
@@ -16,6 +18,9 @@ pub(crate) struct House<'b> {
     /// Of the group: sessions that end soon, or that the broker says when they end.
     group: &'static [&'static str],
 }
+
+/// Lines of a server that are kept for a test that fails.
+const LATEST: usize = 300;
 
 /// Members that die are found out fast.
 const FAST: &[&str] = &["session.timeout.ms=3000", "heartbeat.interval.ms=300"];
@@ -71,6 +76,7 @@ impl<'b> House<'b> {
     /// As the arguments say, without a file but those among them.
     pub(crate) fn serve_with(&self, arguments: &[&str]) -> Server {
         let mut serve = self.saga(&["serve", "--listen", "127.0.0.1:0"]);
+        serve.env("SAGA_LOG", "warn,saga=debug");
         let mut child = serve.args(arguments).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut said = Vec::new();
@@ -83,9 +89,19 @@ impl<'b> House<'b> {
             }
             said.push(line);
         };
-        // What else it says is read and thrown away, so that it never waits for a reader.
-        std::thread::spawn(move || lines.for_each(drop));
-        Server { child, url, said: said.join("\n") }
+        // What else it says is read at once, so that it never waits for a reader.
+        let latest: Arc<Mutex<VecDeque<String>>> = Arc::default();
+        let keep = Arc::clone(&latest);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut kept = keep.lock().unwrap();
+                kept.push_back(line);
+                if kept.len() > LATEST {
+                    kept.pop_front();
+                }
+            }
+        });
+        Server { child, url, said: said.join("\n"), latest }
     }
 
     /// Runs an instance to its end with everybody played from here: another orchestrator for the time.
@@ -100,7 +116,10 @@ impl<'b> House<'b> {
 pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) url: String,
+    /// Until it served.
     pub(crate) said: String,
+    /// What it said last.
+    latest: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl Server {
@@ -111,15 +130,20 @@ impl Server {
 
     /// The status and the body.
     pub(crate) fn http(&self, head: &str, body: &str) -> (u16, String) {
-        let address = self.url.strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(address).unwrap();
+        self.answered(head, body).unwrap()
+    }
+
+    fn answered(&self, head: &str, body: &str) -> std::io::Result<(u16, String)> {
+        let address = self.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address)?;
         let length = body.len();
         let request = format!("{head}host: saga\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
-        stream.write_all(request.as_bytes()).unwrap();
+        stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+        stream.read_to_string(&mut answer)?;
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        Ok((status.ok_or_else(|| std::io::Error::other(answer.clone()))?, body.to_owned()))
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
@@ -177,6 +201,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+            eprintln!("{} said last: {:#?}\nand measures:", self.url, latest);
+            drop(latest);
+            let metrics = self.answered("GET /metrics HTTP/1.1\r\n", "");
+            eprintln!("{}", metrics.map_or_else(|error| error.to_string(), |(_, body)| body));
+        }
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
     }

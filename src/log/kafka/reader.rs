@@ -331,7 +331,7 @@ impl Reader {
             )
         );
         if !is_of_a_partition {
-            return tracing::debug!(%error, "a Kafka consumer");
+            return tracing::trace!(%error, "a Kafka consumer");
         }
         let mut follow_ups = Vec::new();
         for (topic, of_topic) in self.lock().iter_mut() {
