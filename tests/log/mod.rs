@@ -96,6 +96,7 @@ macro_rules! holds_for {
                     every_append_has_one_end
                     a_reader_at_the_end_is_woken_by_a_record
                     a_second_read_replaces_the_first
+                    newcomers_that_ask_at_the_same_moment_are_all_answered
                     the_last_record_and_the_range
                     reads_outside_the_range_say_which_there_is
                     what_is_truncated_is_gone_and_offsets_go_on

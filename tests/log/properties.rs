@@ -1,7 +1,7 @@
 //! Records: what becomes of appends, and what readers see of them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 
 use saga::log::{
     DEFINITIONS, JOURNAL, Outcome, READ_MAX, RECORD_MAX, REPLIES, REQUESTS, Range, Report, Request, Stored, Ticket,
@@ -157,6 +157,26 @@ pub(crate) fn a_second_read_replaces_the_first<A: Adapter>(adapter: &mut A) {
     let second = user.ask_read(&topic, 0, end);
     user.append(&topic, 0, "one");
     assert_eq!(user.finish(second, &topic, 0, end).unwrap()[0].offset, end);
+}
+
+pub(crate) fn newcomers_that_ask_at_the_same_moment_are_all_answered<A: Adapter>(adapter: &mut A) {
+    const NEWCOMERS: usize = 6;
+    const ROUNDS: usize = 50;
+    let topic = adapter.topic(JOURNAL);
+    user(adapter).append(&topic, 0, "x");
+    adapter.settle();
+    for _ in 0..ROUNDS {
+        let newcomers: Vec<Probe> = (0..NEWCOMERS).map(|_| user(adapter)).collect();
+        let barrier = Barrier::new(NEWCOMERS);
+        std::thread::scope(|scope| {
+            for one in &newcomers {
+                scope.spawn(|| {
+                    barrier.wait();
+                    assert!(one.last(&topic, 0).0.is_some());
+                });
+            }
+        });
+    }
 }
 
 pub(crate) fn the_last_record_and_the_range<A: Adapter>(adapter: &mut A) {

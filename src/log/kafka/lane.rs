@@ -17,12 +17,6 @@ const BUFFER_LOW: usize = READ_MAX / 2;
 /// A lane that nobody has asked for so long is given up: it would fetch for nobody.
 pub(super) const QUIET_MAX: Duration = Duration::from_secs(5);
 
-/// How long records that are known to be there may take to come before they are fetched anew: a fetch takes milliseconds.
-const STALLED_MAX: Duration = Duration::from_secs(5);
-
-/// The same where nothing is known to be there, so that it is looked again: it costs a question a partition.
-const STILL_MAX: Duration = Duration::from_secs(30);
-
 /// What is wanted of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Want {
@@ -101,8 +95,6 @@ pub(super) struct Lane {
     pub(super) flow: Flow,
     /// Since when nobody has asked.
     quiet: Option<Instant>,
-    /// When it was begun or a record came last.
-    moved: Instant,
 }
 
 impl Lane {
@@ -120,14 +112,7 @@ impl Lane {
             waiting: None,
             flow: Flow::Goes,
             quiet: None,
-            moved: Instant::now(),
         }
-    }
-
-    /// Whether records that are there, or may be, have not come for long to somebody who waits.
-    pub(super) fn is_stalled(&self) -> bool {
-        let within = if self.next < self.range.end { STALLED_MAX } else { STILL_MAX };
-        self.phase == Phase::Streaming && self.waiting.is_some() && self.moved.elapsed() > within
     }
 
     /// Whether it is this user's, for this.
@@ -200,7 +185,6 @@ impl Lane {
         self.phase = Phase::Streaming;
         self.next = from;
         self.flow = Flow::Goes;
-        self.moved = Instant::now();
     }
 
     /// It could not be found out, or not be begun.
@@ -216,7 +200,6 @@ impl Lane {
     pub(super) fn fetched(&mut self, stored: Stored, bytes: usize) {
         if self.phase == Phase::Streaming && stored.offset >= self.next {
             self.next = stored.offset + 1;
-            self.moved = Instant::now();
             self.bytes += bytes;
             self.buffer.push_back(stored);
         }

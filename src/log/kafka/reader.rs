@@ -85,7 +85,7 @@ impl Readers {
                 Err(why) => return outbox.push(endpoint, home, Report::Failed { ticket: want.ticket(), why }),
             },
         };
-        drop(all);
+        // Under the lock still: of two newcomers at one place both would find it free, and the first would wait for ever.
         reader.ask(endpoint, topic, home, want, outbox);
     }
 
@@ -116,7 +116,8 @@ impl Readers {
     /// Ends the threads; whoever waits is told.
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
-        for (reader, thread) in std::mem::take(&mut *self.all.lock().unwrap_or_else(PoisonError::into_inner)) {
+        let all = std::mem::take(&mut *self.all.lock().unwrap_or_else(PoisonError::into_inner));
+        for (reader, thread) in all {
             drop(thread.join());
             let mut outbox = Outbox::default();
             for lane in reader.lock().values_mut().flat_map(BTreeMap::values_mut) {
@@ -126,9 +127,6 @@ impl Readers {
         }
     }
 }
-
-/// How often it is looked whether anything has stalled.
-const STALLED_LOOK: Duration = Duration::from_secs(1);
 
 /// One consumer.
 struct Reader {
@@ -257,7 +255,7 @@ impl Reader {
     }
 
     fn run(self: &Arc<Self>, is_closed: &AtomicBool) {
-        let (mut looked, mut checked) = (Instant::now(), Instant::now());
+        let mut looked = Instant::now();
         while !is_closed.load(Ordering::Relaxed) {
             let mut fetched: Vec<(BorrowedMessage<'_>, Stored)> = Vec::new();
             let mut next = self.consumer.poll(POLL);
@@ -278,10 +276,6 @@ impl Reader {
             if looked.elapsed() > QUIET_MAX {
                 looked = Instant::now();
                 self.give_up_quiet_ones();
-            }
-            if checked.elapsed() > STALLED_LOOK {
-                checked = Instant::now();
-                self.restart_stalled();
             }
         }
     }
@@ -344,21 +338,6 @@ impl Reader {
             }
         }
         for (place, then) in follow_ups {
-            self.follow_up(place, then);
-        }
-    }
-
-    /// Once in a while librdkafka fetches nothing from what it was assigned while brokers or leaders change: it is assigned
-    /// anew then, behind a look at what there is.
-    fn restart_stalled(self: &Arc<Self>) {
-        let mut follow_ups = Vec::new();
-        for (topic, of_topic) in self.lock().iter_mut() {
-            for (partition, lane) in of_topic.iter_mut().filter(|(_, lane)| lane.is_stalled()) {
-                follow_ups.push(((Arc::clone(topic), *partition), lane.restart()));
-            }
-        }
-        for (place, then) in follow_ups {
-            tracing::debug!(topic = %place.0, partition = place.1, "nothing was fetched for long: it is begun anew");
             self.follow_up(place, then);
         }
     }
