@@ -184,7 +184,7 @@ fn the_tree_shows_what_is_taken_back() {
 #[test]
 fn the_tree_shows_attempts_and_lets_times_run() {
     let desk = desk();
-    desk.file("order.saga", &ORDER.replace("timeout 10s  retry 3 times", "timeout 1s  retry 1000 times"));
+    desk.file("order.saga", ORDER.replace("timeout 10s  retry 3 times", "timeout 1s  retry 1000 times"));
     let mut terminal = Terminal::run(&desk, (24, 80), SILENT_STOCK, &[]);
     terminal.until(|screen| screen.contains("reserve  called"));
     let second = terminal.until(|screen| screen.contains(", attempt 2"));
