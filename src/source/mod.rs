@@ -4,7 +4,7 @@
 //! author wrote; a [`Sources`] numbers the files of one check. Nothing here opens a file: `cli` reads, this holds.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ pub struct SourceFile {
     pub name: Arc<str>,
     /// The text, a byte order mark included.
     pub text: Arc<str>,
-    lines: LineIndex,
+    lines: OnceLock<LineIndex>,
 }
 
 /// A place for people: both count from 1, columns in Unicode scalar values.
@@ -60,21 +60,24 @@ impl SourceFile {
     /// Takes the text of the file `name`.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
-        let text = text.into();
-        let lines = LineIndex::new(&text);
-        Self { name: name.into(), text, lines }
+        Self { name: name.into(), text: text.into(), lines: OnceLock::new() }
+    }
+
+    /// Made when a place is first asked for: a file without findings needs none.
+    fn lines(&self) -> &LineIndex {
+        self.lines.get_or_init(|| LineIndex::new(&self.text))
     }
 
     /// Where the byte `offset` stands; an offset behind the end is that of the end.
     #[must_use]
     pub fn line_column(&self, offset: u32) -> LineColumn {
-        self.lines.line_column(&self.text, offset)
+        self.lines().line_column(&self.text, offset)
     }
 
     /// The line of that number from 0, without its end, and where it starts; behind the last one, the end of the text.
     #[must_use]
     pub fn line(&self, number: u32) -> (u32, &str) {
-        let starts = &self.lines.starts;
+        let starts = &self.lines().starts;
         let end = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
         let start = starts.get(number as usize).copied().unwrap_or(end);
         let next = starts.get(number as usize + 1).copied().unwrap_or(end);

@@ -26,6 +26,7 @@ pub(crate) use self::sagas::ends_in_fail;
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use foldhash::fast::RandomState;
 use indexmap::{IndexMap, IndexSet};
 
 use self::scope::Scope;
@@ -88,16 +89,22 @@ pub fn lower(files: &[(FileId, tree::File)]) -> (Program, Problems) {
     (program, lowering.problems)
 }
 
+/// What is known of each name: looked up at nearly every word, so with a fast hash.
+type Names<V> = IndexMap<CompactString, V, RandomState>;
+
+/// Some of the names.
+type NameSet<N> = IndexSet<N, RandomState>;
+
 /// What is known while a program is lowered.
 #[derive(Default)]
 struct Lowering<'t> {
     problems: Problems,
     types: IndexMap<&'t str, DeclaredType<'t>>,
     participants: IndexMap<CompactString, Arc<Participant>>,
-    used_types: IndexSet<CompactString>,
-    used_participants: IndexSet<CompactString>,
+    used_types: NameSet<CompactString>,
+    used_participants: NameSet<CompactString>,
     /// Commands and messages, with their participant.
-    used_commands: IndexSet<(CompactString, CompactString)>,
+    used_commands: NameSet<(CompactString, CompactString)>,
     /// A `use` is not followed: names of types, participants and sagas may be defined where nobody looked.
     misses_files: bool,
     /// Something was skipped that may use any name, so nothing can be called unused.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use indexmap::IndexMap;
+use foldhash::fast::RandomState;
 
 use super::expressions::unknown;
 use super::participants::is_unknown;
-use super::{Lowering, listed, near};
+use super::{Lowering, Names, listed, near};
 use crate::definition::expression::{Expr, Typed};
 use crate::definition::types::{Field, Record, Type};
 use crate::diagnostic::{Diagnostic, codes};
@@ -79,8 +79,8 @@ impl Lowering<'_> {
         &mut self,
         fields: &[(tree::Name, tree::Expr)],
         wanted: impl Fn(&str) -> Option<Type>,
-    ) -> IndexMap<CompactString, (Span, Typed)> {
-        let mut given: IndexMap<CompactString, (Span, Typed)> = IndexMap::with_capacity(fields.len());
+    ) -> Names<(Span, Typed)> {
+        let mut given: Names<(Span, Typed)> = Names::with_capacity_and_hasher(fields.len(), RandomState::default());
         for (key, value) in fields {
             let wanted = wanted(&key.text);
             let typed = self.expr(value, wanted.as_ref());
@@ -100,7 +100,7 @@ impl Lowering<'_> {
     }
 
     /// Missing and surplus fields, all in one finding.
-    fn compare(&mut self, given: &IndexMap<CompactString, (Span, Typed)>, shape: &Shape<'_>, span: Span) {
+    fn compare(&mut self, given: &Names<(Span, Typed)>, shape: &Shape<'_>, span: Span) {
         let mut missing: Vec<&Field> = shape
             .record
             .fields

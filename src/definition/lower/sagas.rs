@@ -133,11 +133,9 @@ impl<'t> Lowering<'t> {
 
     /// Gives a name; a second one of that name was reported when names were collected, and changes nothing.
     pub(super) fn declare(&mut self, name: &tree::Name, ty: Type, kind: Kind) {
-        if !self.scope.bindings.contains_key(&name.text) {
-            let is_used = self.scope.used_early.contains(&name.text);
-            let binding = Binding { kind, span: name.span, ty, is_beside: false, is_used };
-            self.scope.bindings.insert(name.text.clone(), binding);
-        }
+        let is_used = self.scope.used_early.contains(&name.text);
+        let binding = || Binding { kind, span: name.span, ty, is_beside: false, is_used };
+        self.scope.bindings.entry(name.text.clone()).or_insert_with(binding);
     }
 
     fn sleep(&mut self, sleep: &tree::Sleep) -> Sleep {

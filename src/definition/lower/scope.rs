@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use compact_str::{CompactString, ToCompactString, format_compact};
-use indexmap::{IndexMap, IndexSet};
 
+use super::{NameSet, Names};
 use crate::definition::expression::{BinaryOp, Expr, PathSegment, Read};
 use crate::definition::types::{Record, Type};
 use crate::definition::value::Value;
@@ -46,16 +46,16 @@ pub(super) enum Place {
 
 #[derive(Default)]
 pub(super) struct Scope {
-    pub(super) bindings: IndexMap<CompactString, Binding>,
+    pub(super) bindings: Names<Binding>,
     /// Every name that the saga gives, wherever it stands.
-    pub(super) everywhere: IndexMap<CompactString, Span>,
+    pub(super) everywhere: Names<Span>,
     /// Names that were used before they were there: reported, and so not unused.
-    pub(super) used_early: IndexSet<CompactString>,
+    pub(super) used_early: NameSet<CompactString>,
     pub(super) input: Option<Arc<Record>>,
     pub(super) place: Place,
     /// Paths that are known to be there, in the order in which that became known.
     facts: Vec<CompactString>,
-    known: IndexMap<CompactString, u32>,
+    known: Names<u32>,
 }
 
 impl Scope {

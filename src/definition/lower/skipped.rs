@@ -18,9 +18,9 @@ impl Lowering<'_> {
         let signals = names.len();
         gather_block(&saga.body, &mut names);
         for name in &names {
-            match self.scope.everywhere.get(&name.text).copied() {
-                Some(first) => self.taken("step or value", name, first),
-                None => drop(self.scope.everywhere.insert(name.text.clone(), name.span)),
+            let first = *self.scope.everywhere.entry(name.text.clone()).or_insert(name.span);
+            if first != name.span {
+                self.taken("step or value", name, first);
             }
         }
         for name in names.into_iter().take(signals) {

@@ -219,7 +219,7 @@ impl Builder<'_> {
                 };
                 Built { expr: Expr { kind, span: literal.span }, depth: 1, form: Form::Plain }
             }
-            Rule::path => self.named(&pair, inner),
+            Rule::path | Rule::dotted => self.named(&pair, inner),
             Rule::object => self.object_built(pair),
             Rule::list => {
                 let (elements, depth) = self.elements(pair.into_inner());

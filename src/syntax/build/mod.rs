@@ -380,6 +380,9 @@ impl Builder<'_> {
 
     /// The documentation of what begins at `pair`.
     fn docs(&mut self, pair: &Pair<'_>) -> Docs {
+        if self.docs.is_empty() {
+            return None;
+        }
         let start = self.span(pair).start;
         let index = self.docs.binary_search_by_key(&start, |docs| docs.before).ok()?;
         if let Some(used) = self.used.get_mut(index) {
