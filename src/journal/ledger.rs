@@ -29,7 +29,8 @@ pub struct Ledger {
     pub sent: u64,
     /// The start of the last complete checkpoint that was read or written; 0 where there is none.
     pub checkpoint: u64,
-    live: BTreeMap<InstanceId, Live>,
+    /// Boxed: the nodes of the tree are a third empty, and the room of an absent one is a word.
+    live: BTreeMap<InstanceId, Box<Live>>,
     queues: BTreeMap<InstanceId, Queue>,
     ended: BTreeMap<IdHash, Past>,
     sight: Sight,
@@ -190,7 +191,7 @@ impl Ledger {
             let plan = plans.by_hash(about.definition).ok_or_else(|| about.no_definition())?;
             let fresh = Instance::new((*id).clone(), about.run, plan);
             let live = Live { instance: fresh, plan: Arc::clone(plan), bytes: 0, due: Timestamp::NEVER };
-            self.live.insert((*id).clone(), live);
+            self.live.insert((*id).clone(), Box::new(live));
             if !self.ended.is_empty() {
                 self.ended.remove(&IdHash::of(id));
             }
@@ -205,11 +206,11 @@ impl Ledger {
         live.bytes += about.bytes;
         if !live.instance.has_ended() {
             // Looked up again: the borrow above ends here, and the map may give the instance away below.
-            return Ok(self.live.get(*id).map_or(Booked::Other, Booked::Running));
+            return Ok(self.live.get(*id).map_or(Booked::Other, |live| Booked::Running(live)));
         }
         let Some(over) = self.live.remove(*id) else { return Ok(Booked::Other) };
         self.ended.insert(IdHash::of(id), past(&over));
-        Ok(Booked::Over(over))
+        Ok(Booked::Over(*over))
     }
 
     fn snapshot(&mut self, plans: &Plans, snapshot: &Json) -> Result<(), Damage> {
@@ -223,7 +224,7 @@ impl Ledger {
         let instance = Instance::from_snapshot(plan, snapshot).map_err(unknown)?;
         let bytes = snapshot.get().len();
         let live = Live { instance, plan: Arc::clone(plan), bytes, due: Timestamp::NEVER };
-        self.live.insert(live.instance.id.clone(), live);
+        self.live.insert(live.instance.id.clone(), Box::new(live));
         Ok(())
     }
 
@@ -260,7 +261,7 @@ impl Ledger {
     /// A live instance.
     #[must_use]
     pub fn live(&self, id: &InstanceId) -> Option<&Live> {
-        self.live.get(id)
+        self.live.get(id).map(AsRef::as_ref)
     }
 
     /// Notes when an instance's timer is set, and gives the instant at which it was.
@@ -270,13 +271,13 @@ impl Ledger {
 
     /// All live instances, in the order of their ids.
     pub fn all_live(&self) -> impl ExactSizeIterator<Item = &Live> {
-        self.live.values()
+        self.live.values().map(AsRef::as_ref)
     }
 
     /// The live instances whose ids are behind this one.
     pub fn live_behind(&self, id: Option<&InstanceId>) -> impl Iterator<Item = &Live> {
         let from = id.map_or(Bound::Unbounded, Bound::Excluded);
-        self.live.range::<InstanceId, _>((from, Bound::Unbounded)).map(|(_, live)| live)
+        self.live.range::<InstanceId, _>((from, Bound::Unbounded)).map(|(_, live)| live.as_ref())
     }
 
     /// The parked inputs of an instance, if there are any.
