@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::view::Stopped;
-use crate::engine::{Direction, Order, Outcome, Place, Refusal, Rejection, Summary};
+use crate::engine::{Direction, InstanceId, Order, Outcome, Place, Refusal, Rejection, Summary};
 use crate::json::Json;
 
 /// The code where an input does not fit the saga's.
@@ -406,25 +406,28 @@ impl ApiError {
     }
 }
 
-impl From<&Rejection> for ApiError {
-    fn from(rejection: &Rejection) -> Self {
+impl ApiError {
+    /// A request about the instance `id` that was refused.
+    pub(super) fn rejected(rejection: &Rejection, id: &InstanceId) -> Self {
+        let show = |what: &str| Some(format!("`saga show {id}` {what}"));
         let (fault, code, hint) = match rejection.code {
             Refusal::InvalidInput => (Fault::Input, INVALID_INPUT, None),
             Refusal::Conflict => {
-                (Fault::State, "conflict", Some("give the new one another id, or look at the old one: `saga show ID`"))
+                let hint = format!("give the new one another id, or look at the old one: `saga show {id}`");
+                (Fault::State, "conflict", Some(hint))
             }
             Refusal::UnknownInstance => (Fault::Unknown, "unknown_instance", None),
-            Refusal::UnknownSaga => (Fault::Unknown, "unknown_saga", Some("give its file to `saga serve`")),
-            Refusal::UnknownStep => (Fault::Unknown, "unknown_step", Some("`saga show ID` lists the steps")),
-            Refusal::PastPivot => (Fault::State, "past_pivot", Some("`saga show ID` lists what is possible now")),
+            Refusal::UnknownSaga => (Fault::Unknown, "unknown_saga", Some("give its file to `saga serve`".to_owned())),
+            Refusal::UnknownStep => (Fault::Unknown, "unknown_step", show("lists the steps")),
+            Refusal::PastPivot => (Fault::State, "past_pivot", show("lists what is possible now")),
             Refusal::Compensating => (Fault::State, "compensating", None),
             Refusal::Ended => (Fault::State, "ended", None),
-            Refusal::NotStuck => (Fault::State, "not_stuck", Some("`saga show ID` lists what is possible now")),
+            Refusal::NotStuck => (Fault::State, "not_stuck", show("lists what is possible now")),
             Refusal::Misfit => (Fault::Input, "misfit", None),
             Refusal::NotSent => (Fault::State, "not_sent", None),
             Refusal::Busy => (Fault::Busy, "busy", None),
             Refusal::Unreadable => (Fault::Request, "unreadable", None),
         };
-        Self { hint: hint.map(str::to_owned), ..Self::new(fault, code, rejection.message.clone()) }
+        Self { hint, ..Self::new(fault, code, rejection.message.clone()) }
     }
 }

@@ -227,7 +227,7 @@ impl Service {
         let input = body.input.unwrap_or_else(Json::empty_object);
         let (id, accepted) =
             self.orchestrator.start(&body.saga, id, input.clone(), traceparent.map(Into::into)).await?;
-        let decision = self.decided(accepted).await;
+        let decision = self.decided(&id, accepted).await;
         let decision = decision.map_err(|refused| self.with_example(refused, &body.saga, &input))?;
         let start = match decision {
             Decision::Known => StartOutcome::Known,
@@ -237,7 +237,7 @@ impl Service {
     }
 
     /// What became of a request that is in the log; "changed" where that takes long, since it will be decided in any case.
-    async fn decided(&self, accepted: runtime::Accepted) -> Result<Decision, ApiError> {
+    async fn decided(&self, id: &InstanceId, accepted: runtime::Accepted) -> Result<Decision, ApiError> {
         let partition = accepted.partition;
         match timeout(self.patience, accepted.decision()).await {
             Err(_) if self.orchestrator.log().is_shared() => {
@@ -247,7 +247,7 @@ impl Service {
                 );
                 Ok(Decision::Changed)
             }
-            Ok(Some(Decision::Rejected(rejection))) => Err(ApiError::from(&rejection)),
+            Ok(Some(Decision::Rejected(rejection))) => Err(ApiError::rejected(&rejection, id)),
             Ok(Some(Decision::Parked)) => {
                 Err(ApiError::unavailable("the engine failed at this request, which is a defect of saga")
                     .hint("it is kept; please report it with the log's words"))
@@ -288,7 +288,7 @@ impl Service {
         };
         let by = body.by.map(Into::into);
         let order = OrderRequest { request: request.clone(), order, by, reason: body.reason };
-        self.decided(self.orchestrator.order(&id, order, None).await?).await?;
+        self.decided(&id, self.orchestrator.order(&id, order, None).await?).await?;
         Ok(Taken { id: id.to_string(), request: request.to_string() })
     }
 
