@@ -7,6 +7,7 @@ use super::settings::Settings;
 use super::{CliError, Out};
 use crate::http::cast::Cast;
 use crate::http::service::Known;
+use crate::participant::address::without_password;
 use crate::participant::{Address, remembered};
 
 /// Where participants are reached.
@@ -41,10 +42,15 @@ pub(super) struct Addresses {
 }
 
 impl Participants {
-    /// The arguments, to be pasted: a deployment on Kafka does not remember them.
+    /// The arguments, to be pasted: a deployment on Kafka does not remember them. Passwords are to be filled in again.
     #[cfg(feature = "kafka")]
     pub(super) fn words(&self) -> Vec<String> {
-        let given = self.participant.iter().flat_map(|participant| ["--participant".to_owned(), participant.clone()]);
+        let shown = |argument: &str| match argument.split_once('=').map(|(name, text)| (name, text.parse::<Address>()))
+        {
+            Some((name, Ok(address))) => format!("{name}={address}"),
+            Some((_, Err(_))) | None => without_password(argument),
+        };
+        let given = self.participant.iter().flat_map(|argument| ["--participant".to_owned(), shown(argument)]);
         let others = self.participants.map(|_| ["--participants".to_owned(), "simulated".to_owned()]);
         given.chain(others.into_iter().flatten()).collect()
     }
@@ -59,10 +65,14 @@ impl Participants {
         let mut named = Vec::new();
         for argument in &self.participant {
             let Some((name, address)) = argument.split_once('=') else {
-                return Err(CliError::usage(format!("failed to read `--participant {argument}`: it has no `=`"))
+                let shown = without_password(argument);
+                return Err(CliError::usage(format!("failed to read `--participant {shown}`: it has no `=`"))
                     .hint("--participant tickets=http://127.0.0.1:8081/commands"));
             };
-            given.insert(name.to_owned(), read_address(address, || format!("`--participant {name}=…` says so"))?);
+            given.insert(
+                name.to_owned(),
+                read_address(address, || format!("`--participant {}=…` says so", without_password(name)))?,
+            );
             named.push(name.to_owned());
         }
         Ok(Addresses { given, named, others: self.participants })
@@ -87,7 +97,7 @@ impl Addresses {
             can_be_started(name, address)?;
         }
         let Some(unknown) = self.named.iter().find(|name| !names.contains(&name.as_str())) else { return Ok(()) };
-        let error = CliError::usage(format!("no participant is called `{unknown}`"));
+        let error = CliError::usage(format!("no participant is called `{}`", without_password(unknown)));
         Err(match near_miss("participants", unknown, names.iter().copied()) {
             Some(hint) => error.hint(hint),
             None => error,
@@ -125,14 +135,14 @@ impl Addresses {
                     real.push((name, before));
                 }
                 (Address::Simulated, _) if !is_said || self.others == Some(Others::Played) => simulated.push(name),
-                (address, _) if !is_said => as_before.push(format!("{name}: {} as before", shown(address))),
+                (address, _) if !is_said => as_before.push(format!("{name}: {address} as before")),
                 _ => {}
             }
             chosen.insert(topic.clone(), address);
         }
         real.dedup();
         if let Some((name, address)) = real.first() {
-            let given = format!("{name}={}", shown(address));
+            let given = format!("{name}={address}");
             return Err(self.refuse(&real, &shell_words::quote(&given)));
         }
         // One name may stand for several topics.
@@ -156,7 +166,7 @@ impl Addresses {
 
     /// Live instances have participants that know of them: nobody else may answer in their place.
     fn refuse(&self, real: &[(&str, &Address)], first: &str) -> CliError {
-        let names: Vec<String> = real.iter().map(|(name, address)| format!("{name} ({})", shown(address))).collect();
+        let names: Vec<String> = real.iter().map(|(name, address)| format!("{name} ({address})")).collect();
         let names = names.join(", ");
         let error = CliError::usage(format!(
             "instances are under way with real participants, which must not be simulated for them now: {names}"
@@ -208,15 +218,15 @@ const fn is_executable(_found: &std::fs::Metadata) -> bool {
     true
 }
 
-/// An address for people's eyes, without a password.
-fn shown(address: &Address) -> String {
-    if let Address::Http(url) = address
-        && url.password().is_some()
-    {
-        let mut url = url.clone();
-        // A URL with a password can have another.
-        let _ = url.set_password(Some("***"));
-        return url.to_string();
+#[cfg(all(test, feature = "kafka"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_pasted_has_no_password() {
+        let participant = ["hotels=http://saga:secret@127.0.0.1:8081/?of=a@b", "payments=process:sh till.sh"];
+        let said = Participants { participant: participant.map(str::to_owned).into(), participants: None };
+        let words = ["--participant", "hotels=http://saga:***@127.0.0.1:8081/?of=a@b", "--participant", participant[1]];
+        assert_eq!(words.as_slice(), said.words());
     }
-    address.to_string()
 }

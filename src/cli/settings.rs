@@ -106,11 +106,11 @@ impl fmt::Debug for Kafka {
     }
 }
 
-/// What is wrong, with the line and a mark below it; behind the settings of Kafka without the line, which may hold a
-/// secret.
+/// What is wrong, with the line and a mark below it; behind addresses of participants and the settings of Kafka without
+/// the line, which may hold a secret.
 fn told(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    if before.contains("[kafka") {
+    if before.contains("[participants") || before.contains("[kafka") {
         format!("line {}: {}", before.matches('\n').count() + 1, error.message())
     } else {
         error.to_string()

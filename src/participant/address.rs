@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Where a participant is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a participant is reached. Shown without its password, so that none gets into an output or a log.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Address {
     /// Nowhere: replies are made from the contract.
     Simulated,
@@ -67,24 +67,61 @@ impl FromStr for Address {
         }
         if text.starts_with("http://") || text.starts_with("https://") {
             let url = reqwest::Url::parse(text)
-                .map_err(|error| AddressError::Url { text: text.to_owned(), why: error.to_string() })?;
+                .map_err(|error| AddressError::Url { text: without_password(text), why: error.to_string() })?;
             return Ok(Self::Http(url));
         }
-        Err(AddressError::Unknown { text: text.to_owned() })
+        Err(AddressError::Unknown { text: without_password(text) })
+    }
+}
+
+impl Address {
+    /// As it was written, the password included: for whoever reads it back.
+    pub(super) fn written(&self) -> String {
+        match self {
+            Self::Simulated => "simulated".to_owned(),
+            Self::Http(url) => url.to_string(),
+            Self::Process { program, arguments } => {
+                let words = std::iter::once(program).chain(arguments);
+                format!("process:{}", shell_words::join(words))
+            }
+        }
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Simulated => f.write_str("simulated"),
-            Self::Http(url) => write!(f, "{url}"),
-            Self::Process { program, arguments } => {
-                let words = std::iter::once(program).chain(arguments);
-                write!(f, "process:{}", shell_words::join(words))
-            }
+        if let Self::Http(url) = self
+            && url.password().is_some()
+        {
+            let mut url = url.clone();
+            // A URL with a password can have another.
+            let _ = url.set_password(Some(HIDDEN));
+            return write!(f, "{url}");
         }
+        f.write_str(&self.written())
     }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
+    }
+}
+
+/// What stands for a password.
+const HIDDEN: &str = "***";
+
+/// A text that may have been meant as a URL, without what may have been meant as its password: all between the first
+/// `:` behind the scheme and the last `@`.
+#[must_use]
+pub fn without_password(text: &str) -> String {
+    let behind_scheme = text.find("://").map_or(0, |at| at + "://".len());
+    let secret = text.rsplit_once('@').and_then(|(before, host)| {
+        let (scheme, login) = before.split_at_checked(behind_scheme)?;
+        let (user, _) = login.split_once(':')?;
+        Some(format!("{scheme}{user}:{HIDDEN}@{host}"))
+    });
+    secret.unwrap_or_else(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -99,8 +136,25 @@ mod tests {
             "https://tickets.example/commands?tenant=7",
             "process:./tickets --store 'my tickets.db'",
         ] {
-            assert_eq!(text, text.parse::<Address>().unwrap().to_string());
+            assert_eq!(text, text.parse::<Address>().unwrap().written());
         }
+    }
+
+    #[test]
+    fn nothing_shows_a_password() {
+        let address: Address = "http://saga:s3cret@127.0.0.1:8081/commands?of=a@b".parse().unwrap();
+        assert_eq!("http://saga:s3cret@127.0.0.1:8081/commands?of=a@b", address.written());
+        assert_eq!("http://saga:***@127.0.0.1:8081/commands?of=a@b", address.to_string());
+        assert_eq!("Address(http://saga:***@127.0.0.1:8081/commands?of=a@b)", format!("{address:?}"));
+        for (text, shown) in [
+            ("ftp://saga:s3cret@shop", "ftp://saga:***@shop"),
+            ("http://saga:s3/c@ret@shop:99999/", "http://saga:***@shop:99999/"),
+            ("saga:s3cret@shop", "saga:***@shop"),
+        ] {
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            assert!(error.contains(shown) && !error.contains("s3"), "{error}");
+        }
+        assert_eq!("http://saga@shop:8081/", without_password("http://saga@shop:8081/"));
     }
 
     #[test]

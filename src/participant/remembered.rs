@@ -124,7 +124,7 @@ impl Aside for Keep {
             .prepare("INSERT INTO participant VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET name = ?2, address = ?3")?;
         for (participant, address) in &self.participants {
             let (topic, name) = (participant.commands_topic.as_str(), participant.name.as_str());
-            upsert.execute((topic, name, address.to_string()))?;
+            upsert.execute((topic, name, address.written()))?;
         }
         Ok(())
     }

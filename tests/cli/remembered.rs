@@ -87,6 +87,24 @@ fn a_password_is_for_the_participant_alone() {
 }
 
 #[test]
+fn a_slip_in_an_address_is_told_without_its_password() {
+    let desk = desk();
+    for argument in [
+        "payments=ftp://saga:secret@shop",
+        "payments=http://saga:secret@shop:99999/",
+        "http://saga:secret@shop/",
+        "http://saga:secret@shop/?a=http://shop",
+    ] {
+        let refused = run(&desk, &["--participant", argument]);
+        let (_given, said) = refused.split_once("[stderr]").unwrap();
+        assert!(said.contains("saga:***@shop") && !said.contains("secret"), "{said}");
+    }
+    desk.file("saga.toml", "[participants]\npayments = \"http://saga:secret@shop\n");
+    let refused = run(&desk, &[]);
+    assert!(refused.contains("saga.toml: line 2: ") && !refused.contains("secret"), "{refused}");
+}
+
+#[test]
 fn workflows_that_share_a_participant_share_its_address() {
     let desk = left();
     desk.file("open", "");
