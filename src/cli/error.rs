@@ -116,18 +116,11 @@ pub fn in_words(error: &io::Error) -> String {
 
 /// The known names that are near to `wanted`, as a hint; the list of all where none is near and they are few.
 pub fn near_miss<'a>(what: &str, wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    /// Jaro-Winkler: below it, names share little but letters.
-    const NEAR: f64 = 0.8;
     /// More than these nobody reads.
     const LISTED: usize = 12;
     let known: Vec<&str> = known.into_iter().collect();
-    let nearest = known
-        .iter()
-        .map(|name| (strsim::jaro_winkler(wanted, name), *name))
-        .filter(|(near, _)| *near >= NEAR)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match nearest {
-        Some((_, name)) => Some(format!("did you mean `{name}`?")),
+    match nearest(wanted, known.iter().copied()) {
+        Some(name) => Some(format!("did you mean `{name}`?")),
         None if known.is_empty() => None,
         None => {
             let shown: Vec<String> = known.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
@@ -135,4 +128,12 @@ pub fn near_miss<'a>(what: &str, wanted: &str, known: impl IntoIterator<Item = &
             Some(format!("{what}: {}{more}", shown.join(", ")))
         }
     }
+}
+
+/// The known name that was probably meant by `wanted`.
+pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    /// Jaro-Winkler: below it, names share little but letters.
+    const NEAR: f64 = 0.8;
+    let scored = known.into_iter().map(|name| (strsim::jaro_winkler(wanted, name), name));
+    scored.filter(|(near, _)| *near >= NEAR).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }

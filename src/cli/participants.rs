@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::error::{Kind, in_words, near_miss};
+use super::error::{Kind, in_words, near_miss, nearest};
 use super::settings::Settings;
 use super::{CliError, Out};
 use crate::http::cast::Cast;
@@ -90,9 +90,18 @@ impl Addresses {
     }
 
     /// Refuses an address on the command line for a participant that nobody knows, and a program that is not there. One
-    /// settings file may serve several definitions, so a name in there that these have not is no mistake.
-    pub(super) fn are_of(&self, cast: &Cast) -> Result<(), CliError> {
+    /// settings file may serve several definitions, so a name in there that these have not is no mistake; it is pointed
+    /// out where it looks like that of a participant for which nothing is said.
+    pub(super) fn are_of(&self, cast: &Cast, out: &mut Out) -> Result<(), CliError> {
         let names = cast.names();
+        let unsaid = |name: &&str| !self.given.contains_key(*name);
+        for name in self.given.keys().filter(|name| !names.contains(&name.as_str()) && !self.named.contains(name)) {
+            if let Some(meant) = nearest(name, names.iter().copied().filter(unsaid)) {
+                out.remark(format_args!(
+                    "warning: no participant is called `{name}`, to which saga.toml gives an address: did you mean `{meant}`?"
+                ));
+            }
+        }
         for (name, address) in self.given.iter().filter(|(name, _)| names.contains(&name.as_str())) {
             can_be_started(name, address)?;
         }

@@ -82,7 +82,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     let input = if may_go_on { None } else { Some(chosen_input(arguments, &file, &saga, scenario, out)?) };
     let addresses = arguments.participants.addresses(&settings)?;
     let cast = Cast::of(&file.program);
-    addresses.are_of(&cast)?;
+    addresses.are_of(&cast, out)?;
     let addresses = if scenario.is_some() { Addresses::played() } else { addresses };
     let body = StartBody { saga: saga.name.to_string(), id: arguments.id.clone(), input };
     let scenario = scenario.cloned().map(Arc::new);

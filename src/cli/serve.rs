@@ -144,7 +144,7 @@ impl Serving<'_> {
             let known = service.known().await?;
             cast.extend(&known.startable);
             cast.extend(&known.live);
-            self.addresses.are_of(&cast)?;
+            self.addresses.are_of(&cast, out)?;
             let callback = format!("http://{}/replies", self.address);
             Company::gather(Arc::clone(&service), self.addresses.clone(), callback).await
         };
@@ -176,7 +176,7 @@ impl Serving<'_> {
         let mut all = of_files;
         all.extend(&known.live);
         all.extend(&known.startable);
-        addresses.are_of(&all)?;
+        addresses.are_of(&all, out)?;
         let reached = addresses.choose(&all, &known, out)?;
         let deployed: Vec<File> = files.iter().map(Checked::deployable).collect();
         service.deploy(&deployed).await?;

@@ -105,6 +105,20 @@ fn a_slip_in_an_address_is_told_without_its_password() {
 }
 
 #[test]
+fn a_slip_in_a_name_of_the_settings_is_pointed_out() {
+    let desk = desk();
+    // The file may serve other definitions, too.
+    desk.file("saga.toml", "[participants]\npaymnets = \"simulated\"\nledger = \"simulated\"\n");
+    let ran = run(&desk, &["--id", "o-1", "--participants", "simulated"]);
+    let warnings: Vec<&str> = ran.lines().filter(|line| line.starts_with("warning")).collect();
+    insta::assert_snapshot!(warnings.join("\n"), @"warning: no participant is called `paymnets`, to which saga.toml gives an address: did you mean `payments`?");
+    assert!(ran.contains("\"completed\""), "{ran}");
+    desk.file("saga.toml", "[participants]\npaymnets = \"simulated\"\npayments = \"simulated\"\n");
+    let ran = run(&desk, &["--id", "o-2"]);
+    assert!(!ran.contains("warning"), "{ran}");
+}
+
+#[test]
 fn workflows_that_share_a_participant_share_its_address() {
     let desk = left();
     desk.file("open", "");
