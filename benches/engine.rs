@@ -94,7 +94,7 @@ fn waiting(plan: &Plan) {
         if let Decision::Change(change) = decide(plan, &instance, NOW, &start, &mut |_, _| true) {
             instance.apply(plan, &change).expect("what is decided can be applied");
         }
-        ledger.insert(instance.id.clone(), instance);
+        ledger.insert(instance.id.clone(), Box::new(instance));
     }
     let stats = region.change();
     let bytes = stats.bytes_allocated.saturating_sub(stats.bytes_deallocated);
