@@ -147,6 +147,7 @@ fn answer(plan: &Plan, command: &Command, card: Card) -> Reply {
         CommandKind::Do => ReplyKind::Do,
         CommandKind::Undo => ReplyKind::Undo,
         CommandKind::Query => ReplyKind::Query,
+        CommandKind::Message => unreachable!("these sagas send no messages"),
     };
     let (status, payload) = match card {
         Card::Declined if command.wire == "Charge" => (Status::Failed { code: "declined".into(), message: None }, None),

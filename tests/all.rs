@@ -5,6 +5,7 @@
 mod engine;
 mod fuzz;
 mod definition;
+mod language;
 mod check;
 mod embedded;
 #[cfg(feature = "kafka")]

@@ -7,6 +7,7 @@
 
 mod structure;
 mod times;
+mod tries;
 mod topics;
 mod outcomes;
 mod worst;
@@ -18,7 +19,7 @@ pub use self::worst::{Messages, Worst, worst};
 use std::collections::BTreeSet;
 
 use crate::definition::lower::lower;
-use crate::definition::{Program, Statement, StatementKind, Step};
+use crate::definition::{Program, Statement, StatementKind, Step, Try};
 use crate::diagnostic::{Diagnostic, Problems, Severity, codes};
 use crate::source::{FileId, Sources};
 use crate::syntax;
@@ -105,8 +106,43 @@ fn each_step<'s>(statements: &'s [Statement], visit: &mut dyn FnMut(&'s Step)) {
                 }
                 each_step(otherwise, visit);
             }
+            StatementKind::Await { otherwise, .. } => each_step(otherwise, visit),
+            StatementKind::Try(written) => {
+                each_step(&written.body, visit);
+                for catch in &written.catches {
+                    each_step(&catch.block, visit);
+                }
+            }
             StatementKind::Pivot | StatementKind::Sleep(_) | StatementKind::Let { .. } | StatementKind::Fail { .. } => {
             }
+        }
+    }
+}
+
+/// Calls `visit` with each `try`, in the order of the text.
+fn each_try<'s>(statements: &'s [Statement], visit: &mut dyn FnMut(&'s Try)) {
+    for statement in statements {
+        match &statement.kind {
+            StatementKind::Try(written) => {
+                visit(written);
+                each_try(&written.body, visit);
+                for catch in &written.catches {
+                    each_try(&catch.block, visit);
+                }
+            }
+            StatementKind::Parallel(inner) | StatementKind::Sequence(inner) => each_try(inner, visit),
+            StatementKind::When { arms, otherwise } => {
+                for (_, block) in arms {
+                    each_try(block, visit);
+                }
+                each_try(otherwise, visit);
+            }
+            StatementKind::Await { otherwise, .. } => each_try(otherwise, visit),
+            StatementKind::Step(_)
+            | StatementKind::Pivot
+            | StatementKind::Sleep(_)
+            | StatementKind::Let { .. }
+            | StatementKind::Fail { .. } => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What `saga check` tells besides findings: how a saga can end, where its point of no return stands, and the times
 //! and topics that hold where nothing is said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use compact_str::CompactString;
 use super::times::shown;
 use crate::definition::expression::Typed;
 use crate::definition::limits::{DEFAULT_COMPENSATION_RETRY, DEFAULT_RETRY, DEFAULT_TIMEOUT};
-use crate::definition::{Retry, Saga, Sleep, Statement, StatementKind, Step};
+use crate::definition::{Retry, Saga, Sleep, Statement, StatementKind, Step, Try, Verb};
 use crate::source::Span;
 
 /// A point of no return.
@@ -80,6 +80,8 @@ fn gather(statements: &[Statement], points: &mut Vec<Return>) {
             | StatementKind::Parallel(_)
             | StatementKind::Sequence(_)
             | StatementKind::Sleep(_)
+            | StatementKind::Await { .. }
+            | StatementKind::Try(_)
             | StatementKind::Let { .. }
             | StatementKind::Fail { .. } => {}
         }
@@ -102,6 +104,8 @@ pub enum Cause {
     Cancelled,
     /// It takes longer than its deadline.
     Late(Duration),
+    /// A `try` takes longer than its `within`.
+    Overdue,
     /// The participant refuses the step's command with this code.
     Refused(Arc<Step>),
     /// The participant refuses it with a code that its contract does not name.
@@ -131,6 +135,11 @@ pub fn outcomes(saga: &Saga) -> Outcomes {
     outcomes
 }
 
+/// The codes with which the body of a `try` can fail.
+pub(super) fn codes_of_try(written: &Try) -> BTreeSet<CompactString> {
+    Outcomes::of_body(written).codes().cloned().collect()
+}
+
 /// Codes with what each needs.
 #[derive(Clone, Debug, Default)]
 pub struct Outcomes {
@@ -146,6 +155,16 @@ impl Outcomes {
     /// The codes.
     pub fn codes(&self) -> impl Iterator<Item = &CompactString> {
         self.reasons.keys()
+    }
+
+    /// What the body of a `try` can fail with.
+    fn of_body(written: &Try) -> Self {
+        let mut outcomes = Self::default();
+        outcomes.block(&written.body);
+        if let Some(within) = &written.within {
+            outcomes.add("deadline", Cause::Overdue, within.span);
+        }
+        outcomes
     }
 
     fn add(&mut self, code: &str, cause: Cause, span: Span) {
@@ -170,10 +189,13 @@ impl Outcomes {
                     for code in &action.command.fails {
                         self.add(code, Cause::Refused(Arc::clone(step)), step.span);
                     }
-                    self.computed(std::iter::once(&action.payload).chain(&action.timing.within));
-                    self.add("undeclared", Cause::Undeclared(Arc::clone(step)), step.span);
+                    self.computed([&action.payload]);
+                    if action.verb == Verb::Call {
+                        self.computed(&action.timing.within);
+                        self.add("undeclared", Cause::Undeclared(Arc::clone(step)), step.span);
+                    }
                     // The outcome of a pivot step is found out, however long that takes.
-                    if !step.pivot {
+                    if action.verb == Verb::Call && !step.pivot {
                         self.add("timeout", Cause::Silent(Arc::clone(step)), step.span);
                     }
                 }
@@ -198,6 +220,22 @@ impl Outcomes {
             StatementKind::Sleep(Sleep::For(typed) | Sleep::Until(typed)) => {
                 self.computed([typed]);
                 false
+            }
+            StatementKind::Try(written) => {
+                self.computed(&written.within);
+                let mut escaping = Self::of_body(written);
+                for catch in &written.catches {
+                    escaping.reasons.retain(|code, _| !catch.codes.is_empty() && !catch.codes.contains(code));
+                    self.block(&catch.block);
+                }
+                for (code, reasons) in escaping.reasons {
+                    self.reasons.entry(code).or_default().extend(reasons);
+                }
+                false
+            }
+            StatementKind::Await { wait, otherwise } => {
+                self.computed(std::iter::once(&wait.within).chain(&wait.filter));
+                self.block(otherwise)
             }
             StatementKind::Let { value, .. } => {
                 self.computed([value]);

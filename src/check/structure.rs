@@ -91,6 +91,25 @@ impl Walk<'_> {
                 }
                 passed
             }
+            StatementKind::Try(written) => {
+                super::tries::check(written, statement.span, passed, self.problems);
+                if let (Some(pivot), Some(within)) = (passed, &written.within) {
+                    self.computed_behind(within, pivot);
+                }
+                // What fails in it is taken back, wherever it stands.
+                self.sequence(&written.body, None, Place::Elsewhere);
+                for catch in &written.catches {
+                    self.sequence(&catch.block, passed, Place::Elsewhere);
+                }
+                passed
+            }
+            StatementKind::Await { wait, otherwise } => {
+                if let Some(pivot) = passed {
+                    wait.filter.iter().chain([&wait.within]).for_each(|value| self.computed_behind(value, pivot));
+                }
+                self.sequence(otherwise, passed, Place::Elsewhere);
+                passed
+            }
             StatementKind::Sleep(Sleep::For(value) | Sleep::Until(value)) | StatementKind::Let { value, .. } => {
                 if let Some(pivot) = passed {
                     self.computed_behind(value, pivot);
@@ -278,7 +297,8 @@ impl Walk<'_> {
             .also(pivot, "the point of no return")
             .why("Behind it nothing is undone any more: what stands there must succeed in the end.")
             .hint(
-                "move the step above the point of no return, or let the participant answer `retry` instead of refusing",
+                "move the step above the point of no return, put it into a `try` whose `catch { … }` takes everything, or let the \
+                 participant answer `retry` instead of refusing",
             ),
         );
     }
@@ -309,6 +329,10 @@ fn has_pivot(statements: &[Statement]) -> bool {
         StatementKind::Parallel(inner) | StatementKind::Sequence(inner) => has_pivot(inner),
         StatementKind::When { arms, otherwise } => {
             has_pivot(otherwise) || arms.iter().any(|(_, block)| has_pivot(block))
+        }
+        StatementKind::Await { otherwise, .. } => has_pivot(otherwise),
+        StatementKind::Try(written) => {
+            has_pivot(&written.body) || written.catches.iter().any(|catch| has_pivot(&catch.block))
         }
         StatementKind::Sleep(_) | StatementKind::Let { .. } | StatementKind::Fail { .. } => false,
     })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::definition::expression::{Expr, Typed};
 use crate::definition::value::Value;
-use crate::definition::{Compensation, Invocation, Saga, Sleep, Statement, StatementKind};
+use crate::definition::{Compensation, Invocation, Saga, Sleep, Statement, StatementKind, Verb};
 use crate::diagnostic::{Diagnostic, Problems, codes};
 use crate::source::Span;
 
@@ -15,6 +15,7 @@ pub(super) fn check(saga: &Saga, problems: &mut Problems) {
             within(undo, &step.name, problems);
         }
     });
+    tries(&saga.body, problems);
     let Some(deadline) = saga.deadline else { return };
     let (least, longest) = least_sleep(&saga.body);
     if let Some(longest) = longest.filter(|_| least >= deadline) {
@@ -35,8 +36,23 @@ pub(super) fn check(saga: &Saga, problems: &mut Problems) {
     }
 }
 
+/// A `try` that sleeps longer than it has.
+fn tries(statements: &[Statement], problems: &mut Problems) {
+    super::each_try(statements, &mut |written| {
+        let Some(limit) = written.within.as_ref().and_then(literal) else { return };
+        let (least, longest) = least_sleep(&written.body);
+        let Some(longest) = longest.filter(|_| least >= limit && !limit.is_zero()) else { return };
+        let title = format!("this `try` sleeps for {} and has {} in all", shown(least), shown(limit));
+        problems.push(
+            Diagnostic::error(codes::DEADLINE_TOO_SHORT, longest, title)
+                .here("the longest sleep")
+                .hint("write a longer `within`, or sleep less"),
+        );
+    });
+}
+
 fn within(invocation: &Invocation, step: &str, problems: &mut Problems) {
-    let Some(within) = &invocation.timing.within else { return };
+    let Some(within) = invocation.timing.within.as_ref().filter(|_| invocation.verb == Verb::Call) else { return };
     let Some(limit) = literal(within) else { return };
     if limit.is_zero() {
         return;
@@ -100,6 +116,10 @@ fn least_sleep(statements: &[Statement]) -> (Duration, Option<Span>) {
             StatementKind::Pivot => break,
             StatementKind::Step(step) if step.pivot => break,
             StatementKind::Step(_)
+            // The signal may come at once.
+            | StatementKind::Await { .. }
+            // It may fail at once.
+            | StatementKind::Try(_)
             | StatementKind::Sleep(Sleep::Until(_))
             | StatementKind::Let { .. }
             | StatementKind::Fail { .. } => None,

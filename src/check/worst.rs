@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use super::times::{literal, pauses};
-use crate::definition::{Compensation, Invocation, Saga, Sleep, Statement, StatementKind, Step};
+use crate::definition::expression::Typed;
+use crate::definition::{Await, Compensation, Invocation, Saga, Sleep, Statement, StatementKind, Step, Try, Verb};
 use crate::source::Span;
 
 /// The bounds of a saga.
@@ -17,9 +18,9 @@ pub struct Worst {
     pub completed: Duration,
     /// Until all is taken back.
     pub compensated: Duration,
-    /// Commands and their replies on the way to completed; none where it never is.
+    /// Commands, their replies and messages on the way to completed; none where it never is.
     pub to_completed: Option<Messages>,
-    /// Commands and their replies on the way to compensated, at most.
+    /// Commands, their replies and messages on the way to compensated, at most.
     pub to_compensated: u64,
     /// Waits whose length depends on data: they come on top.
     pub waits: Vec<Span>,
@@ -132,7 +133,11 @@ impl Ways {
 
     /// What comes behind it; behind the point of no return all of it counts there.
     fn then(self, next: Self) -> Self {
-        let next = if self.passed { Self { before: Part::NOTHING, behind: next.before, ..next } } else { next };
+        let next = if self.passed {
+            Self { before: Part::NOTHING, behind: next.before, back: Part::NOTHING, ..next }
+        } else {
+            next
+        };
         self.and(next, Part::then)
     }
 }
@@ -159,27 +164,56 @@ fn statement(statement: &Statement, waits: &mut Vec<Span>) -> Ways {
             .unwrap_or(Ways::NOTHING),
         StatementKind::Sleep(sleep) => {
             let time = match sleep {
-                Sleep::For(duration) => literal(duration),
+                Sleep::For(duration) => Some(duration),
                 Sleep::Until(_) => None,
             };
-            if time.is_none() {
-                waits.push(statement.span);
-            }
-            Ways { before: Part { time: time.unwrap_or_default(), ..Part::NOTHING }, ..Ways::NOTHING }
+            pause(time, statement.span, waits)
         }
+        StatementKind::Await { wait, otherwise } => awaited(wait, otherwise, statement.span, waits),
+        StatementKind::Try(written) => tried(written, waits),
         StatementKind::Let { .. } => Ways::NOTHING,
         StatementKind::Fail { .. } => Ways { least: None, ..Ways::NOTHING },
     }
 }
 
+/// A wait that time ends.
+fn pause(time: Option<&Typed>, span: Span, waits: &mut Vec<Span>) -> Ways {
+    let time = time.and_then(literal);
+    if time.is_none() {
+        waits.push(span);
+    }
+    Ways { before: Part { time: time.unwrap_or_default(), ..Part::NOTHING }, ..Ways::NOTHING }
+}
+
+/// The signal comes at the last moment, or does not come.
+fn awaited(wait: &Await, otherwise: &[Statement], span: Span, waits: &mut Vec<Span>) -> Ways {
+    let missed = block(otherwise, waits);
+    pause(Some(&wait.within), span, waits).then(Ways::NOTHING.or(missed))
+}
+
+/// The body fails at its very end, is taken back, and the costliest handler follows. Where the saga fails behind it, what
+/// is taken back then is that handler, or the body which had not failed.
+fn tried(written: &Try, waits: &mut Vec<Span>) -> Ways {
+    let mut body = block(&written.body, waits);
+    if let Some(within) = written.within.as_ref().and_then(literal) {
+        // What is in flight when the time is over has its timeout yet.
+        body.before.time = body.before.time.min(within.saturating_add(body.attempt));
+    }
+    let handlers = written.catches.iter().map(|catch| block(&catch.block, waits));
+    let Some(handlers) = handlers.reduce(Ways::or) else { return body };
+    Ways { before: body.before.then(body.back).then(handlers.before), ..body.or(handlers) }
+}
+
 fn work(step: &Step) -> Ways {
-    let attempt = step.action.as_ref().map(|action| action.timing.timeout).unwrap_or_default();
-    let forward = step.action.as_ref().map_or(Part::NOTHING, |action| called(action, Asked::Forward(step.pivot)));
+    let called = |invocation: &Invocation| invocation.verb == Verb::Call;
+    let waited = step.action.as_ref().filter(|action| called(action));
+    let attempt = waited.map(|action| action.timing.timeout).unwrap_or_default();
+    let forward = step.action.as_ref().map_or(Part::NOTHING, |action| asked(action, Asked::Forward(step.pivot)));
     let back = match &step.compensation {
-        Compensation::Call(undo) => called(undo, Asked::Back),
+        Compensation::Call(undo) => asked(undo, Asked::Back),
         Compensation::Unsaid | Compensation::Nothing => Part::NOTHING,
     };
-    let least = Some(if step.action.is_some() { 2 } else { 0 });
+    let least = step.action.as_ref().map(|action| if called(action) { 2 } else { 1 }).or(Some(0));
     if step.pivot {
         return Ways { pivot: forward, passed: true, least, ..Ways::NOTHING };
     }
@@ -195,8 +229,11 @@ enum Asked {
 }
 
 /// Each attempt waits for its answer, and then for that to a query where those are answered; then comes a pause,
-/// which the engine lengthens by up to a fifth.
-fn called(invocation: &Invocation, asked: Asked) -> Part {
+/// which the engine lengthens by up to a fifth. A message is in the log as soon as that takes anything.
+fn asked(invocation: &Invocation, asked: Asked) -> Part {
+    if invocation.verb == Verb::Send {
+        return Part { most: 1, ..Part::NOTHING };
+    }
     let timing = &invocation.timing;
     let attempts = timing.retry.times.saturating_add(1);
     let queries = asked != Asked::Back && invocation.participant.answers_queries;

@@ -202,13 +202,22 @@ impl Tree {
 const fn is_under_way(state: Standing) -> bool {
     match state {
         Standing::Called
+        | Standing::Sent
         | Standing::Asked
         | Standing::Pausing
         | Standing::Pending
         | Standing::Stuck
         | Standing::Queued
-        | Standing::Sleeping => true,
-        Standing::NotBegun | Standing::Done | Standing::Refused | Standing::Unknown | Standing::Undone => false,
+        | Standing::Sleeping
+        | Standing::Timed
+        | Standing::Failing
+        | Standing::Awaiting => true,
+        Standing::NotBegun
+        | Standing::Caught
+        | Standing::Done
+        | Standing::Refused
+        | Standing::Unknown
+        | Standing::Undone => false,
     }
 }
 
@@ -218,18 +227,22 @@ fn mark(statement: &Statement, frame: usize) -> &'static str {
     match statement.state {
         None => "┬",
         Some(Standing::NotBegun) => "·",
-        Some(
-            Standing::Called
-            | Standing::Asked
-            | Standing::Pausing
-            | Standing::Pending
-            | Standing::Queued
-            | Standing::Sleeping,
-        ) => SPINNER.get(frame % SPINNER.len()).copied().unwrap_or("…"),
         Some(Standing::Stuck) => "!",
         Some(Standing::Done) => "✓",
         Some(Standing::Refused) => "✗",
         Some(Standing::Unknown) => "?",
-        Some(Standing::Undone) => "↩",
+        Some(Standing::Undone | Standing::Caught) => "↩",
+        Some(
+            Standing::Called
+            | Standing::Sent
+            | Standing::Asked
+            | Standing::Pausing
+            | Standing::Pending
+            | Standing::Queued
+            | Standing::Sleeping
+            | Standing::Timed
+            | Standing::Failing
+            | Standing::Awaiting,
+        ) => SPINNER.get(frame % SPINNER.len()).copied().unwrap_or("…"),
     }
 }

@@ -1,9 +1,25 @@
-//! `saga cancel`, `saga retry`, `saga resolve`: what a person can order.
+//! `saga signal`, `saga cancel`, `saga retry`, `saga resolve`: what a person can tell or order.
 
 use super::instance::{Access, Where};
 use super::{CliError, Exit, Out, input};
 use crate::engine::Direction;
 use crate::http::api::{OrderBody, OrderWord, OutcomeWord};
+
+/// Tell an instance that something has happened which its saga awaits, or will
+#[derive(Debug, clap::Args)]
+pub(super) struct Signal {
+    /// The instance
+    id: String,
+    /// The signal, as the saga declares it
+    name: String,
+    /// What it carries: JSON, @FILE, or - for standard input
+    #[arg(value_name = "JSON")]
+    with: Option<String>,
+    #[command(flatten)]
+    signed: Signed,
+    #[command(flatten)]
+    place: Where,
+}
 
 /// Take back everything that an instance did; refused behind its point of no return
 #[derive(Debug, clap::Args)]
@@ -68,6 +84,12 @@ struct Signed {
     /// An id for the order: the same one is carried out once
     #[arg(long, value_name = "ID")]
     request: Option<String>,
+}
+
+pub(super) fn signal(arguments: &Signal, out: &mut Out) -> Result<Exit, CliError> {
+    let with = arguments.with.as_deref().map(|text| input::json("the signal", text)).transpose()?;
+    let body = OrderBody { signal: Some(arguments.name.clone()), with, ..arguments.signed.sign(OrderWord::Signal) };
+    give(&arguments.id, &arguments.place, body, out)
 }
 
 pub(super) fn cancel(arguments: &Cancel, out: &mut Out) -> Result<Exit, CliError> {

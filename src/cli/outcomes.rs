@@ -35,7 +35,10 @@ pub(super) fn text(file: &Checked, saga: &Saga, outcomes: &Outcomes) -> String {
     bounds.row(["  bounds", &to_completed]);
     let back = format!("at most {}, at most {} messages to compensated", long(worst.compensated), worst.to_compensated);
     bounds.row(["", &back]);
-    bounds.row(["", "messages are commands and replies; a participant's `pending` lasts until `within`, or a day"]);
+    bounds.row([
+        "",
+        "messages are commands, replies and what is sent; a participant's `pending` lasts until `within`, or a day",
+    ]);
     for wait in &worst.waits {
         bounds.row(["", &format!("on top of that `{}`, line {}", written(file, *wait), line(file, *wait))]);
     }
@@ -52,6 +55,10 @@ fn needs(file: &Checked, reasons: &[Reason]) -> Vec<String> {
             Cause::Cancelled => needs.push("an operator cancels it before the point of no return".to_owned()),
             Cause::Late(deadline) => {
                 needs.push(format!("{} are over before the point of no return", check::shown(*deadline)));
+            }
+            Cause::Overdue => {
+                let (words, line) = (written(file, *span), line(file, *span));
+                needs.push(format!("the {words} of the `try` are over, line {line}"));
             }
             Cause::Refused(step) => {
                 let action = step.action.as_ref();
@@ -114,6 +121,7 @@ pub(super) fn json(file: &Checked, outcomes: &Outcomes) -> Value {
         let (word, step) = match cause {
             Cause::Cancelled => ("cancelled", None),
             Cause::Late(_) => ("late", None),
+            Cause::Overdue => ("overdue", None),
             Cause::Refused(step) => ("refused", Some(step)),
             Cause::Undeclared(step) => ("undeclared", Some(step)),
             Cause::Silent(step) => ("silent", Some(step)),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::error::{Kind, near_miss};
 use super::instance::runtime;
@@ -19,7 +19,7 @@ use super::participants::{Addresses, Participants};
 use super::settings::Settings;
 use super::sources::{Checked, check_file};
 use super::{CliError, Exit, Out, input};
-use crate::definition::{HappeningKind, Saga, Scenario};
+use crate::definition::{Happening, HappeningKind, Saga, Scenario};
 use crate::engine::Summary;
 use crate::http::api::{OrderBody, OrderWord, StartBody, StartOutcome};
 use crate::http::cast::Cast;
@@ -146,13 +146,22 @@ fn chosen_input(
     Ok(input)
 }
 
-/// When a scenario cancels first: a second cancel finds nothing to do.
-fn first_cancel(scenario: &Scenario) -> Option<Duration> {
-    let cancels = scenario.happenings.iter().filter_map(|happening| match happening.kind {
-        HappeningKind::Cancelled(after) => Some(after),
+/// What a scenario has come from outside, and how long after the start, the first last.
+fn from_outside(scenario: &Scenario) -> Vec<(Duration, OrderBody)> {
+    let order = |happening: &Happening| match &happening.kind {
+        HappeningKind::Cancelled(after) => {
+            let reason = Some("the scenario cancels here".to_owned());
+            Some((*after, OrderBody { reason, ..OrderBody::new(OrderWord::Cancel) }))
+        }
+        HappeningKind::Arrives { signal, with, after } => {
+            let (signal, with) = (Some(signal.to_string()), Json::parse(with.clone()).ok());
+            Some((*after, OrderBody { signal, with, ..OrderBody::new(OrderWord::Signal) }))
+        }
         HappeningKind::Answer { .. } => None,
-    });
-    cancels.min()
+    };
+    let mut orders: Vec<_> = scenario.happenings.iter().filter_map(order).collect();
+    orders.sort_by_key(|(after, _)| std::cmp::Reverse(*after));
+    orders
 }
 
 /// One run of the command.
@@ -257,21 +266,19 @@ impl Following<'_> {
         let mut redraw = interval(REDRAW);
         redraw.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut interrupted = std::pin::pin!(stopped());
-        let cancel = self.scenario.as_deref().and_then(first_cancel);
-        let mut is_to_be_cancelled = cancel.is_some();
-        let mut cancel = std::pin::pin!(sleep(cancel.unwrap_or_default()));
+        let began = Instant::now();
+        let mut outside = self.scenario.as_deref().map(from_outside).unwrap_or_default();
         let ended = 'followed: loop {
             // Kept across what happens meanwhile: a step may take many questions to the log.
             let mut next = std::pin::pin!(follower.next());
             let step = loop {
                 tokio::select! {
                     step = &mut next => break step?,
-                    () = &mut cancel, if is_to_be_cancelled => {
-                        is_to_be_cancelled = false;
-                        let reason = Some("the scenario cancels here".to_owned());
-                        let order = OrderBody { reason, ..OrderBody::new(OrderWord::Cancel) };
-                        if let Err(refused) = service.order(id, order).await {
-                            out.remark(format_args!("the scenario's cancel is refused: {}", refused.message));
+                    () = sleep_until(began + outside.last().map_or(REDRAW, |(after, _)| *after)), if !outside.is_empty() => {
+                        if let Some((_, order)) = outside.pop()
+                            && let Err(refused) = service.order(id, order).await
+                        {
+                            out.remark(format_args!("what the scenario has come here is refused: {}", refused.message));
                         }
                     }
                     _ = redraw.tick() => if let Some(live) = &mut live { live.tick() },

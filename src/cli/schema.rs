@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 enum Format {
     #[value(help = "AsyncAPI 3.0: topics, messages, headers, correlation, payloads")]
     Asyncapi,
-    /// JSON Schema 2020-12: inputs, requests and replies, each under its name in `$defs`
+    /// JSON Schema 2020-12: inputs, signals, requests, replies and messages, each under its name in `$defs`
     JsonSchema,
 }
 

@@ -96,6 +96,7 @@ fn flow(statements: &[Statement]) -> String {
         let name = match &statement.state {
             Some(_) if statement.word == "step" => statement.at.clone(),
             Some(_) if statement.word == "pivot step" => format!("{} (pivot)", statement.at),
+            Some(_) if statement.word == "await" => format!("await {}", statement.at),
             Some(_) | None => statement.word.clone(),
         };
         table.row([format!("  {indent}{name}"), standing(statement), detail(statement)]);
@@ -109,8 +110,9 @@ pub(super) fn standing(statement: &Statement) -> String {
     let word = match statement.state {
         None => "",
         Some(Standing::NotBegun) => "-",
-        Some(Standing::Called) if back => "taking back",
+        Some(Standing::Called | Standing::Sent) if back => "taking back",
         Some(Standing::Called) => "called",
+        Some(Standing::Sent) => "sent",
         Some(Standing::Asked) => "asked about",
         Some(Standing::Pausing) => "pausing",
         Some(Standing::Pending) => "pending",
@@ -118,6 +120,10 @@ pub(super) fn standing(statement: &Statement) -> String {
         Some(Standing::Stuck) => "STUCK",
         Some(Standing::Queued) => "queued",
         Some(Standing::Sleeping) => "sleeping",
+        Some(Standing::Awaiting) => "awaited",
+        Some(Standing::Timed) => "timed",
+        Some(Standing::Failing) => "failing",
+        Some(Standing::Caught) => "caught",
         Some(Standing::Done) => "done",
         Some(Standing::Refused) => "refused",
         Some(Standing::Unknown) => "unknown",
@@ -167,6 +173,10 @@ fn orders(id: &str, offers: &[Offer], place: &Where) -> String {
     let mut text = String::new();
     for offer in offers {
         let mut command = place.command_line(&offer.order, id);
+        if let Some(signal) = &offer.signal {
+            let with = offer.with.as_ref().map(|with| format!(" {}", shell_words::quote(with))).unwrap_or_default();
+            let _ = write!(command, " {signal}{with}");
+        }
         match (offer.order.as_str(), &offer.step) {
             ("resolve", Some(step)) => {
                 let _ = write!(command, " {}", shell_words::quote(step));

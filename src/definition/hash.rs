@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::expression::{Expr, Function, PathSegment, Read, Typed};
 use super::types::{Record, Type};
 use super::value::{Value, to_json};
-use super::{Compensation, Invocation, Per, Saga, Sleep, Statement, StatementKind, Timing};
+use super::{Compensation, Invocation, Per, Saga, Sleep, Statement, StatementKind, Timing, Verb};
 use crate::time::millis;
 
 /// First in every hash: a change of this rendering is a change of every hash, and must be said in the changelog.
@@ -30,6 +30,11 @@ pub(super) fn hash(saga: &Saga) -> Arc<str> {
     canon.number(saga.deadline.map_or(u64::MAX, millis));
     canon.block(&saga.body);
     canon.maybe(saga.output.as_ref());
+    // Last, and only where there are some: a saga without has the hash that it had before there were signals.
+    for signal in saga.signals.values() {
+        canon.text(&signal.name);
+        canon.record(&signal.shape);
+    }
     let digits = Sha256::digest(&canon.written);
     let digits = digits.iter().map(|byte| format!("{byte:02x}"));
     digits.collect::<String>().into()
@@ -105,6 +110,25 @@ impl Canon {
                     self.text("sleep until");
                     self.typed(instant);
                 }
+                StatementKind::Try(written) => {
+                    self.text("try");
+                    self.maybe(written.within.as_ref());
+                    self.block(&written.body);
+                    self.count(written.catches.len());
+                    for catch in &written.catches {
+                        self.count(catch.codes.len());
+                        catch.codes.iter().for_each(|code| self.text(code));
+                        self.block(&catch.block);
+                    }
+                }
+                StatementKind::Await { wait, otherwise } => {
+                    self.text("await");
+                    self.text(&wait.name);
+                    self.text(&wait.signal.name);
+                    self.maybe(wait.filter.as_ref());
+                    self.typed(&wait.within);
+                    self.block(otherwise);
+                }
                 StatementKind::Let { name, value } => {
                     self.text("let");
                     self.text(name);
@@ -121,6 +145,9 @@ impl Canon {
 
     fn invocation(&mut self, invocation: &Invocation) {
         let (participant, command) = (&invocation.participant, &invocation.command);
+        if invocation.verb == Verb::Send {
+            self.text("send");
+        }
         self.text(&participant.name);
         self.text(&command.name);
         if self.contracts.insert((participant.name.clone(), CompactString::default())) {
@@ -146,7 +173,10 @@ impl Canon {
             }
         }
         self.typed(&invocation.payload);
-        self.timing(&invocation.timing);
+        // Nobody waits for the answer to a message: other defaults are no other definition.
+        if invocation.verb == Verb::Call {
+            self.timing(&invocation.timing);
+        }
     }
 
     fn timing(&mut self, timing: &Timing) {

@@ -51,8 +51,8 @@ pub struct Participant {
     pub limits: Vec<Limit>,
     /// What it does and answers.
     pub commands: IndexMap<CompactString, Arc<Command>>,
-    /// What it takes and never answers.
-    pub messages: IndexMap<CompactString, Arc<Message>>,
+    /// What it takes and never answers: no reply, no codes.
+    pub messages: IndexMap<CompactString, Arc<Command>>,
     /// Its documentation.
     pub docs: Option<String>,
     /// Where its name is declared.
@@ -98,7 +98,7 @@ impl Participant {
     }
 }
 
-/// A command: answered.
+/// A command, which is answered, or a message, which is not.
 #[derive(Clone, Debug)]
 pub struct Command {
     /// Its name in definitions.
@@ -117,21 +117,6 @@ pub struct Command {
     pub span: Span,
 }
 
-/// A message: never answered.
-#[derive(Clone, Debug)]
-pub struct Message {
-    /// Its name in definitions.
-    pub name: CompactString,
-    /// Its name on the wire.
-    pub wire: CompactString,
-    /// Its shape.
-    pub shape: Arc<Record>,
-    /// Its documentation.
-    pub docs: Option<String>,
-    /// Where its name is declared.
-    pub span: Span,
-}
-
 /// A saga's definition.
 #[derive(Clone, Debug)]
 pub struct Saga {
@@ -143,6 +128,8 @@ pub struct Saga {
     pub content: ContentHash,
     /// The input's shape.
     pub input: Arc<Record>,
+    /// What it can be told while it runs.
+    pub signals: IndexMap<CompactString, Arc<Signal>>,
     /// Counted from the start.
     pub deadline: Option<Duration>,
     /// The body.
@@ -162,6 +149,19 @@ impl Saga {
     pub fn hash(&self) -> &Arc<str> {
         self.content.0.get_or_init(|| hash::hash(self))
     }
+}
+
+/// What a saga can be told while it runs.
+#[derive(Clone, Debug)]
+pub struct Signal {
+    /// Its name.
+    pub name: CompactString,
+    /// Its shape; `{}` where nothing is said.
+    pub shape: Arc<Record>,
+    /// Its documentation.
+    pub docs: Option<String>,
+    /// Where its name is declared.
+    pub span: Span,
 }
 
 /// A content hash, once somebody has asked for it.
@@ -197,6 +197,15 @@ pub enum StatementKind {
     },
     /// A durable timer.
     Sleep(Sleep),
+    /// A wait for a signal.
+    Await {
+        /// For which.
+        wait: Arc<Await>,
+        /// When it did not come.
+        otherwise: Vec<Statement>,
+    },
+    /// A scope of its own.
+    Try(Box<Try>),
     /// A named value.
     Let {
         /// Its name.
@@ -211,6 +220,41 @@ pub enum StatementKind {
         /// For people; a `string` or `string?`.
         message: Option<Typed>,
     },
+}
+
+/// A scope of its own: what fails in it is taken back to its start, and the saga goes on in a handler.
+#[derive(Clone, Debug)]
+pub struct Try {
+    /// How long it may take.
+    pub within: Option<Typed>,
+    /// What it does.
+    pub body: Vec<Statement>,
+    /// The handlers, of which the first that takes the code runs.
+    pub catches: Vec<Catch>,
+}
+
+/// A handler of a [`Try`].
+#[derive(Clone, Debug)]
+pub struct Catch {
+    /// The codes that it takes; none: all.
+    pub codes: Vec<CompactString>,
+    /// What it does.
+    pub block: Vec<Statement>,
+    /// The whole clause.
+    pub span: Span,
+}
+
+/// A wait for a signal.
+#[derive(Clone, Debug)]
+pub struct Await {
+    /// The name of its value: the signal's, or the one behind `as`.
+    pub name: CompactString,
+    /// The signal.
+    pub signal: Arc<Signal>,
+    /// Takes only such: a `bool` about the value.
+    pub filter: Option<Typed>,
+    /// How long it waits.
+    pub within: Typed,
 }
 
 /// How long to sleep.
@@ -244,20 +288,31 @@ pub enum Compensation {
     Unsaid,
     /// `compensate nothing`
     Nothing,
-    /// A command.
+    /// A command or a message.
     Call(Box<Invocation>),
 }
 
-/// A command with its payload and times.
+/// Whether an answer is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// `call`: a command, done when its participant says so.
+    Call,
+    /// `send`: a message, done when the log has acknowledged it.
+    Send,
+}
+
+/// A command or message with its payload and times.
 #[derive(Clone, Debug)]
 pub struct Invocation {
+    /// Whether it is answered.
+    pub verb: Verb,
     /// Whose.
     pub participant: Arc<Participant>,
     /// Which.
     pub command: Arc<Command>,
     /// The request: an object that is complete for `command.request`.
     pub payload: Typed,
-    /// Its times, defaults filled in.
+    /// Its times, defaults filled in; of a message they mean nothing.
     pub timing: Timing,
     /// The whole clause.
     pub span: Span,
@@ -316,6 +371,15 @@ pub struct Happening {
 pub enum HappeningKind {
     /// An operator cancels, so long after the start.
     Cancelled(Duration),
+    /// A signal arrives.
+    Arrives {
+        /// Which.
+        signal: CompactString,
+        /// What it carries, as JSON that fits.
+        with: Box<str>,
+        /// So long after the start.
+        after: Duration,
+    },
     /// A participant answers so.
     Answer {
         /// Whom it is asked for.

@@ -154,6 +154,12 @@ codes! {
     TYPE_CONTAINS_ITSELF = "SG0215";
     /// `call` of a message.
     CALL_OF_MESSAGE = "SG0216";
+    /// `send` of a command.
+    SEND_OF_COMMAND = "SG0217";
+    /// The saga has no such signal.
+    UNKNOWN_SIGNAL = "SG0218";
+    /// One signal is awaited in two branches of a `parallel`.
+    AWAITED_BESIDE = "SG0219";
     // -- types ------------------------------------------------------------------------------------
     /// A value of another type than the place wants.
     TYPE_MISMATCH = "SG0301";
@@ -206,6 +212,12 @@ codes! {
     NEVER_REACHED = "SG0411";
     /// Arithmetic that may overflow where nothing may fail.
     OVERFLOW_IS_STUCK = "SG0412";
+    /// A `try` in which nothing can fail.
+    TRY_CANNOT_FAIL = "SG0413";
+    /// A `catch` of a code that cannot come.
+    CATCH_NEVER = "SG0414";
+    /// A `catch` behind one that takes the same.
+    CATCH_SHADOWED = "SG0415";
     // -- time -------------------------------------------------------------------------------------
     /// 0 times, 0 seconds, `5s..1s`.
     SENSELESS_NUMBER = "SG0501";
@@ -213,6 +225,8 @@ codes! {
     WITHIN_TOO_SHORT = "SG0502";
     /// Sleeps that cannot fit the deadline.
     DEADLINE_TOO_SHORT = "SG0503";
+    /// Times of a message, which is not waited for.
+    TIMES_OF_SEND = "SG0504";
     // -- topics -----------------------------------------------------------------------------------
     /// Two participants on one topic.
     TOPIC_SHARED = "SG0601";

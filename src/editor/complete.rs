@@ -101,6 +101,7 @@ pub(super) fn complete(program: &Program, tree: &File, index: &Index, before: &s
         "run" | "start" | "for" if !words.ends_with("for each") => return sagas(program),
         "returns" => return types(program),
         "calls" | "stuck" | "undo" => return steps(program, &saga),
+        "await" | "signal" => return signals(program, &saga),
         _ => {}
     }
     match words.chars().next_back() {
@@ -183,6 +184,11 @@ fn steps(program: &Program, saga: &str) -> Vec<Completion> {
         .collect()
 }
 
+fn signals(program: &Program, saga: &str) -> Vec<Completion> {
+    let all = program.sagas.get(saga).into_iter().flat_map(|saga| saga.signals.values());
+    all.map(|signal| one(signal.name.as_str(), What::Value, shape(&signal.shape), signal.docs.as_ref())).collect()
+}
+
 fn types(program: &Program) -> Vec<Completion> {
     let built_in = TYPES.iter().map(|name| one(*name, What::Type, "", None));
     built_in
@@ -239,7 +245,7 @@ fn members(program: &Program, saga: &str, path: &str) -> Vec<Completion> {
         let messages = participant
             .messages
             .values()
-            .map(|it| one(it.name.as_str(), What::Command, shape(&it.shape), it.docs.as_ref()));
+            .map(|it| one(it.name.as_str(), What::Command, shape(&it.request), it.docs.as_ref()));
         return if keyword == "send" { messages.collect() } else { commands.chain(messages).collect() };
     }
     let fixed = |fields: &[(&str, &str)]| fields.iter().map(|(key, ty)| one(*key, What::Field, *ty, None)).collect();
@@ -298,11 +304,8 @@ fn keys(program: &Program, words: &str) -> Option<Vec<Completion>> {
     }
     let (participant, command) = target.split_once('.')?;
     let participant = program.participants.get(participant)?;
-    let record = match participant.commands.get(command) {
-        Some(command) => &command.request,
-        None => &participant.messages.get(command)?.shape,
-    };
-    Some(fields(record, &given))
+    let asked = participant.commands.get(command).or_else(|| participant.messages.get(command))?;
+    Some(fields(&asked.request, &given))
 }
 
 /// What stands before the innermost open brace, and behind it.

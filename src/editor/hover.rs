@@ -2,7 +2,7 @@
 
 use super::index::{Index, Symbol};
 use super::types::{Given, shape, value};
-use crate::definition::{Command, Participant, Program};
+use crate::definition::{Command, Participant, Program, Verb};
 
 pub(super) fn text(program: &Program, index: &Index, symbol: &Symbol) -> Option<String> {
     match symbol {
@@ -21,7 +21,7 @@ pub(super) fn text(program: &Program, index: &Index, symbol: &Symbol) -> Option<
         Symbol::Command(participant, name) => {
             let owner = program.participants.get(participant)?;
             if let Some(message) = owner.messages.get(name) {
-                let code = format!("message {participant}.{name} {}", shape(&message.shape));
+                let code = format!("message {participant}.{name} {}", shape(&message.request));
                 return Some(block(&code, message.docs.as_deref()));
             }
             let command = owner.commands.get(name)?;
@@ -38,13 +38,25 @@ pub(super) fn text(program: &Program, index: &Index, symbol: &Symbol) -> Option<
         }
         Symbol::Value(saga, name) => match value(program.sagas.get(saga)?, name)? {
             Given::Let(ty) => Some(block(&format!("let {name}: {ty}"), None)),
+            Given::Signal(signal) => {
+                Some(block(&format!("signal {} {}", signal.name, shape(&signal.shape)), signal.docs.as_deref()))
+            }
             Given::Step(step) => {
                 let pivot = if step.pivot { "pivot " } else { "" };
                 let Some(action) = &step.action else { return Some(block(&format!("{pivot}step {name}"), None)) };
-                let code = format!("{pivot}step {name}: {}", shape(&action.command.reply));
-                let called = format!("calls `{}.{}`", action.participant.name, contract(&action.command));
-                let docs = action.command.docs.as_deref().map(|docs| format!("\n\n{docs}")).unwrap_or_default();
-                Some(block(&code, Some(&format!("{called}{docs}"))))
+                let (participant, asked) = (&action.participant.name, &action.command);
+                let (code, words) = match action.verb {
+                    Verb::Call => (
+                        format!("{pivot}step {name}: {}", shape(&asked.reply)),
+                        format!("calls `{participant}.{}`", contract(asked)),
+                    ),
+                    Verb::Send => (
+                        format!("{pivot}step {name}"),
+                        format!("sends `{participant}.{} {}`", asked.name, shape(&asked.request)),
+                    ),
+                };
+                let docs = asked.docs.as_deref().map(|docs| format!("\n\n{docs}")).unwrap_or_default();
+                Some(block(&code, Some(&format!("{words}{docs}"))))
             }
         },
         Symbol::Field(declared) => index.field(*declared).map(ToOwned::to_owned),

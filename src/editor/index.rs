@@ -298,7 +298,8 @@ impl Walk<'_> {
 
     fn command(&self, target: &Target) -> Option<&Command> {
         let participant = self.program.participants.get(&target.participant.text)?;
-        participant.commands.get(&target.command.text).map(AsRef::as_ref)
+        let name = &target.command.text;
+        participant.commands.get(name).or_else(|| participant.messages.get(name)).map(AsRef::as_ref)
     }
 
     fn expr(&mut self, expr: &Expr, wanted: Option<&Type>) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use crate::definition::types::{Field, Record, Type};
-use crate::definition::{Program, Saga, Statement, StatementKind, Step};
+use crate::definition::{Program, Saga, Signal, Statement, StatementKind, Step};
 use crate::syntax::tree::{Expr, ExprKind};
 
 /// What gives a value its name.
@@ -16,6 +16,8 @@ pub(super) enum Given<'s> {
     Step(&'s Arc<Step>),
     /// A `let`.
     Let(&'s Type),
+    /// An `await`: what the signal brings.
+    Signal(&'s Signal),
 }
 
 impl Given<'_> {
@@ -26,6 +28,7 @@ impl Given<'_> {
                 Type::Record(reply.unwrap_or_default())
             }
             Self::Let(ty) => ty.clone(),
+            Self::Signal(signal) => Type::Record(Arc::clone(&signal.shape)),
         }
     }
 }
@@ -49,14 +52,23 @@ fn gather<'s>(statements: &'s [Statement], found: &mut Vec<(&'s CompactString, G
                 }
                 gather(otherwise, found);
             }
+            StatementKind::Await { wait, otherwise } => {
+                found.push((&wait.name, Given::Signal(&wait.signal)));
+                gather(otherwise, found);
+            }
+            StatementKind::Try(written) => {
+                gather(&written.body, found);
+                written.catches.iter().for_each(|catch| gather(&catch.block, found));
+            }
             StatementKind::Pivot | StatementKind::Sleep(_) | StatementKind::Fail { .. } => {}
         }
     }
 }
 
-/// The value of that name.
+/// The value of that name, or what a signal of that name brings.
 pub(super) fn value<'s>(saga: &'s Saga, name: &str) -> Option<Given<'s>> {
-    values(saga).into_iter().find(|(known, _)| *known == name).map(|(_, given)| given)
+    let given = values(saga).into_iter().find(|(known, _)| *known == name).map(|(_, given)| given);
+    given.or_else(|| saga.signals.get(name).map(|signal| Given::Signal(signal)))
 }
 
 /// The type of a name or root in a saga.

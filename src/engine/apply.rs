@@ -7,9 +7,9 @@
 use super::event::{Change, Event, Failure, Place};
 use super::id::Direction;
 use super::input::Order;
-use super::instance::{Attempt, Instance, Phase, Starter, State, Trouble, Turn, Undoing, Wait};
+use super::instance::{Attempt, Caught, Heralded, Instance, Phase, Starter, State, Trouble, Turn, Undoing, Wait};
 use crate::json::Json;
-use crate::plan::{Class, NodeId, Plan};
+use crate::plan::{Class, NodeId, Plan, ROOT};
 use crate::time::Timestamp;
 
 /// Why a change does not belong to an instance. The instance is then of no use: it may hold half of the change.
@@ -69,8 +69,7 @@ impl Instance {
                 self.phase = Phase::Forward;
             }
             Event::Queued { at: place, work, until, limit } => {
-                let node = resolve(plan, place)?;
-                self.goes_on(event, *work)?;
+                let node = self.goes_on(plan, event, place, *work)?;
                 let turn = || Wait::Turn(Box::new(Turn { since: at, until: *until }));
                 let next = |before: Option<Attempt>| match before {
                     None => Attempt { number: 0, base: 1, limit: limit.unwrap_or(Timestamp::NEVER), wait: turn() },
@@ -90,25 +89,16 @@ impl Instance {
                 self.put(node, state);
             }
             Event::Called { at: place, work, attempt, until, limit } => {
-                let node = resolve(plan, place)?;
-                self.goes_on(event, *work)?;
-                let next = |before: Option<Attempt>| {
+                self.goes_out(plan, event, (place, *work, *attempt), |before| {
                     let (base, known) = before.map_or((1, Timestamp::NEVER), |before| (before.base, before.limit));
                     Attempt { number: *attempt, base, limit: limit.unwrap_or(known), wait: Wait::Answer(*until) }
-                };
-                let state = match (work, self.take(node)) {
-                    (Direction::Do, None) if *attempt == 1 => State::Doing(next(None)),
-                    (Direction::Do, Some(State::Doing(before))) if *attempt == before.number + 1 => {
-                        State::Doing(next(Some(before)))
-                    }
-                    (Direction::Undo, Some(State::Done(value))) if *attempt == 1 => undoing(next(None), value),
-                    (Direction::Undo, Some(State::Unknown)) if *attempt == 1 => undoing(next(None), None),
-                    (Direction::Undo, Some(State::Undoing(before))) if *attempt == before.attempt.number + 1 => {
-                        undoing(next(Some(before.attempt)), before.value)
-                    }
-                    (_, state) => return Err(illegal("called", place, state.as_ref())),
-                };
-                self.put(node, state);
+                })?;
+            }
+            Event::Sent { at: place, work, attempt } => {
+                self.goes_out(plan, event, (place, *work, *attempt), |before| {
+                    let (base, limit) = before.map_or((1, Timestamp::NEVER), |before| (before.base, before.limit));
+                    Attempt { number: *attempt, base, limit, wait: Wait::Log(at) }
+                })?;
             }
             Event::Asked { at: place, work, until } => self.wait("asked", plan, place, *work, Wait::Query(*until))?,
             Event::Paused { at: place, work, until, .. } => {
@@ -171,20 +161,57 @@ impl Instance {
                     state => return Err(illegal("woke", place, state.as_ref())),
                 }
             }
+            Event::Took { at: place, request } => {
+                let node = resolve(plan, place)?;
+                let heard = self.heard.as_deref_mut().map(|heard| &mut heard.signals);
+                let index = heard.as_ref().and_then(|all| all.iter().position(|signal| signal.request == *request));
+                let Some(signal) = heard.zip(index).map(|(all, index)| all.remove(index)) else {
+                    return Err(illegal("took", place, self.state(node)));
+                };
+                match self.take(node) {
+                    None | Some(State::Sleeping(_) | State::Halted(_)) => self.put(node, State::Bound(signal.with)),
+                    state => return Err(illegal("took", place, state.as_ref())),
+                }
+            }
             Event::Reached { at: place } => {
                 self.in_phase(event, |phase| matches!(phase, Phase::Forward))?;
                 self.first("reached", plan, place, State::Reached)?;
                 self.phase = Phase::Committed;
             }
+            Event::Caught { at: place, handler } => {
+                let node = resolve(plan, place)?;
+                match self.take(node) {
+                    Some(State::Failing(failure)) => {
+                        let caught = Caught { handler: *handler, failure: *failure };
+                        self.put(node, State::Caught(Box::new(caught)));
+                    }
+                    state => return Err(illegal("caught", place, state.as_ref())),
+                }
+            }
             Event::Failed { scope, failure } => {
-                resolve(plan, scope)?;
-                self.in_phase(event, |phase| matches!(phase, Phase::Forward))?;
-                self.phase = Phase::Failing(Box::new(failure.clone()));
+                let node = resolve(plan, scope)?;
+                let failure = Box::new(failure.clone());
+                if node == ROOT {
+                    self.in_phase(event, |phase| matches!(phase, Phase::Forward))?;
+                    self.phase = Phase::Failing(failure);
+                } else {
+                    self.in_phase(event, |phase| matches!(phase, Phase::Forward | Phase::Committed))?;
+                    match self.take(node) {
+                        None | Some(State::Sleeping(_)) => self.put(node, State::Failing(failure)),
+                        state => return Err(illegal("failed", scope, state.as_ref())),
+                    }
+                }
             }
             Event::Ordered { request, order, .. } => {
-                self.requests.get_or_insert_default().push(request.clone());
-                if let Order::Retry { step } = order {
-                    self.count_retries_anew(plan, step.as_ref())?;
+                let heard = self.heard.get_or_insert_default();
+                heard.requests.push(request.clone());
+                match order {
+                    Order::Signal { signal, with } => {
+                        let with = with.clone().unwrap_or_else(Json::empty_object);
+                        heard.signals.push(Heralded { signal: signal.clone(), request: request.clone(), with });
+                    }
+                    Order::Retry { step } => self.count_retries_anew(plan, step.as_ref())?,
+                    Order::Cancel | Order::Resolve { .. } => {}
                 }
             }
             Event::Late => {
@@ -200,6 +227,31 @@ impl Instance {
                 _ => return Err(self.wrong_phase(event)),
             },
         }
+        Ok(())
+    }
+
+    /// An attempt goes out: the first, or the one behind the attempt that `next` is given.
+    fn goes_out(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        (place, work, attempt): (&Place, Direction, u32),
+        next: impl Fn(Option<Attempt>) -> Attempt,
+    ) -> Result<(), Misfit> {
+        let node = self.goes_on(plan, event, place, work)?;
+        let state = match (work, self.take(node)) {
+            (Direction::Do, None) if attempt == 1 => State::Doing(next(None)),
+            (Direction::Do, Some(State::Doing(before))) if attempt == before.number + 1 => {
+                State::Doing(next(Some(before)))
+            }
+            (Direction::Undo, Some(State::Done(value))) if attempt == 1 => undoing(next(None), value),
+            (Direction::Undo, Some(State::Unknown)) if attempt == 1 => undoing(next(None), None),
+            (Direction::Undo, Some(State::Undoing(before))) if attempt == before.attempt.number + 1 => {
+                undoing(next(Some(before.attempt)), before.value)
+            }
+            (_, state) => return Err(illegal(event.name(), place, state.as_ref())),
+        };
+        self.put(node, state);
         Ok(())
     }
 
@@ -274,12 +326,18 @@ impl Instance {
         Ok(())
     }
 
-    /// Whether there is a next attempt in this direction.
-    fn goes_on(&self, event: &Event, work: Direction) -> Result<(), Misfit> {
-        self.in_phase(event, |phase| match work {
-            Direction::Do => matches!(phase, Phase::Forward | Phase::Committed),
-            Direction::Undo => matches!(phase, Phase::Failing(_)),
-        })
+    /// Whether there is a next attempt in this direction, and whose.
+    fn goes_on(&self, plan: &Plan, event: &Event, place: &Place, work: Direction) -> Result<NodeId, Misfit> {
+        let node = resolve(plan, place)?;
+        let legal = match work {
+            Direction::Do => matches!(self.phase, Phase::Forward | Phase::Committed),
+            Direction::Undo => true,
+        };
+        let fails = self.failing_around(plan, node).is_some();
+        if !legal || fails != (work == Direction::Undo) {
+            return Err(self.wrong_phase(event));
+        }
+        Ok(node)
     }
 
     fn in_phase(&self, event: &Event, legal: impl Fn(&Phase) -> bool) -> Result<(), Misfit> {
@@ -299,6 +357,7 @@ impl Instance {
             Event::Failed { failure: Failure { step, .. }, .. } => step.clone(),
             Event::Queued { at, .. }
             | Event::Called { at, .. }
+            | Event::Sent { at, .. }
             | Event::Succeeded { at, .. }
             | Event::Reached { at } => at.clone(),
             _ => Place::const_new("saga"),

@@ -2,17 +2,18 @@
 
 use compact_str::CompactString;
 
-use super::draft::{Draft, Given, Takes, Words, invocation};
+use super::draft::{Draft, Given, Takes, Words, command_id, invocation};
 use super::event::{Event, Place, UNFIT_KEPT};
-use super::id::Direction;
-use super::input::{Decision, Input, Refusal, Rejection, Reply, ReplyKind, Start, Status, Undeliverable};
+use super::id::{CommandId, Direction};
+use super::input::{Acknowledged, Decision, Input, Refusal, Rejection, Reply, ReplyKind, Start, Status, Undeliverable};
 use super::instance::{Attempt, Instance, Phase, State, Wait};
 use super::orders;
 use super::step::{Move, Stimulus};
 use crate::definition::json::{Misfit, check_json};
 use crate::definition::types::Type;
+use crate::definition::{Invocation, Verb};
 use crate::json::Json;
-use crate::plan::{Class, NodeId, Plan, ROOT, Undo, Work};
+use crate::plan::{Class, Kind, NodeId, Plan, ROOT, Undo, Work};
 use crate::time::Timestamp;
 
 /// What an input makes of an instance, `now` being the time of the partition's owner, and `takes` what participants with
@@ -33,6 +34,7 @@ pub fn decide<'a>(
         Input::Due => decide_due(given),
         Input::Order(order) => orders::decide(given, order),
         Input::Undeliverable(undeliverable) => decide_undeliverable(given, undeliverable),
+        Input::Acknowledged(acknowledged) => decide_acknowledged(given, acknowledged),
         Input::Turn(place) => decide_turn(given, place),
     }
 }
@@ -78,7 +80,7 @@ fn same_json(one: &Json, other: &Json) -> bool {
     one == other || parsed(one) == parsed(other)
 }
 
-fn listed(misfits: &[Misfit]) -> String {
+pub(super) fn listed(misfits: &[Misfit]) -> String {
     let lines: Vec<String> = misfits.iter().map(ToString::to_string).collect();
     lines.join("; ")
 }
@@ -141,18 +143,19 @@ fn decide_reply(given: Given<'_>, reply: &Reply) -> Decision {
 
 /// What a reply is about; `None` if no such command is ever sent.
 fn direction(work: &Work, reply: &Reply) -> Option<Direction> {
+    let is_answered = |invocation: Option<&Invocation>| invocation.is_some_and(|called| called.verb == Verb::Call);
     match (reply.command.own_undo, reply.kind, work.undo) {
-        (false, ReplyKind::Do | ReplyKind::Query, _) => work.action().map(|_| Direction::Do),
+        (false, ReplyKind::Do | ReplyKind::Query, _) if is_answered(work.action()) => Some(Direction::Do),
         (false, ReplyKind::Undo, Some(Undo::OfCommand)) => Some(Direction::Undo),
-        (true, ReplyKind::Do, Some(Undo::OfItsOwn)) => Some(Direction::Undo),
+        (true, ReplyKind::Do, Some(Undo::OfItsOwn)) if is_answered(work.compensation()) => Some(Direction::Undo),
         (false | true, ReplyKind::Do | ReplyKind::Undo | ReplyKind::Query, _) => None,
     }
 }
 
-/// The step's value, if the payload fits the contract. A compensation has none.
+/// The step's value, if the payload fits the contract. A compensation has none, and nobody answers a message.
 pub(super) fn fitting_value(work: &Work, direction: Direction, payload: Option<&Json>) -> Result<Option<Json>, String> {
     match (direction, work.action()) {
-        (Direction::Do, Some(action)) => {
+        (Direction::Do, Some(action)) if action.verb == Verb::Call => {
             let value = payload.cloned().unwrap_or_else(Json::empty_object);
             check_json(&Type::Record(action.command.reply.clone()), value.get())
                 .map_err(|misfits| listed(&misfits))
@@ -207,6 +210,7 @@ fn decide_due(given: Given<'_>) -> Decision {
             // Something before it in this very loop may have changed it.
             Due::Wait(node) if draft.instance.state(node).and_then(State::until).is_none_or(|until| until > now) => {}
             Due::Wait(node) => match draft.instance.state(node) {
+                Some(State::Sleeping(_)) if matches!(plan.node(node).kind, Kind::Try(_)) => draft.overdue(node),
                 Some(State::Sleeping(_)) => draft.wake(node),
                 Some(state) => {
                     let words = overdue(plan, node, state);
@@ -256,11 +260,11 @@ fn decide_undeliverable(given: Given<'_>, input: &Undeliverable) -> Decision {
     if command.run != instance.run || instance.has_ended() {
         return Decision::Nothing;
     }
+    let Some((node, attempt)) = under_way(plan, instance, command) else { return Decision::Nothing };
+    let is_current = attempt.number == input.attempt;
     let mut draft = Draft::new(given);
-    let Some(node) = plan.find(&command.place) else { return Decision::Nothing };
-    let is_current = draft.attempt(node).is_some_and(|(_, attempt)| attempt.number == input.attempt);
     if is_current {
-        let message = format!("the log refuses the command: {}", input.why);
+        let message = format!("the log refuses it: {}", input.why);
         draft.stimulate(
             node,
             Stimulus::Undeliverable,
@@ -268,4 +272,28 @@ fn decide_undeliverable(given: Given<'_>, input: &Undeliverable) -> Decision {
         );
     }
     draft.finish()
+}
+
+/// A message is in the log: its step is done, or taken back.
+fn decide_acknowledged(given: Given<'_>, input: &Acknowledged) -> Decision {
+    let Given { plan, instance, .. } = given;
+    let command = &input.command;
+    if command.run != instance.run || instance.has_ended() {
+        return Decision::Nothing;
+    }
+    let Some((node, attempt)) = under_way(plan, instance, command) else { return Decision::Nothing };
+    let is_awaited = attempt.number == input.attempt && matches!(attempt.wait, Wait::Log(_));
+    let mut draft = Draft::new(given);
+    if is_awaited {
+        draft.stimulate(node, Stimulus::Succeeded, Words::default());
+    }
+    draft.finish()
+}
+
+/// The attempts of the very work that a command's id names: what takes a step back may have an id of its own.
+fn under_way<'i>(plan: &Plan, instance: &'i Instance, command: &CommandId) -> Option<(NodeId, &'i Attempt)> {
+    let node = plan.find(&command.place)?;
+    let (direction, attempt) = instance.state(node)?.attempt()?;
+    let current = command_id(instance, plan.work(node)?, &command.place, direction);
+    (current == *command).then_some((node, attempt))
 }

@@ -7,8 +7,7 @@
 use compact_str::CompactString;
 
 use super::environment::View;
-use super::event::{Change, Event, Failure, Place, Why};
-use super::flow::Owed;
+use super::event::{Change, Event, Place, Why};
 use super::id::{CommandId, Direction};
 use super::input::Decision;
 use super::instance::{Attempt, Instance, Phase, State};
@@ -17,7 +16,7 @@ use super::timing::{self, Repeat};
 use crate::definition::evaluate::Invalid;
 use crate::definition::expression::Typed;
 use crate::definition::value::Value;
-use crate::definition::{Invocation, Participant, Sleep};
+use crate::definition::{Invocation, Participant, Sleep, Verb};
 use crate::json::Json;
 use crate::plan::{Class, Kind, NodeId, Plan, ROOT, Undo, Work};
 use crate::time::Timestamp;
@@ -30,6 +29,8 @@ pub(super) struct Draft<'a> {
     takes: &'a mut Takes<'a>,
     events: Vec<Event>,
     stack: Vec<Task>,
+    /// The stack is being worked off: what comes meanwhile is put on it, and never a loop inside the loop.
+    is_running: bool,
 }
 
 /// Says of a step's place whether its participant, which has limits, takes a command now. A yes is a promise: whoever
@@ -69,7 +70,8 @@ impl Words {
 impl<'a> Draft<'a> {
     pub(super) fn new(given: Given<'a>) -> Self {
         let Given { plan, instance, now, takes } = given;
-        Self { plan, instance: instance.clone(), now, takes, events: Vec::new(), stack: Vec::new() }
+        let (events, stack) = (Vec::new(), Vec::new());
+        Self { plan, instance: instance.clone(), now, takes, events, stack, is_running: false }
     }
 
     /// The decision: a change, or nothing if no fact was found.
@@ -105,18 +107,35 @@ impl<'a> Draft<'a> {
         self.run();
     }
 
+    /// The flow comes to a node once what is on the way now is done.
+    pub(super) fn push_enter(&mut self, node: NodeId) {
+        self.stack.push(Task::Enter(node));
+    }
+
     /// A node has ended; the flow goes on as far as it can.
-    fn leave(&mut self, node: NodeId) {
+    pub(super) fn leave(&mut self, node: NodeId) {
         self.stack.push(Task::Leave(node));
         self.run();
     }
 
     fn run(&mut self) {
+        if std::mem::replace(&mut self.is_running, true) {
+            return;
+        }
+        self.work_off();
+        self.is_running = false;
+    }
+
+    fn work_off(&mut self) {
         while let Some(task) = self.stack.pop() {
-            // In a failing scope nothing new starts.
             if !matches!(self.instance.phase, Phase::Forward | Phase::Committed) {
                 self.stack.clear();
                 return;
+            }
+            let (Task::Enter(node) | Task::Leave(node)) = task;
+            // In a failing scope nothing new starts, nor once it was taken back; beside it all goes on.
+            if self.instance.is_shut(self.plan, node) {
+                continue;
             }
             match task {
                 Task::Enter(node) => self.enter_one(node),
@@ -132,6 +151,7 @@ impl<'a> Draft<'a> {
                 Some(first) => self.stack.push(Task::Enter(*first)),
                 None => self.stack.push(Task::Leave(node)),
             },
+            Kind::Try(trial) => self.begin_try(node, trial),
             // The first branch on top: branches begin in their order.
             Kind::Parallel(children) => self.stack.extend(children.iter().rev().map(|child| Task::Enter(*child))),
             Kind::Choice { arms, otherwise } => self.choose(node, arms, *otherwise),
@@ -140,11 +160,12 @@ impl<'a> Draft<'a> {
                 self.emit(Event::Reached { at: self.place(node) });
                 self.stack.push(Task::Leave(node));
             }
-            Kind::Sleep(sleep) => match self.wake_time(sleep) {
+            Kind::Sleep(sleep) => match self.wake_time(node, sleep) {
                 Ok(until) => self.emit(Event::Slept { at: self.place(node), until }),
                 Err(invalid) => self.cannot_compute(node, &invalid),
             },
-            Kind::Let(value) => match self.json(value) {
+            Kind::Await(wait, _) => self.begin_await(node, wait),
+            Kind::Let(value) => match self.json(node, value) {
                 Ok(value) => {
                     self.emit(Event::Bound { at: self.place(node), value });
                     self.stack.push(Task::Leave(node));
@@ -152,7 +173,7 @@ impl<'a> Draft<'a> {
                 Err(invalid) => self.cannot_compute(node, &invalid),
             },
             Kind::Fail { code, message } => {
-                let message = match message.as_ref().map(|message| self.value(message)) {
+                let message = match message.as_ref().map(|message| self.value(node, message)) {
                     Some(Ok(Value::String(text))) => Some(text.into_string()),
                     // Absent, or not to be computed: the code says enough.
                     Some(Ok(_) | Err(_)) | None => None,
@@ -166,20 +187,29 @@ impl<'a> Draft<'a> {
         let plan = self.plan;
         let Some(parent) = plan.node(node).parent else { return };
         match &plan.node(parent).kind {
+            Kind::Try(trial) => {
+                if let Some(next) = plan.node(node).next {
+                    return self.stack.push(Task::Enter(next));
+                }
+                if node <= trial.last && matches!(self.instance.state(parent), Some(State::Sleeping(_))) {
+                    self.emit(Event::Woke { at: self.place(parent) });
+                }
+                self.stack.push(Task::Leave(parent));
+            }
             Kind::Scope(_) | Kind::Sequence(_) => match plan.node(node).next {
                 Some(next) => self.stack.push(Task::Enter(next)),
                 None if parent == ROOT => self.complete(),
                 None => self.stack.push(Task::Leave(parent)),
             },
             Kind::Parallel(_) if !self.instance.ended(plan, parent) => {}
-            Kind::Parallel(_) | Kind::Choice { .. } => self.stack.push(Task::Leave(parent)),
+            Kind::Parallel(_) | Kind::Choice { .. } | Kind::Await(..) => self.stack.push(Task::Leave(parent)),
             Kind::Step(_) | Kind::Pivot | Kind::Sleep(_) | Kind::Let(_) | Kind::Fail { .. } => {}
         }
     }
 
     fn choose(&mut self, node: NodeId, arms: &[(Typed, NodeId)], otherwise: NodeId) {
         for (index, (condition, arm)) in (0u32..).zip(arms) {
-            match self.value(condition) {
+            match self.value(node, condition) {
                 Ok(Value::Bool(true)) => {
                     self.emit(Event::Chose { at: self.place(node), arm: index });
                     self.stack.push(Task::Enter(*arm));
@@ -200,7 +230,7 @@ impl<'a> Draft<'a> {
             self.stack.push(Task::Leave(node));
             return;
         };
-        match self.prepare(action) {
+        match self.prepare(node, Direction::Do, action) {
             Ok(limit) => self.call(node, work, (Direction::Do, action), None, limit),
             Err(invalid) => self.cannot_compute(node, &invalid),
         }
@@ -209,7 +239,7 @@ impl<'a> Draft<'a> {
     /// The end of the flow.
     pub(super) fn complete(&mut self) {
         let output = match &self.plan.saga.output {
-            Some(output) => self.json(output),
+            Some(output) => self.json(ROOT, output),
             None => Ok(Json::empty_object()),
         };
         match output {
@@ -221,7 +251,10 @@ impl<'a> Draft<'a> {
     /// A timer has ended.
     pub(super) fn wake(&mut self, node: NodeId) {
         self.emit(Event::Woke { at: self.place(node) });
-        self.leave(node);
+        match &self.plan.node(node).kind {
+            Kind::Await(_, otherwise) => self.enter(*otherwise),
+            _ => self.leave(node),
+        }
     }
 
     // -- one step --------------------------------------------------------------------------------------------------
@@ -232,7 +265,7 @@ impl<'a> Draft<'a> {
         let Some(work) = plan.work(node) else { return Move::Ignore };
         let Some((direction, attempt)) = self.attempt(node) else { return Move::Ignore };
         let Some(invocation) = invocation(work, direction) else { return Move::Ignore };
-        let persistence = self.persistence(work, direction);
+        let persistence = self.persistence(node, work, direction);
         let answers = direction == Direction::Do && invocation.participant.answers_queries;
         let queries = if answers { Queries::Answered } else { Queries::NotAnswered };
         let at = self.place(node);
@@ -263,11 +296,11 @@ impl<'a> Draft<'a> {
                     self.again(node, work, invocation, (direction, &attempt), Why::Silence);
                 }
             }
-            Move::Call => match self.prepare(invocation) {
+            Move::Call => match self.prepare(node, direction, invocation) {
                 Ok(limit) => self.call(node, work, (direction, invocation), Some(&attempt), limit),
                 Err(invalid) => self.stick(node, direction, &invalid),
             },
-            Move::Send => match self.prepare(invocation) {
+            Move::Send => match self.prepare(node, direction, invocation) {
                 Ok(_) => {
                     let until = timing::answer_until(&invocation.timing, attempt.limit, persistence, self.now);
                     self.emit(Event::Called { at, work: direction, attempt: attempt.number + 1, until, limit: None });
@@ -286,11 +319,11 @@ impl<'a> Draft<'a> {
         next
     }
 
-    fn persistence(&self, work: &Work, direction: Direction) -> Persistence {
+    fn persistence(&self, node: NodeId, work: &Work, direction: Direction) -> Persistence {
         match (direction, work.class) {
             (Direction::Undo, _) | (Direction::Do, Class::Retriable) => Persistence::UntilDone,
             (Direction::Do, Class::Pivot) => Persistence::Pivot,
-            (Direction::Do, Class::Compensatable) => match self.instance.failing(ROOT) {
+            (Direction::Do, Class::Compensatable) => match self.instance.failing_around(self.plan, node) {
                 Some(_) => Persistence::Settling,
                 None => Persistence::Bounded,
             },
@@ -305,7 +338,7 @@ impl<'a> Draft<'a> {
         (direction, attempt): (Direction, &Attempt),
         why: Why,
     ) {
-        let persistence = self.persistence(work, direction);
+        let persistence = self.persistence(node, work, direction);
         let at = self.place(node);
         let command = command_id(&self.instance, work, &at, direction);
         match timing::repeat(&invocation.timing, attempt, persistence, &command, self.now) {
@@ -325,9 +358,10 @@ impl<'a> Draft<'a> {
 
     fn succeed(&mut self, node: NodeId, direction: Direction, reply: Option<Json>) {
         self.emit(Event::Succeeded { at: self.place(node), work: direction, reply });
-        match self.instance.phase {
-            Phase::Failing(_) => self.unwind(),
-            _ => self.leave(node),
+        if self.instance.failing_around(self.plan, node).is_some() {
+            self.unwind();
+        } else {
+            self.leave(node);
         }
     }
 
@@ -347,10 +381,13 @@ impl<'a> Draft<'a> {
         limit: Option<Timestamp>,
     ) {
         let attempt = before.map_or(1, |before| before.number + 1);
+        if invocation.verb == Verb::Send {
+            return self.emit(Event::Sent { at: self.place(node), work: direction, attempt });
+        }
         // `within` begins with the first attempt; ordered by a person, it begins anew, as the retries do.
         let limit = limit.filter(|_| before.is_none_or(|before| before.base == attempt));
         let known = limit.or(before.map(|before| before.limit)).unwrap_or(Timestamp::NEVER);
-        let persistence = self.persistence(work, direction);
+        let persistence = self.persistence(node, work, direction);
         let at = self.place(node);
         let participant = &invocation.participant;
         if !participant.limits.is_empty() && !(self.takes)(&at, participant) {
@@ -362,10 +399,16 @@ impl<'a> Draft<'a> {
     }
 
     /// Whether the payload can be computed, and when all attempts together end.
-    fn prepare(&self, invocation: &Invocation) -> Result<Option<Timestamp>, Invalid> {
-        self.value(&invocation.payload)?;
-        match &invocation.timing.within {
-            Some(within) => self.value(within).map(|within| Some(self.later(&within))),
+    fn prepare(
+        &self,
+        node: NodeId,
+        direction: Direction,
+        invocation: &Invocation,
+    ) -> Result<Option<Timestamp>, Invalid> {
+        let value = |typed: &Typed| typed.evaluate(&View::of(self.plan, &self.instance, (node, direction)));
+        value(&invocation.payload)?;
+        match invocation.timing.within.as_ref().filter(|_| invocation.verb == Verb::Call) {
+            Some(within) => value(within).map(|within| Some(self.later(&within))),
             None => Ok(None),
         }
     }
@@ -376,61 +419,13 @@ impl<'a> Draft<'a> {
         Some((direction, attempt.clone()))
     }
 
-    // -- failing and taking back -----------------------------------------------------------------------------------
+    // -- taking back ------------------------------------------------------------------------------------------------
 
-    /// Something in the scope fails. The first failure counts; behind the point of no return nothing can fail.
-    pub(super) fn fail(&mut self, node: NodeId, words: Words) {
-        match self.instance.phase {
-            Phase::Forward => {
-                let failure = Failure { code: words.code, step: self.place(node), message: words.message };
-                self.emit(Event::Failed { scope: self.place(self.plan.node(node).scope), failure });
-                self.settle();
-                self.unwind();
-            }
-            Phase::Failing(_) => self.unwind(),
-            Phase::Committed => {
-                let at = self.place(node);
-                self.emit(Event::Stuck { at, work: Direction::Do, code: words.code, message: words.message });
-            }
-            Phase::New | Phase::Completed(_) | Phase::Compensated(_) => {}
-        }
-    }
-
-    /// What is in flight settles: attempts under way get their answer or their timeout, all else ends at once.
-    fn settle(&mut self) {
-        let nodes: Vec<NodeId> = self.instance.states().map(|(node, _)| node).collect();
-        for node in nodes {
-            match self.instance.state(node) {
-                Some(State::Sleeping(_)) => self.emit(Event::Woke { at: self.place(node) }),
-                Some(State::Doing(attempt)) => {
-                    match step::next(attempt, Persistence::Settling, Queries::NotAnswered, Stimulus::Settle) {
-                        Move::Lose => self.emit(Event::Lost { at: self.place(node) }),
-                        Move::Withdraw => self.emit(Event::Withdrawn { at: self.place(node) }),
-                        _ => {}
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Goes on taking back, as far as it can.
-    pub(super) fn unwind(&mut self) {
-        if !self.instance.is_settled() {
-            return;
-        }
-        let mut due = Vec::new();
-        match self.instance.owed(self.plan, ROOT, &mut due) {
-            Owed::Nothing => self.emit(Event::Compensated),
-            Owed::Something => due.into_iter().for_each(|node| self.begin_undo(node)),
-        }
-    }
-
-    fn begin_undo(&mut self, node: NodeId) {
+    pub(super) fn begin_undo(&mut self, node: NodeId) {
         let plan = self.plan;
         let Some(work) = plan.work(node) else { return };
         let Some(compensation) = work.compensation() else { return };
-        match self.prepare(compensation) {
+        match self.prepare(node, Direction::Undo, compensation) {
             Ok(limit) => self.call(node, work, (Direction::Undo, compensation), None, limit),
             Err(invalid) => self.stick(node, Direction::Undo, &invalid),
         }
@@ -439,7 +434,7 @@ impl<'a> Draft<'a> {
     // -- expressions -----------------------------------------------------------------------------------------------
 
     /// An expression cannot be computed: the place fails, or behind the point of no return waits for a person.
-    fn cannot_compute(&mut self, node: NodeId, invalid: &Invalid) {
+    pub(super) fn cannot_compute(&mut self, node: NodeId, invalid: &Invalid) {
         let words = Words { message: Some(invalid.message.clone()), ..Words::code("invalid") };
         self.fail(node, words);
     }
@@ -449,19 +444,20 @@ impl<'a> Draft<'a> {
         self.emit(Event::Stuck { at: self.place(node), work, code, message: Some(invalid.message.clone()) });
     }
 
-    fn value(&self, typed: &Typed) -> Result<Value, Invalid> {
-        typed.evaluate(&View { plan: self.plan, instance: &self.instance })
+    /// The value of an expression of a node on its way forward.
+    pub(super) fn value(&self, node: NodeId, typed: &Typed) -> Result<Value, Invalid> {
+        typed.evaluate(&View::of(self.plan, &self.instance, (node, Direction::Do)))
     }
 
-    fn json(&self, typed: &Typed) -> Result<Json, Invalid> {
-        let text = typed.evaluate_json(&View { plan: self.plan, instance: &self.instance })?;
+    fn json(&self, node: NodeId, typed: &Typed) -> Result<Json, Invalid> {
+        let text = typed.evaluate_json(&View::of(self.plan, &self.instance, (node, Direction::Do)))?;
         Json::parse(text).map_err(|error| Invalid { message: format!("failed to {error}") })
     }
 
-    fn wake_time(&self, sleep: &Sleep) -> Result<Timestamp, Invalid> {
+    fn wake_time(&self, node: NodeId, sleep: &Sleep) -> Result<Timestamp, Invalid> {
         match sleep {
-            Sleep::For(duration) => self.value(duration).map(|duration| self.later(&duration)),
-            Sleep::Until(instant) => self.value(instant).map(|instant| match instant {
+            Sleep::For(duration) => self.value(node, duration).map(|duration| self.later(&duration)),
+            Sleep::Until(instant) => self.value(node, instant).map(|instant| match instant {
                 Value::Timestamp(instant) => instant,
                 _ => self.now,
             }),
@@ -469,7 +465,7 @@ impl<'a> Draft<'a> {
     }
 
     /// So long from now; a duration below zero is over at once.
-    fn later(&self, duration: &Value) -> Timestamp {
+    pub(super) fn later(&self, duration: &Value) -> Timestamp {
         let ms = match duration {
             Value::Duration(ms) => u64::try_from(*ms).unwrap_or_default(),
             _ => 0,

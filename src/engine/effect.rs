@@ -21,7 +21,7 @@ pub enum Effect {
     Answer(Answer),
 }
 
-/// A command to a participant.
+/// A command or message to a participant.
 #[derive(Clone, Debug)]
 pub struct Command {
     /// One id for all attempts, the undo and the queries.
@@ -36,11 +36,11 @@ pub struct Command {
     pub attempt: u32,
     /// Who is asked.
     pub participant: Arc<Participant>,
-    /// The command's name on the wire.
+    /// Its name on the wire.
     pub wire: CompactString,
     /// The request; `{}` for a query.
     pub payload: Json,
-    /// After it nobody waits for the answer to this attempt.
+    /// After it nobody waits for the answer to this attempt; of a message, when it was sent.
     pub deadline: Timestamp,
     /// W3C trace context.
     pub traceparent: Option<CompactString>,
@@ -55,6 +55,8 @@ pub enum CommandKind {
     Undo,
     /// Say what became of it.
     Query,
+    /// Take note of it: nobody waits for an answer.
+    Message,
 }
 
 impl CommandKind {
@@ -65,6 +67,7 @@ impl CommandKind {
             Self::Do => "do",
             Self::Undo => "undo",
             Self::Query => "query",
+            Self::Message => "message",
         }
     }
 }

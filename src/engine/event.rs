@@ -73,6 +73,15 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<Timestamp>,
     },
+    /// A message goes out: done when the log has acknowledged it.
+    Sent {
+        /// The step.
+        at: Place,
+        /// Its action or its compensation.
+        work: Direction,
+        /// 1; more where the log refused it and a person ordered it anew.
+        attempt: u32,
+    },
     /// No answer came; the participant is asked what became of the command.
     Asked {
         /// The step.
@@ -171,20 +180,34 @@ pub enum Event {
     },
     /// A timer runs.
     Slept {
-        /// The `sleep`.
+        /// The `sleep`, `await` or `try within`.
         at: Place,
         /// Its end.
         until: Timestamp,
     },
     /// A timer ended, or was cut short since its scope fails.
     Woke {
-        /// The `sleep`.
+        /// The `sleep`, `await` or `try within`.
         at: Place,
+    },
+    /// An `await` took a signal.
+    Took {
+        /// The `await`.
+        at: Place,
+        /// The request that brought the signal.
+        request: RequestId,
     },
     /// The flow came to a bare `pivot`: from here on only forward.
     Reached {
         /// The `pivot`.
         at: Place,
+    },
+    /// What a scope inside the saga did is taken back, and the saga goes on in a handler of it.
+    Caught {
+        /// The `try`.
+        at: Place,
+        /// The handler, from 0.
+        handler: u32,
     },
     /// The scope fails: nothing new starts in it, and when all has settled it is taken back.
     Failed {
@@ -225,6 +248,7 @@ impl Event {
             Self::Started { .. } => "started",
             Self::Queued { .. } => "queued",
             Self::Called { .. } => "called",
+            Self::Sent { .. } => "sent",
             Self::Asked { .. } => "asked",
             Self::Paused { .. } => "paused",
             Self::Pended { .. } => "pended",
@@ -238,7 +262,9 @@ impl Event {
             Self::Bound { .. } => "bound",
             Self::Slept { .. } => "slept",
             Self::Woke { .. } => "woke",
+            Self::Took { .. } => "took",
             Self::Reached { .. } => "reached",
+            Self::Caught { .. } => "caught",
             Self::Failed { .. } => "failed",
             Self::Ordered { .. } => "ordered",
             Self::Late => "late",
@@ -253,6 +279,7 @@ impl Event {
         match self {
             Self::Queued { at, .. }
             | Self::Called { at, .. }
+            | Self::Sent { at, .. }
             | Self::Asked { at, .. }
             | Self::Paused { at, .. }
             | Self::Pended { at, .. }
@@ -267,7 +294,9 @@ impl Event {
             | Self::Bound { .. }
             | Self::Slept { .. }
             | Self::Woke { .. }
+            | Self::Took { .. }
             | Self::Reached { .. }
+            | Self::Caught { .. }
             | Self::Failed { .. }
             | Self::Ordered { .. }
             | Self::Late

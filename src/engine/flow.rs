@@ -1,8 +1,9 @@
 //! What follows from the leaves about what stands around them: which nodes have ended, and what is to be taken back
 //! next. Derived each time, so that it cannot disagree with the leaves.
 
-use super::instance::{Instance, State};
-use crate::plan::{Kind, NodeId, Plan};
+use super::event::Failure;
+use super::instance::{Caught, Instance, Phase, State};
+use crate::plan::{Kind, NodeId, Plan, ROOT, Trial};
 
 impl Instance {
     /// Whether a node that was entered has ended forward.
@@ -11,6 +12,11 @@ impl Instance {
             Kind::Scope(children) | Kind::Sequence(children) => {
                 children.last().is_none_or(|last| self.ended(plan, *last))
             }
+            Kind::Try(trial) => match self.state(node) {
+                Some(State::Failing(_)) => false,
+                Some(State::Caught(caught)) => self.ended(plan, handler(trial, caught)),
+                _ => trial.body.last().is_none_or(|last| self.ended(plan, *last)),
+            },
             // From the last: where branches end in their order, the first look says no.
             Kind::Parallel(children) => children.iter().rev().all(|child| self.ended(plan, *child)),
             Kind::Choice { arms, otherwise } => {
@@ -19,14 +25,27 @@ impl Instance {
             Kind::Step(_) => matches!(self.state(node), Some(State::Done(_))),
             Kind::Pivot => matches!(self.state(node), Some(State::Reached)),
             Kind::Sleep(_) => matches!(self.state(node), Some(State::Woke)),
+            Kind::Await(_, otherwise) => match self.state(node) {
+                Some(State::Bound(_)) => true,
+                Some(State::Woke) => self.ended(plan, *otherwise),
+                _ => false,
+            },
             Kind::Let(_) => matches!(self.state(node), Some(State::Bound(_))),
             Kind::Fail { .. } => false,
         }
     }
 
     /// Whether everything that was begun in the scope has come to rest.
-    pub(super) fn is_settled(&self) -> bool {
-        !self.states().any(|(_, state)| matches!(state, State::Doing(_) | State::Sleeping(_)))
+    pub(super) fn is_settled(&self, plan: &Plan, scope: NodeId) -> bool {
+        !self
+            .states()
+            .any(|(node, state)| matches!(state, State::Doing(_) | State::Sleeping(_)) && plan.is_within(node, scope))
+    }
+
+    /// Whether an inner scope was begun and has not ended forward: it is taken back by itself if the scope around fails.
+    pub(super) fn is_under_way(&self, plan: &Plan, scope: NodeId) -> bool {
+        let begun = self.states().any(|(node, _)| plan.is_within(node, scope));
+        begun && !matches!(self.state(scope), Some(State::Caught(_))) && !self.ended(plan, scope)
     }
 
     /// Collects the steps under `node` that are to be taken back now, in the mirror image of what ran, and says
@@ -40,6 +59,17 @@ impl Instance {
             Kind::Scope(children) | Kind::Sequence(children) => {
                 // From its end: what stands before waits until all behind it is taken back.
                 for child in children.iter().rev() {
+                    if self.owed(plan, *child, due) == Owed::Something {
+                        return Owed::Something;
+                    }
+                }
+                Owed::Nothing
+            }
+            Kind::Try(trial) => {
+                if let Some(State::Caught(caught)) = self.state(node) {
+                    return self.owed(plan, handler(trial, caught), due);
+                }
+                for child in trial.body.iter().rev() {
                     if self.owed(plan, *child, due) == Owed::Something {
                         return Owed::Something;
                     }
@@ -63,7 +93,49 @@ impl Instance {
                 Some(State::Undoing(_) | State::Doing(_)) => Owed::Something,
                 _ => Owed::Nothing,
             },
+            Kind::Await(_, otherwise) => match self.state(node) {
+                Some(State::Woke) => self.owed(plan, *otherwise, due),
+                _ => Owed::Nothing,
+            },
             Kind::Pivot | Kind::Sleep(_) | Kind::Let(_) | Kind::Fail { .. } => Owed::Nothing,
+        }
+    }
+
+    /// Whether the scope itself fails.
+    pub(super) fn failing(&self, scope: NodeId) -> Option<&Failure> {
+        match (&self.phase, scope) {
+            (Phase::Failing(failure), ROOT) => Some(failure),
+            (_, ROOT) => None,
+            _ => match self.state(scope)? {
+                State::Failing(failure) => Some(failure),
+                _ => None,
+            },
+        }
+    }
+
+    /// Whether nothing starts at a node any more: a scope around it fails, or has been taken back.
+    pub(super) fn is_shut(&self, plan: &Plan, node: NodeId) -> bool {
+        let mut scope = plan.node(node).scope;
+        while scope != ROOT {
+            if matches!(self.state(scope), Some(State::Failing(_) | State::Caught(_))) {
+                return true;
+            }
+            scope = plan.node(scope).scope;
+        }
+        self.failing(ROOT).is_some()
+    }
+
+    /// What the innermost failing scope around a node fails with.
+    pub(super) fn failing_around(&self, plan: &Plan, node: NodeId) -> Option<&Failure> {
+        let mut scope = plan.node(node).scope;
+        loop {
+            if let Some(failure) = self.failing(scope) {
+                return Some(failure);
+            }
+            if scope == ROOT {
+                return None;
+            }
+            scope = plan.node(scope).scope;
         }
     }
 
@@ -71,6 +143,11 @@ impl Instance {
         let State::Chose(arm) = self.state(node)? else { return None };
         Some(arms.get(*arm as usize).map_or(otherwise, |(_, child)| *child))
     }
+}
+
+/// The sequence of the handler that took it; a number that is none was refused when it was applied.
+fn handler(trial: &Trial, caught: &Caught) -> NodeId {
+    trial.catches.get(caught.handler as usize).map_or(trial.last, |(_, block)| *block)
 }
 
 /// Whether something is left to take back.

@@ -18,8 +18,10 @@ pub enum Input {
     Due,
     /// An operator's order.
     Order(OrderRequest),
-    /// The log refuses a command for good: it was never sent.
+    /// The log refuses a command or message for good: it was never sent.
     Undeliverable(Undeliverable),
+    /// The log has acknowledged a message.
+    Acknowledged(Acknowledged),
     /// The participant of a step takes another command: see [`Turns`](super::Turns).
     Turn(Place),
 }
@@ -110,7 +112,7 @@ pub struct OrderRequest {
     pub reason: Option<String>,
 }
 
-/// What an operator can order.
+/// What can be asked of an instance that runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Order {
@@ -121,6 +123,14 @@ pub enum Order {
         /// Only this step; without one, all of them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<Place>,
+    },
+    /// Something that the saga declares as a `signal` has happened outside.
+    Signal {
+        /// Which.
+        signal: CompactString,
+        /// What it carries; `{}` if left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        with: Option<Json>,
     },
     /// A person has found out, or done by hand, what became of a step that is stuck, pauses, pends or waits for its turn.
     Resolve {
@@ -161,6 +171,15 @@ pub struct Undeliverable {
     pub why: String,
 }
 
+/// A message that the log has acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Which.
+    pub command: CommandId,
+    /// Of which attempt.
+    pub attempt: u32,
+}
+
 /// What the engine makes of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -197,6 +216,8 @@ pub enum Refusal {
     UnknownSaga,
     /// The definition has no such step.
     UnknownStep,
+    /// The definition has no such signal.
+    UnknownSignal,
     /// The point of no return is passed, or its outcome is open.
     PastPivot,
     /// The saga is being taken back already.

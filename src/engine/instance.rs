@@ -12,13 +12,16 @@ use super::event::{Failure, Place};
 use super::id::{Direction, InstanceId, RequestId, Run};
 use super::input::ReplyTo;
 use crate::json::Json;
-use crate::plan::{Class, NodeId, Plan, ROOT};
+use crate::plan::{Class, NodeId, Plan};
 use crate::time::Timestamp;
 use compact_str::CompactString;
 
-/// How many request ids an instance remembers; then orders are refused as busy. Each is a person's or a program's
-/// decision about one saga: thousands of them are a loop gone wild.
+/// How many request ids an instance remembers; then orders and signals are refused as busy. Each is the decision of a
+/// person or a program about one saga: thousands of them are a loop gone wild.
 pub const REQUESTS_MAX: usize = 4_096;
+
+/// How many signals of one name wait to be taken; then the sender is refused. A saga awaits each some few times.
+pub const SIGNALS_MAX: usize = 100;
 
 /// A saga's instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +48,29 @@ pub struct Instance {
     pub phase: Phase,
     /// Nodes that have a state, by number.
     pub(super) states: Vec<(NodeId, State)>,
+    /// What came from outside; most instances never hear anything.
+    pub(super) heard: Option<Box<Heard>>,
+}
+
+/// What came from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
     /// Requests that are recognised, in the order of their coming.
-    #[expect(clippy::box_collection, reason = "most instances never have an order: one word instead of three")]
-    pub(super) requests: Option<Box<Vec<RequestId>>>,
+    pub(super) requests: Vec<RequestId>,
+    /// Signals that nobody has taken yet, in the order of their coming.
+    pub(super) signals: Vec<Heralded>,
+}
+
+/// A signal that waits to be taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heralded {
+    /// Which.
+    pub signal: CompactString,
+    /// The request that brought it.
+    pub request: RequestId,
+    /// What it carries.
+    pub with: Json,
 }
 
 /// What the starter said besides the input.
@@ -126,16 +149,30 @@ pub enum State {
     Undone,
     /// A `when` went this way: the arm from 0.
     Chose(u32),
-    /// A `let` has this value.
+    /// A `let` or the signal of an `await` has this value.
     Bound(Json),
-    /// A `sleep` runs until then.
+    /// A `sleep` or `await` lasts until then, or a `try` has until then.
     Sleeping(Timestamp),
-    /// A `sleep` has ended.
+    /// A `sleep` has ended; the signal of an `await` has not come; the time of a `try` runs no longer.
     Woke,
     /// A bare `pivot` was reached.
     Reached,
+    /// A `try` fails: it settles, then is taken back.
+    Failing(Box<Failure>),
+    /// A `try` was taken back, and this handler of it runs or has run.
+    Caught(Box<Caught>),
     /// An expression behind the point of no return cannot be computed.
     Halted(Box<Trouble>),
+}
+
+/// A `try` that was taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Caught {
+    /// The handler, from 0.
+    pub handler: u32,
+    /// What it failed with.
+    pub failure: Failure,
 }
 
 /// A step on its way back.
@@ -175,6 +212,8 @@ pub enum Wait {
     Pause(Timestamp),
     /// The final answer, after `pending`.
     Pending(Timestamp),
+    /// The log's acknowledgement of a message that was sent then.
+    Log(Timestamp),
     /// A person.
     Person(Box<Trouble>),
     /// That the participant takes another command: then the next attempt goes out.
@@ -218,7 +257,7 @@ impl Wait {
         match self {
             Self::Answer(until) | Self::Query(until) | Self::Pause(until) | Self::Pending(until) => Some(*until),
             Self::Turn(turn) => turn.until,
-            Self::Person(_) => None,
+            Self::Log(_) | Self::Person(_) => None,
         }
     }
 }
@@ -239,6 +278,8 @@ impl State {
             | Self::Sleeping(_)
             | Self::Woke
             | Self::Reached
+            | Self::Failing(_)
+            | Self::Caught(_)
             | Self::Halted(_) => None,
         }
     }
@@ -262,6 +303,8 @@ impl State {
             Self::Sleeping(_) => "asleep",
             Self::Woke => "over",
             Self::Reached => "reached",
+            Self::Failing(_) => "failing",
+            Self::Caught(_) => "caught",
             Self::Halted(_) => "stuck",
         }
     }
@@ -281,6 +324,8 @@ impl State {
             | Self::Bound(_)
             | Self::Woke
             | Self::Reached
+            | Self::Failing(_)
+            | Self::Caught(_)
             | Self::Halted(_) => None,
         }
     }
@@ -302,7 +347,7 @@ impl Instance {
             starter: None,
             phase: Phase::New,
             states: Vec::new(),
-            requests: None,
+            heard: None,
         }
     }
 
@@ -320,7 +365,13 @@ impl Instance {
 
     /// Requests that are recognised.
     pub(super) fn requests(&self) -> &[RequestId] {
-        self.requests.as_deref().map(Vec::as_slice).unwrap_or_default()
+        self.heard.as_deref().map(|heard| heard.requests.as_slice()).unwrap_or_default()
+    }
+
+    /// Signals that nobody has taken yet, in the order of their coming.
+    #[must_use]
+    pub fn signals(&self) -> &[Heralded] {
+        self.heard.as_deref().map(|heard| heard.signals.as_slice()).unwrap_or_default()
     }
 
     /// Whether it has ended.
@@ -385,14 +436,6 @@ impl Instance {
             Phase::New | Phase::Failing(_) | Phase::Completed(_) | Phase::Compensated(_) => false,
         }
     }
-
-    /// Whether the scope fails.
-    pub(super) fn failing(&self, scope: NodeId) -> Option<&Failure> {
-        match &self.phase {
-            Phase::Failing(failure) if scope == ROOT => Some(failure),
-            _ => None,
-        }
-    }
 }
 
 /// Stuck, or shown so: a pivot step past its retries goes on at the longest pause and is shown as stuck.
@@ -417,6 +460,8 @@ pub(super) fn is_stuck(plan: &Plan, node: NodeId, state: &State) -> bool {
         | State::Bound(_)
         | State::Sleeping(_)
         | State::Woke
+        | State::Failing(_)
+        | State::Caught(_)
         | State::Reached => false,
     }
 }

@@ -25,21 +25,25 @@ mod environment;
 mod draft;
 mod decide;
 mod orders;
+mod signals;
+mod scopes;
 mod pending;
 mod turns;
 
 pub use apply::Misfit;
 pub use decide::decide;
 pub use draft::Takes;
-
 pub use effect::{Answer, Command, CommandKind, Effect, End};
 pub use event::{Change, Event, Failure, Place, UNFIT_KEPT, Why};
 pub use id::{CommandId, Direction, ID_MAX, IdError, InstanceId, RequestId, Run};
 pub use input::{
-    Decision, Input, Order, OrderRequest, Outcome, Refusal, Rejection, Reply, ReplyKind, ReplyTo, Start, Status,
-    Undeliverable,
+    Acknowledged, Decision, Input, Order, OrderRequest, Outcome, Refusal, Rejection, Reply, ReplyKind, ReplyTo, Start,
+    Status, Undeliverable,
 };
-pub use instance::{Attempt, Instance, Phase, REQUESTS_MAX, Starter, State, Summary, Trouble, Turn, Undoing, Wait};
+pub use instance::{
+    Attempt, Caught, Heralded, Instance, Phase, REQUESTS_MAX, SIGNALS_MAX, Starter, State, Summary, Trouble, Turn,
+    Undoing, Wait,
+};
 pub use pending::{caused, pending};
 pub use snapshot::{SnapshotError, definition_of};
 pub use timing::PENDING_MAX;

@@ -1,4 +1,4 @@
-//! An operator's orders. Each is refused with a reason where it would do harm or nothing.
+//! What is asked of an instance: an operator's orders, and signals. Each is refused with a reason where it would do harm or nothing.
 
 use super::decide::{fitting_value, rejected};
 use super::draft::{Draft, Given, Words};
@@ -6,6 +6,7 @@ use super::event::{Event, Place};
 use super::id::Direction;
 use super::input::{Decision, Order, OrderRequest, Outcome, Refusal};
 use super::instance::{Instance, Phase, REQUESTS_MAX, State, Wait, is_stuck};
+use super::signals;
 use super::step::Stimulus;
 use crate::plan::{Class, NodeId, Plan, ROOT};
 
@@ -22,16 +23,20 @@ pub(super) fn decide(given: Given<'_>, request: &OrderRequest) -> Decision {
         Phase::Forward | Phase::Committed | Phase::Failing(_) => {}
     }
     if instance.requests().len() >= REQUESTS_MAX {
-        return rejected(Refusal::Busy, format!("`{id}` has had {REQUESTS_MAX} orders, which is the limit"));
+        return rejected(
+            Refusal::Busy,
+            format!("`{id}` has had {REQUESTS_MAX} orders and signals, which is the limit"),
+        );
     }
     match &request.order {
         Order::Cancel => cancel(given, request),
         Order::Retry { step } => retry(given, request, step.as_ref()),
+        Order::Signal { signal, with } => signals::decide(given, (request, signal, with.as_ref())),
         Order::Resolve { step, work, outcome } => resolve(given, request, (step, *work, outcome)),
     }
 }
 
-fn ordered(request: &OrderRequest) -> Event {
+pub(super) fn ordered(request: &OrderRequest) -> Event {
     let OrderRequest { request, order, by, reason } = request.clone();
     Event::Ordered { request, order, by, reason }
 }

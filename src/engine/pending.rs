@@ -11,8 +11,8 @@ use crate::definition::Invocation;
 use crate::json::Json;
 use crate::plan::{NodeId, Plan, Undo, Work};
 
-/// Everything that the world is still owed: the commands whose answers are awaited, and the answer of an instance that
-/// has ended.
+/// Everything that the world is still owed: the commands whose answers are awaited, the messages that the log has not
+/// acknowledged, and the answer of an instance that has ended.
 #[must_use]
 pub fn pending(plan: &Plan, instance: &Instance) -> Vec<Effect> {
     let commands = instance.states().filter_map(|(node, _)| command(plan, instance, node)).map(Effect::Command);
@@ -24,7 +24,7 @@ pub fn pending(plan: &Plan, instance: &Instance) -> Vec<Effect> {
 #[must_use]
 pub fn caused(plan: &Plan, instance: &Instance, change: &Change) -> Vec<Effect> {
     let effect = |event: &Event| match event {
-        Event::Called { at, attempt, .. } => {
+        Event::Called { at, attempt, .. } | Event::Sent { at, attempt, .. } => {
             let sent = command(plan, instance, plan.find(at)?)?;
             Some(Effect::Command(sent)).filter(|_| is_attempt(plan, instance, at, *attempt))
         }
@@ -49,6 +49,7 @@ fn command(plan: &Plan, instance: &Instance, node: NodeId) -> Option<Command> {
         (Wait::Answer(until), Direction::Do) => (CommandKind::Do, *until),
         (Wait::Answer(until), Direction::Undo) => (undo_kind(work), *until),
         (Wait::Query(until), Direction::Do | Direction::Undo) => (CommandKind::Query, *until),
+        (Wait::Log(sent), Direction::Do | Direction::Undo) => (CommandKind::Message, *sent),
         (Wait::Pause(_) | Wait::Pending(_) | Wait::Person(_) | Wait::Turn(_), Direction::Do | Direction::Undo) => {
             return None;
         }
@@ -62,7 +63,7 @@ fn command(plan: &Plan, instance: &Instance, node: NodeId) -> Option<Command> {
         attempt: attempt.number,
         participant: invocation.participant.clone(),
         wire: invocation.command.wire.clone(),
-        payload: payload(plan, instance, invocation, kind)?,
+        payload: payload(plan, instance, (node, direction, invocation), kind)?,
         deadline,
         traceparent: instance.starter.as_ref().and_then(|starter| starter.traceparent.clone()),
     })
@@ -77,11 +78,16 @@ fn undo_kind(work: &Work) -> CommandKind {
 }
 
 /// The payload. It was computed once before the attempt was journaled, from the same values, so it can be computed.
-fn payload(plan: &Plan, instance: &Instance, invocation: &Invocation, kind: CommandKind) -> Option<Json> {
+fn payload(
+    plan: &Plan,
+    instance: &Instance,
+    (node, direction, invocation): (NodeId, Direction, &Invocation),
+    kind: CommandKind,
+) -> Option<Json> {
     if kind == CommandKind::Query {
         return Some(Json::empty_object());
     }
-    let text = invocation.payload.evaluate_json(&View { plan, instance }).ok()?;
+    let text = invocation.payload.evaluate_json(&View::of(plan, instance, (node, direction))).ok()?;
     Json::parse(text).ok()
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Place;
 use super::id::{InstanceId, RequestId, Run};
-use super::instance::{Instance, Phase, Starter, State};
+use super::instance::{Heard, Heralded, Instance, Phase, Starter, State};
 use crate::json::Json;
 use crate::plan::{NodeId, Plan};
 use crate::time::Timestamp;
@@ -50,6 +50,8 @@ struct Snapshot {
     phase: Phase,
     states: Vec<(Place, State)>,
     requests: Vec<RequestId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    signals: Vec<Heralded>,
 }
 
 /// The definition's hash of a snapshot, so that its plan can be found.
@@ -84,6 +86,7 @@ impl Instance {
             phase: self.phase.clone(),
             states,
             requests: self.requests().to_vec(),
+            signals: self.signals().to_vec(),
         };
         Ok(Json::of(&snapshot)?)
     }
@@ -120,7 +123,9 @@ impl Instance {
             starter: snapshot.starter.map(Box::new),
             phase: snapshot.phase,
             states,
-            requests: Some(Box::new(snapshot.requests)).filter(|requests| !requests.is_empty()),
+            heard: Some(Heard { requests: snapshot.requests, signals: snapshot.signals })
+                .filter(|heard| !heard.requests.is_empty())
+                .map(Box::new),
         })
     }
 }

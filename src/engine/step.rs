@@ -87,7 +87,7 @@ pub(super) enum Queries {
 pub(super) fn next(attempt: &Attempt, persistence: Persistence, queries: Queries, stimulus: Stimulus) -> Move {
     use Move::{Again, Ask, Call, Ignore, Impossible, Lose, Pend, Refuse, Send, Stay, Stick, Succeed, Withdraw};
     use Persistence::{Bounded, Pivot, Settling, UntilDone};
-    use Wait::{Answer, Pause, Pending, Person, Query, Turn};
+    use Wait::{Answer, Log, Pause, Pending, Person, Query, Turn};
 
     // Of a step whose first attempt waits for its turn everything is known: it has not begun.
     let give_up = if attempt.number == 0 { Withdraw } else { Lose };
@@ -95,6 +95,8 @@ pub(super) fn next(attempt: &Attempt, persistence: Persistence, queries: Queries
     match (stimulus, &attempt.wait, persistence) {
         // The first final answer of any attempt wins, whatever is being waited for.
         (Stimulus::Succeeded, _, _) => Succeed,
+        // Nobody can answer a message but the log.
+        (Stimulus::Failed | Stimulus::Retry | Stimulus::Pending | Stimulus::UnknownCommand, Log(_), _) => Impossible,
         (Stimulus::Failed, _, Bounded | Settling | Pivot) => Refuse,
         (Stimulus::Failed, Person(_) | Turn(_), UntilDone) => Ignore,
         (Stimulus::Failed, Answer(_) | Query(_) | Pause(_) | Pending(_), UntilDone) => Stick,
@@ -123,16 +125,20 @@ pub(super) fn next(attempt: &Attempt, persistence: Persistence, queries: Queries
         (Stimulus::Due, Pause(_), _) => Call,
         (Stimulus::Due, Pending(_), Bounded | Settling) => Lose,
         (Stimulus::Due, Pending(_), Pivot | UntilDone) => Again,
-        (Stimulus::Due, Person(_), _) => Stay,
+        (Stimulus::Due, Log(_) | Person(_), _) => Stay,
         // `within` is over. A pivot step goes on past it, so it waits as long as it takes.
         (Stimulus::Due, Turn(_), Bounded | Settling) => give_up,
         (Stimulus::Due, Turn(_), UntilDone) => Stick,
         (Stimulus::Due, Turn(_), Pivot) => Stay,
 
-        // An attempt under way gets its answer or its timeout; nothing new is begun.
-        (Stimulus::Settle, Answer(_) | Query(_) | Person(_), _) => Stay,
-        (Stimulus::Settle, Pause(_) | Pending(_), _) => Lose,
+        // An attempt under way gets its answer or its timeout; nothing new is begun, and no person is waited for.
+        (Stimulus::Settle, Answer(_) | Query(_) | Log(_), _) => Stay,
+        (Stimulus::Settle, Pause(_) | Pending(_) | Person(_), _) => Lose,
         (Stimulus::Settle, Turn(_), _) => give_up,
+
+        // A message that the log will never take is a person's business, unless its scope fails anyway.
+        (Stimulus::Undeliverable, Log(_), Settling) => Lose,
+        (Stimulus::Undeliverable, Log(_), Bounded | Pivot | UntilDone) => Stick,
 
         // It was never sent; an earlier attempt may have been.
         (Stimulus::Undeliverable, Answer(_), Bounded | Settling) => Lose,
@@ -142,9 +148,9 @@ pub(super) fn next(attempt: &Attempt, persistence: Persistence, queries: Queries
         (Stimulus::Undeliverable, Pause(_) | Pending(_) | Person(_) | Turn(_), _) => Ignore,
 
         (Stimulus::RetryOrdered, Pause(_) | Person(_), _) => Call,
-        (Stimulus::RetryOrdered, Answer(_) | Query(_) | Pending(_) | Turn(_), _) => Stay,
+        (Stimulus::RetryOrdered, Answer(_) | Query(_) | Pending(_) | Log(_) | Turn(_), _) => Stay,
 
         (Stimulus::Turn, Turn(_), _) => Send,
-        (Stimulus::Turn, Answer(_) | Query(_) | Pause(_) | Pending(_) | Person(_), _) => Stay,
+        (Stimulus::Turn, Answer(_) | Query(_) | Pause(_) | Pending(_) | Log(_) | Person(_), _) => Stay,
     }
 }

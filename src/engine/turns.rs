@@ -268,7 +268,7 @@ impl Turns {
             let standing = match &attempt.wait {
                 Wait::Turn(turn) => Standing::Waits(turn.since, node),
                 Wait::Answer(_) | Wait::Query(_) | Wait::Pending(_) => Standing::UnderWay,
-                Wait::Pause(_) | Wait::Person(_) => return None,
+                Wait::Pause(_) | Wait::Log(_) | Wait::Person(_) => return None,
             };
             held(partition, participant, standing)
         });

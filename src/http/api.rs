@@ -171,6 +171,12 @@ pub struct OrderBody {
     /// For `resolve` as `failed`: a declared code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// For `signal`: which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// For `signal`: what it carries, which must fit its shape; `{}` if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<Json>,
     /// Who gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -190,6 +196,8 @@ pub enum OrderWord {
     Cancel,
     /// Try again now.
     Retry,
+    /// Something that the saga awaits has happened.
+    Signal,
     /// A person knows what became of a step.
     Resolve,
 }
@@ -224,6 +232,8 @@ impl OrderBody {
             outcome: None,
             reply: None,
             code: None,
+            signal: None,
+            with: None,
             by: None,
             reason: None,
             request: None,
@@ -242,6 +252,9 @@ impl OrderBody {
         };
         let (work, outcome) = (self.work.is_some(), self.outcome.is_some());
         let (reply, code) = (self.reply.is_some(), self.code.is_some());
+        if self.order != OrderWord::Signal {
+            surplus(&[("signal", self.signal.is_some()), ("with", self.with.is_some())])?;
+        }
         match self.order {
             OrderWord::Cancel => {
                 surplus(&[
@@ -256,6 +269,14 @@ impl OrderBody {
             OrderWord::Retry => {
                 surplus(&[("work", work), ("outcome", outcome), ("reply", reply), ("code", code)])?;
                 Ok(Order::Retry { step })
+            }
+            OrderWord::Signal => {
+                let said =
+                    [("step", step.is_some()), ("work", work), ("outcome", outcome), ("reply", reply), ("code", code)];
+                surplus(&said)?;
+                let signal =
+                    self.signal.as_deref().ok_or_else(|| ApiError::bad_request("`signal` needs the `signal`"))?;
+                Ok(Order::Signal { signal: signal.into(), with: self.with.clone() })
             }
             OrderWord::Resolve => {
                 let step = step.ok_or_else(|| ApiError::bad_request("`resolve` needs the `step`"))?;
@@ -419,6 +440,7 @@ impl ApiError {
             Refusal::UnknownInstance => (Fault::Unknown, "unknown_instance", None),
             Refusal::UnknownSaga => (Fault::Unknown, "unknown_saga", Some("give its file to `saga serve`".to_owned())),
             Refusal::UnknownStep => (Fault::Unknown, "unknown_step", show("lists the steps")),
+            Refusal::UnknownSignal => (Fault::Unknown, "unknown_signal", None),
             Refusal::PastPivot => (Fault::State, "past_pivot", show("lists what is possible now")),
             Refusal::Compensating => (Fault::State, "compensating", None),
             Refusal::Ended => (Fault::State, "ended", None),

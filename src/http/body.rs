@@ -38,12 +38,14 @@ impl Body for StartBody {
 
 impl Body for OrderBody {
     const FIELDS: &'static [Field] = &[
-        ("order", Holds::Word(&["cancel", "retry", "resolve"]), true),
+        ("order", Holds::Word(&["cancel", "retry", "resolve", "signal"]), true),
         ("step", Holds::Text, false),
         ("work", Holds::Word(&["do", "undo"]), false),
         ("outcome", Holds::Word(&["succeeded", "failed"]), false),
         ("reply", Holds::Json, false),
         ("code", Holds::Text, false),
+        ("signal", Holds::Text, false),
+        ("with", Holds::Json, false),
         ("by", Holds::Text, false),
         ("reason", Holds::Text, false),
         ("request", Holds::Text, false),

@@ -116,6 +116,11 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
             let back = if *work == Direction::Undo { "take back: " } else { "" };
             fact("called", Some(at), format!("{back}call {}{again}", called(plan, at, *work)), None)
         }
+        Event::Sent { at, work, attempt } => {
+            let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+            let back = if *work == Direction::Undo { "take back: " } else { "" };
+            fact("sent", Some(at), format!("{back}send {}{again}", called(plan, at, *work)), None)
+        }
         Event::Asked { at, work, .. } => {
             fact("asked", Some(at), format!("no answer: ask what became of {}", called(plan, at, *work)), None)
         }
@@ -167,9 +172,35 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
                 Some(ty.map_or_else(|| value.clone(), |ty| redact(ty, value))),
             )
         }
-        Event::Slept { at, until } => fact("slept", Some(at), format!("sleeps until {until}"), None),
-        Event::Woke { at } => fact("woke", Some(at), "woke".to_owned(), None),
+        Event::Slept { at, until } => {
+            let text = match awaited(plan, at) {
+                Some(signal) => format!("awaits {signal} until {until}"),
+                None if is_try(plan, at) => format!("has until {until}"),
+                None => format!("sleeps until {until}"),
+            };
+            fact("slept", Some(at), text, None)
+        }
+        Event::Woke { at } => {
+            let text = match awaited(plan, at) {
+                Some(_) => "waits no longer",
+                None if is_try(plan, at) => "is in time",
+                None => "woke",
+            };
+            fact("woke", Some(at), text.to_owned(), None)
+        }
+        Event::Took { at, .. } => {
+            let text = format!("takes the signal {}", awaited(plan, at).unwrap_or_default());
+            fact("took", Some(at), text, None)
+        }
         Event::Reached { at } => fact("reached", Some(at), "from here on only forward".to_owned(), None),
+        Event::Caught { at, handler } => {
+            let codes = plan.find(at).and_then(|node| match &plan.node(node).kind {
+                Kind::Try(trial) => trial.catches.get(*handler as usize).map(|(codes, _)| codes.join(", ")),
+                _ => None,
+            });
+            let codes = codes.filter(|codes| !codes.is_empty()).map(|codes| format!(" {codes}")).unwrap_or_default();
+            fact("caught", Some(at), format!("taken back to its start; goes on in `catch{codes}`"), None)
+        }
         Event::Failed { scope, failure } => {
             let text = format!("fails: {} at {}", said(&failure.code, failure.message.as_deref()), failure.step);
             fact("failed", Some(scope), text, None)
@@ -177,6 +208,12 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
         Event::Ordered { order, by, reason, .. } => {
             let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
             let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            if let Order::Signal { signal, with } = order {
+                let shape = plan.saga.signals.get(signal).map(|signal| &signal.shape);
+                let with =
+                    with.as_ref().map(|with| shape.map_or_else(Json::empty_object, |shape| fitting(shape, with)));
+                return fact("ordered", None, format!("signal{by}: {signal}{reason}"), with);
+            }
             fact("ordered", order_step(order), format!("ordered{by}: {}{reason}", order_words(order)), None)
         }
         Event::Late => fact("late", None, "the deadline has passed behind the point of no return".to_owned(), None),
@@ -195,7 +232,7 @@ pub(super) fn turn_at(participant: &Participant) -> String {
 
 fn order_step(order: &Order) -> Option<&str> {
     match order {
-        Order::Cancel | Order::Retry { step: None } => None,
+        Order::Cancel | Order::Retry { step: None } | Order::Signal { .. } => None,
         Order::Retry { step: Some(step) } | Order::Resolve { step, .. } => Some(step),
     }
 }
@@ -209,7 +246,20 @@ fn order_words(order: &Order) -> String {
         Order::Resolve { outcome: Outcome::Succeeded { .. }, work: Direction::Undo, .. } => {
             "it is taken back".to_owned()
         }
+        Order::Signal { signal, .. } => format!("signal {signal}"),
         Order::Resolve { outcome: Outcome::Failed { code }, .. } => format!("it was not done: {code}"),
+    }
+}
+
+fn is_try(plan: &Plan, place: &str) -> bool {
+    plan.find(place).is_some_and(|node| matches!(plan.node(node).kind, Kind::Try(_)))
+}
+
+/// The signal that an `await` waits for.
+fn awaited<'p>(plan: &'p Plan, place: &str) -> Option<&'p str> {
+    match &plan.node(plan.find(place)?).kind {
+        Kind::Await(wait, _) => Some(&wait.signal.name),
+        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod redact;
 pub mod wanted;
 pub mod view;
+mod waits;
 pub mod offers;
 pub mod history;
 pub mod api;

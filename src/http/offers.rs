@@ -2,11 +2,11 @@
 //! want. Each says when to give it.
 
 use super::view::Offer;
-use crate::definition::Invocation;
 use crate::definition::json::least;
 use crate::definition::types::Type;
+use crate::definition::{Invocation, Verb};
 use crate::engine::{Attempt, Direction, Instance, Phase, State, Wait};
-use crate::plan::{Class, NodeId, Plan};
+use crate::plan::{Class, Kind, NodeId, Plan};
 
 /// The orders, the least drastic first.
 #[must_use]
@@ -19,6 +19,7 @@ pub fn offers(plan: &Plan, instance: &Instance) -> Vec<Offer> {
             (_, Some((work, attempt))) if is_resolvable(attempt) || stuck.contains(place) => {
                 step(plan, node, attempt, work, &mut offers);
             }
+            (State::Sleeping(_), _) => offers.extend(signal(plan, node)),
             (State::Halted(_), _) => {
                 offers.push(retry(place, "once what the expression needs can be computed by another version of saga"));
             }
@@ -32,6 +33,7 @@ pub fn offers(plan: &Plan, instance: &Instance) -> Vec<Offer> {
             step: None,
             work: None,
             outcome: None,
+            signal: None,
             with: None,
             when: "to take back everything that it did".into(),
         });
@@ -44,7 +46,23 @@ const fn is_resolvable(attempt: &Attempt) -> bool {
 }
 
 fn retry(place: &str, when: &str) -> Offer {
-    Offer { order: "retry".into(), step: Some(place.into()), work: None, outcome: None, with: None, when: when.into() }
+    let (order, step, when) = ("retry".into(), Some(place.into()), when.into());
+    Offer { order, step, work: None, outcome: None, signal: None, with: None, when }
+}
+
+/// What is awaited there, if it is a signal.
+fn signal(plan: &Plan, node: NodeId) -> Option<Offer> {
+    let Kind::Await(wait, _) = &plan.node(node).kind else { return None };
+    let shape = &wait.signal.shape;
+    Some(Offer {
+        order: "signal".into(),
+        step: None,
+        work: None,
+        outcome: None,
+        signal: Some(wait.signal.name.to_string()),
+        with: (!shape.fields.is_empty()).then(|| least(&Type::Record(shape.clone()), "…")),
+        when: format!("once it has happened: `{}` is awaited", wait.signal.name),
+    })
 }
 
 fn step(plan: &Plan, node: NodeId, attempt: &Attempt, direction: Direction, offers: &mut Vec<Offer>) {
@@ -57,22 +75,27 @@ fn step(plan: &Plan, node: NodeId, attempt: &Attempt, direction: Direction, offe
     let Some(invocation) = invocation else { return };
     let participant = invocation.participant.name.as_str();
     if matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_)) {
-        offers.push(retry(
-            place,
-            &format!("once `{participant}` can do it: asks it again now, with the same command id"),
-        ));
+        let when = match invocation.verb {
+            Verb::Call => format!("once `{participant}` can do it: asks it again now, with the same command id"),
+            Verb::Send => "once the log can take it: sends it again now, with the same id".to_owned(),
+        };
+        offers.push(retry(place, &when));
     }
     let resolve = |outcome: &str, with: Option<String>, when: String| Offer {
         order: "resolve".into(),
         step: Some(place.to_string()),
         work: Some(direction),
         outcome: Some(outcome.into()),
+        signal: None,
         with,
         when,
     };
     match direction {
         Direction::Do => {
-            let done = format!("if you know that `{participant}` did {}", invocation.command.name);
+            let done = match invocation.verb {
+                Verb::Call => format!("if you know that `{participant}` did {}", invocation.command.name),
+                Verb::Send => format!("if `{participant}` has been told {} by hand", invocation.command.name),
+            };
             offers.push(resolve("succeeded", reply_skeleton(invocation), done));
             let codes = &invocation.command.fails;
             if work.class != Class::Retriable && !codes.is_empty() {

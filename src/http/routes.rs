@@ -65,7 +65,7 @@ pub const ROUTES: &[Route] = &[
         call: Call::Order,
         method: "POST",
         path: "/instances/{id}/orders",
-        does: "`{\"order\": \"cancel\"}`, `{\"order\": \"retry\", \"step\": …}`, `{\"order\": \"resolve\", \"step\": …, \"outcome\": …}`; also `by` and `reason`",
+        does: "`{\"order\": \"cancel\"}`, `{\"order\": \"retry\", \"step\": …}`, `{\"order\": \"resolve\", \"step\": …, \"outcome\": …}`, `{\"order\": \"signal\", \"signal\": …, \"with\": …}`; also `by` and `reason`",
     },
     Route {
         call: Call::PartitionOrder,

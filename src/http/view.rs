@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::history::turn_at;
 use super::redact::redact;
+use super::waits::{called, is_under_way, trouble, why};
+use crate::definition::Compensation;
 use crate::definition::types::{Record, Type};
-use crate::definition::{Compensation, Invocation};
 use crate::engine::{Attempt, Direction, Instance, Phase, State, Summary, Trouble, Wait};
 use crate::json::Json;
 use crate::plan::{Class, Kind, NodeId, Plan, ROOT};
@@ -199,6 +199,8 @@ pub enum Standing {
     NotBegun,
     /// It waits for an answer.
     Called,
+    /// The log has not acknowledged its message yet.
+    Sent,
     /// It asked what became of its command.
     Asked,
     /// It waits for the next attempt.
@@ -211,6 +213,14 @@ pub enum Standing {
     Queued,
     /// It waits for a time.
     Sleeping,
+    /// It waits for a signal.
+    Awaiting,
+    /// A `try` has a time of its own, which runs.
+    Timed,
+    /// A `try` that fails is taken back.
+    Failing,
+    /// A `try` was taken back, and one of its handlers followed.
+    Caught,
     /// Done.
     Done,
     /// The participant said no.
@@ -224,7 +234,7 @@ pub enum Standing {
 /// An order that is safe to give now.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Offer {
-    /// `cancel`, `retry`, `resolve`.
+    /// `cancel`, `retry`, `resolve`, `signal`.
     pub order: String,
     /// The step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -235,7 +245,11 @@ pub struct Offer {
     /// `succeeded` or `failed`, for `resolve`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
-    /// For `succeeded`: a reply to fill in. For `failed`: the codes to choose from, with bars.
+    /// The signal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// For `succeeded` a reply to fill in, for `failed` the codes to choose from, with bars, for `signal` what it carries,
+    /// to fill in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with: Option<String>,
     /// When to give it.
@@ -268,74 +282,6 @@ pub fn row(plan: &Plan, instance: &Instance) -> Row {
         at,
         why: why(plan, instance, status),
     }
-}
-
-/// One sentence on why an instance stands where it does.
-fn why(plan: &Plan, instance: &Instance, status: Summary) -> Option<String> {
-    let failure = instance.failure().map(|failure| match &failure.message {
-        Some(message) => format!("{} at {}: {message}", failure.code, failure.step),
-        None => format!("{} at {}", failure.code, failure.step),
-    });
-    let first = |wanted: fn(&State) -> bool| {
-        let (node, state) = instance.states().find(|(_, state)| wanted(state))?;
-        Some(doing(plan, node, state))
-    };
-    match status {
-        Summary::Completed => None,
-        Summary::Compensated => failure,
-        Summary::Stuck => first(|state| trouble(state).is_some()).or_else(|| first(is_under_way)),
-        Summary::Running => first(is_under_way),
-        Summary::Compensating => match (failure, first(is_under_way)) {
-            (Some(failure), Some(doing)) => Some(format!("{failure}; {doing}")),
-            (failure, doing) => failure.or(doing),
-        },
-    }
-}
-
-/// Whether it goes on by itself.
-fn is_under_way(state: &State) -> bool {
-    let sleeps = || matches!(state, State::Sleeping(_));
-    state.attempt().map_or_else(sleeps, |(_, attempt)| !matches!(attempt.wait, Wait::Person(_)))
-}
-
-/// What a node waits for, in words: "`hotels.ReserveRoom` is not answered yet, attempt 3".
-fn doing(plan: &Plan, node: NodeId, state: &State) -> String {
-    let (attempt, invocation) = match (state, plan.work(node)) {
-        (State::Doing(attempt), Some(work)) => (attempt, work.action()),
-        (State::Undoing(undoing), Some(work)) => (&undoing.attempt, work.compensation()),
-        (State::Sleeping(until), _) => return format!("sleeps until {until}"),
-        (State::Halted(trouble), _) => return said(trouble),
-        _ => return String::new(),
-    };
-    let called = invocation.map(called).unwrap_or_default();
-    let participant = invocation.map(|invocation| invocation.participant.name.as_str()).unwrap_or_default();
-    let number = attempt.number;
-    match &attempt.wait {
-        Wait::Answer(until) => format!("{called} is not answered yet, attempt {number}, until {until}"),
-        Wait::Query(until) => format!("{participant} was asked what became of {called}, until {until}"),
-        Wait::Pause(until) => format!("{called} is repeated at {until}, after attempt {number}"),
-        Wait::Pending(until) => format!("{participant} works on {called}, awaited until {until}"),
-        Wait::Person(trouble) => format!("{called}: {}", said(trouble)),
-        Wait::Turn(_) => {
-            format!("{called} waits for {}", invocation.map(|at| turn_at(&at.participant)).unwrap_or_default())
-        }
-    }
-}
-
-fn said(trouble: &Trouble) -> String {
-    let code = || trouble.code.to_string();
-    trouble.message.as_ref().map_or_else(code, |message| format!("{} ({message})", trouble.code))
-}
-
-fn trouble(state: &State) -> Option<&Trouble> {
-    match (state, state.attempt()) {
-        (State::Halted(trouble), _) | (_, Some((_, Attempt { wait: Wait::Person(trouble), .. }))) => Some(trouble),
-        _ => None,
-    }
-}
-
-fn called(invocation: &Invocation) -> String {
-    format!("{}.{}", invocation.participant.name, invocation.command.name)
 }
 
 /// An instance, whole.
@@ -396,11 +342,13 @@ pub fn statement(plan: &Plan, instance: &Instance, id: NodeId, depth: u32) -> St
         Kind::Scope(_) => ("saga", false),
         Kind::Sequence(_) => ("sequence", false),
         Kind::Parallel(_) => ("parallel", false),
+        Kind::Try(_) => ("try", false),
         Kind::Choice { .. } => ("when", true),
         Kind::Step(work) if work.class == Class::Pivot => ("pivot step", true),
         Kind::Step(_) => ("step", true),
         Kind::Pivot => ("pivot", true),
         Kind::Sleep(_) => ("sleep", true),
+        Kind::Await(..) => ("await", true),
         Kind::Let(_) => ("let", true),
         Kind::Fail { .. } => ("fail", true),
     };
@@ -440,6 +388,7 @@ pub fn statement(plan: &Plan, instance: &Instance, id: NodeId, depth: u32) -> St
 fn stand(statement: &mut Statement, plan: &Plan, id: NodeId, state: &State) {
     let reply = |json: &Json| match (&plan.node(id).kind, plan.work(id).and_then(|work| work.action())) {
         (Kind::Let(value), _) => redact(&value.ty, json),
+        (Kind::Await(wait, _), _) => redact(&Type::Record(wait.signal.shape.clone()), json),
         (_, Some(action)) => redact(&Type::Record(action.command.reply.clone()), json),
         (_, None) => json.clone(),
     };
@@ -469,7 +418,19 @@ fn stand(statement: &mut Statement, plan: &Plan, id: NodeId, state: &State) {
         State::Undone => Standing::Undone,
         State::Sleeping(until) => {
             statement.until = Some(Instant(*until));
-            Standing::Sleeping
+            match plan.node(id).kind {
+                Kind::Await(..) => Standing::Awaiting,
+                Kind::Try(_) => Standing::Timed,
+                _ => Standing::Sleeping,
+            }
+        }
+        State::Failing(failure) => {
+            statement.code = Some(failure.code.to_string());
+            Standing::Failing
+        }
+        State::Caught(caught) => {
+            statement.code = Some(caught.failure.code.to_string());
+            Standing::Caught
         }
         State::Halted(trouble) => stuck(statement, trouble),
         State::Chose(_) | State::Woke | State::Reached => Standing::Done,
@@ -481,6 +442,7 @@ fn tried(statement: &mut Statement, attempt: &Attempt) -> Standing {
     statement.until = attempt.wait.until().map(Instant);
     match &attempt.wait {
         Wait::Answer(_) => Standing::Called,
+        Wait::Log(_) => Standing::Sent,
         Wait::Query(_) => Standing::Asked,
         Wait::Pause(_) => Standing::Pausing,
         Wait::Pending(_) => Standing::Pending,

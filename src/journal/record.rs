@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 use crate::wire::Message;
 
 /// The version of the record's form. A change of it adds an upcaster and a frozen fixture.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// One record of a partition's journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,8 +202,10 @@ pub enum Cause {
     Timer(Timestamp),
     /// A participant with limits took another command.
     Turn,
-    /// A command that the log refused for good, caused by the record at this offset.
+    /// A command or message that the log refused for good, caused by the record at this offset.
     Undeliverable(u64),
+    /// The log acknowledged a message, caused by the record at this offset.
+    Acknowledged(u64),
     /// The first parked input of the instance.
     Parked,
 }

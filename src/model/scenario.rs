@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::world::{World, names};
-use crate::definition::{Called, Expect, ExpectKind, HappeningKind, Participant, Scenario};
+use crate::definition::{Called, Expect, ExpectKind, Happening, HappeningKind, Participant, Scenario};
 use crate::engine::{
-    self, Calls, Command, Decision, Direction, Effect, Event, Input, Instance, InstanceId, Order, OrderRequest, Phase,
-    Place, RequestId, Run, Share, Start, Summary, Turns,
+    self, Acknowledged, Calls, Command, CommandKind, Decision, Direction, Effect, Event, Input, Instance, InstanceId,
+    Order, OrderRequest, Phase, Place, RequestId, Run, Share, Start, Summary, Turns,
 };
 use crate::json::Json;
 use crate::plan::Plan;
@@ -68,15 +68,16 @@ struct Stage<'a> {
     turns: Turns,
     trace: Vec<(Duration, Event)>,
     asked: Vec<Command>,
-    /// Cancels that are still to come, with the happening's number.
-    cancels: BTreeSet<(Timestamp, usize)>,
+    /// What is still to come from outside, as numbers of happenings.
+    outside: BTreeSet<(Timestamp, usize)>,
+    happenings: &'a [Happening],
 }
 
 impl<'a> Stage<'a> {
-    fn new(plan: &'a Plan, scenario: &Scenario) -> Self {
+    fn new(plan: &'a Plan, scenario: &'a Scenario) -> Self {
         let id = InstanceId::try_from("scenario").expect("a short word is an id");
-        let cancels = scenario.happenings.iter().enumerate().filter_map(|(index, happening)| match happening.kind {
-            HappeningKind::Cancelled(after) => Some((START.after(after), index)),
+        let outside = scenario.happenings.iter().enumerate().filter_map(|(index, happening)| match happening.kind {
+            HappeningKind::Cancelled(after) | HappeningKind::Arrives { after, .. } => Some((START.after(after), index)),
             HappeningKind::Answer { .. } => None,
         });
         let mut turns = Turns::new(Share::WHOLE, 1);
@@ -89,7 +90,8 @@ impl<'a> Stage<'a> {
             turns,
             trace: Vec::new(),
             asked: Vec::new(),
-            cancels: cancels.collect(),
+            outside: outside.collect(),
+            happenings: &scenario.happenings,
         }
     }
 
@@ -97,17 +99,19 @@ impl<'a> Stage<'a> {
     fn play(&mut self, input: Json) -> Option<String> {
         let mut inbox = VecDeque::from([Input::Start(Start { input, reply_to: None, traceparent: None })]);
         for _ in 0..INPUTS_MAX {
-            let input = self.cancel_now().or_else(|| inbox.pop_front());
+            let input = self.outside_now().or_else(|| inbox.pop_front());
             let input = input.or_else(|| self.next_turn()).or_else(|| self.next_input())?;
             let (id, turns, now) = (self.instance.id.clone(), &mut self.turns, self.now);
             let mut takes = |place: &Place, participant: &Participant| turns.takes(0, (&id, place), participant, now);
             match engine::decide(self.plan, &self.instance, now, &input, &mut takes) {
                 Decision::Nothing => {}
-                Decision::Rejected(rejection) => {
-                    if matches!(input, Input::Start(_)) {
-                        return Some(rejection.message);
+                Decision::Rejected(rejection) => match input {
+                    Input::Start(_) => return Some(rejection.message),
+                    Input::Order(OrderRequest { order: Order::Signal { signal, .. }, .. }) => {
+                        return Some(format!("the signal `{signal}` is refused: {}", rejection.message));
                     }
-                }
+                    _ => {}
+                },
                 Decision::Change(change) => {
                     self.instance.apply(self.plan, &change).expect("what is decided can be applied");
                     let steps = change.events.iter().filter_map(|event| self.plan.find(event.step()?));
@@ -127,19 +131,29 @@ impl<'a> Stage<'a> {
 
     fn ask(&mut self, command: &Command) -> Option<Input> {
         self.asked.push(command.clone());
+        if command.kind == CommandKind::Message {
+            let (command, attempt) = (command.id.clone(), command.attempt);
+            return Some(Input::Acknowledged(Acknowledged { command, attempt }));
+        }
         self.world.answer(self.plan, command).map(Input::Reply)
     }
 
-    /// A cancel whose time has come goes before answers of the same instant: who cancels at the start does not mean
-    /// a saga that has ended.
-    fn cancel_now(&mut self) -> Option<Input> {
-        let (at, index) = self.cancels.first().copied()?;
+    /// What comes from outside goes before answers of the same instant: who cancels at the start does not mean a saga
+    /// that has ended.
+    fn outside_now(&mut self) -> Option<Input> {
+        let (at, index) = self.outside.first().copied()?;
         if at > self.now || self.instance.phase == Phase::New {
             return None;
         }
-        self.cancels.remove(&(at, index));
-        let request = RequestId::try_from(format!("cancel {index}").as_str()).ok()?;
-        Some(Input::Order(OrderRequest { request, order: Order::Cancel, by: None, reason: None }))
+        self.outside.remove(&(at, index));
+        let request = RequestId::try_from(format!("happening {index}").as_str()).ok()?;
+        let order = match &self.happenings.get(index)?.kind {
+            HappeningKind::Arrives { signal, with, .. } => {
+                Order::Signal { signal: signal.clone(), with: Json::parse(with.clone()).ok() }
+            }
+            HappeningKind::Cancelled(_) | HappeningKind::Answer { .. } => Order::Cancel,
+        };
+        Some(Input::Order(OrderRequest { request, order, by: None, reason: None }))
     }
 
     /// A participant takes another command.
@@ -152,17 +166,17 @@ impl<'a> Stage<'a> {
         if self.instance.has_ended() || self.instance.phase == Phase::New {
             return None;
         }
-        let cancel = self.cancels.first().copied();
+        let outside = self.outside.first().copied();
         // A pivot step past its retries goes on for ever; where nobody will ever answer, the scenario has seen enough.
         let mut stuck = self.instance.stuck(self.plan).into_iter();
         let in_vain =
             self.instance.pivot_is_open(self.plan) && stuck.any(|place| self.world.is_silent_for_ever(&place));
         let turn = self.turns.next_at(0, self.now);
         let due = if in_vain { None } else { self.instance.next_due(self.plan).into_iter().chain(turn).min() };
-        match (due, cancel) {
+        match (due, outside) {
             (due, Some((at, _))) if due.is_none_or(|due| at <= due) => {
                 self.now = self.now.max(at);
-                self.cancel_now()
+                self.outside_now()
             }
             (Some(due), _) => {
                 self.now = self.now.max(due);
@@ -176,7 +190,7 @@ impl<'a> Stage<'a> {
         let plan = self.plan;
         let summary = self.instance.summary(plan);
         let mut never: Vec<usize> = self.world.idle();
-        never.extend(self.cancels.iter().map(|(_, index)| *index));
+        never.extend(self.outside.iter().map(|(_, index)| *index));
         never.sort_unstable();
         let mut departures: Vec<Departure> = Vec::new();
         if let Some(trouble) = trouble {
@@ -253,7 +267,7 @@ impl<'a> Stage<'a> {
     /// Steps called and undone, each once however often it was attempted, in the order of their first attempts.
     fn calls(&self) -> Vec<Called> {
         let first = |event: &Event| match event {
-            Event::Called { at, work, attempt: 1, .. } => {
+            Event::Called { at, work, attempt: 1, .. } | Event::Sent { at, work, attempt: 1 } => {
                 Some(Called { undo: *work == Direction::Undo, step: at.clone() })
             }
             _ => None,
@@ -279,11 +293,22 @@ impl<'a> Stage<'a> {
             (Some(one), Some(other)) => self.plan.is_before(one, other),
             _ => false,
         };
+        let nodes = || self.plan.find(&one.step).zip(self.plan.find(&other.step));
         match (one.undo, other.undo) {
             (false, false) => ordered(one, other),
             (true, true) => ordered(other, one),
-            (false, true) => true,
-            (true, false) => false,
+            // What a `try` took back, it took back before its handler; what stands behind may come before or after.
+            (false, true) => nodes().is_none_or(|(done, undone)| {
+                let tries = self.plan.tries().iter();
+                let mut apart =
+                    tries.filter(|at| self.plan.is_within(undone, **at) && !self.plan.is_within(done, **at));
+                apart.all(|at| done < *at)
+            }),
+            (true, false) => nodes().is_some_and(|(undone, done)| {
+                let handled = std::iter::successors(self.plan.handled(done), |at| self.plan.handled(*at));
+                let mut handled = handled;
+                handled.any(|at| self.plan.is_within(undone, at))
+            }),
         }
     }
 }

@@ -38,7 +38,7 @@ impl World {
     pub fn new(scenario: Option<&Scenario>) -> Self {
         let happenings = scenario.map(|scenario| scenario.happenings.as_slice()).unwrap_or_default();
         let rule = |(index, happening): (usize, &Happening)| match &happening.kind {
-            HappeningKind::Cancelled(_) => None,
+            HappeningKind::Cancelled(_) | HappeningKind::Arrives { .. } => None,
             HappeningKind::Answer { called, answer, times } => {
                 let (called, answer) = (called.clone(), answer.clone());
                 Some(Rule { index, called, answer, left: *times, happened: 0 })
@@ -51,7 +51,7 @@ impl World {
     pub fn answer(&mut self, plan: &Plan, command: &Command) -> Option<Reply> {
         let kind = match command.kind {
             // Only a silence is asked about, and who was silent about the work says nothing about it either.
-            CommandKind::Query => return None,
+            CommandKind::Query | CommandKind::Message => return None,
             CommandKind::Do => ReplyKind::Do,
             CommandKind::Undo => ReplyKind::Undo,
         };

@@ -22,9 +22,10 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
 
+use super::guard::code;
 use super::service::Participant;
 use super::store::Store;
-use crate::engine::Status;
+use crate::engine::{CommandKind, Status};
 use crate::log::kafka::{Context, OpenError, Reach, Role, Settings, headers, is_final, stored};
 use crate::wire::{self, About, Message, header};
 
@@ -39,6 +40,9 @@ const RESUME_EVERY: Duration = Duration::from_secs(10);
 
 /// How often rows of the guard that nobody can ask for are removed.
 const PURGE_EVERY: Duration = Duration::from_mins(10);
+
+/// How long a message that met a passing fault waits for the next try.
+const TAKE_AGAIN: Duration = Duration::from_secs(2);
 
 /// How long the end waits for replies on their way; what takes longer is asked again.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
@@ -72,6 +76,11 @@ pub trait Answer {
     /// What goes out for a message that came.
     fn answer(&mut self, message: &Message) -> Vec<Addressed>;
 
+    /// Whether what came last could not be dealt with before the end: then it comes again.
+    fn is_unfinished(&self) -> bool {
+        false
+    }
+
     /// What goes out by itself. Called now and then.
     fn upkeep(&mut self) -> Vec<Addressed> {
         Vec::new()
@@ -91,18 +100,25 @@ pub fn serve<S: Store>(
     stop: &AtomicBool,
 ) -> Result<(), OpenError> {
     let now = Instant::now();
-    consume(&mut Guarded { participant, resumed: None, purged: now }, settings, topic, group, stop)
+    let mut guarded = Guarded { participant, stop, is_unfinished: false, resumed: None, purged: now };
+    consume(&mut guarded, settings, topic, group, stop)
 }
 
 /// A participant with its guard.
 struct Guarded<'a, S: Store> {
     participant: &'a Participant<S>,
+    stop: &'a AtomicBool,
+    is_unfinished: bool,
     resumed: Option<Instant>,
     purged: Instant,
 }
 
 impl<S: Store> Answer for Guarded<'_, S> {
     fn answer(&mut self, message: &Message) -> Vec<Addressed> {
+        if message.header(header::KIND) == Some(CommandKind::Message.as_str()) {
+            self.take(message);
+            return Vec::new();
+        }
         // A handler that panics has left nothing: its transaction was dropped.
         let handled = catch_unwind(AssertUnwindSafe(|| self.participant.handle(message, super::now())));
         let reply = match handled {
@@ -122,6 +138,10 @@ impl<S: Store> Answer for Guarded<'_, S> {
             }
         };
         reply.and_then(|reply| Addressed::reply_to(message, reply)).into_iter().collect()
+    }
+
+    fn is_unfinished(&self) -> bool {
+        self.is_unfinished
     }
 
     fn upkeep(&mut self) -> Vec<Addressed> {
@@ -147,6 +167,52 @@ impl<S: Store> Answer for Guarded<'_, S> {
             Err(_) => {
                 tracing::error!("interrupted work panicked");
                 Vec::new()
+            }
+        }
+    }
+}
+
+impl<S: Store> Guarded<'_, S> {
+    /// Takes a message that nobody answers and nobody repeats: while it meets a passing fault it is tried again, and
+    /// what is behind it in the topic waits, as it does in front of any consumer whose database is away.
+    fn take(&mut self, message: &Message) {
+        loop {
+            let handled = catch_unwind(AssertUnwindSafe(|| self.participant.handle(message, super::now())));
+            let status = match &handled {
+                Ok(Ok(reply)) => reply.header(header::STATUS),
+                Ok(Err(error)) => {
+                    tracing::warn!("a message on the topic of commands is passed over: failed to {error}");
+                    return;
+                }
+                Err(_) => {
+                    tracing::error!("a handler panicked at a message, which is passed over; nothing of its work stays");
+                    return;
+                }
+            };
+            let code = handled.as_ref().ok().and_then(|reply| reply.as_ref().ok()?.header(header::CODE));
+            match (status, code) {
+                (Some("retry"), Some(code::UNKNOWN_CALL)) => {
+                    tracing::error!(key = %message.key, "nobody here takes this message, which is passed over");
+                    return;
+                }
+                (Some("retry"), code) => {
+                    let code = code.unwrap_or_default();
+                    tracing::warn!(key = %message.key, code, "a message cannot be taken for now, and what is behind it waits");
+                }
+                (Some("failed"), code) => {
+                    let code = code.unwrap_or_default();
+                    tracing::warn!(key = %message.key, code, "a message was refused, which its saga never hears");
+                    return;
+                }
+                (Some(_) | None, _) => return,
+            }
+            let until = Instant::now() + TAKE_AGAIN;
+            while Instant::now() < until {
+                if self.stop.load(Ordering::Relaxed) {
+                    self.is_unfinished = true;
+                    return;
+                }
+                std::thread::sleep(POLL);
             }
         }
     }
@@ -239,7 +305,11 @@ pub fn consume(
                 Some(Ok(record)) => {
                     let message = stored(&record).message;
                     let (first, mut count) = (out.next, 0);
-                    for addressed in answers.answer(&message) {
+                    let answered = answers.answer(&message);
+                    if answers.is_unfinished() {
+                        break;
+                    }
+                    for addressed in answered {
                         out.send_new(addressed);
                         count += 1;
                     }

@@ -17,10 +17,12 @@ pub enum Vertex {
     Start,
     /// Where it ends completed.
     End,
-    /// A leaf of the plan: a step, a `pivot`, a `sleep`, a `let`, a `fail`.
+    /// A leaf of the plan: a step, a `pivot`, a `sleep`, a `let`, a `fail`; or an `await`, from where two ways lead on.
     Leaf(NodeId),
     /// A `when`: the flow takes one way.
     Choice(NodeId),
+    /// A `try` begins: the flow takes its body, or where that fails one of its handlers.
+    Try(NodeId),
     /// A `parallel` begins: the flow takes all ways.
     Fork(NodeId),
     /// A `parallel` ends.
@@ -34,7 +36,9 @@ pub enum Edge {
     Then,
     /// If the `when` takes this arm, from 0.
     Arm(NodeId, u32),
-    /// If no arm of the `when` holds.
+    /// If this handler of the `try` takes what its body fails with, from 0.
+    Catch(NodeId, u32),
+    /// If no arm of the `when` holds, or the signal of the `await` does not come.
     Otherwise(NodeId),
 }
 
@@ -102,6 +106,20 @@ impl StepGraph {
                 }
                 ways.extend(self.node(plan, *otherwise, vec![(choice, Edge::Otherwise(id))]));
                 ways
+            }
+            Kind::Try(trial) => {
+                let begin = self.point(Vertex::Try(id), ends);
+                let body = vec![(begin, Edge::Then)];
+                let mut ways = trial.body.iter().fold(body, |ends, child| self.node(plan, *child, ends));
+                for (number, (_, handler)) in (0u32..).zip(&trial.catches) {
+                    ways.extend(self.node(plan, *handler, vec![(begin, Edge::Catch(id, number))]));
+                }
+                ways
+            }
+            Kind::Await(_, otherwise) => {
+                let leaf = self.point(Vertex::Leaf(id), ends);
+                let missed = self.node(plan, *otherwise, vec![(leaf, Edge::Otherwise(id))]);
+                [vec![(leaf, Edge::Then)], missed].concat()
             }
             Kind::Fail { .. } => {
                 self.point(Vertex::Leaf(id), ends);

@@ -16,7 +16,7 @@ use compact_str::{CompactString, format_compact};
 
 use crate::definition::expression::Typed;
 use crate::definition::types::Record;
-use crate::definition::{Compensation, Invocation, Saga, Sleep, Statement, StatementKind, Step};
+use crate::definition::{Await, Catch, Compensation, Invocation, Saga, Sleep, Statement, StatementKind, Step, Verb};
 use crate::source::Span;
 
 /// Number of a node in its plan.
@@ -34,6 +34,8 @@ pub struct Plan {
     nodes: Vec<Node>,
     places: BTreeMap<CompactString, NodeId>,
     has_limits: bool,
+    /// Inner scopes, in reading order: an inner one behind the one around it.
+    tries: Vec<NodeId>,
 }
 
 /// A node.
@@ -56,8 +58,10 @@ pub struct Node {
 /// What a node is. Loops, inner scopes and waits for signals join these with the rest of the language.
 #[derive(Debug)]
 pub enum Kind {
-    /// A unit of unwinding: its children one after the other.
+    /// The saga's body, the outermost unit of unwinding: its children one after the other.
     Scope(Vec<NodeId>),
+    /// A unit of unwinding inside: its children one after the other, and what follows where it fails.
+    Try(Trial),
     /// One after the other.
     Sequence(Vec<NodeId>),
     /// All at once.
@@ -75,6 +79,8 @@ pub enum Kind {
     Pivot,
     /// A durable timer.
     Sleep(Sleep),
+    /// A wait for a signal; the sequence for when it does not come.
+    Await(Arc<Await>, NodeId),
     /// A named value.
     Let(Typed),
     /// Makes the scope fail.
@@ -84,6 +90,19 @@ pub enum Kind {
         /// For people.
         message: Option<Typed>,
     },
+}
+
+/// A scope of its own, for the engine.
+#[derive(Debug)]
+pub struct Trial {
+    /// How long it may take.
+    pub within: Option<Typed>,
+    /// Its children, one after the other; at least one.
+    pub body: Vec<NodeId>,
+    /// The handlers: the codes that each takes (none: all), and its sequence, which belongs to the scope around.
+    pub catches: Vec<(Vec<CompactString>, NodeId)>,
+    /// The last node of the body.
+    pub last: NodeId,
 }
 
 /// A step, for the engine.
@@ -113,8 +132,9 @@ pub enum Class {
 pub enum Undo {
     /// As `undo` of the step's own command: the guard of the participant that did the work finds it by the id.
     OfCommand,
-    /// As a `do` of its own, with an id of its own: the step has no action, or another participant did the work, so
-    /// the one that compensates has never heard of the command and would take an `undo` for nothing to do.
+    /// As a `do` or a message of its own, with an id of its own: the step has no action, or another participant did the
+    /// work, or it was told by a message. So the one that compensates has never heard of the command and would take an
+    /// `undo` for nothing to do; and a message takes nothing back.
     OfItsOwn,
 }
 
@@ -139,11 +159,17 @@ impl Plan {
     /// Compiles a definition that `check` found no error in.
     #[must_use]
     pub fn new(saga: Arc<Saga>) -> Self {
-        let mut builder = Builder::default();
+        let mut builder = Builder {
+            scope: ROOT,
+            tries: Vec::new(),
+            nodes: Vec::new(),
+            places: BTreeMap::new(),
+            counts: BTreeMap::new(),
+        };
         builder.scope(&saga);
-        let Builder { nodes, places, .. } = builder;
+        let Builder { nodes, places, tries, .. } = builder;
         let has_limits = invocations(&nodes).any(|invocation| !invocation.participant.limits.is_empty());
-        Self { saga, nodes, places, has_limits }
+        Self { saga, nodes, places, has_limits, tries }
     }
 
     /// All that is asked of participants, there and back.
@@ -174,6 +200,34 @@ impl Plan {
         self.places.get(place).copied()
     }
 
+    /// Inner scopes, in reading order.
+    #[must_use]
+    pub fn tries(&self) -> &[NodeId] {
+        &self.tries
+    }
+
+    /// Whether a node belongs to a scope, itself or by one inside.
+    #[must_use]
+    pub fn is_within(&self, node: NodeId, scope: NodeId) -> bool {
+        match &self.node(scope).kind {
+            Kind::Try(trial) => scope < node && node <= trial.last,
+            _ => scope == ROOT,
+        }
+    }
+
+    /// The `try` whose handler a node stands in, the innermost.
+    #[must_use]
+    pub fn handled(&self, node: NodeId) -> Option<NodeId> {
+        let mut way = std::iter::successors(Some(node), |node| self.node(*node).parent);
+        let is_handler = |node: &NodeId| {
+            let Some(Kind::Try(trial)) = self.node(*node).parent.map(|parent| &self.node(parent).kind) else {
+                return false;
+            };
+            *node > trial.last
+        };
+        way.find(is_handler).and_then(|handler| self.node(handler).parent)
+    }
+
     /// The step at a node.
     #[must_use]
     pub fn work(&self, id: NodeId) -> Option<&Work> {
@@ -197,7 +251,13 @@ impl Plan {
         let (one, other) = (self.way_to(one), self.way_to(other));
         let Some(fork) = one.iter().zip(&other).position(|(one, other)| one != other) else { return false };
         let around = fork.checked_sub(1).and_then(|index| one.get(index)).map(|node| &self.node(*node).kind);
-        matches!(around, Some(Kind::Scope(_) | Kind::Sequence(_))) && one.get(fork) < other.get(fork)
+        let in_order = match around {
+            Some(Kind::Scope(_) | Kind::Sequence(_)) => true,
+            // A handler begins when the body has ended; of handlers one alone runs.
+            Some(Kind::Try(trial)) => one.get(fork).is_some_and(|one| *one <= trial.last),
+            _ => false,
+        };
+        in_order && one.get(fork) < other.get(fork)
     }
 
     /// From the root to a node.
@@ -213,6 +273,10 @@ impl Plan {
         match &self.node(id).kind {
             Kind::Scope(children) | Kind::Sequence(children) | Kind::Parallel(children) => children.clone(),
             Kind::Choice { arms, otherwise } => arms.iter().map(|(_, arm)| *arm).chain([*otherwise]).collect(),
+            Kind::Try(trial) => {
+                trial.body.iter().copied().chain(trial.catches.iter().map(|(_, block)| *block)).collect()
+            }
+            Kind::Await(_, otherwise) => vec![*otherwise],
             Kind::Step(_) | Kind::Pivot | Kind::Sleep(_) | Kind::Let(_) | Kind::Fail { .. } => Vec::new(),
         }
     }
@@ -240,8 +304,10 @@ enum Passed {
     Behind,
 }
 
-#[derive(Default)]
 struct Builder {
+    /// The innermost scope around what is being built.
+    scope: NodeId,
+    tries: Vec<NodeId>,
     nodes: Vec<Node>,
     places: BTreeMap<CompactString, NodeId>,
     counts: BTreeMap<&'static str, u32>,
@@ -326,6 +392,27 @@ impl Builder {
                 self.set(id, Kind::Sleep(sleep.clone()));
                 (id, passed)
             }
+            StatementKind::Try(written) => {
+                let place = self.count("try");
+                let id = self.add(place, Some(parent), span);
+                self.tries.push(id);
+                let around = std::mem::replace(&mut self.scope, id);
+                // What fails in it is taken back, wherever it stands: its steps are compensatable.
+                let (body, _) = self.statements(&written.body, id, Passed::NotYet);
+                self.scope = around;
+                let last = node_id(self.nodes.len().saturating_sub(1));
+                let handler =
+                    |catch: &Catch| (catch.codes.clone(), self.sequence(&catch.block, id, catch.span, passed).0);
+                let catches = written.catches.iter().map(handler).collect();
+                self.set(id, Kind::Try(Trial { within: written.within.clone(), body, catches, last }));
+                (id, passed)
+            }
+            StatementKind::Await { wait, otherwise } => {
+                let id = self.add(wait.name.clone(), Some(parent), span);
+                let (otherwise, _) = self.sequence(otherwise, id, span, passed);
+                self.set(id, Kind::Await(Arc::clone(wait), otherwise));
+                (id, passed)
+            }
             StatementKind::Let { name, value } => {
                 let id = self.add(name.clone(), Some(parent), span);
                 self.set(id, Kind::Let(value.clone()));
@@ -350,7 +437,7 @@ impl Builder {
     fn add(&mut self, place: CompactString, parent: Option<NodeId>, span: Span) -> NodeId {
         let id = node_id(self.nodes.len());
         self.places.insert(place.clone(), id);
-        self.nodes.push(Node { place, parent, scope: ROOT, next: None, kind: Kind::Pivot, span });
+        self.nodes.push(Node { place, parent, scope: self.scope, next: None, kind: Kind::Pivot, span });
         id
     }
 
@@ -365,10 +452,13 @@ impl Builder {
 fn is_empty(statement: &Statement) -> bool {
     match &statement.kind {
         StatementKind::Parallel(statements) | StatementKind::Sequence(statements) => statements.iter().all(is_empty),
+        // It cannot fail.
+        StatementKind::Try(written) => written.body.iter().all(is_empty),
         StatementKind::Step(_)
         | StatementKind::Pivot
         | StatementKind::When { .. }
         | StatementKind::Sleep(_)
+        | StatementKind::Await { .. }
         | StatementKind::Let { .. }
         | StatementKind::Fail { .. } => false,
     }
@@ -377,7 +467,13 @@ fn is_empty(statement: &Statement) -> bool {
 fn undo(step: &Step) -> Option<Undo> {
     let Compensation::Call(compensation) = &step.compensation else { return None };
     match &step.action {
-        Some(action) if action.participant.name == compensation.participant.name => Some(Undo::OfCommand),
+        Some(action)
+            if action.participant.name == compensation.participant.name
+                && action.verb == Verb::Call
+                && compensation.verb == Verb::Call =>
+        {
+            Some(Undo::OfCommand)
+        }
         Some(_) | None => Some(Undo::OfItsOwn),
     }
 }

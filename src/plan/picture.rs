@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use compact_str::CompactString;
 
 use super::graph::{Edge, StepGraph, Vertex};
-use super::{Class, Kind, NodeId, Plan};
+use super::{Class, Kind, NodeId, Plan, Trial};
 use crate::definition::{Invocation, Sleep};
 use crate::source::{Sources, Span};
 
@@ -205,6 +205,15 @@ impl Picture {
             Vertex::Start => (Form::End, vec![plan.saga.name.to_string()]),
             Vertex::End => (Form::End, vec!["completed".to_owned()]),
             Vertex::Fork(_) | Vertex::Join(_) => (Form::Point, vec![" ".to_owned()]),
+            Vertex::Try(node) => {
+                let within = match &plan.node(node).kind {
+                    Kind::Try(Trial { within: Some(within), .. }) => {
+                        Some(format!("within {}", written(sources, within.span)))
+                    }
+                    _ => None,
+                };
+                (Form::Aside, std::iter::once("try".to_owned()).chain(within).collect())
+            }
             Vertex::Choice(_) => (Form::Choice, vec!["when".to_owned()]),
             Vertex::Leaf(node) => return self.leaf(plan, sources, id, node),
         };
@@ -237,10 +246,16 @@ impl Picture {
             Kind::Sleep(Sleep::Until(until)) => {
                 (Form::Aside, vec![format!("sleep until {}", written(sources, until.span))])
             }
+            Kind::Await(wait, _) => (
+                Form::Aside,
+                vec![format!("await {}", wait.signal.name), format!("within {}", written(sources, wait.within.span))],
+            ),
             Kind::Let(value) => (Form::Aside, vec![format!("let {place} = {}", written(sources, value.span))]),
             Kind::Fail { code, .. } => (Form::Fail, vec![format!("fail \"{code}\"")]),
             // The graph has no leaf of these kinds.
-            Kind::Scope(_) | Kind::Sequence(_) | Kind::Parallel(_) | Kind::Choice { .. } => (Form::Aside, vec![place]),
+            Kind::Scope(_) | Kind::Sequence(_) | Kind::Parallel(_) | Kind::Choice { .. } | Kind::Try(_) => {
+                (Form::Aside, vec![place])
+            }
         };
         self.shapes.push(Shape { id, form, lines, participant: None });
     }
@@ -254,6 +269,13 @@ fn label(plan: &Plan, sources: &Sources, edge: Edge) -> Option<String> {
     match edge {
         Edge::Then => None,
         Edge::Otherwise(_) => Some("otherwise".to_owned()),
+        Edge::Catch(node, number) => match &plan.node(node).kind {
+            Kind::Try(trial) => trial.catches.get(number as usize).map(|(codes, _)| {
+                let codes: Vec<String> = codes.iter().map(|code| format!(" \"{code}\"")).collect();
+                format!("catch{}", codes.join(","))
+            }),
+            _ => None,
+        },
         Edge::Arm(node, number) => match &plan.node(node).kind {
             Kind::Choice { arms, .. } => {
                 arms.get(number as usize).map(|(condition, _)| written(sources, condition.span))

@@ -103,6 +103,11 @@ pub(super) fn of(record: &Arc<Record>) -> Option<(u64, Decision)> {
     };
     match cause {
         Cause::Request(offset) => Some((offset, decision)),
-        Cause::Reply(_) | Cause::Timer(_) | Cause::Turn | Cause::Undeliverable(_) | Cause::Parked => None,
+        Cause::Reply(_)
+        | Cause::Timer(_)
+        | Cause::Turn
+        | Cause::Undeliverable(_)
+        | Cause::Acknowledged(_)
+        | Cause::Parked => None,
     }
 }

@@ -418,7 +418,7 @@ impl Meters {
             Event::Started { .. } => {
                 meters.started.inc();
             }
-            Event::Called { at, work, attempt, .. } => {
+            Event::Called { at, work, attempt, .. } | Event::Sent { at, work, attempt } => {
                 let Some(step) = step(at, *work) else { return };
                 step.calls.inc();
                 if *attempt > 1 {

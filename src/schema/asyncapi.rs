@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Conflict, Names, commands, headers, schemas};
+use super::{Conflict, Names, commands, headers, messages, schemas};
 use crate::definition::Program;
 
 /// Where schemas stand in the document.
@@ -36,6 +36,9 @@ pub fn asyncapi<'p>(programs: impl IntoIterator<Item = &'p Program> + Clone) -> 
         }
         for (participant, command) in commands(program) {
             document.command(participant, command);
+        }
+        for (participant, message) in messages(program) {
+            document.told(participant, message);
         }
     }
     let names: Vec<&str> = programs
@@ -136,22 +139,23 @@ impl Document {
         channels.done()
     }
 
-    /// An operation with one message, and what may come back.
-    fn operation(&mut self, action: &str, channel: &str, message: &str, back: &str, replies: &[String]) {
+    /// An operation with one message, and what may come back by which channel.
+    fn operation(&mut self, action: &str, channel: &str, message: &str, back: Option<(&str, &[String])>) {
         let of = |channel: &str, message: &str| reference(&format!("#/channels/{channel}/messages/{message}"));
-        self.operations.add(
-            message,
-            json!({
-                "action": action,
-                "channel": reference(&format!("#/channels/{channel}")),
-                "messages": [of(channel, message)],
-                "reply": {
-                    "address": { "location": "$message.header#/saga-reply-to" },
-                    "channel": reference(&format!("#/channels/{back}")),
-                    "messages": replies.iter().map(|reply| of(back, reply)).collect::<Vec<_>>(),
-                },
-            }),
-        );
+        let mut operation = json!({
+            "action": action,
+            "channel": reference(&format!("#/channels/{channel}")),
+            "messages": [of(channel, message)],
+        });
+        if let (Some((back, replies)), Some(operation)) = (back, operation.as_object_mut()) {
+            let reply = json!({
+                "address": { "location": "$message.header#/saga-reply-to" },
+                "channel": reference(&format!("#/channels/{back}")),
+                "messages": replies.iter().map(|reply| of(back, reply)).collect::<Vec<_>>(),
+            });
+            operation.insert("reply".to_owned(), reply);
+        }
+        self.operations.add(message, operation);
     }
 
     /// What is the same for every saga.
@@ -195,6 +199,11 @@ impl Document {
             ("cancel", order(json!({}), json!([])), "take the instance back"),
             ("retry", order(json!({ "step": step }), json!([])), "try what is stuck again"),
             (
+                "signal",
+                order(json!({ "signal": text, "with": {} }), json!(["signal"])),
+                "something has happened outside",
+            ),
+            (
                 "resolve",
                 order(
                     json!({ "step": step, "work": direction, "outcome": outcome }),
@@ -204,7 +213,7 @@ impl Document {
             ),
         ] {
             self.message(REQUESTS, kind, "request", (headers::request(kind, None), payload), summary);
-            self.operation("receive", REQUESTS, kind, ANSWERS, &rejected);
+            self.operation("receive", REQUESTS, kind, Some((ANSWERS, &rejected)));
         }
         for (status, kinds, summary) in [
             ("retry-later", &["do", "undo", "query"][..], "not now: repeat it"),
@@ -239,7 +248,7 @@ impl Document {
         let summary = docs.map_or_else(|| format!("begin an instance of {saga}"), ToOwned::to_owned);
         self.message(REQUESTS, &name, "request", parts, &summary);
         let answers = ["completed", "compensated", "rejected"].map(ToOwned::to_owned);
-        self.operation("receive", REQUESTS, &name, ANSWERS, &answers);
+        self.operation("receive", REQUESTS, &name, Some((ANSWERS, &answers)));
     }
 
     fn participant(&mut self, participant: &crate::definition::Participant) {
@@ -255,7 +264,7 @@ impl Document {
                 .values()
                 .flat_map(|command| replies(name, &command.name, !command.fails.is_empty()));
             let replies: Vec<String> = replies.chain(["unknown-command".to_owned(), "pending".to_owned()]).collect();
-            self.operation("send", topic, &query, REPLIES, &replies);
+            self.operation("send", topic, &query, Some((REPLIES, &replies)));
         }
     }
 
@@ -276,7 +285,15 @@ impl Document {
         let general = ["retry-later", "pending", "undone", "undo-refused"].map(ToOwned::to_owned);
         let replies: Vec<String> =
             replies(&participant.name, &command.name, !command.fails.is_empty()).chain(general).collect();
-        self.operation("send", topic, &name, REPLIES, &replies);
+        self.operation("send", topic, &name, Some((REPLIES, &replies)));
+    }
+
+    fn told(&mut self, participant: &crate::definition::Participant, message: &crate::definition::Command) {
+        let (topic, name) = (&participant.commands_topic, format!("{}.{}", participant.name, message.name));
+        let summary = message.docs.clone().unwrap_or_else(|| format!("tell {} {}", participant.name, message.name));
+        let parts = (headers::message(&message.wire), schema(&format!("{name}.message")));
+        self.message(topic, &name, "command", parts, &summary);
+        self.operation("send", topic, &name, None);
     }
 }
 

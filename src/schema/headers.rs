@@ -67,6 +67,23 @@ pub(super) fn command(wire: Option<&str>) -> Value {
     headers(&all, &trace())
 }
 
+/// Of a message to a participant, which nobody answers.
+pub(super) fn message(wire: &str) -> Value {
+    let mut all = cloud_event(header::COMMAND_TYPE);
+    all.extend([
+        (header::INSTANCE, text("the saga's instance, the key of the record too")),
+        (header::NAME, text("the saga's name")),
+        (header::STEP, text("the step's place")),
+        (header::COMMAND, text("one id for all times that it is sent: the key of the guard")),
+        (header::CALL, word(wire)),
+        (header::KIND, word("message")),
+        (header::ATTEMPT, number("1, 2, 3 …")),
+        (header::KEEP_UNTIL, number("the guard keeps its row so long: milliseconds since 1970, UTC")),
+        (header::RECORD, text("partition/offset of the journal record that justifies it")),
+    ]);
+    headers(&all, &trace())
+}
+
 /// Of a reply with this status; `failed` with one of these codes.
 pub(super) fn reply(status: &str, kinds: &[&str], codes: Option<Value>) -> Value {
     let mut required = vec![

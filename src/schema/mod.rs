@@ -49,7 +49,7 @@ impl Names {
     }
 }
 
-/// The schemas of the types, inputs, requests and replies of some programs, each below its name in `$defs`.
+/// The schemas of the types, inputs, signals, requests, replies and messages of some programs, each below its name in `$defs`.
 ///
 /// # Errors
 /// Two programs define one name differently.
@@ -68,6 +68,10 @@ fn schemas<'p>(programs: impl IntoIterator<Item = &'p Program>, at: &'static str
         }
         for saga in program.sagas.values() {
             shapes.push((format!("{}.input", saga.name), types.shape(&saga.input, saga.docs.as_deref())));
+            for signal in saga.signals.values() {
+                let schema = types.shape(&signal.shape, signal.docs.as_deref());
+                shapes.push((format!("{}.{}.signal", saga.name, signal.name), schema));
+            }
         }
         for (participant, command) in commands(program) {
             let mut add = |what: &str, shape: &Record| {
@@ -76,6 +80,10 @@ fn schemas<'p>(programs: impl IntoIterator<Item = &'p Program>, at: &'static str
             };
             add("request", &command.request);
             add("reply", &command.reply);
+        }
+        for (participant, message) in messages(program) {
+            let schema = types.shape(&message.request, message.docs.as_deref());
+            shapes.push((format!("{}.{}.message", participant.name, message.name), schema));
         }
     }
     let mut names = types.names;
@@ -90,4 +98,11 @@ fn commands(program: &Program) -> impl Iterator<Item = (&Participant, &Command)>
         .participants
         .values()
         .flat_map(|participant| participant.commands.values().map(move |command| (&**participant, &**command)))
+}
+
+fn messages(program: &Program) -> impl Iterator<Item = (&Participant, &Command)> {
+    program
+        .participants
+        .values()
+        .flat_map(|participant| participant.messages.values().map(move |message| (&**participant, &**message)))
 }

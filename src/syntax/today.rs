@@ -6,9 +6,6 @@ pub fn instead_of(word: &str) -> &'static str {
     match word {
         "for each" => FOR_EACH,
         "repeat" => REPEAT,
-        "try" => TRY,
-        "await" => AWAIT,
-        "send" => SEND,
         "run" => "write the other saga's steps here, or let a participant start it",
         _ => "leave it out",
     }
@@ -18,10 +15,3 @@ pub fn instead_of(word: &str) -> &'static str {
 pub(super) const FOR_EACH: &str = "there are no loops yet (`for each` is not built): write a step for each element, or give a participant the whole list in one command";
 /// For rounds.
 pub(super) const REPEAT: &str = "there are no loops yet (`repeat` is not built): what fails for the moment is repeated by the step itself, `retry 3 times every 200ms..5s`";
-/// For going on after a failure.
-pub(super) const TRY: &str = "a failure unwinds the steps before it (`try` is not built yet); to go on instead, let the command reply what came of it, and decide with `when reserve.done { … } otherwise { … }`";
-/// For waiting.
-pub(super) const AWAIT: &str = "`sleep 30m` waits for a time; to wait for somebody (`await` is not built yet), call a participant that answers `pending` until it knows";
-/// For messages.
-pub(super) const SEND: &str =
-    "messages are not built yet (`send`): declare a `command`, whose participant answers, and `call` it";

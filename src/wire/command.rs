@@ -61,7 +61,7 @@ pub struct Envelope<'a> {
     pub record: RecordId,
 }
 
-/// A command as a message for its participant's topic. The same command gives the same message.
+/// A command, or a message that nobody answers, as a message for its participant's topic. The same command gives the same message.
 #[must_use]
 pub fn command(command: &Command, envelope: &Envelope<'_>) -> Message {
     let instance = command.id.instance.as_str();
@@ -78,9 +78,11 @@ pub fn command(command: &Command, envelope: &Envelope<'_>) -> Message {
     message.push(header::CALL, command.wire.as_str());
     message.push(header::KIND, kind.as_str());
     message.push(header::ATTEMPT, attempt.as_str());
-    message.push(header::REPLY_TO, envelope.reply_topic);
-    message.push(header::REPLY_PARTITION, envelope.reply_partition.to_string());
-    message.push(header::DEADLINE, command.deadline.min(LATEST).0.to_string());
+    if kind != CommandKind::Message {
+        message.push(header::REPLY_TO, envelope.reply_topic);
+        message.push(header::REPLY_PARTITION, envelope.reply_partition.to_string());
+        message.push(header::DEADLINE, command.deadline.min(LATEST).0.to_string());
+    }
     message.push(header::KEEP_UNTIL, command.deadline.after(KEEP_AFTER_DEADLINE).min(LATEST).0.to_string());
     message.push(header::RECORD, envelope.record.to_string());
     message.set_payload(&command.payload);
@@ -102,8 +104,10 @@ pub struct ReceivedCommand {
     pub id: CommandId,
     /// The command's name in the contract.
     pub call: CompactString,
-    /// What is asked.
+    /// What is asked; a message is done like a `do`.
     pub kind: ReplyKind,
+    /// Nobody waits for an answer.
+    pub is_message: bool,
     /// 1, 2, 3 …
     pub attempt: u32,
     /// The saga's name.
@@ -114,7 +118,7 @@ pub struct ReceivedCommand {
     pub reply_topic: Option<CompactString>,
     /// Its partition; without one the key decides.
     pub reply_partition: Option<i32>,
-    /// After it nobody waits.
+    /// After it nobody waits; for a message there is no such time.
     pub deadline: Timestamp,
     /// The guard keeps its row so long.
     pub keep_until: Timestamp,
@@ -140,16 +144,18 @@ impl ReceivedCommand {
 /// A header is missing or wrong, or the payload is not JSON within its limit.
 pub fn read_command(message: &Message) -> Result<ReceivedCommand, WireError> {
     text::expect_type(message, header::COMMAND_TYPE)?;
+    let is_message = message.header(header::KIND) == Some(CommandKind::Message.as_str());
     Ok(ReceivedCommand {
         id: text::command_id(message)?,
         call: text::word(message, header::CALL)?,
-        kind: kind_from(message)?,
+        kind: if is_message { ReplyKind::Do } else { kind_from(message)? },
+        is_message,
         attempt: text::attempt(message)?,
         saga: text::word(message, header::NAME)?,
         step: text::word(message, header::STEP)?,
         reply_topic: text::optional_word(message, header::REPLY_TO)?,
         reply_partition: text::partition(message)?,
-        deadline: text::instant(message, header::DEADLINE)?,
+        deadline: if is_message { LATEST } else { text::instant(message, header::DEADLINE)? },
         keep_until: text::instant(message, header::KEEP_UNTIL)?,
         record: match message.header(header::RECORD) {
             Some(_) => Some(text::parsed(message, header::RECORD, "partition/offset, such as 3/1042")?),

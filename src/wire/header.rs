@@ -25,7 +25,7 @@ pub const STEP: &str = "saga-step";
 pub const COMMAND: &str = "saga-command";
 /// The command's name in its participant's contract, as in `as "…"` if the contract says so: `ReserveTicket`.
 pub const CALL: &str = "saga-call";
-/// What is asked: of a participant `do`, `undo` or `query`; of the engine `start`, `cancel`, `retry` or `resolve`.
+/// What is asked: of a participant `do`, `undo` or `query`; of the engine `start`, `signal`, `cancel`, `retry` or `resolve`.
 pub const KIND: &str = "saga-kind";
 /// 1, 2, 3 …
 pub const ATTEMPT: &str = "saga-attempt";

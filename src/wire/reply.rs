@@ -120,9 +120,11 @@ pub fn read_reply(message: &Message) -> Result<Reply, WireError> {
 
 /// `saga-kind` of a command or reply.
 pub(super) fn kind_from(message: &Message) -> Result<ReplyKind, WireError> {
-    const WANTED: &str = "`do`, `undo` or `query`";
+    const WANTED: &str = "`do`, `undo`, `query` or `message`";
     match text::required(message, header::KIND, WANTED)? {
-        "do" => Ok(ReplyKind::Do),
+        // A message is done like a `do`; who answers it all the same is told apart by the engine, and over a bridge
+        // says by it that the message was taken.
+        "do" | "message" => Ok(ReplyKind::Do),
         "undo" => Ok(ReplyKind::Undo),
         "query" => Ok(ReplyKind::Query),
         other => Err(WireError::wrong(header::KIND, other, WANTED)),

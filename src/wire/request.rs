@@ -1,4 +1,4 @@
-//! Requests: from anybody to the engine. Start a saga, or give an order to one.
+//! Requests: from anybody to the engine. Start a saga, signal one, or give an order to one.
 
 use compact_str::CompactString;
 use serde::de::DeserializeOwned;
@@ -60,6 +60,19 @@ struct Retry {
     reason: Option<String>,
 }
 
+/// The payload of `signal`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Arrives {
+    signal: CompactString,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    with: Option<Json>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<CompactString>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
 /// The payload of `resolve`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
@@ -92,6 +105,7 @@ pub fn request(request: &Request, source: &str) -> Message {
             let (kind, payload) = match order.order.clone() {
                 Order::Cancel => ("cancel", text::encoded(&Cancel { by, reason })),
                 Order::Retry { step } => ("retry", text::encoded(&Retry { step, by, reason })),
+                Order::Signal { signal, with } => ("signal", text::encoded(&Arrives { signal, with, by, reason })),
                 Order::Resolve { step, work, outcome } => {
                     ("resolve", text::encoded(&Resolve { step, work, outcome, by, reason }))
                 }
@@ -135,6 +149,11 @@ pub fn read_request(message: &Message) -> Result<Request, WireError> {
             let order = Order::Retry { step };
             Ask::Order { order: OrderRequest { request: id.clone(), order, by, reason }, reply_to }
         }
+        Kind::Signal => {
+            let Arrives { signal, with, by, reason } = shape("signal", message)?;
+            let order = Order::Signal { signal, with };
+            Ask::Order { order: OrderRequest { request: id.clone(), order, by, reason }, reply_to }
+        }
         Kind::Resolve => {
             let Resolve { step, work, outcome, by, reason } = shape("resolve", message)?;
             let order = Order::Resolve { step, work, outcome };
@@ -148,15 +167,17 @@ enum Kind {
     Start,
     Cancel,
     Retry,
+    Signal,
     Resolve,
 }
 
 fn kind(message: &Message) -> Result<Kind, WireError> {
-    const WANTED: &str = "`start`, `cancel`, `retry` or `resolve`";
+    const WANTED: &str = "`start`, `signal`, `cancel`, `retry` or `resolve`";
     match text::required(message, header::KIND, WANTED)? {
         "start" => Ok(Kind::Start),
         "cancel" => Ok(Kind::Cancel),
         "retry" => Ok(Kind::Retry),
+        "signal" => Ok(Kind::Signal),
         "resolve" => Ok(Kind::Resolve),
         other => Err(WireError::wrong(header::KIND, other, WANTED)),
     }

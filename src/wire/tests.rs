@@ -102,6 +102,18 @@ fn a_command_is_a_cloud_event_that_says_who_asks_and_until_when() {
 }
 
 #[test]
+fn a_message_asks_for_no_answer_and_is_never_late() {
+    let message = command(&a_command(CommandKind::Message, id("order-7")), &ENVELOPE);
+    for absent in [header::REPLY_TO, header::REPLY_PARTITION, header::DEADLINE] {
+        assert_eq!(message.header(absent), None);
+    }
+    assert_eq!(message.header(header::KIND), Some("message"));
+    let read = read_command(&message).unwrap();
+    assert!(read.is_message && read.deadline > Timestamp(4_000_000_000_000));
+    assert_eq!(read.kind, ReplyKind::Do, "it is done like one");
+}
+
+#[test]
 fn a_reply_is_a_cloud_event_that_names_its_command() {
     let asked = read_command(&command(&a_command(CommandKind::Do, id("order-7")), &ENVELOPE)).unwrap();
     let status = Status::Failed { code: "sold_out".into(), message: Some("no room at the Lux".into()) };
@@ -135,6 +147,7 @@ fn a_participant_reads_what_the_orchestrator_wrote() {
             id: sent.id.clone(),
             call: "ReserveRoom".into(),
             kind: ReplyKind::Do,
+            is_message: false,
             attempt: 2,
             saga: "booking".into(),
             step: "reserve_room".into(),
@@ -224,7 +237,7 @@ fn a_wrong_header_is_named_with_what_it_should_be() {
     read the header `ce_type`: `saga.reply.v9` is not saga.reply.v1
     read the header `saga-attempt`: `0` is not the number of the attempt, 1, 2, 3 …
     read the header `saga-command`: `order-7` is not a command's id, instance/run/step/round, exactly as the command has it
-    read the header `saga-kind`: `redo` is not `do`, `undo` or `query`
+    read the header `saga-kind`: `redo` is not `do`, `undo`, `query` or `message`
     read the header `saga-status`: `ok\\u{7}` is not `succeeded`, `failed`, `retry`, `pending` or `unknown-command`
     ");
 }
@@ -276,6 +289,8 @@ fn requests_come_back_as_they_were_sent() {
         an_order(Order::Cancel),
         an_order(Order::Retry { step: None }),
         an_order(Order::Retry { step: Some("charge".into()) }),
+        an_order(Order::Signal { signal: "approval".into(), with: None }),
+        an_order(Order::Signal { signal: "approval".into(), with: Some(json(r#"{"by":"eva"}"#)) }),
         an_order(resolve(Outcome::Failed { code: "declined".into() })),
         an_order(resolve(Outcome::Succeeded { reply: Some(json(r#"{"receipt":"r"}"#)) })),
         an_order(resolve(Outcome::Succeeded { reply: None })),

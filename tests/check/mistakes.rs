@@ -175,6 +175,82 @@ saga order {
 );
 
 mistake!(
+    handlers_that_never_run_and_codes_that_come_past_them,
+    r#"participant gifts {
+  command Wrap { sku: string } returns { paper: string } fails "no_paper"
+  command Unwrap { sku: string }
+  command Ship { sku: string } fails "no_van"
+  message Told { sku: string }
+}
+saga order {
+  input { sku: string }
+  try { step told { send gifts.Told { sku: input.sku }  compensate nothing } } catch { }
+  try within 0s {
+    step wrap { call gifts.Wrap { sku: input.sku }  compensate gifts.Unwrap { sku: input.sku } }
+  } catch "no_papr" { } catch "cancelled" { } catch "no_paper", "undeclared" {
+    step why { send gifts.Told { sku: failure.code + wrap.paper }  compensate nothing }
+  } catch "no_paper" { } catch { pivot } catch { }
+  step paper { send gifts.Told { sku: failure.code + wrap.paper }  compensate nothing }
+  pivot
+  try {
+    step ship { call gifts.Ship { sku: input.sku }  compensate nothing }
+    sleep 2h
+  } catch "no_van", "timeout" { fail "no" }
+  try within 1h {
+    step again { call gifts.Ship { sku: input.sku }  compensate nothing }
+    sleep 2h
+  } catch { step last { call gifts.Ship { sku: input.sku } } }
+}"#
+);
+
+mistake!(
+    signals_that_nobody_knows_or_that_are_not_there_yet,
+    r#"participant mail { message Told { text: string } }
+saga order {
+  signal approval { by: string, note: string? }
+  signal audit { by: string }
+  signal forgotten
+  step early { send mail.Told { text: approval.by }  compensate nothing }
+  await aproval within 8h otherwise { }
+  await approval where approval.bye == "eva" within 0s otherwise {
+    step missed { send mail.Told { text: approval.by }  compensate nothing }
+  }
+  parallel {
+    await approval as one where one.note != null within 1h otherwise { fail "no" }
+    sequence { await approval as two within 1h otherwise { fail "no" } }
+  }
+  await approval within 1h otherwise { fail "no" }
+  step late { send mail.Told { text: approval.by + one.by + one.note + two.note }  compensate nothing }
+}
+scenario "nobody" for order {
+  when signal aproval arrives { by: "eva" }
+  when signal approval arrives { by: 7 } after 1h
+  expect completed
+}"#
+);
+
+mistake!(
+    messages_that_are_called_and_commands_that_are_sent,
+    r#"participant mail {
+  message Told { text: string }
+  command Tell { text: string }
+}
+saga order {
+  step told { call mail.Told { text: "a" }  compensate mail.Told { text: "b" } }
+  step tell { send mail.Tell { text: "a" }  compensate send mail.Tell { text: "b" } }
+  step sent { send mail.Told { text: "a", cc: "b" }  within 5m  compensate send mail.Told { text: "b" } retry 3 times every 1s }
+  step lost { send mail.Tolt { text: "a" }  compensate nothing }
+  pivot
+  step fine { send mail.Told { text: "c" } }
+}
+scenario "the mail is down" for order {
+  when fine times out
+  when sent fails "no"
+  expect compensated "timeout"
+}"#
+);
+
+mistake!(
     a_scenario_of_another_saga,
     r#"participant shop {
   command Pay { order: string } returns { receipt: string } fails "declined"

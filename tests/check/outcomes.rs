@@ -13,6 +13,7 @@ fn saga(body: &str) -> std::sync::Arc<Saga> {
         r#"participant shop {{
   command Take {{ n: int }} returns {{ hold: string }} fails "gone"
   command Give {{ hold: string? }}
+  message Note {{ n: int }}
 }}
 participant bank {{ answers queries command Charge {{ n: int }} fails "declined" }}
 saga case {{ input {{ b: bool, d: duration, at: timestamp }} {body} }}"#
@@ -46,6 +47,7 @@ fn each_code_names_what_it_needs() {
             let causes = reasons.iter().map(|reason| match &reason.cause {
                 Cause::Cancelled => "cancelled".to_owned(),
                 Cause::Late(deadline) => format!("late {}", deadline.as_secs()),
+                Cause::Overdue => "overdue".to_owned(),
                 Cause::Refused(step) => format!("refused {}", step.name),
                 Cause::Undeclared(step) => format!("undeclared {}", step.name),
                 Cause::Silent(step) => format!("silent {}", step.name),
@@ -67,6 +69,41 @@ fn each_code_names_what_it_needs() {
             "undeclared: undeclared take, undeclared charge",
         ]
     );
+}
+
+#[test]
+fn what_a_try_catches_is_no_end_of_the_saga() {
+    let codes = |handlers: &str| {
+        let saga = saga(&format!("try within 1m {{ step take {{ {TAKE} }} }} {handlers}"));
+        outcomes(&saga).codes().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(codes("catch { }"), ["cancelled"]);
+    assert_eq!(codes("catch \"gone\" { }"), ["cancelled", "deadline", "timeout", "undeclared"]);
+    assert_eq!(codes("catch { fail \"no\" }"), ["cancelled", "no"]);
+}
+
+#[test]
+fn a_try_costs_its_body_what_takes_it_back_and_a_handler() {
+    let one = of(&format!("try {{ step take {{ {TAKE} }} }} catch {{ sleep 1h }}"));
+    assert_eq!((one.completed, one.compensated), (seconds(42 + 8 + 3600), seconds(42 + 8 + 3600 + 8)));
+    assert_eq!(one.to_completed, Some(Messages { least: 0, most: 6 + 4 }));
+    // What is in flight when the time is over has its timeout yet.
+    let timed = of(&format!("try within 5s {{ step take {{ {TAKE} }} }} catch {{ }}"));
+    assert_eq!(timed.completed, seconds(5 + 10 + 8));
+    let behind = of(&format!("pivot\ntry {{ step take {{ {TAKE} }} }} catch {{ }}"));
+    assert_eq!((behind.completed, behind.to_compensated), (seconds(42 + 8), 0));
+}
+
+#[test]
+fn a_message_is_one_and_an_answer_is_not_awaited() {
+    let one = of("step note { send shop.Note { n: 1 } compensate nothing }");
+    assert_eq!((one.completed, one.to_completed), (seconds(0), Some(Messages { least: 1, most: 1 })));
+}
+
+#[test]
+fn a_signal_comes_at_the_last_moment_or_not_at_all() {
+    let one = of(&format!("signal go {{ }} await go within 1h otherwise {{ step take {{ {TAKE} }} }}"));
+    assert_eq!((one.completed, one.to_completed), (seconds(3600 + 42), Some(Messages { least: 0, most: 6 })));
 }
 
 #[test]

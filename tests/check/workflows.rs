@@ -6,16 +6,18 @@ use saga::source::{FileId, SourceFile};
 use super::{check, check_as, findings, findings_as};
 
 /// Every file of `workflows/`.
-const WORKFLOWS: [(&str, &str); 3] = [
+const WORKFLOWS: [(&str, &str); 4] = [
     ("booking.saga", include_str!("../../workflows/booking.saga")),
     ("booking_in_order.saga", include_str!("../../workflows/booking_in_order.saga")),
+    ("claim.saga", include_str!("../../workflows/claim.saga")),
     ("travel.saga", include_str!("../../workflows/travel.saga")),
 ];
 
 /// The same in YAML.
-const TWINS: [(&str, &str); 3] = [
+const TWINS: [(&str, &str); 4] = [
     ("booking.yaml", include_str!("../../workflows/booking.yaml")),
     ("booking_in_order.yaml", include_str!("../../workflows/booking_in_order.yaml")),
+    ("claim.yaml", include_str!("../../workflows/claim.yaml")),
     ("travel.yaml", include_str!("../../workflows/travel.yaml")),
 ];
 

@@ -14,6 +14,7 @@ mod operating;
 mod remembered;
 pub(crate) mod running;
 mod serving;
+mod signalling;
 mod terminal;
 #[cfg(feature = "otlp")]
 mod traces;

@@ -124,6 +124,7 @@ fn line(event: &Event) -> String {
         Event::Queued { at, work, .. } => format!("queued {}{at}", side(work)),
         Event::Withdrawn { at } => format!("withdrawn {at}"),
         Event::Called { at, work, attempt, .. } => format!("called {}{at} {attempt}", side(work)),
+        Event::Sent { at, work, attempt } => format!("sent {}{at} {attempt}", side(work)),
         Event::Asked { at, .. } => format!("asked {at}"),
         Event::Paused { at, work, .. } => format!("paused {}{at}", side(work)),
         Event::Pended { at, work, .. } => format!("pended {}{at}", side(work)),

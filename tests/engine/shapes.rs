@@ -10,14 +10,17 @@ use saga::definition::expression::{BinaryOp, Expr, PathSegment, Read, Root, Type
 use saga::definition::types::{Field, Record, Type};
 use saga::definition::value::Value;
 use saga::definition::{
-    Command, Compensation, Invocation, Limit, Participant, Per, Retry, Saga, Sleep, Statement, StatementKind, Step,
-    Timing,
+    Await, Catch, Command, Compensation, Invocation, Limit, Participant, Per, Retry, Saga, Signal, Sleep, Statement,
+    StatementKind, Step, Timing, Try, Verb,
 };
 use saga::plan::Plan;
 use saga::source::Span;
 
 /// The codes with which the command `Try` may refuse.
 pub(crate) const CODE: &str = "no";
+
+/// The signal that is awaited.
+pub(crate) const SIGNAL: &str = "go";
 
 /// A statement, before it has a name.
 #[derive(Clone, Debug)]
@@ -26,6 +29,10 @@ pub(crate) enum Shape {
     Step {
         undo: UndoShape,
         queries: bool,
+    },
+    /// A step that sends a message.
+    Send {
+        undo: UndoShape,
     },
     /// A step without an action.
     UndoOnly,
@@ -38,9 +45,21 @@ pub(crate) enum Shape {
         otherwise: Vec<Shape>,
     },
     Sleep(u8),
+    /// Waits for a signal whose flag is set, or any.
+    Await {
+        filtered: bool,
+        otherwise: Vec<Shape>,
+    },
     /// Overflows if the input's number is large.
     Let,
     Fail,
+    /// A scope of its own, with a time, and a handler for one code before the one for all.
+    Try {
+        timed: bool,
+        body: Vec<Shape>,
+        picky: Option<Vec<Shape>>,
+        all: Option<Vec<Shape>>,
+    },
 }
 
 /// How a step is taken back.
@@ -49,6 +68,7 @@ pub(crate) enum UndoShape {
     Nothing,
     Same,
     Other,
+    Message,
 }
 
 /// A whole saga: what stands before the point of no return, the point itself, what stands behind.
@@ -92,12 +112,18 @@ fn limits() -> impl Strategy<Value = Vec<Limit>> {
 }
 
 fn undo() -> impl Strategy<Value = UndoShape> {
-    prop_oneof![1 => Just(UndoShape::Nothing), 4 => Just(UndoShape::Same), 1 => Just(UndoShape::Other)]
+    prop_oneof![
+        1 => Just(UndoShape::Nothing),
+        4 => Just(UndoShape::Same),
+        1 => Just(UndoShape::Other),
+        1 => Just(UndoShape::Message),
+    ]
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
     let leaf = prop_oneof![
         8 => (undo(), any::<bool>()).prop_map(|(undo, queries)| Shape::Step { undo, queries }),
+        2 => undo().prop_map(|undo| Shape::Send { undo }),
         1 => Just(Shape::UndoOnly),
         1 => (0u8..4).prop_map(Shape::Sleep),
         1 => Just(Shape::Let),
@@ -108,6 +134,9 @@ fn shape() -> impl Strategy<Value = Shape> {
         prop_oneof![
             3 => block.clone().prop_map(Shape::Parallel),
             1 => block.clone().prop_map(Shape::Sequence),
+            3 => (any::<bool>(), block.clone(), prop::option::of(block.clone()), prop::option::of(block.clone()))
+                .prop_map(|(timed, body, picky, all)| Shape::Try { timed, body, picky, all }),
+            2 => (any::<bool>(), block.clone()).prop_map(|(filtered, otherwise)| Shape::Await { filtered, otherwise }),
             2 => (0u8..4, block.clone(), block)
                 .prop_map(|(flag, then, otherwise)| Shape::When { flag, then, otherwise }),
         ]
@@ -117,12 +146,20 @@ fn shape() -> impl Strategy<Value = Shape> {
 /// Behind the point of no return nothing may fail.
 fn forward_shape() -> impl Strategy<Value = Shape> {
     let leaf = prop_oneof![
+        // What fails in a `try` is taken back wherever it stands; a `catch` without codes takes it.
+        1 => (any::<bool>(), prop::collection::vec(shape(), 1..3))
+            .prop_map(|(timed, body)| Shape::Try { timed, body, picky: None, all: Some(Vec::new()) }),
         4 => any::<bool>().prop_map(|queries| Shape::Step { undo: UndoShape::Nothing, queries }),
+        2 => Just(Shape::Send { undo: UndoShape::Nothing }),
         1 => (0u8..4).prop_map(Shape::Sleep),
     ];
     leaf.prop_recursive(2, 8, 3, |inner| {
         let block = prop::collection::vec(inner, 0..3);
-        prop_oneof![block.clone().prop_map(Shape::Parallel), block.prop_map(Shape::Sequence)]
+        prop_oneof![
+            block.clone().prop_map(Shape::Parallel),
+            block.clone().prop_map(Shape::Sequence),
+            (any::<bool>(), block).prop_map(|(filtered, otherwise)| Shape::Await { filtered, otherwise }),
+        ]
     })
 }
 
@@ -133,7 +170,10 @@ pub(crate) fn plan(shape: &SagaShape) -> Plan {
     match shape.pivot {
         PivotShape::None => {}
         PivotShape::Bare => body.push(statement(StatementKind::Pivot)),
-        PivotShape::Step => body.push(builder.step(UndoShape::Nothing, true, Place::Pivot)),
+        PivotShape::Step => {
+            let action = builder.invocation("worker", true, "Try", true);
+            body.push(builder.step(action, UndoShape::Nothing, true, Place::Pivot));
+        }
     }
     body.extend(builder.block(&shape.behind, Place::Behind));
     Plan::new(Arc::new(Saga {
@@ -141,6 +181,7 @@ pub(crate) fn plan(shape: &SagaShape) -> Plan {
         version: 1,
         content: saga::definition::ContentHash::default(),
         input: Arc::new(input_shape()),
+        signals: [(SIGNAL.into(), signal())].into(),
         deadline: shape.deadline.then(|| Duration::from_secs(40)),
         body,
         output: None,
@@ -154,6 +195,11 @@ pub(crate) fn input(flags: u8, large: bool) -> String {
     let flag = |bit: u8| (flags >> bit) & 1 == 1;
     let n = if large { i64::MAX } else { 7 };
     format!(r#"{{"f0":{},"f1":{},"f2":{},"f3":{},"n":{n}}}"#, flag(0), flag(1), flag(2), flag(3))
+}
+
+fn signal() -> Arc<Signal> {
+    let shape = Record { name: None, fields: vec![field("go", Type::Bool)] };
+    Arc::new(Signal { name: SIGNAL.into(), shape: Arc::new(shape), docs: None, span: Span::default() })
 }
 
 fn input_shape() -> Record {
@@ -190,7 +236,11 @@ impl Builder {
 
     fn statement(&mut self, shape: &Shape, place: Place) -> Statement {
         match shape {
-            Shape::Step { undo, queries } => self.step(*undo, *queries, place),
+            Shape::Step { undo, queries } => {
+                let action = self.invocation("worker", *queries, "Try", place != Place::Behind);
+                self.step(action, *undo, *queries, place)
+            }
+            Shape::Send { undo } => self.step(self.message("worker", "Tell"), *undo, false, place),
             Shape::UndoOnly => {
                 let compensation = Compensation::Call(Box::new(self.invocation("other", false, "Undo", false)));
                 let step = Step { name: self.name(), span: Span::default(), pivot: false, action: None, compensation };
@@ -207,17 +257,38 @@ impl Builder {
                 let duration = typed(Expr::Literal(Value::Duration(i64::from(*seconds) * 1_000)), Type::Duration);
                 statement(StatementKind::Sleep(Sleep::For(duration)))
             }
+            Shape::Await { filtered, otherwise } => {
+                let name = self.name();
+                let filter = filtered.then(|| read(Root::Name(name.clone()), "go", Type::Bool));
+                let within = typed(Expr::Literal(Value::Duration(3_000)), Type::Duration);
+                let wait = Arc::new(Await { name, signal: signal(), filter, within });
+                statement(StatementKind::Await { wait, otherwise: self.block(otherwise, place) })
+            }
             Shape::Let => {
                 let n = || read(Root::Input, "n", Type::Int).expr;
                 let mut value = typed(Expr::Binary(BinaryOp::Multiply, Box::new((n(), n()))), Type::Int);
                 value.overflow = Some(Span::default());
                 statement(StatementKind::Let { name: self.name(), value })
             }
+            Shape::Try { timed, body, picky, all } => {
+                let within = timed.then(|| typed(Expr::Literal(Value::Duration(7_000)), Type::Duration));
+                let inside = if place == Place::Behind { Place::Before } else { place };
+                let body = self.block(body, inside);
+                let mut catch = |codes: Vec<CompactString>, block: &Vec<Shape>| Catch {
+                    codes,
+                    block: self.block(block, place),
+                    span: Span::default(),
+                };
+                let picky = picky.iter().map(|block| (vec![CODE.into()], block));
+                let catches = picky.chain(all.iter().map(|block| (Vec::new(), block)));
+                let catches = catches.map(|(codes, block)| catch(codes, block)).collect();
+                statement(StatementKind::Try(Box::new(Try { within, body, catches })))
+            }
             Shape::Fail => statement(StatementKind::Fail { code: "given_up".into(), message: None }),
         }
     }
 
-    fn step(&mut self, undo: UndoShape, queries: bool, place: Place) -> Statement {
+    fn step(&mut self, action: Invocation, undo: UndoShape, queries: bool, place: Place) -> Statement {
         let compensation = match (place, undo) {
             (Place::Pivot | Place::Behind, _) => Compensation::Unsaid,
             (Place::Before, UndoShape::Nothing) => Compensation::Nothing,
@@ -227,11 +298,16 @@ impl Builder {
             (Place::Before, UndoShape::Other) => {
                 Compensation::Call(Box::new(self.invocation("other", false, "Undo", false)))
             }
+            (Place::Before, UndoShape::Message) => Compensation::Call(Box::new(self.message("worker", "Untell"))),
         };
-        let action = Some(self.invocation("worker", queries, "Try", place != Place::Behind));
+        let action = Some(action);
         let pivot = place == Place::Pivot;
         let step = Step { name: self.name(), span: Span::default(), pivot, action, compensation };
         statement(StatementKind::Step(Arc::new(step)))
+    }
+
+    fn message(&self, participant: &str, name: &str) -> Invocation {
+        Invocation { verb: Verb::Send, ..self.invocation(participant, false, name, false) }
     }
 
     fn invocation(&self, participant: &str, answers_queries: bool, command: &str, fails: bool) -> Invocation {
@@ -259,6 +335,7 @@ impl Builder {
         let second = Duration::from_secs(1);
         let retry = Retry { times: 2, from: second, to: second * 2 };
         Invocation {
+            verb: Verb::Call,
             participant,
             command,
             payload: typed(Expr::Object(Vec::new()), Type::Record(Arc::default())),

@@ -307,3 +307,33 @@ fn of_definitions_that_differ_the_strictest_counts_while_it_is_current_or_somebo
     crowd.give();
     assert_eq!(crowd.called(), [0, 1, 2]);
 }
+
+fn tried(timed: bool) -> Shape {
+    Shape::Try { timed, body: vec![step(), step()], picky: None, all: Some(Vec::new()) }
+}
+
+#[test]
+fn a_step_that_was_never_called_is_withdrawn_when_its_try_fails() {
+    let mut script = full(vec![tried(true), step()], PivotShape::None, Vec::new());
+    assert_eq!(script.start(), ["started", "slept", "queued s1"]);
+    assert_eq!(script.wait(), ["failed deadline at try#1", "withdrawn s1", "caught", "queued s3"]);
+    assert_eq!(turn(&mut script, "s1"), ["nothing"], "it does not wait any more");
+}
+
+#[test]
+fn what_takes_a_try_back_waits_for_its_turn_behind_the_point_of_no_return_too() {
+    let mut script = full(Vec::new(), PivotShape::Bare, vec![tried(false)]);
+    script.takes = true;
+    assert_eq!(script.start(), ["started", "reached", "called s1 1"]);
+    assert_eq!(script.done("s1"), ["succeeded s1", "called s2 1"]);
+    script.takes = false;
+    assert_eq!(script.refused("s2"), ["refused s2 no", "failed no at s2", "queued undo s1"]);
+    assert_eq!(turn(&mut script, "s1"), ["called undo s1 1"]);
+    assert_eq!(script.undone("s1"), ["succeeded undo s1", "caught", "completed {}"]);
+}
+
+#[test]
+fn a_message_waits_for_no_turn() {
+    let mut script = full(vec![Shape::Send { undo: UndoShape::Nothing }], PivotShape::None, Vec::new());
+    assert_eq!(script.start(), ["started", "sent s1 1"]);
+}

@@ -3,21 +3,22 @@
 
 mod limits;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use saga::definition::Participant;
 use saga::engine::{
-    self, Change, Command, CommandId, CommandKind, Decision, Direction, Effect, Event, Input, Instance, InstanceId,
-    Order, OrderRequest, Outcome, Phase, Place, Reply, ReplyKind, RequestId, Run, Start, State, Status, Summary, Turns,
+    self, Acknowledged, Change, Command, CommandId, CommandKind, Decision, Direction, Effect, Event, Input, Instance,
+    InstanceId, Order, OrderRequest, Outcome, Phase, Place, Reply, ReplyKind, RequestId, Run, Start, State, Status,
+    Summary, Turns, Undeliverable,
 };
 use saga::json::Json;
-use saga::plan::{Class, Kind, NodeId, Plan};
+use saga::plan::{NodeId, Plan};
 use saga::time::Timestamp;
 
 use self::limits::turns;
-use super::shapes::{self, CODE, SagaShape};
+use super::shapes::{self, CODE, SIGNAL, SagaShape};
 
 const START: Timestamp = Timestamp(1_000_000);
 
@@ -57,16 +58,16 @@ enum Row {
     Undone,
 }
 
-struct Walk {
-    plan: Plan,
-    instance: Instance,
-    now: Timestamp,
+pub(super) struct Walk {
+    pub(super) plan: Plan,
+    pub(super) instance: Instance,
+    pub(super) now: Timestamp,
     journal: Vec<String>,
-    events: Vec<Event>,
+    pub(super) events: Vec<Event>,
     /// Commands on their way; any may be delivered at any time, again and again.
     commands: Vec<Command>,
     /// Replies on their way.
-    replies: Vec<Reply>,
+    pub(super) replies: Vec<Reply>,
     /// Inputs of which the engine said that nobody will ever listen to them.
     ignored: Vec<Input>,
     rows: BTreeMap<CommandId, Row>,
@@ -111,14 +112,15 @@ impl Walk {
     }
 
     fn step(&mut self) {
-        match self.choose(22) {
-            Some(20..) => drop(self.give_turn()),
+        match self.choose(24) {
+            Some(22..) => drop(self.give_turn()),
             Some(0..=6) => self.deliver_command(),
             Some(7..=12) => self.deliver_reply(),
             Some(13..=15) => self.pass_time(),
             Some(16) => self.repeat_ignored(),
             Some(17) => self.order(),
             Some(18) => self.forge(),
+            Some(19..=20) => self.signal(),
             Some(_) => self.crash(),
             None => self.go_on_fairly(),
         }
@@ -143,7 +145,7 @@ impl Walk {
         decision
     }
 
-    fn would_decide(&self, input: &Input) -> Decision {
+    pub(super) fn would_decide(&self, input: &Input) -> Decision {
         let mut turns = self.turns.clone();
         let mut takes =
             |place: &Place, asked: &Participant| turns.takes(0, (&self.instance.id, place), asked, self.now);
@@ -195,8 +197,21 @@ impl Walk {
         // Mostly taken from the topic; sometimes delivered again later.
         let command = if choice % 4 == 0 { self.commands[index].clone() } else { self.commands.swap_remove(index) };
         let mood = self.choose(12).unwrap_or_default();
+        if command.kind == CommandKind::Message {
+            return self.log(&command, mood);
+        }
         if let Some(reply) = self.participant(&command, mood) {
             self.replies.push(reply);
+        }
+    }
+
+    /// The log takes a message, refuses it for good, or says nothing for now. What was delivered again is in it already.
+    fn log(&mut self, command: &Command, mood: u16) {
+        let (command, attempt) = (command.id.clone(), command.attempt);
+        match mood {
+            0 => drop(self.tell(&Input::Undeliverable(Undeliverable { command, attempt, why: "too large".into() }))),
+            1..=3 => {}
+            _ => drop(self.tell(&Input::Acknowledged(Acknowledged { command, attempt }))),
         }
     }
 
@@ -236,6 +251,7 @@ impl Walk {
                 retry("doing")
             }
             (CommandKind::Query, None) => Status::UnknownCommand,
+            (CommandKind::Message, _) => panic!("the log's, not the participant's"),
         };
         if mood == 5 {
             return None;
@@ -244,6 +260,7 @@ impl Walk {
             CommandKind::Do => ReplyKind::Do,
             CommandKind::Undo => ReplyKind::Undo,
             CommandKind::Query => ReplyKind::Query,
+            CommandKind::Message => panic!("nobody answers it"),
         };
         let fits = mood != 6;
         let payload = Some(Json::parse(if fits { r#"{"ok":true,"more":[1]}"# } else { r#"{"ok":"yes"}"# }).unwrap());
@@ -306,6 +323,16 @@ impl Walk {
         self.give(order);
     }
 
+    /// A signal comes, wanted or not.
+    fn signal(&mut self) {
+        let with = match self.choose(4) {
+            Some(0) => r#"{"go":"perhaps"}"#,
+            Some(1) => r#"{"go":false}"#,
+            _ => r#"{"go":true}"#,
+        };
+        self.give(Order::Signal { signal: SIGNAL.into(), with: Some(Json::parse(with).unwrap()) });
+    }
+
     fn direction(&self, place: &Place) -> Direction {
         let node = self.plan.find(place).unwrap();
         match self.instance.state(node) {
@@ -351,6 +378,14 @@ impl Walk {
         self.fair_inputs += 1;
         assert!(self.fair_inputs < FAIR_INPUTS_MAX, "the work can always be finished: {:?}", self.events);
         let owed = commands(engine::pending(&self.plan, &self.instance));
+        if let Some(command) = owed.first()
+            && command.kind == CommandKind::Message
+        {
+            let (command, attempt) = (command.id.clone(), command.attempt);
+            let decision = self.tell(&Input::Acknowledged(Acknowledged { command, attempt }));
+            assert!(matches!(decision, Decision::Change(_)), "what is owed is waited for: {decision:?}");
+            return;
+        }
         if let Some(command) = owed.first() {
             self.now = Timestamp(self.now.0.min(command.deadline.0));
             let reply = self.participant(command, 11).map(|mut reply| {
@@ -379,95 +414,6 @@ impl Walk {
             self.now = self.now.max(due);
         }
         self.tell(&Input::Due);
-    }
-
-    /// The mirror image: what the flow ends before it enters another is taken back only when that is taken back.
-    fn check_order(&self) {
-        let mut begun = BTreeSet::new();
-        let mut undone = BTreeSet::new();
-        let mut ended = BTreeSet::new();
-        let mut committed = false;
-        let find = |place: &Place| self.plan.find(place).unwrap();
-        for event in &self.events {
-            match event {
-                Event::Called { at, work: Direction::Do, attempt: 1, .. } => {
-                    assert!(begun.insert(find(at)), "a step is begun once: {at}");
-                    for node in &begun {
-                        if self.precedes(*node, find(at)) {
-                            assert!(ended.contains(node), "{at} is begun when all before it is done");
-                        }
-                    }
-                }
-                Event::Called { at, work: Direction::Undo, attempt, .. } => {
-                    assert!(!committed, "nothing is taken back behind the point of no return");
-                    if *attempt == 1 {
-                        assert!(undone.insert((find(at), false)), "a compensation is never started twice: {at}");
-                    }
-                    for node in &begun {
-                        if self.precedes(find(at), *node) && self.owes(*node) {
-                            assert!(undone.contains(&(*node, true)), "{at} is taken back behind what followed it");
-                        }
-                    }
-                }
-                Event::Succeeded { at, work: Direction::Do, .. } => {
-                    let node = find(at);
-                    ended.insert(node);
-                    committed |= self.plan.work(node).unwrap().class == Class::Pivot;
-                }
-                Event::Succeeded { at, work: Direction::Undo, .. } => {
-                    undone.insert((find(at), true));
-                }
-                Event::Reached { .. } => committed = true,
-                Event::Completed { .. } => assert!(undone.is_empty(), "completed: nothing taken back"),
-                Event::Failed { .. } => assert!(!committed, "nothing fails behind the point of no return"),
-                _ => {}
-            }
-        }
-    }
-
-    /// Whether the step had something to take back.
-    fn owes(&self, node: NodeId) -> bool {
-        let refused = |event: &Event| matches!(event, Event::Refused { at, .. } if self.plan.find(at) == Some(node));
-        self.plan.work(node).unwrap().compensation().is_some() && !self.events.iter().any(refused)
-    }
-
-    fn precedes(&self, one: NodeId, other: NodeId) -> bool {
-        let path = |node: NodeId| {
-            let mut path: Vec<NodeId> =
-                std::iter::successors(Some(node), |node| self.plan.node(*node).parent).collect();
-            path.reverse();
-            path
-        };
-        let (one, other) = (path(one), path(other));
-        let Some(fork) = one.iter().zip(&other).position(|(one, other)| one != other) else { return false };
-        matches!(self.plan.node(one[fork - 1]).kind, Kind::Scope(_) | Kind::Sequence(_)) && one[fork] < other[fork]
-    }
-
-    fn check_end(&mut self) {
-        self.check_order();
-        let ends = self.events.iter().filter(|event| matches!(event, Event::Completed { .. } | Event::Compensated));
-        assert_eq!(ends.count(), 1, "one outcome");
-        assert!(self.instance.next_due(&self.plan).is_none());
-        assert!(engine::pending(&self.plan, &self.instance).is_empty());
-        for (node, state) in self.instance.states() {
-            let place = &self.plan.node(node).place;
-            let owes = self.plan.work(node).is_some_and(|work| work.compensation().is_some());
-            match (&self.instance.phase, state) {
-                (Phase::Completed(_), state) => {
-                    assert!(!matches!(state, State::Undone | State::Unknown | State::Refused(_)), "{place}: {state:?}");
-                }
-                (Phase::Compensated(_), State::Done(_) | State::Unknown) => assert!(!owes, "{place} is taken back"),
-                (Phase::Compensated(_), state) => {
-                    assert!(!matches!(state, State::Doing(_) | State::Undoing(..)), "{place}: {state:?}");
-                }
-                (phase, _) => panic!("not an end: {phase:?}"),
-            }
-        }
-        // Late and repeated messages change nothing any more.
-        for reply in std::mem::take(&mut self.replies) {
-            let decision = self.would_decide(&Input::Reply(reply));
-            assert_eq!(decision, Decision::Nothing);
-        }
     }
 }
 

@@ -18,13 +18,15 @@ use saga::time::Timestamp;
 const V1: &str = include_str!("../cases/journal/v1.jsonl");
 /// What version 2 has besides: steps that wait for their turn.
 const V2: &str = include_str!("../cases/journal/v2.jsonl");
+/// What version 3 has besides: messages, signals, and scopes that fail by themselves.
+const V3: &str = include_str!("../cases/journal/v3.jsonl");
 
 fn json(text: &str) -> Json {
     Json::parse(text).unwrap()
 }
 
 fn lines() -> impl Iterator<Item = &'static str> {
-    V1.lines().chain(V2.lines())
+    V1.lines().chain(V2.lines()).chain(V3.lines())
 }
 
 /// All that version 1 has.
@@ -181,10 +183,8 @@ fn all_kinds() -> Vec<Record> {
         .collect()
 }
 
-/// What version 2 has besides.
-fn of_version_2() -> Vec<Record> {
-    let (at, until) = (|| "reserve_room".into(), Some(Timestamp(1_800_000_030_000)));
-    let change = |seq, cause, events| Record {
+fn change(seq: u64, cause: Cause, events: Vec<Event>) -> Record {
+    Record {
         v: VERSION,
         epoch: 100,
         n: seq,
@@ -199,7 +199,12 @@ fn of_version_2() -> Vec<Record> {
             cause,
             change: Change { seq, at: Timestamp(1_800_000_000_000 + seq), events },
         },
-    };
+    }
+}
+
+/// What version 2 has besides.
+fn of_version_2() -> Vec<Record> {
+    let (at, until) = (|| "reserve_room".into(), Some(Timestamp(1_800_000_030_000)));
     let queued = vec![
         Event::Queued { at: at(), work: Direction::Do, until, limit: until },
         Event::Queued { at: "pay".into(), work: Direction::Undo, until: None, limit: None },
@@ -210,22 +215,63 @@ fn of_version_2() -> Vec<Record> {
     vec![change(1, Cause::Request(7), queued), change(2, Cause::Turn, vec![called])]
 }
 
+/// What version 3 has besides.
+fn of_version_3() -> Vec<Record> {
+    let request = || RequestId::try_from("ask/2").unwrap();
+    let order = |with| Event::Ordered {
+        request: request(),
+        order: Order::Signal { signal: "approval".into(), with },
+        by: None,
+        reason: None,
+    };
+    let failure = Failure { code: "deadline".into(), step: "try#1".into(), message: None };
+    vec![
+        change(1, Cause::Request(7), vec![Event::Sent { at: "tell".into(), work: Direction::Do, attempt: 1 }]),
+        change(2, Cause::Acknowledged(101), vec![Event::Sent { at: "tell".into(), work: Direction::Undo, attempt: 2 }]),
+        change(
+            3,
+            Cause::Request(8),
+            vec![
+                order(Some(json(r#"{"by":"ann"}"#))),
+                order(None),
+                Event::Took { at: "approval".into(), request: request() },
+            ],
+        ),
+        change(
+            4,
+            Cause::Timer(Timestamp(9)),
+            vec![Event::Failed { scope: "try#1".into(), failure }, Event::Caught { at: "try#1".into(), handler: 1 }],
+        ),
+    ]
+}
+
 #[test]
-fn version_1_reads_as_it_always_did_and_is_written_as_version_2() {
+fn version_1_reads_as_it_always_did_and_is_written_as_version_3() {
     let records = all_kinds();
     assert_eq!(V1.lines().count(), records.len());
     for (line, record) in V1.lines().zip(&records) {
         assert_eq!(decode(line.as_bytes()).unwrap(), *record, "{line}");
-        let written = line.replacen(r#""v":1"#, r#""v":2"#, 1);
+        let written = line.replacen(r#""v":1"#, r#""v":3"#, 1);
         assert_eq!(String::from_utf8(encode(record)).unwrap(), written);
     }
 }
 
 #[test]
-fn version_2_reads_and_writes_as_it_always_did() {
+fn version_2_reads_as_it_always_did_and_is_written_as_version_3() {
     let records = of_version_2();
     assert_eq!(V2.lines().count(), records.len());
     for (line, record) in V2.lines().zip(&records) {
+        assert_eq!(decode(line.as_bytes()).unwrap(), *record, "{line}");
+        let written = line.replacen(r#""v":2"#, r#""v":3"#, 1);
+        assert_eq!(String::from_utf8(encode(record)).unwrap(), written);
+    }
+}
+
+#[test]
+fn version_3_reads_and_writes_as_it_always_did() {
+    let records = of_version_3();
+    assert_eq!(V3.lines().count(), records.len());
+    for (line, record) in V3.lines().zip(&records) {
         assert_eq!(String::from_utf8(encode(record)).unwrap(), *line);
         assert_eq!(decode(line.as_bytes()).unwrap(), *record, "{line}");
     }
@@ -234,11 +280,11 @@ fn version_2_reads_and_writes_as_it_always_did() {
 #[test]
 fn a_newer_version_is_refused_plainly_whatever_its_form() {
     for text in [
-        r#"{"v":3,"epoch":0,"n":0,"read":{"requests":0,"replies":0},"sent":0,"checkpoint":0,"at":0,"body":"mark"}"#,
+        r#"{"v":4,"epoch":0,"n":0,"read":{"requests":0,"replies":0},"sent":0,"checkpoint":0,"at":0,"body":"mark"}"#,
         r#"{"v":7,"something":"else"}"#,
     ] {
         let damage = decode(text.as_bytes()).unwrap_err();
-        assert!(matches!(damage, Damage::Newer { found: 3 | 7 }), "{damage}");
+        assert!(matches!(damage, Damage::Newer { found: 4 | 7 }), "{damage}");
         let error = JournalError { partition: 3, offset: 17, damage }.to_string();
         assert!(error.starts_with("read partition 3 of saga.journal at offset 17: it has version "), "{error}");
         assert!(error.contains("run the newer saga that wrote it"), "{error}");

@@ -67,17 +67,20 @@ impl Worker {
         self.rows.retain(|_, (row, keep_until)| stays(*row) || *keep_until >= now);
     }
 
-    /// Does what a command says, and replies: what, and in which partition.
-    pub(crate) fn handle(&mut self, message: &Message, now: Timestamp, random: &mut Random) -> (Message, u32) {
+    /// Does what a command says, and replies: what, and in which partition. To a message it says nothing.
+    pub(crate) fn handle(&mut self, message: &Message, now: Timestamp, random: &mut Random) -> Option<(Message, u32)> {
         let command = wire::read_command(message).unwrap();
         if self.slip == Some(Slip::RowsForgotten) && random.chance(10) {
             self.rows.clear();
         }
         let status = self.act(&command, now, random);
+        if command.is_message {
+            return None;
+        }
         let payload = matches!(status, Status::Succeeded).then(Json::empty_object);
         let about = About { participant: "worker", saga: &command.saga, traceparent: None };
         let to = command.reply_partition.and_then(|partition| u32::try_from(partition).ok()).unwrap();
-        (wire::reply(&command.reply(status, payload), &about), to)
+        Some((wire::reply(&command.reply(status, payload), &about), to))
     }
 
     fn act(&mut self, command: &ReceivedCommand, now: Timestamp, random: &mut Random) -> Status {
@@ -94,7 +97,9 @@ impl Worker {
             }
             (ReplyKind::Do, None) => {
                 let may_fail = command.step != "r";
+                // A message that it stumbles at it would read again until it has taken it.
                 match random.below(10) {
+                    _ if command.is_message => self.done(command),
                     0 if self.moody => Status::Retry { code: None },
                     1 if self.moody && may_fail => {
                         if self.slip != Some(Slip::FailedForgotten) {
@@ -102,11 +107,7 @@ impl Worker {
                         }
                         Status::Failed { code: "no".into(), message: None }
                     }
-                    _ => {
-                        self.work.entry(id.clone()).or_default().done += 1;
-                        self.rows.insert(id.clone(), (Row::Done, command.keep_until));
-                        Status::Succeeded
-                    }
+                    _ => self.done(command),
                 }
             }
             (ReplyKind::Do | ReplyKind::Query, Some(Row::Done)) => Status::Succeeded,
@@ -125,5 +126,11 @@ impl Worker {
                 Status::Succeeded
             }
         }
+    }
+
+    fn done(&mut self, command: &ReceivedCommand) -> Status {
+        self.work.entry(command.id.clone()).or_default().done += 1;
+        self.rows.insert(command.id.clone(), (Row::Done, command.keep_until));
+        Status::Succeeded
     }
 }

@@ -90,7 +90,7 @@ impl Rig {
         while let Some(stored) = self.log.shelf(COMMANDS, 0).and_then(|shelf| shelf.records.get(self.commands_done)) {
             let message = Arc::clone(&stored.message);
             self.commands_done += 1;
-            let (reply, _) = self.worker.handle(&message, self.log.now, &mut random);
+            let (reply, _) = self.worker.handle(&message, self.log.now, &mut random).unwrap();
             self.log.put(REPLIES, Some(0), reply.into());
             self.settle();
         }

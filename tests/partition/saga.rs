@@ -1,4 +1,4 @@
-//! The saga of these tests: `a` and `b` in parallel, then the pivot step `p`, then `r`.
+//! The saga of these tests: `a` and `b` in parallel, then the pivot step `p`, then `r`; in some worlds a message `m` before it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use saga::definition::expression::{Expr, Typed};
 use saga::definition::types::{Record, Type};
 use saga::definition::{
-    Command, Compensation, Invocation, Limit, Participant, Retry, Saga, Statement, StatementKind, Step, Timing,
+    Command, Compensation, Invocation, Limit, Participant, Retry, Saga, Statement, StatementKind, Step, Timing, Verb,
 };
 use saga::engine::{InstanceId, Order, OrderRequest, ReplyTo, RequestId, Start};
 use saga::journal::Plans;
@@ -18,25 +18,33 @@ use saga::source::Span;
 use saga::wire::{self, Ask, Message, Request};
 
 pub(crate) const NAME: &str = "toy";
-/// Of the saga, all told.
-pub(crate) const STEPS: [&str; 4] = ["a", "b", "p", "r"];
 /// The topic of its participant.
 pub(crate) const COMMANDS: &str = "worker.commands";
 /// Where answers go.
 pub(crate) const ANSWERS: &str = "client.answers";
 
+/// Of the short saga, for scripts that count records.
 pub(crate) fn plans() -> Arc<Plans> {
-    limited_plans(&[])
+    deployed(saga(Vec::new(), &[]))
 }
 
-/// The same saga with limits of its participant.
-pub(crate) fn limited_plans(limits: &[Limit]) -> Arc<Plans> {
+/// Of a world, with limits of its participant: every eighth has the message too. Not by chance, so that the others stay
+/// the worlds that they are, and the rare faults show where they were last seen.
+pub(crate) fn plans_of(seed: u64, limits: &[Limit]) -> Arc<Plans> {
+    if seed % 8 != 7 {
+        return deployed(saga(Vec::new(), limits));
+    }
+    let action = Invocation { verb: Verb::Send, ..invocation("Tell", false, limits) };
+    deployed(saga(vec![step_of("m", action, Compensation::Unsaid)], limits))
+}
+
+fn deployed(saga: Saga) -> Arc<Plans> {
     let mut plans = Plans::default();
-    plans.deploy(&Arc::new(Plan::new(Arc::new(saga(limits)))));
+    plans.deploy(&Arc::new(Plan::new(Arc::new(saga))));
     Arc::new(plans)
 }
 
-fn saga(limits: &[Limit]) -> Saga {
+fn saga(messages: Vec<Statement>, limits: &[Limit]) -> Saga {
     let step = |name, compensation, fails| step(name, compensation, fails, limits);
     let compensated = || Compensation::Call(Box::new(invocation("Undo", false, limits)));
     let first = vec![step("a", compensated(), true), step("b", compensated(), true)];
@@ -44,13 +52,17 @@ fn saga(limits: &[Limit]) -> Saga {
     if let StatementKind::Step(step) = &mut pivot.kind {
         Arc::make_mut(step).pivot = true;
     }
+    let mut body = vec![statement(StatementKind::Parallel(first)), pivot];
+    body.extend(messages);
+    body.push(step("r", Compensation::Unsaid, false));
     Saga {
         name: NAME.into(),
         version: 1,
         content: saga::definition::ContentHash::default(),
         input: Arc::new(Record { name: None, fields: Vec::new() }),
+        signals: IndexMap::default(),
         deadline: Some(Duration::from_mins(1)),
-        body: vec![statement(StatementKind::Parallel(first)), pivot, step("r", Compensation::Unsaid, false)],
+        body,
         output: None,
         docs: None,
         span: Span::default(),
@@ -58,7 +70,11 @@ fn saga(limits: &[Limit]) -> Saga {
 }
 
 fn step(name: &str, compensation: Compensation, fails: bool, limits: &[Limit]) -> Statement {
-    let action = Some(invocation("Try", fails, limits));
+    step_of(name, invocation("Try", fails, limits), compensation)
+}
+
+fn step_of(name: &str, action: Invocation, compensation: Compensation) -> Statement {
+    let action = Some(action);
     let step = Step { name: name.into(), span: Span::default(), pivot: false, action, compensation };
     statement(StatementKind::Step(Arc::new(step)))
 }
@@ -90,6 +106,7 @@ fn invocation(command: &str, fails: bool, limits: &[Limit]) -> Invocation {
     });
     let ty = Type::Record(Arc::default());
     Invocation {
+        verb: Verb::Call,
         participant,
         command,
         payload: Typed { expr: Expr::Object(Vec::new()), ty, span: Span::default(), overflow: None },

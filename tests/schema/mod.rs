@@ -27,7 +27,7 @@ fn program(text: &str) -> Program {
     checked.programs.pop().unwrap().1
 }
 
-/// Every type, docs, personal fields, names on the wire, queries, refusals.
+/// Every type, docs, personal fields, names on the wire, queries, refusals, messages, signals.
 const EVERYTHING: &str = r#"
 type Size = "small" | "large"
 type Item { sku: string, size: Size, price: decimal, tags: list<string>? }
@@ -51,13 +51,19 @@ participant stock {
   /// Sets aside.
   command Reserve as "reserve-items" { order: Order } returns { hold: string, left: int } fails "sold_out", "closed"
   command Release { hold: string? }
+  /// For its books.
+  message Sold as "items-sold" { hold: string }
 }
 /// Sells.
 saga shop {
   version 3
   input Order
+  /// The goods are there.
+  signal delivered { at: timestamp }
   pivot step reserve { call stock.Reserve { order: input } }
+  await delivered within 1d otherwise {}
   step release { call stock.Release { hold: reserve.hold } }
+  step sold { send stock.Sold { hold: reserve.hold } }
   output { hold: reserve.hold }
 }
 "#;
@@ -245,6 +251,8 @@ fn what_goes_over_the_log_is_as_described() {
         assert_described(&document, "stock.Reserve", &wire::command(&command(kind, &request), &envelope));
     }
     assert_described(&document, "stock.query", &wire::command(&command(CommandKind::Query, "{}"), &envelope));
+    let sold = Command { wire: "items-sold".into(), ..command(CommandKind::Message, r#"{"hold":"h"}"#) };
+    assert_described(&document, "stock.Sold", &wire::command(&sold, &envelope));
 
     let about = About { participant: "stock", saga: "shop", traceparent: None };
     let reply = |kind, status, payload: Option<&str>| {
@@ -276,6 +284,7 @@ fn what_goes_over_the_log_is_as_described() {
         ("shop.start", Ask::Start { saga: "shop".into(), start }),
         ("cancel", order(Order::Cancel)),
         ("retry", order(Order::Retry { step: Some("reserve".into()) })),
+        ("signal", order(Order::Signal { signal: "delivered".into(), with: Some(Json::empty_object()) })),
     ] {
         let request = Request { id: to.request.clone(), instance: instance.clone(), ask };
         assert_described(&document, name, &wire::request(&request, "/saga/cli"));

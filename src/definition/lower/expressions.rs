@@ -181,10 +181,13 @@ impl Lowering<'_> {
     fn out_of_place(&mut self, root: &str, span: Span) -> Typed {
         let (where_it_stands, hint) = match root {
             _ if self.scope.place == Place::Scenario => ("is not known in a scenario", "write the value itself"),
-            "failure" if self.scope.place == Place::Compensation => {
+            "failure" if self.scope.knows_failure() => {
                 ("alone is no value", "write `failure.code`, `failure.step` or `failure.message`")
             }
-            "failure" => ("is known in compensations only", "use it in the payload behind `compensate`"),
+            "failure" => (
+                "is known in compensations and handlers only",
+                "use it in the payload behind `compensate`, or in a `catch`",
+            ),
             "event" => ("is known in triggers only", "what a saga starts with is `input`"),
             _ => ("is known inside `repeat` only", "use a value from above"),
         };
@@ -224,6 +227,16 @@ impl Lowering<'_> {
     fn not_visible(&mut self, name: &CompactString, span: Span) {
         if let Some(declared) = self.scope.everywhere.get(name).copied() {
             self.scope.used_early.insert(name.clone());
+            if self.scope.signals.contains_key(name) {
+                let title = format!("the signal `{name}` has not been awaited here");
+                return self.report(
+                    Diagnostic::error(codes::USED_TOO_EARLY, span, title)
+                        .here("used here")
+                        .also(declared, "declared here")
+                        .why("A signal has a value only once it was awaited.")
+                        .hint(format!("write above: `await {name} within 1h otherwise {{ … }}`")),
+                );
+            }
             let is_itself = declared.start <= span.start && self.scope.bindings.get_index_of(name).is_none();
             let title = if is_itself {
                 format!("`{name}` is not there before its own step has ended")
@@ -250,7 +263,7 @@ impl Lowering<'_> {
         }
         self.report(match meant {
             Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
-            None => finding.hint("a value is `input`, a step or a `let` above, by its name"),
+            None => finding.hint("a value is `input`, a step, a `let` or an awaited signal above, by its name"),
         });
     }
 
@@ -269,7 +282,7 @@ impl Lowering<'_> {
                 self.unknown_field("`saga`", key, &["id", "started"]);
                 return unknown(span);
             }
-            (ExprKind::Name(name), field) if name == "failure" && self.scope.place == Place::Compensation => {
+            (ExprKind::Name(name), field) if name == "failure" && self.scope.knows_failure() => {
                 return match field {
                     "code" => root(Root::FailureCode, Type::String),
                     "step" => root(Root::FailureStep, Type::String),

@@ -17,6 +17,8 @@ mod functions;
 mod objects;
 mod sagas;
 mod steps;
+mod signals;
+mod tries;
 mod skipped;
 mod scenarios;
 mod unused;

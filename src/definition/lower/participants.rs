@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use super::Lowering;
 use crate::definition::json::int_literal;
 use crate::definition::types::Record;
-use crate::definition::{Command, ENGINE_CODES, Limit, Message, Participant, Per};
+use crate::definition::{Command, ENGINE_CODES, Limit, Participant, Per};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
 use crate::syntax::tree;
@@ -119,10 +119,12 @@ impl<'t> Lowering<'t> {
         if let Some(first) = defined_in(participant, &written.name.text) {
             return self.taken("command or message", &written.name, first);
         }
-        let message = Message {
+        let message = Command {
             name: written.name.text.clone(),
             wire: wire(written.wire.as_ref(), &written.name),
-            shape: shape.unwrap_or_else(unknown_shape),
+            request: shape.unwrap_or_else(unknown_shape),
+            reply: Arc::default(),
+            fails: Vec::new(),
             docs: docs(&written.docs),
             span: written.name.span,
         };
@@ -170,7 +172,7 @@ impl<'t> Lowering<'t> {
 }
 
 /// Stands for a shape that could not be resolved: nothing is known of it, and nothing is reported.
-fn unknown_shape() -> Arc<Record> {
+pub(super) fn unknown_shape() -> Arc<Record> {
     Arc::new(Record { name: Some(UNKNOWN_SHAPE), fields: Vec::new() })
 }
 

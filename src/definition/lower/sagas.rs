@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use indexmap::IndexMap;
 
-use super::participants::docs;
+use super::participants::{docs, unknown_shape};
 use super::scope::{Binding, Kind, Place, Scope, facts};
 use super::steps::Defaults;
 use super::{Lowering, listed};
@@ -12,7 +13,7 @@ use crate::definition::expression::{BinaryOp, Expr, Read, Typed};
 use crate::definition::json::int_literal;
 use crate::definition::types::Type;
 use crate::definition::value::Value;
-use crate::definition::{ContentHash, Saga, Sleep, Statement, StatementKind};
+use crate::definition::{ContentHash, Saga, Signal, Sleep, Statement, StatementKind};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
 use crate::syntax::tree;
@@ -26,6 +27,7 @@ impl<'t> Lowering<'t> {
             version: 1,
             content: ContentHash::default(),
             input: Arc::default(),
+            signals: IndexMap::new(),
             deadline: None,
             body: Vec::new(),
             output: None,
@@ -34,9 +36,10 @@ impl<'t> Lowering<'t> {
         };
         let mut defaults = Defaults::default();
         self.heads(&item.heads, &mut saga, &mut defaults);
+        self.scope.signals.clone_from(&saga.signals);
         saga.body = self.block(&item.body, &defaults);
         saga.output = item.output.as_ref().map(|output| self.expression(output));
-        self.report_unused_lets();
+        self.report_unused_names();
         saga
     }
 
@@ -63,7 +66,12 @@ impl<'t> Lowering<'t> {
                     saga.input = shape.clone().unwrap_or_default();
                     self.scope.input = shape;
                 }
-                tree::Head::Signal(signal) => self.not_built_yet("signal", signal.name.span),
+                tree::Head::Signal(signal) => {
+                    let shape = self.shape(signal.shape.as_ref(), "a signal").unwrap_or_else(unknown_shape);
+                    let (name, span, docs) = (signal.name.text.clone(), signal.name.span, docs(&signal.docs));
+                    // The second of that name was reported when names were collected.
+                    saga.signals.entry(name.clone()).or_insert_with(|| Arc::new(Signal { name, shape, docs, span }));
+                }
                 tree::Head::Deadline(literal, span) => {
                     self.once("`deadline`", &mut deadline, *span);
                     saga.deadline = self.time(literal, "a deadline");
@@ -86,7 +94,7 @@ impl<'t> Lowering<'t> {
         Some(duration)
     }
 
-    fn block(&mut self, block: &tree::Block, defaults: &Defaults) -> Vec<Statement> {
+    pub(super) fn block(&mut self, block: &tree::Block, defaults: &Defaults) -> Vec<Statement> {
         block.statements.iter().filter_map(|statement| self.one(statement, defaults)).collect()
     }
 
@@ -126,8 +134,8 @@ impl<'t> Lowering<'t> {
             }
             tree::StatementKind::ForEach(_) => self.skip("for each", statement),
             tree::StatementKind::Repeat(_) => self.skip("repeat", statement),
-            tree::StatementKind::Try(_) => self.skip("try", statement),
-            tree::StatementKind::Await(_) => self.skip("await", statement),
+            tree::StatementKind::Try(written) => Some(self.try_catch(written, defaults)),
+            tree::StatementKind::Await(wait) => self.await_signal(wait, defaults),
         }
     }
 
@@ -154,9 +162,12 @@ impl<'t> Lowering<'t> {
         let before = self.scope.names_mark();
         let mut branches = Vec::with_capacity(block.statements.len());
         let mut learnt = Vec::new();
+        let awaited = self.scope.awaited.len();
         for statement in &block.statements {
             let (names, known) = (self.scope.names_mark(), self.scope.facts_mark());
+            let beside = self.scope.awaited.len();
             branches.extend(self.one(statement, defaults));
+            self.awaited_beside(awaited, beside);
             learnt.extend(self.scope.forget(known));
             self.scope.names_since(names).for_each(|binding| binding.is_beside = true);
         }
@@ -192,26 +203,33 @@ impl<'t> Lowering<'t> {
         let otherwise = when.otherwise.as_ref().map(|block| self.block(block, defaults)).unwrap_or_default();
         outcomes.push(self.outcome(names, known, &otherwise));
         self.scope.forget(before);
-        // Where one way alone goes on, what it knows and names holds below.
-        let going_on = outcomes.iter().filter(|outcome| !outcome.ends).count();
-        for outcome in outcomes {
-            if !outcome.ends && going_on == 1 {
-                passed.extend(outcome.learnt);
-                continue;
-            }
-            self.scope.names_since(outcome.names.0).take(outcome.names.1).for_each(|binding| {
-                if binding.ty != Type::Unknown {
-                    binding.ty = binding.ty.clone().optional();
-                }
-            });
-        }
-        self.scope.assume(passed);
+        self.join(outcomes, passed);
         StatementKind::When { arms, otherwise }
     }
 
-    fn outcome(&mut self, names: usize, known: usize, statements: &[Statement]) -> Outcome {
-        let count = self.scope.names_mark() - names;
-        Outcome { names: (names, count), learnt: self.scope.forget(known), ends: ends_in_fail(statements) }
+    /// Below ways of which one is taken. Where one way alone goes on, what it knows and names holds below; else the names
+    /// of each way may be absent. `passed` holds below in any case.
+    pub(super) fn join(&mut self, outcomes: Vec<Outcome>, mut passed: Vec<CompactString>) {
+        let going_on = outcomes.iter().filter(|outcome| !outcome.ends).count();
+        for outcome in outcomes.into_iter().filter(|outcome| !outcome.ends && going_on == 1) {
+            for (binding, ty) in self.scope.names_since(outcome.first).zip(outcome.types) {
+                binding.ty = ty;
+            }
+            passed.extend(outcome.learnt);
+        }
+        self.scope.assume(passed);
+    }
+
+    /// The end of one way: for the others, and below unless it alone goes on, its names may be absent.
+    pub(super) fn outcome(&mut self, names: usize, known: usize, statements: &[Statement]) -> Outcome {
+        let mut types = Vec::new();
+        for binding in self.scope.names_since(names) {
+            types.push(binding.ty.clone());
+            if binding.ty != Type::Unknown {
+                binding.ty = binding.ty.clone().optional();
+            }
+        }
+        Outcome { first: names, types, learnt: self.scope.forget(known), ends: ends_in_fail(statements) }
     }
 
     /// Comparisons of one choice with some of its words, and nothing for the others.
@@ -242,12 +260,15 @@ impl<'t> Lowering<'t> {
     }
 }
 
-/// How one way through a `when` ends.
-struct Outcome {
-    /// The first of its names, and how many.
-    names: (usize, usize),
-    learnt: Vec<CompactString>,
-    ends: bool,
+/// How one way through a `when`, an `await` or a `try` ends.
+pub(super) struct Outcome {
+    /// The first of its names.
+    pub(super) first: usize,
+    /// What its names are where it was taken.
+    pub(super) types: Vec<Type>,
+    pub(super) learnt: Vec<CompactString>,
+    /// In a `fail`.
+    pub(super) ends: bool,
 }
 
 /// `path == "word"`, either way round.
@@ -268,6 +289,9 @@ pub(crate) fn ends_in_fail(statements: &[Statement]) -> bool {
         StatementKind::Parallel(branches) => branches.iter().any(|branch| ends_in_fail(std::slice::from_ref(branch))),
         StatementKind::When { arms, otherwise } => {
             ends_in_fail(otherwise) && arms.iter().all(|(_, block)| ends_in_fail(block))
+        }
+        StatementKind::Try(written) => {
+            ends_in_fail(&written.body) && written.catches.iter().all(|catch| ends_in_fail(&catch.block))
         }
         _ => false,
     })

@@ -16,8 +16,8 @@ use crate::definition::json::{int_literal, least};
 use crate::definition::types::{Record, Type};
 use crate::definition::value::{Value, to_json};
 use crate::definition::{
-    Answer, Called, Compensation, ENGINE_CODES, Expect, ExpectKind, Happening, HappeningKind, Saga, Scenario,
-    Statement, StatementKind, Step,
+    Answer, Called, Compensation, ENGINE_CODES, Expect, ExpectKind, Happening, HappeningKind, Saga, Scenario, Signal,
+    Statement, StatementKind, Step, Verb,
 };
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
@@ -26,6 +26,7 @@ use crate::syntax::tree::{self, ExprKind};
 /// The steps of one saga, and the codes that it can fail with.
 struct Known {
     steps: IndexMap<CompactString, Arc<Step>>,
+    signals: IndexMap<CompactString, Arc<Signal>>,
     codes: IndexSet<CompactString>,
     /// Something of the saga was skipped: what is not known may be there.
     is_partial: bool,
@@ -42,7 +43,12 @@ impl Lowering<'_> {
             return None;
         };
         self.scope = Scope::new(Arc::clone(&saga.input), Place::Scenario);
-        let mut known = Known { steps: IndexMap::new(), codes: IndexSet::new(), is_partial: self.skipped_any };
+        let mut known = Known {
+            steps: IndexMap::new(),
+            signals: saga.signals.clone(),
+            codes: IndexSet::new(),
+            is_partial: self.skipped_any,
+        };
         let possible = ENGINE_CODES.into_iter().filter(|code| *code != "deadline" || saga.deadline.is_some());
         known.codes.extend(possible.map(CompactString::const_new));
         gather(&saga.body, &mut known);
@@ -87,9 +93,10 @@ impl Lowering<'_> {
 
     fn happening(&mut self, written: &tree::Happening, known: &Known) -> Option<Happening> {
         let kind = match &written.kind {
-            tree::HappeningKind::Signal { .. } => {
-                self.not_built_yet("signal", written.span);
-                return None;
+            tree::HappeningKind::Signal { signal, payload, after } => {
+                let after = after.as_ref().map_or(Some(Duration::ZERO), |after| self.duration(after))?;
+                let (signal, with) = self.arrives(signal, payload.as_ref(), known)?;
+                HappeningKind::Arrives { signal, with, after }
             }
             tree::HappeningKind::Cancelled { after } => {
                 let after = after.as_ref().map_or(Some(Duration::ZERO), |after| self.duration(after))?;
@@ -115,20 +122,35 @@ impl Lowering<'_> {
         Some(Happening { kind, span: written.span })
     }
 
+    /// A signal of the saga with what it carries.
+    fn arrives(
+        &mut self,
+        written: &tree::Reference,
+        payload: Option<&tree::Expr>,
+        known: &Known,
+    ) -> Option<(CompactString, Box<str>)> {
+        let name = place(written);
+        let Some(signal) = known.signals.get(name.as_str()) else {
+            let title = format!("the saga has no signal `{name}`");
+            let finding = Diagnostic::error(codes::UNKNOWN_SIGNAL, written.span, title);
+            let names: Vec<&str> = known.signals.keys().map(CompactString::as_str).collect();
+            self.report(match near(&name, names.iter().copied()) {
+                Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
+                None => finding.hint(format!("its signals are {}", listed(names))),
+            });
+            return None;
+        };
+        let what = || format!("what `{name}` carries");
+        let shape = Shape { record: &signal.shape, what: Some(&what), origin: Some(signal.span) };
+        let input = self.scope.input.take();
+        let with = self.payload(payload, &shape, written.span);
+        self.scope.input = input;
+        Some((signal.name.clone(), constant(&with)?))
+    }
+
     /// A step that exists and can be called so; without the step where it may be in what was skipped.
     fn called(&mut self, written: &tree::Called, known: &Known) -> Option<(Called, Option<Arc<Step>>)> {
-        let mut place = String::new();
-        for (name, indices) in &written.step.parts {
-            if !place.is_empty() {
-                place.push('.');
-            }
-            place.push_str(&name.text);
-            for index in indices {
-                place.push('[');
-                place.push_str(&index.text);
-                place.push(']');
-            }
-        }
+        let place = place(&written.step);
         let called = Called { undo: written.undo, step: place.as_str().into() };
         let span = written.step.span;
         let Some(step) = known.steps.get(place.as_str()) else {
@@ -163,6 +185,13 @@ impl Lowering<'_> {
             _ if called.undo => None,
             _ => step.action.as_ref(),
         });
+        if let Some(sent) = invocation.filter(|invocation| invocation.verb == Verb::Send) {
+            let title =
+                format!("`{}.{}` is a message, which is never answered", sent.participant.name, sent.command.name);
+            let finding = Diagnostic::error(codes::NEVER_HAPPENS, span, title).also(sent.command.span, "declared here");
+            self.report(finding.hint("remove this: a message is always sent"));
+            return None;
+        }
         match written {
             tree::Answer::TimesOut => Some(Answer::TimesOut),
             tree::Answer::Fails(None) if called.undo => Some(Answer::Fails(None)),
@@ -292,6 +321,23 @@ impl Lowering<'_> {
     }
 }
 
+/// A place as commands have it.
+fn place(written: &tree::Reference) -> String {
+    let mut place = String::new();
+    for (name, indices) in &written.parts {
+        if !place.is_empty() {
+            place.push('.');
+        }
+        place.push_str(&name.text);
+        for index in indices {
+            place.push('[');
+            place.push_str(&index.text);
+            place.push(']');
+        }
+    }
+    place
+}
+
 /// The JSON of a constant; `None` where it is not one, which was reported.
 fn constant(typed: &Typed) -> Option<Box<str>> {
     if typed.ty == Type::Unknown || matches!(typed.expr, Expr::Read(_)) {
@@ -328,6 +374,11 @@ fn gather(statements: &[Statement], known: &mut Known) {
                     gather(block, known);
                 }
                 gather(otherwise, known);
+            }
+            StatementKind::Await { otherwise, .. } => gather(otherwise, known),
+            StatementKind::Try(written) => {
+                gather(&written.body, known);
+                written.catches.iter().for_each(|catch| gather(&catch.block, known));
             }
             StatementKind::Pivot | StatementKind::Sleep(_) | StatementKind::Let { .. } => {}
         }

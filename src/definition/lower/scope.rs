@@ -7,8 +7,10 @@
 use std::sync::Arc;
 
 use compact_str::{CompactString, ToCompactString, format_compact};
+use indexmap::IndexMap;
 
 use super::{NameSet, Names};
+use crate::definition::Signal;
 use crate::definition::expression::{BinaryOp, Expr, PathSegment, Read};
 use crate::definition::types::{Record, Type};
 use crate::definition::value::Value;
@@ -19,6 +21,7 @@ use crate::source::Span;
 pub(super) enum Kind {
     Step,
     Let,
+    Signal,
     /// Given by a statement that is not built yet.
     Skipped,
 }
@@ -52,7 +55,13 @@ pub(super) struct Scope {
     /// Names that were used before they were there: reported, and so not unused.
     pub(super) used_early: NameSet<CompactString>,
     pub(super) input: Option<Arc<Record>>,
+    /// Of the head.
+    pub(super) signals: IndexMap<CompactString, Arc<Signal>>,
+    /// Signals that are awaited, in the order of the text.
+    pub(super) awaited: Vec<(CompactString, Span)>,
     pub(super) place: Place,
+    /// Handlers around, in which `failure` says why.
+    pub(super) handlers: u32,
     /// Paths that are known to be there, in the order in which that became known.
     facts: Vec<CompactString>,
     known: Names<u32>,
@@ -62,6 +71,11 @@ impl Scope {
     /// Without names; `input` has this shape.
     pub(super) fn new(input: Arc<Record>, place: Place) -> Self {
         Self { input: Some(input), place, ..Self::default() }
+    }
+
+    /// Whether `failure` says why something failed.
+    pub(super) fn knows_failure(&self) -> bool {
+        self.place == Place::Compensation || (self.place == Place::Forward && self.handlers > 0)
     }
 
     /// A mark for [`Scope::names_since`].

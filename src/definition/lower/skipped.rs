@@ -1,9 +1,10 @@
 //! The names that a saga gives, wherever they stand; and statements that are not built yet.
 
-use super::Lowering;
 use super::scope::Kind;
+use super::{Lowering, Names};
 use crate::definition::StatementKind;
 use crate::definition::types::Type;
+use crate::source::Span;
 use crate::syntax::tree;
 
 impl Lowering<'_> {
@@ -12,19 +13,21 @@ impl Lowering<'_> {
         let mut names = Vec::new();
         for head in &saga.heads {
             if let tree::Head::Signal(signal) = head {
-                names.push(&signal.name);
+                names.push(Given::Anew(&signal.name));
             }
         }
-        let signals = names.len();
         gather_block(&saga.body, &mut names);
-        for name in &names {
-            let first = *self.scope.everywhere.entry(name.text.clone()).or_insert(name.span);
+        let mut awaited: Names<Span> = Names::default();
+        for given in names {
+            let name = given.name();
+            let known = *self.scope.everywhere.entry(name.text.clone()).or_insert(name.span);
+            let first = match given {
+                Given::Anew(_) => known,
+                Given::BySignal(_) => *awaited.entry(name.text.clone()).or_insert(name.span),
+            };
             if first != name.span {
                 self.taken("step or value", name, first);
             }
-        }
-        for name in names.into_iter().take(signals) {
-            self.declare(name, Type::Unknown, Kind::Skipped);
         }
     }
 
@@ -34,8 +37,7 @@ impl Lowering<'_> {
         let mut skips = false;
         for action in step.action.iter().chain(undo) {
             let word = match &action.kind {
-                tree::ActionKind::Call(_) => continue,
-                tree::ActionKind::Send(_) => "send",
+                tree::ActionKind::Call(_) | tree::ActionKind::Send(_) => continue,
                 tree::ActionKind::Run(_) => "run",
             };
             self.not_built_yet(word, action.span);
@@ -49,24 +51,41 @@ impl Lowering<'_> {
         self.not_built_yet(word, statement.span);
         let mut names = Vec::new();
         gather(statement, &mut names);
-        for name in names {
-            self.declare(name, Type::Unknown, Kind::Skipped);
+        for given in names {
+            self.declare(given.name(), Type::Unknown, Kind::Skipped);
         }
         None
     }
 }
 
-fn gather_block<'t>(block: &'t tree::Block, names: &mut Vec<&'t tree::Name>) {
+/// How a name is given.
+#[derive(Clone, Copy)]
+enum Given<'t> {
+    /// By something that nobody else may be called like.
+    Anew(&'t tree::Name),
+    /// By an `await` without `as`: its value is called like the signal. A second one needs another name.
+    BySignal(&'t tree::Name),
+}
+
+impl<'t> Given<'t> {
+    const fn name(self) -> &'t tree::Name {
+        match self {
+            Self::Anew(name) | Self::BySignal(name) => name,
+        }
+    }
+}
+
+fn gather_block<'t>(block: &'t tree::Block, names: &mut Vec<Given<'t>>) {
     for statement in &block.statements {
         gather(statement, names);
     }
 }
 
-fn gather<'t>(statement: &'t tree::Statement, names: &mut Vec<&'t tree::Name>) {
+fn gather<'t>(statement: &'t tree::Statement, names: &mut Vec<Given<'t>>) {
     let mut blocks: Vec<&'t tree::Block> = Vec::new();
     match &statement.kind {
-        tree::StatementKind::Step(step) => names.push(&step.name),
-        tree::StatementKind::Let(written) => names.push(&written.name),
+        tree::StatementKind::Step(step) => names.push(Given::Anew(&step.name)),
+        tree::StatementKind::Let(written) => names.push(Given::Anew(&written.name)),
         tree::StatementKind::Pivot | tree::StatementKind::Sleep(_) | tree::StatementKind::Fail(_) => {}
         tree::StatementKind::Parallel(block) | tree::StatementKind::Sequence(block) => blocks.push(block),
         tree::StatementKind::When(when) => {
@@ -74,7 +93,7 @@ fn gather<'t>(statement: &'t tree::Statement, names: &mut Vec<&'t tree::Name>) {
             blocks.extend(&when.otherwise);
         }
         tree::StatementKind::ForEach(each) => {
-            names.push(&each.element);
+            names.push(Given::Anew(&each.element));
             blocks.push(&each.block);
         }
         tree::StatementKind::Repeat(repeat) => {
@@ -86,7 +105,7 @@ fn gather<'t>(statement: &'t tree::Statement, names: &mut Vec<&'t tree::Name>) {
             blocks.extend(written.catches.iter().map(|catch| &catch.block));
         }
         tree::StatementKind::Await(wait) => {
-            names.extend(&wait.alias);
+            names.push(wait.alias.as_ref().map_or(Given::BySignal(&wait.signal), Given::Anew));
             blocks.extend(&wait.otherwise);
         }
     }

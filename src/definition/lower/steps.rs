@@ -14,10 +14,9 @@ use crate::definition::json::int_literal;
 use crate::definition::limits::{DEFAULT_COMPENSATION_RETRY, DEFAULT_RETRY, DEFAULT_TIMEOUT, MAX_RETRIES};
 use crate::definition::types::Type;
 use crate::definition::value::Value;
-use crate::definition::{Command, Compensation, Invocation, Participant, Retry, Step, Timing};
+use crate::definition::{Command, Compensation, Invocation, Participant, Retry, Step, Timing, Verb};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
-use crate::syntax::today;
 use crate::syntax::tree;
 
 /// Times where a step says nothing.
@@ -46,9 +45,10 @@ impl Lowering<'_> {
 
     pub(super) fn step(&mut self, step: &tree::Step, defaults: &Defaults, span: Span) -> Step {
         let mut ty = Type::Record(Arc::default());
-        let action = step.action.as_ref().and_then(called).map(|(action, target)| {
+        let action = step.action.as_ref().and_then(called).map(|(action, called)| {
+            self.no_times(called, &step.timing);
             let timing = self.timing(&step.timing, &defaults.step);
-            let (invocation, reply) = self.invocation(action, target, timing);
+            let (invocation, reply) = self.invocation(action, called, timing);
             ty = reply;
             invocation
         });
@@ -68,10 +68,11 @@ impl Lowering<'_> {
             None => Compensation::Unsaid,
             Some(compensate) => match compensate.action.as_ref().and_then(called) {
                 None => Compensation::Nothing,
-                Some((action, target)) => {
+                Some((action, called)) => {
                     self.scope.place = Place::Compensation;
+                    self.no_times(called, &compensate.timing);
                     let timing = self.timing(&compensate.timing, &defaults.compensation);
-                    let (invocation, _) = self.invocation(action, target, timing);
+                    let (invocation, _) = self.invocation(action, called, timing);
                     self.scope.place = Place::Forward;
                     Compensation::Call(Box::new(invocation))
                 }
@@ -92,43 +93,70 @@ impl Lowering<'_> {
         Step { name: step.name.text.clone(), span: step.name.span, pivot: step.pivot.is_some(), action, compensation }
     }
 
-    /// A command with its payload, and the type of its reply.
-    fn invocation(&mut self, action: &tree::Action, target: &tree::Target, timing: Timing) -> (Invocation, Type) {
-        let Some((participant, command)) = self.target(target) else {
+    /// A message is done when the log has it: nothing about it could take a time that is said here.
+    fn no_times(&mut self, (verb, target): (Verb, &tree::Target), times: &[tree::Timing]) {
+        let Some(first) = times.first().filter(|_| verb == Verb::Send) else { return };
+        let title = format!("`{}.{}` is sent, which takes no times", target.participant.text, target.command.text);
+        self.report(
+            Diagnostic::error(codes::TIMES_OF_SEND, timing_span(first), title)
+                .why("A message is not answered and cannot fail: its step is done as soon as the log has acknowledged it.")
+                .hint("remove the times; what must be answered is a `command`, and `call`ed"),
+        );
+    }
+
+    /// A command or message with its payload, and the type of its reply.
+    fn invocation(
+        &mut self,
+        action: &tree::Action,
+        (verb, target): (Verb, &tree::Target),
+        timing: Timing,
+    ) -> (Invocation, Type) {
+        let Some((participant, command)) = self.target(verb, target) else {
             let payload = action.payload.as_ref().map(|payload| self.expression(payload));
             let payload = payload.unwrap_or_else(|| unknown(action.span));
-            return unresolved(&target.participant, &target.command, payload, timing);
+            return unresolved(verb, target, payload, timing);
         };
         let what = || format!("the payload of `{}.{}`", participant.name, command.name);
         let shape = Shape { record: &command.request, what: Some(&what), origin: Some(command.span) };
         let payload = self.payload(action.payload.as_ref(), &shape, action.span);
         let reply = Type::Record(Arc::clone(&command.reply));
         let reply = if is_unknown(&command.reply) { Type::Unknown } else { reply };
-        (Invocation { participant, command, payload, timing, span: action.span }, reply)
+        (Invocation { verb, participant, command, payload, timing, span: action.span }, reply)
     }
 
-    fn target(&mut self, target: &tree::Target) -> Option<(Arc<Participant>, Arc<Command>)> {
+    fn target(&mut self, verb: Verb, target: &tree::Target) -> Option<(Arc<Participant>, Arc<Command>)> {
         let Some(participant) = self.participants.get(&target.participant.text).cloned() else {
             self.unknown_participant(&target.participant);
             return None;
         };
         self.used_participants.insert(participant.name.clone());
         let name = &target.command;
-        if let Some(command) = participant.commands.get(&name.text) {
+        let (commands, messages) = (&participant.commands, &participant.messages);
+        let (meant, other) = if verb == Verb::Call { (commands, messages) } else { (messages, commands) };
+        if let Some(command) = meant.get(&name.text) {
             self.used_commands.insert((participant.name.clone(), name.text.clone()));
             return Some((Arc::clone(&participant), Arc::clone(command)));
         }
-        if let Some(message) = participant.messages.get(&name.text) {
+        if let Some(other) = other.get(&name.text) {
             self.used_commands.insert((participant.name.clone(), name.text.clone()));
-            let title = format!("`{}` is a message, which is never answered", name.text);
-            self.report(
-                Diagnostic::error(codes::CALL_OF_MESSAGE, name.span, title)
-                    .also(message.span, "declared here")
-                    .hint(today::instead_of("send")),
-            );
+            let called = format!("{}.{}", participant.name, name.text);
+            let (code, title, hint) = match verb {
+                Verb::Call => (
+                    codes::CALL_OF_MESSAGE,
+                    format!("`{called}` is a message, which is never answered"),
+                    format!("write `send {called}`"),
+                ),
+                Verb::Send => (
+                    codes::SEND_OF_COMMAND,
+                    format!("`{called}` is a command, whose answer must be waited for"),
+                    format!("write `call {called}`, or behind `compensate` the name alone"),
+                ),
+            };
+            self.report(Diagnostic::error(code, name.span, title).also(other.span, "declared here").hint(hint));
             return None;
         }
-        let title = format!("participant `{}` has no command `{}`", participant.name, name.text);
+        let kind = if verb == Verb::Call { "command" } else { "message" };
+        let title = format!("participant `{}` has no {kind} `{}`", participant.name, name.text);
         let finding =
             Diagnostic::error(codes::UNKNOWN_COMMAND, name.span, title).also(participant.span, "declared here");
         let known = participant.commands.keys().chain(participant.messages.keys());
@@ -137,7 +165,7 @@ impl Lowering<'_> {
         self.used_commands.extend(meant.map(|meant| (participant.name.clone(), meant.into())));
         self.report(match meant {
             Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
-            None if known.is_empty() => finding.hint(format!("add to it: `command {} {{ … }}`", name.text)),
+            None if known.is_empty() => finding.hint(format!("add to it: `{kind} {} {{ … }}`", name.text)),
             None => finding.hint(format!("it has {}", listed(known))),
         });
         None
@@ -224,11 +252,12 @@ impl Lowering<'_> {
     }
 }
 
-/// An action with the command that it calls; the other kinds were refused, with their step.
-const fn called(action: &tree::Action) -> Option<(&tree::Action, &tree::Target)> {
+/// An action with what it calls or sends; the other kind was refused, with its step.
+const fn called(action: &tree::Action) -> Option<(&tree::Action, (Verb, &tree::Target))> {
     match &action.kind {
-        tree::ActionKind::Call(target) => Some((action, target)),
-        tree::ActionKind::Send(_) | tree::ActionKind::Run(_) => None,
+        tree::ActionKind::Call(target) => Some((action, (Verb::Call, target))),
+        tree::ActionKind::Send(target) => Some((action, (Verb::Send, target))),
+        tree::ActionKind::Run(_) => None,
     }
 }
 
@@ -240,7 +269,8 @@ fn timing_span(timing: &tree::Timing) -> Span {
 }
 
 /// Stands for a command that could not be resolved: it has no codes, and nothing is known of its reply.
-fn unresolved(participant: &tree::Name, command: &tree::Name, payload: Typed, timing: Timing) -> (Invocation, Type) {
+fn unresolved(verb: Verb, target: &tree::Target, payload: Typed, timing: Timing) -> (Invocation, Type) {
+    let tree::Target { participant, command } = target;
     let span = payload.span;
     let topic = compact_str::CompactString::default();
     let participant = Participant {
@@ -264,6 +294,6 @@ fn unresolved(participant: &tree::Name, command: &tree::Name, payload: Typed, ti
         span: command.span,
     };
     let invocation =
-        Invocation { participant: Arc::new(participant), command: Arc::new(command), payload, timing, span };
+        Invocation { verb, participant: Arc::new(participant), command: Arc::new(command), payload, timing, span };
     (invocation, Type::Unknown)
 }

@@ -38,13 +38,21 @@ impl Lowering<'_> {
     }
 
     /// Of the saga that was lowered last.
-    pub(super) fn report_unused_lets(&mut self) {
+    pub(super) fn report_unused_names(&mut self) {
         if self.skipped_any {
             return;
         }
         let lets = self.scope.bindings.iter().filter(|(_, binding)| binding.kind == Kind::Let && !binding.is_used);
-        let unused: Vec<Diagnostic> =
-            lets.map(|(name, binding)| unused_finding(&format!("value `{name}`"), binding.span)).collect();
+        let awaited = |name: &str| self.scope.awaited.iter().any(|(awaited, _)| awaited == name);
+        let signals = self.scope.signals.values().filter(|signal| !awaited(&signal.name));
+        let signals = signals.map(|signal| {
+            let title = format!("signal `{}` is never awaited", signal.name);
+            Diagnostic::warning(codes::UNUSED, signal.span, title)
+                .hint(format!("remove it, or write `await {} within 1h otherwise {{ … }}`", signal.name))
+        });
+        let unused: Vec<Diagnostic> = signals
+            .chain(lets.map(|(name, binding)| unused_finding(&format!("value `{name}`"), binding.span)))
+            .collect();
         for finding in unused {
             self.report(finding);
         }

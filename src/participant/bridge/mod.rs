@@ -7,8 +7,10 @@
 //!
 //! A bridge answers for a participant that cannot: one that is down, slow or talks nonsense is a `retry` with a code
 //! that says so, or a silence that the orchestrator's timeout ends. It never says `succeeded` or `failed` by itself.
+//! A message, for whose answer nobody waits, it offers again until it is taken.
 
 mod http;
+mod messages;
 mod process;
 mod simulated;
 
@@ -17,10 +19,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compact_str::CompactString;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use self::http::HttpEndpoint;
+use self::messages::{Letter, WAITING_MAX};
 use self::process::ProcessEndpoint;
 use self::simulated::Simulated;
 use super::address::Address;
@@ -98,6 +101,8 @@ pub struct Bridge {
     participant: Arc<Participant>,
     endpoint: Endpoint,
     at_once: Arc<Semaphore>,
+    /// Places for messages that wait until they are taken.
+    waiting: Arc<Semaphore>,
     out: mpsc::Sender<Outgoing>,
 }
 
@@ -142,7 +147,8 @@ impl Bridge {
                 Endpoint::Process(Arc::new(endpoint))
             }
         };
-        Ok(Self { participant, endpoint, at_once: Arc::new(Semaphore::new(AT_ONCE_MAX)), out })
+        let (at_once, waiting) = (Arc::new(Semaphore::new(AT_ONCE_MAX)), Arc::new(Semaphore::new(WAITING_MAX)));
+        Ok(Self { participant, endpoint, at_once, waiting, out })
     }
 
     /// Carries one partition's commands until their channel is closed or the other end of the outgoing one is. What
@@ -150,28 +156,30 @@ impl Bridge {
     pub async fn serve(&self, partition: i32, mut commands: mpsc::Receiver<(u64, Message)>) {
         let mut handled = Handled::default();
         let mut under_way = JoinSet::new();
-        let mut is_open = true;
-        while is_open || !under_way.is_empty() {
+        // Dropped with the channel: messages that nobody takes are not offered any longer, and come again.
+        let (open, closed) = watch::channel(());
+        let mut open = Some(open);
+        while open.is_some() || !under_way.is_empty() {
             tokio::select! {
                 ended = under_way.join_next(), if !under_way.is_empty() => {
                     let next = match ended {
-                        Some(Ok(offset)) => handled.end(offset),
+                        Some(Ok(Some(offset))) => handled.end(offset),
                         // It has answered nothing, which is a silence, and is not handled: it comes again.
                         Some(Err(panic)) => {
                             tracing::error!(participant = %self.participant.name, error = %panic, "a bridge panicked");
                             None
                         }
-                        None => None,
+                        Some(Ok(None)) | None => None,
                     };
                     if !self.say_handled(partition, next).await {
                         return;
                     }
                 }
-                next = commands.recv(), if is_open => match next {
-                    None => is_open = false,
+                next = commands.recv(), if open.is_some() => match next {
+                    None => open = None,
                     Some((offset, message)) => {
                         handled.begin(offset);
-                        let begun = self.begin(offset, message, &mut under_way).await;
+                        let begun = self.begin((offset, message), &closed, &mut under_way).await;
                         if matches!(begun, Begun::Ended) && !self.say_handled(partition, handled.end(offset)).await {
                             return;
                         }
@@ -196,7 +204,12 @@ impl Bridge {
     }
 
     /// Waits for a free place, where there can be a shortage of them.
-    async fn begin(&self, offset: u64, message: Message, under_way: &mut JoinSet<u64>) -> Begun {
+    async fn begin(
+        &self,
+        (offset, message): (u64, Message),
+        closed: &watch::Receiver<()>,
+        under_way: &mut JoinSet<Option<u64>>,
+    ) -> Begun {
         let command = match wire::read_command(&message) {
             Ok(command) => command,
             Err(error) => {
@@ -207,26 +220,45 @@ impl Bridge {
         };
         let (out, name) = (self.out.clone(), self.participant.name.clone());
         if let Endpoint::Simulated(simulated) = &self.endpoint {
-            if let Some(answer) = simulated.answer(&command) {
+            // A simulated participant takes note of a message, and keeps nothing.
+            if let Some(answer) = simulated.answer(&command).filter(|_| !command.is_message) {
                 send(&out, &name, &command, answer).await;
             }
             return Begun::Ended;
         }
         let endpoint = self.endpoint.clone();
+        if command.is_message {
+            let waits = Arc::clone(&self.waiting).acquire_owned().await;
+            let (at_once, closed) = (Arc::clone(&self.at_once), closed.clone());
+            let letter = Letter { participant: name, endpoint, at_once, closed };
+            under_way.spawn(async move {
+                let taken = letter.deliver(message, &command).await;
+                drop(waits);
+                taken.then_some(offset)
+            });
+            return Begun::UnderWay;
+        }
         let place = Arc::clone(&self.at_once).acquire_owned().await;
         under_way.spawn(async move {
-            let answer = match &endpoint {
-                Endpoint::Simulated(simulated) => simulated.answer(&command),
-                Endpoint::Http(endpoint) => Some(endpoint.ask(message, &command).await),
-                Endpoint::Process(endpoint) => endpoint.ask(message, &command).await,
-            };
+            let answer = endpoint.ask(message, &command).await;
             drop(place);
             if let Some(answer) = answer {
                 send(&out, &name, &command, answer).await;
             }
-            offset
+            Some(offset)
         });
         Begun::UnderWay
+    }
+}
+
+impl Endpoint {
+    /// What the participant says; none if it stays silent.
+    async fn ask(&self, message: Message, command: &ReceivedCommand) -> Option<Answer> {
+        match self {
+            Self::Simulated(simulated) => simulated.answer(command),
+            Self::Http(endpoint) => Some(endpoint.ask(message, command).await),
+            Self::Process(endpoint) => endpoint.ask(message, command).await,
+        }
     }
 }
 

@@ -86,7 +86,7 @@ pub(super) enum Form {
     Bar,
     /// The point of no return.
     NoReturn,
-    /// `let`, `sleep`, a step that only undoes.
+    /// `let`, `sleep`, `await`, `try`, a step that only undoes.
     Aside,
     /// `fail`.
     Fail,
@@ -185,9 +185,30 @@ impl Layout<'_> {
             Kind::Scope(children) | Kind::Sequence(children) => self.sequence(children),
             Kind::Parallel(children) => self.parallel(children),
             Kind::Choice { arms, otherwise } => {
-                let arms = arms.iter().map(|(condition, arm)| (written(self.sources, condition.span), *arm));
-                let branches: Vec<(String, NodeId)> = arms.chain([("otherwise".to_owned(), *otherwise)]).collect();
-                self.choice(&branches)
+                let arms = arms.iter().map(|(condition, arm)| (written(self.sources, condition.span), arm));
+                let branches: Vec<Way<'_>> = arms
+                    .chain([("otherwise".to_owned(), otherwise)])
+                    .map(|(condition, arm)| (Some(condition), std::slice::from_ref(arm)))
+                    .collect();
+                self.ways(Block::of(Form::Choice, None, vec![("when".to_owned(), Size::Small)]), &branches)
+            }
+            Kind::Try(trial) => {
+                let within =
+                    trial.within.as_ref().map(|within| format!("within {}", written(self.sources, within.span)));
+                let lines = std::iter::once("try".to_owned()).chain(within).flat_map(text).collect();
+                let handlers = trial.catches.iter().map(|(codes, handler)| {
+                    let codes: Vec<String> = codes.iter().map(|code| format!(" \"{code}\"")).collect();
+                    (Some(format!("catch{}", codes.join(","))), std::slice::from_ref(handler))
+                });
+                let branches: Vec<Way<'_>> = std::iter::once((None, trial.body.as_slice())).chain(handlers).collect();
+                self.ways(Block::of(Form::Aside, None, lines), &branches)
+            }
+            Kind::Await(wait, otherwise) => {
+                let signal = &wait.signal.name;
+                let lines = [format!("await {signal}"), format!("within {}", written(self.sources, wait.within.span))];
+                let head = Block::of(Form::Aside, None, lines.into_iter().flat_map(text).collect());
+                let missed = (Some("otherwise".to_owned()), std::slice::from_ref(otherwise));
+                self.ways(head, &[(Some(format!("{signal} comes")), &[]), missed])
             }
             Kind::Step(work) => self.step(&node.place, work),
             Kind::Pivot => no_return(Block::default()),
@@ -255,23 +276,23 @@ impl Layout<'_> {
         all
     }
 
-    fn choice(&mut self, branches: &[(String, NodeId)]) -> Block {
-        let branches = branches.iter().map(|(condition, arm)| {
-            let lines = wrapped(condition, CONDITION_COLUMNS, LINES_MAX);
-            let mut branch =
-                Block::of(Form::Condition, None, lines.into_iter().map(|line| (line, Size::Small)).collect());
-            branch.then(self.block(*arm));
+    /// One of several ways, below what decides about them.
+    fn ways(&mut self, head: Block, ways: &[Way<'_>]) -> Block {
+        let branches = ways.iter().map(|(condition, children)| {
+            let lines = condition.iter().flat_map(|condition| wrapped(condition, CONDITION_COLUMNS, LINES_MAX));
+            let lines: Vec<(String, Size)> = lines.map(|line| (line, Size::Small)).collect();
+            let mut branch = if lines.is_empty() { Block::default() } else { Block::of(Form::Condition, None, lines) };
+            branch.then(self.sequence(children));
             branch
         });
         let branches: Vec<Block> = branches.collect();
-        let diamond = Block::of(Form::Choice, None, vec![("when".to_owned(), Size::Small)]);
-        let rail = diamond.height + DOWN / 2;
+        let rail = head.height + DOWN / 2;
         let (mut all, axes, bottom) = beside(branches, (rail, rail + DOWN / 2), false, |all, axes| {
             let (first, last) = ends(axes);
-            all.line(vec![(0, diamond.height), (0, rail)], false);
+            all.line(vec![(0, head.height), (0, rail)], false);
             all.line(vec![(first, rail), (last, rail)], false);
         });
-        all.add(diamond, (0, 0));
+        all.add(head, (0, 0));
         if !all.closed {
             let (first, last) = ends(&axes);
             // Where the flow goes on, however many ways of it fail.
@@ -281,6 +302,9 @@ impl Layout<'_> {
         all
     }
 }
+
+/// A way that the flow may take: what it takes it for, and what stands on it.
+type Way<'p> = (Option<String>, &'p [NodeId]);
 
 /// Blocks beside each other, around an axis in their middle, each on a line from where they part to its top; with the
 /// axes of those whose flow goes on, which are drawn down to where they join, and where that is.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::setting::{FORWARDED, Setting};
-use crate::engine::{CommandId, CommandKind, Effect, InstanceId, Undeliverable, pending};
+use crate::engine::{Acknowledged, CommandId, CommandKind, Effect, InstanceId, Undeliverable, pending};
 use crate::journal::record::{Body, Cause, Record};
 use crate::journal::{Booked, Ledger, Live};
 use crate::log::{Append, Outcome, Ticket};
@@ -90,9 +90,12 @@ pub(super) fn of_others(set: &mut Setting, offset: u64, body: &Body) -> Vec<Outg
             copy.headers.push((Arc::from(FORWARDED), id.to_string().into_boxed_str()));
             let topic = match cause {
                 Cause::Reply(_) => set.replies(),
-                Cause::Request(_) | Cause::Timer(_) | Cause::Turn | Cause::Undeliverable(_) | Cause::Parked => {
-                    set.requests()
-                }
+                Cause::Request(_)
+                | Cause::Timer(_)
+                | Cause::Turn
+                | Cause::Undeliverable(_)
+                | Cause::Acknowledged(_)
+                | Cause::Parked => set.requests(),
             };
             messages.push(Outgoing { topic, partition: Some(*partition), message: Arc::new(copy), command: None });
         }
@@ -134,6 +137,9 @@ pub(super) struct Owed {
     handed: usize,
     /// How many wait for their repeat.
     again: usize,
+    /// Messages that the log has acknowledged, and whose instances are still to be told. Until then they are owed, so
+    /// that a crash in between sends them once more instead of leaving a saga to wait for ever.
+    acknowledged: VecDeque<Ticket>,
     bytes: usize,
 }
 
@@ -151,6 +157,8 @@ enum Delivery {
     Open,
     /// To be handed over again then.
     Again(Duration),
+    /// Acknowledged, and its instance waits for that.
+    Acknowledged,
     /// Acknowledged, or of no use any more.
     Done,
 }
@@ -219,9 +227,15 @@ impl Owed {
         let Ok(index) = self.all.binary_search_by_key(&ticket, |owing| owing.ticket) else { return Next::Nothing };
         let Some(owing) = self.all.get_mut(index) else { return Next::Nothing };
         match (owing.state, outcome) {
-            (Delivery::Done | Delivery::Again(_), _) => Next::Nothing,
+            (Delivery::Done | Delivery::Acknowledged | Delivery::Again(_), _) => Next::Nothing,
             (Delivery::Open, Outcome::At(_)) => {
-                owing.state = Delivery::Done;
+                let is_message = owing.what.command.as_ref().is_some_and(|sent| sent.kind == CommandKind::Message);
+                if is_message {
+                    owing.state = Delivery::Acknowledged;
+                    self.acknowledged.push_back(ticket);
+                } else {
+                    owing.state = Delivery::Done;
+                }
                 Next::Nothing
             }
             (Delivery::Open, Outcome::Unknown) => {
@@ -240,6 +254,24 @@ impl Owed {
                 }
             }
         }
+    }
+
+    /// The next message that is in the log and whose instance is to be told; with the record that caused it.
+    pub(super) fn next_acknowledged(&mut self) -> Option<(u64, Acknowledged)> {
+        while let Some(ticket) = self.acknowledged.pop_front() {
+            let Ok(index) = self.all.binary_search_by_key(&ticket, |owing| owing.ticket) else { continue };
+            let Some(owing) = self.all.get_mut(index) else { continue };
+            owing.state = Delivery::Done;
+            if let Some(Sent { id, attempt, .. }) = owing.what.command.clone() {
+                return Some((owing.record, Acknowledged { command: id, attempt }));
+            }
+        }
+        None
+    }
+
+    /// Whether a message is among them.
+    pub(super) fn has(&self, sent: &Sent) -> bool {
+        self.all.iter().any(|owing| owing.state != Delivery::Done && owing.what.command.as_ref() == Some(sent))
     }
 
     /// Lets go of what is done at the front; says whether there was anything.

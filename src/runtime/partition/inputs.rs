@@ -14,9 +14,7 @@ use super::setting::{FORWARDED, Setting};
 use super::tenure::{Over, Tenure};
 use super::told::{Do, Fact};
 use super::{INSTANCE_MAX, PARKED_BYTES_MAX, PARKED_MAX};
-use crate::engine::{
-    Input, Instance, InstanceId, Order, OrderRequest, Refusal, Rejection, Reply, ReplyTo, Run, Start, Undeliverable,
-};
+use crate::engine::{Input, Instance, InstanceId, Order, OrderRequest, Refusal, Rejection, Reply, ReplyTo, Run, Start};
 use crate::journal::Live;
 use crate::journal::record::{Body, Cause, Parked, PastOutcome, Raw, RawPayload, StartHash};
 use crate::json::PAYLOAD_MAX;
@@ -237,7 +235,7 @@ impl Tenure {
                 let (instance, cause, tell) = (id.clone(), asked.came.cause, asked.tell.clone());
                 self.note(set, id.as_str(), Body::Bar { instance, cause, rejection, tell }, out)
             }
-            (None, Order::Retry { .. } | Order::Resolve { .. }) => {
+            (None, Order::Retry { .. } | Order::Resolve { .. } | Order::Signal { .. }) => {
                 let why = format!("there is no instance `{id}`; look up its id");
                 self.reject(set, asked, Refusal::UnknownInstance, why, out)
             }
@@ -268,26 +266,6 @@ impl Tenure {
                 self.dead(set, came, Some(id.clone()), why, out)
             }
         }
-    }
-
-    /// A command that the log refused for good is an input of its instance.
-    pub(super) fn undeliverable(
-        &mut self,
-        set: &mut Setting,
-        record: u64,
-        command: Undeliverable,
-        out: &mut Vec<Do>,
-    ) -> Result<(), Over> {
-        let id = command.command.instance.clone();
-        let runs = self.ledger.live(&id).is_some_and(|live| live.instance.run == command.command.run);
-        if !runs || self.ledger.queue(&id).is_some() {
-            return Ok(()); // it waits for nothing, or its timer will notice
-        }
-        let message = Message::default();
-        let cause = Cause::Undeliverable(record);
-        let came = Came { cause, timestamp: self.time(), message: &message, request: None };
-        let asked = Asked { came, instance: &id, tell: None };
-        self.decide(set, &asked, &Input::Undeliverable(command), out)
     }
 
     pub(super) fn decide(
@@ -328,7 +306,7 @@ impl Tenure {
                 };
                 let mut draft = self.draft(set, body);
                 if of.bytes + draft.bytes.len() > INSTANCE_MAX
-                    && !matches!(asked.came.cause, Cause::Timer(_) | Cause::Turn)
+                    && !matches!(asked.came.cause, Cause::Timer(_) | Cause::Turn | Cause::Acknowledged(_))
                 {
                     let why = format!("instance `{id}` holds more than {INSTANCE_MAX} bytes, which is its limit");
                     return self.reject(set, asked, Refusal::Busy, why, out);
@@ -414,7 +392,7 @@ impl Tenure {
         let Came { cause, timestamp, message, .. } = asked.came;
         let message = match cause {
             Cause::Request(_) | Cause::Reply(_) => Some(Raw::of(message)),
-            Cause::Timer(_) | Cause::Turn | Cause::Undeliverable(_) | Cause::Parked => None,
+            Cause::Timer(_) | Cause::Turn | Cause::Undeliverable(_) | Cause::Acknowledged(_) | Cause::Parked => None,
         };
         if let Some(queue) = self.ledger.queue(id)
             && cause != Cause::Parked

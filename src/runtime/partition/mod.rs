@@ -20,6 +20,7 @@ mod recovery;
 mod tenure;
 mod turnstile;
 mod inputs;
+mod reports;
 mod work;
 mod checkpoint;
 mod phases;

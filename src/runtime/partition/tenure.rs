@@ -194,9 +194,11 @@ impl Tenure {
 
     /// Whether another record may be begun.
     pub(super) fn has_room(&self) -> bool {
+        self.has_room_for_records() && self.owed.len() < self.limits.owed && self.owed.bytes() < OWED_BYTES_MAX
+    }
+
+    pub(super) fn has_room_for_records(&self) -> bool {
         self.in_flight.len() < self.limits.in_flight
-            && self.owed.len() < self.limits.owed
-            && self.owed.bytes() < OWED_BYTES_MAX
     }
 
     /// Whether a checkpoint may go on: half of the room stays for inputs.

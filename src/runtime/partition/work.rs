@@ -17,6 +17,7 @@ impl Tenure {
     /// Does whatever can be done now.
     pub(super) fn work(&mut self, set: &mut Setting, out: &mut Vec<Do>) -> Result<(), Over> {
         self.send(set, out);
+        self.acknowledge(set, out)?;
         if self.release.is_some() {
             if self.is_settled() {
                 self.mark(set, out)?;
@@ -112,6 +113,7 @@ impl Tenure {
             let first = self.ledger.queue(&id).filter(|queue| unasked || queue.resumed == Resumed::Yes);
             let Some(parked) = first.and_then(|queue| queue.parked.front()).cloned() else {
                 self.resumed.remove(&id);
+                self.send_again(set, &id);
                 let due = self.ledger.live(&id).and_then(|live| live.instance.next_due(&live.plan));
                 self.schedule(&id, due.unwrap_or(Timestamp::NEVER));
                 self.note_instance(&id);
@@ -129,7 +131,8 @@ impl Tenure {
                     let came = Came { cause: Cause::Parked, timestamp, message: &message, request: None };
                     self.consider(set, Lane::Replies, came, out)?;
                 }
-                // A timer is due again by itself, and a command that could not be sent has a timer too.
+                // A timer is due again by itself, a command that could not be sent has a timer too, and messages are sent
+                // again behind all that is parked.
                 _ => self.note(set, id.as_str(), Body::Pass { instance: id.clone() }, out)?,
             }
         }

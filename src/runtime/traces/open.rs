@@ -94,7 +94,7 @@ impl Open {
         let mut open = Self::begin(trace, instance.run, instance.started);
         for (node, state) in instance.states() {
             let Some((work, attempt)) = state.attempt() else { continue };
-            if matches!(attempt.wait, Wait::Answer(_) | Wait::Query(_) | Wait::Pending(_)) {
+            if matches!(attempt.wait, Wait::Answer(_) | Wait::Query(_) | Wait::Pending(_) | Wait::Log(_)) {
                 open.calls.push(OpenCall {
                     place: plan.node(node).place.to_string(),
                     work,
@@ -112,7 +112,7 @@ impl Open {
     pub(super) fn happened(&mut self, about: About<'_>, at: Timestamp, events: &[Event], ended: &mut Vec<SpanData>) {
         for event in events {
             match event {
-                Event::Called { at: place, work, attempt, .. } => {
+                Event::Called { at: place, work, attempt, .. } | Event::Sent { at: place, work, attempt } => {
                     // Silence, and what was asked about it, lead straight to the next one.
                     ended.extend(self.ends(about, (place, *work), at, failed("no answer in time")));
                     self.calls.push(OpenCall {
@@ -163,6 +163,7 @@ impl Open {
                     let order = match order {
                         Order::Cancel => "cancel",
                         Order::Retry { .. } => "retry",
+                        Order::Signal { .. } => "signal",
                         Order::Resolve { .. } => "resolve",
                     };
                     self.notes.add("an operator's order", at, vec![KeyValue::new("saga.order", order)]);
@@ -174,6 +175,8 @@ impl Open {
                 }
                 Event::Started { .. }
                 | Event::Withdrawn { .. }
+                | Event::Took { .. }
+                | Event::Caught { .. }
                 | Event::Chose { .. }
                 | Event::Bound { .. }
                 | Event::Slept { .. }

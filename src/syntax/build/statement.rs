@@ -1,6 +1,6 @@
 //! Statements and blocks.
 
-use super::words::Place;
+use super::words::{self, Place};
 use super::{Builder, Pair, Pairs, Rule, Style, Wanted, word};
 use crate::diagnostic::codes;
 use crate::source::Span;
@@ -254,7 +254,7 @@ impl Builder<'_> {
         if result.catches.is_empty() {
             self.incomplete = true;
             let keyword = Span { end: span.start + 3, ..span };
-            let hint = today::TRY;
+            let hint = words::TRY;
             self.report(
                 codes::MISSING_PART,
                 keyword,
@@ -267,7 +267,7 @@ impl Builder<'_> {
     }
 
     fn await_signal(&mut self, pair: Pair<'_>, span: Span) -> Option<Await> {
-        const FORM: &str = today::AWAIT;
+        const FORM: &str = words::AWAIT;
         let (mut signal, mut alias, mut filter, mut within, mut otherwise) = (None, None, None, None, None);
         let (mut has_within, mut has_otherwise) = (false, false);
         for part in pair.into_inner() {

@@ -1,10 +1,9 @@
 //! Steps: what they do, their timing, how they are taken back.
 
-use super::words::Place;
+use super::words::{self, Place};
 use super::{Builder, Pair, Rule, Style, word};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
-use crate::syntax::today;
 use crate::syntax::tree::{Action, ActionKind, Compensate, Expr, Name, Step, Target, Timing};
 
 impl Builder<'_> {
@@ -47,7 +46,7 @@ impl Builder<'_> {
             }
             "compensatable" | "compensable" | "reversible" => "write `step`, and `compensate …` in it",
             "parallel" | "async" | "concurrent" => "write `parallel { step … step … }`",
-            "optional" => today::TRY,
+            "optional" => words::TRY,
             "final" | "last" | "commit" | "pivotal" | "point" => "write `pivot step`",
             "compensate" | "compensation" | "undo" => {
                 "write `compensate service.Command { … }` in the step that it takes back"

@@ -5,6 +5,13 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::syntax::today;
 use crate::syntax::tree::Name;
 
+/// For going on after a failure.
+pub(super) const TRY: &str =
+    "what may fail stands in `try { … } catch { … }`: it is taken back, and the saga goes on in the handler";
+
+/// For waiting.
+pub(super) const AWAIT: &str = "write `await approval within 8h otherwise { … }` for a signal, `sleep 30m` for a time";
+
 /// Never a name: they begin a statement or a clause, end an expression, or are roots.
 pub(in crate::syntax) const RESERVED: &[&str] = &[
     "input",
@@ -164,7 +171,7 @@ pub(super) fn foreign(place: Place, word: &str, next: &str) -> Option<&'static s
             Place::Step,
             "after" | "depends" | "depends_on" | "dependson" | "needs" | "requires" | "before" | "next" | "then",
         ) => "order is the order of the text: write steps one below the other, or put them into `parallel { … }`",
-        (Place::Step | Place::Block | Place::Saga, "fallback" | "or_else" | "orelse") => today::TRY,
+        (Place::Step | Place::Block | Place::Saga, "fallback" | "or_else" | "orelse") => TRY,
         (Place::Step | Place::Block | Place::Saga, "on")
             if next.eq_ignore_ascii_case("compensate") || next.eq_ignore_ascii_case("cancel") =>
         {
@@ -174,12 +181,14 @@ pub(super) fn foreign(place: Place, word: &str, next: &str) -> Option<&'static s
             Place::Step | Place::Block | Place::Saga,
             "on" | "on_error" | "onerror" | "on_failure" | "onfailure" | "on_fail" | "error" | "except" | "rescue"
             | "catch" | "failure",
-        ) => today::TRY,
+        ) => TRY,
         (
             Place::Step,
             "invoke" | "execute" | "exec" | "do" | "action" | "command" | "request" | "task" | "activity",
         ) => "a step calls a command of a participant: `call service.Command { … }`",
-        (Place::Step, "publish" | "emit" | "notify") => today::SEND,
+        (Place::Step, "publish" | "emit" | "notify") => {
+            "a step tells a participant something by a message: `send service.Message { … }`"
+        }
         (
             Place::Step | Place::Timing,
             "retries" | "max_attempts" | "maxattempts" | "attempts" | "backoff" | "delay" | "max_retries",
@@ -209,7 +218,7 @@ pub(super) fn foreign(place: Place, word: &str, next: &str) -> Option<&'static s
         (Place::Saga | Place::Block, "throw" | "raise" | "abort" | "cancel" | "rollback") => {
             "write `fail \"code\"`: it unwinds what was done"
         }
-        (Place::Saga | Place::Block, "wait" | "delay" | "pause" | "timer") => today::AWAIT,
+        (Place::Saga | Place::Block, "wait" | "delay" | "pause" | "timer") => AWAIT,
         (Place::Saga | Place::Block, "transaction" | "scope" | "group" | "block" | "begin") => {
             "group statements with `sequence { … }`; a failure unwinds the saga as a whole"
         }

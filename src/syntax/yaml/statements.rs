@@ -14,6 +14,12 @@ use crate::syntax::tree::{
     StatementKind, Step, Try, When,
 };
 
+/// For going on after a failure.
+const TRY: &str = "write `catch: [ { do: [ … ] } ]` beside it: what was done is taken back, and the saga goes on there";
+
+/// For waiting.
+const AWAIT: &str = "write `await: approval`, `within: 8h`, `otherwise: [ … ]` for a signal, `sleep: 30m` for a time";
+
 /// The keys that name a statement, and what stands beside each.
 const STATEMENTS: [Form; 13] = [
     form("step", &["step", "call", "send", "run", "with", "timeout", "within", "retry", "compensate"]),
@@ -250,7 +256,7 @@ impl Reader<'_> {
             || handlers.is_some_and(|entry| matches!(&entry.value.kind, Kind::List(l) if l.is_empty()))
         {
             let here = "nothing says what follows a failure";
-            self.lacks(codes::MISSING_PART, lead.at, "`try` without `catch`", here, today::TRY);
+            self.lacks(codes::MISSING_PART, lead.at, "`try` without `catch`", here, TRY);
         }
         Try { within, block, catches }
     }
@@ -259,8 +265,8 @@ impl Reader<'_> {
         let signal = self.name(lead.value, "the name of a signal");
         let alias = map.get("as").and_then(|entry| self.new_name(entry.value, Style::Snake, "a name"));
         let filter = map.get("where").and_then(|entry| self.expr(entry.value));
-        let within = self.needed_expr(lead, map, "within", today::AWAIT);
-        let otherwise = self.needed_block(lead, map, "otherwise", today::AWAIT);
+        let within = self.needed_expr(lead, map, "within", AWAIT);
+        let otherwise = self.needed_block(lead, map, "otherwise", AWAIT);
         Some(Await { signal: signal?, alias, filter, within, otherwise })
     }
 

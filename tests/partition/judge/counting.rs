@@ -47,6 +47,7 @@ impl Judge {
                     };
                     self.endings.insert(life.clone(), ending);
                 }
+                self.is_in_the_log(*cause)?;
                 self.asks_once(offset, instance, *run, *cause, shelves.requests)?;
                 self.keeps_the_rate(offset, change)?;
             }

@@ -19,7 +19,7 @@ impl Judge {
         let offset = record.offset;
         let ours = u32::try_from(record.partition) == Ok(self.partition);
         let counts = self.records.get(usize::try_from(offset).unwrap()).is_some_and(|(_, counts)| *counts);
-        if !ours || !counts || !self.effects.get(&offset).is_some_and(|keys| keys.contains(&key)) {
+        if !ours || !counts || !self.calls_for(offset, &key, append.message.header(header::KIND)) {
             return violated("a sent effect belongs to a counting record", format!("{record}: {key:?}"));
         }
         let right = partition_of(&append.message.key, self.partitions);
@@ -27,6 +27,22 @@ impl Judge {
             return violated("an input is forwarded to its right partition", format!("{record}: {key:?}"));
         }
         Ok(())
+    }
+
+    /// Whether a record calls for a message. What the log said of a one-way message while its instance was parked is not
+    /// heard, so that it is sent again for a later record.
+    fn calls_for(&self, offset: u64, key: &Key, kind: Option<&str>) -> bool {
+        let from = if kind == Some("message") { 0 } else { offset };
+        self.effects.range(from..=offset).any(|(_, keys)| keys.contains(key))
+    }
+
+    /// A one-way message is done only when the log has it, and not before that can be told.
+    pub(super) fn is_in_the_log(&self, cause: Cause) -> Holds {
+        let Cause::Acknowledged(offset) = cause else { return Ok(()) };
+        if self.landed.iter().any(|(at, (kind, _))| *at == offset && *kind == "command") {
+            return Ok(());
+        }
+        violated("a message is done when the log has acknowledged it", format!("{offset}"))
     }
 
     /// It has landed.

@@ -9,7 +9,7 @@ use saga::time::Timestamp;
 use saga::wire::{self, Ask};
 
 use super::super::participants::Work;
-use super::super::saga::STEPS;
+use super::super::saga::NAME;
 use super::{Holds, Judge, violated};
 
 /// How an instance's life ended, by the journal.
@@ -26,7 +26,9 @@ impl Judge {
             let (topic, at) = match cause {
                 Cause::Request(at) => (requests, at),
                 Cause::Reply(at) => (replies, at),
-                Cause::Timer(_) | Cause::Turn | Cause::Undeliverable(_) | Cause::Parked => continue,
+                Cause::Timer(_) | Cause::Turn | Cause::Undeliverable(_) | Cause::Acknowledged(_) | Cause::Parked => {
+                    continue;
+                }
             };
             let stored = &topic.records[usize::try_from(*at).unwrap()];
             let id = InstanceId::try_from(&*stored.message.key).unwrap();
@@ -44,8 +46,9 @@ impl Judge {
             }
         }
         for ((instance, run), ending) in &self.endings {
-            for step in STEPS {
-                let of = |id: &&CommandId| id.instance == *instance && id.run == *run && id.place == step;
+            let plan = self.plans.current(NAME).unwrap();
+            for step in plan.nodes().filter(|(id, _)| plan.work(*id).is_some()).map(|(_, node)| &node.place) {
+                let of = |id: &&CommandId| id.instance == *instance && id.run == *run && id.place == *step;
                 let total = work.iter().filter(|(id, _)| of(id)).fold(Work::default(), |sum, (_, work)| Work {
                     done: sum.done + work.done,
                     undone: sum.undone + work.undone,

@@ -173,7 +173,7 @@ impl World {
         let mut log = Simulated::new(random.next(), partitions, faults, Timestamp(BEGIN));
         log.manner = MANNERS[random.below(MANNERS.len())];
         let limits = limits(seed, partitions);
-        let plans = super::saga::limited_plans(&limits);
+        let plans = super::saga::plans_of(seed, &limits);
         let (ids, script) = clients::script(&mut random);
         let names = [&["left", "right"][..], &["left", "right", "third"]][random.below(2)];
         let judge = |partition| Judge::new(partition, partitions, Arc::clone(&plans), remember, &limits);
@@ -414,7 +414,7 @@ impl World {
         }
         let message = Arc::clone(&self.log.shelf(COMMANDS, partition).unwrap().records[at].message);
         let now = Timestamp(BEGIN + self.now - self.slow_clock.min(self.now));
-        let (reply, to) = self.worker.handle(&message, now, &mut self.random);
+        let Some((reply, to)) = self.worker.handle(&message, now, &mut self.random) else { return };
         let reply = Arc::new(reply);
         let copies = if self.worker.moody { [0, 1, 1, 1, 1, 1, 1, 2][self.random.below(8)] } else { 1 };
         if copies == 0 {

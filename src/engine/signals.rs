@@ -1,0 +1,105 @@
+//! Signals: what comes from outside while the saga runs, and the statements that wait for it.
+
+use super::decide::{listed, rejected};
+use super::draft::{Draft, Given};
+use super::environment::View;
+use super::event::{Event, Place};
+use super::id::{Direction, RequestId};
+use super::input::{Decision, OrderRequest, Refusal};
+use super::instance::{Heralded, Phase, SIGNALS_MAX, State};
+use super::orders::ordered;
+use crate::definition::Await;
+use crate::definition::evaluate::Invalid;
+use crate::definition::json::check_json;
+use crate::definition::types::Type;
+use crate::definition::value::Value;
+use crate::json::Json;
+use crate::plan::{Kind, NodeId};
+
+/// A signal arrives: it is journaled whether or not anybody awaits it yet.
+pub(super) fn decide(given: Given<'_>, (request, name, with): (&OrderRequest, &str, Option<&Json>)) -> Decision {
+    let Given { plan, instance, .. } = given;
+    let Some(signal) = plan.saga.signals.get(name) else {
+        let known: Vec<&str> = plan.saga.signals.keys().map(compact_str::CompactString::as_str).collect();
+        let known =
+            if known.is_empty() { "it has none".to_owned() } else { format!("its signals: {}", known.join(", ")) };
+        return rejected(Refusal::UnknownSignal, format!("saga `{}` has no signal `{name}`; {known}", plan.saga.name));
+    };
+    let empty = Json::empty_object();
+    if let Err(misfits) = check_json(&Type::Record(signal.shape.clone()), with.unwrap_or(&empty).get()) {
+        return rejected(Refusal::Misfit, format!("the signal `{name}` does not fit: {}", listed(&misfits)));
+    }
+    if let Phase::Failing(failure) = &instance.phase {
+        let message = format!("`{}` fails already with `{}`: it awaits nothing any more", instance.id, failure.code);
+        return rejected(Refusal::Compensating, message);
+    }
+    let mut draft = Draft::new(given);
+    draft.emit(ordered(request));
+    draft.offer(name);
+    if draft.instance.signals().iter().filter(|waiting| waiting.signal == name).count() > SIGNALS_MAX {
+        let message = format!("{SIGNALS_MAX} signals `{name}` wait in `{}` already, which is the limit", instance.id);
+        return rejected(Refusal::Busy, message);
+    }
+    draft.finish()
+}
+
+impl Draft<'_> {
+    /// The flow comes to an `await`: a signal may have come before it.
+    pub(super) fn begin_await(&mut self, node: NodeId, wait: &Await) {
+        match self.first(node, wait) {
+            Ok(Some(request)) => self.took(node, request),
+            Ok(None) => match self.value(node, &wait.within) {
+                Ok(within) => {
+                    let until = self.later(&within);
+                    self.emit(Event::Slept { at: self.place(node), until });
+                }
+                Err(invalid) => self.cannot_compute(node, &invalid),
+            },
+            Err(invalid) => self.cannot_compute(node, &invalid),
+        }
+    }
+
+    /// A signal of that name has come: whoever waits for it takes it, the first in the order of the text.
+    fn offer(&mut self, name: &str) {
+        let waits = self.instance.states().filter(|(_, state)| matches!(state, State::Sleeping(_)));
+        let waits: Vec<NodeId> = waits.map(|(node, _)| node).collect();
+        for node in waits {
+            let plan = self.plan;
+            let Kind::Await(wait, _) = &plan.node(node).kind else { continue };
+            let waits_still = matches!(self.instance.state(node), Some(State::Sleeping(_)));
+            if wait.signal.name != name || !waits_still {
+                continue;
+            }
+            match self.first(node, wait) {
+                Ok(Some(request)) => self.took(node, request),
+                Ok(None) => {}
+                Err(invalid) => self.cannot_compute(node, &invalid),
+            }
+        }
+    }
+
+    fn took(&mut self, node: NodeId, request: RequestId) {
+        let at: Place = self.place(node);
+        self.emit(Event::Took { at, request });
+        self.leave(node);
+    }
+
+    /// The first signal that the wait takes.
+    fn first(&self, node: NodeId, wait: &Await) -> Result<Option<RequestId>, Invalid> {
+        for waiting in self.instance.signals().iter().filter(|waiting| waiting.signal == wait.signal.name) {
+            if self.accepts(node, wait, waiting)? {
+                return Ok(Some(waiting.request.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn accepts(&self, node: NodeId, wait: &Await, waiting: &Heralded) -> Result<bool, Invalid> {
+        let Some(filter) = &wait.filter else { return Ok(true) };
+        let view = View {
+            candidate: Some((&wait.name, &waiting.with)),
+            ..View::of(self.plan, &self.instance, (node, Direction::Do))
+        };
+        Ok(filter.evaluate(&view)? == Value::Bool(true))
+    }
+}

@@ -1,0 +1,88 @@
+//! What an instance waits for, in words.
+
+use super::history::turn_at;
+use crate::definition::Invocation;
+use crate::engine::{Attempt, Instance, State, Summary, Trouble, Wait};
+use crate::plan::{Kind, NodeId, Plan};
+
+/// One sentence on why an instance stands where it does.
+pub(super) fn why(plan: &Plan, instance: &Instance, status: Summary) -> Option<String> {
+    let failure = instance.failure().map(|failure| match &failure.message {
+        Some(message) => format!("{} at {}: {message}", failure.code, failure.step),
+        None => format!("{} at {}", failure.code, failure.step),
+    });
+    let first = |wanted: fn(&State) -> bool| {
+        // The time of a `try` says less than what is being done in it.
+        let is_try = |node: NodeId| matches!(plan.node(node).kind, Kind::Try(_));
+        let mut waits = instance.states().filter(|(_, state)| wanted(state));
+        let (node, state) = waits.find(|(node, _)| !is_try(*node))?;
+        Some(doing(plan, node, state))
+    };
+    match status {
+        Summary::Completed => None,
+        Summary::Compensated => failure,
+        Summary::Stuck => first(|state| trouble(state).is_some()).or_else(|| first(is_under_way)),
+        Summary::Running => first(is_under_way),
+        Summary::Compensating => match (failure, first(is_under_way)) {
+            (Some(failure), Some(doing)) => Some(format!("{failure}; {doing}")),
+            (failure, doing) => failure.or(doing),
+        },
+    }
+}
+
+/// Whether it goes on by itself.
+pub(super) fn is_under_way(state: &State) -> bool {
+    match state.attempt() {
+        Some((_, attempt)) => !matches!(attempt.wait, Wait::Person(_)),
+        None => matches!(state, State::Sleeping(_)),
+    }
+}
+
+/// What a node waits for, in words: "`hotels.ReserveRoom` is not answered yet, attempt 3".
+fn doing(plan: &Plan, node: NodeId, state: &State) -> String {
+    let (attempt, invocation) = match (state, plan.work(node)) {
+        (State::Doing(attempt), Some(work)) => (attempt, work.action()),
+        (State::Undoing(undoing), Some(work)) => (&undoing.attempt, work.compensation()),
+        (State::Sleeping(until), _) => {
+            return match &plan.node(node).kind {
+                Kind::Await(wait, _) => format!("awaits the signal {} until {until}", wait.signal.name),
+                _ => format!("sleeps until {until}"),
+            };
+        }
+        (State::Halted(trouble), _) => return said(trouble),
+        _ => return String::new(),
+    };
+    let called = invocation.map(called).unwrap_or_default();
+    let participant = invocation.map(|invocation| invocation.participant.name.as_str()).unwrap_or_default();
+    let number = attempt.number;
+    match &attempt.wait {
+        Wait::Answer(until) => format!("{called} is not answered yet, attempt {number}, until {until}"),
+        Wait::Query(until) => format!("{participant} was asked what became of {called}, until {until}"),
+        Wait::Pause(until) => format!("{called} is repeated at {until}, after attempt {number}"),
+        Wait::Pending(until) => format!("{participant} works on {called}, awaited until {until}"),
+        Wait::Log(_) => format!("the log has not acknowledged {called} yet"),
+        Wait::Person(trouble) => format!("{called}: {}", said(trouble)),
+        Wait::Turn(_) => {
+            let turn = invocation.map(|invocation| turn_at(&invocation.participant)).unwrap_or_default();
+            format!("{called} waits for {turn}")
+        }
+    }
+}
+
+fn said(trouble: &Trouble) -> String {
+    match &trouble.message {
+        Some(message) => format!("{} ({message})", trouble.code),
+        None => trouble.code.to_string(),
+    }
+}
+
+pub(super) fn trouble(state: &State) -> Option<&Trouble> {
+    match (state, state.attempt()) {
+        (State::Halted(trouble), _) | (_, Some((_, Attempt { wait: Wait::Person(trouble), .. }))) => Some(trouble),
+        _ => None,
+    }
+}
+
+pub(super) fn called(invocation: &Invocation) -> String {
+    format!("{}.{}", invocation.participant.name, invocation.command.name)
+}

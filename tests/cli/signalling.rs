@@ -1,0 +1,75 @@
+//! `saga signal`: an instance that awaits something is told of it, through a server and on a directory that nobody holds.
+
+use serde_json::json;
+
+use super::serving::Server;
+use super::{Desk, in_form};
+
+const SAGA: &str = r#"
+participant mail { message Told { text: string } }
+saga transfer {
+  version 1
+  input { amount: decimal }
+  signal approval { personal by: string, approved: bool }
+  await approval within 8h otherwise { fail "not_approved" }
+  when !approval.approved { fail "declined" }
+  pivot
+  step tell { send mail.Told { text: "approved" } }
+  output { amount: input.amount }
+}
+"#;
+
+fn server() -> Server {
+    let server = Server::at(Desk::with("transfer.saga", SAGA), &["transfer.saga"]);
+    let input = json!({ "saga": "transfer", "id": "t-1", "input": { "amount": "5.00" } });
+    assert_eq!(server.ask("POST", "/instances", &input.to_string()).0, 202);
+    server.until("t-1", "running");
+    server
+}
+
+#[test]
+fn what_is_awaited_is_shown_with_the_command_that_ends_the_wait() {
+    let server = server();
+    insta::assert_snapshot!(in_form(&server.saga(&["show", "t-1"])));
+    insta::assert_snapshot!(in_form(&server.saga(&["signal", "t-1", "aproval", "{}"])));
+    insta::assert_snapshot!(in_form(&server.saga(&["signal", "t-1", "approval", r#"{"by":"eva"}"#])));
+    insta::assert_snapshot!(in_form(&server.saga(&["signal", "t-9", "approval", r#"{"by":"eva","approved":true}"#])));
+    let arguments =
+        ["signal", "t-1", "approval", r#"{"by":"eva","approved":true}"#, "--by", "portal", "--request", "r-1"];
+    assert!(server.saga(&arguments).ends_with("[exit status: 0]\n"));
+    server.until("t-1", "completed");
+    let history = server.saga(&["history", "t-1"]);
+    assert!(!history.contains("eva"), "who approved is personal: {history}");
+    insta::assert_snapshot!(in_form(&history));
+}
+
+#[test]
+fn the_api_takes_a_signal_once() {
+    let server = server();
+    let signal = json!({ "order": "signal", "signal": "approval", "request": "r-1", "with": { "by": "eva", "approved": false } });
+    let path = "/instances/t-1/orders";
+    assert_eq!(server.ask("POST", path, &signal.to_string()).0, 202);
+    let ended = server.until("t-1", "compensated");
+    assert_eq!(ended["failure"]["code"], "declined");
+    for (body, status, code) in [
+        (json!({ "order": "signal" }), 400, "bad_request"),
+        (json!({ "order": "signal", "signal": "approval", "step": "tell" }), 400, "bad_request"),
+        (json!({ "order": "cancel", "signal": "approval" }), 400, "bad_request"),
+        (json!({ "order": "signal", "signal": "approval" }), 409, "ended"),
+    ] {
+        let (found, answer) = server.ask("POST", path, &body.to_string());
+        assert_eq!((found, answer["error"]["code"].as_str()), (status, Some(code)), "{body}: {answer}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_waits_in_the_log_until_somebody_runs_the_saga() {
+    let desk = server().stop();
+    let arguments = ["signal", "t-1", "approval", r#"{"by":"eva","approved":true}"#];
+    let taken = desk.saga(&arguments);
+    assert!(taken.ends_with("[exit status: 0]\n"), "{taken}");
+    let ended = desk.saga(&["run", "transfer.saga", "--id", "t-1"]);
+    assert!(ended.contains("takes the signal approval") || ended.contains("completed"), "{ended}");
+    assert!(ended.ends_with("[exit status: 0]\n"), "{ended}");
+}

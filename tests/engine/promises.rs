@@ -1,0 +1,126 @@
+//! What a walk must hold to, after every record and at its end.
+
+use std::collections::BTreeSet;
+
+use saga::engine::{self, Decision, Direction, Event, Input, Phase, Place, State};
+use saga::plan::{Class, Kind, NodeId};
+
+use super::walks::Walk;
+
+impl Walk {
+    /// The mirror image: what the flow ends before it enters another is taken back only when that is taken back.
+    pub(super) fn check_order(&self) {
+        let mut begun = BTreeSet::new();
+        let mut undone = BTreeSet::new();
+        let mut ended = BTreeSet::new();
+        let mut committed = false;
+        let find = |place: &Place| self.plan.find(place).unwrap();
+        for event in &self.events {
+            match event {
+                Event::Called { at, work: Direction::Do, attempt: 1, .. }
+                | Event::Sent { at, work: Direction::Do, attempt: 1 } => {
+                    assert!(begun.insert(find(at)), "a step is begun once: {at}");
+                    for node in &begun {
+                        if self.precedes(*node, find(at)) {
+                            let tried = self.tries(*node).any(|scope| !self.plan.is_within(find(at), scope));
+                            assert!(ended.contains(node) || tried, "{at} is begun when all before it is done");
+                        }
+                    }
+                }
+                Event::Called { at, work: Direction::Undo, attempt, .. }
+                | Event::Sent { at, work: Direction::Undo, attempt } => {
+                    let tried = self.tries(find(at)).next().is_some();
+                    assert!(!committed || tried, "nothing is taken back behind the point of no return");
+                    if *attempt == 1 {
+                        assert!(undone.insert((find(at), false)), "a compensation is never started twice: {at}");
+                    }
+                    for node in &begun {
+                        if self.precedes(find(at), *node) && self.owes(*node) {
+                            assert!(undone.contains(&(*node, true)), "{at} is taken back behind what followed it");
+                        }
+                    }
+                }
+                Event::Succeeded { at, work: Direction::Do, .. } => {
+                    let node = find(at);
+                    ended.insert(node);
+                    committed |= self.plan.work(node).unwrap().class == Class::Pivot;
+                }
+                Event::Succeeded { at, work: Direction::Undo, .. } => {
+                    undone.insert((find(at), true));
+                }
+                Event::Reached { .. } => committed = true,
+                Event::Completed { .. } => {
+                    let tried = undone.iter().all(|(node, _)| self.tries(*node).next().is_some());
+                    assert!(tried, "completed: nothing taken back but what a `try` did");
+                }
+                Event::Failed { scope, .. } => {
+                    assert!(!committed || scope != "saga", "nothing fails behind the point of no return");
+                }
+                Event::Caught { at, .. } => {
+                    let inside = begun.iter().filter(|node| self.plan.is_within(**node, find(at)));
+                    for node in inside.filter(|node| self.owes(**node)) {
+                        assert!(undone.contains(&(*node, true)), "{at} is taken back before its handler runs");
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether the step had something to take back.
+    fn owes(&self, node: NodeId) -> bool {
+        let refused = |event: &Event| matches!(event, Event::Refused { at, .. } if self.plan.find(at) == Some(node));
+        self.plan.work(node).unwrap().compensation().is_some() && !self.events.iter().any(refused)
+    }
+
+    /// The inner scopes around a node.
+    fn tries(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        self.plan.tries().iter().copied().filter(move |scope| self.plan.is_within(node, *scope))
+    }
+
+    fn precedes(&self, one: NodeId, other: NodeId) -> bool {
+        let path = |node: NodeId| {
+            let mut path: Vec<NodeId> =
+                std::iter::successors(Some(node), |node| self.plan.node(*node).parent).collect();
+            path.reverse();
+            path
+        };
+        let (one, other) = (path(one), path(other));
+        let Some(fork) = one.iter().zip(&other).position(|(one, other)| one != other) else { return false };
+        let in_order = match &self.plan.node(one[fork - 1]).kind {
+            Kind::Scope(_) | Kind::Sequence(_) => true,
+            Kind::Try(trial) => other[fork] <= trial.last,
+            _ => false,
+        };
+        in_order && one[fork] < other[fork]
+    }
+
+    pub(super) fn check_end(&mut self) {
+        self.check_order();
+        let ends = self.events.iter().filter(|event| matches!(event, Event::Completed { .. } | Event::Compensated));
+        assert_eq!(ends.count(), 1, "one outcome");
+        assert!(self.instance.next_due(&self.plan).is_none());
+        assert!(engine::pending(&self.plan, &self.instance).is_empty());
+        for (node, state) in self.instance.states() {
+            let place = &self.plan.node(node).place;
+            let owes = self.plan.work(node).is_some_and(|work| work.compensation().is_some());
+            match (&self.instance.phase, state) {
+                (Phase::Completed(_), state) => {
+                    let tried = self.tries(node).next().is_some();
+                    let ended = !matches!(state, State::Undone | State::Unknown | State::Refused(_));
+                    assert!(tried || ended, "{place}: {state:?}");
+                }
+                (Phase::Compensated(_), State::Done(_) | State::Unknown) => assert!(!owes, "{place} is taken back"),
+                (Phase::Compensated(_), state) => {
+                    assert!(!matches!(state, State::Doing(_) | State::Undoing(..)), "{place}: {state:?}");
+                }
+                (phase, _) => panic!("not an end: {phase:?}"),
+            }
+        }
+        // Late and repeated messages change nothing any more.
+        for reply in std::mem::take(&mut self.replies) {
+            let decision = self.would_decide(&Input::Reply(reply));
+            assert_eq!(decision, Decision::Nothing);
+        }
+    }
+}
