@@ -126,7 +126,12 @@ impl Builder<'_> {
             if word(&next) == "not" {
                 self.report(codes::OPERATOR, span, "`not` is written `!`", "", "write `!`");
             }
-            prefixes.push((word(&next) != "-", span));
+            let not = word(&next) != "-";
+            prefixes.push((not, span));
+            // What stands behind `!` is an expression with prefixes of its own.
+            if not {
+                break;
+            }
         }
         if prefixes.len() > MAX_NESTING || self.ranks > MAX_NESTING {
             let span = prefixes.first().map(|(_, span)| *span).or_else(|| inner.peek().map(|next| self.span(&next)));
