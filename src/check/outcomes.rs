@@ -234,7 +234,8 @@ impl Outcomes {
                 false
             }
             StatementKind::Await { wait, otherwise } => {
-                self.computed(std::iter::once(&wait.within).chain(&wait.filter));
+                // A signal for which `where` cannot be computed is not taken.
+                self.computed([&wait.within]);
                 self.block(otherwise)
             }
             StatementKind::Let { value, .. } => {

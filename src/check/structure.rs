@@ -105,7 +105,7 @@ impl Walk<'_> {
             }
             StatementKind::Await { wait, otherwise } => {
                 if let Some(pivot) = passed {
-                    wait.filter.iter().chain([&wait.within]).for_each(|value| self.computed_behind(value, pivot));
+                    self.computed_behind(&wait.within, pivot);
                 }
                 self.sequence(otherwise, passed, Place::Elsewhere);
                 passed

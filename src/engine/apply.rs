@@ -195,7 +195,9 @@ impl Instance {
                     self.in_phase(event, |phase| matches!(phase, Phase::Forward))?;
                     self.phase = Phase::Failing(failure);
                 } else {
-                    self.in_phase(event, |phase| matches!(phase, Phase::Forward | Phase::Committed))?;
+                    self.in_phase(event, |phase| {
+                        matches!(phase, Phase::Forward | Phase::Committed | Phase::Failing(_))
+                    })?;
                     match self.take(node) {
                         None | Some(State::Sleeping(_)) => self.put(node, State::Failing(failure)),
                         state => return Err(illegal("failed", scope, state.as_ref())),

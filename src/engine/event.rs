@@ -209,7 +209,8 @@ pub enum Event {
         /// The handler, from 0.
         handler: u32,
     },
-    /// The scope fails: nothing new starts in it, and when all has settled it is taken back.
+    /// The scope fails: nothing new starts in it, and when all has settled it is taken back. Those inside that are under
+    /// way fail with it, and are taken back before it.
     Failed {
         /// The scope.
         scope: Place,

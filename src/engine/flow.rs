@@ -42,10 +42,20 @@ impl Instance {
             .any(|(node, state)| matches!(state, State::Doing(_) | State::Sleeping(_)) && plan.is_within(node, scope))
     }
 
-    /// Whether an inner scope was begun and has not ended forward: it is taken back by itself if the scope around fails.
-    pub(super) fn is_under_way(&self, plan: &Plan, scope: NodeId) -> bool {
-        let begun = self.states().any(|(node, _)| plan.is_within(node, scope));
-        begun && !matches!(self.state(scope), Some(State::Caught(_))) && !self.ended(plan, scope)
+    /// The scopes inside that were begun and have neither ended nor failed: they fail with the one around. In one that
+    /// fails already, or was taken back, all was told when that failed.
+    pub(super) fn under_way(&self, plan: &Plan, scope: NodeId) -> Vec<NodeId> {
+        let is_under_way = |inner: &NodeId| match self.state(*inner) {
+            Some(State::Failing(_) | State::Caught(_)) => false,
+            _ => !self.is_shut(plan, *inner) && self.has_begun(plan, *inner) && !self.ended(plan, *inner),
+        };
+        plan.tries_within(scope).iter().copied().filter(is_under_way).collect()
+    }
+
+    /// Whether anything in an inner scope has a state.
+    fn has_begun(&self, plan: &Plan, scope: NodeId) -> bool {
+        let behind = self.states.partition_point(|(node, _)| *node <= scope);
+        self.states.get(behind).is_some_and(|(node, _)| plan.is_within(*node, scope))
     }
 
     /// Collects the steps under `node` that are to be taken back now, in the mirror image of what ran, and says

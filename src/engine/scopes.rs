@@ -51,7 +51,11 @@ impl Draft<'_> {
                 return self.emit(Event::Stuck { at, work: Direction::Do, code, message });
             }
             _ => {
-                self.emit(Event::Failed { scope: self.place(scope), failure });
+                // Told before anything ends: later it would look as if it had ended by itself.
+                let under_way = self.instance.under_way(self.plan, scope);
+                for scope in std::iter::once(scope).chain(under_way) {
+                    self.emit(Event::Failed { scope: self.place(scope), failure: failure.clone() });
+                }
                 self.settle(scope);
             }
         }
@@ -106,12 +110,12 @@ impl Draft<'_> {
         }
     }
 
-    /// Scopes inside that are under way are taken back first, the inner before those around them.
+    /// Scopes inside that fail too are taken back first, the inner before those around them.
     fn inner_are_back(&mut self, scope: NodeId) -> bool {
         let plan = self.plan;
         let mut open: Vec<NodeId> = Vec::new();
-        for inner in plan.tries().iter().rev().copied().filter(|inner| plan.is_within(*inner, scope)) {
-            if !self.instance.is_under_way(plan, inner) {
+        for inner in plan.tries_within(scope).iter().rev().copied() {
+            if self.instance.failing(inner).is_none() {
                 continue;
             }
             let waits = open.iter().any(|open| plan.is_within(*open, inner));

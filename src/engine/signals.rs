@@ -9,7 +9,6 @@ use super::input::{Decision, OrderRequest, Refusal};
 use super::instance::{Heralded, Phase, SIGNALS_MAX, State};
 use super::orders::ordered;
 use crate::definition::Await;
-use crate::definition::evaluate::Invalid;
 use crate::definition::json::check_json;
 use crate::definition::types::Type;
 use crate::definition::value::Value;
@@ -47,15 +46,14 @@ impl Draft<'_> {
     /// The flow comes to an `await`: a signal may have come before it.
     pub(super) fn begin_await(&mut self, node: NodeId, wait: &Await) {
         match self.first(node, wait) {
-            Ok(Some(request)) => self.took(node, request),
-            Ok(None) => match self.value(node, &wait.within) {
+            Some(request) => self.took(node, request),
+            None => match self.value(node, &wait.within) {
                 Ok(within) => {
                     let until = self.later(&within);
                     self.emit(Event::Slept { at: self.place(node), until });
                 }
                 Err(invalid) => self.cannot_compute(node, &invalid),
             },
-            Err(invalid) => self.cannot_compute(node, &invalid),
         }
     }
 
@@ -70,10 +68,8 @@ impl Draft<'_> {
             if wait.signal.name != name || !waits_still {
                 continue;
             }
-            match self.first(node, wait) {
-                Ok(Some(request)) => self.took(node, request),
-                Ok(None) => {}
-                Err(invalid) => self.cannot_compute(node, &invalid),
+            if let Some(request) = self.first(node, wait) {
+                self.took(node, request);
             }
         }
     }
@@ -85,21 +81,19 @@ impl Draft<'_> {
     }
 
     /// The first signal that the wait takes.
-    fn first(&self, node: NodeId, wait: &Await) -> Result<Option<RequestId>, Invalid> {
-        for waiting in self.instance.signals().iter().filter(|waiting| waiting.signal == wait.signal.name) {
-            if self.accepts(node, wait, waiting)? {
-                return Ok(Some(waiting.request.clone()));
-            }
-        }
-        Ok(None)
+    fn first(&self, node: NodeId, wait: &Await) -> Option<RequestId> {
+        let waiting = self.instance.signals().iter().filter(|waiting| waiting.signal == wait.signal.name);
+        waiting.filter(|waiting| self.accepts(node, wait, waiting)).map(|waiting| waiting.request.clone()).next()
     }
 
-    fn accepts(&self, node: NodeId, wait: &Await, waiting: &Heralded) -> Result<bool, Invalid> {
-        let Some(filter) = &wait.filter else { return Ok(true) };
+    /// Whether a signal satisfies `where`. One for which that cannot be computed, since its numbers are too large, does not:
+    /// whoever may signal must not be able to make the saga fail or hang.
+    fn accepts(&self, node: NodeId, wait: &Await, waiting: &Heralded) -> bool {
+        let Some(filter) = &wait.filter else { return true };
         let view = View {
             candidate: Some((&wait.name, &waiting.with)),
             ..View::of(self.plan, &self.instance, (node, Direction::Do))
         };
-        Ok(filter.evaluate(&view)? == Value::Bool(true))
+        filter.evaluate(&view).is_ok_and(|it| it == Value::Bool(true))
     }
 }

@@ -371,7 +371,7 @@ pub fn statement(plan: &Plan, instance: &Instance, id: NodeId, depth: u32) -> St
         since: None,
     };
     if let Some(state) = state {
-        stand(&mut statement, plan, id, state);
+        stand(&mut statement, (plan, instance), id, state);
     }
     if leaf && statement.state != Some(Standing::Stuck) && instance.stuck(plan).contains(&node.place) {
         // The pivot step past its retries: it goes on by itself, and a person should know.
@@ -385,7 +385,7 @@ pub fn statement(plan: &Plan, instance: &Instance, id: NodeId, depth: u32) -> St
 }
 
 /// Fills in what a state says.
-fn stand(statement: &mut Statement, plan: &Plan, id: NodeId, state: &State) {
+fn stand(statement: &mut Statement, (plan, instance): (&Plan, &Instance), id: NodeId, state: &State) {
     let reply = |json: &Json| match (&plan.node(id).kind, plan.work(id).and_then(|work| work.action())) {
         (Kind::Let(value), _) => redact(&value.ty, json),
         (Kind::Await(wait, _), _) => redact(&Type::Record(wait.signal.shape.clone()), json),
@@ -426,7 +426,7 @@ fn stand(statement: &mut Statement, plan: &Plan, id: NodeId, state: &State) {
         }
         State::Failing(failure) => {
             statement.code = Some(failure.code.to_string());
-            Standing::Failing
+            if is_over(plan, instance, id) { Standing::Undone } else { Standing::Failing }
         }
         State::Caught(caught) => {
             statement.code = Some(caught.failure.code.to_string());
@@ -435,6 +435,13 @@ fn stand(statement: &mut Statement, plan: &Plan, id: NodeId, state: &State) {
         State::Halted(trouble) => stuck(statement, trouble),
         State::Chose(_) | State::Woke | State::Reached => Standing::Done,
     });
+}
+
+/// Whether a scope that failed with the one around it, or let its failure out, has been taken back with that.
+fn is_over(plan: &Plan, instance: &Instance, scope: NodeId) -> bool {
+    let around = std::iter::successors(Some(plan.node(scope).scope), |at| Some(plan.node(*at).scope));
+    let caught = |at: NodeId| matches!(instance.state(at), Some(State::Caught(_)));
+    instance.has_ended() || around.take_while(|at| *at != ROOT).any(caught)
 }
 
 fn tried(statement: &mut Statement, attempt: &Attempt) -> Standing {

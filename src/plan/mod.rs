@@ -26,6 +26,9 @@ pub struct NodeId(pub u32);
 /// The saga's body.
 pub const ROOT: NodeId = NodeId(0);
 
+/// Its place.
+pub const ROOT_PLACE: &str = "saga";
+
 /// A saga, compiled for the engine.
 #[derive(Debug)]
 pub struct Plan {
@@ -206,6 +209,15 @@ impl Plan {
         &self.tries
     }
 
+    /// Those that belong to a scope, which itself is none of them.
+    #[must_use]
+    pub fn tries_within(&self, scope: NodeId) -> &[NodeId] {
+        let from = self.tries.partition_point(|inner| *inner <= scope);
+        let behind = self.tries.get(from..).unwrap_or_default();
+        let count = behind.partition_point(|inner| self.is_within(*inner, scope));
+        behind.get(..count).unwrap_or_default()
+    }
+
     /// Whether a node belongs to a scope, itself or by one inside.
     #[must_use]
     pub fn is_within(&self, node: NodeId, scope: NodeId) -> bool {
@@ -315,7 +327,7 @@ struct Builder {
 
 impl Builder {
     fn scope(&mut self, saga: &Saga) {
-        let root = self.add(CompactString::const_new("saga"), None, saga.span);
+        let root = self.add(CompactString::const_new(ROOT_PLACE), None, saga.span);
         let (children, _) = self.statements(&saga.body, root, Passed::NotYet);
         self.set(root, Kind::Scope(children));
     }

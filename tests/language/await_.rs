@@ -131,6 +131,12 @@ fn a_wait_ends_at_once_when_the_saga_fails() {
 }
 
 #[test]
+fn a_wait_ends_at_once_when_the_saga_is_over_its_time() {
+    let (mut story, _) = Story::begin(&TRANSFER.replace("deadline 3d", "deadline 1h"), INPUT);
+    assert_eq!(story.wait(), ["failed saga: deadline at saga", "woke approval", "compensated"]);
+}
+
+#[test]
 fn a_failing_saga_refuses_signals() {
     let (mut story, _) = Story::begin(TRANSFER, INPUT);
     signal(&mut story, "approval", r#"{"by":"eva","approved":true}"#);
@@ -163,6 +169,31 @@ saga order {
         signal(&mut other, "paid", "{}"),
         ["ordered", "took again by o1", r#"completed {"first":false,"again":true}"#]
     );
+}
+
+#[test]
+fn one_for_which_where_cannot_be_computed_is_not_taken() {
+    let text = r#"
+participant shop { command Ask returns { n: int } }
+saga order {
+  version 1
+  signal paid { amount: int }
+  BEFORE
+  await paid where paid.amount * 1_000 > 10 within 1h otherwise { fail "not_paid" }
+  output { amount: paid.amount }
+}
+"#;
+    for before in ["", "pivot"] {
+        // `fail` behind the point of no return is a finding of its own.
+        let otherwise = if before.is_empty() { r#"{ fail "not_paid" }"# } else { "{ }" };
+        let text = text.replace("BEFORE", before).replace(r#"{ fail "not_paid" }"#, otherwise);
+        let text = if before.is_empty() { text } else { text.replace("paid.amount }", "paid.amount ?? 0 }") };
+        let (mut story, _) = Story::begin(&text, "{}");
+        let huge = format!(r#"{{"amount":{}}}"#, i64::MAX);
+        assert_eq!(signal(&mut story, "paid", &huge), ["ordered"], "{before}: it waits on, and so does the saga");
+        let taken = signal(&mut story, "paid", r#"{"amount":3}"#);
+        assert_eq!(taken, ["ordered", "took paid by o2", r#"completed {"amount":3}"#], "{before}");
+    }
 }
 
 #[test]

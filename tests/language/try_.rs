@@ -131,7 +131,8 @@ fn where_the_scope_around_fails_those_inside_are_taken_back_first_and_no_handler
     for place in ["a", "b", "d"] {
         story.done(place, N);
     }
-    assert_eq!(story.refused("e", "no"), ["refused e no", "failed saga: no at e"], "c is in flight");
+    let failed = ["refused e no", "failed saga: no at e", "failed try#1: no at e"];
+    assert_eq!(story.refused("e", "no"), failed, "c is in flight");
     assert_eq!(story.refused("c", "no"), ["refused c no", "called undo b 1"], "first what the `try` did, and d waits");
     assert_eq!(story.undone("b"), ["succeeded undo b", "called undo a 1", "called undo d 1"]);
     story.undone("a");
@@ -139,10 +140,36 @@ fn where_the_scope_around_fails_those_inside_are_taken_back_first_and_no_handler
 }
 
 #[test]
+fn one_that_only_waits_is_taken_back_first_too() {
+    let mut story = begin("parallel { try { @a sleep 1h } catch { } @b sequence { @c @d } }");
+    for place in ["a", "b", "c"] {
+        story.done(place, N);
+    }
+    let failed = ["refused d no", "failed saga: no at d", "failed try#1: no at d", "woke sleep#1", "called undo a 1"];
+    assert_eq!(story.refused("d", "no"), failed, "b and c wait for it");
+    assert_eq!(story.undone("a"), ["succeeded undo a", "called undo b 1", "called undo c 1"]);
+}
+
+#[test]
+fn one_that_went_well_is_taken_back_in_its_turn_and_holds_nothing_beside_it_up() {
+    let mut story = begin("parallel { try { @a @b } catch { } sequence { @c @d } @e }");
+    for place in ["a", "b", "c", "d"] {
+        story.done(place, N);
+    }
+    assert_eq!(
+        story.refused("e", "no"),
+        ["refused e no", "failed saga: no at e", "called undo b 1", "called undo d 1"],
+    );
+    assert_eq!(story.undone("d"), ["succeeded undo d", "called undo c 1"], "though b is not back");
+    assert_eq!(story.undone("b"), ["succeeded undo b", "called undo a 1"]);
+}
+
+#[test]
 fn a_cancel_is_never_caught() {
     let mut story = begin("try { @a @b } catch { @h }");
     story.done("a", N);
-    assert_eq!(story.order(Order::Cancel), ["ordered", "failed saga: cancelled at saga"]);
+    let cancelled = ["ordered", "failed saga: cancelled at saga", "failed try#1: cancelled at saga"];
+    assert_eq!(story.order(Order::Cancel), cancelled);
     assert_eq!(story.done("b", N), ["succeeded b", "called undo b 1"]);
     story.undone("b");
     assert_eq!(story.undone("a"), ["succeeded undo a", "compensated"]);
@@ -177,6 +204,48 @@ fn one_inside_another() {
     let outward = ["refused b no", "failed try#2: no at b", "failed try#1: no at b", "called undo a 1"];
     assert_eq!(story.refused("b", "no"), outward);
     assert_eq!(story.undone("a"), ["succeeded undo a", "caught try#1 0", "called h 1"]);
+}
+
+#[test]
+fn one_inside_that_is_under_way_fails_with_the_one_around() {
+    let mut story = begin("try { parallel { try { @a @b } catch { @g } sequence { @c @d } } } catch { @h }");
+    story.done("a", N);
+    story.done("c", N);
+    assert_eq!(story.refused("d", "no"), ["refused d no", "failed try#1: no at d", "failed try#2: no at d"]);
+    assert_eq!(story.refused("b", "no"), ["refused b no", "called undo a 1"], "and g never runs");
+    assert_eq!(story.undone("a"), ["succeeded undo a", "called undo c 1"]);
+    assert_eq!(story.undone("c"), ["succeeded undo c", "caught try#1 0", "called h 1"]);
+    assert_eq!(story.done("h", N), ["succeeded h", "completed {}"]);
+}
+
+#[test]
+fn one_inside_that_went_well_does_not_fail_with_the_saga_while_it_is_taken_back() {
+    let mut story = begin("try { try within 1h { @a @b } catch { } @c } catch { }");
+    story.done("a", N);
+    story.done("b", N);
+    assert_eq!(story.refused("c", "no"), ["refused c no", "failed try#1: no at c", "called undo b 1"]);
+    assert_eq!(story.order(Order::Cancel), ["ordered", "failed saga: cancelled at saga"]);
+    assert_eq!(story.undone("b"), ["succeeded undo b", "called undo a 1"]);
+    assert_eq!(story.undone("a"), ["succeeded undo a", "compensated"]);
+}
+
+#[test]
+fn the_time_of_the_scope_around_is_never_caught_inside() {
+    let mut story = begin(r#"try within 5s { try { @a } catch { @g } } catch "deadline" { @h }"#);
+    assert_eq!(story.wait(), ["failed try#1: deadline at try#1", "failed try#2: deadline at try#1"]);
+    assert_eq!(story.done("a", N), ["succeeded a", "called undo a 1"]);
+    assert_eq!(story.undone("a"), ["succeeded undo a", "caught try#1 0", "called h 1"]);
+}
+
+#[test]
+fn the_deadline_of_the_saga_is_never_caught() {
+    let text = saga("try within 1h { @a @b } catch { @h }").replace("version 1", "version 1  deadline 5s");
+    let (mut story, _) = Story::begin(&text, "{}");
+    story.done("a", N);
+    assert_eq!(story.wait(), ["failed saga: deadline at saga", "failed try#1: deadline at saga"]);
+    assert_eq!(story.done("b", N), ["succeeded b", "called undo b 1"]);
+    story.undone("b");
+    assert_eq!(story.undone("a"), ["succeeded undo a", "compensated"], "no handler has run");
 }
 
 #[test]

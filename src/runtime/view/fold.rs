@@ -9,6 +9,7 @@ use compact_str::CompactString;
 
 use crate::engine::{Event, InstanceId, Place, Run, Summary};
 use crate::journal::record::{Body, Record};
+use crate::plan::ROOT_PLACE;
 use crate::runtime::partition::Stands;
 use crate::time::Timestamp;
 
@@ -100,7 +101,8 @@ impl Folding {
                     delta.first = Some(offset);
                     delta.state = Some(Summary::Running);
                 }
-                Event::Failed { .. } => delta.state = Some(Summary::Compensating),
+                // A `try` that fails is a matter of its own: the saga goes on.
+                Event::Failed { scope, .. } if scope == ROOT_PLACE => delta.state = Some(Summary::Compensating),
                 Event::Completed { .. } => delta.state = Some(Summary::Completed),
                 Event::Compensated => delta.state = Some(Summary::Compensated),
                 _ => {}
@@ -108,6 +110,35 @@ impl Folding {
         }
         if let Some(Stands { state, stuck, .. }) = stands {
             (delta.state, delta.stuck) = (Some(state), Some(stuck));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Change, Failure};
+    use crate::journal::record::{Cause, Positions, VERSION};
+
+    #[test]
+    fn a_try_that_fails_is_no_saga_that_is_taken_back() {
+        let mut folding = Folding::new(Vec::new());
+        let id = InstanceId::try_from("i").unwrap();
+        for (offset, scope, state) in [(1, "try#1", None), (2, "saga", Some(Summary::Compensating))] {
+            let failure = Failure { code: "no".into(), step: "a".into(), message: None };
+            let events = vec![Event::Failed { scope: scope.into(), failure }];
+            let body = Body::Change {
+                instance: id.clone(),
+                run: Run(0),
+                definition: "hash".into(),
+                cause: Cause::Timer(Timestamp(0)),
+                change: Change { seq: offset, at: Timestamp(0), events },
+            };
+            let read = Positions::default();
+            let record =
+                Record { v: VERSION, epoch: 0, n: offset, read, sent: 0, checkpoint: 0, at: Timestamp(0), body };
+            folding.take(0, offset, &record, None);
+            assert_eq!(folding.deltas[&(id.clone(), Run(0))].state, state, "{scope}");
         }
     }
 }
