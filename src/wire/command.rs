@@ -15,6 +15,10 @@ use crate::time::Timestamp;
 /// How long behind the deadline of the latest attempt a guard keeps its row: for stragglers of a log that was down.
 pub const KEEP_AFTER_DEADLINE: Duration = Duration::from_hours(1);
 
+/// How long behind its sending the guard keeps the row of a message, which has no deadline behind which it is refused: it
+/// comes again when an orchestrator that died with it takes up its work, which may be days later.
+pub(super) const KEEP_MESSAGE: Duration = Duration::from_hours(7 * 24);
+
 /// The latest instant that goes on the wire, the end of the year 9999: every language's numbers hold it exactly.
 const LATEST: Timestamp = Timestamp(253_402_300_799_999);
 
@@ -83,7 +87,8 @@ pub fn command(command: &Command, envelope: &Envelope<'_>) -> Message {
         message.push(header::REPLY_PARTITION, envelope.reply_partition.to_string());
         message.push(header::DEADLINE, command.deadline.min(LATEST).0.to_string());
     }
-    message.push(header::KEEP_UNTIL, command.deadline.after(KEEP_AFTER_DEADLINE).min(LATEST).0.to_string());
+    let keep = if kind == CommandKind::Message { KEEP_MESSAGE } else { KEEP_AFTER_DEADLINE };
+    message.push(header::KEEP_UNTIL, command.deadline.after(keep).min(LATEST).0.to_string());
     message.push(header::RECORD, envelope.record.to_string());
     message.set_payload(&command.payload);
     message

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use compact_str::CompactString;
 use indexmap::IndexMap;
@@ -111,6 +112,8 @@ fn a_message_asks_for_no_answer_and_is_never_late() {
     let read = read_command(&message).unwrap();
     assert!(read.is_message && read.deadline > Timestamp(4_000_000_000_000));
     assert_eq!(read.kind, ReplyKind::Do, "it is done like one");
+    let sent = a_command(CommandKind::Message, id("order-7")).deadline;
+    assert_eq!(read.keep_until, sent.after(Duration::from_hours(7 * 24)), "it may come again days later");
 }
 
 #[test]

@@ -50,6 +50,7 @@ pub(super) enum Bug {
     TakesAnyRequest,
     GuessesMissingHeaders,
     DiesOfGarbage,
+    DiesOfMessages,
     DiesOfLargePayloads,
     Silent,
     StaysPending,
@@ -233,6 +234,10 @@ impl Culprit {
         }
         let (command, kind) = (header("saga-command", "unknown")?, header("saga-kind", "do")?);
         let (attempt, call) = (header("saga-attempt", "1")?, header("saga-call", "ReserveRoom")?);
+        if kind == "message" {
+            self.is_dead |= self.is(Bug::DiesOfMessages);
+            return None;
+        }
         let deadline: u64 = header("saga-deadline", "9999999999999")?.parse().ok()?;
         let keep_until: u64 = header("saga-keep-until", "9999999999999")?.parse().ok()?;
         if !matches!(&*kind, "do" | "undo" | "query") || attempt.parse::<u32>().is_err() {

@@ -93,6 +93,7 @@ found_out! {
     does_unknown_calls: DoesUnknownCalls breaks "unknown-call";
     takes_any_request: TakesAnyRequest breaks "unfit-request";
     guesses_missing_headers: GuessesMissingHeaders breaks "wrong-headers";
+    dies_of_messages: DiesOfMessages breaks "unknown-message";
     dies_of_garbage: DiesOfGarbage breaks "garbage";
     dies_of_large_payloads: DiesOfLargePayloads breaks "oversized";
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import Any
 
@@ -127,6 +128,51 @@ def test_an_undo_that_is_not_done_changes_nothing(rooms: Rooms, fault: Exception
 def test_a_call_that_nobody_does(rooms: Rooms) -> None:
     assert rooms.ask("do", call="Dance") == ("retry", "unknown-call", None)
     assert rooms.rows == []
+
+
+def test_a_message_is_done_once_and_is_never_late(rooms: Rooms) -> None:
+    for _ in range(2):
+        assert rooms.ask("message", deadline=0)[0] == "succeeded"
+    assert (rooms.held, rooms.rows) == (1, ["done"])
+
+
+def test_a_message_waits_a_passing_fault_out(rooms: Rooms) -> None:
+    from saga_participant import topic
+
+    class Replies:
+        def send(self, *_: Any) -> None:
+            raise AssertionError("nobody waits for an answer")
+
+    class Record:
+        def headers(self) -> Any:
+            told = {**GOOD, "saga-kind": "message"}
+            del told["saga-deadline"]
+            return [(name, text.encode()) for name, text in told.items()]
+
+        def value(self) -> bytes:
+            return b"{}"
+
+        def key(self) -> bytes:
+            return b"order-7"
+
+    class Stop(threading.Event):
+        """What is waited for has passed by then."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            rooms.fault = None
+            return self.is_set()
+
+    record: Any = Record()
+    replies: Any = Replies()
+    stop = Stop()
+    rooms.fault = Retry("busy")
+    assert topic._answer(rooms.participant, record, replies, stop)
+    assert rooms.held == 1
+    rooms.fault = Retry("busy")
+    stop.set()
+    told = read_command({**GOOD, "saga-kind": "message", "saga-command": "order-8/1/room/1"}.items(), b"{}")
+    assert not topic._take(rooms.participant, told, stop), "it ends before it is taken, and must come again"
+    assert rooms.held == 1
 
 
 def test_a_compensation_of_its_own(rooms: Rooms) -> None:

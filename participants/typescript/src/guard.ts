@@ -21,6 +21,8 @@ export type Verdict =
   | "unknown-command"; // and leave no row
 
 export function askOf(command: Command, now: number): Ask {
+  // Of a message nobody waits for the answer, so it is never late.
+  if (command.kind === "message") return "do";
   return command.kind === "do" && command.deadline < now ? "late-do" : command.kind;
 }
 

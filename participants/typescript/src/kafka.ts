@@ -15,12 +15,15 @@ const RESUME_EVERY = 10_000;
 /** How often rows of the guard that nobody can ask for are removed. */
 const PURGE_EVERY = 600_000;
 
+/** How long a message that met a passing fault waits for the next try. */
+const TAKE_AGAIN = 2_000;
+
 /** Partitions that are worked on at once. */
 const CONCURRENTLY = 4;
 
 type Bytes = Uint8Array | string;
 
-interface KafkaRecord {
+export interface KafkaRecord {
   key: Bytes | null;
   value: Bytes | null;
   headers?: Record<string, Bytes | Bytes[] | undefined>;
@@ -32,7 +35,12 @@ interface Consumer {
   subscribe(what: { topics: string[]; fromBeginning?: boolean }): Promise<void>;
   run(how: {
     partitionsConsumedConcurrently?: number;
-    eachMessage: (one: { topic: string; partition: number; message: KafkaRecord }) => Promise<void>;
+    eachMessage: (one: {
+      topic: string;
+      partition: number;
+      message: KafkaRecord;
+      heartbeat?: () => Promise<void>;
+    }) => Promise<void>;
   }): Promise<void>;
   disconnect(): Promise<void>;
 }
@@ -73,6 +81,7 @@ export async function serve<C>(participant: Participant<C>, topic: string, clien
   await participant.prepare();
   await Promise.all([consumer.connect(), producer.connect(), admin.connect()]);
   const topics = new Map<string, number>();
+  let closes = false;
 
   /** Asked before a producer is: that tries for long where there is no such topic, and cannot tell. */
   const partitionsOf = async (name: string): Promise<number> => {
@@ -96,7 +105,27 @@ export async function serve<C>(participant: Participant<C>, topic: string, clien
     throw new Unreadable(`\`${name}\` has no partition \`${partition}\` for its reply`);
   };
 
+  /** A message, which nobody repeats: while it meets a passing fault it is tried again, and what is behind it waits. */
+  const take = async (command: Message, heartbeat?: () => Promise<void>): Promise<void> => {
+    for (;;) {
+      const { headers } = await participant.handle(command);
+      const [id, status, code] = [header.command, header.status, header.code].map((name) => headers.get(name));
+      if (code === "unknown-call") {
+        console.error(`nobody here takes the message ${id}, a ${command.headers.get(header.call)}: it is passed over`);
+        return;
+      }
+      if (status === "failed") console.error(`the message ${id} was refused, which its saga never hears: ${code}`);
+      if (status !== "retry") return;
+      console.error(`the message ${id} cannot be taken for now, and what is behind it waits: ${code}`);
+      await new Promise((resolve) => setTimeout(resolve, TAKE_AGAIN));
+      // Not taken and so not committed: it comes again.
+      if (closes) throw new Error(`the message ${id} was not taken before the end`);
+      await heartbeat?.();
+    }
+  };
+
   const send = async (command: Message, reply: Message): Promise<void> => {
+    if (command.headers.get(header.kind) === "message") return;
     const { topic: to, ...partition } = await addressOf(command);
     const headers = Object.fromEntries(reply.headers);
     const key = reply.key === "" ? null : reply.key;
@@ -119,9 +148,10 @@ export async function serve<C>(participant: Participant<C>, topic: string, clien
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
   await consumer.run({
     partitionsConsumedConcurrently: CONCURRENTLY,
-    eachMessage: async ({ partition, message: record }) => {
+    eachMessage: async ({ partition, message: record, heartbeat }) => {
       try {
         const command = messageOf(record);
+        if (command.headers.get(header.kind) === "message") return await take(command, heartbeat);
         await addressOf(command);
         await send(command, await participant.handle(command));
       } catch (error) {
@@ -132,6 +162,7 @@ export async function serve<C>(participant: Participant<C>, topic: string, clien
   });
   return {
     close: async () => {
+      closes = true;
       timers.forEach((timer) => clearInterval(timer));
       await consumer.disconnect();
       await Promise.all([producer.disconnect(), admin.disconnect()]);

@@ -39,8 +39,8 @@ export interface Message {
   readonly payload: string;
 }
 
-/** What is asked. */
-export type Kind = "do" | "undo" | "query";
+/** What is asked. A message is done like a do, and nobody waits for its answer. */
+export type Kind = "do" | "undo" | "query" | "message";
 
 /** A command as its participant reads it. */
 export interface Command {
@@ -75,13 +75,14 @@ export function readCommand(message: Message): Command {
   if (Buffer.byteLength(message.payload) > PAYLOAD_MAX) {
     throw new Unreadable(`the payload has over ${PAYLOAD_MAX} bytes`);
   }
+  const kind = kindOf(required(message, header.kind));
   return {
     message,
     id,
     call: required(message, header.call),
-    kind: kindOf(required(message, header.kind)),
+    kind,
     attempt: attemptOf(required(message, header.attempt)),
-    deadline: instant(message, header.deadline),
+    deadline: kind === "message" ? Number.MAX_SAFE_INTEGER : instant(message, header.deadline),
     keepUntil: instant(message, header.keepUntil),
     request: json(message.payload === "" ? "{}" : message.payload),
   };
@@ -118,8 +119,8 @@ function required(message: Message, name: string): string {
 }
 
 function kindOf(word: string): Kind {
-  if (word === "do" || word === "undo" || word === "query") return word;
-  throw new Unreadable(`the header saga-kind is \`${word}\`, not do, undo or query`);
+  if (word === "do" || word === "undo" || word === "query" || word === "message") return word;
+  throw new Unreadable(`the header saga-kind is \`${word}\`, not do, undo, query or message`);
 }
 
 function attemptOf(text: string): number {

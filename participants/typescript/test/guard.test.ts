@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import Database from "better-sqlite3";
-import { type Message, Participant, Refusal, type Store, Unreadable, sqlite } from "../src/index.js";
+import { type Message, Participant, Refusal, type Store, Unreadable, serve, sqlite } from "../src/index.js";
+import type { KafkaRecord } from "../src/kafka.js";
 import { fromLine, header, toLine } from "../src/message.js";
 
 const NOW = 1_700_000_000_000;
@@ -215,7 +216,7 @@ test("what is no command is said", async () => {
     [header.type, "saga.reply.v1", "the header ce_type is `saga.reply.v1`, not saga.command.v1"],
     [header.command, "x".repeat(501), "the header saga-command has over 500 bytes"],
     [header.call, "", "the header saga-call is missing"],
-    [header.kind, "redo", "the header saga-kind is `redo`, not do, undo or query"],
+    [header.kind, "redo", "the header saga-kind is `redo`, not do, undo, query or message"],
     [header.attempt, "0", "the header saga-attempt is `0`, not 1, 2, 3 …"],
     [header.deadline, "soon", "the header saga-deadline is `soon`, not milliseconds since 1970"],
   ] as const) {
@@ -298,6 +299,41 @@ test("what another process ended and took back stays taken back", async () => {
   });
   await participant.prepare();
   assert.equal(shown(await participant.handle(command("a", "do", "Charge"))), "failed already-undone");
+});
+
+test("a message is taken once, though late and at the second try, and is answered by nobody", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  const world = new World();
+  let eachMessage: ((one: { topic: string; partition: number; message: KafkaRecord }) => Promise<void>) | undefined;
+  const [nothing, sent] = [async () => undefined, [] as unknown[]];
+  const service = await serve(await world.tickets("faults first"), "commands", {
+    consumer: {
+      connect: nothing,
+      subscribe: nothing,
+      run: async (how) => {
+        eachMessage = how.eachMessage;
+      },
+      disconnect: nothing,
+    },
+    producer: { connect: nothing, disconnect: nothing, send: async (what) => sent.push(what) },
+    admin: { connect: nothing, disconnect: nothing, listTopics: async () => [], fetchTopicMetadata: async () => ({ topics: [] }) },
+  });
+  const { key, headers, payload } = command("a", "message", "Reserve");
+  const absent: readonly string[] = [header.replyTo, header.replyPartition, header.deadline];
+  const told = Object.fromEntries([...headers].filter(([name]) => !absent.includes(name)));
+  for (const call of ["Reserve", "Reserve", "Unheard"]) {
+    const message = { key, value: payload, headers: { ...told, [header.call]: call }, offset: "0" };
+    let taken = false;
+    const taking = eachMessage?.({ topic: "commands", partition: 0, message }).then(() => (taken = true));
+    while (!taken) {
+      await new Promise((resolve) => setImmediate(resolve));
+      context.mock.timers.tick(1_000);
+    }
+    await taking;
+  }
+  await service.close();
+  assert.equal(world.seats("a"), 1);
+  assert.deepEqual(sent, []);
 });
 
 test("a command is kept by the letter", () => {

@@ -4,7 +4,7 @@
 use super::rules::{GARBAGE, WRONG_HEADERS};
 use super::subject::Call;
 use super::talk::{Case, Talk, Wrong, set};
-use crate::engine::{ReplyKind, Status};
+use crate::engine::{CommandKind, ReplyKind, Status};
 use crate::json::PAYLOAD_MAX;
 use crate::log::kafka::RawMessage;
 use crate::wire::{Message, header};
@@ -153,6 +153,17 @@ pub(super) fn unknown_call(talk: &mut Talk<'_>, call: &Call) -> Tried {
         return Err(Wrong::broken(format!("it gets {}", heard.shown())));
     }
     is_unknown(talk, &mut case, "it")?;
+    goes_on(talk, call, case.partition, "it")
+}
+
+pub(super) fn unknown_message(talk: &mut Talk<'_>, call: &Call) -> Tried {
+    let case = talk.case(call);
+    let mut message = talk.message(&case, Do, 1);
+    let absent = [header::REPLY_TO, header::REPLY_PARTITION, header::DEADLINE];
+    message.headers.retain(|(name, _)| !absent.contains(&&**name));
+    set(&mut message, header::KIND, CommandKind::Message.as_str());
+    set(&mut message, header::CALL, "SagaProbeKnowsNoSuchMessage");
+    talk.send("message SagaProbeKnowsNoSuchMessage", &[(case.partition, (&message).into())])?;
     goes_on(talk, call, case.partition, "it")
 }
 

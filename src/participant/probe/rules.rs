@@ -159,6 +159,9 @@ pub const RULES: &[Rule] = &[
     once("unknown-call", UNREADABLE, Check::Tried(rough::unknown_call))
         .says("a command that its contract does not have: not `succeeded`, and no row")
         .since("a newer definition asks an older participant; answered `succeeded`, the step counts as done"),
+    once("unknown-message", UNREADABLE, Check::Tried(rough::unknown_message))
+        .says("a `message` that its contract does not have is passed over, and the next command is answered")
+        .since("a newer definition tells an older participant; nobody waits for that, but for what is behind it"),
     once("unfit-request", UNREADABLE, Check::Tried(rough::unfit_request))
         .says("a request that does not fit the contract: not `succeeded`")
         .since("somebody's definition is wrong, and the saga must not go on as if it had worked"),

@@ -13,7 +13,10 @@ PAYLOAD_MAX = 1 << 20
 ID_MAX = 500
 """The longest `saga-command`, in bytes."""
 
-KINDS = ("do", "undo", "query")
+KINDS = ("do", "undo", "query", "message")
+
+NEVER = 2**63 - 1
+"""A message has no deadline: it is never late."""
 
 RawHeaders = Iterable[tuple[str, bytes | str | None]]
 
@@ -31,7 +34,7 @@ class Command:
     call: str
     """Which command of the contract."""
     kind: str
-    """`do`, `undo` or `query`."""
+    """`do`, `undo` or `query`; or `message`, which is done like a `do`, and for whose answer nobody waits."""
     attempt: int
     deadline: int
     """After it nobody waits: milliseconds since 1970."""
@@ -143,7 +146,7 @@ def read_command(headers: RawHeaders, payload: bytes | None, key: bytes | None =
         call=word("saga-call", 200),
         kind=kind,
         attempt=number("saga-attempt"),
-        deadline=number("saga-deadline"),
+        deadline=NEVER if kind == "message" else number("saga-deadline"),
         keep_until=min(number("saga-keep-until"), 2**63 - 1),
         payload=request,
         headers=told,

@@ -109,7 +109,7 @@ class Participant(Generic[Connection]):
         return self.store.purge(_now())
 
     def _guarded(self, transaction: Any, command: Command) -> Reply | None:
-        """The table of the guard; None where the work goes on outside."""
+        """The table of the guard; None where the work goes on outside. A message is a `do` that is never late."""
         id, kind, keep_until = command.id, command.kind, command.keep_until
         is_late = kind == "do" and command.deadline < _now()
         is_new = kind != "query" and not is_late and transaction.claim(id, keep_until)

@@ -18,6 +18,8 @@ log = logging.getLogger("saga")
 RESUME_EVERY = 10.0
 PURGE_EVERY = 600.0
 POLL = 0.5
+TAKE_AGAIN = 2.0
+"""Seconds until a message that met a passing fault is tried again."""
 BATCH = 500
 """Commands that are done before their replies are waited for, if so many are there."""
 
@@ -60,12 +62,15 @@ def serve(
             if time.monotonic() >= purge_at:
                 purge_at = time.monotonic() + PURGE_EVERY
                 _upkeep("removing old rows", participant.purge)
-            batch = _next(consumer)
-            for message in batch:
-                _answer(participant, message, replies)
+            done = []
+            for message in _next(consumer):
+                if not _answer(participant, message, replies, stop):
+                    # It ends, and what was not taken comes again.
+                    break
+                done.append(message)
             # Not before: a reply that is lost would be the end of its step.
             replies.wait()
-            _store(consumer, batch)
+            _store(consumer, done)
     finally:
         consumer.close()
 
@@ -90,18 +95,42 @@ def _next(consumer: Consumer) -> list[Message]:
     return batch
 
 
-def _answer(participant: Participant[Any], message: Message, replies: _Replies) -> None:
+def _answer(
+    participant: Participant[Any], message: Message, replies: _Replies, stop: threading.Event
+) -> bool:
+    """Whether it is dealt with."""
     try:
         headers: Any = message.headers() or []
         command = read_command(headers, message.value(), message.key())
     except Unreadable as why:
         place = f"{message.topic()}/{message.partition()}/{message.offset()}"
         log.warning("%s is passed over: %s", place, why)
-        return
+        return True
     except Exception:
         log.exception("%s/%s/%s is passed over", message.topic(), message.partition(), message.offset())
-        return
+        return True
+    if command.kind == "message":
+        return _take(participant, command, stop)
     replies.send(command, participant.handle(command), participant.name)
+    return True
+
+
+def _take(participant: Participant[Any], command: Command, stop: threading.Event) -> bool:
+    """Takes a message, which nobody repeats: while it meets a passing fault it is tried again, and what is behind it in
+    the topic waits. False if the end came first.
+    """
+    while True:
+        reply = participant.handle(command)
+        if reply.status == "failed":
+            log.warning("the message %s was refused, which its saga never hears: %s", command.id, reply.code)
+        if reply.code == "unknown-call":
+            log.error("nobody here takes the message %s, a %s: it is passed over", command.id, command.call)
+        elif reply.status == "retry":
+            log.warning("the message %s cannot be taken for now, and what is behind it waits", command.id)
+            if stop.wait(TAKE_AGAIN):
+                return False
+            continue
+        return True
 
 
 def _store(consumer: Consumer, batch: list[Message]) -> None:
@@ -125,6 +154,8 @@ class _Replies:
         self.failed: list[tuple[Command, Reply, str]] = []
 
     def send(self, command: Command, reply: Reply, participant: str) -> None:
+        if command.kind == "message":
+            return
         if command.reply_to is None:
             log.warning("%s names no topic for its reply", command.id)
             return

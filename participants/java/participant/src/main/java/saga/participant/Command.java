@@ -26,7 +26,9 @@ public record Command(
     public enum Kind {
         DO("do"),
         UNDO("undo"),
-        QUERY("query");
+        QUERY("query"),
+        /** Done like a do; nobody waits for its answer, so it is never late. */
+        MESSAGE("message");
 
         private final String word;
 
@@ -45,7 +47,7 @@ public record Command(
                     return kind;
                 }
             }
-            throw new UnreadableException("the header saga-kind is `" + word + "`, not do, undo or query");
+            throw new UnreadableException("the header saga-kind is `" + word + "`, not do, undo, query or message");
         }
     }
 
@@ -68,13 +70,14 @@ public record Command(
             throw new UnreadableException("the payload has over " + Json.PAYLOAD_MAX + " bytes");
         }
         Json.check(payload);
+        Kind kind = Kind.of(required(message, Header.KIND));
         return new Command(
                 message,
                 id,
                 required(message, Header.CALL),
-                Kind.of(required(message, Header.KIND)),
+                kind,
                 attempt(message),
-                instant(message, Header.DEADLINE),
+                kind == Kind.MESSAGE ? Long.MAX_VALUE : instant(message, Header.DEADLINE),
                 instant(message, Header.KEEP_UNTIL),
                 payload);
     }

@@ -62,6 +62,9 @@ public final class KafkaService implements Runnable, AutoCloseable {
     /** Partitions that are worked on at once: a database has little use for more connections from one process. */
     private static final int WORKERS = 4;
 
+    /** How long a message that met a passing fault waits for the next try. */
+    private static final Duration TAKE_AGAIN = Duration.ofSeconds(1);
+
     /** How often work outside the database that was interrupted is taken up again. */
     private static final Duration RESUME_EVERY = Duration.ofSeconds(10);
 
@@ -210,6 +213,14 @@ public final class KafkaService implements Runnable, AutoCloseable {
         for (ConsumerRecord<byte[], byte[]> record : records) {
             try {
                 Message command = message(record);
+                if (isMessage(command)) {
+                    if (!isTaken(command)) {
+                        // Read again, and what is behind it with it.
+                        return sent;
+                    }
+                    sent.add(new Sent(record.offset(), null));
+                    continue;
+                }
                 ProducerRecord<byte[], byte[]> address = address(command);
                 Message reply = participant.handle(command);
                 sent.add(new Sent(record.offset(), producer.send(addressed(address, reply))));
@@ -220,6 +231,35 @@ public final class KafkaService implements Runnable, AutoCloseable {
             }
         }
         return sent;
+    }
+
+    private static boolean isMessage(Message command) {
+        return Command.Kind.MESSAGE.word().equals(command.header(Header.KIND));
+    }
+
+    /** Whether a message, which nobody repeats and nobody answers, is dealt with. */
+    private boolean isTaken(Message message) throws UnreadableException {
+        Message reply = participant.handle(message);
+        String id = message.header(Header.COMMAND);
+        String status = reply.header(Header.STATUS);
+        String code = reply.header(Header.CODE);
+        if (Participant.UNKNOWN_CALL.equals(code)) {
+            LOG.log(Level.ERROR, "nobody here takes the message " + id + ", a " + message.header(Header.CALL) + ": it is passed over");
+            return true;
+        }
+        if ("failed".equals(status)) {
+            LOG.log(Level.WARNING, "the message " + id + " was refused, which its saga never hears: " + code);
+        }
+        if (!"retry".equals(status)) {
+            return true;
+        }
+        LOG.log(Level.WARNING, "the message " + id + " cannot be taken for now, and what is behind it waits: " + code);
+        try {
+            Thread.sleep(TAKE_AGAIN.toMillis());
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        return false;
     }
 
     /** The offset behind the last command of which all is done. */
@@ -317,6 +357,9 @@ public final class KafkaService implements Runnable, AutoCloseable {
         try {
             for (Participant.Ended ended : participant.resume()) {
                 Message command = ended.command();
+                if (isMessage(command)) {
+                    continue;
+                }
                 String partition = command.header(Header.REPLY_PARTITION);
                 producer.send(addressed(
                         new ProducerRecord<>(

@@ -37,6 +37,7 @@ enum Verdict {
                 case DO -> command.deadline() < now ? LATE_DO : DO;
                 case UNDO -> UNDO;
                 case QUERY -> QUERY;
+                case MESSAGE -> DO;
             };
         }
 

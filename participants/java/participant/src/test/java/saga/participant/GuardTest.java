@@ -262,7 +262,7 @@ final class GuardTest {
             {Header.COMMAND, null, "the header saga-command is missing"},
             {Header.COMMAND, "x".repeat(501), "the header saga-command has over 500 bytes"},
             {Header.CALL, "", "the header saga-call is missing"},
-            {Header.KIND, "redo", "the header saga-kind is `redo`, not do, undo or query"},
+            {Header.KIND, "redo", "the header saga-kind is `redo`, not do, undo, query or message"},
             {Header.ATTEMPT, "0", "the header saga-attempt is `0`, not 1, 2, 3 …"},
             {Header.ATTEMPT, "99999999999", "the header saga-attempt is `99999999999`, not 1, 2, 3 …"},
             {Header.DEADLINE, "soon", "the header saga-deadline is `soon`, not milliseconds since 1970"},

@@ -87,6 +87,13 @@ final class KafkaServiceTest {
         Participant participant = world.participant(prefix)
                 .command("Reserve", Object.class, (tx, request, command) -> works.incrementAndGet())
                 .undo("Cancel", Object.class, (tx, done, command) -> works.decrementAndGet())
+                .command("Told", Object.class, (tx, request, command) -> {
+                    Refusal fault = faults.poll();
+                    if (fault != null) {
+                        throw fault;
+                    }
+                    return works.incrementAndGet();
+                })
                 .outside("Charge", Object.class, (request, command) -> {
                     Refusal fault = faults.poll();
                     if (fault != null) {
@@ -175,6 +182,25 @@ final class KafkaServiceTest {
             send(0, with(reserve, Header.REPLY_PARTITION, null));
             assertEquals(1, replies(1).stream().filter(reply -> reply.endsWith("succeeded 1")).count());
         }
+    }
+
+    /** As an orchestrator writes one: with nobody to answer, and no deadline. */
+    private Message told(String instance, String call) {
+        Message message = with(with(command(instance, "message", call, "{}"), Header.REPLY_TO, null), Header.REPLY_PARTITION, null);
+        return with(message, Header.DEADLINE, null);
+    }
+
+    @Test
+    void aMessageIsTakenOnceAndAnsweredByNobody() throws Exception {
+        faults.add(Refusal.retry("busy"));
+        try (Running running = start()) {
+            send(0, told("a", "Told"));
+            send(0, told("a", "Told"));
+            send(0, told("b", "Unheard"));
+            send(0, asked("c", "do", "Reserve"));
+            assertEquals(List.of("c 1 succeeded 2"), replies(1), "behind one that was taken at the second try");
+        }
+        assertEquals(2, works.get());
     }
 
     @Test
