@@ -21,5 +21,6 @@ mod python;
 mod running;
 mod secrets;
 mod stage;
+mod telling;
 mod tools;
 mod typescript;

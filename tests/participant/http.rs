@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
 use saga::json::PAYLOAD_MAX;
+use saga::participant::bridge::{Bridge, Outgoing};
 use saga::participant::http::{read_callback, router, serve};
 use saga::participant::{Address, Participant, Refusal, SqliteStore};
 use saga::time::Timestamp;
@@ -168,6 +169,68 @@ async fn many_commands_are_under_way_at_once_and_all_are_handled() {
     replies.sort();
     replies.dedup();
     assert_eq!((40, 47), (replies.len(), handled));
+}
+
+/// A message that nobody answers.
+fn told(instance: &str) -> Message {
+    let mut message = due(instance, "message", "Told");
+    let absent = [header::REPLY_TO, header::REPLY_PARTITION, header::DEADLINE];
+    message.headers.retain(|(name, _)| !absent.contains(&&**name));
+    message
+}
+
+#[tokio::test]
+async fn a_message_is_offered_until_it_is_taken_or_refused_and_its_answer_goes_nowhere() {
+    let offered: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = Arc::clone(&offered);
+    let router = Router::new().route(
+        "/commands",
+        post(move |headers: HeaderMap| async move {
+            let mut seen = seen.lock().await;
+            let instance = headers["saga-instance"].to_str().unwrap().to_owned();
+            assert_eq!(headers["saga-kind"], "message");
+            let status = match &*instance {
+                "busy" if seen.contains(&instance) => 204,
+                "busy" => 503,
+                "refused" => 409,
+                _ => 202,
+            };
+            seen.push(instance);
+            let body = if status == 409 { Body::from(r#"{"code":"no"}"#) } else { Body::empty() };
+            Response::builder().status(status).body(body).unwrap()
+        }),
+    );
+    let (out, mut outgoing) = mpsc::channel(100);
+    let bridge = Bridge::open(&serving(router).await, settings(), out).unwrap();
+    let (give, commands) = mpsc::channel(100);
+    for (offset, instance) in [(7, "busy"), (8, "refused"), (9, "later")] {
+        give.send((offset, told(instance))).await.unwrap();
+    }
+    let serves = tokio::spawn(async move {
+        bridge.serve(5, commands).await;
+        bridge.close().await;
+    });
+    let mut handled = 0;
+    while handled < 10 {
+        match outgoing.recv().await.unwrap() {
+            Outgoing::Handled { next, .. } => handled = next,
+            Outgoing::Reply { message, .. } => panic!("nobody waits for {}", shown(&message)),
+        }
+    }
+    drop(give);
+    serves.await.unwrap();
+    let mut offered = offered.lock().await.clone();
+    offered.sort();
+    assert_eq!(offered, ["busy", "busy", "later", "refused"]);
+}
+
+#[tokio::test]
+async fn a_message_that_nobody_takes_comes_again_to_the_next_owner() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = format!("http://{}/commands", listener.local_addr().unwrap()).parse().unwrap();
+    drop(listener);
+    let (replies, handled) = carried(&nobody, settings(), vec![told("a"), due("b", "do", "ReserveRoom")]).await;
+    assert_eq!((replies.len(), handled), (1, 0), "what is behind it is answered, and the place is kept");
 }
 
 #[tokio::test]

@@ -95,6 +95,8 @@ catches! {
     catches_sent_that_moves_at_hand_over: defect = Defect::SentAtHandOver, 0, "what recovery would not repeat has been sent";
     catches_a_refused_command_that_is_forgotten: defect = Defect::RefusedForgotten, 75, "what the log refused for good is told";
 
+    catches_a_message_that_is_taken_for_told: defect = Defect::UnknownMeansTold, 0, "a message is done when the log has";
+
     catches_a_checkpoint_that_completes_too_early: defect = Defect::CompletedTooEarly, 0, "";
     catches_a_checkpoint_that_waits_for_too_little: defect = Defect::CompletedByStart, 7262, "what recovery would not";
     catches_a_checkpoint_trusted_by_its_acknowledgement: defect = Defect::CompletedByAck, 5303, "";

@@ -16,7 +16,7 @@ participant stock {
   command Reserve { sku: string } returns { hold: string } fails "sold_out"
   command Release { hold: string? }
 }
-participant mail { command Tell { text: string } }
+participant mail { command Tell { text: string }  message Told { text: string } }
 "#;
 
 /// The plan of a saga with this body, and its sources.
@@ -54,4 +54,23 @@ const EVERYTHING: &str = r#"
   }
   pivot
   step tell { call mail.Tell { text: "done" } }
+"#;
+
+/// Ways that are taken back, and waits for what comes from outside.
+const SCOPES: &str = r#"
+  signal approval { by: string }
+  try within 2h {
+    step one { call stock.Reserve { sku: input.sku } compensate stock.Release { hold: one.hold } }
+    try { step two { call stock.Reserve { sku: input.sku } compensate stock.Release { hold: two.hold } } } catch "sold_out" { }
+  } catch "sold_out", "deadline" {
+    step sorry { send mail.Told { text: failure.code } compensate send mail.Told { text: "never mind" } }
+  } catch {
+    fail "no"
+  }
+  await approval where approval.by != "" within 8h otherwise {
+    step remind { send mail.Told { text: "please" } compensate nothing }
+    await approval as late within 1h otherwise { fail "not_approved" }
+  }
+  pivot
+  step tell { send mail.Told { text: "done" } }
 "#;

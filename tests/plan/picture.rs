@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use saga::plan::picture::{dot, mermaid};
 
-use super::{EVERYTHING, plan};
+use super::{EVERYTHING, SCOPES, plan};
 
 #[test]
 fn everything_in_mermaid() {
@@ -15,6 +15,18 @@ fn everything_in_mermaid() {
 #[test]
 fn everything_in_dot() {
     let (plan, sources) = plan(EVERYTHING);
+    insta::assert_snapshot!(dot(&plan, &sources));
+}
+
+#[test]
+fn scopes_and_waits_in_mermaid() {
+    let (plan, sources) = plan(SCOPES);
+    insta::assert_snapshot!(mermaid(&plan, &sources));
+}
+
+#[test]
+fn scopes_and_waits_in_dot() {
+    let (plan, sources) = plan(SCOPES);
     insta::assert_snapshot!(dot(&plan, &sources));
 }
 

@@ -6,7 +6,7 @@ use roxmltree::{Document, Node};
 use saga::plan::svg::svg;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{EVERYTHING, plan};
+use super::{EVERYTHING, SCOPES, plan};
 
 fn draw(body: &str) -> String {
     let (plan, sources) = plan(body);
@@ -109,6 +109,11 @@ fn everything_in_svg() {
 }
 
 #[test]
+fn scopes_and_waits_in_svg() {
+    insta::assert_snapshot!(draw(SCOPES));
+}
+
+#[test]
 fn the_same_text_gives_the_same_bytes() {
     assert_eq!(draw(EVERYTHING), draw(EVERYTHING));
 }
@@ -116,6 +121,7 @@ fn the_same_text_gives_the_same_bytes() {
 #[test]
 fn nothing_overlaps_and_nothing_is_cut() {
     assert_readable(&draw(EVERYTHING));
+    assert_readable(&draw(SCOPES));
     assert_readable(&draw(&large(30)));
     assert_readable(&draw("sleep 1s"));
     assert_readable(&draw("fail \"at_once\""));

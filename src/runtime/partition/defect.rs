@@ -66,6 +66,8 @@ pub enum Defect {
     SentAtHandOver,
     /// A command that the log refused for good is forgotten.
     RefusedForgotten,
+    /// A message that may or may not be in the log is taken for told.
+    UnknownMeansTold,
     /// A checkpoint does not wait for the effects before it.
     CompletedTooEarly,
     /// A checkpoint waits for the effects before `started`, and not for those that only its snapshots explain.

@@ -222,14 +222,21 @@ impl Owed {
         self.all.iter().take(self.handed).filter_map(due).min()
     }
 
+    /// Whether it is a message of a step, which nobody answers but the log.
+    pub(super) fn is_message(&self, ticket: Ticket) -> bool {
+        let index = self.all.binary_search_by_key(&ticket, |owing| owing.ticket).ok();
+        let sent = index.and_then(|index| self.all.get(index)?.what.command.as_ref());
+        sent.is_some_and(|sent| sent.kind == CommandKind::Message)
+    }
+
     /// The log reports on a message.
     pub(super) fn report(&mut self, ticket: Ticket, outcome: Outcome, now: Duration) -> Next {
+        let is_message = self.is_message(ticket);
         let Ok(index) = self.all.binary_search_by_key(&ticket, |owing| owing.ticket) else { return Next::Nothing };
         let Some(owing) = self.all.get_mut(index) else { return Next::Nothing };
         match (owing.state, outcome) {
             (Delivery::Done | Delivery::Acknowledged | Delivery::Again(_), _) => Next::Nothing,
             (Delivery::Open, Outcome::At(_)) => {
-                let is_message = owing.what.command.as_ref().is_some_and(|sent| sent.kind == CommandKind::Message);
                 if is_message {
                     owing.state = Delivery::Acknowledged;
                     self.acknowledged.push_back(ticket);

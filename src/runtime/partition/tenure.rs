@@ -319,6 +319,12 @@ impl Tenure {
         if let Ok(index) = self.in_flight.binary_search_by_key(&ticket, |record| record.ticket) {
             return self.landed(set, index, &outcome, out);
         }
+        let outcome = match outcome {
+            Outcome::Unknown if set.config.defect == Some(Defect::UnknownMeansTold) && self.owed.is_message(ticket) => {
+                Outcome::At(0)
+            }
+            outcome => outcome,
+        };
         let why = if let Outcome::Refused(why) = &outcome { Some(Arc::clone(why)) } else { None };
         match self.owed.report(ticket, outcome, self.now) {
             Next::Nothing => {}

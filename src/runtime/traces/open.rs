@@ -160,13 +160,13 @@ impl Open {
                     self.notes.add("fails", at, what.map(|(key, value)| KeyValue::new(key, value)).to_vec());
                 }
                 Event::Ordered { order, .. } => {
-                    let order = match order {
-                        Order::Cancel => "cancel",
-                        Order::Retry { .. } => "retry",
-                        Order::Signal { .. } => "signal",
-                        Order::Resolve { .. } => "resolve",
+                    let (what, key, word) = match order {
+                        Order::Cancel => ("an operator's order", "saga.order", "cancel".to_owned()),
+                        Order::Retry { .. } => ("an operator's order", "saga.order", "retry".to_owned()),
+                        Order::Resolve { .. } => ("an operator's order", "saga.order", "resolve".to_owned()),
+                        Order::Signal { signal, .. } => ("a signal", "saga.signal", signal.to_string()),
                     };
-                    self.notes.add("an operator's order", at, vec![KeyValue::new("saga.order", order)]);
+                    self.notes.add(what, at, vec![KeyValue::new(key, word)]);
                 }
                 Event::Late => self.notes.add("late", at, Vec::new()),
                 Event::Completed { .. } => ended.push(self.end(about, at, "completed", Status::Ok)),
