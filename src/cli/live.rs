@@ -213,6 +213,7 @@ const fn is_under_way(state: Standing) -> bool {
         | Standing::Failing
         | Standing::Awaiting => true,
         Standing::NotBegun
+        | Standing::Missed
         | Standing::Caught
         | Standing::Done
         | Standing::Refused
@@ -231,6 +232,7 @@ fn mark(statement: &Statement, frame: usize) -> &'static str {
         Some(Standing::Done) => "✓",
         Some(Standing::Refused) => "✗",
         Some(Standing::Unknown) => "?",
+        Some(Standing::Missed) => "∅",
         Some(Standing::Undone | Standing::Caught) => "↩",
         Some(
             Standing::Called

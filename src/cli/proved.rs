@@ -12,7 +12,7 @@ use super::outcomes;
 use super::sources::Checked;
 use super::table::Table;
 use crate::check::{self, Defaults, Outcomes, Return};
-use crate::definition::{Invocation, Retry, Saga};
+use crate::definition::{Invocation, Retry, Saga, Verb};
 use crate::plan::{Class, Plan};
 
 /// What is known of one saga.
@@ -41,7 +41,9 @@ impl Proved {
         };
         let Defaults { timeout, retry, compensation_retry } = check::defaults();
         let is_built_in = |invocation: &Invocation, retry: Retry| {
-            invocation.timing.timeout == timeout && invocation.timing.retry == retry
+            // What is sent has no times.
+            let Invocation { verb, timing, .. } = invocation;
+            *verb == Verb::Call && timing.timeout == timeout && timing.retry == retry
         };
         for (id, node) in plan.nodes() {
             let Some(work) = plan.work(id) else { continue };

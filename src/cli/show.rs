@@ -121,6 +121,7 @@ pub(super) fn standing(statement: &Statement) -> String {
         Some(Standing::Queued) => "queued",
         Some(Standing::Sleeping) => "sleeping",
         Some(Standing::Awaiting) => "awaited",
+        Some(Standing::Missed) => "missed",
         Some(Standing::Timed) => "timed",
         Some(Standing::Failing) => "failing",
         Some(Standing::Caught) => "caught",

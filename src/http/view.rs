@@ -215,6 +215,8 @@ pub enum Standing {
     Sleeping,
     /// It waits for a signal.
     Awaiting,
+    /// The signal did not come, or is not waited for any more.
+    Missed,
     /// A `try` has a time of its own, which runs.
     Timed,
     /// A `try` that fails is taken back.
@@ -433,6 +435,7 @@ fn stand(statement: &mut Statement, (plan, instance): (&Plan, &Instance), id: No
             Standing::Caught
         }
         State::Halted(trouble) => stuck(statement, trouble),
+        State::Woke if matches!(plan.node(id).kind, Kind::Await(..)) => Standing::Missed,
         State::Chose(_) | State::Woke | State::Reached => Standing::Done,
     });
 }

@@ -62,6 +62,44 @@ fn the_api_takes_a_signal_once() {
     }
 }
 
+#[test]
+fn what_is_over_is_shown_as_it_ended() {
+    let text = r#"
+participant shop {
+  command Take { n: int } returns { n: int }
+  command Give { n: int? }
+}
+participant mail { message Told { text: string } }
+saga order {
+  version 1
+  signal go
+  try {
+    step take { call shop.Take { n: 2 }  timeout 1s  retry 3 times every 1s  compensate shop.Give { n: take.n } }
+    await go within 1h otherwise { fail "late" }
+  } catch { step sorry { send mail.Told { text: failure.code }  compensate nothing } }
+}
+scenario "cancelled in between" for order {
+  when cancelled after 200ms
+  expect compensated "cancelled"
+}
+"#;
+    let desk = Desk::with("order.saga", text);
+    let checked = desk.saga(&["check", "order.saga"]);
+    assert!(checked.contains("hold for the compensations of take"), "what is sent has no times: {checked}");
+    assert!(
+        desk.saga(&["run", "order.saga", "--scenario", "cancelled in between", "--id", "o-1"]).contains("compensated")
+    );
+    let shown = desk.saga(&["show", "o-1"]);
+    let line = |word: &str| {
+        let found = shown.lines().find(|line| line.trim_start().starts_with(word)).unwrap_or_default();
+        found.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        ["try", "take", "await go", "sorry"].map(line),
+        ["try taken back cancelled", "take taken back", "await go missed", "sorry -"]
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn a_signal_waits_in_the_log_until_somebody_runs_the_saga() {
