@@ -30,6 +30,9 @@ pub fn asyncapi<'p>(programs: impl IntoIterator<Item = &'p Program> + Clone) -> 
     for program in programs.clone() {
         for saga in program.sagas.values() {
             document.start(&saga.name, saga.docs.as_deref());
+            for signal in saga.signals.values() {
+                document.signal(&saga.name, signal);
+            }
         }
         for participant in program.participants.values() {
             document.participant(participant);
@@ -186,29 +189,14 @@ impl Document {
             { "type": "object", "properties": { "succeeded": { "type": "object", "properties": { "reply": {} } } }, "required": ["succeeded"] },
             { "type": "object", "properties": { "failed": { "type": "object", "properties": { "code": text }, "required": ["code"] } }, "required": ["failed"] },
         ] });
-        let order = |fields: Value, required: Value| {
-            let mut properties = json!({ "by": text, "reason": text });
-            if let (Some(properties), Value::Object(fields)) = (properties.as_object_mut(), fields) {
-                properties.extend(fields);
-            }
-            json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
-        };
         let direction = json!({ "type": "string", "enum": ["do", "undo"] });
         let rejected = ["rejected".to_owned()];
         for (kind, payload, summary) in [
-            ("cancel", order(json!({}), json!([])), "take the instance back"),
-            ("retry", order(json!({ "step": step }), json!([])), "try what is stuck again"),
-            (
-                "signal",
-                order(json!({ "signal": text, "with": {} }), json!(["signal"])),
-                "something has happened outside",
-            ),
+            ("cancel", order(json!({}), &[]), "take the instance back"),
+            ("retry", order(json!({ "step": step }), &[]), "try what is stuck again"),
             (
                 "resolve",
-                order(
-                    json!({ "step": step, "work": direction, "outcome": outcome }),
-                    json!(["step", "work", "outcome"]),
-                ),
+                order(json!({ "step": step, "work": direction, "outcome": outcome }), &["step", "work", "outcome"]),
                 "say what became of a stuck step",
             ),
         ] {
@@ -249,6 +237,19 @@ impl Document {
         self.message(REQUESTS, &name, "request", parts, &summary);
         let answers = ["completed", "compensated", "rejected"].map(ToOwned::to_owned);
         self.operation("receive", REQUESTS, &name, Some((ANSWERS, &answers)));
+    }
+
+    /// What a saga can be told, by its instance's key.
+    fn signal(&mut self, saga: &str, signal: &crate::definition::Signal) {
+        let name = format!("{saga}.{}.signal", signal.name);
+        // Without a shape, or with nothing in it that must be there, it may be left out.
+        let is_wanted = signal.shape.fields.iter().any(|field| !field.ty.is_optional());
+        let required: &[&str] = if is_wanted { &["signal", "with"] } else { &["signal"] };
+        let fields = json!({ "signal": { "type": "string", "const": signal.name }, "with": schema(&name) });
+        let parts = (headers::request("signal", None), order(fields, required));
+        let summary = signal.docs.clone().unwrap_or_else(|| format!("tell an instance of {saga} {}", signal.name));
+        self.message(REQUESTS, &name, "request", parts, &summary);
+        self.operation("receive", REQUESTS, &name, Some((ANSWERS, &["rejected".to_owned()])));
     }
 
     fn participant(&mut self, participant: &crate::definition::Participant) {
@@ -302,4 +303,13 @@ fn replies(participant: &str, command: &str, can_fail: bool) -> impl Iterator<It
     let ends = ["succeeded", "failed"].into_iter().filter(move |end| can_fail || *end != "failed");
     let name = format!("{participant}.{command}");
     ends.map(move |end| format!("{name}.{end}"))
+}
+
+/// The payload of an order: its own fields, and who gives it and why.
+fn order(fields: Value, required: &[&str]) -> Value {
+    let mut properties = json!({ "by": { "type": "string" }, "reason": { "type": "string" } });
+    if let (Some(properties), Value::Object(fields)) = (properties.as_object_mut(), fields) {
+        properties.extend(fields);
+    }
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }

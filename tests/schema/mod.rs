@@ -280,11 +280,12 @@ fn what_goes_over_the_log_is_as_described() {
         order: OrderRequest { request: to.request.clone(), order, by: Some("ana".into()), reason: None },
         reply_to: Some(to.clone()),
     };
+    let at = Json::parse(r#"{"at":"2026-01-02T03:04:05Z"}"#).unwrap();
     for (name, ask) in [
         ("shop.start", Ask::Start { saga: "shop".into(), start }),
         ("cancel", order(Order::Cancel)),
         ("retry", order(Order::Retry { step: Some("reserve".into()) })),
-        ("signal", order(Order::Signal { signal: "delivered".into(), with: Some(Json::empty_object()) })),
+        ("shop.delivered.signal", order(Order::Signal { signal: "delivered".into(), with: Some(at) })),
     ] {
         let request = Request { id: to.request.clone(), instance: instance.clone(), ask };
         assert_described(&document, name, &wire::request(&request, "/saga/cli"));
