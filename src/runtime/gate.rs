@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::client::{Client, ReadError};
 use super::definitions;
 use super::partition::Told;
-use super::shared::{Core, PartitionState};
+use super::shared::Core;
 use crate::journal::Plans;
 use crate::log::{Report, Reports, Stored};
 use crate::wire::header;
@@ -74,8 +74,7 @@ async fn hand_over(core: Arc<Core>, held: Arc<Vec<Mutex<VecDeque<Report>>>>, par
 fn pass(core: &Core, partition: u32, first: Option<Report>, reports: &mut VecDeque<Report>) {
     let plans = core.plans();
     let others = std::iter::from_fn(|| reports.pop_front_if(|report| !waits(&plans, report)));
-    let passing = first.into_iter().chain(others).inspect(|report| turn(core, partition, report));
-    let told: Vec<Told> = passing.map(Told::Log).collect();
+    let told: Vec<Told> = first.into_iter().chain(others).map(Told::Log).collect();
     if !told.is_empty() {
         core.tell(partition, told);
     }
@@ -86,14 +85,6 @@ fn waits(plans: &Plans, report: &Report) -> bool {
         Report::Assigned => true,
         Report::Records { records, .. } => records.iter().any(|stored| is_unknown(plans, stored)),
         _ => false,
-    }
-}
-
-fn turn(core: &Core, partition: u32, report: &Report) {
-    match report {
-        Report::Assigned => core.set_state(partition, PartitionState::Recovering),
-        Report::Stale { .. } => core.set_state(partition, PartitionState::Released),
-        _ => {}
     }
 }
 

@@ -353,10 +353,13 @@ impl Watch for Core {
                     self.meters.runs(partition);
                     self.set_state(partition, PartitionState::Running { live });
                 }
-                Fact::Idle { is_fenced } => {
-                    self.meters.idle(partition, is_fenced);
-                    self.set_state(partition, PartitionState::Recovering);
+                Fact::Recovering => self.set_state(partition, PartitionState::Recovering),
+                Fact::Elsewhere => {
+                    self.meters.idle(partition, false);
+                    self.set_state(partition, PartitionState::Released);
                 }
+                // What follows says how it goes on.
+                Fact::Idle { is_fenced } => self.meters.idle(partition, is_fenced),
                 Fact::Released => {
                     self.meters.idle(partition, false);
                     self.set_state(partition, PartitionState::Released);

@@ -9,6 +9,7 @@ mod adapters;
 pub(crate) mod probe;
 pub(crate) mod owners;
 pub(crate) mod properties;
+pub(crate) mod wrapped;
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! The orchestrator on the embedded log, from a source text to the end of its sagas.
 
+mod assigned;
 mod damage;
 mod definitions;
 pub(crate) mod house;

@@ -4,60 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use saga::log::embedded::{Embedded, Options};
-use saga::log::{Health, Log, Outcome, Range, Report, Reports, Request, Site, Take, Told, Topics};
+use saga::log::{Log, Outcome, Report, Reports, Request, Site, Take, Told};
 use saga::participant::Address;
 use saga::participant::carrier::Carriers;
 use saga::runtime::Client;
 
 use super::messages::{command, shown};
 use super::settings;
+use crate::log::wrapped::Wrapped;
 
-/// A log that knows nothing of so many appends of those who take commands: as Kafka after the time that it tries for.
-struct Forgetful {
-    log: Embedded,
-    times: u32,
-}
-
-impl Site for Forgetful {
-    fn partitions(&self) -> u32 {
-        Site::partitions(&self.log)
-    }
-
-    fn topics(&self) -> Topics {
-        Site::topics(&self.log)
-    }
-
-    fn is_shared(&self) -> bool {
-        Site::is_shared(&self.log)
-    }
-
-    fn attach(&self, reports: Arc<dyn Reports>) -> Arc<dyn Log> {
-        Site::attach(&self.log, reports)
-    }
-
-    fn own(&self, reports: Arc<dyn Reports>) -> Result<Arc<dyn Log>, String> {
-        Site::own(&self.log, reports)
-    }
-
-    fn take(&self, topic: &Arc<str>, group: &str, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String> {
-        let inner = self.log.take(topic, group, Arc::clone(&reports))?;
-        Ok(Arc::new(ForgetfulTake { inner, reports, left: AtomicU32::new(self.times) }))
-    }
-
-    fn range(&self, topic: &str, partition: u32, told: Told<Range>) {
-        Site::range(&self.log, topic, partition, told);
-    }
-
-    fn health(&self) -> Health {
-        Site::health(&self.log)
-    }
-
-    fn close(&self) {
-        Site::close(&self.log);
-    }
-}
-
+/// Somebody who takes commands and is told nothing of so many appends: as on Kafka behind the time that it tries for.
 struct ForgetfulTake {
     inner: Arc<dyn Take>,
     reports: Arc<dyn Reports>,
@@ -88,9 +44,13 @@ impl Take for ForgetfulTake {
 }
 
 fn open(directory: &Path, times: u32) -> Arc<dyn Site> {
+    let forgetful = move |inner: Arc<dyn Take>, reports: Arc<dyn Reports>| {
+        Arc::new(ForgetfulTake { inner, reports, left: AtomicU32::new(times) }) as Arc<dyn Take>
+    };
     // The commands name the fourth partition.
-    let options = Options { partitions: Some(4), ..Options::default() };
-    Arc::new(Forgetful { log: Embedded::open(directory, &options).unwrap(), times })
+    let mut log = Wrapped::new(directory, 4);
+    log.take = Box::new(forgetful);
+    Arc::new(log)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -191,6 +191,19 @@ fn a_journal_whose_head_was_deleted_is_refused() {
 }
 
 #[test]
+fn what_is_assigned_again_goes_on_as_it_is_and_what_is_others_says_so() {
+    let mut rig = running(|_| ());
+    let told = rig.facts.len();
+    rig.tell(Told::Log(Report::Assigned));
+    rig.settle();
+    assert!(rig.facts[told..].is_empty(), "{:?}", &rig.facts[told..]);
+    let mut other = Rig::new(1, |_| ());
+    other.tell(Told::Log(Report::Assigned));
+    other.settle();
+    assert!(matches!(other.facts[..], [Fact::Recovering, Fact::Elsewhere]), "{:?}", other.facts);
+}
+
+#[test]
 fn a_release_finishes_what_is_under_way_and_says_where_it_stands() {
     let mut rig = running(|_| ());
     rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());

@@ -116,6 +116,7 @@ impl Partition {
             Report::Stale { ticket } => {
                 if matches!(self.phase, Phase::Confirming { ticket: asked, .. } if asked == ticket) {
                     self.phase = Phase::Idle;
+                    out.push(Do::Tell(Fact::Elsewhere));
                 }
             }
             Report::Last { ticket, last, .. } => match std::mem::replace(&mut self.phase, Phase::Idle) {
@@ -136,6 +137,7 @@ impl Partition {
 
     /// Step 1: it must be ours by the word of whoever assigns, each time anew. Else two owners claim for ever.
     fn confirm(&mut self, before: Option<Box<Recovery>>, out: &mut Vec<Do>) {
+        out.push(Do::Tell(Fact::Recovering));
         if self.set.config.defect == Some(Defect::Unconfirmed) {
             return self.look(before, out);
         }

@@ -65,8 +65,11 @@ pub enum Fact {
         /// How many instances are live.
         live: usize,
     },
-    /// The partition is another's now, or its state was dropped and is being recovered; what has not been told as
-    /// recorded may never be.
+    /// The partition may be this process's: whoever assigns is asked, or its journal is read.
+    Recovering,
+    /// It is another's, by the word of whoever assigns.
+    Elsewhere,
+    /// The state of an owner was dropped; what has not been told as recorded may never be.
     Idle {
         /// Whether a record of its own is not where it should be, or nobody knows.
         is_fenced: bool,

@@ -59,6 +59,8 @@ impl Watch for Traced {
                 Fact::Blind { token } if token & OURS != 0 => continue,
                 Fact::View { .. }
                 | Fact::Blind { .. }
+                | Fact::Recovering
+                | Fact::Elsewhere
                 | Fact::Running { .. }
                 | Fact::Known { .. }
                 | Fact::Undeliverable { .. }
