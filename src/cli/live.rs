@@ -206,6 +206,7 @@ const fn is_under_way(state: Standing) -> bool {
         | Standing::Asked
         | Standing::Pausing
         | Standing::Pending
+        | Standing::Unfit
         | Standing::Stuck
         | Standing::Queued
         | Standing::Sleeping
@@ -240,6 +241,7 @@ fn mark(statement: &Statement, frame: usize) -> &'static str {
             | Standing::Asked
             | Standing::Pausing
             | Standing::Pending
+            | Standing::Unfit
             | Standing::Queued
             | Standing::Sleeping
             | Standing::Timed

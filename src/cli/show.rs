@@ -116,6 +116,7 @@ pub(super) fn standing(statement: &Statement) -> String {
         Some(Standing::Asked) => "asked about",
         Some(Standing::Pausing) => "pausing",
         Some(Standing::Pending) => "pending",
+        Some(Standing::Unfit) => "answers do not fit",
         Some(Standing::Stuck) if back => "STUCK taking back",
         Some(Standing::Stuck) => "STUCK",
         Some(Standing::Queued) => "queued",

@@ -148,7 +148,10 @@ impl Instance {
                 let trouble = Box::new(Trouble { code: code.clone(), message: message.clone(), since: at });
                 self.stick(plan, place, *work, trouble)?;
             }
-            Event::Unfit { at: place, .. } => {
+            Event::Unfit { at: place, work, until: Some(until), .. } => {
+                self.wait("unfit", plan, place, *work, Wait::Unfit(*until))?;
+            }
+            Event::Unfit { at: place, until: None, .. } => {
                 resolve(plan, place)?;
             }
             Event::Chose { at: place, arm } => self.first("chose", plan, place, State::Chose(*arm))?,

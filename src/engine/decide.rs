@@ -121,7 +121,8 @@ fn decide_reply(given: Given<'_>, reply: &Reply) -> Decision {
         Status::Succeeded => match fitting_value(work, direction, reply.payload.as_ref()) {
             Ok(value) => (Stimulus::Succeeded, Words { reply: value, ..Words::default() }),
             Err(why) => {
-                draft.emit(unfit(&command.place, direction, why, reply.payload.as_ref()));
+                let until = attempt.wait.until().filter(|_| is_current && attempt.wait.is_under_way());
+                draft.emit(unfit((&command.place, direction), until, why, reply.payload.as_ref()));
                 return draft.finish();
             }
         },
@@ -165,10 +166,11 @@ pub(super) fn fitting_value(work: &Work, direction: Direction, payload: Option<&
     }
 }
 
-fn unfit(place: &Place, work: Direction, why: String, payload: Option<&Json>) -> Event {
+fn unfit((place, work): (&Place, Direction), until: Option<Timestamp>, why: String, payload: Option<&Json>) -> Event {
     let text = payload.map(Json::get).unwrap_or_default();
     let kept = text.floor_char_boundary(UNFIT_KEPT.min(text.len()));
-    Event::Unfit { at: place.clone(), work, why, payload: text.get(..kept).unwrap_or_default().to_owned() }
+    let payload = text.get(..kept).unwrap_or_default().to_owned();
+    Event::Unfit { at: place.clone(), work, until, why, payload }
 }
 
 /// A code that the contract does not declare breaks it: a clean failure all the same, with the engine's own code.

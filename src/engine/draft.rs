@@ -10,7 +10,7 @@ use super::environment::View;
 use super::event::{Change, Event, Place, Why};
 use super::id::{CommandId, Direction};
 use super::input::Decision;
-use super::instance::{Attempt, Instance, Phase, State};
+use super::instance::{Attempt, Instance, Phase, State, Wait};
 use super::step::{self, Move, Persistence, Queries, Stimulus};
 use super::timing::{self, Repeat};
 use crate::definition::evaluate::Invalid;
@@ -311,6 +311,7 @@ impl<'a> Draft<'a> {
                 let why = match stimulus {
                     Stimulus::Retry => Why::Asked(words.code),
                     Stimulus::UnknownCommand => Why::Unknown,
+                    _ if matches!(attempt.wait, Wait::Unfit(_)) => Why::Unfit,
                     _ => Why::Silence,
                 };
                 self.again(node, work, invocation, (direction, &attempt), why);
@@ -349,7 +350,7 @@ impl<'a> Draft<'a> {
             Repeat::GiveUp => self.lose(node, Words { message: Some(why.to_string()), ..Words::code("timeout") }),
             Repeat::AskPerson => {
                 let attempts = attempt.number;
-                let message = format!("{attempts} attempts brought no answer; the last: {why}");
+                let message = format!("{attempts} attempts brought no outcome; the last: {why}");
                 let code = CompactString::const_new("timeout");
                 self.emit(Event::Stuck { at, work: direction, code, message: Some(message) });
             }

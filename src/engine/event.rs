@@ -159,6 +159,9 @@ pub enum Event {
         at: Place,
         /// Its action or its compensation.
         work: Direction,
+        /// How long another answer to this attempt is waited for; none where it was not waited for any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
         /// What does not fit, and where.
         why: String,
         /// What came, at most [`UNFIT_KEPT`] bytes of it.
@@ -331,6 +334,8 @@ pub enum Why {
     Asked(CompactString),
     /// No answer in time.
     Silence,
+    /// An answer came, or several, and none that fits its contract.
+    Unfit,
     /// The participant does not know the command.
     Unknown,
 }

@@ -212,6 +212,8 @@ pub enum Wait {
     Pause(Timestamp),
     /// The final answer, after `pending`.
     Pending(Timestamp),
+    /// An answer that fits its contract, after one that does not.
+    Unfit(Timestamp),
     /// The log's acknowledgement of a message that was sent then.
     Log(Timestamp),
     /// A person.
@@ -251,11 +253,21 @@ impl Wait {
         matches!(self, Self::Turn(_))
     }
 
+    /// Whether an attempt is out, and an answer to it is waited for.
+    #[must_use]
+    pub const fn is_under_way(&self) -> bool {
+        matches!(self, Self::Answer(_) | Self::Query(_) | Self::Pending(_) | Self::Unfit(_))
+    }
+
     /// When time alone ends the wait.
     #[must_use]
     pub const fn until(&self) -> Option<Timestamp> {
         match self {
-            Self::Answer(until) | Self::Query(until) | Self::Pause(until) | Self::Pending(until) => Some(*until),
+            Self::Answer(until)
+            | Self::Query(until)
+            | Self::Pause(until)
+            | Self::Pending(until)
+            | Self::Unfit(until) => Some(*until),
             Self::Turn(turn) => turn.until,
             Self::Log(_) | Self::Person(_) => None,
         }

@@ -121,7 +121,8 @@ fn resolve(
             return rejected(Refusal::NotStuck, message);
         }
     };
-    let waits = matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_) | Wait::Pending(_) | Wait::Turn(_));
+    let waits =
+        matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_) | Wait::Pending(_) | Wait::Unfit(_) | Wait::Turn(_));
     let shown_stuck = instance.state(node).is_some_and(|state| is_stuck(plan, node, state));
     if !waits && !shown_stuck {
         let message =

@@ -50,9 +50,11 @@ fn command(plan: &Plan, instance: &Instance, node: NodeId) -> Option<Command> {
         (Wait::Answer(until), Direction::Undo) => (undo_kind(work), *until),
         (Wait::Query(until), Direction::Do | Direction::Undo) => (CommandKind::Query, *until),
         (Wait::Log(sent), Direction::Do | Direction::Undo) => (CommandKind::Message, *sent),
-        (Wait::Pause(_) | Wait::Pending(_) | Wait::Person(_) | Wait::Turn(_), Direction::Do | Direction::Undo) => {
-            return None;
-        }
+        // Whatever was answered has been sent.
+        (
+            Wait::Pause(_) | Wait::Pending(_) | Wait::Unfit(_) | Wait::Person(_) | Wait::Turn(_),
+            Direction::Do | Direction::Undo,
+        ) => return None,
     };
     let place = plan.node(node).place.clone();
     Some(Command {

@@ -87,7 +87,7 @@ pub(super) enum Queries {
 pub(super) fn next(attempt: &Attempt, persistence: Persistence, queries: Queries, stimulus: Stimulus) -> Move {
     use Move::{Again, Ask, Call, Ignore, Impossible, Lose, Pend, Refuse, Send, Stay, Stick, Succeed, Withdraw};
     use Persistence::{Bounded, Pivot, Settling, UntilDone};
-    use Wait::{Answer, Log, Pause, Pending, Person, Query, Turn};
+    use Wait::{Answer, Log, Pause, Pending, Person, Query, Turn, Unfit};
 
     // Of a step whose first attempt waits for its turn everything is known: it has not begun.
     let give_up = if attempt.number == 0 { Withdraw } else { Lose };
@@ -99,22 +99,22 @@ pub(super) fn next(attempt: &Attempt, persistence: Persistence, queries: Queries
         (Stimulus::Failed | Stimulus::Retry | Stimulus::Pending | Stimulus::UnknownCommand, Log(_), _) => Impossible,
         (Stimulus::Failed, _, Bounded | Settling | Pivot) => Refuse,
         (Stimulus::Failed, Person(_) | Turn(_), UntilDone) => Ignore,
-        (Stimulus::Failed, Answer(_) | Query(_) | Pause(_) | Pending(_), UntilDone) => Stick,
+        (Stimulus::Failed, Answer(_) | Query(_) | Pause(_) | Pending(_) | Unfit(_), UntilDone) => Stick,
 
         // Counts for the current attempt; the next attempt has another number, so a second copy is ignored for ever.
-        (Stimulus::Retry, Answer(_) | Query(_) | Pending(_), _) => Again,
+        (Stimulus::Retry, Answer(_) | Query(_) | Pending(_) | Unfit(_), _) => Again,
         (Stimulus::Retry, Pause(_) | Person(_) | Turn(_), _) => Ignore,
 
         // While the scope fails, nobody waits for what may take a day.
-        (Stimulus::Pending, Answer(_) | Query(_), Settling) => Lose,
-        (Stimulus::Pending, Answer(_) | Query(_), Bounded | Pivot | UntilDone) => Pend,
+        (Stimulus::Pending, Answer(_) | Query(_) | Unfit(_), Settling) => Lose,
+        (Stimulus::Pending, Answer(_) | Query(_) | Unfit(_), Bounded | Pivot | UntilDone) => Pend,
         // The attempt is over; the next one will hear it too. A copy from before a day's wait must not begin another.
         (Stimulus::Pending, Pause(_) | Pending(_) | Person(_) | Turn(_), _) => Ignore,
 
         // Allows a repeat and proves nothing: the command may still be on its way.
         (Stimulus::UnknownCommand, Query(_), _) => Again,
         (Stimulus::UnknownCommand, Answer(_), _) => Impossible,
-        (Stimulus::UnknownCommand, Pause(_) | Pending(_) | Person(_) | Turn(_), _) => Ignore,
+        (Stimulus::UnknownCommand, Pause(_) | Pending(_) | Unfit(_) | Person(_) | Turn(_), _) => Ignore,
 
         (Stimulus::Due, Answer(_), Bounded | Pivot | UntilDone) => match queries {
             Queries::Answered => Ask,
@@ -122,6 +122,9 @@ pub(super) fn next(attempt: &Attempt, persistence: Persistence, queries: Queries
         },
         (Stimulus::Due, Answer(_), Settling) => Lose,
         (Stimulus::Due, Query(_), _) => Again,
+        // What became of it would be answered in the same way.
+        (Stimulus::Due, Unfit(_), Bounded | Pivot | UntilDone) => Again,
+        (Stimulus::Due, Unfit(_), Settling) => Lose,
         (Stimulus::Due, Pause(_), _) => Call,
         (Stimulus::Due, Pending(_), Bounded | Settling) => Lose,
         (Stimulus::Due, Pending(_), Pivot | UntilDone) => Again,
@@ -133,7 +136,7 @@ pub(super) fn next(attempt: &Attempt, persistence: Persistence, queries: Queries
 
         // An attempt under way gets its answer or its timeout; nothing new is begun, and no person is waited for.
         (Stimulus::Settle, Answer(_) | Query(_) | Log(_), _) => Stay,
-        (Stimulus::Settle, Pause(_) | Pending(_) | Person(_), _) => Lose,
+        (Stimulus::Settle, Pause(_) | Pending(_) | Unfit(_) | Person(_), _) => Lose,
         (Stimulus::Settle, Turn(_), _) => give_up,
 
         // A message that the log will never take is a person's business, unless its scope fails anyway.
@@ -145,12 +148,12 @@ pub(super) fn next(attempt: &Attempt, persistence: Persistence, queries: Queries
         (Stimulus::Undeliverable, Answer(_), Pivot) => Again,
         (Stimulus::Undeliverable, Answer(_), UntilDone) => Stick,
         (Stimulus::Undeliverable, Query(_), _) => Again,
-        (Stimulus::Undeliverable, Pause(_) | Pending(_) | Person(_) | Turn(_), _) => Ignore,
+        (Stimulus::Undeliverable, Pause(_) | Pending(_) | Unfit(_) | Person(_) | Turn(_), _) => Ignore,
 
         (Stimulus::RetryOrdered, Pause(_) | Person(_), _) => Call,
-        (Stimulus::RetryOrdered, Answer(_) | Query(_) | Pending(_) | Log(_) | Turn(_), _) => Stay,
+        (Stimulus::RetryOrdered, Answer(_) | Query(_) | Pending(_) | Unfit(_) | Log(_) | Turn(_), _) => Stay,
 
         (Stimulus::Turn, Turn(_), _) => Send,
-        (Stimulus::Turn, Answer(_) | Query(_) | Pause(_) | Pending(_) | Log(_) | Person(_), _) => Stay,
+        (Stimulus::Turn, Answer(_) | Query(_) | Pause(_) | Pending(_) | Unfit(_) | Log(_) | Person(_), _) => Stay,
     }
 }

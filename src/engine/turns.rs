@@ -267,8 +267,8 @@ impl Turns {
             let participant = &invocation(work, direction)?.participant;
             let standing = match &attempt.wait {
                 Wait::Turn(turn) => Standing::Waits(turn.since, node),
-                Wait::Answer(_) | Wait::Query(_) | Wait::Pending(_) => Standing::UnderWay,
-                Wait::Pause(_) | Wait::Log(_) | Wait::Person(_) => return None,
+                wait if wait.is_under_way() => Standing::UnderWay,
+                _ => return None,
             };
             held(partition, participant, standing)
         });

@@ -10,6 +10,7 @@ impl fmt::Display for Why {
         let code = match self {
             Self::Asked(code) => code.as_str(),
             Self::Silence => return f.write_str("no answer within the timeout"),
+            Self::Unfit => return f.write_str("only answers came that do not fit the contract"),
             Self::Unknown => return f.write_str("the participant does not know the command"),
         };
         let (word, place) = code.split_once(' ').unwrap_or((code, "the participant"));

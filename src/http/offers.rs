@@ -42,7 +42,7 @@ pub fn offers(plan: &Plan, instance: &Instance) -> Vec<Offer> {
 }
 
 const fn is_resolvable(attempt: &Attempt) -> bool {
-    matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_) | Wait::Pending(_) | Wait::Turn(_))
+    matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_) | Wait::Pending(_) | Wait::Unfit(_) | Wait::Turn(_))
 }
 
 fn retry(place: &str, when: &str) -> Offer {

@@ -207,6 +207,8 @@ pub enum Standing {
     Pausing,
     /// The participant works on it.
     Pending,
+    /// An answer came that does not fit its contract; it waits for another.
+    Unfit,
     /// It waits for a person.
     Stuck,
     /// It waits for its turn at a participant with limits.
@@ -456,6 +458,7 @@ fn tried(statement: &mut Statement, attempt: &Attempt) -> Standing {
         Wait::Query(_) => Standing::Asked,
         Wait::Pause(_) => Standing::Pausing,
         Wait::Pending(_) => Standing::Pending,
+        Wait::Unfit(_) => Standing::Unfit,
         Wait::Person(trouble) => stuck(statement, trouble),
         Wait::Turn(turn) => {
             statement.since = Some(Instant(turn.since));

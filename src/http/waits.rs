@@ -60,6 +60,11 @@ fn doing(plan: &Plan, node: NodeId, state: &State) -> String {
         Wait::Query(until) => format!("{participant} was asked what became of {called}, until {until}"),
         Wait::Pause(until) => format!("{called} is repeated at {until}, after attempt {number}"),
         Wait::Pending(until) => format!("{participant} works on {called}, awaited until {until}"),
+        Wait::Unfit(until) => {
+            format!(
+                "{participant} answers {called} with what does not fit its contract, attempt {number}, until {until}"
+            )
+        }
         Wait::Log(_) => format!("the log has not acknowledged {called} yet"),
         Wait::Person(trouble) => format!("{called}: {}", said(trouble)),
         Wait::Turn(_) => {

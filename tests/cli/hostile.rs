@@ -5,8 +5,9 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
-use super::Desk;
-use super::running::{ORDER, desk};
+use super::running::{ORDER, TILL, desk};
+use super::serving::{Server, start};
+use super::{Desk, in_form};
 
 /// Refuses everything in words that would set a title, clear the screen, and forge a line.
 const RUDE: &str = r#"
@@ -111,4 +112,20 @@ fn what_http_said_is_told_in_words() {
     let shown = desk.saga(&["show", "o-1"]);
     assert!(shown.contains(&format!("the last: HTTP 500 from {url}")), "{shown}");
     assert!(!desk.saga(&["history", "o-1"]).contains("secret"));
+}
+
+#[test]
+fn an_answer_that_does_not_fit_is_shown_and_can_be_put_right_by_hand() {
+    let desk = Desk::with("order.saga", ORDER.replace("timeout 10s", "timeout 1h"));
+    desk.file("till.sh", TILL.replace(r#""h-1""#, "7"));
+    desk.file("open", "");
+    let server = Server::at(desk, &["order.saga", "--participant", "stock=process:sh till.sh"]);
+    server.ask("POST", "/instances", &start("o-1"));
+    while server.ask("GET", "/instances/o-1", "").1["flow"][0]["state"] != "unfit" {
+        std::thread::yield_now();
+    }
+    insta::assert_snapshot!(in_form(&server.saga(&["show", "o-1"])).replace(&server.address, "SERVER"));
+    let resolved = server.saga(&["resolve", "o-1", "reserve", "--succeeded", "--reply", r#"{"hold":"h-1"}"#]);
+    assert!(resolved.ends_with("[exit status: 0]\n"), "{resolved}");
+    server.until("o-1", "completed");
 }

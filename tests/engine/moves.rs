@@ -91,6 +91,20 @@ impl Script {
         self.tell(&Input::Due)
     }
 
+    /// Why the attempts are repeated that are repeated by time alone.
+    fn why(&mut self) -> Vec<String> {
+        self.now = self.instance.next_due(&self.plan).expect("something is due");
+        let Decision::Change(change) =
+            engine::decide(&self.plan, &self.instance, self.now, &Input::Due, &mut |_, _| true)
+        else {
+            return Vec::new();
+        };
+        let paused = change.events.iter();
+        paused
+            .filter_map(|event| if let Event::Paused { why, .. } = event { Some(why.to_string()) } else { None })
+            .collect()
+    }
+
     pub(super) fn order(&mut self, order: Order) -> Vec<String> {
         self.orders += 1;
         let request = RequestId::try_from(format!("o{}", self.orders).as_str()).unwrap();
@@ -242,6 +256,79 @@ fn an_answer_that_does_not_fit_counts_as_none() {
     assert_eq!(said.len(), 1);
     assert!(said[0].starts_with("unfit s1: ") && said[0].contains("bool"), "{said:?}");
     assert_eq!(script.wait(), ["paused s1"]);
+    assert_eq!(script.wait(), ["called s1 2"]);
+    assert_eq!(script.done("s1"), ["succeeded s1", "completed {}"]);
+}
+
+const UNFIT: &str = r#"{"ok":"yes"}"#;
+const ONLY_UNFIT: &str = "only answers came that do not fit the contract";
+
+/// Why the saga fails.
+fn failure(script: &Script) -> Option<&str> {
+    script.instance.failure()?.message.as_deref()
+}
+
+#[test]
+fn a_step_whose_answers_do_not_fit_fails_with_that_and_not_with_silence() {
+    for shape in [step(), asked_step()] {
+        let mut script = Script::new(vec![shape], PivotShape::None, Vec::new(), false);
+        script.start();
+        for attempt in 1..3 {
+            script.reply_with("s1", ReplyKind::Do, attempt, Status::Succeeded, UNFIT);
+            assert_eq!(script.wait(), ["paused s1"], "what became of it would be answered in the same way");
+            assert_eq!(script.wait(), [format!("called s1 {}", attempt + 1)]);
+        }
+        script.reply_with("s1", ReplyKind::Do, 3, Status::Succeeded, UNFIT);
+        assert_eq!(script.wait(), ["lost s1", "failed timeout at s1", "called undo s1 1"]);
+        assert_eq!(failure(&script), Some(ONLY_UNFIT));
+    }
+}
+
+#[test]
+fn of_what_does_not_fit_only_that_of_the_current_attempt_counts() {
+    let mut script = Script::new(vec![step()], PivotShape::None, Vec::new(), false);
+    script.start();
+    for attempt in 2..4 {
+        script.wait();
+        assert_eq!(script.wait(), [format!("called s1 {attempt}")]);
+    }
+    script.reply_with("s1", ReplyKind::Do, 2, Status::Succeeded, UNFIT);
+    script.wait();
+    assert_eq!(failure(&script), Some("no answer within the timeout"));
+}
+
+#[test]
+fn an_answer_to_a_query_or_behind_pending_that_does_not_fit_is_no_silence() {
+    let mut script = Script::new(vec![asked_step()], PivotShape::Step, Vec::new(), false);
+    script.start();
+    assert_eq!(script.wait(), ["asked s1"]);
+    script.reply_with("s1", ReplyKind::Query, 1, Status::Succeeded, UNFIT);
+    assert_eq!(script.why(), [ONLY_UNFIT]);
+
+    let mut script = Script::new(vec![step()], PivotShape::None, Vec::new(), false);
+    script.start();
+    script.reply("s1", ReplyKind::Do, 1, Status::Pending);
+    script.reply_with("s1", ReplyKind::Do, 1, Status::Succeeded, UNFIT);
+    assert_eq!(script.why(), [ONLY_UNFIT]);
+}
+
+#[test]
+fn what_does_not_fit_is_not_waited_for_where_the_scope_fails_and_can_be_resolved() {
+    let unfit = || {
+        let mut script = Script::new(vec![step()], PivotShape::None, Vec::new(), false);
+        script.start();
+        script.reply_with("s1", ReplyKind::Do, 1, Status::Succeeded, UNFIT);
+        script
+    };
+    assert_eq!(
+        unfit().order(Order::Cancel),
+        ["ordered", "failed cancelled at saga", "lost s1", "called undo s1 1"],
+        "an answer that may take a day is not waited for"
+    );
+    let done = Outcome::Succeeded { reply: Some(Json::parse(r#"{"ok":true}"#).unwrap()) };
+    let by_hand = Order::Resolve { step: "s1".into(), work: Direction::Do, outcome: done };
+    assert_eq!(unfit().order(by_hand), ["ordered", "succeeded s1", "completed {}"]);
+    assert_eq!(unfit().refused("s1"), ["refused s1 no", "failed no at s1", "compensated"]);
 }
 
 #[test]

@@ -18,7 +18,8 @@ use saga::time::Timestamp;
 const V1: &str = include_str!("../cases/journal/v1.jsonl");
 /// What version 2 has besides: steps that wait for their turn.
 const V2: &str = include_str!("../cases/journal/v2.jsonl");
-/// What version 3 has besides: messages, signals, and scopes that fail by themselves.
+/// What version 3 has besides: messages, signals, scopes that fail by themselves, and that only answers came that do not
+/// fit.
 const V3: &str = include_str!("../cases/journal/v3.jsonl");
 
 fn json(text: &str) -> Json {
@@ -89,7 +90,13 @@ fn all_kinds() -> Vec<Record> {
                 Event::Refused { at: "pay".into(), code: "declined".into(), message: Some("no funds".into()) },
                 Event::Lost { at: "pay".into() },
                 Event::Stuck { at: "pay".into(), work: Direction::Undo, code: "timeout".into(), message: None },
-                Event::Unfit { at: "pay".into(), work: Direction::Do, why: "no `id`".into(), payload: "{}".into() },
+                Event::Unfit {
+                    at: "pay".into(),
+                    work: Direction::Do,
+                    until: None,
+                    why: "no `id`".into(),
+                    payload: "{}".into(),
+                },
                 Event::Pended { at: "pay".into(), work: Direction::Do, until: Timestamp(5) },
                 Event::Chose { at: "when#1".into(), arm: 1 },
                 Event::Bound { at: "total".into(), value: json("\"80.00\"") },
@@ -241,6 +248,25 @@ fn of_version_3() -> Vec<Record> {
             4,
             Cause::Timer(Timestamp(9)),
             vec![Event::Failed { scope: "try#1".into(), failure }, Event::Caught { at: "try#1".into(), handler: 1 }],
+        ),
+        change(
+            5,
+            Cause::Reply(35),
+            vec![
+                Event::Unfit {
+                    at: "pay".into(),
+                    work: Direction::Do,
+                    until: Some(Timestamp(1_800_000_010_000)),
+                    why: "no `id`".into(),
+                    payload: "{}".into(),
+                },
+                Event::Paused {
+                    at: "pay".into(),
+                    work: Direction::Do,
+                    until: Timestamp(1_800_000_011_000),
+                    why: Why::Unfit,
+                },
+            ],
         ),
     ]
 }

@@ -78,6 +78,7 @@ fn said(why: &Why) -> String {
     match why {
         Why::Asked(reason) => format!("retry: {reason}"),
         Why::Silence => "no answer in time".to_owned(),
+        Why::Unfit => why.to_string(),
         Why::Unknown => "the participant does not know the command".to_owned(),
     }
 }
@@ -94,7 +95,7 @@ impl Open {
         let mut open = Self::begin(trace, instance.run, instance.started);
         for (node, state) in instance.states() {
             let Some((work, attempt)) = state.attempt() else { continue };
-            if matches!(attempt.wait, Wait::Answer(_) | Wait::Query(_) | Wait::Pending(_) | Wait::Log(_)) {
+            if attempt.wait.is_under_way() || matches!(attempt.wait, Wait::Log(_)) {
                 open.calls.push(OpenCall {
                     place: plan.node(node).place.to_string(),
                     work,

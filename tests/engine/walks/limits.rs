@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use saga::definition::Per;
-use saga::engine::{Calls, Decision, Direction, Input, Share, Turns, Wait};
+use saga::engine::{Calls, Decision, Direction, Input, Share, Turns};
 
 use super::Walk;
 
@@ -31,7 +31,7 @@ impl Walk {
             let (Some(work), Some((direction, attempt))) = (self.plan.work(node), state.attempt()) else { continue };
             let asked = if direction == Direction::Do { work.action() } else { work.compensation() };
             let participant = &asked.unwrap().participant;
-            if matches!(attempt.wait, Wait::Answer(_) | Wait::Query(_) | Wait::Pending(_)) {
+            if attempt.wait.is_under_way() {
                 *under_way.entry(&participant.name).or_insert(0) += 1;
                 for limit in participant.limits.iter().filter(|limit| limit.per == Per::Once) {
                     assert!(under_way[&participant.name] <= limit.count, "{limit}: {under_way:?}");

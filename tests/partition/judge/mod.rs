@@ -280,7 +280,7 @@ impl Judge {
 }
 
 fn is_under_way(wait: &Wait) -> bool {
-    matches!(wait, Wait::Answer(_) | Wait::Query(_) | Wait::Pending(_))
+    matches!(wait, Wait::Answer(_) | Wait::Query(_) | Wait::Pending(_) | Wait::Unfit(_))
 }
 
 /// The least time between two calls of one partition, in milliseconds: of all together so many within so long are allowed,
