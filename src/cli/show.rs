@@ -8,6 +8,7 @@ use super::instance::{Access, Where, ago, is_under_way, now};
 use super::table::Table;
 use super::{CliError, Exit, Out};
 use crate::engine::{Direction, Summary};
+use crate::http::heard::Untaken;
 use crate::http::history::History;
 use crate::http::view::{Offer, PointOfNoReturn, Shown, Standing, Statement};
 
@@ -47,6 +48,9 @@ fn text(shown: &Shown, history: Option<&History>, place: &Where) -> String {
         for statement in shown.flow.iter().filter(|statement| statement.state == Some(Standing::Stuck)) {
             let _ = write!(text, "\nlast answers to {}\n{}", statement.at, last_answers(&statement.at, history));
         }
+    }
+    if !shown.signals.is_empty() {
+        let _ = write!(text, "\nsignals that nobody has taken yet\n{}", signals(shown));
     }
     if let Some(stopped) = &shown.stopped {
         let _ = write!(text, "\nno order is taken now\n  {}\n", place.stopped(stopped));
@@ -166,6 +170,18 @@ fn last_answers(step: &str, history: &History) -> String {
     let mut table = Table::headless();
     for row in rows.into_iter().rev().take(LAST_ANSWERS).rev() {
         table.row(row);
+    }
+    table.text()
+}
+
+fn signals(shown: &Shown) -> String {
+    let mut table = Table::headless();
+    for Untaken { signal, at, by, request } in &shown.signals {
+        let by = by.as_ref().map(|by| format!("by {by}, ")).unwrap_or_default();
+        table.row([format!("  {signal}"), at.0.to_string(), format!("{by}request {request}")]);
+    }
+    if shown.signals_left_out > 0 {
+        table.row([format!("  and {} more, later", shown.signals_left_out)]);
     }
     table.text()
 }

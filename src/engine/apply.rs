@@ -207,13 +207,14 @@ impl Instance {
                     }
                 }
             }
-            Event::Ordered { request, order, .. } => {
+            Event::Ordered { request, order, by, .. } => {
                 let heard = self.heard.get_or_insert_default();
                 heard.requests.push(request.clone());
                 match order {
                     Order::Signal { signal, with } => {
                         let with = with.clone().unwrap_or_else(Json::empty_object);
-                        heard.signals.push(Heralded { signal: signal.clone(), request: request.clone(), with });
+                        let (signal, request, by) = (signal.clone(), request.clone(), by.clone());
+                        heard.signals.push(Heralded { signal, request, at, by, with });
                     }
                     Order::Retry { step } => self.count_retries_anew(plan, step.as_ref())?,
                     Order::Cancel | Order::Resolve { .. } => {}

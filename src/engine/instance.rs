@@ -69,6 +69,11 @@ pub struct Heralded {
     pub signal: CompactString,
     /// The request that brought it.
     pub request: RequestId,
+    /// When it came.
+    pub at: Timestamp,
+    /// Who gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<CompactString>,
     /// What it carries.
     pub with: Json,
 }

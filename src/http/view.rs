@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::heard::{Untaken, untaken};
 use super::redact::redact;
 use super::waits::{called, is_under_way, trouble, why};
 use crate::definition::Compensation;
@@ -119,11 +120,22 @@ pub struct Shown {
     pub failure: Option<FailureView>,
     /// Its statements in reading order.
     pub flow: Vec<Statement>,
+    /// Signals that came and that nobody has taken yet, the oldest first. Absent where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<Untaken>,
+    /// So many more came behind them, which are left out. Absent where there are none.
+    #[serde(default, skip_serializing_if = "is_none_left")]
+    pub signals_left_out: usize,
     /// What a person can safely order now.
     pub orders: Vec<Offer>,
     /// The instance's partition, where that stands still: no order is taken before it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Stopped>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives references")]
+const fn is_none_left(left_out: &usize) -> bool {
+    *left_out == 0
 }
 
 /// Where the point of no return is.
@@ -305,6 +317,7 @@ pub fn shown(plan: &Plan, instance: &Instance) -> Shown {
     };
     let mut flow = Vec::new();
     statements(plan, instance, ROOT, 0, &mut flow);
+    let (signals, signals_left_out) = untaken(instance);
     Shown {
         row: row(plan, instance),
         version: plan.saga.version,
@@ -320,6 +333,8 @@ pub fn shown(plan: &Plan, instance: &Instance) -> Shown {
             message: failure.message.clone(),
         }),
         flow,
+        signals,
+        signals_left_out,
         orders: super::offers::offers(plan, instance),
         stopped: None,
     }

@@ -20,7 +20,11 @@ saga transfer {
 "#;
 
 fn server() -> Server {
-    let server = Server::at(Desk::with("transfer.saga", SAGA), &["transfer.saga"]);
+    begun(Desk::with("transfer.saga", SAGA))
+}
+
+fn begun(desk: Desk) -> Server {
+    let server = Server::at(desk, &["transfer.saga"]);
     let input = json!({ "saga": "transfer", "id": "t-1", "input": { "amount": "5.00" } });
     assert_eq!(server.ask("POST", "/instances", &input.to_string()).0, 202);
     server.until("t-1", "running");
@@ -41,6 +45,38 @@ fn what_is_awaited_is_shown_with_the_command_that_ends_the_wait() {
     let history = server.saga(&["history", "t-1"]);
     assert!(!history.contains("eva"), "who approved is personal: {history}");
     insta::assert_snapshot!(in_form(&history));
+}
+
+#[test]
+fn signals_that_nobody_has_taken_yet_are_shown_with_who_gave_them() {
+    let early = "  await first within 8h otherwise { fail \"not_approved\" }\n  await approval";
+    let text = SAGA.replacen("  signal approval", "  signal first\n  signal approval", 1).replacen(
+        "  await approval",
+        early,
+        1,
+    );
+    let server = begun(Desk::with("transfer.saga", text));
+    let approval = r#"{"by":"eva","approved":true}"#;
+    server.saga(&["signal", "t-1", "approval", approval, "--by", "portal", "--request", "r-1"]);
+    server.saga(&["signal", "t-1", "approval", approval, "--request", "r-2"]);
+    let below = |shown: &str| shown.split_once("\n\n").unwrap().1.to_owned();
+    let shown = below(&in_form(&server.saga(&["show", "t-1"])));
+    assert!(!shown.contains("eva"), "who approved is personal: {shown}");
+    insta::assert_snapshot!(shown);
+    let (_, shown) = server.ask("GET", "/instances/t-1", "");
+    let signals = shown["signals"].as_array().unwrap();
+    assert_eq!((&signals[0]["by"], &signals[1]["by"]), (&json!("portal"), &json!(null)), "{shown}");
+    for request in 3..=52 {
+        let order = json!({ "order": "signal", "signal": "approval", "request": format!("r-{request}"),
+            "with": { "by": "eva", "approved": true } });
+        assert_eq!(server.ask("POST", "/instances/t-1/orders", &order.to_string()).0, 202);
+    }
+    let (_, shown) = server.ask("GET", "/instances/t-1", "");
+    assert_eq!((shown["signals"].as_array().unwrap().len(), &shown["signals_left_out"]), (50, &json!(2)));
+    assert!(server.saga(&["show", "t-1"]).contains("  and 2 more, later\n"));
+    server.saga(&["signal", "t-1", "first"]);
+    let shown = server.until("t-1", "completed");
+    assert_eq!((&shown["signals"][0]["request"], &shown["signals_left_out"]), (&json!("r-2"), &json!(1)));
 }
 
 #[test]
