@@ -47,7 +47,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         opened.has_topics_of(&cast, &shell_words::join(&arguments.files)).await?;
         let published = publish(&opened.site(), &programs, Back::Goes).await;
         opened.site().close();
-        published.map_err(|error| CliError::from(ApiError::from(error)))
+        published.map_err(|error| CliError::from(ApiError::from(error)).at(&arguments.kafka.words()))
     })?;
     for deployed in &deployed {
         out.data(line(deployed))?;

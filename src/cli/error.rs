@@ -56,6 +56,15 @@ impl CliError {
         self
     }
 
+    /// The same for instances at this place, as arguments: the commands in its hints can be pasted.
+    #[must_use]
+    pub fn at(mut self, place: &[impl AsRef<str>]) -> Self {
+        for hint in &mut self.hints {
+            *hint = pasteable(hint, place);
+        }
+        self
+    }
+
     /// How the process ends. The one place where a kind becomes an exit code.
     #[must_use]
     pub const fn exit(&self) -> Exit {
@@ -87,6 +96,28 @@ impl CliError {
         }
         text
     }
+}
+
+/// A hint whose commands that look at instances say where these are. What is in backquotes is a command.
+fn pasteable(hint: &str, place: &[impl AsRef<str>]) -> String {
+    const LOOKS: [&str; 3] = ["saga show ", "saga list ", "saga history "];
+    let parts: Vec<&str> = hint.split('`').collect();
+    // An id with a backquote in it: where a command ends cannot be told.
+    if place.is_empty() || parts.len().is_multiple_of(2) {
+        return hint.to_owned();
+    }
+    let (place, mut text) = (shell_words::join(place), String::new());
+    for (index, part) in parts.into_iter().enumerate() {
+        let is_command = index % 2 == 1;
+        if index > 0 {
+            text.push('`');
+        }
+        text.push_str(part);
+        if is_command && LOOKS.iter().any(|look| format!("{part} ").starts_with(look)) {
+            text.extend([" ", &place]);
+        }
+    }
+    text
 }
 
 /// An error with its causes, each behind a colon; one that its cause says already is left out.

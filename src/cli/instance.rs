@@ -66,13 +66,18 @@ impl Where {
 
     /// A command for the same place, to be pasted.
     pub(super) fn command_line(&self, command: &str, id: &str) -> String {
+        let command = ["saga", command, id].map(str::to_owned);
+        shell_words::join(command.into_iter().chain(self.words()))
+    }
+
+    /// The arguments that say where.
+    fn words(&self) -> Vec<String> {
         let data = self.data.as_ref().map(|data| ["--data".to_owned(), data.to_string_lossy().into_owned()]);
         let server = self.server.as_ref().map(|server| ["--server".to_owned(), server.clone()]);
-        let mut words: Vec<String> = ["saga", command, id].map(str::to_owned).to_vec();
-        words.extend(data.into_iter().chain(server).flatten());
+        let words = data.into_iter().chain(server).flatten();
         #[cfg(feature = "kafka")]
-        words.extend(self.kafka.words().into_iter().map(str::to_owned));
-        shell_words::join(words)
+        let words = words.chain(self.kafka.words().into_iter().map(str::to_owned));
+        words.collect()
     }
 }
 
@@ -80,6 +85,8 @@ impl Where {
 pub(super) struct Access {
     runtime: Runtime,
     place: Place,
+    /// The same as arguments, as they were given.
+    words: Vec<String>,
     /// Whether the data that was last asked was held by nobody.
     is_idle: Cell<bool>,
 }
@@ -94,7 +101,7 @@ enum Place {
 impl Access {
     pub(super) fn to(place: &Where) -> Result<Self, CliError> {
         let runtime = runtime()?;
-        Ok(Self { place: Self::place(place)?, runtime, is_idle: Cell::default() })
+        Ok(Self { place: Self::place(place)?, words: place.words(), runtime, is_idle: Cell::default() })
     }
 
     fn place(place: &Where) -> Result<Place, CliError> {
@@ -188,7 +195,9 @@ impl Access {
                 tried += 1;
                 let reached = match &self.place {
                     Place::Server(url) => Reached::server(url)?,
-                    Place::Data(data) => reach(data, purpose).await?,
+                    Place::Data(data) => {
+                        reach(data, purpose).await.map_err(|error| CliError::from(error).at(&self.words))?
+                    }
                     #[cfg(feature = "kafka")]
                     Place::Kafka(place) => {
                         let opened = place.clone().open().await?;
@@ -204,7 +213,7 @@ impl Access {
                 match (answer, &self.place) {
                     // Every call does the same when it is repeated, so one that was perhaps heard may be.
                     (Err(error), Place::Data(_)) if error.code == ApiError::UNREACHABLE && tried < TRIES => {}
-                    (answer, _) => return Ok(answer?),
+                    (answer, _) => return answer.map_err(|error| CliError::from(error).at(&self.words)),
                 }
             }
         })

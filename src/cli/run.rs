@@ -102,7 +102,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         let followed = followed.await;
         // Whatever came of it, what is in the log is in order.
         service.close().await;
-        following.end(followed?, out)
+        following.end(followed.map_err(|error| error.at(&following.asked_at))?, out)
     })
 }
 
@@ -201,7 +201,7 @@ impl Following<'_> {
         opened.watch(move || others.clone());
         let followed = self.follow(&service, addresses, body, out).await;
         service.close().await;
-        self.end(followed?, out)
+        self.end(followed.map_err(|error| error.at(&self.asked_at))?, out)
     }
 
     /// The id of an instance that has begun, for whoever gives no input: it goes on with its own.

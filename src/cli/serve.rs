@@ -88,12 +88,13 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
         let options = settings.options(owner);
         #[cfg(feature = "kafka")]
         if let Some(place) = place.take() {
-            return serving.on_kafka(place, listener, &options, out).await;
+            let ended = serving.on_kafka(place, listener, &options, out).await;
+            return ended.map_err(|error| error.at(&arguments.kafka.words()));
         }
         let service = Arc::new(Service::open(&data, &Options { server: Some(server), ..options }).await?);
         if let Err(error) = serving.prepare(&service, out).await {
             service.close().await;
-            return Err(error);
+            return Err(error.at(&["--data", &data.to_string_lossy()]));
         }
         out.remark(format_args!("serving {} from {} on http://{address}", service.sagas().join(", "), data.display()));
         until_stopped(listener, service, out).await

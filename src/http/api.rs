@@ -430,6 +430,7 @@ impl ApiError {
 impl ApiError {
     /// A request about the instance `id` that was refused.
     pub(super) fn rejected(rejection: &Rejection, id: &InstanceId) -> Self {
+        let id = shell_words::quote(id.as_str());
         let show = |what: &str| Some(format!("`saga show {id}` {what}"));
         let (fault, code, hint) = match rejection.code {
             Refusal::InvalidInput => (Fault::Input, INVALID_INPUT, None),

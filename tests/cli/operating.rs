@@ -1,6 +1,6 @@
 //! Looking after instances on a data directory.
 
-use super::running::desk;
+use super::running::{ORDER, desk};
 use super::{Desk, in_form};
 
 /// A desk where one instance is stuck, one has ended each way.
@@ -71,6 +71,37 @@ fn orders_that_are_refused() {
     insta::assert_snapshot!(in_form(&desk.saga(&["resolve", "o-3", "reserve", "--failed", "sold_out"])));
     insta::assert_snapshot!(in_form(&desk.saga(&["resolve", "o-3", "reserve"])));
     insta::assert_snapshot!(in_form(&desk.saga(&["show", "o-9"])));
+}
+
+/// The command that a hint names.
+fn hinted(shown: &str) -> Vec<String> {
+    let hint = shown.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap_or_else(|| panic!("no hint: {shown}"));
+    let command = hint.split('`').nth(1).unwrap().strip_prefix("saga ").unwrap();
+    shell_words::split(command).unwrap()
+}
+
+#[test]
+fn the_command_in_a_hint_can_be_pasted() {
+    let desk = desk();
+    let (id, elsewhere) = ("o 3", ["--data", "night shift"]);
+    let stuck = "the lamp cannot be put back";
+    let other = r#"{"customer": "ana", "sku": "lamp", "count": 2, "amount": "20.00"}"#;
+    desk.saga(&[&["run", "order.saga", "--scenario", stuck, "--id", id], &elsewhere[..]].concat());
+    let refused = [
+        desk.saga(&[&["retry", id, "--step", "reserv"], &elsewhere[..]].concat()),
+        desk.saga(&[&["run", "order.saga", "--input", other, "--id", id], &elsewhere[..]].concat()),
+    ];
+    for refused in refused {
+        let words = hinted(&refused);
+        assert_eq!(words, ["show", id, "--data", "night shift"], "{refused}");
+        let shown = desk.saga(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(shown.contains("STUCK taking back"), "{shown}");
+    }
+    desk.file("again.saga", ORDER.replace("count: int,", "count: int, gift: bool?,"));
+    for command in [&["run"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let taken = desk.saga(&[command, &["again.saga"], &elsewhere].concat());
+        assert!(taken.contains("`saga list --saga order --data 'night shift'` shows what still runs"), "{taken}");
+    }
 }
 
 #[test]
