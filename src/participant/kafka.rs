@@ -47,6 +47,9 @@ const TAKE_AGAIN: Duration = Duration::from_secs(2);
 /// How long the end waits for replies on their way; what takes longer is asked again.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long replies that could not be sent wait before they are sent again: the client's queue is full, or its broker away.
+const SEND_AGAIN: Duration = Duration::from_millis(100);
+
 /// The code of a `retry` after a handler's panic.
 const PANICKED: &str = "panicked";
 
@@ -293,7 +296,8 @@ pub fn consume(
     let producer = producer.map_err(|error| OpenError::client(&error))?;
     consumer.subscribe(&[topic]).map_err(|error| OpenError::client(&error))?;
     let (acks, acknowledged) = channel();
-    let mut out = Out { producer, acks, acknowledged, next: 0, under_way: VecDeque::new() };
+    let (under_way, again) = (VecDeque::new(), Vec::new());
+    let mut out = Out { producer, acks, acknowledged, next: 0, under_way, again, sent_again: Instant::now() };
     while !stop.load(Ordering::Relaxed) {
         for addressed in answers.upkeep() {
             out.send_new(addressed);
@@ -341,6 +345,9 @@ struct Out {
     acknowledged: Receiver<Ack>,
     next: u64,
     under_way: VecDeque<Done>,
+    /// What could not be sent. It waits here, since a client that refuses it refuses it again at once.
+    again: Vec<(u64, Addressed)>,
+    sent_again: Instant,
 }
 
 impl Out {
@@ -380,14 +387,20 @@ impl Out {
                     done.left -= 1;
                 }
             }
-            Err(again) => self.send(id, *again),
+            Err(again) => self.again.push((id, *again)),
         }
     }
 
-    /// Lets offsets count whose replies are all in the log.
+    /// Sends again what waited for that, and lets offsets count whose replies are all in the log.
     fn settle(&mut self, consumer: &BaseConsumer<Context>, topic: &str) {
         while let Ok(ack) = self.acknowledged.try_recv() {
             self.take(ack);
+        }
+        if self.sent_again.elapsed() >= SEND_AGAIN {
+            self.sent_again = Instant::now();
+            for (id, addressed) in std::mem::take(&mut self.again) {
+                self.send(id, addressed);
+            }
         }
         while let Some(done) = self.under_way.pop_front_if(|done| done.left == 0) {
             // Of a partition that has gone to another process, which does it again.

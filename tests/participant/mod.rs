@@ -8,6 +8,8 @@ mod process;
 mod carrier;
 mod simulated;
 mod page;
+#[cfg(feature = "kafka")]
+mod queue;
 pub(crate) mod servers;
 
 pub(crate) use messages::{command, with};
