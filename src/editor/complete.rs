@@ -7,6 +7,7 @@ use super::index::{Index, Symbol};
 use super::types::{element, field, root, shape, values};
 use crate::definition::types::{Record, Type};
 use crate::definition::{Command, ENGINE_CODES, Program};
+use crate::syntax::Place;
 use crate::syntax::tree::{File, Item};
 
 /// What a suggestion or an entry is.
@@ -57,23 +58,6 @@ const LOOK_BACK_MAX: usize = 16 * 1024;
 const FUNCTIONS: [&str; 12] =
     ["id", "count", "sum", "min", "max", "any", "all", "contains", "present", "rounded", "length", "text"];
 const ROOTS: [&str; 3] = ["input", "saga", "failure"];
-const STATEMENTS: [&str; 13] = [
-    "step",
-    "pivot",
-    "pivot step",
-    "parallel",
-    "sequence",
-    "when",
-    "for each",
-    "repeat",
-    "try",
-    "await",
-    "sleep",
-    "let",
-    "fail",
-];
-const CLAUSES: [&str; 7] = ["call", "send", "run", "timeout", "within", "retry", "compensate"];
-const TOP: [&str; 6] = ["use", "type", "participant", "saga", "trigger", "scenario"];
 const TYPES: [&str; 9] = ["string", "int", "decimal", "bool", "timestamp", "duration", "json", "list", "map"];
 
 pub(super) fn complete(program: &Program, tree: &File, index: &Index, before: &str) -> Vec<Completion> {
@@ -107,8 +91,8 @@ pub(super) fn complete(program: &Program, tree: &File, index: &Index, before: &s
     match words.chars().next_back() {
         Some(':') if in_type(words) => types(program),
         Some('{' | ',') => keys(program, words).unwrap_or_else(|| expression(program, &saga)),
-        None => keywords(&TOP),
-        Some('}') if words.matches('{').count() <= words.matches('}').count() => keywords(&TOP),
+        None => keywords(Place::Top),
+        Some('}') if words.matches('{').count() <= words.matches('}').count() => keywords(Place::Top),
         Some(':' | '=' | '(' | '[' | '+' | '-' | '*' | '/' | '<' | '>' | '&' | '|' | '?' | '!') => {
             expression(program, &saga)
         }
@@ -117,8 +101,8 @@ pub(super) fn complete(program: &Program, tree: &File, index: &Index, before: &s
                 expression(program, &saga)
             }
             _ => {
-                let mut all = keywords(&STATEMENTS);
-                all.extend(keywords(&CLAUSES));
+                let mut all = keywords(Place::Block);
+                all.extend(keywords(Place::Step));
                 all.extend(expression(program, &saga));
                 all
             }
@@ -159,8 +143,14 @@ fn in_string(head: &str) -> bool {
     line.replace("\\\"", "").matches('"').count() % 2 == 1
 }
 
-fn keywords(words: &[&str]) -> Vec<Completion> {
-    words.iter().map(|word| one(*word, What::Keyword, "", None)).collect()
+/// What may begin there, as it is written.
+fn keywords(place: Place) -> Vec<Completion> {
+    let words = place.words().iter().flat_map(|word| match *word {
+        "pivot" => ["pivot", "pivot step"].as_slice(),
+        "for" => &["for each"],
+        _ => std::slice::from_ref(word),
+    });
+    words.map(|word| one(*word, What::Keyword, "", None)).collect()
 }
 
 fn participants(program: &Program) -> Vec<Completion> {

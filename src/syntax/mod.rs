@@ -6,6 +6,7 @@
 
 mod brackets;
 mod build;
+mod documentation;
 pub mod form;
 mod format;
 pub mod limits;
@@ -18,6 +19,7 @@ pub mod tree;
 mod write;
 mod yaml;
 
+pub use build::Place;
 pub use form::{Form, convert, lost_by_layout};
 pub use format::format;
 pub use parse::{decode, parse};

@@ -44,7 +44,10 @@ fn what_fits_is_suggested() {
     assert_eq!(labels(&ORDER.replace("output { hold: reserve.hold", "output { hold: reserve.|hold")), ["hold"]);
     assert_has(&labels(&with("call stock.Reserve { sku: | }")), &["input", "reserve", "text"]);
     assert_has(&labels(&ORDER.replace("compensate stock.Release", "compensate |")), &["stock", "nothing"]);
-    assert_has(&labels(&ORDER.replace("  output", "  |\n  output")), &["step", "parallel", "when"]);
+    assert_has(
+        &labels(&ORDER.replace("  output", "  |\n  output")),
+        &["step", "pivot step", "when", "for each", "compensate"],
+    );
     assert_has(&labels(&format!("{ORDER}\n|")), &["saga", "participant", "scenario"]);
     assert_has(&labels(&ORDER.replace("input { sku: string", "input { sku: |string")), &["string", "decimal"]);
 }

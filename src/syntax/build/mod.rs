@@ -18,13 +18,15 @@ pub(super) mod words;
 use compact_str::CompactString;
 use pest::iterators::Pair as PestPair;
 
+use super::documentation::Documentation;
 use super::limits::MAX_STATEMENTS;
 use super::mended::Mended;
 use super::row::{OF_STEP, Row};
-use super::scan::{DocLines, Scanned, Token, offset};
+use super::scan::{Scanned, Token, offset};
 use super::tree::{Docs, File, Literal, Name, Text};
 use crate::diagnostic::{Code, Diagnostic, Problems, codes};
 use crate::source::{FileId, Span};
+pub use words::Place;
 pub(super) use words::{RESERVED, Style, misnamed};
 
 /// The parser that pest derives.
@@ -75,8 +77,7 @@ fn start<T>(
         row: &row,
         mended,
         tokens,
-        docs,
-        used: vec![false; docs.len()],
+        documentation: Documentation::new(docs),
         problems: Problems::default(),
         statements: 0,
         ranks: 0,
@@ -100,8 +101,7 @@ struct Builder<'a> {
     row: &'a Row<'a>,
     mended: &'a Mended<'a>,
     tokens: &'a [Token],
-    docs: &'a [DocLines],
-    used: Vec<bool>,
+    documentation: Documentation<'a>,
     problems: Problems,
     /// So many so far.
     statements: usize,
@@ -380,30 +380,15 @@ impl Builder<'_> {
 
     /// The documentation of what begins at `pair`.
     fn docs(&mut self, pair: &Pair<'_>) -> Docs {
-        if self.docs.is_empty() {
-            return None;
-        }
-        let start = self.span(pair).start;
-        let index = self.docs.binary_search_by_key(&start, |docs| docs.before).ok()?;
-        if let Some(used) = self.used.get_mut(index) {
-            *used = true;
-        }
-        self.docs.get(index).map(|docs| Text { value: docs.text.clone(), span: docs.span })
+        self.documentation.of(self.span(pair).start)
     }
 
     fn stray_docs(&mut self) {
         if self.incomplete {
             return;
         }
-        for (docs, used) in self.docs.iter().zip(&self.used) {
-            if !used {
-                self.problems.push(
-                    Diagnostic::warning(codes::STRAY_DOC, docs.span, "this documents nothing")
-                        .here("no item, field or step begins behind it")
-                        .hint("write `//` for a remark, or move it above what it documents"),
-                );
-            }
-        }
+        let hint = "write `//` for a remark, or move it above what it documents";
+        self.documentation.stray(hint).for_each(|finding| self.problems.push(finding));
     }
 
     /// Counts a statement; false where there are too many.

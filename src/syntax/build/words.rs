@@ -98,21 +98,30 @@ fn is_type(text: &str) -> bool {
 }
 
 /// Where a word stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At the top of a file.
     Top,
+    /// In a saga, before and among its statements.
     Saga,
+    /// In a block of statements.
     Block,
+    /// In a step.
     Step,
+    /// Among defaults.
     Timing,
+    /// In a participant.
     Participant,
+    /// In a trigger.
     Trigger,
+    /// In a scenario.
     Scenario,
 }
 
 impl Place {
     /// What may begin there.
-    pub(super) const fn words(self) -> &'static [&'static str] {
+    #[must_use]
+    pub const fn words(self) -> &'static [&'static str] {
         match self {
             Self::Top => &["use", "type", "participant", "saga", "trigger", "scenario"],
             Self::Saga => &[

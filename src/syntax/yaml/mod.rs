@@ -27,8 +27,9 @@ mod types;
 mod values;
 pub(super) mod write;
 
-use super::scan::{DocLines, offset};
-use super::tree::{Docs, File, Text};
+use super::documentation::Documentation;
+use super::scan::offset;
+use super::tree::{Docs, File};
 use crate::diagnostic::{Code, Diagnostic, Problems, codes};
 use crate::source::{FileId, SourceFile, Span};
 use comments::Comments;
@@ -55,9 +56,9 @@ pub(super) fn parse(id: FileId, file: &SourceFile) -> (File, Problems) {
         problems.push(finding);
         return (refused, problems);
     }
-    let used = vec![false; docs.len()];
+    let documentation = Documentation::new(&docs);
     let mut reader =
-        Reader { file: id, text: &file.text, docs: &docs, used, problems, statements: 0, depth: 0, incomplete: false };
+        Reader { file: id, text: &file.text, documentation, problems, statements: 0, depth: 0, incomplete: false };
     let items = reader.file(&root);
     reader.stray_docs();
     if items.is_empty() && reader.problems.is_empty() {
@@ -102,8 +103,7 @@ fn empty(beginning: Span) -> Diagnostic {
 struct Reader<'a> {
     file: FileId,
     text: &'a str,
-    docs: &'a [DocLines],
-    used: Vec<bool>,
+    documentation: Documentation<'a>,
     problems: Problems,
     /// So many so far.
     statements: usize,
@@ -141,25 +141,14 @@ impl Reader<'_> {
 
     /// `## …` above the key that begins at `at`.
     fn docs(&mut self, at: Span) -> Docs {
-        let index = self.docs.binary_search_by_key(&at.start, |docs| docs.before).ok()?;
-        if let Some(used) = self.used.get_mut(index) {
-            *used = true;
-        }
-        self.docs.get(index).map(|docs| Text { value: docs.text.clone(), span: docs.span })
+        self.documentation.of(at.start)
     }
 
     fn stray_docs(&mut self) {
         if self.incomplete {
             return;
         }
-        for (docs, used) in self.docs.iter().zip(&self.used) {
-            if !used {
-                self.problems.push(
-                    Diagnostic::warning(codes::STRAY_DOC, docs.span, "this documents nothing")
-                        .here("no item, field or step begins behind it")
-                        .hint("write `#` for a remark, or move it above the key that it documents"),
-                );
-            }
-        }
+        let hint = "write `#` for a remark, or move it above the key that it documents";
+        self.documentation.stray(hint).for_each(|finding| self.problems.push(finding));
     }
 }
