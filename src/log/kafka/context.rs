@@ -64,7 +64,7 @@ impl Reach {
         if matches!(state.health, Health::Waiting { .. }) {
             state.health = Health::Writing;
             drop(state);
-            tracing::info!(brokers = %self.brokers, "Kafka can be reached again");
+            tracing::warn!("Kafka at {} can be reached again", self.brokers);
         }
     }
 
@@ -131,3 +131,54 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {}
+
+#[cfg(test)]
+mod tests {
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Level, Metadata, Subscriber};
+
+    use super::*;
+
+    /// Counts what is logged for everybody.
+    struct Warnings(Arc<Mutex<usize>>);
+
+    impl Subscriber for Warnings {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() <= Level::WARN
+        }
+
+        fn event(&self, _event: &Event<'_>) {
+            *self.0.lock().unwrap() += 1;
+        }
+
+        fn new_span(&self, _span: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _span: &Id, _values: &Record<'_>) {}
+
+        fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+
+        fn enter(&self, _span: &Id) {}
+
+        fn exit(&self, _span: &Id) {}
+    }
+
+    #[test]
+    fn who_is_told_that_kafka_is_away_is_told_that_it_is_back() {
+        let count = Arc::default();
+        tracing::subscriber::with_default(Warnings(Arc::clone(&count)), || {
+            let reach = Reach::new("kafka:9092");
+            let told = || *count.lock().unwrap();
+            reach.back();
+            assert_eq!(told(), 0, "it was never away");
+            for expected in [2, 4] {
+                reach.away("1/1 brokers are down");
+                reach.away("1/1 brokers are down");
+                reach.back();
+                reach.back();
+                assert_eq!(told(), expected);
+            }
+        });
+    }
+}
