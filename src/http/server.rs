@@ -90,14 +90,17 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let Query(pairs) = query.map_err(|refused| ApiError::bad_request(refused.body_text()))?;
     let query: ListQuery = body::query(pairs)?;
+    service.shows()?;
     Ok(json(StatusCode::OK, &service.list(&query).await?))
 }
 
 async fn show(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    service.shows()?;
     Ok(json(StatusCode::OK, &service.show(&id).await?))
 }
 
 async fn history(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    service.shows()?;
     Ok(json(StatusCode::OK, &service.history(&id).await?))
 }
 

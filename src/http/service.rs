@@ -378,11 +378,30 @@ impl Service {
         if self.orchestrator.is_busy() {
             return Err(ApiError::unavailable("too many requests are under way; nothing was taken").hint(AGAIN));
         }
-        match self.orchestrator.log().health() {
-            Health::Waiting { why, .. } if self.orchestrator.log().is_shared() => {
-                Err(ApiError::unavailable(format!("{why}; nothing was taken")).hint(AGAIN))
+        match self.away() {
+            Some(why) => Err(ApiError::unavailable(format!("{why}; nothing was taken")).hint(AGAIN)),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses at once to look into a log on other machines that cannot be reached, rather than when patience is over.
+    ///
+    /// # Errors
+    /// Nothing can be seen for now.
+    pub fn shows(&self) -> Result<(), ApiError> {
+        match self.away() {
+            Some(why) => {
+                Err(ApiError::unavailable(why).hint("what is under way stands in the log: ask again in a moment"))
             }
-            Health::Waiting { .. } | Health::Writing | Health::Failed { .. } | Health::Closed => Ok(()),
+            None => Ok(()),
+        }
+    }
+
+    /// Why the log, on other machines, cannot be reached.
+    fn away(&self) -> Option<String> {
+        match self.orchestrator.log().health() {
+            Health::Waiting { why, .. } if self.orchestrator.log().is_shared() => Some(why),
+            Health::Waiting { .. } | Health::Writing | Health::Failed { .. } | Health::Closed => None,
         }
     }
 

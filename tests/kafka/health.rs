@@ -63,6 +63,10 @@ fn a_broker_that_is_away_is_told_and_what_is_asked_meanwhile_is_refused() {
     let orders = format!("POST /instances/{}/orders HTTP/1.1\r\n", "early");
     let (status, refused) = server.http(&orders, r#"{"order": "cancel"}"#);
     assert!(status == 503 && refused.contains("ask again in a moment"), "{refused}");
+    for path in ["/instances", "/instances/early", "/instances/early/history"] {
+        let (status, refused) = server.get(path);
+        assert!(status == 503 && refused.contains("cannot be reached"), "{refused}");
+    }
     broker.restart();
     server.until("/readyz", is_ready_with(3));
     assert!(server.get("/healthz").1.find("\"log\"").is_none());
