@@ -87,7 +87,8 @@ struct Signed {
 }
 
 pub(super) fn signal(arguments: &Signal, out: &mut Out) -> Result<Exit, CliError> {
-    let with = arguments.with.as_deref().map(|text| input::json("the signal", text)).transpose()?;
+    let with =
+        arguments.with.as_deref().map(|text| input::json(&shell_words::quote(&arguments.name), text)).transpose()?;
     let body = OrderBody { signal: Some(arguments.name.clone()), with, ..arguments.signed.sign(OrderWord::Signal) };
     give(&arguments.id, &arguments.place, body, out)
 }

@@ -37,6 +37,7 @@ fn what_is_awaited_is_shown_with_the_command_that_ends_the_wait() {
     insta::assert_snapshot!(in_form(&server.saga(&["show", "t-1"])));
     insta::assert_snapshot!(in_form(&server.saga(&["signal", "t-1", "aproval", "{}"])));
     insta::assert_snapshot!(in_form(&server.saga(&["signal", "t-1", "approval", r#"{"by":"eva"}"#])));
+    insta::assert_snapshot!(in_form(&server.saga(&["signal", "t-1", "approval", "{by: eva}"])));
     insta::assert_snapshot!(in_form(&server.saga(&["signal", "t-9", "approval", r#"{"by":"eva","approved":true}"#])));
     let arguments =
         ["signal", "t-1", "approval", r#"{"by":"eva","approved":true}"#, "--by", "portal", "--request", "r-1"];
