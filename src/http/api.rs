@@ -430,16 +430,20 @@ impl ApiError {
 impl ApiError {
     /// A request about the instance `id` that was refused.
     pub(super) fn rejected(rejection: &Rejection, id: &InstanceId) -> Self {
-        let id = shell_words::quote(id.as_str());
-        let show = |what: &str| Some(format!("`saga show {id}` {what}"));
+        let quoted = shell_words::quote(id.as_str());
+        let show = |what: &str| Some(format!("`saga show {quoted}` {what}"));
         let (fault, code, hint) = match rejection.code {
             Refusal::InvalidInput => (Fault::Input, INVALID_INPUT, None),
             Refusal::Conflict => {
-                let hint = format!("give the new one another id, or look at the old one: `saga show {id}`");
+                let hint = format!("give the new one another id, or look at the old one: `saga show {quoted}`");
                 (Fault::State, "conflict", Some(hint))
             }
             Refusal::UnknownInstance => (Fault::Unknown, "unknown_instance", None),
-            Refusal::UnknownSaga => (Fault::Unknown, "unknown_saga", Some("give its file to `saga serve`".to_owned())),
+            Refusal::UnknownSaga => (
+                Fault::Unknown,
+                "unknown_saga",
+                Some("give its file to `saga serve`, or on Kafka to `saga deploy`".to_owned()),
+            ),
             Refusal::UnknownStep => (Fault::Unknown, "unknown_step", show("lists the steps")),
             Refusal::UnknownSignal => (Fault::Unknown, "unknown_signal", None),
             Refusal::PastPivot => (Fault::State, "past_pivot", show("lists what is possible now")),

@@ -85,7 +85,7 @@ impl ApiError {
                 let known = Self::new(Fault::Unknown, "unknown_saga", format!("no saga `{saga}` is deployed here"));
                 match near {
                     Some(near) => known.hint(format!("did you mean `{near}`?")),
-                    None => known.hint("give its file to `saga serve` or `saga run`"),
+                    None => known.hint("give its file to `saga serve` or `saga run`, or on Kafka to `saga deploy`"),
                 }
             }
             Error::Forgotten { .. } => Self::new(Fault::Unknown, "forgotten", format!("failed to {error}")),

@@ -105,6 +105,14 @@ fn the_command_in_a_hint_can_be_pasted() {
 }
 
 #[test]
+fn the_commands_in_hints_can_be_pasted() {
+    let desk = desk();
+    desk.saga(&["run", "order.saga", "--scenario", "the lamp cannot be put back", "--id", "o 3"]);
+    let refused = desk.saga(&["retry", "o 3", "--step", "reserv"]);
+    assert!(refused.contains("`saga show 'o 3'`"), "{refused}");
+}
+
+#[test]
 fn json_is_stable() {
     let desk = night();
     let json = |arguments: &[&str]| -> serde_json::Value {
