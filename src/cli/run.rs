@@ -246,6 +246,9 @@ impl Following<'_> {
         match start {
             StartOutcome::Accepted => out.remark(format_args!("instance {id} began")),
             StartOutcome::Known => out.remark(format_args!("instance {id} had begun before")),
+            StartOutcome::Waiting => {
+                out.remark(format_args!("instance {id} is in the log, and begins once an orchestrator takes it up"));
+            }
         }
         let ended = self.to_its_end(service, &id, out).await?;
         Ok((id, ended))

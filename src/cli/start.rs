@@ -27,12 +27,14 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         out.json(&started)?;
         return Ok(Exit::Done);
     }
-    let known = if started.start == StartOutcome::Known { " had begun before, with the same input" } else { " began" };
-    out.remark(format_args!(
-        "{}{known}: see it with `{}`",
-        started.id,
-        arguments.place.command_line("show", &started.id)
-    ));
+    let what = match started.start {
+        StartOutcome::Accepted => "began: see it with",
+        StartOutcome::Known => "had begun before, with the same input: see it with",
+        StartOutcome::Waiting => {
+            "is in the log, and begins once an orchestrator takes it up; its input is looked at then, and afterwards it is seen with"
+        }
+    };
+    out.remark(format_args!("{} {what} `{}`", started.id, arguments.place.command_line("show", &started.id)));
     out.data(format!("{}\n", started.id))?;
     Ok(Exit::Done)
 }

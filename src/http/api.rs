@@ -109,6 +109,8 @@ pub enum StartOutcome {
     Accepted,
     /// It had begun before, with the same input.
     Known,
+    /// It is in the log, and nobody has looked at it yet.
+    Waiting,
 }
 
 /// Which instances are wanted: the query of `GET /instances`.

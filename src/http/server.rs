@@ -78,7 +78,7 @@ async fn start(
     let traceparent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
     let started = service.start(read(body)?, traceparent).await?;
     let status = match started.start {
-        StartOutcome::Accepted => StatusCode::ACCEPTED,
+        StartOutcome::Accepted | StartOutcome::Waiting => StatusCode::ACCEPTED,
         StartOutcome::Known => StatusCode::OK,
     };
     Ok(json(status, &started))

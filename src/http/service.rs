@@ -230,14 +230,16 @@ impl Service {
         let decision = self.decided(&id, accepted).await;
         let decision = decision.map_err(|refused| self.with_example(refused, &body.saga, &input))?;
         let start = match decision {
-            Decision::Known => StartOutcome::Known,
-            Decision::Changed | Decision::Rejected(_) | Decision::Parked => StartOutcome::Accepted,
+            None => StartOutcome::Waiting,
+            Some(Decision::Known) => StartOutcome::Known,
+            Some(Decision::Changed | Decision::Rejected(_) | Decision::Parked) => StartOutcome::Accepted,
         };
         Ok(Started { id: id.to_string(), saga: body.saga, start })
     }
 
-    /// What became of a request that is in the log; "changed" where that takes long, since it will be decided in any case.
-    async fn decided(&self, id: &InstanceId, accepted: runtime::Accepted) -> Result<Decision, ApiError> {
+    /// What became of a request that is in the log; nothing where its partition may be nobody's for now. On a log of our own
+    /// it will be decided in any case.
+    async fn decided(&self, id: &InstanceId, accepted: runtime::Accepted) -> Result<Option<Decision>, ApiError> {
         let partition = accepted.partition;
         match timeout(self.patience, accepted.decision()).await {
             Err(_) if self.orchestrator.log().is_shared() => {
@@ -245,15 +247,15 @@ impl Service {
                     "the request is in the log, and nobody has decided it yet: it waits for the orchestrator that owns \
                      partition {partition}; is one running?"
                 );
-                Ok(Decision::Changed)
+                Ok(None)
             }
             Ok(Some(Decision::Rejected(rejection))) => Err(ApiError::rejected(&rejection, id)),
             Ok(Some(Decision::Parked)) => {
                 Err(ApiError::unavailable("the engine failed at this request, which is a defect of saga")
                     .hint("it is kept; please report it with the log's words"))
             }
-            Ok(Some(decision)) => Ok(decision),
-            Ok(None) | Err(_) => Ok(Decision::Changed),
+            Ok(Some(decision)) => Ok(Some(decision)),
+            Ok(None) | Err(_) => Ok(Some(Decision::Changed)),
         }
     }
 

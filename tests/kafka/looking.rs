@@ -101,6 +101,22 @@ fn orders_are_taken_without_a_server_and_with_one() {
 }
 
 #[test]
+fn a_start_at_which_nobody_has_looked_yet_has_not_begun() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    let unknown = house.run(&["start", "booking", "--id", "b-1"]);
+    assert!(text(&unknown).contains("saga deploy"), "what to do about it: {}", text(&unknown));
+    assert!(house.run(&["deploy", FILE]).status.success());
+    // Its input does not fit, and nobody is there to say so.
+    let left = house.run(&["start", "booking", "--id", "b-1", "--input", "{}"]);
+    let said = text(&left);
+    assert!(left.status.success() && said.contains("is in the log") && !said.contains("began"), "{said}");
+    let _server = house.serve_with(&["--participants", "simulated"]);
+    let refused = house.run(&["start", "booking", "--id", "b-1", "--input", "{}"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+}
+
+#[test]
 fn what_began_before_the_last_checkpoint_is_seen() {
     let Some(broker) = shared() else { return };
     let house = night_in(House::unmade(broker), "1");
