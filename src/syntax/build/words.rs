@@ -215,7 +215,10 @@ pub(super) fn foreign(place: Place, word: &str, next: &str) -> Option<&'static s
         }
         (Place::Saga | Place::Block, "while" | "loop" | "do" | "goto" | "jump" | "next") => today::REPEAT,
         (Place::Saga | Place::Block, "foreach") => today::FOR_EACH,
-        (Place::Saga | Place::Block, "return" | "exit" | "stop" | "end" | "break" | "continue") => {
+        (Place::Saga | Place::Block, "return") => {
+            "what a saga gives back is its last line, `output { … }`; to leave early, put what follows into `when … { … }`"
+        }
+        (Place::Saga | Place::Block, "exit" | "stop" | "end" | "break" | "continue") => {
             "there is one way out: put what follows into `when … { … }`; `fail \"code\"` ends the saga without success"
         }
         (Place::Saga | Place::Block, "var" | "const" | "set" | "val" | "def") => {
