@@ -252,11 +252,12 @@ impl Walk<'_> {
             step.span,
             format!("`{}` does not say how it is taken back", step.name),
         );
-        let whole = if self.has_pivot { "before the point of no return" } else { "without a point of no return" };
-        let why = format!(
-            "{} steps {whole} may have to be undone when a later one fails.",
-            if self.has_pivot { "All" } else { "In a saga, all" }
-        );
+        let scope = if self.has_pivot {
+            "Before the point of no return, and in every `try`,"
+        } else {
+            "In a saga without a point of no return"
+        };
+        let why = format!("{scope} each step may have to be undone when a later one fails.");
         let undo = step.action.as_ref().map(|action| action.participant.name.as_str()).unwrap_or_default();
         let hint =
             format!("add `compensate {undo}.… {{ … }}`, or `compensate nothing` if there is nothing to take back");
