@@ -121,7 +121,11 @@ fn decide_reply(given: Given<'_>, reply: &Reply) -> Decision {
         Status::Succeeded => match fitting_value(work, direction, reply.payload.as_ref()) {
             Ok(value) => (Stimulus::Succeeded, Words { reply: value, ..Words::default() }),
             Err(why) => {
-                let until = attempt.wait.until().filter(|_| is_current && attempt.wait.is_under_way());
+                // Behind `pending` the wait stays what it is: a copy of that must not begin another.
+                let until = match attempt.wait {
+                    Wait::Answer(until) | Wait::Query(until) | Wait::Unfit(until) if is_current => Some(until),
+                    _ => None,
+                };
                 draft.emit(unfit((&command.place, direction), until, why, reply.payload.as_ref()));
                 return draft.finish();
             }
