@@ -8,6 +8,7 @@
 mod structure;
 mod times;
 mod tries;
+mod runs;
 mod topics;
 mod outcomes;
 mod worst;
@@ -19,7 +20,7 @@ pub use self::worst::{Messages, Worst, worst};
 use std::collections::BTreeSet;
 
 use crate::definition::lower::lower;
-use crate::definition::{Program, Statement, StatementKind, Step, Try};
+use crate::definition::{Program, Statement, StatementKind, Step, Try, blocks};
 use crate::diagnostic::{Diagnostic, Problems, Severity, codes};
 use crate::source::{FileId, Sources};
 use crate::syntax;
@@ -94,55 +95,32 @@ pub fn check(program: &Program) -> Problems {
     problems
 }
 
-/// Calls `visit` with each step, in the order of the text.
-fn each_step<'s>(statements: &'s [Statement], visit: &mut dyn FnMut(&'s Step)) {
+/// Calls `visit` with each statement, in the order of the text; what a sub-saga holds is checked with that saga.
+fn each_statement<'s>(statements: &'s [Statement], visit: &mut dyn FnMut(&'s Statement)) {
     for statement in statements {
-        match &statement.kind {
-            StatementKind::Step(step) => visit(step),
-            StatementKind::Parallel(inner) | StatementKind::Sequence(inner) => each_step(inner, visit),
-            StatementKind::When { arms, otherwise } => {
-                for (_, block) in arms {
-                    each_step(block, visit);
-                }
-                each_step(otherwise, visit);
-            }
-            StatementKind::Await { otherwise, .. } => each_step(otherwise, visit),
-            StatementKind::Try(written) => {
-                each_step(&written.body, visit);
-                for catch in &written.catches {
-                    each_step(&catch.block, visit);
-                }
-            }
-            StatementKind::Pivot | StatementKind::Sleep(_) | StatementKind::Let { .. } | StatementKind::Fail { .. } => {
+        visit(statement);
+        if !matches!(statement.kind, StatementKind::Run(_)) {
+            for block in blocks(statement) {
+                each_statement(block, visit);
             }
         }
     }
 }
 
+/// Calls `visit` with each step, in the order of the text; of sub-sagas the step alone.
+fn each_step<'s>(statements: &'s [Statement], visit: &mut dyn FnMut(&'s Step)) {
+    each_statement(statements, &mut |statement| match &statement.kind {
+        StatementKind::Step(step) => visit(step),
+        StatementKind::Run(run) => visit(&run.step),
+        _ => {}
+    });
+}
+
 /// Calls `visit` with each `try`, in the order of the text.
 fn each_try<'s>(statements: &'s [Statement], visit: &mut dyn FnMut(&'s Try)) {
-    for statement in statements {
-        match &statement.kind {
-            StatementKind::Try(written) => {
-                visit(written);
-                each_try(&written.body, visit);
-                for catch in &written.catches {
-                    each_try(&catch.block, visit);
-                }
-            }
-            StatementKind::Parallel(inner) | StatementKind::Sequence(inner) => each_try(inner, visit),
-            StatementKind::When { arms, otherwise } => {
-                for (_, block) in arms {
-                    each_try(block, visit);
-                }
-                each_try(otherwise, visit);
-            }
-            StatementKind::Await { otherwise, .. } => each_try(otherwise, visit),
-            StatementKind::Step(_)
-            | StatementKind::Pivot
-            | StatementKind::Sleep(_)
-            | StatementKind::Let { .. }
-            | StatementKind::Fail { .. } => {}
+    each_statement(statements, &mut |statement| {
+        if let StatementKind::Try(written) = &statement.kind {
+            visit(written);
         }
-    }
+    });
 }

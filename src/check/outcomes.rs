@@ -75,8 +75,12 @@ fn gather(statements: &[Statement], points: &mut Vec<Return>) {
                 }
                 gather(otherwise, points);
             }
+            StatementKind::Run(run) if run.step.pivot => {
+                points.push(Return { step: Some(run.step.name.clone()), span: run.step.span });
+            }
             // None stands inside the others.
             StatementKind::Step(_)
+            | StatementKind::Run(_)
             | StatementKind::Parallel(_)
             | StatementKind::Sequence(_)
             | StatementKind::Sleep(_)
@@ -232,6 +236,13 @@ impl Outcomes {
                     self.reasons.entry(code).or_default().extend(reasons);
                 }
                 false
+            }
+            StatementKind::Run(run) => {
+                self.computed([&run.input]);
+                if !self.block(&run.body) {
+                    self.computed([&run.output]);
+                }
+                run.step.pivot
             }
             StatementKind::Await { wait, otherwise } => {
                 // A signal for which `where` cannot be computed is not taken.

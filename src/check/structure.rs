@@ -4,7 +4,7 @@
 //! `when` disagree, that is the finding, and what is below is judged as behind it, so that nothing follows from it.
 
 use crate::definition::expression::Typed;
-use crate::definition::{Compensation, Saga, Sleep, Statement, StatementKind, Step};
+use crate::definition::{Compensation, Saga, Sleep, Statement, StatementKind, Step, has_pivot};
 use crate::diagnostic::{Diagnostic, Problems, codes};
 use crate::source::Span;
 
@@ -19,19 +19,19 @@ pub(super) fn check(saga: &Saga, problems: &mut Problems) {
 
 /// Whether a point of no return may stand here.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// In the saga's own sequence, or in a branch of a `when` there.
     OwnSequence,
     Elsewhere,
 }
 
-struct Walk<'p> {
-    problems: &'p mut Problems,
+pub(super) struct Walk<'p> {
+    pub(super) problems: &'p mut Problems,
     has_pivot: bool,
 }
 
 /// Where the point of no return was passed, if it was.
-type Passed = Option<Span>;
+pub(super) type Passed = Option<Span>;
 
 impl Walk<'_> {
     fn sequence(&mut self, statements: &[Statement], mut passed: Passed, place: Place) -> Passed {
@@ -103,6 +103,7 @@ impl Walk<'_> {
                 }
                 passed
             }
+            StatementKind::Run(run) => self.run(run, passed, place),
             StatementKind::Await { wait, otherwise } => {
                 if let Some(pivot) = passed {
                     self.computed_behind(&wait.within, pivot);
@@ -120,7 +121,7 @@ impl Walk<'_> {
     }
 
     /// Arithmetic behind the point of no return.
-    fn computed_behind(&mut self, computed: &Typed, pivot: Span) {
+    pub(super) fn computed_behind(&mut self, computed: &Typed, pivot: Span) {
         let Some(arithmetic) = computed.overflow else { return };
         let title = "this arithmetic may overflow behind the point of no return";
         self.problems.push(
@@ -134,7 +135,7 @@ impl Walk<'_> {
     }
 
     /// Arithmetic of a compensation.
-    fn computed_in_undo(&mut self, step: &Step) {
+    pub(super) fn computed_in_undo(&mut self, step: &Step) {
         let Compensation::Call(undo) = &step.compensation else { return };
         for computed in [&undo.payload].into_iter().chain(&undo.timing.within) {
             let Some(arithmetic) = computed.overflow else { continue };
@@ -183,7 +184,7 @@ impl Walk<'_> {
         pivot.or(passed)
     }
 
-    fn pivot(&mut self, span: Span, passed: Passed, place: Place) -> Passed {
+    pub(super) fn pivot(&mut self, span: Span, passed: Passed, place: Place) -> Passed {
         if place == Place::Elsewhere {
             self.problems.push(
                 Diagnostic::error(codes::PIVOT_MISPLACED, span, "a point of no return cannot stand here")
@@ -219,7 +220,7 @@ impl Walk<'_> {
         passed
     }
 
-    fn pivot_step(&mut self, step: &Step) {
+    pub(super) fn pivot_step(&mut self, step: &Step) {
         if let Compensation::Call(undo) = &step.compensation {
             self.problems.push(
                 Diagnostic::error(
@@ -265,21 +266,7 @@ impl Walk<'_> {
     }
 
     fn behind(&mut self, step: &Step, pivot: Span) {
-        match &step.compensation {
-            Compensation::Unsaid => {}
-            compensation => {
-                let at = if let Compensation::Call(undo) = compensation { undo.span } else { step.span };
-                self.problems.push(
-                    Diagnostic::error(
-                        codes::COMPENSATED_BEHIND_PIVOT,
-                        at,
-                        format!("`{}` stands behind the point of no return, and is never taken back", step.name),
-                    )
-                    .also(pivot, "the point of no return")
-                    .hint("remove `compensate`: the step is repeated until it succeeds"),
-                );
-            }
-        }
+        self.compensated_behind(step, pivot);
         let Some(action) = &step.action else { return };
         for computed in [&action.payload].into_iter().chain(&action.timing.within) {
             self.computed_behind(computed, pivot);
@@ -304,7 +291,25 @@ impl Walk<'_> {
         );
     }
 
-    fn undo_can_fail(&mut self, step: &Step) {
+    /// Nothing is taken back behind the point of no return.
+    pub(super) fn compensated_behind(&mut self, step: &Step, pivot: Span) {
+        let at = match &step.compensation {
+            Compensation::Unsaid => return,
+            Compensation::Nothing => step.span,
+            Compensation::Call(undo) => undo.span,
+        };
+        self.problems.push(
+            Diagnostic::error(
+                codes::COMPENSATED_BEHIND_PIVOT,
+                at,
+                format!("`{}` stands behind the point of no return, and is never taken back", step.name),
+            )
+            .also(pivot, "the point of no return")
+            .hint("remove `compensate`: the step is repeated until it succeeds"),
+        );
+    }
+
+    pub(super) fn undo_can_fail(&mut self, step: &Step) {
         let Compensation::Call(undo) = &step.compensation else { return };
         if undo.command.fails.is_empty() {
             return;
@@ -320,21 +325,4 @@ impl Walk<'_> {
             .hint("take it back with a command that cannot refuse: one that succeeds where there is nothing to take back"),
         );
     }
-}
-
-/// Whether a point of no return stands anywhere.
-fn has_pivot(statements: &[Statement]) -> bool {
-    statements.iter().any(|statement| match &statement.kind {
-        StatementKind::Pivot => true,
-        StatementKind::Step(step) => step.pivot,
-        StatementKind::Parallel(inner) | StatementKind::Sequence(inner) => has_pivot(inner),
-        StatementKind::When { arms, otherwise } => {
-            has_pivot(otherwise) || arms.iter().any(|(_, block)| has_pivot(block))
-        }
-        StatementKind::Await { otherwise, .. } => has_pivot(otherwise),
-        StatementKind::Try(written) => {
-            has_pivot(&written.body) || written.catches.iter().any(|catch| has_pivot(&catch.block))
-        }
-        StatementKind::Sleep(_) | StatementKind::Let { .. } | StatementKind::Fail { .. } => false,
-    })
 }

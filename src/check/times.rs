@@ -113,6 +113,9 @@ fn least_sleep(statements: &[Statement]) -> (Duration, Option<Span>) {
                 let blocks = arms.iter().map(|(_, block)| block).chain([otherwise]);
                 blocks.map(|block| least_sleep(block)).min_by_key(|(time, _)| *time)
             }
+            // Behind its own point of no return it still counts against the deadline.
+            StatementKind::Run(run) if !run.step.pivot => Some(least_sleep(&run.body)),
+            StatementKind::Run(_) => break,
             StatementKind::Pivot => break,
             StatementKind::Step(step) if step.pivot => break,
             StatementKind::Step(_)

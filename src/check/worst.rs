@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::times::{literal, pauses};
 use crate::definition::expression::Typed;
-use crate::definition::{Await, Compensation, Invocation, Saga, Sleep, Statement, StatementKind, Step, Try, Verb};
+use crate::definition::{
+    Await, Compensation, Invocation, Run, Saga, Sleep, Statement, StatementKind, Step, Try, Verb, has_pivot,
+};
 use crate::source::Span;
 
 /// The bounds of a saga.
@@ -171,6 +173,7 @@ fn statement(statement: &Statement, waits: &mut Vec<Span>) -> Ways {
         }
         StatementKind::Await { wait, otherwise } => awaited(wait, otherwise, statement.span, waits),
         StatementKind::Try(written) => tried(written, waits),
+        StatementKind::Run(run) => ran(run, waits),
         StatementKind::Let { .. } => Ways::NOTHING,
         StatementKind::Fail { .. } => Ways { least: None, ..Ways::NOTHING },
     }
@@ -204,15 +207,35 @@ fn tried(written: &Try, waits: &mut Vec<Span>) -> Ways {
     Ways { before: body.before.then(body.back).then(handlers.before), ..body.or(handlers) }
 }
 
+/// A sub-saga. With a point of no return of its own it counts as a whole; it is taken back from before that, or by the
+/// compensation of its step.
+fn ran(run: &Run, waits: &mut Vec<Span>) -> Ways {
+    let inside = block(&run.body, waits);
+    if run.step.pivot {
+        return Ways { passed: true, ..inside };
+    }
+    if !has_pivot(&run.body) {
+        return inside;
+    }
+    let whole = inside.before.then(inside.pivot).then(inside.behind);
+    let back = inside.back.or(undone(&run.step));
+    Ways { before: whole, back, least: inside.least, attempt: inside.attempt, ..Ways::NOTHING }
+}
+
+/// What takes a step back.
+fn undone(step: &Step) -> Part {
+    match &step.compensation {
+        Compensation::Call(undo) => asked(undo, Asked::Back),
+        Compensation::Unsaid | Compensation::Nothing => Part::NOTHING,
+    }
+}
+
 fn work(step: &Step) -> Ways {
     let called = |invocation: &Invocation| invocation.verb == Verb::Call;
     let waited = step.action.as_ref().filter(|action| called(action));
     let attempt = waited.map(|action| action.timing.timeout).unwrap_or_default();
     let forward = step.action.as_ref().map_or(Part::NOTHING, |action| asked(action, Asked::Forward(step.pivot)));
-    let back = match &step.compensation {
-        Compensation::Call(undo) => asked(undo, Asked::Back),
-        Compensation::Unsaid | Compensation::Nothing => Part::NOTHING,
-    };
+    let back = undone(step);
     let least = step.action.as_ref().map(|action| if called(action) { 2 } else { 1 }).or(Some(0));
     if step.pivot {
         return Ways { pivot: forward, passed: true, least, ..Ways::NOTHING };

@@ -178,10 +178,9 @@ impl Tree {
             }
             let mut text = String::new();
             let indent = "  ".repeat(statement.depth as usize);
-            let name = if statement.word == "step" || statement.word == "pivot step" {
-                &statement.at
-            } else {
-                &statement.word
+            let name = match statement.word.as_str() {
+                "step" | "pivot step" | "run" => &statement.at,
+                word => word,
             };
             let _ = write!(text, "  {indent}{} {name}  {}", mark(statement, self.frame), standing(statement));
             if let Some(attempt) = statement.attempt.filter(|attempt| *attempt > 1) {

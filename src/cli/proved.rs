@@ -56,7 +56,9 @@ impl Proved {
             if work.compensation().is_some_and(|undo| is_built_in(undo, compensation_retry)) {
                 this.built_in.1.push(node.place.clone());
             }
-            if work.class == Class::Retriable {
+            // Behind that of a sub-saga the saga itself can still turn back.
+            let is_inside = plan.around(id).any(|run| plan.has_own_pivot(run));
+            if work.class == Class::Retriable && work.action().is_some() && !is_inside {
                 this.retriable.push(node.place.clone());
             }
         }

@@ -100,6 +100,7 @@ fn flow(statements: &[Statement]) -> String {
         let name = match &statement.state {
             Some(_) if statement.word == "step" => statement.at.clone(),
             Some(_) if statement.word == "pivot step" => format!("{} (pivot)", statement.at),
+            Some(_) if statement.word == "run" => statement.at.clone(),
             Some(_) if statement.word == "await" => format!("await {}", statement.at),
             Some(_) | None => statement.word.clone(),
         };

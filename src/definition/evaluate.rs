@@ -49,8 +49,9 @@ pub trait Environment {
     /// What the root stands for; `None` where it is absent (a branch not taken, a step undone, no failure).
     fn read(&self, root: &Root) -> Option<Datum<'_>>;
 
-    /// `id("word")`: a UUID v5 derived from the instance, the place and the word, the same in each replay.
-    fn id(&self, word: &str) -> String;
+    /// `id("word")`: a UUID v5 derived from the instance, the way to the saga that another one runs (empty outside of
+    /// those), and the word: the same in each replay.
+    fn id(&self, way: &str, word: &str) -> String;
 }
 
 /// The value of `expr` in `env`.

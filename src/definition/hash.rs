@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::expression::{Expr, Function, PathSegment, Read, Typed};
 use super::types::{Record, Type};
 use super::value::{Value, to_json};
-use super::{Compensation, Invocation, Per, Saga, Sleep, Statement, StatementKind, Timing, Verb};
+use super::{Compensation, Invocation, Per, Saga, Sleep, Statement, StatementKind, Step, Timing, Verb};
 use crate::time::millis;
 
 /// First in every hash: a change of this rendering is a change of every hash, and must be said in the changelog.
@@ -75,14 +75,7 @@ impl Canon {
                     if let Some(action) = &step.action {
                         self.invocation(action);
                     }
-                    match &step.compensation {
-                        Compensation::Unsaid => self.text("unsaid"),
-                        Compensation::Nothing => self.text("nothing"),
-                        Compensation::Call(undo) => {
-                            self.text("undo");
-                            self.invocation(undo);
-                        }
-                    }
+                    self.compensation(step);
                 }
                 StatementKind::Pivot => self.text("pivot"),
                 StatementKind::Parallel(inner) => {
@@ -121,6 +114,14 @@ impl Canon {
                         self.block(&catch.block);
                     }
                 }
+                StatementKind::Run(run) => {
+                    self.text(if run.step.pivot { "pivot run" } else { "run" });
+                    self.text(&run.step.name);
+                    self.typed(&run.input);
+                    self.block(&run.body);
+                    self.typed(&run.output);
+                    self.compensation(&run.step);
+                }
                 StatementKind::Await { wait, otherwise } => {
                     self.text("await");
                     self.text(&wait.name);
@@ -139,6 +140,17 @@ impl Canon {
                     self.text(code);
                     self.maybe(message.as_ref());
                 }
+            }
+        }
+    }
+
+    fn compensation(&mut self, step: &Step) {
+        match &step.compensation {
+            Compensation::Unsaid => self.text("unsaid"),
+            Compensation::Nothing => self.text("nothing"),
+            Compensation::Call(undo) => {
+                self.text("undo");
+                self.invocation(undo);
             }
         }
     }

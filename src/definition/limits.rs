@@ -17,6 +17,10 @@ pub const MAX_EXPRESSION_NODES: usize = 10_000;
 /// Fields of one type with all types inside it written out: bounds comparing and checking it.
 pub const MAX_TYPE_FIELDS: usize = 10_000;
 
+/// Statements, operators, reads and literals that `run` copies into the sagas of one program, all together: sagas that
+/// run others, each several times, would else multiply beyond memory. About 10,000 steps.
+pub const MAX_INLINED: usize = 100_000;
+
 /// Repetitions of one command.
 pub const MAX_RETRIES: u32 = 1_000;
 

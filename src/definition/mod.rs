@@ -10,6 +10,8 @@ pub mod expression;
 pub mod evaluate;
 pub mod limits;
 mod hash;
+mod blocks;
+mod inline;
 pub mod lower;
 
 use std::fmt;
@@ -22,6 +24,8 @@ use indexmap::IndexMap;
 use self::expression::Typed;
 use self::types::{Record, Type};
 use crate::source::Span;
+
+pub use self::blocks::{blocks, has_pivot};
 
 /// Everything that the files of one check define.
 #[derive(Clone, Debug, Default)]
@@ -177,7 +181,7 @@ pub struct Statement {
     pub span: Span,
 }
 
-/// The forms of a statement. Those of loops, scopes, signals and sub-sagas join them with the rest of the language.
+/// The forms of a statement. Those of loops join them with the rest of the language.
 #[derive(Clone, Debug)]
 pub enum StatementKind {
     /// A unit of work.
@@ -206,6 +210,8 @@ pub enum StatementKind {
     },
     /// A scope of its own.
     Try(Box<Try>),
+    /// Another saga inside this one.
+    Run(Box<Run>),
     /// A named value.
     Let {
         /// Its name.
@@ -242,6 +248,31 @@ pub struct Catch {
     pub block: Vec<Statement>,
     /// The whole clause.
     pub span: Span,
+}
+
+/// A step that runs another saga inside this one: that saga's statements, each name in them behind the step's (`pay.charge`).
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The step, without an action: its name, and how what cannot be unwound is taken back.
+    pub step: Arc<Step>,
+    /// The saga that it runs.
+    pub saga: CompactString,
+    /// That saga's input, an object; it is read as [`Run::input_name`].
+    pub input: Typed,
+    /// Its statements.
+    pub body: Vec<Statement>,
+    /// Its output, which is the step's value.
+    pub output: Typed,
+    /// The clause `run …`.
+    pub span: Span,
+}
+
+impl Run {
+    /// The name under which the statements read their input: no name of the language, so nobody else has it.
+    #[must_use]
+    pub fn input_name(&self) -> CompactString {
+        inline::under(&self.step.name, "input")
+    }
 }
 
 /// A wait for a signal.

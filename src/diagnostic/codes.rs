@@ -160,6 +160,8 @@ codes! {
     UNKNOWN_SIGNAL = "SG0218";
     /// One signal is awaited in two branches of a `parallel`.
     AWAITED_BESIDE = "SG0219";
+    /// A saga that would run inside itself.
+    RUNS_ITSELF = "SG0220";
     // -- types ------------------------------------------------------------------------------------
     /// A value of another type than the place wants.
     TYPE_MISMATCH = "SG0301";
@@ -218,6 +220,8 @@ codes! {
     CATCH_NEVER = "SG0414";
     /// A `catch` behind one that takes the same.
     CATCH_SHADOWED = "SG0415";
+    /// `compensate` on a step whose saga unwinds itself.
+    RUN_COMPENSATED = "SG0416";
     // -- time -------------------------------------------------------------------------------------
     /// 0 times, 0 seconds, `5s..1s`.
     SENSELESS_NUMBER = "SG0501";
@@ -227,6 +231,8 @@ codes! {
     DEADLINE_TOO_SHORT = "SG0503";
     /// Times of a message, which is not waited for.
     TIMES_OF_SEND = "SG0504";
+    /// Times of a sub-saga, whose steps have their own.
+    TIMES_OF_RUN = "SG0505";
     // -- topics -----------------------------------------------------------------------------------
     /// Two participants on one topic.
     TOPIC_SHARED = "SG0601";

@@ -37,6 +37,13 @@ pub(super) fn text(program: &Program, index: &Index, symbol: &Symbol) -> Option<
             Some(block(&format!("input {}", shape(&saga.input)), None))
         }
         Symbol::Value(saga, name) => match value(program.sagas.get(saga)?, name)? {
+            Given::Run(run) => {
+                let pivot = if run.step.pivot { "pivot " } else { "" };
+                let docs = program.sagas.get(&run.saga).and_then(|saga| saga.docs.as_deref());
+                let docs = docs.map(|docs| format!("\n\n{docs}")).unwrap_or_default();
+                let code = format!("{pivot}step {name}: {}", run.output.ty);
+                Some(block(&code, Some(&format!("runs `{}`{docs}", run.saga))))
+            }
             Given::Let(ty) => Some(block(&format!("let {name}: {ty}"), None)),
             Given::Signal(signal) => {
                 Some(block(&format!("signal {} {}", signal.name, shape(&signal.shape)), signal.docs.as_deref()))

@@ -401,8 +401,7 @@ impl Walk<'_> {
                         Answer::Fails(code) => code.iter().for_each(|code| self.code(code, false)),
                         Answer::TimesOut => {}
                         Answer::Replies(reply) => {
-                            let step = called.step.parts.first().map(|(name, _)| name.text.clone()).unwrap_or_default();
-                            let wanted = super::types::root(self.program, &self.saga, &step);
+                            let wanted = self.referred(&called.step);
                             self.expr(reply, wanted.as_ref());
                         }
                     }
@@ -425,8 +424,23 @@ impl Walk<'_> {
         self.reference(&called.step);
     }
 
-    /// Only the first name is this saga's own.
+    /// The first name is this saga's own, each other one that of the saga which the step before it runs.
     fn reference(&mut self, reference: &Reference) {
-        reference.parts.iter().take(1).for_each(|(name, _)| self.value(name, false));
+        let around = self.saga.clone();
+        for (name, _) in &reference.parts {
+            self.value(name, false);
+            let Some(inner) = super::types::runs(self.program, &self.saga, &name.text) else { break };
+            self.saga = inner;
+        }
+        self.saga = around;
+    }
+
+    /// The type of what a reference leads to.
+    fn referred(&self, reference: &Reference) -> Option<Type> {
+        let (last, way) = reference.parts.split_last()?;
+        let inner =
+            |saga: CompactString, (name, _): &(Name, Vec<_>)| super::types::runs(self.program, &saga, &name.text);
+        let saga = way.iter().try_fold(self.saga.clone(), inner)?;
+        super::types::root(self.program, &saga, &last.0.text)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use crate::definition::types::{Field, Record, Type};
-use crate::definition::{Program, Saga, Signal, Statement, StatementKind, Step};
+use crate::definition::{Program, Run, Saga, Signal, Statement, StatementKind, Step};
 use crate::syntax::tree::{Expr, ExprKind};
 
 /// What gives a value its name.
@@ -14,6 +14,8 @@ use crate::syntax::tree::{Expr, ExprKind};
 pub(super) enum Given<'s> {
     /// A step: its reply.
     Step(&'s Arc<Step>),
+    /// A step that runs a saga: its output.
+    Run(&'s Run),
     /// A `let`.
     Let(&'s Type),
     /// An `await`: what the signal brings.
@@ -27,6 +29,7 @@ impl Given<'_> {
                 let reply = step.action.as_ref().map(|action| Arc::clone(&action.command.reply));
                 Type::Record(reply.unwrap_or_default())
             }
+            Self::Run(run) => run.output.ty.clone(),
             Self::Let(ty) => ty.clone(),
             Self::Signal(signal) => Type::Record(Arc::clone(&signal.shape)),
         }
@@ -45,6 +48,7 @@ fn gather<'s>(statements: &'s [Statement], found: &mut Vec<(&'s CompactString, G
         match &statement.kind {
             StatementKind::Step(step) => found.push((&step.name, Given::Step(step))),
             StatementKind::Let { name, value } => found.push((name, Given::Let(&value.ty))),
+            StatementKind::Run(run) => found.push((&run.step.name, Given::Run(run))),
             StatementKind::Parallel(inner) | StatementKind::Sequence(inner) => gather(inner, found),
             StatementKind::When { arms, otherwise } => {
                 for (_, block) in arms {
@@ -77,6 +81,14 @@ pub(super) fn root(program: &Program, saga: &str, name: &str) -> Option<Type> {
     match name {
         "input" => Some(Type::Record(Arc::clone(&saga.input))),
         _ => value(saga, name).map(Given::ty),
+    }
+}
+
+/// The saga that a step runs.
+pub(super) fn runs(program: &Program, saga: &str, step: &str) -> Option<CompactString> {
+    match value(program.sagas.get(saga)?, step)? {
+        Given::Run(run) => Some(run.saga.clone()),
+        Given::Step(_) | Given::Let(_) | Given::Signal(_) => None,
     }
 }
 

@@ -9,7 +9,7 @@ use super::id::Direction;
 use super::input::Order;
 use super::instance::{Attempt, Caught, Heralded, Instance, Phase, Starter, State, Trouble, Turn, Undoing, Wait};
 use crate::json::Json;
-use crate::plan::{Class, NodeId, Plan, ROOT};
+use crate::plan::{Class, Kind, NodeId, Plan, ROOT};
 use crate::time::Timestamp;
 
 /// Why a change does not belong to an instance. The instance is then of no use: it may hold half of the change.
@@ -109,11 +109,15 @@ impl Instance {
             }
             Event::Succeeded { at: place, work, reply } => {
                 let node = resolve(plan, place)?;
+                let run = if let Kind::Run(run) = &plan.node(node).kind { Some(run) } else { None };
                 let state = match (work, self.take(node)) {
                     (Direction::Do, Some(State::Doing(_))) => State::Done(reply.clone()),
                     // A step without an action does nothing forward, and is taken back all the same.
                     (Direction::Do, None) => State::Done(reply.clone()),
+                    (Direction::Do, Some(State::Halted(_))) if run.is_some() => State::Done(reply.clone()),
                     (Direction::Undo, Some(State::Undoing(_))) => State::Undone,
+                    // Its steps have been taken back.
+                    (Direction::Undo, Some(State::Done(_))) if run.is_some_and(|run| !run.own_pivot) => State::Undone,
                     (_, state) => return Err(illegal("succeeded", place, state.as_ref())),
                 };
                 self.put(node, state);
@@ -134,6 +138,7 @@ impl Instance {
                 let node = resolve(plan, place)?;
                 match self.take(node) {
                     Some(State::Doing(_)) => self.put(node, State::Unknown),
+                    None if self.has_passed_own_pivot(plan, node) => self.put(node, State::Unknown),
                     state => return Err(illegal("lost", place, state.as_ref())),
                 }
             }
@@ -177,9 +182,14 @@ impl Instance {
                 }
             }
             Event::Reached { at: place } => {
-                self.in_phase(event, |phase| matches!(phase, Phase::Forward))?;
+                let is_inner = plan.sub_saga_of_pivot(resolve(plan, place)?).is_some();
+                self.in_phase(event, |phase| {
+                    matches!(phase, Phase::Forward) || (is_inner && matches!(phase, Phase::Committed))
+                })?;
                 self.first("reached", plan, place, State::Reached)?;
-                self.phase = Phase::Committed;
+                if !is_inner {
+                    self.phase = Phase::Committed;
+                }
             }
             Event::Caught { at: place, handler } => {
                 let node = resolve(plan, place)?;
@@ -300,7 +310,7 @@ impl Instance {
         }
         let node = resolve(plan, place)?;
         let state = match (work, self.take(node)) {
-            (Direction::Do, None) if plan.work(node).is_some() => State::Doing(never_sent(trouble)),
+            (Direction::Do, None) if matches!(plan.node(node).kind, Kind::Step(_)) => State::Doing(never_sent(trouble)),
             (Direction::Do, None | Some(State::Halted(_))) => State::Halted(trouble),
             (Direction::Do, Some(State::Doing(attempt))) => {
                 State::Doing(Attempt { wait: Wait::Person(trouble), ..attempt })
@@ -340,6 +350,11 @@ impl Instance {
             Direction::Undo => true,
         };
         let fails = self.failing_around(plan, node).is_some();
+        // That of a sub-saga goes on until its outcome is known.
+        let is_open_pivot = matches!(self.state(node), Some(State::Doing(_))) && plan.sub_saga_of_pivot(node).is_some();
+        if is_open_pivot && work == Direction::Do {
+            return Ok(node);
+        }
         if !legal || fails != (work == Direction::Undo) {
             return Err(self.wrong_phase(event));
         }

@@ -152,6 +152,8 @@ impl<'a> Draft<'a> {
                 None => self.stack.push(Task::Leave(node)),
             },
             Kind::Try(trial) => self.begin_try(node, trial),
+            // It begins with its input, so it holds something.
+            Kind::Run(run) => self.stack.extend(run.children.first().map(|first| Task::Enter(*first))),
             // The first branch on top: branches begin in their order.
             Kind::Parallel(children) => self.stack.extend(children.iter().rev().map(|child| Task::Enter(*child))),
             Kind::Choice { arms, otherwise } => self.choose(node, arms, *otherwise),
@@ -200,6 +202,10 @@ impl<'a> Draft<'a> {
                 Some(next) => self.stack.push(Task::Enter(next)),
                 None if parent == ROOT => self.complete(),
                 None => self.stack.push(Task::Leave(parent)),
+            },
+            Kind::Run(run) => match plan.node(node).next {
+                Some(next) => self.stack.push(Task::Enter(next)),
+                None => self.end_run(parent, run),
             },
             Kind::Parallel(_) if !self.instance.ended(plan, parent) => {}
             Kind::Parallel(_) | Kind::Choice { .. } | Kind::Await(..) => self.stack.push(Task::Leave(parent)),
@@ -322,11 +328,12 @@ impl<'a> Draft<'a> {
 
     fn persistence(&self, node: NodeId, work: &Work, direction: Direction) -> Persistence {
         match (direction, work.class) {
-            (Direction::Undo, _) | (Direction::Do, Class::Retriable) => Persistence::UntilDone,
-            (Direction::Do, Class::Pivot) => Persistence::Pivot,
-            (Direction::Do, Class::Compensatable) => match self.instance.failing_around(self.plan, node) {
-                Some(_) => Persistence::Settling,
-                None => Persistence::Bounded,
+            (Direction::Undo, _) => Persistence::UntilDone,
+            (Direction::Do, Class::Pivot | Class::InnerPivot) => Persistence::Pivot,
+            (Direction::Do, class) => match (self.instance.failing_around(self.plan, node), class) {
+                (Some(_), _) => Persistence::Settling,
+                (None, Class::Retriable) => Persistence::UntilDone,
+                (None, _) => Persistence::Bounded,
             },
         }
     }
@@ -373,7 +380,7 @@ impl<'a> Draft<'a> {
 
     /// An attempt goes out, or waits for its turn: the first, or the one behind `before`. `limit` is when all attempts
     /// together would end if they began now.
-    fn call(
+    pub(super) fn call(
         &mut self,
         node: NodeId,
         work: &Work,
@@ -400,7 +407,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Whether the payload can be computed, and when all attempts together end.
-    fn prepare(
+    pub(super) fn prepare(
         &self,
         node: NodeId,
         direction: Direction,
@@ -420,18 +427,6 @@ impl<'a> Draft<'a> {
         Some((direction, attempt.clone()))
     }
 
-    // -- taking back ------------------------------------------------------------------------------------------------
-
-    pub(super) fn begin_undo(&mut self, node: NodeId) {
-        let plan = self.plan;
-        let Some(work) = plan.work(node) else { return };
-        let Some(compensation) = work.compensation() else { return };
-        match self.prepare(node, Direction::Undo, compensation) {
-            Ok(limit) => self.call(node, work, (Direction::Undo, compensation), None, limit),
-            Err(invalid) => self.stick(node, Direction::Undo, &invalid),
-        }
-    }
-
     // -- expressions -----------------------------------------------------------------------------------------------
 
     /// An expression cannot be computed: the place fails, or behind the point of no return waits for a person.
@@ -440,7 +435,7 @@ impl<'a> Draft<'a> {
         self.fail(node, words);
     }
 
-    fn stick(&mut self, node: NodeId, work: Direction, invalid: &Invalid) {
+    pub(super) fn stick(&mut self, node: NodeId, work: Direction, invalid: &Invalid) {
         let code = CompactString::const_new("invalid");
         self.emit(Event::Stuck { at: self.place(node), work, code, message: Some(invalid.message.clone()) });
     }
@@ -450,7 +445,7 @@ impl<'a> Draft<'a> {
         typed.evaluate(&View::of(self.plan, &self.instance, (node, Direction::Do)))
     }
 
-    fn json(&self, node: NodeId, typed: &Typed) -> Result<Json, Invalid> {
+    pub(super) fn json(&self, node: NodeId, typed: &Typed) -> Result<Json, Invalid> {
         let text = typed.evaluate_json(&View::of(self.plan, &self.instance, (node, Direction::Do)))?;
         Json::parse(text).map_err(|error| Invalid { message: format!("failed to {error}") })
     }

@@ -55,10 +55,12 @@ impl Environment for View<'_> {
         }
     }
 
-    /// A UUID v5 (RFC 9562) of the instance, its run and the word.
-    fn id(&self, word: &str) -> String {
+    /// A UUID v5 (RFC 9562) of the instance, its run, the way and the word.
+    fn id(&self, way: &str, word: &str) -> String {
         let Instance { id, run, .. } = self.instance;
-        let name = format!("{id}/{}/{word}", run.0);
+        // The run is a number, so what stands behind it cannot be taken for a part of it.
+        let way = if way.is_empty() { String::new() } else { format!(".{way}") };
+        let name = format!("{id}/{}{way}/{word}", run.0);
         Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
     }
 }

@@ -22,7 +22,7 @@ impl Instance {
             Kind::Choice { arms, otherwise } => {
                 self.chosen(node, arms, *otherwise).is_some_and(|arm| self.ended(plan, arm))
             }
-            Kind::Step(_) => matches!(self.state(node), Some(State::Done(_))),
+            Kind::Step(_) | Kind::Run(_) => matches!(self.state(node), Some(State::Done(_))),
             Kind::Pivot => matches!(self.state(node), Some(State::Reached)),
             Kind::Sleep(_) => matches!(self.state(node), Some(State::Woke)),
             Kind::Await(_, otherwise) => match self.state(node) {
@@ -66,26 +66,25 @@ impl Instance {
             return Owed::Nothing;
         }
         match &plan.node(node).kind {
-            Kind::Scope(children) | Kind::Sequence(children) => {
-                // From its end: what stands before waits until all behind it is taken back.
-                for child in children.iter().rev() {
-                    if self.owed(plan, *child, due) == Owed::Something {
-                        return Owed::Something;
-                    }
-                }
-                Owed::Nothing
-            }
-            Kind::Try(trial) => {
-                if let Some(State::Caught(caught)) = self.state(node) {
-                    return self.owed(plan, handler(trial, caught), due);
-                }
-                for child in trial.body.iter().rev() {
-                    if self.owed(plan, *child, due) == Owed::Something {
-                        return Owed::Something;
-                    }
-                }
-                Owed::Nothing
-            }
+            Kind::Scope(children) | Kind::Sequence(children) => self.owed_from_the_end(plan, children, due),
+            Kind::Try(trial) => match self.state(node) {
+                Some(State::Caught(caught)) => self.owed(plan, handler(trial, caught), due),
+                _ => self.owed_from_the_end(plan, &trial.body, due),
+            },
+            Kind::Run(run) => match self.state(node) {
+                None => self.owed_from_the_end(plan, &run.children, due),
+                Some(State::Done(_) | State::Unknown) if run.own_pivot => match run.work.compensation() {
+                    Some(_) => owed_itself(node, due),
+                    None => Owed::Nothing,
+                },
+                // Unwound, it has no value any more.
+                Some(State::Done(_)) => match self.owed_from_the_end(plan, &run.children, due) {
+                    Owed::Something => Owed::Something,
+                    Owed::Nothing => owed_itself(node, due),
+                },
+                Some(State::Undoing(_)) => Owed::Something,
+                Some(_) => Owed::Nothing,
+            },
             Kind::Parallel(children) => children
                 .iter()
                 .map(|child| self.owed(plan, *child, due))
@@ -96,10 +95,7 @@ impl Instance {
             },
             Kind::Step(work) => match self.state(node) {
                 // Unknown counts as done: the guard finds out whether there is anything to take back.
-                Some(State::Done(_) | State::Unknown) if work.compensation().is_some() => {
-                    due.push(node);
-                    Owed::Something
-                }
+                Some(State::Done(_) | State::Unknown) if work.compensation().is_some() => owed_itself(node, due),
                 Some(State::Undoing(_) | State::Doing(_)) => Owed::Something,
                 _ => Owed::Nothing,
             },
@@ -109,6 +105,12 @@ impl Instance {
             },
             Kind::Pivot | Kind::Sleep(_) | Kind::Let(_) | Kind::Fail { .. } => Owed::Nothing,
         }
+    }
+
+    /// What stands before waits until all behind it is taken back.
+    fn owed_from_the_end(&self, plan: &Plan, children: &[NodeId], due: &mut Vec<NodeId>) -> Owed {
+        let something = children.iter().rev().any(|child| self.owed(plan, *child, due) == Owed::Something);
+        if something { Owed::Something } else { Owed::Nothing }
     }
 
     /// Whether the scope itself fails.
@@ -158,6 +160,11 @@ impl Instance {
 /// The sequence of the handler that took it; a number that is none was refused when it was applied.
 fn handler(trial: &Trial, caught: &Caught) -> NodeId {
     trial.catches.get(caught.handler as usize).map_or(trial.last, |(_, block)| *block)
+}
+
+fn owed_itself(node: NodeId, due: &mut Vec<NodeId>) -> Owed {
+    due.push(node);
+    Owed::Something
 }
 
 /// Whether something is left to take back.

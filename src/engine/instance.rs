@@ -461,7 +461,7 @@ pub(super) fn is_stuck(plan: &Plan, node: NodeId, state: &State) -> bool {
         State::Doing(attempt) => {
             matches!(attempt.wait, Wait::Person(_))
                 || plan.work(node).is_some_and(|work| {
-                    work.class == Class::Pivot
+                    matches!(work.class, Class::Pivot | Class::InnerPivot)
                         && work.action().is_some_and(|action| {
                             attempt.number.saturating_sub(attempt.base) > action.timing.retry.times
                         })

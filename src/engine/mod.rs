@@ -27,6 +27,7 @@ mod decide;
 mod orders;
 mod signals;
 mod scopes;
+mod runs;
 mod pending;
 mod turns;
 

@@ -8,7 +8,7 @@ use super::input::{Decision, Order, OrderRequest, Outcome, Refusal};
 use super::instance::{Instance, Phase, REQUESTS_MAX, State, Wait, is_stuck};
 use super::signals;
 use super::step::Stimulus;
-use crate::plan::{Class, NodeId, Plan, ROOT};
+use crate::plan::{Class, Kind, NodeId, Plan, ROOT};
 
 pub(super) fn decide(given: Given<'_>, request: &OrderRequest) -> Decision {
     let instance = given.instance;
@@ -89,7 +89,11 @@ fn retry(given: Given<'_>, request: &OrderRequest, step: Option<&Place>) -> Deci
     for node in nodes {
         match draft.instance.state(node) {
             Some(State::Halted(_)) if node == ROOT => draft.complete(),
-            Some(State::Halted(_)) => draft.enter(node),
+            Some(State::Halted(_)) => match &plan.node(node).kind {
+                // All inside is done; its output could not be computed.
+                Kind::Run(run) => draft.end_run(node, run),
+                _ => draft.enter(node),
+            },
             _ => {
                 draft.stimulate(node, Stimulus::RetryOrdered, Words::default());
             }

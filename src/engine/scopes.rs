@@ -50,6 +50,11 @@ impl Draft<'_> {
                 let (at, Failure { code, message, .. }) = (self.place(node), failure);
                 return self.emit(Event::Stuck { at, work: Direction::Do, code, message });
             }
+            // Nor can a sub-saga behind its own, though what stands around it may.
+            _ if self.instance.is_past_own_pivot(self.plan, node, scope) => {
+                let (at, Failure { code, message, .. }) = (self.place(node), failure);
+                return self.emit(Event::Stuck { at, work: Direction::Do, code, message });
+            }
             _ => {
                 // Told before anything ends: later it would look as if it had ended by itself.
                 let under_way = self.instance.under_way(self.plan, scope);
@@ -69,6 +74,8 @@ impl Draft<'_> {
         for node in nodes {
             match self.instance.state(node) {
                 Some(State::Sleeping(_)) => self.emit(Event::Woke { at: self.place(node) }),
+                // Its outcome decides what is to be taken back.
+                Some(State::Doing(attempt)) if attempt.number > 0 && self.plan.sub_saga_of_pivot(node).is_some() => {}
                 Some(State::Doing(attempt)) => {
                     match step::next(attempt, Persistence::Settling, Queries::NotAnswered, Stimulus::Settle) {
                         Move::Lose => self.emit(Event::Lost { at: self.place(node) }),
@@ -97,11 +104,7 @@ impl Draft<'_> {
         if !self.inner_are_back(scope) || !self.instance.is_settled(self.plan, scope) {
             return;
         }
-        let mut due = Vec::new();
-        if self.instance.owed(self.plan, scope, &mut due) == Owed::Something {
-            for node in due {
-                self.begin_undo(node);
-            }
+        if self.undo(scope) == Owed::Something {
             return;
         }
         match &self.plan.node(scope).kind {
@@ -119,17 +122,42 @@ impl Draft<'_> {
                 continue;
             }
             let waits = open.iter().any(|open| plan.is_within(*open, inner));
-            let mut due = Vec::new();
-            if waits || !self.instance.is_settled(plan, inner) {
+            if waits || !self.instance.is_settled(plan, inner) || self.undo(inner) == Owed::Something {
                 open.push(inner);
-            } else if self.instance.owed(plan, inner, &mut due) == Owed::Something {
-                open.push(inner);
-                for node in due {
-                    self.begin_undo(node);
-                }
             }
         }
         open.is_empty()
+    }
+
+    /// Begins all compensations that are due in a scope which has settled.
+    fn undo(&mut self, scope: NodeId) -> Owed {
+        self.lose_runs(scope);
+        loop {
+            let mut due = Vec::new();
+            if self.instance.owed(self.plan, scope, &mut due) == Owed::Nothing {
+                return Owed::Nothing;
+            }
+            // What is taken back at once lets others be due.
+            let at_once = due.into_iter().filter(|node| self.begin_undo(*node)).count();
+            if at_once == 0 {
+                return Owed::Something;
+            }
+        }
+    }
+
+    /// Whether that was all: a sub-saga that has unwound itself.
+    fn begin_undo(&mut self, node: NodeId) -> bool {
+        let plan = self.plan;
+        let Some(work) = plan.work(node) else { return false };
+        let Some(compensation) = work.compensation() else {
+            self.emit(Event::Succeeded { at: self.place(node), work: Direction::Undo, reply: None });
+            return true;
+        };
+        match self.prepare(node, Direction::Undo, compensation) {
+            Ok(limit) => self.call(node, work, (Direction::Undo, compensation), None, limit),
+            Err(invalid) => self.stick(node, Direction::Undo, &invalid),
+        }
+        false
     }
 
     /// A scope is taken back: the saga goes on in a handler, or the scope around fails with the same.

@@ -142,7 +142,9 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
             fact("refused", Some(at), format!("refused: {}", said(code, message.as_deref())), None)
         }
         Event::Lost { at } => {
-            fact("lost", Some(at), "nobody knows whether it was done: it will be taken back".to_owned(), None)
+            let is_run = plan.find(at).is_some_and(|node| matches!(plan.node(node).kind, Kind::Run(_)));
+            let why = if is_run { "stops behind its point of no return" } else { "nobody knows whether it was done" };
+            fact("lost", Some(at), format!("{why}: it will be taken back"), None)
         }
         Event::Withdrawn { at } => fact("withdrawn", Some(at), "was not called, and will not be".to_owned(), None),
         Event::Stuck { at, work, code, message } => {
@@ -161,16 +163,14 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
             fact("chose", Some(at), way, None)
         }
         Event::Bound { at, value } => {
-            let ty = plan.find(at).and_then(|node| match &plan.node(node).kind {
+            let node = plan.find(at);
+            let ty = node.and_then(|node| match &plan.node(node).kind {
                 Kind::Let(value) => Some(&value.ty),
                 _ => None,
             });
-            fact(
-                "bound",
-                Some(at),
-                "computed".to_owned(),
-                Some(ty.map_or_else(|| value.clone(), |ty| redact(ty, value))),
-            )
+            let run = node.and_then(|node| plan.sub_saga_of_input(node));
+            let text = run.map_or_else(|| "computed".to_owned(), |(_, run)| format!("of the saga {}", run.saga));
+            fact("bound", Some(at), text, Some(ty.map_or_else(|| value.clone(), |ty| redact(ty, value))))
         }
         Event::Slept { at, until } => {
             let text = match awaited(plan, at) {
@@ -192,7 +192,14 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
             let text = format!("takes the signal {}", awaited(plan, at).unwrap_or_default());
             fact("took", Some(at), text, None)
         }
-        Event::Reached { at } => fact("reached", Some(at), "from here on only forward".to_owned(), None),
+        Event::Reached { at } => {
+            let run = plan.find(at).and_then(|node| plan.sub_saga_of_pivot(node));
+            let text = match run.map(|run| &plan.node(run).place) {
+                Some(run) => format!("from here on {run} is taken back as a whole"),
+                None => "from here on only forward".to_owned(),
+            };
+            fact("reached", Some(at), text, None)
+        }
         Event::Caught { at, handler } => {
             let codes = plan.find(at).and_then(|node| match &plan.node(node).kind {
                 Kind::Try(trial) => trial.catches.get(*handler as usize).map(|(codes, _)| codes.join(", ")),

@@ -363,11 +363,13 @@ pub fn statement(plan: &Plan, instance: &Instance, id: NodeId, depth: u32) -> St
         Kind::Parallel(_) => ("parallel", false),
         Kind::Try(_) => ("try", false),
         Kind::Choice { .. } => ("when", true),
-        Kind::Step(work) if work.class == Class::Pivot => ("pivot step", true),
+        Kind::Step(work) if matches!(work.class, Class::Pivot | Class::InnerPivot) => ("pivot step", true),
         Kind::Step(_) => ("step", true),
+        Kind::Run(_) => ("run", true),
         Kind::Pivot => ("pivot", true),
         Kind::Sleep(_) => ("sleep", true),
         Kind::Await(..) => ("await", true),
+        Kind::Let(_) if plan.sub_saga_of_input(id).is_some() => ("input", true),
         Kind::Let(_) => ("let", true),
         Kind::Fail { .. } => ("fail", true),
     };
@@ -408,6 +410,7 @@ fn stand(statement: &mut Statement, (plan, instance): (&Plan, &Instance), id: No
     let reply = |json: &Json| match (&plan.node(id).kind, plan.work(id).and_then(|work| work.action())) {
         (Kind::Let(value), _) => redact(&value.ty, json),
         (Kind::Await(wait, _), _) => redact(&Type::Record(wait.signal.shape.clone()), json),
+        (Kind::Run(run), _) => redact(&run.output.ty, json),
         (_, Some(action)) => redact(&Type::Record(action.command.reply.clone()), json),
         (_, None) => json.clone(),
     };

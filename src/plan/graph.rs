@@ -91,6 +91,7 @@ impl StepGraph {
             Kind::Scope(children) | Kind::Sequence(children) => {
                 children.iter().fold(ends, |ends, child| self.node(plan, *child, ends))
             }
+            Kind::Run(run) => run.children.iter().fold(ends, |ends, child| self.node(plan, *child, ends)),
             Kind::Parallel(children) => {
                 let fork = self.point(Vertex::Fork(id), ends);
                 let branches: Vec<Ends> =

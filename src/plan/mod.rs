@@ -5,6 +5,7 @@
 //! count in reading order (`when#1`, `sleep#2`). Places depend on the definition alone, never on the engine's
 //! version. The step graph of [`graph`] is derived from the tree, for pictures and questions about order.
 
+mod build;
 pub mod graph;
 pub mod picture;
 pub mod svg;
@@ -12,11 +13,12 @@ pub mod svg;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use compact_str::{CompactString, format_compact};
+use compact_str::CompactString;
 
+use self::build::{Built, node_id};
 use crate::definition::expression::Typed;
 use crate::definition::types::Record;
-use crate::definition::{Await, Catch, Compensation, Invocation, Saga, Sleep, Statement, StatementKind, Step, Verb};
+use crate::definition::{Await, Compensation, Invocation, Saga, Sleep, Step};
 use crate::source::Span;
 
 /// Number of a node in its plan.
@@ -39,6 +41,8 @@ pub struct Plan {
     has_limits: bool,
     /// Inner scopes, in reading order: an inner one behind the one around it.
     tries: Vec<NodeId>,
+    /// Steps that run another saga, in reading order.
+    runs: Vec<NodeId>,
 }
 
 /// A node.
@@ -58,7 +62,7 @@ pub struct Node {
     pub span: Span,
 }
 
-/// What a node is. Loops, inner scopes and waits for signals join these with the rest of the language.
+/// What a node is. Loops join these with the rest of the language.
 #[derive(Debug)]
 pub enum Kind {
     /// The saga's body, the outermost unit of unwinding: its children one after the other.
@@ -78,6 +82,8 @@ pub enum Kind {
     },
     /// A unit of work.
     Step(Work),
+    /// A step that runs another saga.
+    Run(Box<SubSaga>),
     /// The point of no return, once reached.
     Pivot,
     /// A durable timer.
@@ -119,6 +125,24 @@ pub struct Work {
     pub undo: Option<Undo>,
 }
 
+/// A step that runs another saga, for the engine.
+#[derive(Debug)]
+pub struct SubSaga {
+    /// The step: it has no action, and its compensation takes back what the saga cannot unwind itself.
+    pub work: Work,
+    /// The saga's name.
+    pub saga: CompactString,
+    /// Its output, the step's value.
+    pub output: Typed,
+    /// Its input, then its statements, one after the other.
+    pub children: Vec<NodeId>,
+    /// The last node inside.
+    pub last: NodeId,
+    /// The point of no return inside is its own: behind it the saga around goes on as before, and the step is taken back
+    /// as a whole.
+    pub own_pivot: bool,
+}
+
 /// Step kinds (Richardson, *Microservices Patterns* 2e, 9.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -126,6 +150,8 @@ pub enum Class {
     Compensatable,
     /// The point of no return itself.
     Pivot,
+    /// The point of no return of a sub-saga that has its own: its outcome is found out, however long that takes.
+    InnerPivot,
     /// Behind it: repeated until it succeeds.
     Retriable,
 }
@@ -162,17 +188,9 @@ impl Plan {
     /// Compiles a definition that `check` found no error in.
     #[must_use]
     pub fn new(saga: Arc<Saga>) -> Self {
-        let mut builder = Builder {
-            scope: ROOT,
-            tries: Vec::new(),
-            nodes: Vec::new(),
-            places: BTreeMap::new(),
-            counts: BTreeMap::new(),
-        };
-        builder.scope(&saga);
-        let Builder { nodes, places, tries, .. } = builder;
+        let Built { nodes, places, tries, runs } = build::build(&saga);
         let has_limits = invocations(&nodes).any(|invocation| !invocation.participant.limits.is_empty());
-        Self { saga, nodes, places, has_limits, tries }
+        Self { saga, nodes, places, has_limits, tries, runs }
     }
 
     /// All that is asked of participants, there and back.
@@ -243,7 +261,46 @@ impl Plan {
     /// The step at a node.
     #[must_use]
     pub fn work(&self, id: NodeId) -> Option<&Work> {
-        if let Kind::Step(work) = &self.node(id).kind { Some(work) } else { None }
+        work_of(&self.node(id).kind)
+    }
+
+    /// The sub-saga whose own point of no return a node is, if it is one: a `pivot`, or a pivot step.
+    #[must_use]
+    pub fn sub_saga_of_pivot(&self, pivot: NodeId) -> Option<NodeId> {
+        match &self.node(pivot).kind {
+            Kind::Pivot => {}
+            Kind::Step(work) if work.class == Class::InnerPivot => {}
+            _ => return None,
+        }
+        self.around(pivot).find(|node| self.has_own_pivot(*node))
+    }
+
+    /// Whether a node is a sub-saga that has a point of no return of its own.
+    #[must_use]
+    pub fn has_own_pivot(&self, node: NodeId) -> bool {
+        matches!(&self.node(node).kind, Kind::Run(run) if run.own_pivot)
+    }
+
+    /// The sub-sagas around a node, the innermost first.
+    pub fn around(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        let parents = std::iter::successors(self.node(node).parent, |node| self.node(*node).parent);
+        parents.filter(|node| matches!(self.node(*node).kind, Kind::Run(_)))
+    }
+
+    /// The sub-saga that a node holds the input of.
+    #[must_use]
+    pub fn sub_saga_of_input(&self, node: NodeId) -> Option<(&Node, &SubSaga)> {
+        let parent = self.node(node).parent?;
+        match &self.node(parent).kind {
+            Kind::Run(run) if run.children.first() == Some(&node) => Some((self.node(parent), run)),
+            _ => None,
+        }
+    }
+
+    /// The steps that run another saga, in reading order.
+    #[must_use]
+    pub fn runs(&self) -> &[NodeId] {
+        &self.runs
     }
 
     /// The input's shape.
@@ -264,7 +321,7 @@ impl Plan {
         let Some(fork) = one.iter().zip(&other).position(|(one, other)| one != other) else { return false };
         let around = fork.checked_sub(1).and_then(|index| one.get(index)).map(|node| &self.node(*node).kind);
         let in_order = match around {
-            Some(Kind::Scope(_) | Kind::Sequence(_)) => true,
+            Some(Kind::Scope(_) | Kind::Sequence(_) | Kind::Run(_)) => true,
             // A handler begins when the body has ended; of handlers one alone runs.
             Some(Kind::Try(trial)) => one.get(fork).is_some_and(|one| *one <= trial.last),
             _ => false,
@@ -289,203 +346,23 @@ impl Plan {
                 trial.body.iter().copied().chain(trial.catches.iter().map(|(_, block)| *block)).collect()
             }
             Kind::Await(_, otherwise) => vec![*otherwise],
+            Kind::Run(run) => run.children.clone(),
             Kind::Step(_) | Kind::Pivot | Kind::Sleep(_) | Kind::Let(_) | Kind::Fail { .. } => Vec::new(),
         }
     }
 }
 
+fn work_of(kind: &Kind) -> Option<&Work> {
+    match kind {
+        Kind::Step(work) => Some(work),
+        Kind::Run(run) => Some(&run.work),
+        _ => None,
+    }
+}
+
 fn invocations(nodes: &[Node]) -> impl Iterator<Item = &Invocation> {
     fn of(node: &Node) -> [Option<&Invocation>; 2] {
-        match &node.kind {
-            Kind::Step(work) => [work.action(), work.compensation()],
-            _ => [None, None],
-        }
+        work_of(&node.kind).map_or([None, None], |work| [work.action(), work.compensation()])
     }
     nodes.iter().flat_map(of).flatten()
-}
-
-/// Definitions are limited to 10,000 statements, far below 32 bits.
-fn node_id(index: usize) -> NodeId {
-    NodeId(u32::try_from(index).expect("a definition has at most 10,000 statements"))
-}
-
-/// Whether the point of no return lies behind, on the way through the saga's own sequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Passed {
-    NotYet,
-    Behind,
-}
-
-struct Builder {
-    /// The innermost scope around what is being built.
-    scope: NodeId,
-    tries: Vec<NodeId>,
-    nodes: Vec<Node>,
-    places: BTreeMap<CompactString, NodeId>,
-    counts: BTreeMap<&'static str, u32>,
-}
-
-impl Builder {
-    fn scope(&mut self, saga: &Saga) {
-        let root = self.add(CompactString::const_new(ROOT_PLACE), None, saga.span);
-        let (children, _) = self.statements(&saga.body, root, Passed::NotYet);
-        self.set(root, Kind::Scope(children));
-    }
-
-    /// The children of `parent`, one behind the other, and where the point of no return is behind them.
-    fn statements(&mut self, statements: &[Statement], parent: NodeId, mut passed: Passed) -> (Vec<NodeId>, Passed) {
-        let mut children: Vec<NodeId> = Vec::with_capacity(statements.len());
-        for statement in statements.iter().filter(|statement| !is_empty(statement)) {
-            let (child, after) = self.statement(statement, parent, passed);
-            if let Some(before) = children.last().and_then(|last| self.nodes.get_mut(last.0 as usize)) {
-                before.next = Some(child);
-            }
-            children.push(child);
-            passed = after;
-        }
-        (children, passed)
-    }
-
-    fn sequence(&mut self, statements: &[Statement], parent: NodeId, span: Span, passed: Passed) -> (NodeId, Passed) {
-        let place = self.count("sequence");
-        let id = self.add(place, Some(parent), span);
-        let (children, after) = self.statements(statements, id, passed);
-        self.set(id, Kind::Sequence(children));
-        (id, after)
-    }
-
-    fn statement(&mut self, statement: &Statement, parent: NodeId, passed: Passed) -> (NodeId, Passed) {
-        let span = statement.span;
-        match &statement.kind {
-            StatementKind::Step(step) => {
-                let id = self.add(step.name.clone(), Some(parent), span);
-                let class = match (step.pivot, passed) {
-                    (true, _) => Class::Pivot,
-                    (false, Passed::NotYet) => Class::Compensatable,
-                    (false, Passed::Behind) => Class::Retriable,
-                };
-                self.set(id, Kind::Step(Work { step: Arc::clone(step), class, undo: undo(step) }));
-                (id, if step.pivot { Passed::Behind } else { passed })
-            }
-            StatementKind::Pivot => {
-                let place = self.count("pivot");
-                let id = self.add(place, Some(parent), span);
-                (id, Passed::Behind)
-            }
-            StatementKind::Parallel(statements) => {
-                let place = self.count("parallel");
-                let id = self.add(place, Some(parent), span);
-                let branches = statements.iter().filter(|statement| !is_empty(statement));
-                let children: Vec<NodeId> = branches.map(|statement| self.statement(statement, id, passed).0).collect();
-                self.set(id, Kind::Parallel(children));
-                (id, passed)
-            }
-            StatementKind::Sequence(statements) => self.sequence(statements, parent, span, passed),
-            StatementKind::When { arms, otherwise } => {
-                let place = self.count("when");
-                let id = self.add(place, Some(parent), span);
-                let mut after = passed;
-                let mut branch = |builder: &mut Self, statements: &[Statement]| {
-                    let (child, behind) = builder.sequence(statements, id, span, passed);
-                    if behind == Passed::Behind {
-                        after = Passed::Behind;
-                    }
-                    child
-                };
-                let arms: Vec<(Typed, NodeId)> =
-                    arms.iter().map(|(condition, block)| (condition.clone(), branch(self, block))).collect();
-                let otherwise = branch(self, otherwise);
-                self.set(id, Kind::Choice { arms, otherwise });
-                (id, after)
-            }
-            StatementKind::Sleep(sleep) => {
-                let place = self.count("sleep");
-                let id = self.add(place, Some(parent), span);
-                self.set(id, Kind::Sleep(sleep.clone()));
-                (id, passed)
-            }
-            StatementKind::Try(written) => {
-                let place = self.count("try");
-                let id = self.add(place, Some(parent), span);
-                self.tries.push(id);
-                let around = std::mem::replace(&mut self.scope, id);
-                // What fails in it is taken back, wherever it stands: its steps are compensatable.
-                let (body, _) = self.statements(&written.body, id, Passed::NotYet);
-                self.scope = around;
-                let last = node_id(self.nodes.len().saturating_sub(1));
-                let handler =
-                    |catch: &Catch| (catch.codes.clone(), self.sequence(&catch.block, id, catch.span, passed).0);
-                let catches = written.catches.iter().map(handler).collect();
-                self.set(id, Kind::Try(Trial { within: written.within.clone(), body, catches, last }));
-                (id, passed)
-            }
-            StatementKind::Await { wait, otherwise } => {
-                let id = self.add(wait.name.clone(), Some(parent), span);
-                let (otherwise, _) = self.sequence(otherwise, id, span, passed);
-                self.set(id, Kind::Await(Arc::clone(wait), otherwise));
-                (id, passed)
-            }
-            StatementKind::Let { name, value } => {
-                let id = self.add(name.clone(), Some(parent), span);
-                self.set(id, Kind::Let(value.clone()));
-                (id, passed)
-            }
-            StatementKind::Fail { code, message } => {
-                let place = self.count("fail");
-                let id = self.add(place, Some(parent), span);
-                self.set(id, Kind::Fail { code: code.clone(), message: message.clone() });
-                (id, passed)
-            }
-        }
-    }
-
-    /// `word#1`, `word#2`, …: names of the language have no `#`, so these never meet a step's.
-    fn count(&mut self, word: &'static str) -> CompactString {
-        let count = self.counts.entry(word).or_default();
-        *count += 1;
-        format_compact!("{word}#{count}")
-    }
-
-    fn add(&mut self, place: CompactString, parent: Option<NodeId>, span: Span) -> NodeId {
-        let id = node_id(self.nodes.len());
-        self.places.insert(place.clone(), id);
-        self.nodes.push(Node { place, parent, scope: self.scope, next: None, kind: Kind::Pivot, span });
-        id
-    }
-
-    fn set(&mut self, id: NodeId, kind: Kind) {
-        if let Some(node) = self.nodes.get_mut(id.0 as usize) {
-            node.kind = kind;
-        }
-    }
-}
-
-/// A block of nothing has no node: so a node that has ended always has a leaf that says so.
-fn is_empty(statement: &Statement) -> bool {
-    match &statement.kind {
-        StatementKind::Parallel(statements) | StatementKind::Sequence(statements) => statements.iter().all(is_empty),
-        // It cannot fail.
-        StatementKind::Try(written) => written.body.iter().all(is_empty),
-        StatementKind::Step(_)
-        | StatementKind::Pivot
-        | StatementKind::When { .. }
-        | StatementKind::Sleep(_)
-        | StatementKind::Await { .. }
-        | StatementKind::Let { .. }
-        | StatementKind::Fail { .. } => false,
-    }
-}
-
-fn undo(step: &Step) -> Option<Undo> {
-    let Compensation::Call(compensation) = &step.compensation else { return None };
-    match &step.action {
-        Some(action)
-            if action.participant.name == compensation.participant.name
-                && action.verb == Verb::Call
-                && compensation.verb == Verb::Call =>
-        {
-            Some(Undo::OfCommand)
-        }
-        Some(_) | None => Some(Undo::OfItsOwn),
-    }
 }

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use compact_str::CompactString;
 
 use super::graph::{Edge, StepGraph, Vertex};
-use super::{Class, Kind, NodeId, Plan, Trial};
+use super::{Class, Kind, NodeId, Plan, Trial, Work};
 use crate::definition::{Invocation, Sleep};
 use crate::source::{Sources, Span};
 
@@ -222,24 +222,22 @@ impl Picture {
 
     fn leaf(&mut self, plan: &Plan, sources: &Sources, id: String, node: NodeId) {
         let place = plan.node(node).place.to_string();
+        if let Some((step, run)) = plan.sub_saga_of_input(node) {
+            let lines = vec![step.place.to_string(), format!("run {}", run.saga)];
+            self.shapes.push(Shape { id: id.clone(), form: Form::Aside, lines, participant: None });
+            return self.compensation(id, &run.work);
+        }
         let (form, lines) = match &plan.node(node).kind {
             Kind::Step(work) => {
                 let form = match (work.class, work.action()) {
-                    (Class::Pivot, _) => Form::Pivot,
+                    (Class::Pivot | Class::InnerPivot, _) => Form::Pivot,
                     (Class::Compensatable | Class::Retriable, Some(_)) => Form::Step,
                     (Class::Compensatable | Class::Retriable, None) => Form::Aside,
                 };
                 let participant = work.action().map(|action| self.participants.number(action));
                 let lines = std::iter::once(place).chain(work.action().map(called)).collect();
                 self.shapes.push(Shape { id: id.clone(), form, lines, participant });
-                if let Some(compensation) = work.compensation() {
-                    let participant = Some(self.participants.number(compensation));
-                    let undo = format!("{id}u");
-                    let lines = vec![called(compensation)];
-                    self.shapes.push(Shape { id: undo.clone(), form: Form::Compensation, lines, participant });
-                    self.lines.push(Line { from: id, to: undo, label: None, back: true });
-                }
-                return;
+                return self.compensation(id, work);
             }
             Kind::Pivot => (Form::Pivot, vec!["pivot".to_owned()]),
             Kind::Sleep(Sleep::For(until)) => (Form::Aside, vec![format!("sleep {}", written(sources, until.span))]),
@@ -253,11 +251,24 @@ impl Picture {
             Kind::Let(value) => (Form::Aside, vec![format!("let {place} = {}", written(sources, value.span))]),
             Kind::Fail { code, .. } => (Form::Fail, vec![format!("fail \"{code}\"")]),
             // The graph has no leaf of these kinds.
-            Kind::Scope(_) | Kind::Sequence(_) | Kind::Parallel(_) | Kind::Choice { .. } | Kind::Try(_) => {
-                (Form::Aside, vec![place])
-            }
+            Kind::Scope(_)
+            | Kind::Sequence(_)
+            | Kind::Parallel(_)
+            | Kind::Choice { .. }
+            | Kind::Try(_)
+            | Kind::Run(_) => (Form::Aside, vec![place]),
         };
         self.shapes.push(Shape { id, form, lines, participant: None });
+    }
+
+    /// What takes a step back, beside it.
+    fn compensation(&mut self, id: String, work: &Work) {
+        let Some(compensation) = work.compensation() else { return };
+        let participant = Some(self.participants.number(compensation));
+        let undo = format!("{id}u");
+        let lines = vec![called(compensation)];
+        self.shapes.push(Shape { id: undo.clone(), form: Form::Compensation, lines, participant });
+        self.lines.push(Line { from: id, to: undo, label: None, back: true });
     }
 }
 

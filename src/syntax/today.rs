@@ -6,7 +6,7 @@ pub fn instead_of(word: &str) -> &'static str {
     match word {
         "for each" => FOR_EACH,
         "repeat" => REPEAT,
-        "run" => "write the other saga's steps here, or let a participant start it",
+        "compensate run" => "take it back by a command, or by several steps that only undo: `step a { compensate … }`",
         _ => "leave it out",
     }
 }

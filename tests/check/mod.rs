@@ -22,6 +22,7 @@ mod hash;
 mod mistakes;
 mod outcomes;
 mod pages;
+mod runs;
 mod sarif;
 mod structure;
 mod types;

@@ -6,18 +6,20 @@ use saga::source::{FileId, SourceFile};
 use super::{check, check_as, findings, findings_as};
 
 /// Every file of `workflows/`.
-const WORKFLOWS: [(&str, &str); 4] = [
+const WORKFLOWS: [(&str, &str); 5] = [
     ("booking.saga", include_str!("../../workflows/booking.saga")),
     ("booking_in_order.saga", include_str!("../../workflows/booking_in_order.saga")),
     ("claim.saga", include_str!("../../workflows/claim.saga")),
+    ("disk.saga", include_str!("../../workflows/disk.saga")),
     ("travel.saga", include_str!("../../workflows/travel.saga")),
 ];
 
 /// The same in YAML.
-const TWINS: [(&str, &str); 4] = [
+const TWINS: [(&str, &str); 5] = [
     ("booking.yaml", include_str!("../../workflows/booking.yaml")),
     ("booking_in_order.yaml", include_str!("../../workflows/booking_in_order.yaml")),
     ("claim.yaml", include_str!("../../workflows/claim.yaml")),
+    ("disk.yaml", include_str!("../../workflows/disk.yaml")),
     ("travel.yaml", include_str!("../../workflows/travel.yaml")),
 ];
 

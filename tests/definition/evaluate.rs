@@ -22,7 +22,7 @@ impl Environment for Data {
             _ => None,
         }
     }
-    fn id(&self, word: &str) -> String {
+    fn id(&self, _: &str, word: &str) -> String {
         format!("uuid-of-{word}")
     }
 }

@@ -29,6 +29,11 @@ impl Walk {
                 }
                 Event::Called { at, work: Direction::Undo, attempt, .. }
                 | Event::Sent { at, work: Direction::Undo, attempt } => {
+                    let mut around = self.plan.around(find(at));
+                    assert!(
+                        !around.any(|run| self.is_past_its_pivot(run)),
+                        "a sub-saga behind its own is taken back whole"
+                    );
                     let tried = self.tries(find(at)).next().is_some();
                     assert!(!committed || tried, "nothing is taken back behind the point of no return");
                     if *attempt == 1 {
@@ -48,7 +53,7 @@ impl Walk {
                 Event::Succeeded { at, work: Direction::Undo, .. } => {
                     undone.insert((find(at), true));
                 }
-                Event::Reached { .. } => committed = true,
+                Event::Reached { at } => committed |= self.plan.sub_saga_of_pivot(find(at)).is_none(),
                 Event::Completed { .. } => {
                     let tried = undone.iter().all(|(node, _)| self.tries(*node).next().is_some());
                     assert!(tried, "completed: nothing taken back but what a `try` did");
@@ -70,7 +75,18 @@ impl Walk {
     /// Whether the step had something to take back.
     fn owes(&self, node: NodeId) -> bool {
         let refused = |event: &Event| matches!(event, Event::Refused { at, .. } if self.plan.find(at) == Some(node));
-        self.plan.work(node).unwrap().compensation().is_some() && !self.events.iter().any(refused)
+        let whole = self.plan.around(node).any(|run| self.is_past_its_pivot(run));
+        self.plan.work(node).unwrap().compensation().is_some() && !self.events.iter().any(refused) && !whole
+    }
+
+    /// Whether a point of no return was passed that is a sub-saga's own.
+    fn is_past_its_pivot(&self, run: NodeId) -> bool {
+        self.events.iter().any(|event| match event {
+            Event::Reached { at } | Event::Succeeded { at, work: Direction::Do, .. } => {
+                self.plan.sub_saga_of_pivot(self.plan.find(at).unwrap()) == Some(run)
+            }
+            _ => false,
+        })
     }
 
     /// The inner scopes around a node.
@@ -88,7 +104,7 @@ impl Walk {
         let (one, other) = (path(one), path(other));
         let Some(fork) = one.iter().zip(&other).position(|(one, other)| one != other) else { return false };
         let in_order = match &self.plan.node(one[fork - 1]).kind {
-            Kind::Scope(_) | Kind::Sequence(_) => true,
+            Kind::Scope(_) | Kind::Sequence(_) | Kind::Run(_) => true,
             Kind::Try(trial) => other[fork] <= trial.last,
             _ => false,
         };
@@ -103,7 +119,7 @@ impl Walk {
         assert!(engine::pending(&self.plan, &self.instance).is_empty());
         for (node, state) in self.instance.states() {
             let place = &self.plan.node(node).place;
-            let owes = self.plan.work(node).is_some_and(|work| work.compensation().is_some());
+            let owes = self.plan.work(node).is_some() && self.owes(node);
             match (&self.instance.phase, state) {
                 (Phase::Completed(_), state) => {
                     let tried = self.tries(node).next().is_some();

@@ -10,8 +10,8 @@ use saga::definition::expression::{BinaryOp, Expr, PathSegment, Read, Root, Type
 use saga::definition::types::{Field, Record, Type};
 use saga::definition::value::Value;
 use saga::definition::{
-    Await, Catch, Command, Compensation, Invocation, Limit, Participant, Per, Retry, Saga, Signal, Sleep, Statement,
-    StatementKind, Step, Timing, Try, Verb,
+    Await, Catch, Command, Compensation, Invocation, Limit, Participant, Per, Retry, Run, Saga, Signal, Sleep,
+    Statement, StatementKind, Step, Timing, Try, Verb,
 };
 use saga::plan::Plan;
 use saga::source::Span;
@@ -53,6 +53,12 @@ pub(crate) enum Shape {
     /// Overflows if the input's number is large.
     Let,
     Fail,
+    /// A saga inside: what stands before a point of no return of its own, if it has one, and behind it.
+    Run {
+        before: Vec<Shape>,
+        own: Option<(PivotShape, UndoShape)>,
+        behind: Vec<Shape>,
+    },
     /// A scope of its own, with a time, and a handler for one code before the one for all.
     Try {
         timed: bool,
@@ -137,6 +143,12 @@ fn shape() -> impl Strategy<Value = Shape> {
             3 => (any::<bool>(), block.clone(), prop::option::of(block.clone()), prop::option::of(block.clone()))
                 .prop_map(|(timed, body, picky, all)| Shape::Try { timed, body, picky, all }),
             2 => (any::<bool>(), block.clone()).prop_map(|(filtered, otherwise)| Shape::Await { filtered, otherwise }),
+            3 => (block.clone(), prop::option::of((any::<bool>(), undo())), prop::collection::vec(forward_leaf(), 0..3))
+                .prop_map(|(before, own, behind)| {
+                    let own = own.map(|(step, undo)| (if step { PivotShape::Step } else { PivotShape::Bare }, undo));
+                    let behind = if own.is_some() { behind } else { Vec::new() };
+                    Shape::Run { before, own, behind }
+                }),
             2 => (0u8..4, block.clone(), block)
                 .prop_map(|(flag, then, otherwise)| Shape::When { flag, then, otherwise }),
         ]
@@ -146,35 +158,38 @@ fn shape() -> impl Strategy<Value = Shape> {
 /// Behind the point of no return nothing may fail.
 fn forward_shape() -> impl Strategy<Value = Shape> {
     let leaf = prop_oneof![
+        8 => forward_leaf(),
         // What fails in a `try` is taken back wherever it stands; a `catch` without codes takes it.
         1 => (any::<bool>(), prop::collection::vec(shape(), 1..3))
             .prop_map(|(timed, body)| Shape::Try { timed, body, picky: None, all: Some(Vec::new()) }),
-        4 => any::<bool>().prop_map(|queries| Shape::Step { undo: UndoShape::Nothing, queries }),
-        2 => Just(Shape::Send { undo: UndoShape::Nothing }),
-        1 => (0u8..4).prop_map(Shape::Sleep),
     ];
     leaf.prop_recursive(2, 8, 3, |inner| {
         let block = prop::collection::vec(inner, 0..3);
         prop_oneof![
             block.clone().prop_map(Shape::Parallel),
             block.clone().prop_map(Shape::Sequence),
+            (block.clone(), prop::option::of(any::<bool>()), block.clone()).prop_map(|(before, own, behind)| {
+                let pivot = |step| if step { PivotShape::Step } else { PivotShape::Bare };
+                Shape::Run { before, own: own.map(|step| (pivot(step), UndoShape::Nothing)), behind }
+            }),
             (any::<bool>(), block).prop_map(|(filtered, otherwise)| Shape::Await { filtered, otherwise }),
         ]
     })
+}
+
+fn forward_leaf() -> impl Strategy<Value = Shape> {
+    prop_oneof![
+        4 => any::<bool>().prop_map(|queries| Shape::Step { undo: UndoShape::Nothing, queries }),
+        2 => Just(Shape::Send { undo: UndoShape::Nothing }),
+        1 => (0u8..4).prop_map(Shape::Sleep),
+    ]
 }
 
 /// Compiles a shape.
 pub(crate) fn plan(shape: &SagaShape) -> Plan {
     let mut builder = Builder { names: 0, limits: shape.limits.clone() };
     let mut body = builder.block(&shape.before, Place::Before);
-    match shape.pivot {
-        PivotShape::None => {}
-        PivotShape::Bare => body.push(statement(StatementKind::Pivot)),
-        PivotShape::Step => {
-            let action = builder.invocation("worker", true, "Try", true);
-            body.push(builder.step(action, UndoShape::Nothing, true, Place::Pivot));
-        }
-    }
+    body.extend(builder.pivot(shape.pivot, true));
     body.extend(builder.block(&shape.behind, Place::Behind));
     Plan::new(Arc::new(Saga {
         name: "walk".into(),
@@ -234,8 +249,44 @@ impl Builder {
         shapes.iter().map(|shape| self.statement(shape, place)).collect()
     }
 
+    fn pivot(&mut self, shape: PivotShape, fails: bool) -> Option<Statement> {
+        match shape {
+            PivotShape::None => None,
+            PivotShape::Bare => Some(statement(StatementKind::Pivot)),
+            PivotShape::Step => {
+                let action = self.invocation("worker", true, "Try", fails);
+                Some(self.step(action, UndoShape::Nothing, true, Place::Pivot))
+            }
+        }
+    }
+
+    fn run(&mut self, shapes: [&[Shape]; 2], own: Option<(PivotShape, UndoShape)>, place: Place) -> Statement {
+        let (name, [before, behind]) = (self.name(), shapes);
+        let mut body = self.block(before, place);
+        body.extend(own.and_then(|(pivot, _)| self.pivot(pivot, place != Place::Behind)));
+        body.extend(self.block(behind, Place::Behind));
+        let compensation = match own {
+            Some((_, undo)) if place == Place::Before => self.undo(undo, false),
+            _ => Compensation::Unsaid,
+        };
+        let step = Arc::new(Step { name, span: Span::default(), pivot: false, action: None, compensation });
+        let nothing = || typed(Expr::Object(Vec::new()), Type::Record(Arc::default()));
+        let (saga, input, output) = ("inner".into(), nothing(), nothing());
+        statement(StatementKind::Run(Box::new(Run { step, saga, input, body, output, span: Span::default() })))
+    }
+
+    fn undo(&mut self, undo: UndoShape, queries: bool) -> Compensation {
+        match undo {
+            UndoShape::Nothing => Compensation::Nothing,
+            UndoShape::Same => Compensation::Call(Box::new(self.invocation("worker", queries, "Undo", false))),
+            UndoShape::Other => Compensation::Call(Box::new(self.invocation("other", false, "Undo", false))),
+            UndoShape::Message => Compensation::Call(Box::new(self.message("worker", "Untell"))),
+        }
+    }
+
     fn statement(&mut self, shape: &Shape, place: Place) -> Statement {
         match shape {
+            Shape::Run { before, own, behind } => self.run([before, behind], *own, place),
             Shape::Step { undo, queries } => {
                 let action = self.invocation("worker", *queries, "Try", place != Place::Behind);
                 self.step(action, *undo, *queries, place)
@@ -289,16 +340,9 @@ impl Builder {
     }
 
     fn step(&mut self, action: Invocation, undo: UndoShape, queries: bool, place: Place) -> Statement {
-        let compensation = match (place, undo) {
-            (Place::Pivot | Place::Behind, _) => Compensation::Unsaid,
-            (Place::Before, UndoShape::Nothing) => Compensation::Nothing,
-            (Place::Before, UndoShape::Same) => {
-                Compensation::Call(Box::new(self.invocation("worker", queries, "Undo", false)))
-            }
-            (Place::Before, UndoShape::Other) => {
-                Compensation::Call(Box::new(self.invocation("other", false, "Undo", false)))
-            }
-            (Place::Before, UndoShape::Message) => Compensation::Call(Box::new(self.message("worker", "Untell"))),
+        let compensation = match place {
+            Place::Pivot | Place::Behind => Compensation::Unsaid,
+            Place::Before => self.undo(undo, queries),
         };
         let action = Some(action);
         let pivot = place == Place::Pivot;

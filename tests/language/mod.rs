@@ -4,6 +4,7 @@
 //! a fact; behind every record the instance is rebuilt from its journal and from its snapshot, as after a crash.
 
 mod await_;
+mod run;
 mod send;
 mod try_;
 

@@ -56,6 +56,34 @@ const EVERYTHING: &str = r#"
   step tell { call mail.Tell { text: "done" } }
 "#;
 
+/// A saga with a point of no return of its own, and one without, which runs another.
+const SUB_SAGAS: &str = r#"
+  step paid { run pay { sku: input.sku }  compensate mail.Tell { text: paid.hold ?? "" } }
+  pivot
+  step twice { run both }
+}
+saga both {
+  version 1
+  step a { run tell { text: "a" } }
+  parallel {
+    step b { run tell { text: "b" } }
+    step c { send mail.Told { text: "c" }  compensate nothing }
+  }
+}
+saga tell {
+  version 1
+  input { text: string }
+  step tell { call mail.Tell { text: input.text }  compensate nothing }
+}
+saga pay {
+  version 1
+  input { sku: string }
+  step hold { call stock.Reserve { sku: input.sku }  compensate stock.Release { hold: hold.hold } }
+  pivot step tell { call mail.Tell { text: hold.hold } }
+  step done { send mail.Told { text: "done" } }
+  output { hold: hold.hold }
+"#;
+
 /// Ways that are taken back, and waits for what comes from outside.
 const SCOPES: &str = r#"
   signal approval { by: string }

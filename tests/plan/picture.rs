@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use saga::plan::picture::{dot, mermaid};
 
-use super::{EVERYTHING, SCOPES, plan};
+use super::{EVERYTHING, SCOPES, SUB_SAGAS, plan};
 
 #[test]
 fn everything_in_mermaid() {
@@ -27,6 +27,18 @@ fn scopes_and_waits_in_mermaid() {
 #[test]
 fn scopes_and_waits_in_dot() {
     let (plan, sources) = plan(SCOPES);
+    insta::assert_snapshot!(dot(&plan, &sources));
+}
+
+#[test]
+fn sub_sagas_in_mermaid() {
+    let (plan, sources) = plan(SUB_SAGAS);
+    insta::assert_snapshot!(mermaid(&plan, &sources));
+}
+
+#[test]
+fn sub_sagas_in_dot() {
+    let (plan, sources) = plan(SUB_SAGAS);
     insta::assert_snapshot!(dot(&plan, &sources));
 }
 

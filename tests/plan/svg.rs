@@ -6,7 +6,7 @@ use roxmltree::{Document, Node};
 use saga::plan::svg::svg;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{EVERYTHING, SCOPES, plan};
+use super::{EVERYTHING, SCOPES, SUB_SAGAS, plan};
 
 fn draw(body: &str) -> String {
     let (plan, sources) = plan(body);
@@ -114,6 +114,11 @@ fn scopes_and_waits_in_svg() {
 }
 
 #[test]
+fn sub_sagas_in_svg() {
+    insta::assert_snapshot!(draw(SUB_SAGAS));
+}
+
+#[test]
 fn the_same_text_gives_the_same_bytes() {
     assert_eq!(draw(EVERYTHING), draw(EVERYTHING));
 }
@@ -122,6 +127,7 @@ fn the_same_text_gives_the_same_bytes() {
 fn nothing_overlaps_and_nothing_is_cut() {
     assert_readable(&draw(EVERYTHING));
     assert_readable(&draw(SCOPES));
+    assert_readable(&draw(SUB_SAGAS));
     assert_readable(&draw(&large(30)));
     assert_readable(&draw("sleep 1s"));
     assert_readable(&draw("fail \"at_once\""));

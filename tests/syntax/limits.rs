@@ -1,6 +1,7 @@
 //! No input, however made, costs much time, memory or stack; each limit says so at its place.
 
 use proptest::prelude::*;
+use saga::definition::limits::MAX_INLINED;
 use saga::source::{FileId, SourceFile};
 use saga::syntax::limits::{
     MAX_ALIASED_NODES, MAX_FILE_BYTES, MAX_FINDINGS, MAX_NESTING, MAX_STATEMENTS, MAX_STRING_BYTES, MAX_YAML_DEPTH,
@@ -142,6 +143,7 @@ fn the_reference_names_every_limit() {
         format!("| `MAX_FILE_BYTES` | {MAX_FILE_BYTES} "),
         format!("| `MAX_STRING_BYTES` | {MAX_STRING_BYTES} "),
         format!("| `MAX_STATEMENTS` | {MAX_STATEMENTS} "),
+        format!("| `MAX_INLINED` | {MAX_INLINED} "),
         format!("| `MAX_NESTING` | {MAX_NESTING} "),
         format!("| `MAX_FINDINGS` | {MAX_FINDINGS} "),
         format!("| `MAX_YAML_DEPTH` | {MAX_YAML_DEPTH} "),

@@ -37,6 +37,7 @@ fn every_example_is_the_same_in_both_forms() {
         include_str!("../../workflows/booking.saga"),
         include_str!("../../workflows/booking_in_order.saga"),
         include_str!("../../workflows/claim.saga"),
+        include_str!("../../workflows/disk.saga"),
         include_str!("../../workflows/travel.saga"),
     ] {
         there_and_back(source);

@@ -9,12 +9,17 @@ use crate::definition::json::{decimal_text, duration_text};
 use crate::definition::value::{Value, to_json};
 
 impl Evaluation<'_> {
+    fn id(&self, way: &Value, word: &Value) -> Result<Value, Invalid> {
+        match (way, word) {
+            (Value::String(way), Value::String(word)) => self.take(Value::String(self.env.id(way, word).into())),
+            (_, other) => Err(misfit("string", other)),
+        }
+    }
+
     pub(super) fn call(&self, function: Function, arguments: &[Expr]) -> Result<Value, Invalid> {
         match (function, arguments) {
-            (Function::Id, [word]) => match self.value(word)? {
-                Value::String(word) => self.take(Value::String(self.env.id(&word).into())),
-                other => Err(misfit("string", &other)),
-            },
+            (Function::Id, [word]) => self.id(&Value::String(CompactString::default()), &self.value(word)?),
+            (Function::Id, [word, way]) => self.id(&self.value(way)?, &self.value(word)?),
             (Function::Count, [list]) => Ok(Value::Int(i64::try_from(self.list(list)?.len()).unwrap_or(i64::MAX))),
             (Function::Sum, [list]) => {
                 let mut sum = Value::Int(0);

@@ -19,12 +19,14 @@ mod sagas;
 mod steps;
 mod signals;
 mod tries;
+mod runs;
 mod skipped;
 mod scenarios;
 mod unused;
 
 pub(crate) use self::sagas::ends_in_fail;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -33,7 +35,9 @@ use indexmap::{IndexMap, IndexSet};
 
 use self::scope::Scope;
 use self::types::DeclaredType;
-use super::{Participant, Program};
+use super::expression::Typed;
+use super::limits::MAX_INLINED;
+use super::{Participant, Program, Saga, Signal};
 use crate::diagnostic::{Diagnostic, Problems, codes};
 use crate::source::{FileId, Span};
 use crate::syntax::today;
@@ -42,7 +46,7 @@ use crate::syntax::tree;
 /// Lowers the files that make one program: one file, with those that it uses.
 #[must_use]
 pub fn lower(files: &[(FileId, tree::File)]) -> (Program, Problems) {
-    let mut lowering = Lowering::default();
+    let mut lowering = Lowering { room: MAX_INLINED, ..Lowering::default() };
     let mut sagas: IndexMap<&str, &tree::Saga> = IndexMap::new();
     let mut participants: IndexMap<&str, &tree::Participant> = IndexMap::new();
     let mut scenarios = Vec::new();
@@ -65,15 +69,21 @@ pub fn lower(files: &[(FileId, tree::File)]) -> (Program, Problems) {
             tree::Item::Scenario(item) => scenarios.push(item),
         }
     }
+    lowering.all_sagas = sagas.keys().map(|name| CompactString::from(*name)).collect();
     let mut program = Program { types: lowering.resolve_types(), ..Program::default() };
     for (name, item) in participants {
         let participant = Arc::new(lowering.participant(item));
         lowering.participants.insert(name.into(), participant);
     }
-    for (name, item) in &sagas {
-        let saga = Arc::new(lowering.saga(item));
-        program.sagas.insert((*name).into(), saga);
+    for name in lowering.in_order(&sagas) {
+        if let Some(item) = sagas.get(name) {
+            let saga = Arc::new(lowering.saga(item));
+            lowering.sagas.insert(name.into(), saga);
+        }
     }
+    let in_order_of_the_text =
+        sagas.keys().filter_map(|name| Some(((*name).into(), lowering.sagas.get(*name)?.clone())));
+    program.sagas = in_order_of_the_text.collect();
     let mut titles: IndexMap<(&str, &str), Span> = IndexMap::new();
     for item in scenarios {
         let title = (item.saga.text.as_str(), item.title.value.as_str());
@@ -111,8 +121,22 @@ struct Lowering<'t> {
     misses_files: bool,
     /// Something was skipped that may use any name, so nothing can be called unused.
     skipped_any: bool,
+    /// Sagas that have been lowered: what one runs is among them.
+    sagas: Names<Arc<Saga>>,
+    /// The names of all sagas.
+    all_sagas: Vec<CompactString>,
+    /// Where a saga would run itself: reported.
+    circular: BTreeSet<Span>,
+    /// What `run` may still copy.
+    room: usize,
+    /// That was too little, which was reported.
+    is_full: bool,
     /// The names of the saga that is being lowered.
     scope: Scope,
+    /// Blocks around what is being lowered.
+    blocks: usize,
+    /// Signals of the sagas that it runs.
+    inner_signals: Vec<Arc<Signal>>,
     /// Nodes of the expression that is being lowered.
     nodes: usize,
 }

@@ -389,7 +389,7 @@ impl Environment for Nothing {
         None
     }
 
-    fn id(&self, word: &str) -> String {
+    fn id(&self, _: &str, word: &str) -> String {
         word.to_owned()
     }
 }

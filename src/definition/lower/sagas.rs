@@ -40,6 +40,9 @@ impl<'t> Lowering<'t> {
         saga.body = self.block(&item.body, &defaults);
         saga.output = item.output.as_ref().map(|output| self.expression(output));
         self.report_unused_names();
+        // Behind its own names, so that each is addressed by its way: `paid.card_updated`.
+        let inner = std::mem::take(&mut self.inner_signals);
+        saga.signals.extend(inner.into_iter().map(|signal| (signal.name.clone(), signal)));
         saga
     }
 
@@ -95,7 +98,10 @@ impl<'t> Lowering<'t> {
     }
 
     pub(super) fn block(&mut self, block: &tree::Block, defaults: &Defaults) -> Vec<Statement> {
-        block.statements.iter().filter_map(|statement| self.one(statement, defaults)).collect()
+        self.blocks += 1;
+        let statements = block.statements.iter().filter_map(|statement| self.one(statement, defaults)).collect();
+        self.blocks -= 1;
+        statements
     }
 
     fn one(&mut self, statement: &tree::Statement, defaults: &Defaults) -> Option<Statement> {
@@ -109,9 +115,12 @@ impl<'t> Lowering<'t> {
                 self.declare(&step.name, Type::Unknown, Kind::Skipped);
                 step.pivot.map(|_| StatementKind::Pivot)
             }
-            tree::StatementKind::Step(step) => {
-                Some(StatementKind::Step(Arc::new(self.step(step, defaults, statement.span))))
-            }
+            tree::StatementKind::Step(step) => match &step.action {
+                Some(action @ tree::Action { kind: tree::ActionKind::Run(saga), .. }) => {
+                    self.run(step, (action, saga), defaults)
+                }
+                _ => Some(StatementKind::Step(Arc::new(self.step(step, defaults, statement.span)))),
+            },
             tree::StatementKind::Pivot => Some(StatementKind::Pivot),
             tree::StatementKind::Parallel(block) => Some(self.parallel(block, defaults)),
             tree::StatementKind::Sequence(block) => Some(StatementKind::Sequence(self.block(block, defaults))),

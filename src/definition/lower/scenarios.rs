@@ -26,6 +26,8 @@ use crate::syntax::tree::{self, ExprKind};
 /// The steps of one saga, and the codes that it can fail with.
 struct Known {
     steps: IndexMap<CompactString, Arc<Step>>,
+    /// Those of them that run a saga.
+    runs: IndexSet<CompactString>,
     signals: IndexMap<CompactString, Arc<Signal>>,
     codes: IndexSet<CompactString>,
     /// Something of the saga was skipped: what is not known may be there.
@@ -39,12 +41,13 @@ impl Lowering<'_> {
         sagas: &IndexMap<CompactString, Arc<Saga>>,
     ) -> Option<Scenario> {
         let Some(saga) = sagas.get(&item.saga.text) else {
-            self.unknown_saga(&item.saga, sagas);
+            self.unknown_saga(&item.saga);
             return None;
         };
         self.scope = Scope::new(Arc::clone(&saga.input), Place::Scenario);
         let mut known = Known {
             steps: IndexMap::new(),
+            runs: IndexSet::new(),
             signals: saga.signals.clone(),
             codes: IndexSet::new(),
             is_partial: self.skipped_any,
@@ -63,19 +66,6 @@ impl Lowering<'_> {
             expects,
             span: item.title.span,
         })
-    }
-
-    fn unknown_saga(&mut self, name: &tree::Name, sagas: &IndexMap<CompactString, Arc<Saga>>) {
-        if self.misses_files {
-            return;
-        }
-        let finding = Diagnostic::error(codes::UNKNOWN_SAGA, name.span, format!("there is no saga `{}`", name.text));
-        let known: Vec<&str> = sagas.keys().map(CompactString::as_str).collect();
-        self.report(match near(&name.text, known.iter().copied()) {
-            Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
-            None if known.is_empty() => finding.hint("this file has no saga"),
-            None => finding.hint(format!("this file has {}", listed(known))),
-        });
     }
 
     fn given_input(&mut self, item: &tree::Scenario, saga: &Saga) -> Option<Box<str>> {
@@ -165,6 +155,11 @@ impl Lowering<'_> {
             });
             return None;
         };
+        let inside = known.runs.contains(step.name.as_str()).then(|| {
+            let within = format!("{place}.");
+            let steps = known.steps.keys().filter(|name| name.starts_with(&within));
+            format!("`{place}` runs a saga; the steps in it are {}", listed(steps.map(CompactString::as_str)))
+        });
         let (is_called, title) = if written.undo {
             let has_undo = matches!(step.compensation, Compensation::Call(_));
             (has_undo, format!("nothing takes `{place}` back, so it is never undone"))
@@ -172,7 +167,11 @@ impl Lowering<'_> {
             (step.action.is_some(), format!("`{place}` does nothing forward, so it is never called"))
         };
         if !is_called {
-            let hint = if written.undo { "remove this" } else { "its compensation is `undo …`" };
+            let hint = match inside {
+                Some(inside) => inside,
+                None if written.undo => "remove this".to_owned(),
+                None => "its compensation is `undo …`".to_owned(),
+            };
             self.report(Diagnostic::error(codes::NEVER_HAPPENS, span, title).also(step.span, "the step").hint(hint));
             return None;
         }
@@ -353,7 +352,7 @@ impl Environment for Nothing {
     fn read(&self, _: &Root) -> Option<Datum<'_>> {
         None
     }
-    fn id(&self, word: &str) -> String {
+    fn id(&self, _: &str, word: &str) -> String {
         word.into()
     }
 }
@@ -376,6 +375,11 @@ fn gather(statements: &[Statement], known: &mut Known) {
                 gather(otherwise, known);
             }
             StatementKind::Await { otherwise, .. } => gather(otherwise, known),
+            StatementKind::Run(run) => {
+                known.runs.insert(run.step.name.clone());
+                known.steps.entry(run.step.name.clone()).or_insert_with(|| Arc::clone(&run.step));
+                gather(&run.body, known);
+            }
             StatementKind::Try(written) => {
                 gather(&written.body, known);
                 written.catches.iter().for_each(|catch| gather(&catch.block, known));

@@ -31,19 +31,12 @@ impl Lowering<'_> {
         }
     }
 
-    /// Refuses a step whose action or compensation is not built yet.
+    /// Refuses a step whose compensation is not built yet.
     pub(super) fn skips(&mut self, step: &tree::Step) -> bool {
         let undo = step.compensate.as_ref().and_then(|compensate| compensate.action.as_ref());
-        let mut skips = false;
-        for action in step.action.iter().chain(undo) {
-            let word = match &action.kind {
-                tree::ActionKind::Call(_) | tree::ActionKind::Send(_) => continue,
-                tree::ActionKind::Run(_) => "run",
-            };
-            self.not_built_yet(word, action.span);
-            skips = true;
-        }
-        skips
+        let Some(undo) = undo.filter(|action| matches!(action.kind, tree::ActionKind::Run(_))) else { return false };
+        self.not_built_yet("compensate run", undo.span);
+        true
     }
 
     /// Refuses a statement that is not built yet; the names that it gives are known below, and silent.
@@ -82,34 +75,54 @@ fn gather_block<'t>(block: &'t tree::Block, names: &mut Vec<Given<'t>>) {
 }
 
 fn gather<'t>(statement: &'t tree::Statement, names: &mut Vec<Given<'t>>) {
-    let mut blocks: Vec<&'t tree::Block> = Vec::new();
     match &statement.kind {
         tree::StatementKind::Step(step) => names.push(Given::Anew(&step.name)),
         tree::StatementKind::Let(written) => names.push(Given::Anew(&written.name)),
-        tree::StatementKind::Pivot | tree::StatementKind::Sleep(_) | tree::StatementKind::Fail(_) => {}
-        tree::StatementKind::Parallel(block) | tree::StatementKind::Sequence(block) => blocks.push(block),
-        tree::StatementKind::When(when) => {
-            blocks.extend(when.arms.iter().map(|arm| &arm.block));
-            blocks.extend(&when.otherwise);
-        }
-        tree::StatementKind::ForEach(each) => {
-            names.push(Given::Anew(&each.element));
-            blocks.push(&each.block);
-        }
-        tree::StatementKind::Repeat(repeat) => {
-            blocks.push(&repeat.block);
-            blocks.extend(&repeat.otherwise);
-        }
-        tree::StatementKind::Try(written) => {
-            blocks.push(&written.block);
-            blocks.extend(written.catches.iter().map(|catch| &catch.block));
-        }
+        tree::StatementKind::ForEach(each) => names.push(Given::Anew(&each.element)),
         tree::StatementKind::Await(wait) => {
             names.push(wait.alias.as_ref().map_or(Given::BySignal(&wait.signal), Given::Anew));
-            blocks.extend(&wait.otherwise);
+        }
+        tree::StatementKind::Pivot
+        | tree::StatementKind::Sleep(_)
+        | tree::StatementKind::Fail(_)
+        | tree::StatementKind::Parallel(_)
+        | tree::StatementKind::Sequence(_)
+        | tree::StatementKind::When(_)
+        | tree::StatementKind::Repeat(_)
+        | tree::StatementKind::Try(_) => {}
+    }
+    for block in blocks(statement) {
+        gather_block(block, names);
+    }
+}
+
+/// Calls `visit` with each step, in the order of the text.
+pub(super) fn each_step<'t>(block: &'t tree::Block, visit: &mut dyn FnMut(&'t tree::Step)) {
+    for statement in &block.statements {
+        if let tree::StatementKind::Step(step) = &statement.kind {
+            visit(step);
+        }
+        for block in blocks(statement) {
+            each_step(block, visit);
         }
     }
-    for block in blocks {
-        gather_block(block, names);
+}
+
+/// The blocks of a statement.
+fn blocks(statement: &tree::Statement) -> Vec<&tree::Block> {
+    match &statement.kind {
+        tree::StatementKind::Step(_)
+        | tree::StatementKind::Let(_)
+        | tree::StatementKind::Pivot
+        | tree::StatementKind::Sleep(_)
+        | tree::StatementKind::Fail(_) => Vec::new(),
+        tree::StatementKind::Parallel(block) | tree::StatementKind::Sequence(block) => vec![block],
+        tree::StatementKind::When(when) => when.arms.iter().map(|arm| &arm.block).chain(&when.otherwise).collect(),
+        tree::StatementKind::ForEach(each) => vec![&each.block],
+        tree::StatementKind::Repeat(repeat) => std::iter::once(&repeat.block).chain(&repeat.otherwise).collect(),
+        tree::StatementKind::Try(written) => {
+            std::iter::once(&written.block).chain(written.catches.iter().map(|catch| &catch.block)).collect()
+        }
+        tree::StatementKind::Await(wait) => wait.otherwise.iter().collect(),
     }
 }

@@ -61,6 +61,19 @@ impl Lowering<'_> {
                     .hint("write `call participant.Command { … }` above, or the times behind `compensate`"),
             );
         }
+        let compensation = self.step_named(step, ty, defaults);
+        if action.is_none() && step.compensate.is_none() {
+            let title = format!("`{}` does nothing, neither forward nor back", step.name.text);
+            self.report(
+                Diagnostic::error(codes::STEP_WITHOUT_WORK, span, title)
+                    .hint("write `call participant.Command { … }`, or `compensate …` for a step that only undoes"),
+            );
+        }
+        Step { name: step.name.text.clone(), span: step.name.span, pivot: step.pivot.is_some(), action, compensation }
+    }
+
+    /// Gives the step its name, and lowers what takes it back.
+    pub(super) fn step_named(&mut self, step: &tree::Step, ty: Type, defaults: &Defaults) -> Compensation {
         // In its own compensation a step may be there or not: the outcome can be unknown.
         let own = if ty == Type::Unknown { ty.clone() } else { ty.clone().optional() };
         self.declare(&step.name, own, Kind::Step);
@@ -83,14 +96,7 @@ impl Lowering<'_> {
         {
             binding.ty = ty;
         }
-        if action.is_none() && step.compensate.is_none() {
-            let title = format!("`{}` does nothing, neither forward nor back", step.name.text);
-            self.report(
-                Diagnostic::error(codes::STEP_WITHOUT_WORK, span, title)
-                    .hint("write `call participant.Command { … }`, or `compensate …` for a step that only undoes"),
-            );
-        }
-        Step { name: step.name.text.clone(), span: step.name.span, pivot: step.pivot.is_some(), action, compensation }
+        compensation
     }
 
     /// A message is done when the log has it: nothing about it could take a time that is said here.
@@ -252,7 +258,7 @@ impl Lowering<'_> {
     }
 }
 
-/// An action with what it calls or sends; the other kind was refused, with its step.
+/// An action with what it calls or sends.
 const fn called(action: &tree::Action) -> Option<(&tree::Action, (Verb, &tree::Target))> {
     match &action.kind {
         tree::ActionKind::Call(target) => Some((action, (Verb::Call, target))),
@@ -261,7 +267,7 @@ const fn called(action: &tree::Action) -> Option<(&tree::Action, (Verb, &tree::T
     }
 }
 
-fn timing_span(timing: &tree::Timing) -> Span {
+pub(super) fn timing_span(timing: &tree::Timing) -> Span {
     match timing {
         tree::Timing::Timeout(_, span) | tree::Timing::Within(_, span) => *span,
         tree::Timing::Retry(retry) => retry.span,

@@ -210,8 +210,17 @@ impl Layout<'_> {
                 let missed = (Some("otherwise".to_owned()), std::slice::from_ref(otherwise));
                 self.ways(head, &[(Some(format!("{signal} comes")), &[]), missed])
             }
-            Kind::Step(work) => self.step(&node.place, work),
-            Kind::Pivot => no_return(Block::default()),
+            Kind::Step(work) => {
+                let step = self.step(&node.place, work, Vec::new());
+                let is_pivot = matches!(work.class, Class::Pivot | Class::InnerPivot);
+                if is_pivot { no_return(step, self.whose(id)) } else { step }
+            }
+            Kind::Run(run) => {
+                let mut all = self.step(&node.place, &run.work, vec![(format!("run {}", run.saga), Size::Small)]);
+                all.then(self.sequence(run.children.get(1..).unwrap_or_default()));
+                all
+            }
+            Kind::Pivot => no_return(Block::default(), self.whose(id)),
             Kind::Sleep(Sleep::For(time)) => aside(format!("sleep {}", written(self.sources, time.span))),
             Kind::Sleep(Sleep::Until(time)) => aside(format!("sleep until {}", written(self.sources, time.span))),
             Kind::Let(value) => aside(format!("let {} = {}", node.place, written(self.sources, value.span))),
@@ -233,14 +242,14 @@ impl Layout<'_> {
         all
     }
 
-    fn step(&mut self, place: &str, work: &Work) -> Block {
+    fn step(&mut self, place: &str, work: &Work, more: Vec<(String, Size)>) -> Block {
         let form = match (work.class, work.action()) {
-            (Class::Pivot, _) => Form::Pivot,
+            (Class::Pivot | Class::InnerPivot, _) => Form::Pivot,
             (Class::Compensatable | Class::Retriable, Some(_)) => Form::Step,
             (Class::Compensatable | Class::Retriable, None) => Form::Aside,
         };
         let name = wrapped(place, BOX_COLUMNS, LINES_MAX).into_iter().map(|line| (line, Size::Name));
-        let lines = name.chain(work.action().into_iter().flat_map(called)).collect();
+        let lines = name.chain(work.action().into_iter().flat_map(called)).chain(more).collect();
         let participant = work.action().map(|action| self.participants.number(action));
         let mut step = Block::of(form, participant, lines);
         if let Some(compensation) = work.compensation() {
@@ -255,7 +264,12 @@ impl Layout<'_> {
             let points = vec![(edge, middle), (edge + BACK, middle)];
             step.marks.push(Mark::Line { points, arrow: true, back: true });
         }
-        if form == Form::Pivot { no_return(step) } else { step }
+        step
+    }
+
+    /// The sub-saga whose own point of no return it is; none for that of the whole.
+    fn whose(&self, pivot: NodeId) -> Option<&str> {
+        self.plan.sub_saga_of_pivot(pivot).map(|run| self.plan.node(run).place.as_str())
     }
 
     fn parallel(&mut self, children: &[NodeId]) -> Block {
@@ -346,18 +360,22 @@ fn ends(axes: &[i32]) -> (i32, i32) {
 }
 
 /// The block with the line behind it that nobody comes back over.
-fn no_return(mut block: Block) -> Block {
+fn no_return(mut block: Block, whose: Option<&str>) -> Block {
     const HALF: i32 = 90;
-    const WORDS: &str = "no way back";
+    let words = match whose {
+        Some(run) => format!("{run}: back only as a whole"),
+        None => "no way back".to_owned(),
+    };
+    let words = wrapped(&words, BOX_COLUMNS, 1).into_iter().next().unwrap_or_default();
     let y = if block.height > 0 { block.height + 10 } else { 0 };
     if block.height > 0 {
         block.line(vec![(0, block.height), (0, y)], false);
     }
     let (at, size) = ((-HALF, y), (2 * HALF, 5));
     block.marks.push(Mark::Shape { form: Form::NoReturn, at, size, participant: None, lines: Vec::new() });
-    block.marks.push(Mark::Note { at: (HALF + 8, y + 6), text: WORDS.to_owned() });
+    block.marks.push(Mark::Note { at: (HALF + 8, y + 6), text: words.clone() });
     block.left = block.left.max(HALF);
-    block.right = block.right.max(HALF + 8 + width(WORDS, Size::Small));
+    block.right = block.right.max(HALF + 8 + width(&words, Size::Small));
     block.height = y + 5;
     block
 }
