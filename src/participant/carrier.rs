@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::address::Address;
 use super::bridge::{Bridge, BridgeError, Outgoing, Settings};
@@ -32,7 +32,8 @@ const REPLIES_IN_FLIGHT_MAX: usize = 1_000;
 /// How long a log that cannot be read is left alone before it is tried again.
 const READ_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// How long a reply waits that may not be in the log before it is sent again: the log has tried for longer by itself.
+/// How long behind its sending a reply is sent again at the earliest. A log that cannot say what became of it has tried
+/// for longer by itself; only one that is closed, or full, says so at once.
 const SEND_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// How long closing waits for answers that are under way; what takes longer is asked again by the next process. Short,
@@ -253,6 +254,7 @@ struct Reply {
     topic: Arc<str>,
     partition: u32,
     message: Arc<Message>,
+    sent: Instant,
     outcome: oneshot::Receiver<Outcome>,
 }
 
@@ -269,9 +271,9 @@ impl Writer {
                 },
                 outcome = first(&mut under_way), if !under_way.is_empty() => match (outcome, under_way.pop_front()) {
                     // It may be there twice then, and the first counts. Without it nothing behind it may count as handled.
-                    (Outcome::Unknown, Some(UnderWay::Reply(Reply { topic, partition, message, .. }))) => {
+                    (Outcome::Unknown, Some(UnderWay::Reply(Reply { topic, partition, message, sent, .. }))) => {
                         tracing::debug!(topic = %self.topic, "a reply may not be in the log: it is sent again");
-                        sleep(SEND_AGAIN_AFTER).await;
+                        sleep_until(sent + SEND_AGAIN_AFTER).await;
                         under_way.push_front(self.send(topic, partition, message));
                     }
                     (Outcome::Refused(why), _) => {
@@ -303,7 +305,7 @@ impl Writer {
         // Whoever waited may have gone.
         let tell = move |outcome| drop(done.send(outcome));
         self.client.append_then(&topic, partition, Arc::clone(&message), tell);
-        UnderWay::Reply(Reply { topic, partition, message, outcome })
+        UnderWay::Reply(Reply { topic, partition, message, sent: Instant::now(), outcome })
     }
 
     /// Lets commands go whose replies are all durable.
