@@ -2,7 +2,7 @@
 
 use super::error::Kind;
 use super::instance::runtime;
-use super::kafka::OnKafka;
+use super::kafka::{AWAY_PATIENCE, OnKafka, patiently};
 use super::settings::Settings;
 use super::sources::{Checked, check_file};
 use super::{CliError, Exit, Out};
@@ -43,11 +43,11 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     let deployable: Vec<_> = files.iter().map(Checked::deployable).collect();
     let programs: Vec<(&Program, &str)> = deployable.iter().map(|(_, text, program)| (program, &**text)).collect();
     let deployed = runtime()?.block_on(async {
-        let opened = place.open().await?;
+        let opened = place.open(Some(AWAY_PATIENCE)).await?;
         opened.has_topics_of(&cast, &shell_words::join(&arguments.files)).await?;
-        let published = publish(&opened.site(), &programs, Back::Goes).await;
+        let published = patiently(&opened.site(), publish(&opened.site(), &programs, Back::Goes)).await;
         opened.site().close();
-        published.map_err(|error| CliError::from(ApiError::from(error)).at(&arguments.kafka.words()))
+        published?.map_err(|error| CliError::from(ApiError::from(error)).at(&arguments.kafka.words()))
     })?;
     for deployed in &deployed {
         out.data(line(deployed))?;

@@ -3,6 +3,8 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "kafka")]
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::{Builder, Runtime};
@@ -10,7 +12,7 @@ use uuid::Uuid;
 
 use super::error::Kind;
 #[cfg(feature = "kafka")]
-use super::kafka::{OnKafka, Place as OnPlace};
+use super::kafka::{AWAY_PATIENCE, OnKafka, Place as OnPlace, patiently};
 use super::settings::Settings;
 use super::{CliError, Out, limits};
 use crate::engine::Summary;
@@ -199,10 +201,7 @@ impl Access {
                         reach(data, purpose).await.map_err(|error| CliError::from(error).at(&self.words))?
                     }
                     #[cfg(feature = "kafka")]
-                    Place::Kafka(place) => {
-                        let opened = place.clone().open().await?;
-                        Reached::Here(Box::new(Service::visit(opened.site(), VISIT_PATIENCE).await?))
-                    }
+                    Place::Kafka(place) => return self.visit(place, call).await,
                 };
                 if let Place::Data(data) = &self.place {
                     remark(&reached, data, out);
@@ -217,6 +216,21 @@ impl Access {
                 }
             }
         })
+    }
+
+    /// Asks the log itself, as one who runs nothing.
+    #[cfg(feature = "kafka")]
+    async fn visit<T>(
+        &self,
+        place: &OnPlace,
+        call: &impl AsyncFn(&Reached) -> Result<T, ApiError>,
+    ) -> Result<T, CliError> {
+        let log = place.clone().open(Some(AWAY_PATIENCE)).await?.site();
+        let reached = patiently(&log, Service::visit(Arc::clone(&log), VISIT_PATIENCE)).await??;
+        let reached = Reached::Here(Box::new(reached));
+        let answer = patiently(&log, call(&reached)).await;
+        reached.close().await;
+        answer?.map_err(|error| CliError::from(error).at(&self.words))
     }
 }
 

@@ -12,12 +12,17 @@ use super::settings::Settings;
 use crate::http::cast::Cast;
 use crate::log::kafka::{self, Difference, Harm, Kafka};
 use crate::log::{PREFIX_USUAL, Site, Topics};
+use crate::runtime::while_written;
 
 /// How long participants have to come before it is said that nobody reads their commands, and between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How long between two looks while all are read: a question to each group's coordinator.
 const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(30);
+
+/// How long a command that only looks, gives an order or deploys waits for brokers that are away: a broker that starts
+/// again is back within it, and whoever waits longer wants to know. Who runs sagas waits for as long as it takes.
+pub(super) const AWAY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where the log is.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -85,14 +90,21 @@ impl OnKafka {
 }
 
 impl Place {
-    /// Opens it. Waits for brokers that are away.
-    pub(super) async fn open(self) -> Result<Opened, CliError> {
+    /// Opens it. Waits for brokers that are away, for as long as `patience`, or for as long as it takes.
+    pub(super) async fn open(self, patience: Option<Duration>) -> Result<Opened, CliError> {
         let brokers = self.settings.brokers.clone();
-        let opening = tokio::task::spawn_blocking(move || Kafka::open(&self.settings, &self.topics));
+        let opening = tokio::task::spawn_blocking(move || Kafka::open(&self.settings, &self.topics, patience));
         let opened = opening.await.map_err(|_| CliError::new(Kind::Bug, "opening the log on Kafka panicked"))?;
         let log = opened.map_err(|error| CliError::failed_to(Kind::Unavailable, &error))?;
         Ok(Opened { log: Arc::new(log), brokers })
     }
+}
+
+/// What is done on a log for a command that has no time for ever.
+pub(super) async fn patiently<T>(log: &Arc<dyn Site>, work: impl Future<Output = T>) -> Result<T, CliError> {
+    while_written(&**log, Some(AWAY_PATIENCE), work)
+        .await
+        .map_err(|why| CliError::new(Kind::Unavailable, format!("failed to wait any longer: {why}")))
 }
 
 /// A deployment on Kafka, open.

@@ -127,7 +127,7 @@ impl Serving<'_> {
         options: &Options,
         out: &mut Out,
     ) -> Result<Exit, CliError> {
-        let opened = place.open().await?;
+        let opened = place.open(None).await?;
         opened.is_fit().await?;
         let mut cast = Cast::default();
         self.files.iter().for_each(|file| cast.extend(&Cast::of(&file.program)));

@@ -43,5 +43,6 @@ pub use followers::{Follow, Followed};
 pub use history::{Entry, History};
 pub use onlooker::Onlooker;
 pub use orchestrator::{Options, Orchestrator, Shown};
+pub use patience::while_written;
 pub use shared::PartitionState;
 pub use view::{Filter, LIST_MAX, Row};

@@ -14,7 +14,7 @@ const LOOK_EACH: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// Why the log could not be written for as long as `patience`. Without one it is waited for.
-pub(super) async fn while_written<T>(
+pub async fn while_written<T>(
     log: &dyn Site,
     patience: Option<Duration>,
     work: impl Future<Output = T>,

@@ -41,7 +41,7 @@ fn settings(broker: &Broker, is_new: bool) -> Settings {
 
 impl<const NEW: bool> OnKafka<NEW> {
     fn open_log(&self) -> Kafka {
-        Kafka::open(&settings(self.broker, NEW), &self.topics).unwrap()
+        Kafka::open(&settings(self.broker, NEW), &self.topics, None).unwrap()
     }
 }
 
@@ -58,7 +58,7 @@ impl<const NEW: bool> Adapter for OnKafka<NEW> {
         let plan = Plan { topics: topics.clone(), partitions: Some(PARTITIONS), replication: None, commands };
         let made = RUNTIME.block_on(init(&settings, &plan)).unwrap();
         assert_eq!(made.made.len(), TOPICS.len());
-        let log = Kafka::open(&settings, &topics).unwrap();
+        let log = Kafka::open(&settings, &topics, None).unwrap();
         Some(Self { broker, topics, log })
     }
 

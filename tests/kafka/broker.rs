@@ -3,6 +3,7 @@
 //! The broker dies with the process that started it, however that ends: a shell waits for the end of its input, which
 //! this process holds open, and kills it then.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;
@@ -28,6 +29,8 @@ const QUESTIONS_MAX: usize = 120;
 /// A broker.
 pub(crate) struct Broker {
     port: u16,
+    /// Where it asks who is there, if it does.
+    guarded: Option<u16>,
     directory: PathBuf,
     running: Mutex<Running>,
     /// Removes the directory, unless the shell does since nobody drops a static.
@@ -51,7 +54,7 @@ impl Drop for Running {
 /// The broker that all tests of this run share; each uses topics of its own. `None`, said once, where it cannot be had.
 pub(crate) fn shared() -> Option<&'static Broker> {
     static SHARED: LazyLock<Option<Broker>> =
-        LazyLock::new(|| jars().map(|jars| Broker::start(jars, Directory::OfShell)));
+        LazyLock::new(|| jars().map(|jars| Broker::start(jars, Directory::OfShell, None)));
     SHARED.as_ref()
 }
 
@@ -71,11 +74,20 @@ impl Deref for Own {
 
 /// Waits for its turn, and starts one.
 pub(crate) fn own() -> Option<Own> {
+    start_own(None)
+}
+
+/// The same with a listener more that asks who is there.
+pub(super) fn own_with(guard: &Guard<'_>) -> Option<Own> {
+    start_own(Some(guard))
+}
+
+fn start_own(guard: Option<&Guard<'_>>) -> Option<Own> {
     static TURN: Mutex<()> = Mutex::new(());
     let jars = jars()?;
     // A test that failed leaves the next one its turn.
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    Some(Own { broker: Broker::start(jars, Directory::OfTest), _turn: turn })
+    Some(Own { broker: Broker::start(jars, Directory::OfTest, guard), _turn: turn })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -133,28 +145,67 @@ fn fetch() -> PathBuf {
     folder
 }
 
-fn free_ports() -> (u16, u16) {
-    let listen = || TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let (one, other) = (listen(), listen());
-    let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
-    (port(&one), port(&other))
+fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port is free"));
+    listeners.map(|listener| listener.local_addr().expect("it is bound").port())
+}
+
+/// A listener that asks who is there; what they may do is asked of the broker's rules. Whoever comes by the other
+/// listener may do all.
+pub(super) struct Guard<'g> {
+    /// `SASL_PLAINTEXT` or `SASL_SSL`.
+    pub(super) protocol: &'g str,
+    /// Settings of that listener, without what they begin with.
+    pub(super) settings: &'g [(&'g str, String)],
+    /// More arguments for making its storage.
+    pub(super) format: &'g [String],
+}
+
+impl Guard<'_> {
+    /// The usual settings, and one listener more.
+    fn over(&self, usual: &str, port: u16) -> String {
+        let mut text = String::new();
+        for line in usual.lines() {
+            text.push_str(line);
+            match line.split('=').next() {
+                Some("listeners" | "advertised.listeners") => {
+                    write!(text, ",GUARDED://127.0.0.1:{port}").expect("text can be written");
+                }
+                Some("listener.security.protocol.map") => {
+                    write!(text, ",GUARDED:{}", self.protocol).expect("text can be written");
+                }
+                _ => {}
+            }
+            text.push('\n');
+        }
+        text.push_str("authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n");
+        text.push_str("super.users=User:ANONYMOUS\n");
+        for (key, value) in self.settings {
+            writeln!(text, "listener.name.guarded.{key}={value}").expect("text can be written");
+        }
+        text
+    }
 }
 
 impl Broker {
-    fn start(jars: &Path, directory: Directory) -> Self {
+    fn start(jars: &Path, directory: Directory, guard: Option<&Guard<'_>>) -> Self {
         for attempt in 1..=STARTS_MAX {
             let temporary = tempfile::Builder::new().prefix("saga-kafka-").tempdir().expect("a directory can be made");
-            let (port, controller) = free_ports();
-            fs::write(temporary.path().join("server.properties"), properties(temporary.path(), port, controller))
-                .expect("a file can be written");
-            format(jars, temporary.path());
+            let [port, controller, guarded] = free_ports();
+            let mut settings = properties(temporary.path(), port, controller);
+            if let Some(guard) = guard {
+                settings = guard.over(&settings, guarded);
+            }
+            fs::write(temporary.path().join("server.properties"), settings).expect("a file can be written");
+            format(jars, temporary.path(), guard.map(|guard| guard.format).unwrap_or_default());
             let (path, temporary) = match directory {
                 Directory::OfShell => (temporary.keep(), None),
                 Directory::OfTest => (temporary.path().to_owned(), Some(temporary)),
             };
             let mut running = launch(jars, &path, directory);
             if is_ready(port, &mut running) {
-                return Self { port, directory: path, running: Mutex::new(running), temporary };
+                let guarded = guard.map(|_| guarded);
+                return Self { port, guarded, directory: path, running: Mutex::new(running), temporary };
             }
             let said = fs::read_to_string(path.join("output")).unwrap_or_default();
             assert!(attempt < STARTS_MAX, "the broker does not start:\n{said}");
@@ -165,6 +216,11 @@ impl Broker {
     /// `HOST:PORT`.
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// `HOST:PORT` where it asks who is there.
+    pub(super) fn guarded(&self) -> String {
+        format!("127.0.0.1:{}", self.guarded.expect("it was started with a guard"))
     }
 
     /// Its process.
@@ -240,17 +296,19 @@ log.segment.delete.delay.ms=1000
     )
 }
 
-fn java(jars: &Path) -> Command {
+/// Java with the broker's classes, to be told which to run.
+pub(super) fn java(jars: &Path) -> Command {
     let mut java = Command::new("java");
     java.arg("-Xmx512m").arg("-cp").arg(format!("{}/*", jars.display()));
     java
 }
 
-fn format(jars: &Path, directory: &Path) {
+fn format(jars: &Path, directory: &Path, arguments: &[String]) {
     // Sixteen bytes in URL-safe base64; which, is all the same.
     let formatted = java(jars)
         .args(["kafka.tools.StorageTool", "format", "-t", "c2FnYS1rYWZrYS10ZXN0cw", "-c"])
         .arg(directory.join("server.properties"))
+        .args(arguments)
         .output()
         .expect("java runs");
     assert!(formatted.status.success(), "the storage is formatted: {}", String::from_utf8_lossy(&formatted.stderr));

@@ -9,6 +9,7 @@ mod culprits;
 mod demands;
 mod deploying;
 mod faults;
+mod guarded;
 mod health;
 mod house;
 mod java;

@@ -62,7 +62,7 @@ fn a_journal_is_cut_at_a_checkpoint_and_recovered_from_there() {
     assert!(house.run(&["deploy", FILE]).status.success());
     let (settings, topics) =
         (Settings::new(broker.address(), []).unwrap(), Topics::with_prefix(&house.prefix).unwrap());
-    let log = Arc::new(Kafka::open(&settings, &topics).unwrap());
+    let log = Arc::new(Kafka::open(&settings, &topics, None).unwrap());
     // Nothing is kept that recovery does not need.
     let options = Options { owner: "a test".to_owned(), retain: Duration::ZERO, ..Options::default() };
     let site = Arc::clone(&log) as Arc<dyn Site>;

@@ -1,5 +1,7 @@
 //! A broker that dies, stands still, or is not there yet.
 
+use std::time::Duration;
+
 use saga::log::kafka::{Kafka, Plan, Settings, init};
 use saga::log::{Health, Outcome, Ticket, Topics};
 
@@ -23,7 +25,7 @@ fn user(log: &Kafka) -> Probe {
 fn a_broker_that_dies_and_comes_back_loses_nothing() {
     let Some(broker) = own() else { return };
     let (settings, topics) = deployment(&broker);
-    let log = Kafka::open(&settings, &topics).unwrap();
+    let log = Kafka::open(&settings, &topics, None).unwrap();
     let one = user(&log);
     let mut sent: Vec<(String, Ticket)> = Vec::new();
     let mut acknowledged: Vec<(u64, String)> = Vec::new();
@@ -68,7 +70,7 @@ fn a_broker_that_dies_and_comes_back_loses_nothing() {
 fn a_broker_that_stands_still_is_waited_for() {
     let Some(broker) = own() else { return };
     let (settings, topics) = deployment(&broker);
-    let log = Kafka::open(&settings, &topics).unwrap();
+    let log = Kafka::open(&settings, &topics, None).unwrap();
     let one = user(&log);
     let read = one.ask_read(&topics.requests, 0, 0);
     broker.pause();
@@ -83,7 +85,12 @@ fn a_broker_that_is_not_there_yet_is_waited_for() {
     let Some(broker) = own() else { return };
     let (settings, topics) = deployment(&broker);
     broker.kill();
-    let opening = std::thread::spawn(move || Kafka::open(&settings, &topics).map(|log| log.partitions()));
+    let hurried = Kafka::open(&settings, &topics, Some(Duration::ZERO)).err().unwrap().to_string();
+    assert!(
+        hurried.starts_with("open the log on Kafka at 127.0.0.1:") && hurried.contains("cannot be reached"),
+        "{hurried}"
+    );
+    let opening = std::thread::spawn(move || Kafka::open(&settings, &topics, None).map(|log| log.partitions()));
     broker.restart();
     assert_eq!(opening.join().unwrap().unwrap(), 2);
 }

@@ -1,5 +1,6 @@
 //! What librdkafka's clients tell: whether the broker can be reached, said once each way; all else to the debug log.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rdkafka::ClientContext;
@@ -17,6 +18,8 @@ use crate::log::health::now;
 pub(crate) struct Reach {
     brokers: String,
     state: Mutex<State>,
+    /// Whether the broker took nothing of this user at the last try.
+    is_denied: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -24,12 +27,31 @@ struct State {
     health: Health,
     /// The last reason that one client gave: "all are down" says less.
     detail: Option<String>,
+    /// Whether that reason is that the broker does not accept who we are, or we not who it is: waiting mends neither.
+    is_refusal: bool,
+    /// Whether it has never been reached, and whoever opens it says what is the matter.
+    is_opening: bool,
+}
+
+impl State {
+    fn why(&self, why: &str) -> String {
+        self.detail.clone().unwrap_or_else(|| why.to_owned())
+    }
 }
 
 impl Reach {
     pub(crate) fn new(brokers: &str) -> Arc<Self> {
-        let state = State { health: Health::Writing, detail: None };
-        Arc::new(Self { brokers: brokers.to_owned(), state: Mutex::new(state) })
+        Self::begun(brokers, false)
+    }
+
+    /// For one who opens the log, and says by itself why that takes long.
+    pub(super) fn opening(brokers: &str) -> Arc<Self> {
+        Self::begun(brokers, true)
+    }
+
+    fn begun(brokers: &str, is_opening: bool) -> Arc<Self> {
+        let state = State { health: Health::Writing, detail: None, is_refusal: false, is_opening };
+        Arc::new(Self { brokers: brokers.to_owned(), state: Mutex::new(state), is_denied: AtomicBool::new(false) })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -40,8 +62,19 @@ impl Reach {
         self.lock().health.clone()
     }
 
+    /// Why the broker does not accept this client, if that is why it cannot be reached.
+    pub(super) fn refusal(&self) -> Option<String> {
+        let state = self.lock();
+        state.detail.clone().filter(|_| state.is_refusal)
+    }
+
     pub(super) fn close(&self) {
         self.lock().health = Health::Closed;
+    }
+
+    /// Why it cannot be reached, as far as is known: at least `why`.
+    pub(super) fn why(&self, why: &str) -> String {
+        self.lock().why(why)
     }
 
     /// It cannot be reached. Said when it is news.
@@ -50,17 +83,39 @@ impl Reach {
         if state.health != Health::Writing {
             return;
         }
-        let why = state.detail.clone().unwrap_or_else(|| why.to_owned());
+        let why = state.why(why);
         let why = format!("Kafka at {} cannot be reached ({why})", self.brokers);
         state.health = Health::Waiting { why: why.clone(), since: now() };
         drop(state);
         tracing::warn!("{why}; it is tried again and again, and nothing is lost");
     }
 
+    /// This user may write nothing. Said when it is news.
+    pub(super) fn denied(&self) {
+        if self.is_denied.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let why =
+            format!("Kafka at {} lets this user write nothing; what each needs stands in docs/kafka.md", self.brokers);
+        self.lock().health = Health::Waiting { why: why.clone(), since: now() };
+        tracing::warn!("{why}");
+    }
+
+    /// Something was written.
+    pub(super) fn wrote(&self) {
+        if self.is_denied.load(Ordering::Relaxed) && self.is_denied.swap(false, Ordering::Relaxed) {
+            self.back();
+        }
+    }
+
     /// It can.
     pub(super) fn back(&self) {
+        if self.is_denied.load(Ordering::Relaxed) {
+            return;
+        }
         let mut state = self.lock();
-        state.detail = None;
+        state.is_opening = false;
+        (state.detail, state.is_refusal) = (None, false);
         if matches!(state.health, Health::Waiting { .. }) {
             state.health = Health::Writing;
             drop(state);
@@ -71,14 +126,21 @@ impl Reach {
     /// An error that is of no single request.
     pub(super) fn trouble(&self, error: &KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) => self.away(reason),
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                if !self.lock().is_opening {
+                    self.away(reason);
+                }
+            }
+            Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::Resolve) => {
+                let mut state = self.lock();
+                (state.detail, state.is_refusal) = (Some(reason.to_owned()), false);
+            }
             Some(
-                RDKafkaErrorCode::BrokerTransportFailure
-                | RDKafkaErrorCode::Resolve
-                | RDKafkaErrorCode::Authentication
-                | RDKafkaErrorCode::SaslAuthenticationFailed
-                | RDKafkaErrorCode::SSL,
-            ) => self.lock().detail = Some(reason.to_owned()),
+                RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed | RDKafkaErrorCode::SSL,
+            ) => {
+                let mut state = self.lock();
+                (state.detail, state.is_refusal) = (Some(reason.to_owned()), true);
+            }
             _ => tracing::debug!(%error, reason, "librdkafka"),
         }
     }
@@ -170,15 +232,41 @@ mod tests {
         tracing::subscriber::with_default(Warnings(Arc::clone(&count)), || {
             let reach = Reach::new("kafka:9092");
             let told = || *count.lock().unwrap();
+            let down = |reach: &Reach| {
+                reach.trouble(&KafkaError::Global(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
+            };
+            down(&Reach::opening("kafka:9092"));
+            assert_eq!(told(), 0, "whoever opens it says it");
             reach.back();
             assert_eq!(told(), 0, "it was never away");
             for expected in [2, 4] {
-                reach.away("1/1 brokers are down");
-                reach.away("1/1 brokers are down");
+                down(&reach);
+                down(&reach);
                 reach.back();
                 reach.back();
                 assert_eq!(told(), expected);
             }
         });
+    }
+
+    #[test]
+    fn what_waiting_does_not_mend_is_told_from_a_broker_that_is_away() {
+        let reach = Reach::new("kafka:9092");
+        let trouble = |code, words| reach.trouble(&KafkaError::Global(code), words);
+        trouble(RDKafkaErrorCode::SaslAuthenticationFailed, "invalid password");
+        assert_eq!(reach.refusal().as_deref(), Some("invalid password"));
+        trouble(RDKafkaErrorCode::BrokerTransportFailure, "connection refused");
+        assert_eq!(reach.refusal(), None);
+        assert_eq!(reach.why("timed out"), "connection refused");
+    }
+
+    #[test]
+    fn who_may_write_nothing_waits_until_something_is_written() {
+        let reach = Reach::new("kafka:9092");
+        reach.denied();
+        reach.back();
+        assert!(matches!(reach.health(), Health::Waiting { why, .. } if why.contains("lets this user write nothing")));
+        reach.wrote();
+        assert_eq!(reach.health(), Health::Writing);
     }
 }

@@ -168,13 +168,28 @@ pub(super) fn deployment(topics: &Topics, partitions: u32, replication: u32, com
     all
 }
 
+/// Why the settings of topics are not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Undescribed {
+    /// The broker does not tell this user.
+    NotAllowed {
+        /// Of which.
+        topic: String,
+    },
+    /// It does not answer.
+    Failed {
+        /// For people.
+        why: String,
+    },
+}
+
 /// How those that are there differ from what they should be.
 pub(super) async fn compare(
     admin: &AdminClient<Context>,
     wanted: &[Wanted],
     there: &[Found],
     options: &AdminOptions,
-) -> Result<Vec<Difference>, String> {
+) -> Result<Vec<Difference>, Undescribed> {
     let pairs = wanted.iter().filter_map(|wanted| Some((wanted, there.iter().find(|it| it.name == wanted.name)?)));
     let mut differences = Vec::new();
     let mut specifiers = Vec::new();
@@ -192,10 +207,15 @@ pub(super) async fn compare(
     if specifiers.is_empty() {
         return Ok(differences);
     }
-    let described = admin.describe_configs(&specifiers, options).await.map_err(|error| error.to_string())?;
+    let described = admin.describe_configs(&specifiers, options).await;
+    let described = described.map_err(|error| Undescribed::Failed { why: error.to_string() })?;
     for resource in described {
-        let resource = resource.map_err(|code| code.to_string())?;
+        let resource = resource.map_err(|code| Undescribed::Failed { why: code.to_string() })?;
         let OwnedResourceSpecifier::Topic(name) = &resource.specifier else { continue };
+        // Each topic has dozens. The client tells nothing of the broker's reason, which is this one.
+        if resource.entries.is_empty() {
+            return Err(Undescribed::NotAllowed { topic: name.clone() });
+        }
         let Some(wanted) = wanted.iter().find(|wanted| wanted.name == *name) else { continue };
         for Demand { key, should, harm } in &wanted.settings {
             let is = resource.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default();

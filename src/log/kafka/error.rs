@@ -98,6 +98,40 @@ pub enum OpenError {
         /// What it says.
         why: String,
     },
+    /// Another user, password or certificate is needed.
+    #[error(
+        "{what} at {brokers}: the broker and this client do not accept each other ({why}); look at `security.protocol`, `sasl.*` and `ssl.*` in saga.toml or `--kafka-config`"
+    )]
+    Credentials {
+        /// What was to be done.
+        what: &'static str,
+        /// Where.
+        brokers: String,
+        /// What librdkafka says.
+        why: String,
+    },
+    /// The broker knows this user, and does not let it.
+    #[error("{what} at {brokers}: this user may not {operation} {on}; what each needs stands in docs/kafka.md")]
+    NotAllowed {
+        /// What was to be done.
+        what: &'static str,
+        /// Where.
+        brokers: String,
+        /// The operation, as rules of access call it.
+        operation: &'static str,
+        /// On what.
+        on: String,
+    },
+    /// Nobody there, for as long as it was waited for.
+    #[error("{what} at {brokers}: it cannot be reached ({why})")]
+    Away {
+        /// What was to be done.
+        what: &'static str,
+        /// Where.
+        brokers: String,
+        /// What librdkafka says.
+        why: String,
+    },
     /// No thread.
     #[error("start a thread for the log on Kafka: {0}")]
     Thread(#[from] std::io::Error),
@@ -141,6 +175,16 @@ pub(crate) const fn is_final(code: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::ClusterAuthorizationFailed
             | RDKafkaErrorCode::InvalidRecord
             | RDKafkaErrorCode::InvalidArgument
+    )
+}
+
+/// Whether the broker does not let this user.
+pub(super) const fn is_forbidden(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::GroupAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed
     )
 }
 

@@ -82,16 +82,16 @@ struct Shared {
 }
 
 impl Kafka {
-    /// Opens the log: learns how many partitions the topics have. Waits for a broker that is away, for as long as it
-    /// takes, and says so once.
+    /// Opens the log: learns how many partitions the topics have. Waits for a broker that is away, for as long as
+    /// `patience`, or for as long as it takes, and says so once.
     ///
     /// # Errors
-    /// Topics are missing or do not fit each other, or the settings are no good.
-    pub fn open(settings: &Settings, topics: &Topics) -> Result<Self, OpenError> {
-        let reach = Reach::new(&settings.brokers);
+    /// Topics are missing or do not fit each other, this user may not look at them, or the settings are no good.
+    pub fn open(settings: &Settings, topics: &Topics, patience: Option<Duration>) -> Result<Self, OpenError> {
+        let reach = Reach::opening(&settings.brokers);
         let group = Settings::group(topics);
         let asking = Arc::new(Asking::open(settings, &group, &reach)?);
-        let partitions = topics::count(asking.client(), &reach, settings, topics)?;
+        let partitions = topics::count(asking.client(), &reach, settings, topics, patience)?;
         let deliveries = Arc::new(Deliveries::default());
         let for_thread = Arc::clone(&deliveries);
         let deliverer = std::thread::Builder::new().name("kafka-deliver".to_owned()).spawn(move || for_thread.run())?;

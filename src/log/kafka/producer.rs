@@ -115,6 +115,12 @@ impl ClientContext for Context {
             self.has_failed.store(true, Ordering::Relaxed);
             return;
         }
+        // It gives up for good on its first question for an id, which whoever may write to any topic is answered.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::ClusterAuthorizationFailed) {
+            self.has_failed.store(true, Ordering::Relaxed);
+            self.reach.denied();
+            return;
+        }
         self.reach.trouble(&error, reason);
     }
 
@@ -129,6 +135,7 @@ impl ProducerContext for Context {
     fn delivery(&self, result: &DeliveryResult<'_>, asker: Box<Asker>) {
         let outcome = match result {
             Ok(message) => {
+                self.reach.wrote();
                 let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
                 if !trust.contains_key(message.topic()) {
                     trust.insert(Box::from(message.topic()), BTreeMap::new());

@@ -22,7 +22,7 @@ use super::demands::BATCH_HEAD;
 use super::error::OpenError;
 use super::reader::stored;
 use super::settings::{Role, Settings};
-use super::topics::partitions_of;
+use super::topics::{Unasked, partitions_of};
 use crate::json::PAYLOAD_MAX;
 use crate::log::HEADERS_MAX;
 use crate::wire::Message;
@@ -142,8 +142,15 @@ impl Raw {
         loop {
             match partitions_of(self.asking(), topic) {
                 Ok(count) => return Ok(count),
-                Err(why) if began.elapsed() >= ASK_WITHIN => return Err(self.refused("ask for a topic", why)),
-                Err(_) => {}
+                Err(Unasked::NotAllowed) => {
+                    let (what, brokers, on) =
+                        ("ask for a topic", self.settings.brokers.clone(), format!("topic `{topic}`"));
+                    return Err(OpenError::NotAllowed { what, brokers, operation: "Describe", on });
+                }
+                Err(Unasked::Failed(why)) if began.elapsed() >= ASK_WITHIN => {
+                    return Err(self.refused("ask for a topic", why));
+                }
+                Err(Unasked::Failed(_)) => {}
             }
         }
     }

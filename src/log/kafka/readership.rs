@@ -39,7 +39,7 @@ pub(super) fn unread(
         let member = member.map_err(|error| said(&error))?;
         let mut list = TopicPartitionList::new();
         for topic in &unread {
-            let count = partitions_of(asking.client(), topic)?.unwrap_or_default();
+            let count = partitions_of(asking.client(), topic).map_err(|why| why.to_string())?.unwrap_or_default();
             for partition in 0..i32::try_from(count).unwrap_or_default() {
                 list.add_partition(topic, partition);
             }

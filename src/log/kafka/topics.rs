@@ -13,8 +13,8 @@ use tokio::time::sleep;
 
 use super::asking::Asking;
 use super::context::{Context, Reach};
-use super::demands::{Difference, Found, REPLICATION_USUAL, Wanted, compare, deployment, found};
-use super::error::OpenError;
+use super::demands::{Difference, Found, REPLICATION_USUAL, Undescribed, Wanted, compare, deployment, found};
+use super::error::{OpenError, is_forbidden};
 use super::settings::{Role, Settings};
 use crate::log::{PARTITIONS_DEFAULT, Topics};
 
@@ -76,6 +76,9 @@ pub async fn init(settings: &Settings, plan: &Plan) -> Result<Made, OpenError> {
             match result {
                 // Somebody else was faster.
                 Ok(name) | Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => made.made.push(name),
+                Err((name, code)) if is_forbidden(code) => {
+                    return Err(broker.not_allowed("make the topics", "Create", &name));
+                }
                 Err((name, code)) => {
                     return Err(broker.refused("make the topics", format!("topic `{name}`: {code}")));
                 }
@@ -93,9 +96,7 @@ pub async fn init(settings: &Settings, plan: &Plan) -> Result<Made, OpenError> {
     made.known.extend(there.iter().map(|topic| topic.name.clone()));
     // Those that were made, too: where we set nothing, they have what is usual on this broker.
     let (now, _) = broker.found()?;
-    made.differences = compare(&broker.admin, &wanted, &now, &options())
-        .await
-        .map_err(|why| broker.refused("ask for the topics' settings", why))?;
+    made.differences = broker.compared(&wanted, &now).await?;
     Ok(made)
 }
 
@@ -109,8 +110,7 @@ pub async fn differences(settings: &Settings, topics: &Topics) -> Result<Vec<Dif
     let requests = now.iter().find(|topic| topic.name == *topics.requests);
     let partitions = requests.map_or(PARTITIONS_DEFAULT, |requests| requests.partitions);
     let wanted = deployment(topics, partitions, REPLICATION_USUAL.min(brokers), &[]);
-    let compared = compare(&broker.admin, &wanted, &now, &options()).await;
-    compared.map_err(|why| broker.refused("ask for the topics' settings", why))
+    broker.compared(&wanted, &now).await
 }
 
 fn options() -> AdminOptions {
@@ -127,7 +127,7 @@ struct Broker<'s> {
 
 impl<'s> Broker<'s> {
     fn begin(settings: &'s Settings) -> Result<Self, OpenError> {
-        let reach = Reach::new(&settings.brokers);
+        let reach = Reach::opening(&settings.brokers);
         let admin =
             AdminClient::from_config_and_context(&settings.client(Role::Admin, ""), Context(Arc::clone(&reach)));
         let admin = admin.map_err(|error| OpenError::client(&error))?;
@@ -139,18 +139,29 @@ impl<'s> Broker<'s> {
         OpenError::Broker { what, brokers: self.settings.brokers.clone(), why }
     }
 
+    fn not_allowed(&self, what: &'static str, operation: &'static str, topic: &str) -> OpenError {
+        let brokers = self.settings.brokers.clone();
+        OpenError::NotAllowed { what, brokers, operation, on: format!("topic `{topic}`") }
+    }
+
+    async fn compared(&self, wanted: &[Wanted], there: &[Found]) -> Result<Vec<Difference>, OpenError> {
+        const WHAT: &str = "ask for the topics' settings";
+        compare(&self.admin, wanted, there, &options()).await.map_err(|error| match error {
+            Undescribed::NotAllowed { topic } => self.not_allowed(WHAT, "DescribeConfigs on", &topic),
+            Undescribed::Failed { why } => self.refused(WHAT, why),
+        })
+    }
+
     /// All topics, and how many brokers there are. Waits a while for one that is away, and says so.
     fn found(&self) -> Result<(Vec<Found>, u32), OpenError> {
         let began = Instant::now();
         let metadata = loop {
             match self.asking.client().fetch_metadata(None, ASK_WITHIN) {
                 Ok(metadata) => break metadata,
-                Err(error) if began.elapsed() >= MAKE_WITHIN => {
-                    return Err(self.refused("ask for the topics", said(&error)));
-                }
                 Err(error) => {
-                    listen(self.asking.client());
-                    self.reach.away(&said(&error));
+                    let left = MAKE_WITHIN.checked_sub(began.elapsed());
+                    let brokers = &self.settings.brokers;
+                    away(self.asking.client(), &self.reach, ("ask for the topics", brokers), &said(&error), left)?;
                 }
             }
         };
@@ -166,13 +177,36 @@ fn new_topic(topic: &Wanted) -> NewTopic<'_> {
     topic.made_with().fold(new, |new, (key, value)| new.set(key, value))
 }
 
-/// The number of partitions of a deployment. Waits for a broker that is away.
+/// Waits a moment longer for a broker that is away, and says so; `left` is for how long at most, if that has an end.
+fn away(
+    asking: &BaseConsumer<Context>,
+    reach: &Reach,
+    (what, brokers): (&'static str, &str),
+    why: &str,
+    left: Option<Duration>,
+) -> Result<(), OpenError> {
+    listen(asking);
+    let brokers = || brokers.to_owned();
+    if let Some(why) = reach.refusal() {
+        return Err(OpenError::Credentials { what, brokers: brokers(), why });
+    }
+    if left.is_none_or(|left| left.is_zero()) {
+        return Err(OpenError::Away { what, brokers: brokers(), why: reach.why(why) });
+    }
+    reach.away(why);
+    Ok(())
+}
+
+/// The number of partitions of a deployment. Waits for a broker that is away, for as long as `patience`.
 pub(super) fn count(
     asking: &BaseConsumer<Context>,
     reach: &Reach,
     settings: &Settings,
     topics: &Topics,
+    patience: Option<Duration>,
 ) -> Result<u32, OpenError> {
+    const WHAT: &str = "open the log on Kafka";
+    let began = Instant::now();
     let brokers = || settings.brokers.clone();
     let mut counts: Vec<(&Arc<str>, u32)> = Vec::new();
     let mut missing = Vec::new();
@@ -180,9 +214,13 @@ pub(super) fn count(
         let count = loop {
             match partitions_of(asking.client(), topic) {
                 Ok(count) => break count,
-                Err(why) => {
-                    listen(asking);
-                    reach.away(&why);
+                Err(Unasked::NotAllowed) => {
+                    let on = format!("topic `{topic}`");
+                    return Err(OpenError::NotAllowed { what: WHAT, brokers: brokers(), operation: "Describe", on });
+                }
+                Err(Unasked::Failed(why)) => {
+                    let left = patience.unwrap_or(Duration::MAX).checked_sub(began.elapsed());
+                    away(asking, reach, (WHAT, &settings.brokers), &why, left)?;
                 }
             }
         };
@@ -217,14 +255,26 @@ fn listen(asking: &BaseConsumer<Context>) {
     }
 }
 
+/// Why the broker does not tell of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unasked {
+    /// It tells this user nothing.
+    #[error("this user may not Describe the topic; what each needs stands in docs/kafka.md")]
+    NotAllowed,
+    /// For people.
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// `None`: there is no such topic.
-pub(super) fn partitions_of(asking: &Client<Context>, topic: &str) -> Result<Option<u32>, String> {
-    let metadata = asking.fetch_metadata(Some(topic), ASK_WITHIN).map_err(|error| said(&error))?;
+pub(super) fn partitions_of(asking: &Client<Context>, topic: &str) -> Result<Option<u32>, Unasked> {
+    let metadata = asking.fetch_metadata(Some(topic), ASK_WITHIN).map_err(|error| Unasked::Failed(said(&error)))?;
     let Some(found) = metadata.topics().iter().find(|known| known.name() == topic) else { return Ok(None) };
     match found.error() {
         None => Ok(u32::try_from(found.partitions().len()).ok().filter(|count| *count > 0)),
         Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) => Ok(None),
-        Some(error) => Err(RDKafkaErrorCode::from(error).to_string()),
+        Some(error) if is_forbidden(RDKafkaErrorCode::from(error)) => Err(Unasked::NotAllowed),
+        Some(error) => Err(Unasked::Failed(RDKafkaErrorCode::from(error).to_string())),
     }
 }
 
@@ -236,7 +286,8 @@ pub(super) fn said(error: &KafkaError) -> String {
 pub(super) fn missing(asking: &BaseConsumer<Context>, topics: &[String]) -> Result<Vec<String>, String> {
     let mut missing = Vec::new();
     for topic in topics {
-        if partitions_of(asking.client(), topic)?.is_none() {
+        let count = partitions_of(asking.client(), topic).map_err(|why| format!("`{topic}`: {why}"))?;
+        if count.is_none() {
             missing.push(topic.clone());
         }
     }
