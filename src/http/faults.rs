@@ -81,6 +81,8 @@ impl ApiError {
         match error {
             Error::Look(error) => unavailable(error),
             Error::Unknown { id } => Self::unknown_instance(id.as_str()),
+            Error::Undecided { .. } => Self::new(Fault::Unknown, "undecided", format!("failed to {error}"))
+                .hint("it begins once an orchestrator takes it up: if this stays so, none runs (`saga serve`)"),
             Error::NoSuchSaga { saga, near } => {
                 let known = Self::new(Fault::Unknown, "unknown_saga", format!("no saga `{saga}` is deployed here"));
                 match near {

@@ -68,7 +68,7 @@ impl Follower {
                     let news = self.orchestrator.follow(&self.id);
                     let history = match self.orchestrator.history(&self.id).await {
                         // Its partition may be nobody's for a while: it begins when one takes it.
-                        Err(Error::Unknown { .. }) if self.orchestrator.log().is_shared() => {
+                        Err(Error::Unknown { .. } | Error::Undecided { .. }) if self.orchestrator.log().is_shared() => {
                             self.phase = Phase::News(news);
                             continue;
                         }

@@ -26,6 +26,8 @@ pub(super) trait Knows: Sync {
     fn row(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Row, Error>> + Send;
     fn instance(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Shown, Error>> + Send;
     fn stopped(&self) -> impl Future<Output = Result<Vec<Stopped>, Error>> + Send;
+    /// How many requests are in the log that nobody has decided.
+    fn undecided(&self) -> impl Future<Output = Result<u64, Error>> + Send;
     /// Whether looking into an instance of a list costs little.
     fn explains(&self, row: &runtime::Row) -> bool;
     fn partition(&self, id: &InstanceId) -> u32;
@@ -86,6 +88,10 @@ impl Knows for Orchestrator {
         Ok(all)
     }
 
+    async fn undecided(&self) -> Result<u64, Error> {
+        self.undecided().await
+    }
+
     /// An ended instance is replayed, which is many questions to a log on other machines.
     fn explains(&self, row: &runtime::Row) -> bool {
         !self.log().is_shared() || !matches!(row.state, Summary::Completed | Summary::Compensated)
@@ -124,6 +130,11 @@ impl Knows for Onlooker {
 
     async fn stopped(&self) -> Result<Vec<Stopped>, Error> {
         Ok(shown_of(self.stopped().await?))
+    }
+
+    /// Whoever holds a data directory decides at once; held by nobody, it takes no requests.
+    async fn undecided(&self) -> Result<u64, Error> {
+        Ok(0)
     }
 
     fn explains(&self, _row: &runtime::Row) -> bool {
@@ -170,7 +181,8 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
     }
     let explained = instances.len().min(EXPLAINED_MAX);
     let counts = counts.into_iter().map(|(status, count)| Count { status, count }).collect();
-    Ok(List { instances, counts, explained, damaged, stopped: of.stopped().await? })
+    let (stopped, undecided) = (of.stopped().await?, of.undecided().await?);
+    Ok(List { instances, counts, explained, damaged, stopped, undecided })
 }
 
 /// A saga of which there is no instance is at least one that could have some.

@@ -29,7 +29,7 @@ use crate::participant::bridge::Settings;
 use crate::participant::carrier::Carriers;
 use crate::participant::remembered::{self, Remembered};
 use crate::participant::{Address, http::read_callback};
-use crate::runtime::{self, Client, Decision, Deployed, Options, Orchestrator, PartitionState};
+use crate::runtime::{self, Client, Decision, Deployed, Error, Options, Orchestrator, PartitionState};
 use uuid::Uuid;
 
 /// The file of a data directory that is one.
@@ -276,8 +276,13 @@ impl Service {
     pub async fn order(&self, id: &str, body: OrderBody) -> Result<Taken, ApiError> {
         let id = instance_id(id)?;
         self.decides(&id)?;
-        let shown = self.orchestrator.get(&id).await?;
+        let shown = match self.orchestrator.get(&id).await {
+            // The order stands behind the start, and is decided behind it.
+            Err(Error::Undecided { .. }) => None,
+            shown => Some(shown?),
+        };
         let under_way = |step: &str| {
+            let shown = shown.as_ref()?;
             let state = shown.instance.state(shown.plan.find(step)?)?;
             state.attempt().map(|(direction, _)| direction)
         };

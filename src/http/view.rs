@@ -69,6 +69,14 @@ pub struct List {
     /// Partitions that stand still until a person acts: what belongs to them does not go on. Absent where all go on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopped: Vec<Stopped>,
+    /// Requests that are in the log and that no orchestrator has decided yet. Absent where there are none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub undecided: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A partition that stands still.

@@ -146,6 +146,12 @@ pub enum Error {
         /// Its id.
         id: InstanceId,
     },
+    /// Its start is in the log.
+    #[error("find the instance `{id}`: its start is in the log, and no orchestrator has decided it yet")]
+    Undecided {
+        /// Its id.
+        id: InstanceId,
+    },
     /// Nothing of that name was deployed.
     #[error(
         "start saga `{saga}`: none of that name is deployed{}",

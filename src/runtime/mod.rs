@@ -28,6 +28,7 @@ mod orchestrator;
 mod opening;
 mod deploying;
 mod onlooker;
+mod undecided;
 #[cfg(feature = "otlp")]
 pub mod traces;
 

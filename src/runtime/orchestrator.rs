@@ -282,7 +282,7 @@ impl Orchestrator {
         }
     }
 
-    fn partition(&self, id: &InstanceId) -> u32 {
+    pub(super) fn partition(&self, id: &InstanceId) -> u32 {
         partition_of(id.as_str(), self.core.log.partitions())
     }
 
@@ -292,7 +292,7 @@ impl Orchestrator {
     }
 
     /// The same of all partitions, at once.
-    async fn all(&self, depth: Depth) -> Result<(), Error> {
+    pub(super) async fn all(&self, depth: Depth) -> Result<(), Error> {
         let mut looks = JoinSet::new();
         for partition in 0..self.core.log.partitions() {
             let core = Arc::clone(&self.core);
@@ -324,7 +324,11 @@ impl Orchestrator {
             self.known(partition, Depth::All).await?;
             row = self.core.view.row(id).await?;
         }
-        row.ok_or_else(|| Error::Unknown { id: id.clone() })
+        match row {
+            Some(row) => Ok(row),
+            None if self.is_undecided(id).await? => Err(Error::Undecided { id: id.clone() }),
+            None => Err(Error::Unknown { id: id.clone() }),
+        }
     }
 
     /// Instances by filter: what needs a person first, of the live ones those that changed longest ago, then those that

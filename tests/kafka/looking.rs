@@ -5,7 +5,7 @@ use std::fs;
 use saga::log::kafka::{Raw, Settings};
 
 use super::broker::{Broker, shared};
-use super::house::{FILE, House, text};
+use super::house::{FILE, House, INPUT, text};
 use crate::cli::running::ORDER;
 
 const ORDERS: &str = "order.saga";
@@ -114,6 +114,28 @@ fn a_start_at_which_nobody_has_looked_yet_has_not_begun() {
     let _server = house.serve_with(&["--participants", "simulated"]);
     let refused = house.run(&["start", "booking", "--id", "b-1", "--input", "{}"]);
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+}
+
+#[test]
+fn a_start_at_which_nobody_has_looked_yet_is_seen_and_takes_orders() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    assert!(house.run(&["deploy", FILE]).status.success());
+    assert!(house.run(&["start", "booking", "--id", "b-1", "--input", INPUT]).status.success());
+    for look in ["show", "history"] {
+        let looked = house.run(&[look, "b-1"]);
+        assert_eq!(looked.status.code(), Some(6), "{}", text(&looked));
+        assert!(text(&looked).contains("no orchestrator has decided it yet"), "{}", text(&looked));
+    }
+    let listed = house.look(&["list"]);
+    assert!(listed.contains("1 request is in the log and not decided yet"), "{listed}");
+    assert!(house.look(&["list", "--json"]).contains("\"undecided\": 1"));
+    assert!(house.run(&["cancel", "b-1"]).status.success());
+    assert!(house.look(&["list"]).contains("2 requests are in the log"));
+    let server = house.serve_with(&["--participants", "simulated"]);
+    while !text(&server.ask(&["show", "b-1"])).contains("compensated") {}
+    assert!(!house.look(&["list"]).contains("not decided yet"));
+    assert_eq!(house.run(&["show", "b-2"]).status.code(), Some(6));
 }
 
 #[test]
