@@ -13,6 +13,8 @@ use super::exit::Exit;
 pub enum Kind {
     /// Arguments, files or inputs of the user.
     Usage,
+    /// Files that were read and have findings.
+    Findings,
     /// The engine does not accept it.
     Refused,
     /// The data directory or the server.
@@ -70,6 +72,7 @@ impl CliError {
     pub const fn exit(&self) -> Exit {
         match self.kind {
             Kind::Usage => Exit::Usage,
+            Kind::Findings => Exit::Findings,
             Kind::Refused => Exit::Refused,
             Kind::Unavailable => Exit::Unavailable,
             Kind::Bug => Exit::Bug,

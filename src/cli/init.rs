@@ -9,7 +9,7 @@ use super::{CliError, Exit, Out};
 use crate::http::api::ApiError;
 use crate::http::cast::Cast;
 use crate::log::PARTITIONS_DEFAULT;
-use crate::log::kafka::{Plan, init};
+use crate::log::kafka::{OpenError, Plan, init, partitions};
 use crate::runtime::can_be_shared;
 
 /// Make the topics of a deployment on Kafka
@@ -38,7 +38,11 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             .hint("for a deployment on Kafka: saga init --kafka HOST:PORT"));
     };
     // Before any topic is made: their number of partitions is for good.
-    let partitions = arguments.partitions.unwrap_or(PARTITIONS_DEFAULT);
+    let failed = |error: OpenError| CliError::failed_to(Kind::Unavailable, &error);
+    let partitions = match arguments.partitions {
+        Some(partitions) => partitions,
+        None => partitions(&place.settings, &place.topics).map_err(failed)?.unwrap_or(PARTITIONS_DEFAULT),
+    };
     let mut cast = Cast::default();
     for file in &arguments.files {
         let program = check_file(file)?.accepted(out)?.program;
@@ -51,9 +55,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         replication: arguments.replication,
         commands: cast.topics(),
     };
-    let made = runtime()?
-        .block_on(init(&place.settings, &plan))
-        .map_err(|error| CliError::failed_to(Kind::Unavailable, &error))?;
+    let made = runtime()?.block_on(init(&place.settings, &plan)).map_err(failed)?;
     for (what, topics) in [("made", &made.made), ("there already", &made.known)] {
         if !topics.is_empty() {
             out.remark(format_args!("{what}: {}", topics.join(", ")));
@@ -64,6 +66,11 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         out.remark(format_args!("one replica each: what that broker's disk loses is lost"));
     }
     if made.differences.is_empty() {
+        if !arguments.files.is_empty() {
+            let words = arguments.kafka.words().into_iter().map(str::to_owned);
+            let next = ["saga".to_owned(), "deploy".to_owned()].into_iter().chain(arguments.files.clone()).chain(words);
+            out.remark(format_args!("next: `{}`", shell_words::join(next)));
+        }
         return Ok(Exit::Done);
     }
     let error = CliError::new(Kind::Unavailable, "topics are not as they should be; what was there is unchanged");

@@ -101,11 +101,10 @@ fn table(list: &List) -> String {
 
 /// What belongs to these partitions does not go on, whatever its row says; and what has not begun yet.
 fn stopped(list: &List, place: &Where, out: &mut Out) {
-    if list.undecided > 0 {
-        let (requests, are) = if list.undecided == 1 { ("request", "is") } else { ("requests", "are") };
+    if let Some(undecided) = list.undecided {
+        let (requests, are) = if undecided.get() == 1 { ("request", "is") } else { ("requests", "are") };
         out.remark(format_args!(
-            "\n{} {requests} {are} in the log and not decided yet: if this stays so, no orchestrator runs (`saga serve`)",
-            list.undecided
+            "\n{undecided} {requests} {are} in the log and not decided yet: if this stays so, no orchestrator runs (`saga serve`)"
         ));
     }
     for stopped in &list.stopped {

@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::error::{in_words, near_miss};
+use super::error::{Kind, in_words, near_miss};
 use super::{CliError, Out};
 use crate::check;
 use crate::definition::{Program, Saga};
@@ -47,7 +47,7 @@ impl Checked {
         out.aside(&self.text(colour(out.remarks_in_colour())));
         if self.is_refused() {
             let again = format!("`saga check {}` shows the findings again", shell_words::quote(&self.name));
-            return Err(CliError::usage(format!("{} cannot be used", self.name)).hint(again));
+            return Err(CliError::new(Kind::Findings, format!("{} cannot be used", self.name)).hint(again));
         }
         Ok(self)
     }

@@ -1,6 +1,7 @@
 //! What can be asked about instances, whoever knows them: an orchestrator, or somebody who only looks.
 
 use std::future::Future;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -181,7 +182,7 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
     }
     let explained = instances.len().min(EXPLAINED_MAX);
     let counts = counts.into_iter().map(|(status, count)| Count { status, count }).collect();
-    let (stopped, undecided) = (of.stopped().await?, of.undecided().await?);
+    let (stopped, undecided) = (of.stopped().await?, NonZeroU64::new(of.undecided().await?));
     Ok(List { instances, counts, explained, damaged, stopped, undecided })
 }
 

@@ -3,6 +3,8 @@
 //! There is one serialization. It is stable: fields may join, none goes or changes its meaning. Instants are RFC 3339
 //! in UTC, payloads are the JSON that went over the wire, with `personal` fields taken out.
 
+use std::num::NonZeroU64;
+
 use serde::{Deserialize, Serialize};
 
 use super::heard::{Untaken, untaken};
@@ -70,13 +72,8 @@ pub struct List {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopped: Vec<Stopped>,
     /// Requests that are in the log and that no orchestrator has decided yet. Absent where there are none.
-    #[serde(default, skip_serializing_if = "is_none")]
-    pub undecided: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-const fn is_none(count: &u64) -> bool {
-    *count == 0
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<NonZeroU64>,
 }
 
 /// A partition that stands still.

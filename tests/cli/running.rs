@@ -109,6 +109,18 @@ fn findings_for_code_hosts() {
 }
 
 #[test]
+fn a_file_with_findings_ends_every_command_alike() {
+    let desk = desk();
+    desk.file("wrong.saga", ORDER.replace("reserve.hold }\n  }", "reserve.hld }\n  }"));
+    for command in ["check", "run", "serve", "test", "graph", "schema"] {
+        let output = desk.command(&[command, "wrong.saga"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{command}: {said}");
+        assert!(said.contains("hld"), "{command}: {said}");
+    }
+}
+
+#[test]
 fn all_findings_of_all_files_at_once() {
     let desk = desk();
     desk.file(

@@ -114,6 +114,14 @@ fn a_limit_of_which_a_partition_would_have_nothing_is_refused() {
     fs::write(house.folder.path().join("free.saga"), free).unwrap();
     let made = house.run(&["init", "--partitions", "4", "free.saga"]);
     assert!(made.status.success(), "{}", text(&made));
+    // Compared with how many there are, and not with how many there usually would be.
+    let known = house.run(&["init", DOORS]);
+    assert!(known.status.code() == Some(2) && text(&known).contains("has 4 partitions"), "{}", text(&known));
+    let fewer = House::new(broker);
+    fs::write(fewer.folder.path().join(DOORS), fs::read_to_string(house.folder.path().join(DOORS)).unwrap()).unwrap();
+    let made = fewer.run(&["init", DOORS]);
+    let next = format!("next: `saga deploy {DOORS} --kafka {} --prefix {}`", broker.address(), fewer.prefix);
+    assert!(made.status.success() && text(&made).contains(&next), "{}", text(&made));
     for command in [&["deploy", DOORS][..], &["serve", DOORS], &["run", DOORS, "--participants", "simulated"]] {
         let said = house.run(command);
         assert_eq!(said.status.code(), Some(2), "{}", text(&said));

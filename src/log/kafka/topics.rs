@@ -100,6 +100,15 @@ pub async fn init(settings: &Settings, plan: &Plan) -> Result<Made, OpenError> {
     Ok(made)
 }
 
+/// How many partitions a deployment has; none where it is yet to be made.
+///
+/// # Errors
+/// The broker cannot be reached, or refuses.
+pub fn partitions(settings: &Settings, topics: &Topics) -> Result<Option<u32>, OpenError> {
+    let (now, _) = Broker::begin(settings)?.found()?;
+    Ok(now.iter().find(|topic| topic.name == *topics.requests).map(|requests| requests.partitions))
+}
+
 /// How the topics of a deployment that is there differ from what they should be.
 ///
 /// # Errors
