@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use saga::check;
-use saga::source::{FileId, SourceFile, Sources};
+use saga::source::{FileId, SourceFile};
 use saga::syntax::Form;
 
 /// What the binary runs with.
@@ -26,10 +26,8 @@ fn main() {
             black_box(text.lines().map(|line| line.split_whitespace().count()).sum::<usize>());
         });
         let parse = best(|| {
-            let mut sources = Sources::default();
             let file = SourceFile::new("bench.saga", text.as_str());
-            let id = sources.add(file.clone());
-            black_box(saga::syntax::parse(id, &file));
+            black_box(saga::syntax::parse(FileId(0), &file));
         });
         let (tree, _) = saga::syntax::parse(FileId(0), &SourceFile::new("bench.saga", text.as_str()));
         let twin = SourceFile::new("bench.yaml", saga::syntax::convert(&tree, Form::Yaml));
@@ -38,9 +36,7 @@ fn main() {
             assert!(problems.is_empty());
         });
         let took = best(|| {
-            let mut sources = Sources::default();
-            sources.add(SourceFile::new("bench.saga", text.as_str()));
-            let checked = check::check_files(&sources);
+            let checked = check::check_text("bench.saga", &text);
             assert!(checked.findings.is_empty(), "{:?}", checked.findings.first());
         });
         println!(

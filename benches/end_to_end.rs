@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use saga::check::check_files;
+use saga::check::check_text;
 use saga::definition::Program;
 use saga::definition::json::least;
 use saga::definition::types::Type;
@@ -16,7 +16,6 @@ use saga::engine::{InstanceId, Status};
 use saga::json::Json;
 use saga::log::{JOURNAL, REPLIES, REQUESTS};
 use saga::runtime::{self, Accepted, Filter, Follow, Options, Orchestrator, Reply, Serve};
-use saga::source::{SourceFile, Sources};
 use saga::wire::{self, About, Message};
 use tokio::task::JoinSet;
 
@@ -72,9 +71,7 @@ async fn open(answers: Answers) -> House {
     let options = Options { partitions: number("PARTITIONS"), ..Options::default() };
     let orchestrator = Arc::new(Orchestrator::open(directory.path(), &options).await.expect("it is new"));
     orchestrator.deploy("booking.saga", &BOOKING).await.expect("it is checked by the tests");
-    let mut sources = Sources::default();
-    sources.add(SourceFile::new("booking.saga", BOOKING.as_str()));
-    let program = check_files(&sources).programs.pop().expect("one file").1;
+    let program = check_text("booking.saga", &BOOKING).program;
     let topics: Vec<Arc<str>> =
         program.participants.values().map(|participant| Arc::from(participant.commands_topic.as_str())).collect();
     let cast: Arc<dyn Serve> = Arc::new(Cast { program, answers });

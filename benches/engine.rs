@@ -16,7 +16,6 @@ use saga::engine::{
 };
 use saga::json::Json;
 use saga::plan::Plan;
-use saga::source::{SourceFile, Sources};
 use saga::time::Timestamp;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -37,10 +36,8 @@ enum Card {
 }
 
 fn main() {
-    let mut sources = Sources::default();
-    let file = sources.add(SourceFile::new("booking.saga", BOOKING));
-    let checked = check::check_files(&sources);
-    let saga = checked.program(file).and_then(|program| program.sagas.get("booking")).expect("the workflow defines it");
+    let checked = check::check_text("booking.saga", BOOKING);
+    let saga = checked.program.sagas.get("booking").expect("the workflow defines it");
     let plan = Plan::new(saga.clone());
 
     println!("| booking, in memory | sagas/s | allocations a saga | bytes a saga | x baseline |");

@@ -5,7 +5,7 @@
 //!
 //! * pure, without a clock, randomness or I/O: [`source`], [`diagnostic`], [`syntax`], [`definition`], [`check`], [`plan`],
 //!   [`editor`], [`engine`], [`model`], [`wire`], [`schema`], [`journal`]
-//! * bytes, clocks and tasks: [`log`], [`runtime`], [`participant`], [`http`], [`lsp`]
+//! * bytes, clocks and tasks: [`files`], [`log`], [`runtime`], [`participant`], [`http`], [`lsp`]
 //!
 //! `ARCHITECTURE.md` has the picture, the invariants and the glossary.
 
@@ -40,6 +40,7 @@ pub mod schema;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod journal;
 
+pub mod files;
 pub mod log;
 pub mod runtime;
 pub mod participant;

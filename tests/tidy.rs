@@ -34,6 +34,7 @@ const LAYERS: &[(&str, Touch)] = &[
     ("wire", Pure),
     ("schema", Pure),
     ("journal", Pure),
+    ("files", World),
     ("log", World),
     ("runtime", World),
     ("participant", World),

@@ -1,10 +1,12 @@
 //! The rules that a finished definition keeps: one file for each family. A finding never follows from another, and
 //! none hides another.
 //!
-//! [`check_files`] is the front door: from texts to programs and everything that is to be said about them. Names and
+//! [`check_file`] is the front door: from a text, and the files that it uses, to the program and everything that is to
+//! be said about it. Names and
 //! types are `definition::lower`'s rules, since they are what lowering computes; here stand structure, times and
 //! topics. `outcomes` says how a saga can end, `worst` how long that takes and how many messages.
 
+mod files;
 mod structure;
 mod times;
 mod tries;
@@ -13,34 +15,32 @@ mod topics;
 mod outcomes;
 mod worst;
 
+pub use self::files::{Alone, Library, NotFound, Place, as_one_text};
 pub use self::outcomes::{Cause, Defaults, Outcomes, Reason, Return, defaults, outcomes, points_of_no_return};
 pub use self::times::shown;
 pub use self::worst::{Messages, Worst, worst};
 
 use std::collections::BTreeSet;
 
-use crate::definition::lower::lower;
+use crate::definition::lower::{Trees, lower};
 use crate::definition::{Program, Statement, StatementKind, Step, Try, blocks};
 use crate::diagnostic::{Diagnostic, Problems, Severity, codes};
-use crate::source::{FileId, Sources};
-use crate::syntax;
+use crate::source::{FileId, SourceFile, Sources};
 
-/// What came of checking some files.
-#[derive(Clone, Debug, Default)]
+/// What came of checking a file with those that it uses.
+#[derive(Debug, Default)]
 pub struct Checked {
-    /// The program of each file, in the order of the files. Where there are errors it may lack parts.
-    pub programs: Vec<(FileId, Program)>,
-    /// All findings of all files, by file and place.
+    /// The files as they were read, the named one first.
+    pub sources: Sources,
+    /// Their trees.
+    pub trees: Trees,
+    /// What they mean. Where there are errors it may lack parts.
+    pub program: Program,
+    /// All findings of all of them, by file and place.
     pub findings: Vec<Diagnostic>,
 }
 
 impl Checked {
-    /// The program of a file.
-    #[must_use]
-    pub fn program(&self, file: FileId) -> Option<&Program> {
-        self.programs.iter().find(|(id, _)| *id == file).map(|(_, program)| program)
-    }
-
     /// Whether a definition is refused; warnings refuse nothing.
     #[must_use]
     pub fn has_errors(&self) -> bool {
@@ -48,35 +48,37 @@ impl Checked {
     }
 }
 
-/// Parses, lowers and checks each file as a program of its own.
+/// Parses, lowers and checks a file with all that it uses as one program.
 ///
 /// Of a file whose tree lacks something (which was reported) nothing more is said: it would follow from that.
 #[must_use]
-pub fn check_files(sources: &Sources) -> Checked {
-    let mut checked = Checked::default();
-    let mut problems = Problems::default();
-    for (id, source) in sources.iter() {
-        let (tree, found) = syntax::parse(id, source);
-        problems.extend(found);
-        if tree.incomplete {
-            checked.programs.push((id, Program::default()));
-            continue;
-        }
-        let (program, found) = lower(&[(id, tree)]);
+pub fn check_file(file: SourceFile, library: &dyn Library) -> Checked {
+    let files::Files { sources, trees, mut problems } = files::load(file, library);
+    let is_incomplete = trees.files.first().is_none_or(|(_, tree)| tree.incomplete);
+    let program = if is_incomplete {
+        Program::default()
+    } else {
+        let (program, found) = lower(&trees);
         problems.extend(found);
         problems.extend(check(&program));
-        checked.programs.push((id, program));
-    }
-    checked.findings = problems.sorted();
+        program
+    };
+    let mut findings = problems.sorted();
     // What a word before `step` was meant to say is open, so nothing is missing in what the step says.
     let refused: BTreeSet<_> =
-        checked.findings.iter().filter(|finding| finding.code == codes::FOREIGN_WORD).map(begin).collect();
+        findings.iter().filter(|finding| finding.code == codes::FOREIGN_WORD).map(begin).collect();
     let follows = |finding: &Diagnostic| {
         finding.code == codes::COMPENSATION_UNSAID
             && finding.labels.iter().any(|label| refused.contains(&(label.span.file, label.span.start)))
     };
-    checked.findings.retain(|finding| !follows(finding));
-    checked
+    findings.retain(|finding| !follows(finding));
+    Checked { sources, trees, program, findings }
+}
+
+/// The same for a text that has no files around it.
+#[must_use]
+pub fn check_text(name: &str, text: &str) -> Checked {
+    check_file(SourceFile::new(name, text), &Alone)
 }
 
 fn begin(finding: &Diagnostic) -> (FileId, u32) {

@@ -1,5 +1,8 @@
 //! `saga check`: all findings of all files, and what is proved of those without.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::out::visible;
@@ -42,6 +45,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             Err(error) => unreadable.push(error),
         }
     }
+    each_finding_once(&mut checked);
     if arguments.format == Format::Sarif {
         let files: Vec<_> = checked.iter().map(|file| (&file.sources, file.findings.as_slice())).collect();
         let failures: Vec<String> = unreadable.iter().map(CliError::title).collect();
@@ -73,6 +77,18 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         return Err(last);
     }
     Ok(if checked.iter().all(|file| file.findings.is_empty()) { Exit::Done } else { Exit::Findings })
+}
+
+/// What is found in a file that several use is said once.
+fn each_finding_once(checked: &mut [Checked]) {
+    let mut said = BTreeSet::new();
+    for Checked { sources, findings, .. } in checked {
+        findings.retain(|finding| {
+            let span = finding.span();
+            let file = sources.get(span.file).map(|file| Arc::clone(&file.name));
+            said.insert((file, span.start, span.end, finding.code, finding.title.clone()))
+        });
+    }
 }
 
 fn as_list(value: serde_json::Value) -> Vec<serde_json::Value> {

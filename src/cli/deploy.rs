@@ -40,7 +40,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     for file in &files {
         cast.extend(&Cast::of(&file.program));
     }
-    let deployable: Vec<_> = files.iter().map(Checked::deployable).collect();
+    let deployable = files.iter().map(Checked::deployable).collect::<Result<Vec<_>, _>>()?;
     let programs: Vec<(&Program, &str)> = deployable.iter().map(|(_, text, program)| (program, &**text)).collect();
     let deployed = runtime()?.block_on(async {
         let opened = place.open(Some(AWAY_PATIENCE)).await?;

@@ -11,7 +11,7 @@ use super::sources::Checked;
 use super::table::Table;
 use crate::check::{self, Cause, Messages, Outcomes, Reason};
 use crate::definition::Saga;
-use crate::source::Span;
+use crate::source::{FileId, Span};
 
 /// For people: a table of the ends below what is proved, and the bounds.
 pub(super) fn text(file: &Checked, saga: &Saga, outcomes: &Outcomes) -> String {
@@ -40,7 +40,7 @@ pub(super) fn text(file: &Checked, saga: &Saga, outcomes: &Outcomes) -> String {
         "messages are commands, replies and what is sent; a participant's `pending` lasts until `within`, or a day",
     ]);
     for wait in &worst.waits {
-        bounds.row(["", &format!("on top of that `{}`, line {}", written(file, *wait), line(file, *wait))]);
+        bounds.row(["", &format!("on top of that `{}`, {}", written(file, *wait), place(file, *wait))]);
     }
     text.push_str(&bounds.text());
     text
@@ -57,8 +57,8 @@ fn needs(file: &Checked, reasons: &[Reason]) -> Vec<String> {
                 needs.push(format!("{} are over before the point of no return", check::shown(*deadline)));
             }
             Cause::Overdue => {
-                let (words, line) = (written(file, *span), line(file, *span));
-                needs.push(format!("the {words} of the `try` are over, line {line}"));
+                let (words, place) = (written(file, *span), place(file, *span));
+                needs.push(format!("the {words} of the `try` are over, {place}"));
             }
             Cause::Refused(step) => {
                 let action = step.action.as_ref();
@@ -67,9 +67,9 @@ fn needs(file: &Checked, reasons: &[Reason]) -> Vec<String> {
             }
             Cause::Silent(step) => silent.push(&step.name),
             Cause::Undeclared(step) => undeclared.push(&step.name),
-            Cause::Fail => needs.push(format!("`{}`, line {}", written(file, *span), line(file, *span))),
+            Cause::Fail => needs.push(format!("`{}`, {}", written(file, *span), place(file, *span))),
             Cause::Overflow => {
-                needs.push(format!("numbers too large for `{}`, line {}", written(file, *span), line(file, *span)));
+                needs.push(format!("numbers too large for `{}`, {}", written(file, *span), place(file, *span)));
             }
         }
     }
@@ -93,6 +93,19 @@ fn written(file: &Checked, span: Span) -> String {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line,
     }
+}
+
+/// `line 3`, and of which file, if it is not the named one.
+fn place(file: &Checked, span: Span) -> String {
+    let line = line(file, span);
+    match file.sources.get(span.file).filter(|_| span.file != FileId::default()) {
+        Some(used) => format!("line {line} of {}", used.name),
+        None => format!("line {line}"),
+    }
+}
+
+fn name(file: &Checked, span: Span) -> Option<&str> {
+    file.sources.get(span.file).map(|file| &*file.name)
 }
 
 fn line(file: &Checked, span: Span) -> u32 {
@@ -128,7 +141,7 @@ pub(super) fn json(file: &Checked, outcomes: &Outcomes) -> Value {
             Cause::Fail => ("fail", None),
             Cause::Overflow => ("overflow", None),
         };
-        let mut reason = json!({ "cause": word, "line": line(file, *span) });
+        let mut reason = json!({ "cause": word, "file": name(file, *span), "line": line(file, *span) });
         if let (Some(reason), Some(step)) = (reason.as_object_mut(), step) {
             reason.insert("step".to_owned(), json!(step.name));
         }
@@ -147,7 +160,7 @@ pub(super) fn worst_json(file: &Checked, saga: &Saga) -> Value {
             "messages": worst.to_completed.map(|messages| json!({ "least": messages.least, "most": messages.most })),
         },
         "compensated": { "ms": millis(worst.compensated), "messages": { "most": worst.to_compensated } },
-        "waits": worst.waits.iter().map(|wait| json!({ "text": written(file, *wait), "line": line(file, *wait) })).collect::<Vec<_>>(),
+        "waits": worst.waits.iter().map(|wait| json!({ "text": written(file, *wait), "file": name(file, *wait), "line": line(file, *wait) })).collect::<Vec<_>>(),
     })
 }
 

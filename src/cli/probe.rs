@@ -14,7 +14,6 @@ use crate::participant::probe::{
     self, Books, Finding, Options, Outcome, Places, REPLIES_KEPT, REPLIES_OF_PROBE, REPLY_PARTITIONS, Report, Subject,
     SubjectError, Wishes,
 };
-use crate::source::{SourceFile, Sources};
 
 use super::error::{Kind, near_miss};
 use super::instance::runtime;
@@ -205,11 +204,8 @@ fn deployed(raw: &Raw, topics: &Topics, participant: &str) -> Result<Program, Cl
         let Some(Ok(text)) = latest.get(format!("source/{hash}").as_str()).map(|text| str::from_utf8(text)) else {
             continue;
         };
-        let mut sources = Sources::default();
-        sources.add(SourceFile::new("deployed", text));
-        let checked = check::check_files(&sources);
-        let program = checked.programs.into_iter().map(|(_, program)| program);
-        if let Some(program) = { program }.find(|program| program.participants.contains_key(participant)) {
+        let program = check::check_text("deployed", text).program;
+        if program.participants.contains_key(participant) {
             return Ok(program);
         }
     }

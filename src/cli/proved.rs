@@ -69,7 +69,7 @@ impl Proved {
 /// For people, a block a saga.
 pub(super) fn text(file: &Checked, with_outcomes: bool) -> String {
     let mut text = String::new();
-    for saga in file.program.sagas.values() {
+    for saga in file.own_sagas() {
         let proved = Proved::of(saga);
         let _ = writeln!(text, "{}: saga {}, version {}", file.name, saga.name, saga.version);
         let mut table = Table::headless();
@@ -144,5 +144,5 @@ pub(super) fn json(file: &Checked, with_outcomes: bool) -> Vec<Value> {
         }
         known
     };
-    file.program.sagas.values().map(one).collect()
+    file.own_sagas().map(one).collect()
 }

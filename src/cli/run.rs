@@ -224,7 +224,7 @@ impl Following<'_> {
             None if body.input.is_none() => Some(chosen_input(self.arguments, self.file, &self.saga, None, out)?),
             _ => body.input,
         };
-        let deployed = service.deploy(&[self.file.deployable()]).await?;
+        let deployed = service.deploy(&[self.file.deployable()?]).await?;
         if let Some((deployed, current)) =
             deployed.iter().find_map(older).filter(|(deployed, _)| *deployed.saga == body.saga)
         {

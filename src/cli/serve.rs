@@ -135,7 +135,7 @@ impl Serving<'_> {
         opened.has_topics_of(&cast, &names.join(" ")).await?;
         let service = Arc::new(Service::join(opened.site(), options, DECIDED_WITHIN).await?);
         let stands = async {
-            let files: Vec<File> = self.files.iter().map(Checked::deployable).collect();
+            let files = self.files.iter().map(Checked::deployable).collect::<Result<Vec<File>, _>>()?;
             for (Deployed { saga, version, .. }, current) in service.deploy(&files).await?.iter().filter_map(older) {
                 out.remark(format_args!(
                     "not deployed: saga `{saga}` runs by version {current}, and the file has version {version}; \
@@ -179,7 +179,7 @@ impl Serving<'_> {
         all.extend(&known.startable);
         addresses.are_of(&all, out)?;
         let reached = addresses.choose(&all, &known, out)?;
-        let deployed: Vec<File> = files.iter().map(Checked::deployable).collect();
+        let deployed = files.iter().map(Checked::deployable).collect::<Result<Vec<File>, _>>()?;
         service.deploy(&deployed).await?;
         let callback = format!("http://{address}/replies");
         Ok(service.carry(all.settings(&reached, None, Some(&callback))).await?)

@@ -31,7 +31,7 @@ use super::CliError;
 use crate::runtime::Options;
 
 /// The file's name; the nearest one upward from the working directory counts.
-pub(super) const NAME: &str = "saga.toml";
+pub(super) const NAME: &str = crate::files::SETTINGS;
 
 /// Where the data is if nobody says.
 const DATA: &str = ".saga";

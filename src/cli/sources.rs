@@ -1,5 +1,5 @@
-//! Reads files of the language and has them checked. Each file given is a program of its own: names of one are not
-//! known in another.
+//! Reads files of the language and has them checked. Each file given is a program of its own, with those that it uses:
+//! names of one are not known in another.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use super::error::{Kind, in_words, near_miss};
 use super::{CliError, Out};
-use crate::check;
+use crate::check::{self, Alone};
+use crate::definition::lower::Trees;
 use crate::definition::{Program, Saga};
+use crate::diagnostic::Diagnostic;
 use crate::diagnostic::render::{self, Color};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::files::{Folder, beside};
 use crate::source::{FileId, SourceFile, Sources};
 use crate::syntax;
 use crate::syntax::limits::MAX_FILE_BYTES;
@@ -19,22 +21,30 @@ use crate::syntax::limits::MAX_FILE_BYTES;
 /// Standard input, where a file is asked for.
 pub(super) const STDIN: &str = "-";
 
-/// A file that was checked.
+/// A file that was checked, with those that it uses.
 pub(super) struct Checked {
     /// As the user named it.
     pub(super) name: String,
-    /// The file as it was read.
+    /// The files as they were read.
     pub(super) sources: Sources,
-    /// What it means; of use only if nothing refuses it.
+    /// What they mean; of use only if nothing refuses it.
     pub(super) program: Program,
     /// All findings, by place.
     pub(super) findings: Vec<Diagnostic>,
+    trees: Trees,
+    is_refused: bool,
 }
 
 impl Checked {
+    fn new(name: &str, checked: check::Checked) -> Self {
+        let is_refused = checked.has_errors();
+        let check::Checked { sources, trees, program, findings } = checked;
+        Self { name: name.to_owned(), sources, program, findings, trees, is_refused }
+    }
+
     /// Whether a finding refuses it.
-    pub(super) fn is_refused(&self) -> bool {
-        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    pub(super) const fn is_refused(&self) -> bool {
+        self.is_refused
     }
 
     /// The findings as people read them.
@@ -52,23 +62,43 @@ impl Checked {
         Ok(self)
     }
 
-    /// What an orchestrator is given of it.
-    pub(super) fn deployable(&self) -> (String, Arc<str>, Program) {
-        let text = self.sources.get(FileId(0)).map(|file| Arc::clone(&file.text)).unwrap_or_default();
-        (self.name.clone(), text, self.program.clone())
+    /// What an orchestrator is given of it: one text that needs no other file, however many it uses.
+    pub(super) fn deployable(&self) -> Result<(String, Arc<str>, Program), CliError> {
+        let text: Arc<str> = check::as_one_text(&self.sources, &self.trees).into();
+        if self.sources.iter().count() > 1 {
+            self.is_meant_by(&text)?;
+        }
+        Ok((self.name.clone(), text, self.program.clone()))
     }
 
-    /// The saga of that name, or the only one.
+    /// What is stored is read again by every orchestrator, and must then be what it is now.
+    fn is_meant_by(&self, text: &str) -> Result<(), CliError> {
+        let again = check::check_text("one.saga", text);
+        let hashes = |program: &Program| program.sagas.values().map(|saga| Arc::clone(saga.hash())).collect::<Vec<_>>();
+        if hashes(&again.program) == hashes(&self.program) {
+            return Ok(());
+        }
+        let why = again.findings.first().map_or("it would mean something else", |finding| &finding.title);
+        Err(CliError::usage(format!("{} with all that it uses cannot be written as one text: {why}", self.name))
+            .hint("use only what is needed"))
+    }
+
+    /// The sagas of the named file.
+    pub(super) fn own_sagas(&self) -> impl Iterator<Item = &Arc<Saga>> {
+        self.program.sagas.values().filter(|saga| saga.span.file == FileId::default())
+    }
+
+    /// The saga of that name, or the only one of the named file.
     pub(super) fn saga(&self, name: Option<&str>) -> Result<&Arc<Saga>, CliError> {
         let sagas = &self.program.sagas;
         let known = || sagas.keys().map(compact_str::CompactString::as_str);
         let Some(name) = name else {
-            let mut all = sagas.values();
+            let mut all = self.own_sagas();
             return match (all.next(), all.next()) {
                 (Some(only), None) => Ok(only),
                 (None, _) => Err(CliError::usage(format!("{} has no saga", self.name))),
                 (Some(_), Some(_)) => {
-                    let names: Vec<&str> = known().collect();
+                    let names: Vec<&str> = self.own_sagas().map(|saga| saga.name.as_str()).collect();
                     Err(CliError::usage(format!("{} has {} sagas", self.name, names.len()))
                         .hint(format!("name one behind the file: {}", names.join(", "))))
                 }
@@ -84,19 +114,22 @@ impl Checked {
     }
 }
 
-/// Reads and checks a file.
+/// Reads and checks a file with those that it uses.
 pub(super) fn check_file(name: &str) -> Result<Checked, CliError> {
     let (file, problems) = read(name)?;
-    let mut sources = Sources::default();
-    sources.add(file);
     // A file whose bytes are at fault has nothing that could be checked.
     if !problems.is_empty() {
-        let (name, program) = (name.to_owned(), Program::default());
-        return Ok(Checked { name, sources, program, findings: problems.sorted() });
+        let mut sources = Sources::default();
+        sources.add(file);
+        let checked = check::Checked { sources, findings: problems.sorted(), ..check::Checked::default() };
+        return Ok(Checked::new(name, checked));
     }
-    let mut checked = check::check_files(&sources);
-    let program = checked.programs.pop().map(|(_, program)| program).unwrap_or_default();
-    Ok(Checked { name: name.to_owned(), sources, program, findings: checked.findings })
+    // Where not even the working directory is, a text has no files around it.
+    let checked = match Folder::around(Path::new(name)) {
+        Ok(folder) => check::check_file(file, &folder),
+        Err(_) => check::check_file(file, &Alone),
+    };
+    Ok(Checked::new(name, checked))
 }
 
 /// Reads a file, or standard input for `-`. At most one byte over the limit is read, however large it is.
@@ -122,22 +155,9 @@ pub(super) fn read(name: &str) -> Result<(SourceFile, crate::diagnostic::Problem
 
 /// The file beside it whose name is near.
 fn near_file(name: &str) -> String {
-    /// Of a larger folder not all names are looked at.
-    const NAMES_MAX: usize = 1_000;
     let path = Path::new(name);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let wanted = path.file_name().unwrap_or_default().to_string_lossy();
-    let names: Vec<String> = std::fs::read_dir(folder)
-        .map(|entries| {
-            let paths = entries.flatten().take(NAMES_MAX).map(|entry| entry.path());
-            let sagas = paths.filter(|path| {
-                path.extension()
-                    .is_some_and(|extension| extension == "saga" || extension == "yaml" || extension == "yml")
-            });
-            sagas.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect()
-        })
-        .unwrap_or_default();
-    near_miss("there are", &wanted, names.iter().map(String::as_str))
+    near_miss("there are", &wanted, beside(path).iter().map(String::as_str))
         .unwrap_or_else(|| "paths are relative to the working directory".to_owned())
 }
 

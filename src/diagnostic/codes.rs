@@ -162,6 +162,14 @@ codes! {
     AWAITED_BESIDE = "SG0219";
     /// A saga that would run inside itself.
     RUNS_ITSELF = "SG0220";
+    /// A file that is used and is not there.
+    USED_FILE_NOT_FOUND = "SG0221";
+    /// A file that lies where none may be used from.
+    USED_FILE_OUTSIDE = "SG0222";
+    /// A file that uses itself.
+    USES_ITSELF = "SG0223";
+    /// More files than a program may have, or more in them.
+    USES_TOO_MUCH = "SG0224";
     // -- types ------------------------------------------------------------------------------------
     /// A value of another type than the place wants.
     TYPE_MISMATCH = "SG0301";

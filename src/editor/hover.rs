@@ -32,6 +32,7 @@ pub(super) fn text(program: &Program, index: &Index, symbol: &Symbol) -> Option<
             let code = format!("saga {name} {{ version {}  input {} }}", saga.version, shape(&saga.input));
             Some(block(&code, saga.docs.as_deref()))
         }
+        Symbol::File(_) => None,
         Symbol::Input(saga) => {
             let saga = program.sagas.get(saga)?;
             Some(block(&format!("input {}", shape(&saga.input)), None))

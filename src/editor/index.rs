@@ -4,10 +4,11 @@
 use compact_str::CompactString;
 
 use super::types::{field, of};
-use super::{Entry, What};
+use super::{Entry, FILE, What};
+use crate::definition::lower::Trees;
 use crate::definition::types::{Record, Type};
 use crate::definition::{Command, Program};
-use crate::source::Span;
+use crate::source::{FileId, Span};
 use crate::syntax::tree::{
     Action, ActionKind, Answer, Block, Called, Expect, ExpectKind, Expr, ExprKind, File, HappeningKind, Head, Item,
     Name, ParticipantItem, Reference, Saga, Scenario, Statement, StatementKind, Target, Text, Timing, Trigger,
@@ -28,6 +29,8 @@ pub(super) enum Symbol {
     Input(CompactString),
     /// The field that is declared there.
     Field(Span),
+    /// A file that is used.
+    File(FileId),
     /// A failure code.
     Code(CompactString),
 }
@@ -49,17 +52,25 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub(super) fn new(tree: &File, program: &Program) -> Self {
+    /// Of the first file everything, of those that it uses what comes in.
+    pub(super) fn new(trees: &Trees, program: &Program) -> Self {
         let mut walk = Walk { program, saga: CompactString::default(), index: Self::default() };
-        tree.items.iter().for_each(|item| walk.item(item));
+        for (number, (_, tree)) in trees.files.iter().enumerate() {
+            let comes_in = |item: &&Item| number == 0 || !matches!(item, Item::Scenario(_) | Item::Trigger(_));
+            tree.items.iter().filter(comes_in).for_each(|item| walk.item(item));
+        }
+        for (span, used) in &trees.uses {
+            walk.add(*span, Symbol::File(*used), false);
+        }
         let mut index = walk.index;
-        index.occurrences.sort_by_key(|occurrence| (occurrence.span.start, occurrence.span.end));
+        index.occurrences.sort_by_key(|occurrence| occurrence.span);
         index
     }
 
-    /// What stands at `offset`, or ends there.
+    /// What stands at `offset` of the first file, or ends there.
     pub(super) fn at(&self, offset: u32) -> Option<&Occurrence> {
-        let upto = self.occurrences.partition_point(|occurrence| occurrence.span.start <= offset);
+        let is_upto = |span: Span| span.file == FILE && span.start <= offset;
+        let upto = self.occurrences.partition_point(|occurrence| is_upto(occurrence.span));
         let before = self.occurrences.get(..upto).unwrap_or_default().iter().rev();
         // Names do not overlap, and what stands before the nearest ends before it.
         before.take(1).find(|occurrence| offset <= occurrence.span.end)
@@ -99,8 +110,10 @@ impl Index {
                 Item::Use(_) => continue,
             };
             entries.push(Entry { name: name.text.to_string(), what, name_span: name.span, span });
-            let inside =
-                |occurrence: &&Occurrence| span.start <= occurrence.span.start && occurrence.span.end <= span.end;
+            let inside = |occurrence: &&Occurrence| {
+                let at = occurrence.span;
+                at.file == span.file && span.start <= at.start && at.end <= span.end
+            };
             for occurrence in self.occurrences.iter().filter(|occurrence| occurrence.defines).filter(inside) {
                 let (name, what) = match &occurrence.symbol {
                     Symbol::Command(_, name) => (name, What::Command),

@@ -13,9 +13,9 @@ mod types;
 use std::sync::Arc;
 
 use self::index::{Index, Symbol};
-use crate::check::check_files;
+use crate::check::{Checked, Library, check_file};
 use crate::definition::Program;
-use crate::definition::lower::lower;
+use crate::definition::lower::{Trees, lower};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Plan, svg};
 use crate::source::{FileId, SourceFile, Sources, Span};
@@ -27,16 +27,16 @@ pub use self::rename::Refused;
 /// The one file of a document.
 const FILE: FileId = FileId(0);
 
-/// A text as it stands in an editor.
+/// A text as it stands in an editor, with the files that it uses.
 #[derive(Debug)]
 pub struct Document {
-    /// The text.
+    /// The texts, its own first.
     pub sources: Sources,
     /// All that `saga check` says of it.
     pub findings: Vec<Diagnostic>,
     /// What it means; while it is being written, as far as can be told.
     program: Program,
-    tree: tree::File,
+    trees: Trees,
     index: Index,
 }
 
@@ -63,36 +63,64 @@ pub struct Entry {
 }
 
 impl Document {
-    /// Reads a text. `before` is the version before it: what a half-written text no longer says is taken from there.
+    /// Reads a text, and what it uses. `before` is the version before it: what a half-written text no longer says is
+    /// taken from there.
     #[must_use]
-    pub fn new(name: &str, text: &str, before: Option<&Self>) -> Self {
-        let mut sources = Sources::default();
+    pub fn new(name: &str, text: &str, before: Option<&Self>, library: &dyn Library) -> Self {
         let (file, problems) = syntax::decode(FILE, name, text.as_bytes());
-        let (tree, _) = syntax::parse(FILE, &file);
-        sources.add(file);
         if !problems.is_empty() {
+            let mut sources = Sources::default();
+            sources.add(file);
             let findings = problems.sorted();
-            let (program, tree, index) = (Program::default(), tree::File::default(), Index::default());
-            return Self { sources, findings, program, tree, index };
+            let (program, trees, index) = (Program::default(), Trees::default(), Index::default());
+            return Self { sources, findings, program, trees, index };
         }
-        let mut checked = check_files(&sources);
-        let read = checked.programs.pop().map(|(_, program)| program).unwrap_or_default();
-        let files = [(FILE, tree)];
-        let mut program = if files.iter().any(|(_, tree)| tree.incomplete) { lower(&files).0 } else { read };
-        let [(_, tree)] = files;
-        if let Some(before) = before.filter(|_| tree.incomplete) {
-            let kept = before.program.participants.iter().filter(|(name, _)| !program.participants.contains_key(*name));
-            let kept: Vec<_> = kept.map(|(name, participant)| (name.clone(), Arc::clone(participant))).collect();
+        let Checked { sources, trees, mut program, findings } = check_file(file, library);
+        if trees.files.first().is_some_and(|(_, tree)| tree.incomplete) {
+            program = lower(&trees).0;
+            let known = before.into_iter().flat_map(|before| &before.program.participants);
+            let kept: Vec<_> = known
+                .filter(|(name, _)| !program.participants.contains_key(*name))
+                .map(|(name, participant)| (name.clone(), Arc::clone(participant)))
+                .collect();
             program.participants.extend(kept);
         }
-        let index = Index::new(&tree, &program);
-        Self { sources, findings: checked.findings, program, tree, index }
+        let index = Index::new(&trees, &program);
+        Self { sources, findings, program, trees, index }
     }
 
     /// The text's file.
     #[must_use]
     pub fn file(&self) -> Option<&SourceFile> {
         self.sources.get(FILE)
+    }
+
+    /// Whether it uses other files, so that it has to be read again when they change.
+    #[must_use]
+    pub fn uses_others(&self) -> bool {
+        self.tree().is_some_and(|tree| tree.items.iter().any(|item| matches!(item, tree::Item::Use(_))))
+    }
+
+    /// The findings in other files, each with the `use` of this one by which its file came in.
+    pub fn found_elsewhere(&self) -> impl Iterator<Item = (Span, &Diagnostic)> {
+        let elsewhere = self.findings.iter().filter(|finding| finding.span().file != FILE);
+        elsewhere.filter_map(|finding| Some((self.brought_in_by(finding.span().file)?, finding)))
+    }
+
+    /// The `use` of this file that leads to another, by way of others perhaps.
+    fn brought_in_by(&self, mut file: FileId) -> Option<Span> {
+        // Files are numbered as they were first reached: each was, by one that has a smaller number.
+        loop {
+            let (at, _) = self.trees.uses.iter().find(|(_, used)| *used == file)?;
+            if at.file == FILE {
+                return Some(*at);
+            }
+            file = at.file;
+        }
+    }
+
+    fn tree(&self) -> Option<&tree::File> {
+        self.trees.files.first().map(|(_, tree)| tree)
     }
 
     /// What the name at `offset` is.
@@ -109,6 +137,7 @@ impl Document {
         let found = self.index.at(offset)?;
         match &found.symbol {
             Symbol::Field(field) => Some(*field),
+            Symbol::File(file) => Some(Span { file: *file, ..Span::default() }),
             symbol => self.index.definition(symbol).map(|defined| defined.span),
         }
     }
@@ -140,7 +169,7 @@ impl Document {
     pub fn completions(&self, offset: u32) -> Vec<Completion> {
         let text = self.file().map(|file| Arc::clone(&file.text)).unwrap_or_default();
         let before = text.get(..(offset as usize).min(text.len())).unwrap_or_default();
-        complete::complete(&self.program, &self.tree, &self.index, before)
+        self.tree().map(|tree| complete::complete(&self.program, tree, &self.index, before)).unwrap_or_default()
     }
 
     /// The text in the language's layout; none where it cannot be read.
@@ -154,7 +183,7 @@ impl Document {
     /// What it declares, with the steps of each saga behind it.
     #[must_use]
     pub fn outline(&self) -> Vec<Entry> {
-        self.index.outline(&self.tree)
+        self.tree().map(|tree| self.index.outline(tree)).unwrap_or_default()
     }
 
     /// The picture of a saga, or of the only one.
@@ -168,7 +197,10 @@ impl Document {
         let sagas = &self.program.sagas;
         let found = match saga {
             Some(name) => sagas.get(name).ok_or_else(|| format!("there is no saga `{name}` in the file"))?,
-            None => sagas.values().next().ok_or_else(|| "there is no saga in the file".to_owned())?,
+            None => sagas
+                .values()
+                .find(|saga| saga.span.file == FILE)
+                .ok_or_else(|| "there is no saga in the file".to_owned())?,
         };
         Ok(svg::svg(&Plan::new(Arc::clone(found)), &self.sources))
     }

@@ -1,5 +1,6 @@
 //! Another name for something: everywhere where it is named, or nowhere.
 
+use super::FILE;
 use super::index::{Index, Symbol};
 use crate::source::Span;
 use crate::syntax;
@@ -23,13 +24,26 @@ pub enum Refused {
 
 /// Whether it can have another name at all.
 pub(super) fn is_possible(index: &Index, symbol: &Symbol) -> bool {
-    fixed(symbol).is_none() && index.definition(symbol).is_some()
+    fixed(symbol).is_none() && index.definition(symbol).is_some() && elsewhere(index, symbol).is_none()
+}
+
+/// What others use has its name in files that nobody may have open.
+fn elsewhere(index: &Index, symbol: &Symbol) -> Option<&'static str> {
+    let is_ours = |span: Span| span.file == FILE;
+    match index.definition(symbol) {
+        Some(defined) if !is_ours(defined.span) => Some("it is defined in another file; rename it there"),
+        _ if !index.of(symbol).all(|occurrence| is_ours(occurrence.span)) => {
+            Some("a file that this one uses names it, too")
+        }
+        _ => None,
+    }
 }
 
 fn fixed(symbol: &Symbol) -> Option<&'static str> {
     match symbol {
         Symbol::Field(_) => Some("a field's name stands in every payload; change it where it is declared"),
         Symbol::Code(_) => Some("participants answer with the code as it is"),
+        Symbol::File(_) => Some("a file is renamed where files are"),
         Symbol::Input(_) => Some("`input` is a word of the language"),
         Symbol::Type(_) | Symbol::Participant(_) | Symbol::Command(..) | Symbol::Saga(_) | Symbol::Value(..) => None,
     }
@@ -41,6 +55,9 @@ pub(super) fn rename(index: &Index, symbol: &Symbol, to: &str) -> Result<Vec<Spa
     }
     if index.definition(symbol).is_none() {
         return Err(Refused::Fixed("what it names is not defined in this file"));
+    }
+    if let Some(why) = elsewhere(index, symbol) {
+        return Err(Refused::Fixed(why));
     }
     let small = |first: char| first.is_ascii_lowercase();
     let big = |first: char| first.is_ascii_uppercase();

@@ -4,7 +4,7 @@ use gen_lsp_types as lsp;
 
 use crate::diagnostic::{Diagnostic, Severity, codes};
 use crate::editor::{Completion, Document, Entry, Hover, What};
-use crate::source::Span;
+use crate::source::{FileId, SourceFile, Span};
 
 /// The offset of a place; one behind a line or the text is its end.
 pub(super) fn offset(document: &Document, place: lsp::Position) -> u32 {
@@ -23,8 +23,7 @@ pub(super) fn offset(document: &Document, place: lsp::Position) -> u32 {
 }
 
 /// The place of an offset.
-fn position(document: &Document, offset: u32) -> lsp::Position {
-    let Some(file) = document.file() else { return lsp::Position::new(0, 0) };
+fn position(file: &SourceFile, offset: u32) -> lsp::Position {
     let number = file.line_column(offset).line.saturating_sub(1);
     let (start, line) = file.line(number);
     let before = line.get(..(offset.saturating_sub(start) as usize).min(line.len())).unwrap_or(line);
@@ -32,11 +31,17 @@ fn position(document: &Document, offset: u32) -> lsp::Position {
 }
 
 pub(super) fn range(document: &Document, span: Span) -> lsp::Range {
-    lsp::Range { start: position(document, span.start), end: position(document, span.end) }
+    let nowhere = lsp::Position::new(0, 0);
+    document.sources.get(span.file).map_or(lsp::Range { start: nowhere, end: nowhere }, |file| lsp::Range {
+        start: position(file, span.start),
+        end: position(file, span.end),
+    })
 }
 
-pub(super) fn location(uri: &str, document: &Document, span: Span) -> lsp::Location {
-    lsp::Location { uri: lsp::Uri(uri.to_owned()), range: range(document, span) }
+/// A place in the document or in a file that it uses: each is named by its URI.
+pub(super) fn location(document: &Document, span: Span) -> lsp::Location {
+    let uri = document.sources.get(span.file).map(|file| file.name.to_string()).unwrap_or_default();
+    lsp::Location { uri: lsp::Uri(uri), range: range(document, span) }
 }
 
 pub(super) fn hover(document: &Document, hover: Hover) -> lsp::Hover {
@@ -47,19 +52,31 @@ fn markdown(value: String) -> lsp::MarkupContent {
     lsp::MarkupContent { kind: lsp::MarkupKind::Markdown, value }
 }
 
-/// All findings of a document.
-pub(super) fn findings(uri: &str, document: &Document) -> Vec<lsp::Diagnostic> {
-    document.findings.iter().map(|finding| diagnostic(uri, document, finding)).collect()
+/// All findings of a document. Those in a file that it uses are at the `use`, for that file may not be open.
+pub(super) fn findings(document: &Document) -> Vec<lsp::Diagnostic> {
+    let own = document.findings.iter().filter(|finding| finding.span().file == FileId::default());
+    let elsewhere = document.found_elsewhere().map(|(at, finding)| {
+        let mut told = diagnostic(document, finding);
+        let related = lsp::DiagnosticRelatedInformation {
+            location: location(document, finding.span()),
+            message: "found there".to_owned(),
+        };
+        told.range = range(document, at);
+        told.tags = None;
+        told.related_information.get_or_insert_default().insert(0, related);
+        told
+    });
+    own.map(|finding| diagnostic(document, finding)).chain(elsewhere).collect()
 }
 
-fn diagnostic(uri: &str, document: &Document, finding: &Diagnostic) -> lsp::Diagnostic {
+fn diagnostic(document: &Document, finding: &Diagnostic) -> lsp::Diagnostic {
     let mut message = finding.title.clone();
     for more in finding.why.iter().cloned().chain(finding.hint.iter().map(|hint| format!("hint: {hint}"))) {
         message.push('\n');
         message.push_str(&more);
     }
     let related = finding.labels.iter().skip(1).map(|label| lsp::DiagnosticRelatedInformation {
-        location: location(uri, document, label.span),
+        location: location(document, label.span),
         message: label.text.clone(),
     });
     let faded = [codes::UNUSED, codes::NEVER_REACHED].contains(&finding.code);

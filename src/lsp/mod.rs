@@ -4,14 +4,17 @@
 //! milliseconds. Findings are published once no message is waiting, so fast typing checks only the last text.
 
 mod convert;
+mod desk;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use gen_lsp_types as lsp;
 use lsp_server::{Connection, ErrorCode, Message, Notification, ProtocolError, Request, Response, ResponseError};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use self::desk::{Around, Desk, Open};
 use crate::editor::Document;
 
 /// The command that draws a saga: arguments are the document's URI and, where it has several, the saga's name; the
@@ -80,8 +83,12 @@ fn capabilities() -> lsp::ServerCapabilities {
 #[derive(Default)]
 struct Server {
     documents: BTreeMap<String, Document>,
+    /// Their texts, for those that use them.
+    desk: Desk,
     /// Those whose findings the editor has not been told.
     unpublished: BTreeSet<String>,
+    /// Documents that use others have not been read again since one changed.
+    others_have_changed: bool,
 }
 
 /// Why a request is not answered.
@@ -129,7 +136,9 @@ impl Server {
             "textDocument/didClose" => {
                 if let Ok(lsp::DidCloseTextDocumentParams { text_document: it }) = read(params) {
                     self.documents.remove(&it.uri.0);
+                    self.desk.retain(|_, open| open.uri != it.uri.0);
                     self.unpublished.insert(it.uri.0);
+                    self.others_have_changed = true;
                 }
             }
             _ => {}
@@ -141,19 +150,37 @@ impl Server {
         if before.is_none() && self.documents.len() >= DOCUMENTS_MAX {
             return;
         }
-        let document = Document::new(&uri, text, before);
+        let text: Arc<str> = text.into();
+        if let Some(path) = desk::path(&uri) {
+            self.desk.insert(path, Open { uri: uri.clone(), text: Arc::clone(&text) });
+        }
+        let document = Document::new(&uri, &text, before, &Around::new(&self.desk, &uri));
         self.documents.insert(uri.clone(), document);
         self.unpublished.insert(uri);
+        self.others_have_changed = true;
+    }
+
+    /// Reads again what may use a text that has changed.
+    fn read_again(&mut self) {
+        if !std::mem::take(&mut self.others_have_changed) {
+            return;
+        }
+        for (uri, document) in self.documents.iter_mut().filter(|(_, document)| document.uses_others()) {
+            let Some(text) = document.file().map(|file| Arc::clone(&file.text)) else { continue };
+            *document = Document::new(uri, &text, Some(document), &Around::new(&self.desk, uri));
+            self.unpublished.insert(uri.clone());
+        }
     }
 
     /// The findings of what has changed; of what was closed, none.
     fn published(&mut self) -> Vec<Notification> {
+        self.read_again();
         let changed = std::mem::take(&mut self.unpublished);
         changed
             .into_iter()
             .map(|uri| {
                 let found = self.documents.get(&uri);
-                let diagnostics = found.map(|document| convert::findings(&uri, document)).unwrap_or_default();
+                let diagnostics = found.map(convert::findings).unwrap_or_default();
                 let params = lsp::PublishDiagnosticsParams { uri: lsp::Uri(uri), version: None, diagnostics };
                 Notification::new("textDocument/publishDiagnostics".to_owned(), params)
             })
@@ -179,14 +206,14 @@ impl Server {
             }
             "textDocument/definition" => {
                 let at: lsp::DefinitionParams = read(params)?;
-                let (uri, document, offset) = self.at(&at.text_document_position_params)?;
-                written(&document.definition(offset).map(|span| convert::location(uri, document, span)))
+                let (_, document, offset) = self.at(&at.text_document_position_params)?;
+                written(&document.definition(offset).map(|span| convert::location(document, span)))
             }
             "textDocument/references" => {
                 let at: lsp::ReferenceParams = read(params)?;
-                let (uri, document, offset) = self.at(&at.text_document_position_params)?;
+                let (_, document, offset) = self.at(&at.text_document_position_params)?;
                 let spans = document.occurrences(offset).into_iter();
-                written(&spans.map(|span| convert::location(uri, document, span)).collect::<Vec<_>>())
+                written(&spans.map(|span| convert::location(document, span)).collect::<Vec<_>>())
             }
             "textDocument/completion" => {
                 let at: lsp::CompletionParams = read(params)?;

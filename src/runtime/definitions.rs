@@ -15,13 +15,12 @@ use compact_str::{CompactString, format_compact};
 
 use super::client::{Client, ReadError};
 use super::error::{DeployError, OpenError};
-use crate::check::{self, Checked};
+use crate::check;
 use crate::definition::{Program, Saga};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::journal::Plans;
 use crate::log::{self, DEFINITION_MAX, Outcome};
 use crate::plan::Plan;
-use crate::source::{SourceFile, Sources};
 use crate::syntax::limits::MAX_FILE_BYTES;
 use crate::wire::Message;
 
@@ -65,12 +64,8 @@ pub enum Standing {
 
 /// Compiles a file as `saga check` does.
 pub(super) fn compile(name: &str, text: &str) -> Result<Program, Vec<Diagnostic>> {
-    let mut sources = Sources::default();
-    let file = sources.add(SourceFile::new(name, text));
-    let Checked { programs, findings } = check::check_files(&sources);
-    let program = programs.into_iter().find_map(|(id, program)| (id == file).then_some(program));
-    let is_refused = findings.iter().any(|finding| finding.severity == Severity::Error);
-    program.filter(|_| !is_refused).ok_or(findings)
+    let checked = check::check_text(name, text);
+    if checked.has_errors() { Err(checked.findings) } else { Ok(checked.program) }
 }
 
 /// Everything that is stored.

@@ -45,6 +45,8 @@ pub struct File {
     pub items: Vec<Item>,
     /// All `// …` comments that are not docs, in the order of the text, for the formatter.
     pub comments: Vec<Comment>,
+    /// Statements, those inside others included.
+    pub statements: usize,
     /// Something that the author wrote, or should have written, is not in the tree; it has been reported. What seems
     /// absent or misused may be a consequence, so later stages look no further.
     pub incomplete: bool,

@@ -1,7 +1,5 @@
 //! The content hash: the same for the same meaning, another for another.
 
-use saga::source::FileId;
-
 use super::{check, findings};
 
 const SOURCE: &str = r#"type Room { hotel: string, nights: int }
@@ -26,9 +24,9 @@ saga booking {
 "#;
 
 fn hash(source: &str) -> String {
-    let (_, checked) = check(source);
+    let checked = check(source);
     assert!(!checked.has_errors(), "{}", findings(source));
-    checked.program(FileId(0)).unwrap().sagas["booking"].hash().to_string()
+    checked.program.sagas["booking"].hash().to_string()
 }
 
 #[test]
@@ -78,8 +76,8 @@ fn whatever_changes_what_an_instance_does_counts() {
         let changed = SOURCE.replace(from, to);
         assert_ne!(changed, SOURCE, "{from} is in the source");
         let hash = if to == "saga booking2" {
-            let (_, checked) = check(&changed);
-            checked.program(FileId(0)).unwrap().sagas["booking2"].hash().to_string()
+            let checked = check(&changed);
+            checked.program.sagas["booking2"].hash().to_string()
         } else {
             hash(&changed)
         };

@@ -1,8 +1,8 @@
 //! From a text to its program and everything that is said about it.
 
-use saga::check::{Checked, check_files};
+use saga::check::{Checked, Library, NotFound, Place, check_file, check_text};
 use saga::diagnostic::render::{Color, text};
-use saga::source::{SourceFile, Sources};
+use saga::source::SourceFile;
 
 /// A mistake, and a snapshot of it with what is said about it.
 macro_rules! mistake {
@@ -26,18 +26,16 @@ mod runs;
 mod sarif;
 mod structure;
 mod types;
+mod uses;
 mod workflows;
 
 /// Checks a text as the only file.
-fn check(source: &str) -> (Sources, Checked) {
+fn check(source: &str) -> Checked {
     check_as("case.saga", source)
 }
 
-fn check_as(name: &str, source: &str) -> (Sources, Checked) {
-    let mut sources = Sources::default();
-    sources.add(SourceFile::new(name, source));
-    let checked = check_files(&sources);
-    (sources, checked)
+fn check_as(name: &str, source: &str) -> Checked {
+    check_text(name, source)
 }
 
 /// The findings of a text as people see them.
@@ -46,6 +44,54 @@ fn findings(source: &str) -> String {
 }
 
 fn findings_as(name: &str, source: &str) -> String {
-    let (sources, checked) = check_as(name, source);
-    text(&sources, &checked.findings, Color::Never)
+    let checked = check_as(name, source);
+    text(&checked.sources, &checked.findings, Color::Never)
+}
+
+/// Files by name, all in one folder; what begins with `../` lies outside of it.
+struct Shelf(Vec<(String, String)>);
+
+impl Shelf {
+    fn of(files: &[(&str, &str)]) -> Self {
+        Self(files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
+    }
+
+    /// Checks the first of them.
+    fn check(&self) -> Checked {
+        let (name, text) = &self.0[0];
+        check_file(SourceFile::new(name.as_str(), text.as_str()), self)
+    }
+
+    fn findings(&self) -> String {
+        let checked = self.check();
+        text(&checked.sources, &checked.findings, Color::Never)
+    }
+}
+
+impl Library for Shelf {
+    fn first(&self, name: &str) -> Place {
+        Place { key: name.to_owned(), name: name.to_owned() }
+    }
+
+    fn find(&self, _: &Place, path: &str) -> Result<Place, NotFound> {
+        if path.starts_with("../") {
+            return Err(NotFound::Outside { folder: "sagas".to_owned() });
+        }
+        if path.ends_with('/') {
+            return Err(NotFound::NotAFile);
+        }
+        let path = path.trim_start_matches("./");
+        match self.0.iter().find(|(name, _)| name == path) {
+            Some((name, _)) => Ok(self.first(name)),
+            None => Err(NotFound::Missing { beside: self.0.iter().map(|(name, _)| name.clone()).collect() }),
+        }
+    }
+
+    fn read(&self, place: &Place, most: usize) -> Result<Vec<u8>, NotFound> {
+        let (_, text) = self.0.iter().find(|(name, _)| *name == place.key).expect("it was found");
+        if text == "locked" {
+            return Err(NotFound::Unreadable("permission denied".to_owned()));
+        }
+        Ok(text.bytes().take(most + 1).collect())
+    }
 }

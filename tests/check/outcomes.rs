@@ -18,9 +18,9 @@ fn saga(body: &str) -> std::sync::Arc<Saga> {
 participant bank {{ answers queries command Charge {{ n: int }} fails "declined" }}
 saga case {{ input {{ b: bool, d: duration, at: timestamp }} {body} }}"#
     );
-    let (_, mut checked) = check(&source);
+    let checked = check(&source);
     assert!(!checked.has_errors(), "{}", findings(&source));
-    checked.programs.pop().unwrap().1.sagas["case"].clone()
+    checked.program.sagas["case"].clone()
 }
 
 const TAKE: &str = "call shop.Take { n: 1 } timeout 10s retry 2 times every 5s..5s

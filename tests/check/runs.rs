@@ -37,7 +37,7 @@ fn source(body: &str) -> String {
 #[track_caller]
 fn all(cases: &[(&str, &str)]) {
     for (body, expected) in cases {
-        let (_, checked) = check(&source(body));
+        let checked = check(&source(body));
         let codes: Vec<&str> = checked.findings.iter().map(|finding| finding.code.0).collect();
         assert_eq!(codes.join(" "), *expected, "{body}\n{}", findings(&source(body)));
     }
@@ -138,9 +138,8 @@ scenario "full" for case {
 
 #[test]
 fn its_codes_are_those_of_the_saga_around() {
-    let (_, checked) =
-        check(&source("step x { run take { n: 1 } } step y { run pack { n: 1 }  compensate shop.Give { } }"));
-    let saga = &checked.programs[0].1.sagas["case"];
+    let checked = check(&source("step x { run take { n: 1 } } step y { run pack { n: 1 }  compensate shop.Give { } }"));
+    let saga = &checked.program.sagas["case"];
     let outcomes = outcomes(saga);
     let codes: Vec<&str> = outcomes.codes().map(AsRef::as_ref).collect();
     assert_eq!(codes, ["cancelled", "gone", "timeout", "undeclared"]);
@@ -155,9 +154,9 @@ fn its_codes_are_those_of_the_saga_around() {
 #[test]
 fn what_it_runs_is_a_part_of_what_it_is() {
     let hash = |parts: &str| {
-        let (_, checked) = check(parts);
+        let checked = check(parts);
         assert!(!checked.has_errors(), "{}", findings(parts));
-        checked.programs[0].1.sagas["case"].hash().to_string()
+        checked.program.sagas["case"].hash().to_string()
     };
     let text = source("step x { run take { n: 1 } }");
     let same = text.replace("saga pack {", "/// Packs.\nsaga pack {\n  version 7");
@@ -175,7 +174,7 @@ fn sagas_that_multiply_are_refused_before_they_cost_anything() {
         let steps = format!("step a {{ run s{before} }}  step b {{ run s{before} }}");
         writeln!(text, "saga s{level} {{ version 1  {steps} }}").expect("a string takes everything");
     }
-    let (_, checked) = check(&text);
+    let checked = check(&text);
     let codes: Vec<&str> = checked.findings.iter().map(|finding| finding.code.0).collect();
     assert_eq!(codes, ["SG0312"], "once: {}", findings(&text));
     assert!(findings(&text).contains(&MAX_INLINED.to_string()));
@@ -191,7 +190,7 @@ fn sagas_inside_each_other_are_no_deeper_than_blocks() {
         text
     };
     assert_eq!(findings(&chain(64)), "");
-    let (_, checked) = check(&chain(66));
+    let checked = check(&chain(66));
     let titles: Vec<&str> = checked.findings.iter().map(|finding| finding.title.as_str()).collect();
     assert_eq!(titles, ["with `s63` in it, this is nested deeper than 64"]);
 }
@@ -202,6 +201,6 @@ fn long_chains_and_long_circles_are_found_without_depth() {
     for level in 0..3_000 {
         writeln!(text, "saga s{level} {{ version 1  step a {{ run s{} }} }}", (level + 1) % 3_000).expect("a string");
     }
-    let (_, checked) = check(&text);
+    let checked = check(&text);
     assert!(checked.findings.iter().any(|finding| finding.code.0 == "SG0220"));
 }

@@ -1,7 +1,6 @@
 //! Findings as SARIF: held to the official schema, and with the places that the text has.
 
 use saga::diagnostic::sarif::log;
-use saga::source::{SourceFile, Sources};
 use serde_json::{Value, json};
 
 use super::check;
@@ -24,8 +23,9 @@ const TWICE: &str = "// äöü\ntype Ä = string\ntype Size = string type Size =
 
 #[test]
 fn a_finding_has_its_place_its_origin_and_its_page() {
-    let (sources, checked) = check(TWICE);
-    let log = log(&[(&sources, &checked.findings)], &[]);
+    let checked = check(TWICE);
+    let sources = &checked.sources;
+    let log = log(&[(sources, &checked.findings)], &[]);
     valid(&log);
     let run = &log["runs"][0];
     let twice = run["results"].as_array().unwrap().iter().find(|result| result["ruleId"] == "SG0208").unwrap();
@@ -46,7 +46,7 @@ fn a_finding_has_its_place_its_origin_and_its_page() {
 fn every_kind_of_mistake_is_a_valid_log() {
     let texts = ["", "saga {", TWICE, "saga a { step b { } }", "participant p { command C {} returns { a: nope } }"];
     let checked: Vec<_> = texts.iter().map(|text| check(text)).collect();
-    let files: Vec<_> = checked.iter().map(|(sources, checked)| (sources, checked.findings.as_slice())).collect();
+    let files: Vec<_> = checked.iter().map(|checked| (&checked.sources, checked.findings.as_slice())).collect();
     assert!(files.iter().all(|(_, findings)| !findings.is_empty()));
     valid(&log(&files, &["failed to read x.saga: no such file".to_owned()]));
 }
@@ -59,10 +59,8 @@ fn names_of_files_are_made_uris() {
         ("/tmp/x.saga", "file:///tmp/x.saga"),
         ("standard input", "standard%20input"),
     ] {
-        let mut sources = Sources::default();
-        sources.add(SourceFile::new(name, ""));
-        let findings = saga::check::check_files(&sources).findings;
-        let log = log(&[(&sources, &findings)], &[]);
+        let checked = saga::check::check_text(name, "");
+        let log = log(&[(&checked.sources, &checked.findings)], &[]);
         valid(&log);
         let place = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
         assert_eq!(place["artifactLocation"]["uri"], uri, "{log:#}");

@@ -12,7 +12,7 @@ const SHOP: &str = r#"participant shop {
 
 /// The codes of a saga with this body; that something of the shop is unused is no matter.
 fn codes(body: &str) -> String {
-    let (_, checked) = check(&source(body));
+    let checked = check(&source(body));
     let codes = checked.findings.iter().map(|finding| finding.code.0).filter(|code| *code != "SG0211");
     codes.collect::<Vec<_>>().join(" ")
 }
@@ -125,8 +125,8 @@ fn times_are_compared_as_far_as_they_are_literal() {
 }
 
 fn ends(source: &str) -> Vec<String> {
-    let (_, checked) = check(source);
-    let program = checked.program(saga::source::FileId(0)).unwrap();
+    let checked = check(source);
+    let program = &checked.program;
     saga::check::outcomes(&program.sagas["case"]).codes().map(ToString::to_string).collect()
 }
 
@@ -143,8 +143,8 @@ fn the_codes_that_can_end_a_saga_are_known() {
     assert_eq!(ends(&source), ["cancelled", "invalid"]);
     let source = self::source("pivot output { m: length(\"x\") + 1 }");
     assert_eq!(ends(&source), ["cancelled"], "behind the pivot it is stuck");
-    let (_, checked) = check(&source);
-    let program = checked.program(saga::source::FileId(0)).unwrap();
+    let checked = check(&source);
+    let program = &checked.program;
     assert_eq!(saga::check::points_of_no_return(&program.sagas["case"]).len(), 1);
 }
 

@@ -1,7 +1,6 @@
 //! What expressions are, and what is refused: each in one line, in the `output` of one saga.
 
 use saga::definition::types::Type;
-use saga::source::FileId;
 
 use super::{check, findings};
 
@@ -24,12 +23,12 @@ fn source(expression: &str) -> String {
 /// The type of an expression, and whether it can overflow; or the codes of what is said about it.
 fn of(expression: &str) -> String {
     let source = source(expression);
-    let (_, checked) = check(&source);
+    let checked = check(&source);
     if !checked.findings.is_empty() {
         let codes: Vec<&str> = checked.findings.iter().map(|finding| finding.code.0).collect();
         return codes.join(" ");
     }
-    let output = checked.program(FileId(0)).unwrap().sagas["case"].output.clone().unwrap();
+    let output = checked.program.sagas["case"].output.clone().unwrap();
     let Type::Record(record) = &output.ty else { panic!("an output is an object: {}", findings(&source)) };
     format!("{}{}", record.fields[0].ty, if output.overflow.is_some() { ", may overflow" } else { "" })
 }

@@ -20,6 +20,7 @@ mod terminal;
 mod traces;
 mod twin;
 mod unnamed;
+mod using;
 
 use std::fs;
 use std::io::Write as _;

@@ -10,13 +10,12 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::groups::{GroupInfo, GroupMemberInfo};
-use saga::check::check_files;
+use saga::check::check_text;
 use saga::json::Json;
 use saga::log::kafka::{Raw, Settings};
 use saga::participant::kafka::{Answer, consume, serve};
 use saga::participant::probe::{Books, Options, Places, Report, Subject, Wishes, run};
 use saga::participant::{Participant, SqliteStore};
-use saga::source::{SourceFile, Sources};
 use tempfile::TempDir;
 
 use super::adapter::{RUNTIME, prefix};
@@ -166,11 +165,9 @@ impl Stage {
 
     /// The probe as a function.
     pub(super) fn probe(&self, books: &str, only: &[&str]) -> Report {
-        let mut sources = Sources::default();
-        sources.add(SourceFile::new("it.saga", &*self.definition()));
-        let checked = check_files(&sources);
+        let checked = check_text("it.saga", &self.definition());
         assert!(checked.findings.is_empty(), "{:?}", checked.findings);
-        let program = &checked.programs[0].1;
+        let program = &checked.program;
         let (call, request) = self.contract.refused;
         let refused = [(call.to_owned(), Json::parse(request).unwrap())].into();
         let wishes = Wishes { refused, ..Wishes::default() };

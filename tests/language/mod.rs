@@ -8,14 +8,13 @@ mod run;
 mod send;
 mod try_;
 
-use saga::check::check_files;
+use saga::check::check_text;
 use saga::engine::{
     self, Acknowledged, Change, Command, CommandKind, Decision, Direction, Effect, Event, Input, Instance, InstanceId,
     Order, OrderRequest, Outcome, Reply, ReplyKind, RequestId, Run, Start, Status, Summary, Undeliverable,
 };
 use saga::json::Json;
 use saga::plan::Plan;
-use saga::source::{SourceFile, Sources};
 use saga::time::Timestamp;
 
 const START: Timestamp = Timestamp(1_767_225_600_000); // 2026-01-01T00:00:00Z
@@ -39,11 +38,9 @@ impl Story {
     }
 
     fn of(text: &str) -> Self {
-        let mut sources = Sources::default();
-        let file = sources.add(SourceFile::new("story.saga", text));
-        let checked = check_files(&sources);
+        let checked = check_text("story.saga", text);
         assert!(!checked.has_errors(), "{:?}", checked.findings);
-        let saga = checked.program(file).unwrap().sagas.values().last().unwrap().clone();
+        let saga = checked.program.sagas.values().last().unwrap().clone();
         let plan = Plan::new(saga);
         let instance = Instance::new(InstanceId::try_from("i").unwrap(), Run(START.0), &plan);
         Self { plan, instance, now: START, journal: Vec::new(), orders: 0 }
@@ -198,11 +195,9 @@ fn line(event: &Event) -> String {
 
 /// All scenarios of a text hold.
 fn scenarios_hold(text: &str) {
-    let mut sources = Sources::default();
-    let file = sources.add(SourceFile::new("story.saga", text));
-    let checked = check_files(&sources);
+    let checked = check_text("story.saga", text);
     assert!(!checked.has_errors(), "{:?}", checked.findings);
-    let program = checked.program(file).unwrap();
+    let program = &checked.program;
     for scenario in &program.scenarios {
         let plan = Plan::new(program.sagas[&scenario.saga].clone());
         let report = saga::model::scenario::run(&plan, scenario);

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use saga::check::Alone;
 use saga::editor::{Document, Refused, What};
+use saga::files::Folder;
 
 use super::ORDER;
 
@@ -16,8 +18,8 @@ fn at(text: &str) -> (String, u32) {
 /// The suggestions at `|`, in a text that was whole before.
 fn labels(text: &str) -> Vec<String> {
     let (text, offset) = at(text);
-    let whole = Document::new("case.saga", ORDER, None);
-    let document = Document::new("case.saga", &text, Some(&whole));
+    let whole = Document::new("case.saga", ORDER, None, &Alone);
+    let document = Document::new("case.saga", &text, Some(&whole), &Alone);
     document.completions(offset).into_iter().map(|one| one.label).collect()
 }
 
@@ -65,7 +67,7 @@ fn codes_fields_and_steps_of_a_scenario_are_suggested() {
 fn names_are_explained() {
     let hover = |text: &str| {
         let (text, offset) = at(text);
-        Document::new("case.saga", &text, None).hover(offset).map(|hover| hover.text).unwrap_or_default()
+        Document::new("case.saga", &text, None, &Alone).hover(offset).map(|hover| hover.text).unwrap_or_default()
     };
     assert!(hover(&ORDER.replace("call stock", "call st|ock")).contains("participant stock"));
     assert!(hover(&ORDER.replace("call stock", "call st|ock")).contains("Keeps things."));
@@ -83,7 +85,7 @@ fn names_are_explained() {
 fn what_is_defined_elsewhere_or_is_no_name_keeps_it() {
     let rename = |text: &str, to: &str| {
         let (text, offset) = at(text);
-        Document::new("case.saga", &text, None).rename(offset, to).map(|spans| spans.len())
+        Document::new("case.saga", &text, None, &Alone).rename(offset, to).map(|spans| spans.len())
     };
     assert_eq!(rename(&ORDER.replace("participant stock", "participant st|ock"), "store"), Ok(3));
     assert_eq!(rename(&ORDER.replace("command Release", "command Rel|ease"), "GiveBack"), Ok(2));
@@ -106,7 +108,8 @@ fn after_a_rename_everything_still_fits() {
             continue;
         }
         let text = fs::read_to_string(&file).unwrap();
-        let document = Document::new("case.saga", &text, None);
+        let around = Folder::around(&file).unwrap();
+        let document = Document::new("case.saga", &text, None, &around);
         for entry in document.outline().iter().filter(|entry| entry.what != What::Scenario) {
             let to =
                 if entry.name.starts_with(|letter: char| letter.is_ascii_uppercase()) { "Other" } else { "another" };
@@ -115,7 +118,7 @@ fn after_a_rename_everything_still_fits() {
             for span in spans.iter().rev() {
                 changed.replace_range(span.range(), to);
             }
-            let after = Document::new("case.saga", &changed, None);
+            let after = Document::new("case.saga", &changed, None, &around);
             let codes: Vec<_> = after.findings.iter().map(|finding| (finding.code, finding.title.clone())).collect();
             assert!(codes.is_empty(), "{} in {}: {codes:?}", entry.name, file.display());
             renamed += 1;
@@ -130,7 +133,7 @@ fn half_of_a_text_is_no_defect() {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows/booking.saga")).unwrap();
     let mut before = None;
     for end in (0..text.len()).step_by(7).filter(|end| text.is_char_boundary(*end)) {
-        let document = Document::new("case.saga", text.get(..end).unwrap(), before.as_ref());
+        let document = Document::new("case.saga", text.get(..end).unwrap(), before.as_ref(), &Alone);
         let end = u32::try_from(end).unwrap();
         for offset in [end, end / 2] {
             drop((document.hover(offset), document.definition(offset), document.completions(offset)));

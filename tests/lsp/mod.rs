@@ -1,6 +1,7 @@
 //! The language server, driven as an editor drives it; what it answers with; the extension for VS Code.
 
 mod editor;
+mod uses;
 mod vscode;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -40,6 +41,14 @@ struct Editor {
 
 impl Editor {
     fn open(text: &str) -> Self {
+        let mut editor = Self::start();
+        let document = json!({ "uri": URI, "languageId": "saga", "version": 1, "text": text });
+        editor.tell("textDocument/didOpen", json!({ "textDocument": document }));
+        editor
+    }
+
+    /// One that has nothing open.
+    fn start() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_saga"))
             .args(["lsp", "--stdio"])
             .stdin(Stdio::piped())
@@ -54,8 +63,6 @@ impl Editor {
         assert_eq!(about["serverInfo"]["name"], "saga");
         assert_eq!(about["capabilities"]["positionEncoding"], "utf-16");
         editor.tell("initialized", json!({}));
-        let document = json!({ "uri": URI, "languageId": "saga", "version": 1, "text": text });
-        editor.tell("textDocument/didOpen", json!({ "textDocument": document }));
         editor
     }
 

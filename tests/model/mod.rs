@@ -4,9 +4,10 @@ use std::path::Path;
 
 use saga::check;
 use saga::engine::Summary;
+use saga::files::Folder;
 use saga::model::scenario::{self, Report};
 use saga::plan::Plan;
-use saga::source::{SourceFile, Sources};
+use saga::source::SourceFile;
 
 /// Runs all scenarios of a text: their titles and what came of them.
 fn play(text: &str) -> Vec<(String, Report)> {
@@ -14,11 +15,10 @@ fn play(text: &str) -> Vec<(String, Report)> {
 }
 
 fn play_file(name: &str, text: &str) -> Vec<(String, Report)> {
-    let mut sources = Sources::default();
-    let file = sources.add(SourceFile::new(name, text));
-    let checked = check::check_files(&sources);
+    let folder = Folder::around(Path::new(name)).unwrap();
+    let checked = check::check_file(SourceFile::new(name, text), &folder);
     assert!(!checked.has_errors(), "{:?}", checked.findings);
-    let program = checked.program(file).unwrap();
+    let program = &checked.program;
     let run = |scenario: &saga::definition::Scenario| {
         let plan = Plan::new(program.sagas[&scenario.saga].clone());
         (scenario.title.clone(), scenario::run(&plan, scenario))
@@ -58,7 +58,9 @@ fn the_scenarios_of_every_workflow_hold() {
     for entry in Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows").read_dir().unwrap() {
         let path = entry.unwrap().path();
         let reports = play_file(path.to_str().unwrap(), &std::fs::read_to_string(&path).unwrap());
-        assert!(reports.len() >= 5, "{}", path.display());
+        // Files with participants alone are there to be used.
+        let is_used = path.file_stem().is_some_and(|stem| stem == "billing");
+        assert!(is_used || reports.len() >= 5, "{}", path.display());
         for (title, report) in reports {
             assert_eq!(report.departures, [], "{}: {title}", path.display());
         }

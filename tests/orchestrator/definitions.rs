@@ -1,6 +1,9 @@
 //! Deploying: new, unchanged, replaced; what runs keeps its own.
 
+use saga::check::{as_one_text, check_file};
+use saga::files::Folder;
 use saga::runtime::{Decision, DeployError, Standing};
+use saga::source::SourceFile;
 
 use super::house::{BOOKING, Cast, INPUT, Says, instance, json, open, open_with, start};
 
@@ -58,4 +61,28 @@ async fn what_has_errors_is_refused_with_all_of_them() {
     let DeployError::Refused { findings } = error else { panic!("{error}") };
     assert!(!findings.is_empty());
     assert!(orchestrator.plans().sagas().next().is_none());
+}
+
+/// What is stored is compiled anew by every orchestrator, and none of them has the author's files.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_uses_other_files_is_stored_as_one_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let (participants, saga) = BOOKING.split_at(BOOKING.find("saga booking").unwrap());
+    std::fs::write(folder.path().join("participants.saga"), participants).unwrap();
+    let path = folder.path().join("booking.saga");
+    let file = SourceFile::new("booking.saga", format!("use \"participants.saga\"\n{saga}"));
+    let checked = check_file(file, &Folder::around(&path).unwrap());
+    assert!(!checked.has_errors(), "{:?}", checked.findings);
+    let text = as_one_text(&checked.sources, &checked.trees);
+    let directory = tempfile::tempdir().unwrap();
+    let orchestrator = open(directory.path()).await;
+    orchestrator.deploy_program(&checked.program, &text).await.unwrap();
+    drop(orchestrator);
+    drop(folder);
+    let orchestrator = open(directory.path()).await;
+    let plan = orchestrator.plans().current("booking").unwrap().clone();
+    assert_eq!(plan.saga.hash(), checked.program.sagas["booking"].hash());
+    // It is the content that counts, not in how many files it was written.
+    let deployed = orchestrator.deploy("booking.saga", BOOKING).await.unwrap();
+    assert_eq!(deployed[0].standing, Standing::Unchanged);
 }

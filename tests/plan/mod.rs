@@ -6,9 +6,9 @@ mod svg;
 
 use std::sync::Arc;
 
-use saga::check::check_files;
+use saga::check::check_text;
 use saga::plan::Plan;
-use saga::source::{SourceFile, Sources};
+use saga::source::Sources;
 
 /// Participants for the sagas of these tests.
 const PARTICIPANTS: &str = r#"
@@ -24,14 +24,11 @@ fn plan(body: &str) -> (Plan, Sources) {
     let text = format!(
         "{PARTICIPANTS}\nsaga order {{\n  version 1\n  input {{ sku: string, count: int, vip: bool }}\n{body}\n}}\n"
     );
-    let mut sources = Sources::default();
-    sources.add(SourceFile::new("order.saga", text));
-    let mut checked = check_files(&sources);
+    let checked = check_text("order.saga", &text);
     let errors: Vec<String> = checked.findings.iter().map(|finding| finding.title.clone()).collect();
     assert!(!checked.has_errors(), "{errors:?}");
-    let program = checked.programs.pop().expect("one file, one program").1;
-    let saga = program.sagas.get("order").expect("it is in the text");
-    (Plan::new(Arc::clone(saga)), sources)
+    let saga = checked.program.sagas.get("order").expect("it is in the text");
+    (Plan::new(Arc::clone(saga)), checked.sources)
 }
 
 /// Everything that a picture can hold.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
-use saga::check::check_files;
+use saga::check::{check_file, check_text};
 use saga::definition::Program;
 use saga::definition::json::{check_json, least};
 use saga::definition::types::Type;
@@ -12,19 +12,18 @@ use saga::engine::{
     Answer, Command, CommandId, CommandKind, Direction, End, Failure, InstanceId, Order, OrderRequest, Refusal,
     Rejection, Reply, ReplyKind, ReplyTo, RequestId, Start, Status,
 };
+use saga::files::Folder;
 use saga::json::Json;
 use saga::schema::{asyncapi, json_schema};
-use saga::source::{SourceFile, Sources};
+use saga::source::SourceFile;
 use saga::time::Timestamp;
 use saga::wire::{self, About, Ask, Envelope, Message, RecordId, Request};
 use serde_json::{Value, json};
 
 fn program(text: &str) -> Program {
-    let mut sources = Sources::default();
-    sources.add(SourceFile::new("case.saga", text));
-    let mut checked = check_files(&sources);
+    let checked = check_text("case.saga", text);
     assert!(!checked.has_errors(), "{:?}", checked.findings);
-    checked.programs.pop().unwrap().1
+    checked.program
 }
 
 /// Every type, docs, personal fields, names on the wire, queries, refusals, messages, signals.
@@ -74,7 +73,11 @@ fn shipped() -> Vec<Program> {
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|end| end == "saga"));
     files.sort();
-    files.iter().map(|file| program(&fs::read_to_string(file).unwrap())).collect()
+    let of = |file: &Path| {
+        let source = SourceFile::new(file.to_str().unwrap(), fs::read_to_string(file).unwrap());
+        check_file(source, &Folder::around(file).unwrap()).program
+    };
+    files.iter().map(|file| of(file)).collect()
 }
 
 #[track_caller]

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use saga::definition::limits::MAX_INLINED;
 use saga::source::{FileId, SourceFile};
 use saga::syntax::limits::{
-    MAX_ALIASED_NODES, MAX_FILE_BYTES, MAX_FINDINGS, MAX_NESTING, MAX_STATEMENTS, MAX_STRING_BYTES, MAX_YAML_DEPTH,
+    MAX_ALIASED_NODES, MAX_FILE_BYTES, MAX_FILES, MAX_FINDINGS, MAX_NESTING, MAX_STATEMENTS, MAX_STRING_BYTES,
+    MAX_YAML_DEPTH,
 };
 
 use super::{EXAMPLES, findings, findings_as, parse};
@@ -141,6 +142,7 @@ fn the_reference_names_every_limit() {
     let reference = include_str!("../../grammar/reference.md");
     for row in [
         format!("| `MAX_FILE_BYTES` | {MAX_FILE_BYTES} "),
+        format!("| `MAX_FILES` | {MAX_FILES} "),
         format!("| `MAX_STRING_BYTES` | {MAX_STRING_BYTES} "),
         format!("| `MAX_STATEMENTS` | {MAX_STATEMENTS} "),
         format!("| `MAX_INLINED` | {MAX_INLINED} "),

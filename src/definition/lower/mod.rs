@@ -43,19 +43,40 @@ use crate::source::{FileId, Span};
 use crate::syntax::today;
 use crate::syntax::tree;
 
-/// Lowers the files that make one program: one file, with those that it uses.
+/// The trees of one program: of the file that was named, and of those that it uses.
+#[derive(Debug)]
+pub struct Trees {
+    /// The named one first.
+    pub files: Vec<(FileId, tree::File)>,
+    /// Where a file uses another, and which.
+    pub uses: Vec<(Span, FileId)>,
+    /// None lacks anything, and none could not be found. Else names may be defined where nobody could look.
+    pub is_whole: bool,
+}
+
+impl Default for Trees {
+    fn default() -> Self {
+        Self { files: Vec::new(), uses: Vec::new(), is_whole: true }
+    }
+}
+
+/// Lowers the files of a program as if they were one. Scenarios and triggers are those of the named file.
+///
+/// Used files whose trees lack something are passed over: what they would have given nobody knows.
 #[must_use]
-pub fn lower(files: &[(FileId, tree::File)]) -> (Program, Problems) {
-    let mut lowering = Lowering { room: MAX_INLINED, ..Lowering::default() };
+pub fn lower(trees: &Trees) -> (Program, Problems) {
+    let mut lowering = Lowering { room: MAX_INLINED, misses_files: !trees.is_whole, ..Lowering::default() };
+    lowering.skipped_any = lowering.misses_files;
+    let is_first = |file: FileId| trees.files.first().is_some_and(|(first, _)| *first == file);
+    let files = || trees.files.iter().filter(|(id, file)| is_first(*id) || !file.incomplete);
     let mut sagas: IndexMap<&str, &tree::Saga> = IndexMap::new();
     let mut participants: IndexMap<&str, &tree::Participant> = IndexMap::new();
     let mut scenarios = Vec::new();
-    for item in files.iter().flat_map(|(_, file)| &file.items) {
+    for (id, item) in files().flat_map(|(id, file)| file.items.iter().map(move |item| (*id, item))) {
         match item {
-            tree::Item::Use(item) => {
-                lowering.not_built_yet("use", item.span);
-                lowering.misses_files = true;
-            }
+            // It was followed.
+            tree::Item::Use(_) => {}
+            tree::Item::Scenario(_) | tree::Item::Trigger(_) if !is_first(id) => {}
             tree::Item::Trigger(item) => lowering.not_built_yet("trigger", item.name.span),
             tree::Item::Type(item) => lowering.declare_type(item),
             tree::Item::Participant(item) => match participants.get(item.name.text.as_str()) {
@@ -94,9 +115,8 @@ pub fn lower(files: &[(FileId, tree::File)]) -> (Program, Problems) {
         let scenario = lowering.scenario(item, &program.sagas);
         program.scenarios.extend(scenario);
     }
-    if !sagas.is_empty() {
-        lowering.report_unused();
-    }
+    let with_saga: BTreeSet<FileId> = sagas.values().map(|saga| saga.span.file).collect();
+    lowering.report_unused(&with_saga);
     program.participants = lowering.participants;
     (program, lowering.problems)
 }
@@ -117,7 +137,7 @@ struct Lowering<'t> {
     used_participants: NameSet<CompactString>,
     /// Commands and messages, with their participant.
     used_commands: NameSet<(CompactString, CompactString)>,
-    /// A `use` is not followed: names of types, participants and sagas may be defined where nobody looked.
+    /// Not everything could be read: names of types, participants and sagas may be defined where nobody looked.
     misses_files: bool,
     /// Something was skipped that may use any name, so nothing can be called unused.
     skipped_any: bool,
@@ -174,7 +194,7 @@ impl Lowering<'_> {
 }
 
 /// The candidate that `word` is probably meant to be.
-fn near<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn near<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     /// As similar as `flihgt` and `flight`; less and suggestions are guesses.
     const SIMILAR: f64 = 0.75;
     let scored = candidates.into_iter().map(|candidate| (strsim::jaro_winkler(word, candidate), candidate));

@@ -1,15 +1,18 @@
 //! What is defined and never used: warnings, in files that have a saga.
 //!
-//! Where something was skipped (a word that is not built yet, a file that was not followed) it may use anything, so
+//! Where something was skipped (a word that is not built yet, a file that could not be read) it may use anything, so
 //! nothing is called unused.
+
+use std::collections::BTreeSet;
 
 use super::Lowering;
 use super::scope::Kind;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::source::Span;
+use crate::source::{FileId, Span};
 
 impl Lowering<'_> {
-    pub(super) fn report_unused(&mut self) {
+    /// Of the files that have a saga: what others declare is there for whoever uses it.
+    pub(super) fn report_unused(&mut self, with_saga: &BTreeSet<FileId>) {
         if self.skipped_any {
             return;
         }
@@ -32,7 +35,7 @@ impl Lowering<'_> {
                 }
             }
         }
-        for (what, span) in unused {
+        for (what, span) in unused.into_iter().filter(|(_, span)| with_saga.contains(&span.file)) {
             self.report(unused_finding(&what, span));
         }
     }

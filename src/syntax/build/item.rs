@@ -23,7 +23,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        File { items, ..File::default() }
+        File { items, statements: self.statements, ..File::default() }
     }
 
     fn use_item(&mut self, pair: Pair<'_>) -> Option<Use> {

@@ -65,7 +65,7 @@ pub(super) fn parse(id: FileId, file: &SourceFile) -> (File, Problems) {
         reader.incomplete = true;
         reader.problems.push(empty(Span { file: id, start: 0, end: 0 }));
     }
-    (File { items, comments, incomplete: reader.incomplete }, reader.problems)
+    (File { items, comments, statements: reader.statements, incomplete: reader.incomplete }, reader.problems)
 }
 
 /// A character that YAML does not allow; in quotes it has an escape.

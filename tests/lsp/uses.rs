@@ -1,0 +1,121 @@
+//! Several files in an editor: what one uses is known in the other, on disk and as it is typed.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::Editor;
+
+const STOCK: &str = "/// Keeps things.
+participant stock {
+  command Reserve { sku: string } returns { hold: string }
+  command Release { hold: string? }
+}
+";
+
+const ORDER: &str = r#"use "stock.saga"
+saga order {
+  version 1
+  step reserve {
+    call stock.Reserve { sku: "a" }
+    compensate stock.Release { hold: reserve.hold }
+  }
+}
+"#;
+
+/// The URIs of both files in a folder with an odd name.
+fn desk() -> (TempDir, String, String) {
+    let folder = TempDir::with_prefix("saga ü").unwrap();
+    fs::write(folder.path().join("stock.saga"), STOCK).unwrap();
+    let real = fs::canonicalize(folder.path()).unwrap();
+    let uri =
+        |name: &str| format!("file://{}/{name}", real.to_str().unwrap()).replace(' ', "%20").replace('ü', "%C3%BC");
+    let uris = (uri("stock.saga"), uri("order.saga"));
+    (folder, uris.0, uris.1)
+}
+
+fn open(editor: &mut Editor, uri: &str, text: &str) {
+    let document = json!({ "uri": uri, "languageId": "saga", "version": 1, "text": text });
+    editor.tell("textDocument/didOpen", json!({ "textDocument": document }));
+}
+
+fn change(editor: &mut Editor, uri: &str, text: &str) {
+    let document = json!({ "uri": uri, "version": 2 });
+    editor.tell("textDocument/didChange", json!({ "textDocument": document, "contentChanges": [{ "text": text }] }));
+}
+
+/// The findings that are published for `uri`, once they are of that number.
+fn findings(editor: &mut Editor, uri: &str, count: usize) -> Vec<Value> {
+    loop {
+        let message = if editor.heard.is_empty() { editor.read() } else { editor.heard.remove(0) };
+        if message["method"] == "textDocument/publishDiagnostics" && message["params"]["uri"] == uri {
+            let found = message["params"]["diagnostics"].as_array().unwrap().clone();
+            if found.len() == count {
+                return found;
+            }
+        }
+    }
+}
+
+fn at(uri: &str, line: u32, character: u32) -> Value {
+    json!({ "textDocument": { "uri": uri }, "position": { "line": line, "character": character } })
+}
+
+#[test]
+fn a_definition_is_found_in_the_file_that_has_it() {
+    let (_folder, stock, order) = desk();
+    let mut editor = Editor::start();
+    open(&mut editor, &order, ORDER);
+    assert_eq!(findings(&mut editor, &order, 0), Vec::<Value>::new());
+    let defined = editor.ask("textDocument/definition", at(&order, 4, 10)).unwrap();
+    assert_eq!((&defined["uri"], &defined["range"]["start"]["line"]), (&json!(stock), &json!(1)));
+    let hover = editor.ask("textDocument/hover", at(&order, 4, 10)).unwrap();
+    assert!(hover["contents"]["value"].as_str().unwrap().contains("Keeps things."), "{hover}");
+    let used = editor.ask("textDocument/definition", at(&order, 0, 8)).unwrap();
+    assert_eq!((&used["uri"], &used["range"]["start"]), (&json!(stock), &json!({ "line": 0, "character": 0 })));
+    let all = json!({ "context": { "includeDeclaration": true } });
+    let mut place = at(&order, 4, 10);
+    place.as_object_mut().unwrap().extend(all.as_object().unwrap().clone());
+    let all = editor.ask("textDocument/references", place).unwrap();
+    let uris: Vec<&str> = all.as_array().unwrap().iter().map(|one| one["uri"].as_str().unwrap()).collect();
+    assert_eq!(uris, [&order, &order, &stock]);
+    // The other file may have other users.
+    let mut rename = at(&order, 4, 10);
+    rename["newName"] = json!("store");
+    let refused = editor.ask("textDocument/rename", rename).unwrap_err();
+    assert_eq!(refused["message"], "failed to rename: it is defined in another file; rename it there");
+    editor.close();
+}
+
+#[test]
+fn findings_follow_what_is_typed_in_another_file() {
+    let (folder, stock, order) = desk();
+    let mut editor = Editor::start();
+    open(&mut editor, &order, ORDER);
+    findings(&mut editor, &order, 0);
+    open(&mut editor, &stock, STOCK);
+    change(&mut editor, &stock, &STOCK.replace("sku: string", "sku: int"));
+    let found = findings(&mut editor, &order, 1);
+    assert_eq!((&found[0]["code"], &found[0]["range"]["start"]["line"]), (&json!("SG0301"), &json!(4)));
+    // What is wrong over there stands at the `use`, and leads there.
+    change(&mut editor, &stock, &STOCK.replace("sku: string", "sku: Sku"));
+    let found = findings(&mut editor, &order, 1);
+    assert_eq!((&found[0]["code"], &found[0]["range"]["start"]["line"]), (&json!("SG0202"), &json!(0)));
+    assert_eq!(found[0]["relatedInformation"][0]["location"]["uri"], stock);
+    // Closed without being saved, it is what is on disk.
+    editor.tell("textDocument/didClose", json!({ "textDocument": { "uri": stock } }));
+    findings(&mut editor, &order, 0);
+    fs::remove_file(folder.path().join("stock.saga")).unwrap();
+    change(&mut editor, &order, &format!("{ORDER}\n"));
+    assert_eq!(findings(&mut editor, &order, 1)[0]["code"], "SG0221");
+    editor.close();
+}
+
+#[test]
+fn a_text_that_is_no_file_uses_none() {
+    let mut editor = Editor::start();
+    open(&mut editor, "untitled:Untitled-1", ORDER);
+    assert_eq!(findings(&mut editor, "untitled:Untitled-1", 1)[0]["code"], "SG0221");
+    editor.close();
+}
