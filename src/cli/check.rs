@@ -7,11 +7,13 @@ use serde_json::json;
 
 use super::out::visible;
 use super::sources::{Checked, check_file, colour};
-use super::{CliError, Exit, Out, proved};
+use super::{CliError, Exit, Out, explored, proved};
 use crate::diagnostic::{Severity, render, sarif};
+use crate::model::explore::{Bounds, STATES_MAX};
 
 /// Check definitions and say what is proved of them
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = "Each file is a program of its own. `saga explain CODE` explains a finding.")]
 pub(super) struct Arguments {
     /// Files of the language; - for standard input
@@ -20,11 +22,21 @@ pub(super) struct Arguments {
     /// Also list every way in which each saga can end: what it needs, how long it takes, how many messages
     #[arg(long)]
     outcomes: bool,
+    /// Also explore every order of answers, silence, time, signals and orders, on the engine that runs: how each saga can
+    /// end, by the shortest way, and whether every promise holds in each state
+    #[arg(long)]
+    deep: bool,
+    /// With --deep: look at no more states than these of a saga
+    #[arg(long, value_name = "N", requires = "deep", default_value_t = STATES_MAX, value_parser = states)]
+    states: usize,
+    /// With --deep: participants do not keep the guard, so a late copy of a command is carried out again
+    #[arg(long, requires = "deep")]
+    unguarded: bool,
     /// Print JSON, whose form is stable
     #[arg(long)]
     json: bool,
     /// How findings are written
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text, conflicts_with_all = ["json", "outcomes"])]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text, conflicts_with_all = ["json", "outcomes", "deep"])]
     format: Format,
 }
 
@@ -46,6 +58,10 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         }
     }
     each_finding_once(&mut checked);
+    let bounds = Bounds { states: arguments.states, guard: !arguments.unguarded };
+    let sound = checked.iter().filter(|file| arguments.deep && !file.is_refused());
+    let explored: Vec<_> =
+        sound.flat_map(|file| explored::all(file, bounds).into_iter().map(move |saga| (file, saga))).collect();
     if arguments.format == Format::Sarif {
         let files: Vec<_> = checked.iter().map(|file| (&file.sources, file.findings.as_slice())).collect();
         let failures: Vec<String> = unreadable.iter().map(CliError::title).collect();
@@ -58,13 +74,21 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             .filter(|file| !file.is_refused())
             .flat_map(|file| proved::json(file, arguments.outcomes))
             .collect();
-        out.json(&json!({ "findings": findings, "sagas": sagas }))?;
+        let mut all = json!({ "findings": findings, "sagas": sagas });
+        if let Some(all) = all.as_object_mut().filter(|_| arguments.deep) {
+            let explored = explored.iter().map(|(file, saga)| saga.json(&file.name));
+            all.insert("explored".to_owned(), explored.collect());
+        }
+        out.json(&all)?;
     } else {
         for file in &checked {
             out.coloured(file.text(colour(out.data_in_colour())))?;
             if !file.is_refused() {
                 out.data(proved::text(file, arguments.outcomes))?;
             }
+        }
+        for (file, saga) in &explored {
+            out.data(saga.text(&file.name))?;
         }
         if !checked.is_empty() {
             out.remark(format_args!("{}", summary(&checked)));
@@ -76,7 +100,8 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         }
         return Err(last);
     }
-    Ok(if checked.iter().all(|file| file.findings.is_empty()) { Exit::Done } else { Exit::Findings })
+    let holds = checked.iter().all(|file| file.findings.is_empty()) && explored.iter().all(|(_, saga)| saga.holds());
+    Ok(if holds { Exit::Done } else { Exit::Findings })
 }
 
 /// What is found in a file that several use is said once.
@@ -88,6 +113,13 @@ fn each_finding_once(checked: &mut [Checked]) {
             let file = sources.get(span.file).map(|file| Arc::clone(&file.name));
             said.insert((file, span.start, span.end, finding.code, finding.title.clone()))
         });
+    }
+}
+
+fn states(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("it is a number from 1 on".to_owned()),
+        Ok(number) => Ok(number),
     }
 }
 

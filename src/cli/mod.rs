@@ -22,6 +22,7 @@ mod participants;
 mod live;
 mod check;
 mod proved;
+mod explored;
 mod outcomes;
 mod fmt;
 mod graph;

@@ -314,7 +314,7 @@ impl Event {
 pub const UNFIT_KEPT: usize = 4 << 10;
 
 /// Why a scope fails.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
     /// A declared code, or one of the engine's.

@@ -38,7 +38,7 @@ pub struct Start {
 }
 
 /// Where an answer is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReplyTo {
     /// The topic.

@@ -24,7 +24,7 @@ pub const REQUESTS_MAX: usize = 4_096;
 pub const SIGNALS_MAX: usize = 100;
 
 /// A saga's instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Instance {
     /// Its id.
     pub id: InstanceId,
@@ -53,7 +53,7 @@ pub struct Instance {
 }
 
 /// What came from outside.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Heard {
     /// Requests that are recognised, in the order of their coming.
     pub(super) requests: Vec<RequestId>,
@@ -62,7 +62,7 @@ pub(super) struct Heard {
 }
 
 /// A signal that waits to be taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Heralded {
     /// Which.
@@ -79,7 +79,7 @@ pub struct Heralded {
 }
 
 /// What the starter said besides the input.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Starter {
     /// Who wants to hear how it ends.
@@ -91,7 +91,7 @@ pub struct Starter {
 }
 
 /// Where an instance stands as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Phase {
     /// Before its first event.
@@ -137,7 +137,7 @@ impl fmt::Display for Summary {
 }
 
 /// The state of a node that has one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum State {
     /// A step is being done.
@@ -171,7 +171,7 @@ pub enum State {
 }
 
 /// A `try` that was taken back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Caught {
     /// The handler, from 0.
@@ -181,7 +181,7 @@ pub struct Caught {
 }
 
 /// A step on its way back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Undoing {
     /// The attempts of its compensation.
@@ -192,7 +192,7 @@ pub struct Undoing {
 }
 
 /// A step's attempts, forward or back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attempt {
     /// Of the latest attempt: 1, 2, 3 …; 0 while none has gone out.
@@ -206,7 +206,7 @@ pub struct Attempt {
 }
 
 /// What a step waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Wait {
     /// The answer to the attempt.
@@ -228,7 +228,7 @@ pub enum Wait {
 }
 
 /// A wait for a turn.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Turn {
     /// Since when: who came first goes first.
@@ -239,7 +239,7 @@ pub struct Turn {
 }
 
 /// Why something waits for a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trouble {
     /// A code.

@@ -30,6 +30,7 @@ mod scopes;
 mod runs;
 mod pending;
 mod turns;
+mod untimed;
 
 pub use apply::Misfit;
 pub use decide::decide;
@@ -49,3 +50,4 @@ pub use pending::{caused, pending};
 pub use snapshot::{SnapshotError, definition_of};
 pub use timing::PENDING_MAX;
 pub use turns::{Calls, Share, Turns};
+pub use untimed::Instant;

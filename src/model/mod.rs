@@ -1,4 +1,5 @@
 //! Runs definitions without a world: scenarios in virtual time, on the engine that runs in production.
 
 pub mod world;
+pub mod explore;
 pub mod scenario;

@@ -92,6 +92,16 @@ fn every_way_in_which_it_can_end() {
 }
 
 #[test]
+fn every_way_in_which_it_can_end_explored() {
+    insta::assert_snapshot!(desk().saga(&["check", "order.saga", "--deep"]));
+    let output = desk().command(&["check", "order.saga", "--deep", "--unguarded", "--json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let explored = &found["explored"][0];
+    assert_eq!((&explored["exhaustive"], &explored["broken"][0]["property"]), (&true.into(), &"all-or-nothing".into()));
+}
+
+#[test]
 fn findings_for_code_hosts() {
     let desk = desk();
     desk.file("wrong.saga", ORDER.replace("reserve.hold }\n  }", "reserve.hld }\n  }"));

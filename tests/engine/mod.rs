@@ -3,5 +3,5 @@
 mod moves;
 mod promises;
 mod turns;
-mod shapes;
+pub(crate) mod shapes;
 mod walks;

@@ -1,5 +1,7 @@
 //! Scenarios: the shipped ones hold, and what departs is said.
 
+mod explore;
+
 use std::path::Path;
 
 use saga::check;

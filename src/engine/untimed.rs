@@ -1,0 +1,138 @@
+//! An instance without its clock and its counters, for whoever explores every order of things: two instances that
+//! differ in nothing but when something happened, or how often it was tried in between, behave alike.
+
+use super::draft::invocation;
+use super::id::Direction;
+use super::instance::{Attempt, Instance, Phase, State, Wait};
+use crate::plan::{Plan, Work};
+use crate::time::Timestamp;
+
+/// Which instant of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instant {
+    /// When the saga fails by itself.
+    Deadline,
+    /// When time alone ends the wait of a state, by its number among [`Instance::states`].
+    Wait(usize),
+    /// When all attempts of a step together end, by the number of its state.
+    Limit(usize),
+    /// Of something that has happened.
+    Past,
+}
+
+impl Instance {
+    /// Sets every instant to what `map` makes of it; [`Timestamp::NEVER`] stays.
+    pub fn retime(&mut self, mut map: impl FnMut(Instant, Timestamp) -> Timestamp) {
+        let mut set = |which: Instant, at: &mut Timestamp| {
+            if *at != Timestamp::NEVER {
+                *at = map(which, *at);
+            }
+        };
+        set(Instant::Past, &mut self.started);
+        set(Instant::Past, &mut self.changed);
+        set(Instant::Deadline, &mut self.deadline);
+        if let Some(heard) = &mut self.heard {
+            heard.signals.iter_mut().for_each(|signal| set(Instant::Past, &mut signal.at));
+        }
+        for (slot, (_, state)) in self.states.iter_mut().enumerate() {
+            match state {
+                State::Sleeping(until) => set(Instant::Wait(slot), until),
+                State::Halted(trouble) => set(Instant::Past, &mut trouble.since),
+                state => {
+                    let Some(attempt) = attempt(state) else { continue };
+                    set(Instant::Limit(slot), &mut attempt.limit);
+                    match &mut attempt.wait {
+                        Wait::Answer(until)
+                        | Wait::Query(until)
+                        | Wait::Pause(until)
+                        | Wait::Pending(until)
+                        | Wait::Unfit(until) => set(Instant::Wait(slot), until),
+                        Wait::Log(since) => set(Instant::Past, since),
+                        Wait::Person(trouble) => set(Instant::Past, &mut trouble.since),
+                        Wait::Turn(turn) => {
+                            set(Instant::Past, &mut turn.since);
+                            turn.until.iter_mut().for_each(|until| set(Instant::Wait(slot), until));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Forgets the words that are for people alone, unless `keep` says that an expression reads them; and the deadline of a
+    /// saga that fails already.
+    pub fn silence(&mut self, keep: bool) {
+        if matches!(self.phase, Phase::Failing(_)) {
+            self.deadline = Timestamp::NEVER;
+        }
+        let failure = match &mut self.phase {
+            Phase::Failing(failure) | Phase::Compensated(failure) => Some(failure),
+            _ => None,
+        };
+        if let Some(failure) = failure.filter(|_| !keep) {
+            failure.message = None;
+        }
+        for (_, state) in &mut self.states {
+            match state {
+                State::Failing(failure) if !keep => failure.message = None,
+                State::Caught(caught) if !keep => caught.failure.message = None,
+                State::Halted(trouble) => trouble.message = None,
+                state => {
+                    if let Some(Attempt { wait: Wait::Person(trouble), .. }) = attempt(state) {
+                        trouble.message = None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Forgets how many changes there were, which requests are recognised, and which of several attempts in the middle
+    /// this is: the first, the second, the last and those past it behave in ways of their own, and no others.
+    pub fn uncount(&mut self, plan: &Plan) {
+        self.seq = 0;
+        if let Some(heard) = &mut self.heard {
+            heard.requests.clear();
+            if heard.signals.is_empty() {
+                self.heard = None;
+            }
+        }
+        for (node, state) in &mut self.states {
+            let Some(work) = plan.work(*node) else { continue };
+            let Some((direction, _)) = state.attempt() else { continue };
+            let (Some(attempt), Some(last)) = (attempt(state), last(work, direction)) else { continue };
+            attempt.number = attempt.number.saturating_sub(attempt.base.saturating_sub(1));
+            attempt.base = attempt.base.min(1);
+            if attempt.number > last {
+                attempt.number = last + 1;
+            } else if attempt.number > 2 && attempt.number < last {
+                attempt.number = 2;
+            }
+        }
+    }
+
+    /// Lets the attempt of a state, by its number, be the last that its retries allow. False where it is that already, or
+    /// there is none.
+    pub fn exhaust(&mut self, plan: &Plan, slot: usize) -> bool {
+        let Some((node, state)) = self.states.get_mut(slot) else { return false };
+        let (Some(work), Some((direction, _))) = (plan.work(*node), state.attempt()) else { return false };
+        let (Some(attempt), Some(last)) = (attempt(state), last(work, direction)) else { return false };
+        let is_before = attempt.number > 0 && attempt.number < attempt.base.saturating_sub(1).saturating_add(last);
+        if is_before {
+            attempt.number = attempt.base.saturating_sub(1).saturating_add(last);
+        }
+        is_before
+    }
+}
+
+const fn attempt(state: &mut State) -> Option<&mut Attempt> {
+    match state {
+        State::Doing(attempt) => Some(attempt),
+        State::Undoing(undoing) => Some(&mut undoing.attempt),
+        _ => None,
+    }
+}
+
+/// The number of the last attempt, counted from 1.
+fn last(work: &Work, direction: Direction) -> Option<u32> {
+    invocation(work, direction).map(|invocation| invocation.timing.retry.times.saturating_add(1))
+}

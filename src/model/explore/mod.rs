@@ -1,0 +1,383 @@
+//! Every way in which a saga can end: explores all orders of answers, silence, time, signals, cancel and people's orders,
+//! on the engine that runs.
+//!
+//! ```text
+//!   state --move--> input -> engine::decide -> change -> Instance::apply -> the clock left out -> state, seen before?
+//! ```
+//!
+//! Breadth first, so that the first trace to anything is a shortest one. What makes no difference is left out: instants
+//! (any timer may end at any moment before another), attempts in the middle of many, the moment at which a participant
+//! carries a command out before somebody learns of it. A crash is in each state: an instance is what its journal makes of
+//! it, and what the world is owed follows from that alone, so a restart is the state itself with its messages once more.
+
+mod data;
+mod moves;
+mod properties;
+mod state;
+mod words;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use compact_str::CompactString;
+use indexmap::IndexMap;
+
+use self::data::Looked;
+use self::moves::{Move, Moved, carry_out};
+use self::state::{Outside, World};
+use crate::engine::{
+    self, Change, Decision, Direction, Event, Input, Instance, InstanceId, Phase, Run, Summary, Takes,
+};
+use crate::json::Json;
+use crate::plan::{NodeId, Plan};
+use crate::time::Timestamp;
+
+pub use self::data::PAYLOADS_MAX;
+pub use self::moves::{ORDERS_MAX, SIGNALS_MAX};
+pub use self::properties::Property;
+pub use self::words::Told;
+
+/// The instant of everything that has happened.
+const START: Timestamp = super::scenario::START;
+
+/// The instant of everything that will happen: far beyond all that a definition says, so that nothing has come by then.
+const FAR: Timestamp = Timestamp(START.0 + 1_000 * 86_400_000);
+
+/// States that are looked at unless somebody asks for more: some seconds, and some hundred megabytes.
+pub const STATES_MAX: usize = 1_000_000;
+
+/// How an exploration is bounded.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// At most so many states.
+    pub states: usize,
+    /// Whether participants keep the guard of docs/protocol.md.
+    pub guard: bool,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { states: STATES_MAX, guard: true }
+    }
+}
+
+/// How a saga can end, or come to wait for a person.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// All done.
+    Completed,
+    /// All taken back, for this code.
+    Compensated(CompactString),
+    /// It waits for a person, at a step's action or compensation.
+    Stuck(CompactString, Direction),
+}
+
+/// One way to an ending, of which there is no shorter one.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// What it ends in.
+    pub ending: Ending,
+    /// What happens.
+    pub trace: Vec<Told>,
+    /// States that end so.
+    pub states: usize,
+}
+
+/// A promise that is broken.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// Which.
+    pub property: Property,
+    /// Where.
+    pub at: String,
+    /// A shortest way there.
+    pub trace: Vec<Told>,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Different states.
+    pub states: usize,
+    /// Steps from one to another.
+    pub steps: usize,
+    /// Why not everything was looked at; empty if it was.
+    pub cut: Vec<&'static str>,
+    /// The ways to end, each once.
+    pub ways: Vec<Way>,
+    /// Broken promises, each once.
+    pub violations: Vec<Violation>,
+}
+
+/// Who decides: the engine, or in tests one that makes mistakes, to see that they are found.
+pub trait Decides {
+    /// See [`engine::decide`].
+    fn decide<'a>(&self, plan: &'a Plan, instance: &'a Instance, input: &Input, takes: &'a mut Takes<'a>) -> Decision;
+}
+
+/// The engine that runs in production.
+pub struct Engine;
+
+impl Decides for Engine {
+    fn decide<'a>(&self, plan: &'a Plan, instance: &'a Instance, input: &Input, takes: &'a mut Takes<'a>) -> Decision {
+        engine::decide(plan, instance, START, input, takes)
+    }
+}
+
+/// What does not change during an exploration.
+struct Setting<'p> {
+    plan: &'p Plan,
+    engine: &'p dyn Decides,
+    guard: bool,
+    inputs: Vec<Json>,
+    /// The values of each step's reply, by node.
+    values: BTreeMap<NodeId, Vec<Json>>,
+    signals: Vec<(CompactString, Vec<Json>)>,
+    /// Whether a condition reads `failure.message`.
+    reads_messages: bool,
+}
+
+impl<'p> Setting<'p> {
+    fn new(plan: &'p Plan, engine: &'p dyn Decides, bounds: Bounds) -> (Self, bool) {
+        let mut looked = Looked::at(plan);
+        let inputs = looked.inputs(plan);
+        let mut values = BTreeMap::new();
+        for (id, node) in plan.nodes() {
+            if let Some(action) = plan.work(id).and_then(|work| work.action()) {
+                values.insert(id, looked.values(&node.place, &action.command.reply));
+            }
+        }
+        let signals = plan.saga.signals.values();
+        let names: Vec<_> = signals.map(|signal| (signal.name.clone(), signal.shape.clone())).collect();
+        let signals = names.into_iter().map(|(name, shape)| {
+            let values = looked.values(&name, &shape);
+            (name, values)
+        });
+        let signals = signals.collect();
+        let was_cut = looked.was_cut;
+        (Self { plan, engine, guard: bounds.guard, inputs, values, signals, reads_messages: looked.messages }, was_cut)
+    }
+
+    /// How many values the step's reply has.
+    fn values(&self, node: NodeId) -> u8 {
+        self.values.get(&node).map_or(0, |values| u8::try_from(values.len()).unwrap_or(u8::MAX))
+    }
+
+    fn value(&self, node: NodeId, number: u8) -> Option<Json> {
+        self.values.get(&node)?.get(usize::from(number)).cloned()
+    }
+
+    /// Whether something does not fit the step's reply.
+    fn has_unfit(&self, node: NodeId) -> bool {
+        self.values.contains_key(&node)
+    }
+}
+
+/// The state that a state was reached from, and how.
+#[derive(Clone, Copy)]
+struct Came {
+    from: u32,
+    by: Move,
+}
+
+struct Search<'p> {
+    setting: Setting<'p>,
+    root: Vec<World>,
+    /// The states by their fingerprints.
+    seen: IndexMap<u64, u32>,
+    came: Vec<Came>,
+    /// Steps, each from a state to a state.
+    edges: Vec<(u32, u32)>,
+    /// States in which it has ended, or waits for a person.
+    at_rest: Vec<u32>,
+    queue: VecDeque<(u32, Box<World>)>,
+    endings: BTreeMap<Ending, (u32, usize)>,
+    violations: BTreeMap<(Property, String), u32>,
+}
+
+/// No state: where a search begins.
+const NOWHERE: u32 = u32::MAX;
+
+/// Explores a saga. `goes_on` is asked now and then whether there is time for more.
+#[must_use]
+pub fn explore(plan: &Plan, engine: &dyn Decides, bounds: Bounds, mut goes_on: impl FnMut() -> bool) -> Report {
+    /// How many states there are between two questions.
+    const ASK_EACH: usize = 1_024;
+    let (setting, was_cut) = Setting::new(plan, engine, bounds);
+    let mut search = Search::new(setting);
+    let mut cut = Vec::new();
+    if was_cut {
+        cut.push("more payloads were possible than are tried");
+    }
+    search.begin();
+    let mut moves = Vec::new();
+    let mut looked = 0usize;
+    while let Some((id, world)) = search.queue.pop_front() {
+        if search.came.len() >= bounds.states {
+            cut.push("there are more states than were looked at");
+            break;
+        }
+        looked += 1;
+        if looked.is_multiple_of(ASK_EACH) && !goes_on() {
+            cut.push("there was no time for more");
+            break;
+        }
+        moves::moves(&search.setting, &world, &mut moves);
+        for step in &moves {
+            search.step(id, &world, *step);
+        }
+    }
+    search.report(cut)
+}
+
+impl<'p> Search<'p> {
+    fn new(setting: Setting<'p>) -> Self {
+        let id = InstanceId::try_from("explored").expect("a short word is an id");
+        let outside = Outside { signals: vec![0; setting.signals.len()], ..Outside::default() };
+        let instance = Instance::new(id, Run(START.0), setting.plan);
+        let world = World { instance, rows: Vec::new(), outside };
+        let mut root = vec![world];
+        if setting.plan.has_limits() {
+            let crowded = Outside { is_crowded: true, ..root.first().map(|it| it.outside.clone()).unwrap_or_default() };
+            root.extend(root.first().cloned().map(|world| World { outside: crowded, ..world }));
+        }
+        Self {
+            setting,
+            root,
+            seen: IndexMap::new(),
+            came: Vec::new(),
+            edges: Vec::new(),
+            at_rest: Vec::new(),
+            queue: VecDeque::new(),
+            endings: BTreeMap::new(),
+            violations: BTreeMap::new(),
+        }
+    }
+
+    /// The beginnings: each input.
+    fn begin(&mut self) {
+        for (number, world) in (0..).zip(self.root.clone()) {
+            for input in (0..).zip(&self.setting.inputs.clone()).map(|(input, _)| input) {
+                self.step(NOWHERE - number, &world, Move::Start(input));
+            }
+        }
+    }
+
+    fn step(&mut self, from: u32, world: &World, by: Move) {
+        match carry_out(&self.setting, world, by) {
+            Moved::Nothing => {}
+            Moved::Misfit(misfit) => {
+                let id = self.note(from, by);
+                self.violations.entry((Property::Sound, misfit.to_string())).or_insert(id);
+            }
+            Moved::To(next, change) => {
+                let broken = properties::broken(&self.setting, world, &change, &next);
+                let fingerprint = next.fingerprint();
+                let known = self.seen.get(&fingerprint).copied();
+                if let (Some(known), None) = (known, &broken) {
+                    return self.edges.push((from, known));
+                }
+                let id = self.note(from, by);
+                self.edges.push((from, id));
+                self.seen.entry(fingerprint).or_insert(id);
+                if let Some((property, at)) = broken {
+                    self.violations.entry((property, at)).or_insert(id);
+                }
+                if properties::is_dead(self.setting.plan, &next) {
+                    self.violations.entry((Property::GoesOn, String::new())).or_insert(id);
+                }
+                let endings = endings(self.setting.plan, &next.instance);
+                if !endings.is_empty() {
+                    self.at_rest.push(id);
+                }
+                for ending in endings {
+                    self.endings.entry(ending).or_insert((id, 0)).1 += 1;
+                }
+                if known.is_none() && !next.instance.has_ended() {
+                    self.queue.push_back((id, next));
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, from: u32, by: Move) -> u32 {
+        let id = u32::try_from(self.came.len()).unwrap_or(NOWHERE);
+        self.came.push(Came { from, by });
+        id
+    }
+
+    /// The moves from the beginning to a state, with the number of that beginning.
+    fn way(&self, to: u32) -> (usize, Vec<Move>) {
+        let mut moves = Vec::new();
+        let mut at = to;
+        while let Some(came) = self.came.get(at as usize) {
+            moves.push(came.by);
+            at = came.from;
+        }
+        moves.reverse();
+        ((NOWHERE - at) as usize, moves)
+    }
+
+    fn trace(&self, to: u32) -> Vec<Told> {
+        let (root, moves) = self.way(to);
+        let Some(root) = self.root.get(root) else { return Vec::new() };
+        words::told(&self.setting, root, &moves)
+    }
+
+    /// A state from which nothing leads to an end.
+    fn lost(&self) -> Option<u32> {
+        let mut back: Vec<(u32, u32)> = self.edges.iter().map(|(from, to)| (*to, *from)).collect();
+        back.sort_unstable();
+        let mut leads = vec![false; self.came.len()];
+        let mut way: Vec<u32> = self.at_rest.clone();
+        while let Some(at) = way.pop() {
+            let Some(known) = leads.get_mut(at as usize) else { continue };
+            if std::mem::replace(known, true) {
+                continue;
+            }
+            let first = back.partition_point(|(to, _)| *to < at);
+            way.extend(back.iter().skip(first).take_while(|(to, _)| *to == at).map(|(_, from)| *from));
+        }
+        leads.iter().position(|leads| !leads).and_then(|id| u32::try_from(id).ok())
+    }
+
+    fn report(mut self, cut: Vec<&'static str>) -> Report {
+        if cut.is_empty()
+            && let Some(lost) = self.lost()
+        {
+            self.violations.entry((Property::Ends, String::new())).or_insert(lost);
+        }
+        let ways = self.endings.iter();
+        let ways =
+            ways.map(|(ending, (id, states))| Way { ending: ending.clone(), trace: self.trace(*id), states: *states });
+        let violations = self.violations.iter().map(|((property, at), id)| Violation {
+            property: *property,
+            at: at.clone(),
+            trace: self.trace(*id),
+        });
+        let (ways, violations) = (ways.collect(), violations.collect());
+        Report { states: self.seen.len(), steps: self.edges.len(), cut, ways, violations }
+    }
+}
+
+/// The endings that a state is.
+fn endings(plan: &Plan, instance: &Instance) -> Vec<Ending> {
+    match &instance.phase {
+        Phase::Completed(_) => vec![Ending::Completed],
+        Phase::Compensated(failure) => vec![Ending::Compensated(failure.code.clone())],
+        _ if instance.summary(plan) == Summary::Stuck => {
+            let stuck = instance.stuck(plan).into_iter().map(|place| {
+                let state = plan.find(&place).and_then(|node| instance.state(node));
+                let direction =
+                    state.and_then(|state| state.attempt()).map_or(Direction::Do, |(direction, _)| direction);
+                Ending::Stuck(place, direction)
+            });
+            stuck.collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The events of a change, for those who tell it.
+fn events(change: &Change) -> &[Event] {
+    &change.events
+}

@@ -1,0 +1,215 @@
+//! What must hold in every state and for every step that leads there: family 6 of the language's checks.
+
+use super::Setting;
+use super::moves;
+use super::state::{Row, World};
+use crate::engine::{self, Change, Direction, Event, Phase, State, Summary};
+use crate::plan::{Class, Kind, NodeId, Plan, ROOT, Undo};
+
+/// A promise of the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Property {
+    /// Something can always happen next, until it has ended or waits for a person.
+    GoesOn,
+    /// From everywhere it can still end, or come to wait for a person.
+    Ends,
+    /// Completed means that nothing is taken back or unknown; compensated, that nothing with a compensation stays.
+    AllOrNothing,
+    /// What ran later is taken back earlier.
+    MirrorOrder,
+    /// A compensation is begun once.
+    UndoneOnce,
+    /// Behind the point of no return nothing is taken back.
+    NoReturn,
+    /// Behind the end nothing changes.
+    OneOutcome,
+    /// Late and repeated answers change nothing.
+    LateChangesNothing,
+    /// What is decided can be applied, and what is sent is owed.
+    Sound,
+}
+
+impl Property {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::GoesOn,
+        Self::Ends,
+        Self::AllOrNothing,
+        Self::MirrorOrder,
+        Self::UndoneOnce,
+        Self::NoReturn,
+        Self::OneOutcome,
+        Self::LateChangesNothing,
+        Self::Sound,
+    ];
+
+    /// Its name, for people and programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::GoesOn => "goes-on",
+            Self::Ends => "ends",
+            Self::AllOrNothing => "all-or-nothing",
+            Self::MirrorOrder => "mirror-order",
+            Self::UndoneOnce => "undone-once",
+            Self::NoReturn => "no-return",
+            Self::OneOutcome => "one-outcome",
+            Self::LateChangesNothing => "late-changes-nothing",
+            Self::Sound => "sound",
+        }
+    }
+
+    /// What it promises.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::GoesOn => "something can always happen next, until it has ended or waits for a person",
+            Self::Ends => "from everywhere it can still end, or come to wait for a person",
+            Self::AllOrNothing => {
+                "completed: nothing is taken back or unknown; compensated: nothing that has a compensation stays"
+            }
+            Self::MirrorOrder => "what ran later is taken back earlier",
+            Self::UndoneOnce => "a compensation is begun once",
+            Self::NoReturn => "behind the point of no return nothing is taken back",
+            Self::OneOutcome => "behind the end nothing changes",
+            Self::LateChangesNothing => "late and repeated answers change nothing",
+            Self::Sound => "what is decided can be applied, and what is sent is owed",
+        }
+    }
+}
+
+/// Which promise a step from `before` to `after` breaks, and at what place.
+pub(super) fn broken(
+    setting: &Setting<'_>,
+    before: &World,
+    change: &Change,
+    after: &World,
+) -> Option<(Property, String)> {
+    let plan = setting.plan;
+    if before.instance.has_ended() {
+        return Some((Property::OneOutcome, "the saga".to_owned()));
+    }
+    for event in &change.events {
+        match event {
+            Event::Called { at, work: Direction::Undo, attempt, .. }
+            | Event::Sent { at, work: Direction::Undo, attempt } => {
+                let Some(node) = plan.find(at) else { continue };
+                if *attempt == 1 && has_begun_undo(before.instance.state(node)) {
+                    return Some((Property::UndoneOnce, at.to_string()));
+                }
+                if before.instance.phase == Phase::Committed
+                    && scopes(plan, node).next().is_none()
+                    && !is_of_run(plan, node)
+                {
+                    return Some((Property::NoReturn, at.to_string()));
+                }
+                if let Some(other) = still_owed_behind(plan, after, node) {
+                    return Some((Property::MirrorOrder, format!("{at} before {}", plan.node(other).place)));
+                }
+            }
+            Event::Caught { at, .. } => {
+                if let Some(left) = plan.find(at).and_then(|scope| left_over(setting, after, scope)) {
+                    return Some((Property::AllOrNothing, left));
+                }
+            }
+            _ => {}
+        }
+    }
+    // Where a cancel is refused it is not among the moves: it is tried here.
+    if !matches!(after.instance.phase, Phase::New | Phase::Forward) && moves::takes_cancel(setting, after) {
+        return Some((Property::NoReturn, "a cancel".to_owned()));
+    }
+    let changes = || moves::late(setting, after).map(|(place, _)| (Property::OneOutcome, place.to_string()));
+    match &after.instance.phase {
+        Phase::Completed(_) => of_completed(plan, after).map(|place| (Property::AllOrNothing, place)).or_else(changes),
+        Phase::Compensated(_) => {
+            left_over(setting, after, ROOT).map(|place| (Property::AllOrNothing, place)).or_else(changes)
+        }
+        _ => moves::late(setting, after).map(|(place, _)| (Property::LateChangesNothing, place.to_string())),
+    }
+}
+
+/// Whether nothing can happen any more, although it has not ended.
+pub(super) fn is_dead(plan: &Plan, world: &World) -> bool {
+    let instance = &world.instance;
+    let waits =
+        || instance.states().any(|(_, state)| matches!(state.attempt(), Some((_, of)) if of.wait.is_for_turn()));
+    !instance.has_ended()
+        && instance.summary(plan) != Summary::Stuck
+        && instance.next_due(plan).is_none()
+        && engine::pending(plan, instance).is_empty()
+        && !waits()
+}
+
+fn has_begun_undo(state: Option<&State>) -> bool {
+    match state {
+        Some(State::Undone) => true,
+        Some(State::Undoing(undoing)) => undoing.attempt.number > 0,
+        _ => false,
+    }
+}
+
+/// The inner scopes around a node.
+fn scopes(plan: &Plan, node: NodeId) -> impl Iterator<Item = NodeId> {
+    plan.tries().iter().copied().filter(move |scope| plan.is_within(node, *scope))
+}
+
+/// Whether it belongs to a sub-saga that is taken back as a whole, or is the step that runs it.
+fn is_of_run(plan: &Plan, node: NodeId) -> bool {
+    plan.has_own_pivot(node) || plan.around(node).any(|run| plan.has_own_pivot(run))
+}
+
+/// A step that ran behind `node` and is not taken back yet.
+fn still_owed_behind(plan: &Plan, world: &World, node: NodeId) -> Option<NodeId> {
+    let owes = |(other, state): (NodeId, &State)| {
+        let has_compensation = plan.work(other).is_some_and(|work| work.compensation().is_some());
+        let owes = match state {
+            State::Done(_) | State::Unknown => has_compensation && !is_of_run(plan, other),
+            State::Doing(_) | State::Undoing(_) => matches!(plan.node(other).kind, Kind::Step(_)),
+            _ => false,
+        };
+        (owes && other != node && plan.is_before(node, other)).then_some(other)
+    };
+    world.instance.states().find_map(owes)
+}
+
+/// Completed, although something was not done.
+fn of_completed(plan: &Plan, world: &World) -> Option<String> {
+    let is_wrong = |(node, state): (NodeId, &State)| {
+        let not_done =
+            matches!(state, State::Undone | State::Unknown | State::Refused(_) | State::Undoing(_) | State::Doing(_));
+        (not_done && scopes(plan, node).next().is_none()).then(|| plan.node(node).place.to_string())
+    };
+    world.instance.states().find_map(is_wrong)
+}
+
+/// What a participant may have done, or may yet do when a late copy comes, that a compensation should have taken back.
+fn left_over(setting: &Setting<'_>, world: &World, scope: NodeId) -> Option<String> {
+    let plan = setting.plan;
+    let of_rows = world.rows.iter().find_map(|((place, own), row)| {
+        let node = plan.find(place)?;
+        let work = plan.work(node)?;
+        let counts = !own && work.undo == Some(Undo::OfCommand) && work.class == Class::Compensatable;
+        if !counts || !plan.is_within(node, scope) || is_of_run(plan, node) {
+            return None;
+        }
+        let stays = match row {
+            Row::Sent | Row::Doing | Row::Done => true,
+            // Without a guard a copy of the command that comes late is done again.
+            Row::Undone => !setting.guard,
+            Row::Refused(_) => false,
+        };
+        stays.then(|| place.to_string())
+    });
+    let of_states = || {
+        world.instance.states().find_map(|(node, state)| {
+            let work = plan.work(node)?;
+            let stays = matches!(state, State::Done(_) | State::Unknown | State::Doing(_) | State::Undoing(_))
+                && work.compensation().is_some()
+                && plan.is_within(node, scope)
+                && !plan.around(node).any(|run| plan.has_own_pivot(run));
+            stays.then(|| plan.node(node).place.to_string())
+        })
+    };
+    of_rows.or_else(of_states)
+}

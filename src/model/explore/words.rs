@@ -1,0 +1,128 @@
+//! A way through the exploration, in the words of the definition.
+
+use compact_str::CompactString;
+
+use super::moves::{Move, Moved, Said, carry_out};
+use super::state::World;
+use super::{Setting, moves};
+use crate::engine::{Direction, Event, Wait};
+use crate::json::Json;
+use crate::plan::Kind;
+
+/// One thing that happens on a way, and what the engine makes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What happens.
+    pub happens: String,
+    /// Whether nothing is special about it: whoever asks what an ending needs leaves it out.
+    pub is_usual: bool,
+    /// What the engine makes of it.
+    pub events: Vec<Event>,
+}
+
+/// Goes the way again, and tells it.
+pub(super) fn told(setting: &Setting<'_>, root: &World, way: &[Move]) -> Vec<Told> {
+    let mut world = root.clone();
+    let mut told = Vec::new();
+    for step in way {
+        let (happens, is_usual) = words(setting, &world, *step);
+        match carry_out(setting, &world, *step) {
+            Moved::To(next, change) => {
+                told.push(Told { happens, is_usual, events: super::events(&change).to_vec() });
+                world = *next;
+            }
+            Moved::Misfit(misfit) => {
+                told.push(Told { happens: format!("{happens}: {misfit}"), is_usual: false, events: Vec::new() });
+                break;
+            }
+            Moved::Nothing => break,
+        }
+    }
+    told
+}
+
+/// What happens, and whether nothing is special about it.
+fn words(setting: &Setting<'_>, world: &World, step: Move) -> (String, bool) {
+    let plan = setting.plan;
+    let at = |slot: u16| world.instance.states().nth(usize::from(slot));
+    let place = |slot: u16| {
+        at(slot).map_or(CompactString::default(), |(node, state)| {
+            let undo = matches!(state.attempt(), Some((Direction::Undo, _)));
+            let place = &plan.node(node).place;
+            if undo { compact_str::format_compact!("undo {place}") } else { place.clone() }
+        })
+    };
+    let is_await = |slot| at(slot).is_some_and(|(node, _)| matches!(plan.node(node).kind, Kind::Await(..)));
+    match step {
+        Move::Start(number) => {
+            let input = setting.inputs.get(usize::from(number)).map(ToString::to_string).unwrap_or_default();
+            (format!("it begins with {input}"), number == 0)
+        }
+        Move::Answer { slot, said, last } => {
+            let (words, is_usual) = said_words(setting, world, slot, said);
+            let at_last = if last { ", to its last attempt" } else { "" };
+            (format!("{} answers {words}{at_last}", place(slot)), is_usual)
+        }
+        Move::Time { slot, last, limit } => {
+            let attempt = at(slot).and_then(|(_, state)| state.attempt());
+            let what = match attempt.map(|(_, attempt)| &attempt.wait) {
+                Some(Wait::Pause(_)) => format!("the pause of {} is over", place(slot)),
+                Some(Wait::Pending(_)) => format!("the final answer of {} does not come", place(slot)),
+                Some(Wait::Turn(_)) => format!("{} has waited too long for its turn", place(slot)),
+                Some(_) => format!("{} does not answer in time", place(slot)),
+                None if is_await(slot) => format!("no signal for {} comes in time", place(slot)),
+                None => format!("the time of {} is over", place(slot)),
+            };
+            let is_usual = match attempt {
+                Some((_, attempt)) => matches!(attempt.wait, Wait::Pause(_)),
+                None => at(slot).is_some_and(|(node, _)| matches!(plan.node(node).kind, Kind::Sleep(_))),
+            };
+            let last = if last { ", its last attempt" } else { "" };
+            let limit = if limit { ", and its `within` is over" } else { "" };
+            (format!("{what}{last}{limit}"), is_usual)
+        }
+        Move::Deadline => ("the deadline comes".to_owned(), false),
+        Move::Cancel => ("somebody cancels".to_owned(), false),
+        Move::Signal { signal, value } => {
+            let (name, with) = setting
+                .signals
+                .get(usize::from(signal))
+                .map(|(name, values)| (name.clone(), values.get(usize::from(value)).map(ToString::to_string)))
+                .unwrap_or_default();
+            (format!("the signal {name} arrives with {}", with.unwrap_or_default()), false)
+        }
+        Move::Retry => ("a person orders it tried again".to_owned(), true),
+        Move::Resolve { slot, failed: None } => (format!("a person says that {} is done", place(slot)), true),
+        Move::Resolve { slot, failed: Some(_) } => (format!("a person says that {} was not done", place(slot)), false),
+        Move::Acknowledge { slot } => (format!("the log has the message of {}", place(slot)), true),
+        Move::Refuse { slot } => (format!("the log refuses {} for good", place(slot)), false),
+        Move::Turn { slot } => (format!("it is the turn of {}", place(slot)), true),
+    }
+}
+
+fn value_words(value: Option<Json>) -> String {
+    value.map_or("done".to_owned(), |value| format!("done {value}"))
+}
+
+fn said_words(setting: &Setting<'_>, world: &World, slot: u16, said: Said) -> (String, bool) {
+    let found = world.instance.states().nth(usize::from(slot));
+    match said {
+        Said::Succeeded(number) => {
+            let value = found.and_then(|(node, _)| setting.value(node, number));
+            (value_words(value), number == 0)
+        }
+        Said::Unfit => ("with something that does not fit its contract".to_owned(), false),
+        Said::Failed(code) => {
+            let code = found.and_then(|(node, state)| {
+                let work = setting.plan.work(node)?;
+                let (direction, _) = state.attempt()?;
+                let invocation = if direction == Direction::Do { work.action()? } else { work.compensation()? };
+                invocation.command.fails.get(usize::from(code)).cloned()
+            });
+            (format!("\"{}\"", code.unwrap_or(CompactString::const_new(moves::UNDECLARED))), false)
+        }
+        Said::Retry => ("\"retry\"".to_owned(), false),
+        Said::Pending => ("\"pending\"".to_owned(), false),
+        Said::Unknown => ("that it has never heard of the command".to_owned(), false),
+    }
+}
