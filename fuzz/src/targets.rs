@@ -64,7 +64,6 @@ pub(crate) fn reply(bytes: &[u8]) {
     let headers = String::from_utf8_lossy(head)
         .lines()
         .filter_map(|line| line.split_once(": "))
-        .map(|(name, value)| (Arc::from(name), Box::from(value)))
         .collect();
     let payload = payload.get(2..).unwrap_or_default().into();
     let message = Message { key: Arc::from("fuzz"), headers, payload };

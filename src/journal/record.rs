@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::engine::{Change, InstanceId, Rejection, ReplyTo, Run};
 use crate::json::Json;
 use crate::time::Timestamp;
-use crate::wire::Message;
+use crate::wire::{Headers, Message};
 
 /// The version of the record's form. A change of it adds an upcaster and a frozen fixture.
 pub const VERSION: u32 = 3;
@@ -243,7 +243,7 @@ pub struct Raw {
     /// Its key.
     pub key: Arc<str>,
     /// Its headers, in their order.
-    pub headers: Vec<(Arc<str>, Box<str>)>,
+    pub headers: Headers,
     /// Its payload.
     pub payload: RawPayload,
 }
@@ -276,7 +276,7 @@ impl Raw {
             RawPayload::Text(text) => text.len(),
             RawPayload::Hex(HexBytes(bytes)) => 2 * bytes.len(),
         };
-        payload + self.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+        payload + self.headers.bytes()
     }
 
     /// The message again.

@@ -14,7 +14,7 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 /// The message's headers.
 pub(super) fn to_headers(message: &Message) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(message.headers.len());
-    for (name, value) in &message.headers {
+    for (name, value) in message.headers.iter() {
         let name = name.replace('_', "-");
         let value = if is_ours(&name) { utf8_percent_encode(value, ENCODED).to_string() } else { value.to_string() };
         // A header of somebody else's that HTTP cannot carry is left out: none of ours is such.
@@ -54,7 +54,7 @@ mod tests {
         fn a_message_comes_back_as_it_was(values in proptest::collection::vec(any::<String>(), header::ALL.len())) {
             let mut sent = Message { payload: Box::from(&b"{}"[..]), ..Message::default() };
             for (name, value) in header::ALL.into_iter().zip(&values).filter(|(name, _)| is_ours(name)) {
-                sent.push(name, value.as_str());
+                sent.push(name, value);
             }
             sent.key = Arc::from(sent.header(header::INSTANCE).unwrap());
             let headers = to_headers(&sent);

@@ -11,16 +11,11 @@ use crate::wire::Message;
 #[must_use]
 pub(crate) fn unreadable(topic: &str, partition: u32, (from, until): (u64, u64), why: &str) -> Message {
     tracing::error!(%topic, partition, from, until, %why, "records cannot be read: they are passed over, with a note in saga.dead");
-    let header = |name: &str, value: String| (Arc::from(name), value.into_boxed_str());
-    Message {
-        key: Arc::from(""),
-        headers: vec![
-            header("saga-reason", why.replace(char::is_control, " ")),
-            header("saga-topic", topic.to_owned()),
-            header("saga-offsets", format!("{partition}/{from} to before {until}")),
-        ],
-        payload: Box::default(),
-    }
+    let mut message = Message::default();
+    message.headers.push("saga-reason", &why.replace(char::is_control, " "));
+    message.headers.push("saga-topic", topic);
+    message.headers.push("saga-offsets", &format!("{partition}/{from} to before {until}"));
+    message
 }
 
 /// It on its way.

@@ -22,7 +22,7 @@ use crate::journal::Plans;
 use crate::log::{self, DEFINITION_MAX, Outcome};
 use crate::plan::Plan;
 use crate::syntax::limits::MAX_FILE_BYTES;
-use crate::wire::Message;
+use crate::wire::{Headers, Message};
 
 const SOURCE: &str = "source/";
 const CURRENT: &str = "current/";
@@ -215,7 +215,7 @@ pub(super) async fn store(client: &Client, topic: &Arc<str>, saga: &Saga, text: 
     let source = (format_compact!("{SOURCE}{}", saga.hash()), text);
     let current = (format_compact!("{CURRENT}{}", saga.name), &**saga.hash());
     for (key, payload) in [source, current] {
-        let message = Message { key: Arc::from(key.as_str()), headers: Vec::new(), payload: payload.as_bytes().into() };
+        let message = Message { key: Arc::from(key.as_str()), headers: Headers::default(), payload: payload.as_bytes().into() };
         let why = match client.append(topic, 0, message).await {
             Outcome::At(_) => continue,
             Outcome::Unknown => "it was closed, or cannot be written; deploying again does no harm".to_owned(),
@@ -234,7 +234,7 @@ mod tests {
     const ONE: &str = "participant p { command A { } }\nsaga trip { version 1 input { } deadline 1m step a { call p.A { } compensate nothing } }\n";
 
     fn record(offset: u64, key: &str, payload: &[u8]) -> log::Stored {
-        let message = Message { key: Arc::from(key), headers: Vec::new(), payload: payload.into() };
+        let message = Message { key: Arc::from(key), headers: Headers::default(), payload: payload.into() };
         log::Stored { offset, timestamp: Timestamp(0), message: Arc::new(message) }
     }
 

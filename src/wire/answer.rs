@@ -55,13 +55,13 @@ fn message(
     status: &'static str,
     (code, body): (Option<&str>, &str),
 ) -> Message {
-    let event = format!("{}/{status}", to.request);
+    let event = format_args!("{}/{status}", to.request);
     let mut message = Message::event(instance.as_str(), event, header::ANSWER_TYPE, SOURCE);
     message.push(header::INSTANCE, instance.as_str());
     message.push(header::REQUEST, to.request.as_str());
     message.push(header::STATUS, status);
     message.push_if(header::CODE, code);
-    message.push(header::RECORD, record.to_string());
+    message.push_shown(header::RECORD, record);
     message.payload = Box::from(body.as_bytes());
     message
 }

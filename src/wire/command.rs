@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use compact_str::{CompactString, format_compact};
+use compact_str::CompactString;
 
 use super::reply::kind_from;
 use super::{Message, WireError, header, text};
@@ -71,9 +71,10 @@ pub fn command(command: &Command, envelope: &Envelope<'_>) -> Message {
     let instance = command.id.instance.as_str();
     let id = command.id.to_text();
     let kind = kind_on_the_wire(command);
-    let attempt = format_compact!("{}", command.attempt);
-    let event = format!("{id}/{}/{attempt}", kind.as_str());
-    let mut message = Message::event(instance, event, header::COMMAND_TYPE, format!("/sagas/{}", envelope.saga));
+    let attempt = command.attempt;
+    let event = format_args!("{id}/{}/{attempt}", kind.as_str());
+    let source = format_args!("/sagas/{}", envelope.saga);
+    let mut message = Message::event(instance, event, header::COMMAND_TYPE, source);
     message.push_if(header::TRACEPARENT, command.traceparent.as_deref());
     message.push(header::INSTANCE, instance);
     message.push(header::NAME, envelope.saga);
@@ -81,15 +82,15 @@ pub fn command(command: &Command, envelope: &Envelope<'_>) -> Message {
     message.push(header::COMMAND, id.as_str());
     message.push(header::CALL, command.wire.as_str());
     message.push(header::KIND, kind.as_str());
-    message.push(header::ATTEMPT, attempt.as_str());
+    message.push_shown(header::ATTEMPT, attempt);
     if kind != CommandKind::Message {
         message.push(header::REPLY_TO, envelope.reply_topic);
-        message.push(header::REPLY_PARTITION, envelope.reply_partition.to_string());
-        message.push(header::DEADLINE, command.deadline.min(LATEST).0.to_string());
+        message.push_shown(header::REPLY_PARTITION, envelope.reply_partition);
+        message.push_shown(header::DEADLINE, command.deadline.min(LATEST).0);
     }
     let keep = if kind == CommandKind::Message { KEEP_MESSAGE } else { KEEP_AFTER_DEADLINE };
-    message.push(header::KEEP_UNTIL, command.deadline.after(keep).min(LATEST).0.to_string());
-    message.push(header::RECORD, envelope.record.to_string());
+    message.push_shown(header::KEEP_UNTIL, command.deadline.after(keep).min(LATEST).0);
+    message.push_shown(header::RECORD, envelope.record);
     message.set_payload(&command.payload);
     message
 }

@@ -1,8 +1,5 @@
 //! The one table of header names and of the words in `ce_type`. `docs/participants.md` explains each to people.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
-
 /// CloudEvents: the version of the envelope, `1.0`.
 pub const SPEC_VERSION: &str = "ce_specversion";
 /// CloudEvents: one of the four types below.
@@ -82,13 +79,6 @@ pub const REPLY_TYPE: &str = "saga.reply.v1";
 pub const REQUEST_TYPE: &str = "saga.request.v1";
 /// `ce_type` of the engine's answer to whoever made a request.
 pub const ANSWER_TYPE: &str = "saga.answer.v1";
-
-/// The name without an allocation: every message has a dozen of them.
-pub(crate) fn shared(name: &str) -> Arc<str> {
-    static NAMES: LazyLock<BTreeMap<&str, Arc<str>>> =
-        LazyLock::new(|| ALL.iter().map(|name| (*name, Arc::from(*name))).collect());
-    NAMES.get(name).map_or_else(|| Arc::from(name), Arc::clone)
-}
 
 #[cfg(test)]
 mod tests {

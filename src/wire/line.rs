@@ -32,7 +32,7 @@ struct Line<'a> {
 pub fn to_line(message: &Message) -> Result<String, WireError> {
     let payload = text::payload(message)?.unwrap_or_else(Json::empty_object);
     let value = |value: &str| serde_json::Value::String(value.to_owned());
-    let headers = message.headers.iter().map(|(name, text)| (name.to_string(), value(text))).collect();
+    let headers = message.headers.iter().map(|(name, text)| (name.to_owned(), value(text))).collect();
     // JSON text may be spread over lines; compact text is not.
     let compact: Box<RawValue> = compacted(&payload)?;
     Ok(text::encoded(&Written { headers, payload: &compact }))
@@ -61,7 +61,7 @@ pub fn from_line(line: &str) -> Result<Message, WireError> {
             serde_json::Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
             other => return Err(WireError::HeaderValue { name, value: other.to_string().chars().take(40).collect() }),
         };
-        message.headers.push((Arc::from(name.to_ascii_lowercase()), value.into_boxed_str()));
+        message.headers.push(&name.to_ascii_lowercase(), &value);
     }
     message.key = Arc::from(message.header(header::INSTANCE).unwrap_or_default());
     if let Some(payload) = payload {

@@ -9,6 +9,7 @@ mod answer;
 mod command;
 mod error;
 pub mod header;
+mod headers;
 mod line;
 mod reply;
 mod request;
@@ -16,6 +17,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::json::Json;
@@ -23,6 +25,7 @@ use crate::json::Json;
 pub use answer::{Answered, Ending, answer, read_answer, rejection};
 pub use command::{Envelope, KEEP_AFTER_DEADLINE, ReceivedCommand, RecordId, command, read_command};
 pub use error::WireError;
+pub use headers::Headers;
 pub use line::{LINE_MAX, from_line, to_line};
 pub use reply::{About, read_reply, reply};
 pub use request::{Ask, Request, read_request, request};
@@ -39,7 +42,7 @@ pub struct Message {
     /// The instance id, which chooses the partition.
     pub key: Arc<str>,
     /// In their order; names are ASCII lower case.
-    pub headers: Vec<(Arc<str>, Box<str>)>,
+    pub headers: Headers,
     /// The payload: bytes, since anybody may write to a topic.
     pub payload: Box<[u8]>,
 }
@@ -48,34 +51,38 @@ impl Message {
     /// The value of the first header of that name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| **known == *name).map(|(_, value)| value.as_ref())
+        self.headers.get(name)
     }
 
     /// What it takes in a log, within a few bytes: for budgets.
     #[must_use]
     pub fn size(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-        self.key.len() + self.payload.len() + headers + 10
+        self.key.len() + self.payload.len() + self.headers.bytes() + 2 * self.headers.len() + 10
     }
 
     /// Begins a message of ours: `id` tells repeats of it, `kind` is one of the types in [`header`].
-    fn event(key: &str, id: impl Into<Box<str>>, kind: &'static str, source: impl Into<Box<str>>) -> Self {
-        let mut message =
-            Self { key: Arc::from(key), headers: Vec::with_capacity(header::ALL.len()), payload: Box::default() };
+    fn event(key: &str, id: impl fmt::Display, kind: &'static str, source: impl fmt::Display) -> Self {
+        let headers = Headers::with_usual_capacity();
+        let mut message = Self { key: Arc::from(key), headers, payload: Box::default() };
         message.push(header::SPEC_VERSION, SPEC_VERSION);
         message.push(header::TYPE, kind);
-        message.push(header::ID, id);
-        message.push(header::SOURCE, source);
+        message.push_shown(header::ID, id);
+        message.push_shown(header::SOURCE, source);
         message.push(header::CONTENT_TYPE, CONTENT_TYPE);
         message
     }
 
     /// Adds a header behind the others. `name` is one of [`header`].
-    pub(crate) fn push(&mut self, name: &'static str, value: impl Into<Box<str>>) {
-        self.headers.push((header::shared(name), value.into()));
+    pub(crate) fn push(&mut self, name: &'static str, value: &str) {
+        self.headers.push(name, value);
     }
 
-    fn push_if(&mut self, name: &'static str, value: Option<impl Into<Box<str>>>) {
+    /// The same, with what a value shows as.
+    fn push_shown(&mut self, name: &'static str, value: impl fmt::Display) {
+        self.headers.push_shown(name, value);
+    }
+
+    fn push_if(&mut self, name: &'static str, value: Option<&str>) {
         if let Some(value) = value {
             self.push(name, value);
         }

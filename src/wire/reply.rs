@@ -65,17 +65,17 @@ struct Words {
 pub fn reply(reply: &Reply, about: &About<'_>) -> Message {
     let instance = reply.command.instance.as_str();
     let id = reply.command.to_text();
-    let (kind, attempt, status) = (reply.kind.as_str(), reply.attempt.to_string(), reply.status.as_str());
-    let event = format!("{id}/{kind}/{attempt}/{status}");
-    let mut message =
-        Message::event(instance, event, header::REPLY_TYPE, format!("/participants/{}", about.participant));
+    let (kind, attempt, status) = (reply.kind.as_str(), reply.attempt, reply.status.as_str());
+    let event = format_args!("{id}/{kind}/{attempt}/{status}");
+    let source = format_args!("/participants/{}", about.participant);
+    let mut message = Message::event(instance, event, header::REPLY_TYPE, source);
     message.push_if(header::TRACEPARENT, about.traceparent);
     message.push(header::INSTANCE, instance);
     message.push(header::NAME, about.saga);
     message.push(header::STEP, reply.command.place.as_str());
     message.push(header::COMMAND, id.as_str());
     message.push(header::KIND, kind);
-    message.push(header::ATTEMPT, attempt);
+    message.push_shown(header::ATTEMPT, attempt);
     message.push(header::STATUS, status);
     let code = match &reply.status {
         Status::Failed { code, .. } => Some(code.as_str()),

@@ -117,7 +117,9 @@ pub fn request(request: &Request, source: &str) -> Message {
     };
     if let Some(ReplyTo { topic, partition, request: _ }) = reply_to {
         message.push(header::REPLY_TO, topic.as_str());
-        message.push_if(header::REPLY_PARTITION, partition.map(|number| number.to_string()));
+        if let Some(partition) = partition {
+            message.push_shown(header::REPLY_PARTITION, partition);
+        }
     }
     message
 }

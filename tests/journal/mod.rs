@@ -39,7 +39,7 @@ fn all_kinds() -> Vec<Record> {
     let hash = || Arc::from("5f".repeat(32));
     let change = |seq, events| Change { seq, at: Timestamp(1_800_000_000_000 + seq), events };
     let place = || "reserve_room".into();
-    let raw = |payload| Raw { key: Arc::from("k"), headers: vec![(Arc::from("ce_id"), Box::from("1"))], payload };
+    let raw = |payload| Raw { key: Arc::from("k"), headers: [("ce_id", "1")].into_iter().collect(), payload };
     let start = || StartHash::of("booking", &json(r#"{"nights":2}"#));
     let changed = |cause, events| Body::Change {
         instance: id(),

@@ -298,7 +298,7 @@ impl Answer for Culprit {
         headers.extend(code.map(|code| ("saga-code", code)));
         let reply = Message {
             key: message.key.clone(),
-            headers: headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            headers: headers.iter().map(|(name, value)| (*name, value.as_str())).collect(),
             payload: if payload.is_null() { Box::default() } else { payload.to_string().into_bytes().into() },
         };
         let mut addressed: Vec<Addressed> = Addressed::reply_to(message, reply).into_iter().collect();

@@ -232,6 +232,6 @@ pub(crate) enum Refused {
 }
 
 pub(crate) fn message(payload: &str) -> Arc<Message> {
-    let headers = vec![("ce_id".into(), "1".into()), ("saga-kind".into(), "do".into())];
+    let headers = [("ce_id", "1"), ("saga-kind", "do")].into_iter().collect();
     Arc::new(Message { key: "order-1".into(), headers, payload: payload.as_bytes().into() })
 }

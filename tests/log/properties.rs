@@ -7,7 +7,7 @@ use saga::log::{
     DEFINITIONS, JOURNAL, Outcome, READ_MAX, RECORD_MAX, REPLIES, REQUESTS, Range, Report, Request, Stored, Ticket,
     partition_of,
 };
-use saga::wire::Message;
+use saga::wire::{Headers, Message};
 
 use super::probe::{Probe, Refused, message};
 use super::{Adapter, PARTITIONS, TOPICS};
@@ -354,14 +354,14 @@ pub(crate) fn long_histories_are_read_in_pieces<A: Adapter>(adapter: &mut A) {
 pub(crate) fn messages_of_any_content_come_back<A: Adapter>(adapter: &mut A) {
     let user = user(adapter);
     let topic = adapter.topic(REPLIES);
-    let header = |name: &str, value: &str| (Arc::from(name), Box::from(value));
-    let many = (0..100).map(|n| header(&format!("h{n}"), &n.to_string())).collect();
+    let mut many = Headers::default();
+    (0..100).for_each(|n| many.push(&format!("h{n}"), &n.to_string()));
     let messages = [
         Message::default(),
         Message { payload: (0..=255).collect(), ..Message::default() },
-        Message { key: "ключ/🔑".into(), headers: vec![header("ce_id", "ü\n\0")], payload: Box::default() },
+        Message { key: "ключ/🔑".into(), headers: [("ce_id", "ü\n\0")].into_iter().collect(), payload: Box::default() },
         Message {
-            headers: vec![header("twice", "1"), header("twice", "2"), header("empty", "")],
+            headers: [("twice", "1"), ("twice", "2"), ("empty", "")].into_iter().collect(),
             ..Message::default()
         },
         Message { headers: many, ..Message::default() },

@@ -31,15 +31,15 @@ pub(crate) fn command(instance: &str, kind: &str, call: &str, payload: &str) -> 
     ];
     Message {
         key: Arc::from(instance),
-        headers: headers.map(|(name, value)| (Arc::from(name), value.into_boxed_str())).to_vec(),
+        headers: headers.iter().map(|(name, value)| (*name, value.as_str())).collect(),
         payload: Box::from(payload.as_bytes()),
     }
 }
 
 /// The message with another value of a header.
 pub(crate) fn with(mut message: Message, name: &str, value: &str) -> Message {
-    message.headers.retain(|(known, _)| **known != *name);
-    message.headers.push((Arc::from(name), Box::from(value)));
+    message.headers.remove(name);
+    message.headers.push(name, value);
     message
 }
 

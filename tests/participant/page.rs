@@ -93,7 +93,7 @@ fn the_messages_can_be_read() {
         let mut message = Message { key: Arc::from("order-7"), ..Message::default() };
         for line in text.lines().skip(1) {
             match line.split_once(": ") {
-                Some((name, value)) => message.headers.push((Arc::from(name), Box::from(value))),
+                Some((name, value)) => message.headers.push(name, value),
                 None => message.payload = Box::from(line.as_bytes()),
             }
         }

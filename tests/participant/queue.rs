@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use saga::log::kafka::Settings;
 use saga::participant::kafka::{Addressed, Answer, consume};
-use saga::wire::Message;
+use saga::wire::{Headers, Message};
 
 /// Far more than it takes: whoever waits so long hangs.
 const HANGS: Duration = Duration::from_secs(20);
@@ -36,7 +36,7 @@ fn replies_that_cannot_be_sent_hold_up_nothing_else() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let one_at_most = [("queue.buffering.max.messages".to_owned(), "1".to_owned())];
     let settings = Settings::new(nobody.to_string(), one_at_most).unwrap();
-    let message = Message { key: "o-1".into(), headers: Vec::new(), payload: Box::from(*b"{}") };
+    let message = Message { key: "o-1".into(), headers: Headers::default(), payload: Box::from(*b"{}") };
     let reply = Addressed { topic: "saga.replies".to_owned(), partition: Some(0), message };
     let stop = Arc::new(AtomicBool::new(false));
     let mut talker = Talker { replies: vec![reply.clone(), reply], stop: Arc::clone(&stop) };

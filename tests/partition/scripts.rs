@@ -39,7 +39,7 @@ fn an_input_that_is_too_large_to_be_forwarded_is_copied() {
     rig.log.assign(0, CLIENT);
     let key = ["a", "b", "c", "d"].into_iter().find(|id| partition_of(id, 2) == 1).unwrap();
     let payload = vec![b'x'; (1 << 20) + (64 << 10)].into_boxed_slice();
-    let headers = vec![(Arc::from("ce_type"), Box::from("é".repeat(10_000)))];
+    let headers = [("ce_type", "é".repeat(10_000).as_str())].into_iter().collect();
     rig.log.put(REQUESTS, Some(0), Message { key: Arc::from(key), payload, headers }.into());
     rig.settle();
     assert_eq!(rig.kinds(), ["claim", "reject"]);
@@ -51,7 +51,7 @@ fn an_input_that_is_too_large_to_be_forwarded_is_copied() {
 #[test]
 fn the_reason_of_a_copy_has_a_limit() {
     let mut rig = running(|_| ());
-    let headers = vec![(Arc::from("ce_type"), Box::from("é".repeat(30_000)))];
+    let headers = [("ce_type", "é".repeat(30_000).as_str())].into_iter().collect();
     rig.log.put(REQUESTS, Some(0), Message { headers, ..Message::default() }.into());
     rig.settle();
     let [dead] = &rig.read(DEAD, 0)[..] else { panic!("no copy") };

@@ -203,7 +203,7 @@ proptest! {
 
 /// The headers of a message as one JSON object.
 fn headers(message: &Message) -> Value {
-    message.headers.iter().map(|(name, value)| (name.to_string(), json!(value))).collect()
+    message.headers.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
 }
 
 /// Holds a message to the one of that name in the document.

@@ -17,7 +17,7 @@
 use std::sync::Arc;
 
 use crate::time::Timestamp;
-use crate::wire::Message;
+use crate::wire::{Headers, Message};
 
 /// A record's append time and message.
 pub(super) type Entry = (Timestamp, Message);
@@ -27,7 +27,7 @@ pub(super) type Entry = (Timestamp, Message);
 pub(super) struct Blob {
     pub(super) bytes: Vec<u8>,
     /// Names that are in there already.
-    names: Vec<Arc<str>>,
+    names: Vec<Box<str>>,
 }
 
 impl Blob {
@@ -42,49 +42,47 @@ impl Blob {
         number(&mut self.bytes, appended.0.saturating_sub(at.0));
         bytes(&mut self.bytes, message.key.as_bytes());
         number(&mut self.bytes, message.headers.len() as u64);
-        for (name, value) in &message.headers {
+        for (name, value) in message.headers.iter() {
             self.name(name);
             bytes(&mut self.bytes, value.as_bytes());
         }
         bytes(&mut self.bytes, &message.payload);
     }
 
-    fn name(&mut self, name: &Arc<str>) {
-        // Names are shared, so mostly the pointers tell.
-        let is_it = |known: &Arc<str>| Arc::ptr_eq(known, name) || known == name;
-        if let Some(index) = self.names.iter().position(is_it) {
+    fn name(&mut self, name: &str) {
+        if let Some(index) = self.names.iter().position(|known| **known == *name) {
             number(&mut self.bytes, index as u64 + 1);
             return;
         }
         number(&mut self.bytes, 0);
         bytes(&mut self.bytes, name.as_bytes());
         if self.names.len() < NAMES_MAX {
-            self.names.push(Arc::clone(name));
+            self.names.push(Box::from(name));
         }
     }
 }
 
 /// Reads a whole blob of `count` records; `None` if it is anything else.
-pub(super) fn decode(mut blob: &[u8], at: Timestamp, count: u64, names: &mut Names) -> Option<Vec<Entry>> {
+pub(super) fn decode(mut blob: &[u8], at: Timestamp, count: u64) -> Option<Vec<Entry>> {
     // A record takes at least four bytes, so a damaged count cannot make us reserve more than the blob's own size.
     let mut entries = Vec::with_capacity(usize::try_from(count).ok()?.min(blob.len() / 4));
-    let mut told: Vec<Arc<str>> = Vec::new();
+    let mut told: Vec<&str> = Vec::new();
     for _ in 0..count {
         let appended = Timestamp(at.0.checked_add(take_number(&mut blob)?)?);
         let key = Arc::from(take_text(&mut blob)?);
         let headers = take_number(&mut blob)?;
-        let mut list = Vec::with_capacity(usize::try_from(headers).ok()?.min(blob.len() / 2));
+        let mut list = Headers::default();
         for _ in 0..headers {
             let name = if let Some(index) = take_number(&mut blob)?.checked_sub(1) {
-                Arc::clone(told.get(usize::try_from(index).ok()?)?)
+                told.get(usize::try_from(index).ok()?)?
             } else {
-                let name = names.get(take_text(&mut blob)?);
+                let name = take_text(&mut blob)?;
                 if told.len() < NAMES_MAX {
-                    told.push(Arc::clone(&name));
+                    told.push(name);
                 }
                 name
             };
-            list.push((name, Box::from(take_text(&mut blob)?)));
+            list.push(name, take_text(&mut blob)?);
         }
         let payload = Box::from(take_bytes(&mut blob)?);
         entries.push((appended, Message { key, headers: list, payload }));
@@ -92,26 +90,8 @@ pub(super) fn decode(mut blob: &[u8], at: Timestamp, count: u64, names: &mut Nam
     blob.is_empty().then_some(entries)
 }
 
-/// Names of headers, each held once: there are about twenty of them in a whole log.
-#[derive(Debug, Default)]
-pub(super) struct Names(Vec<Arc<str>>);
-
-/// Beyond so many different names further ones are written out each time, and not shared in memory: somebody makes
-/// them up.
+/// Beyond so many different names further ones are written out each time: somebody makes them up.
 const NAMES_MAX: usize = 64;
-
-impl Names {
-    fn get(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.0.iter().find(|known| ***known == *name) {
-            return Arc::clone(known);
-        }
-        let name: Arc<str> = Arc::from(name);
-        if self.0.len() < NAMES_MAX {
-            self.0.push(Arc::clone(&name));
-        }
-        name
-    }
-}
 
 fn number(blob: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -162,9 +142,12 @@ mod tests {
     use super::*;
 
     fn entries() -> impl Strategy<Value = Vec<Entry>> {
-        let header = (".{0,12}", ".{0,30}").prop_map(|(name, value)| (Arc::from(name), Box::from(value)));
+        let header = (".{0,12}", ".{0,30}");
         let message = (".{0,40}", prop::collection::vec(header, 0..6), prop::collection::vec(any::<u8>(), 0..400))
-            .prop_map(|(key, headers, payload)| Message { key: Arc::from(key), headers, payload: payload.into() });
+            .prop_map(|(key, headers, payload)| {
+                let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                Message { key: Arc::from(key), headers, payload: payload.into() }
+            });
         prop::collection::vec((1_000u64..1 << 50, message).prop_map(|(at, message)| (Timestamp(at), message)), 0..9)
     }
 
@@ -180,7 +163,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read(entries in entries()) {
             let blob = write(&entries);
-            let read = decode(&blob, Timestamp(1_000), entries.len() as u64, &mut Names::default());
+            let read = decode(&blob, Timestamp(1_000), entries.len() as u64);
             prop_assert_eq!(read, Some(entries));
         }
 
@@ -189,12 +172,12 @@ mod tests {
             let blob = write(&entries);
             prop_assume!(!blob.is_empty());
             let blob = &blob[..cut.index(blob.len())];
-            prop_assert_eq!(decode(blob, Timestamp(1_000), entries.len() as u64, &mut Names::default()), None);
+            prop_assert_eq!(decode(blob, Timestamp(1_000), entries.len() as u64), None);
         }
 
         #[test]
         fn garbage_never_panics(blob in prop::collection::vec(any::<u8>(), 0..300), count in any::<u64>()) {
-            let _ = decode(&blob, Timestamp(u64::MAX - 5), count, &mut Names::default());
+            let _ = decode(&blob, Timestamp(u64::MAX - 5), count);
         }
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::batch::{self, Blob, Entry, Names};
+use super::batch::{self, Blob, Entry};
 use super::error::OpenError;
 use super::refusal::{damaged, explain};
 use super::wal;
@@ -423,7 +423,6 @@ pub(super) fn read_batches(
     lane: LaneId,
     from: u64,
     bytes: usize,
-    names: &mut Names,
 ) -> Result<Vec<Batch>, RowError> {
     let mut statement = connection.prepare_cached(
         "SELECT first, count, at, crc, records FROM batch WHERE lane = ?1 AND first >= \
@@ -442,7 +441,7 @@ pub(super) fn read_batches(
         let offsets = || format!("offsets {first} to {}", first.saturating_add(count).saturating_sub(1));
         let expected = batches.last().map(|batch| batch.first.saturating_add(batch.entries.len() as u64));
         let holds = i64::from(crc32fast::hash(records)) == crc;
-        let entries = if holds { batch::decode(records, at, count, names) } else { None };
+        let entries = if holds { batch::decode(records, at, count) } else { None };
         let entries = match (entries, expected) {
             (Some(entries), None) => entries,
             (Some(entries), Some(expected)) if expected == first => entries,

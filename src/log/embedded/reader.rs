@@ -5,7 +5,6 @@ use std::sync::mpsc::Receiver;
 
 use rusqlite::Connection;
 
-use super::batch::Names;
 use super::file::{self, Batch, LaneId, RowError};
 use super::lane::Waiting;
 use super::shared::Shared;
@@ -32,11 +31,10 @@ pub(super) enum Kind {
 
 /// Serves until the senders are gone.
 pub(super) fn run(shared: &Arc<Shared>, connection: &Connection, reads: &Receiver<DiskRead>) {
-    let mut names = Names::default();
     while let Ok(read) = reads.recv() {
         let mut outbox = Outbox::default();
         let Waiting { endpoint, home, ticket, .. } = &read.waiting;
-        match records(connection, read.row, read.waiting.from, read.range, &mut names) {
+        match records(connection, read.row, read.waiting.from, read.range) {
             Ok(records) => {
                 let range = read.range;
                 let report = match read.kind {
@@ -102,9 +100,8 @@ pub(super) fn records(
     row: LaneId,
     from: u64,
     range: Range,
-    names: &mut Names,
 ) -> Result<Vec<Stored>, ReadError> {
-    let batches = file::read_batches(connection, row, from, READ_MAX, names)?;
+    let batches = file::read_batches(connection, row, from, READ_MAX)?;
     match batches.first() {
         None => return Err(ReadError::Gone { next: None }),
         Some(first) if first.first > from => return Err(ReadError::Gone { next: Some(first.first) }),

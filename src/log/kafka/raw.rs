@@ -46,7 +46,7 @@ pub struct RawMessage {
 
 impl From<&Message> for RawMessage {
     fn from(message: &Message) -> Self {
-        let header = |(name, value): &(Arc<str>, Box<str>)| (name.to_string(), Some(value.as_bytes().to_vec()));
+        let header = |(name, value): (&str, &str)| (name.to_owned(), Some(value.as_bytes().to_vec()));
         Self {
             key: Some(message.key.as_bytes().to_vec()),
             headers: message.headers.iter().map(header).collect(),

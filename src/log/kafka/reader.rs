@@ -27,7 +27,7 @@ use super::settings::{Role, Settings};
 use crate::log::endpoint::{Endpoint, Outbox};
 use crate::log::{Report, Stored};
 use crate::time::Timestamp;
-use crate::wire::{Message, header};
+use crate::wire::{Headers as WireHeaders, Message};
 
 /// How long a thread waits for records before it looks whether it should end.
 const POLL: Duration = Duration::from_millis(100);
@@ -380,16 +380,17 @@ fn list((topic, partition): &Place, from: Option<u64>) -> TopicPartitionList {
 
 /// A record as it was fetched. What is not text in a key or a header is replaced: anybody may write to a topic.
 pub(crate) fn stored(message: &BorrowedMessage<'_>) -> Stored {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let headers = message.headers().map(|headers| {
-        let one = |header: rdkafka::message::Header<'_, &[u8]>| {
-            (header::shared(header.key), text(header.value.unwrap_or_default()).into_boxed_str())
-        };
-        headers.iter().map(one).collect()
-    });
+    let mut headers = WireHeaders::default();
+    if let Some(all) = message.headers() {
+        let bytes = all.iter().map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len)).sum();
+        headers = WireHeaders::with_capacity(all.count(), bytes);
+        for header in all.iter() {
+            headers.push(header.key, &String::from_utf8_lossy(header.value.unwrap_or_default()));
+        }
+    }
     let taken = Message {
-        key: Arc::from(message.key().map(text).unwrap_or_default()),
-        headers: headers.unwrap_or_default(),
+        key: Arc::from(String::from_utf8_lossy(message.key().unwrap_or_default())),
+        headers,
         payload: Box::from(message.payload().unwrap_or_default()),
     };
     let millis = message.timestamp().to_millis().and_then(|millis| u64::try_from(millis).ok());

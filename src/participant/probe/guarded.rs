@@ -2,7 +2,7 @@
 //! leaves nothing in effect where it can.
 
 use super::subject::Call;
-use super::talk::{Case, Heard, Key, OVER, Talk, Wrong, before, set};
+use super::talk::{Case, Heard, Key, OVER, Talk, Wrong, before};
 use crate::engine::{ReplyKind, Status};
 use crate::json::Json;
 use crate::participant::guard::code;
@@ -212,7 +212,7 @@ pub(super) fn late_undo(talk: &mut Talk<'_>, call: &Call) -> Tried {
 pub(super) fn done_row_stays(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let mut case = talk.case(call);
     let heard = talk.ask_changed(&mut case, Do, "with a `saga-keep-until` that is over", |message| {
-        set(message, header::KEEP_UNTIL, &before(OVER));
+        message.headers.set(header::KEEP_UNTIL, &before(OVER));
     });
     let first = succeeds(talk, "`do`", heard)?;
     let heard = talk.ask(&mut case, Do);

@@ -102,9 +102,9 @@ impl Talk<'_> {
             (header::ATTEMPT, attempt.to_string()),
         ];
         let mut mended = message.clone();
-        mended.headers.retain(|(name, _)| named.iter().all(|(known, _)| **name != **known));
         for (name, value) in named {
-            mended.push(name, value);
+            mended.headers.remove(name);
+            mended.push(name, &value);
         }
         if message.header(header::TYPE).is_none() {
             mended.push(header::TYPE, header::REPLY_TYPE);

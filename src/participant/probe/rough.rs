@@ -3,7 +3,7 @@
 
 use super::rules::{GARBAGE, WRONG_HEADERS};
 use super::subject::Call;
-use super::talk::{Case, Talk, Wrong, set};
+use super::talk::{Case, Talk, Wrong};
 use crate::engine::{CommandKind, ReplyKind, Status};
 use crate::json::PAYLOAD_MAX;
 use crate::log::kafka::RawMessage;
@@ -91,11 +91,10 @@ pub(super) fn extra_headers(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let mut case = talk.case(call);
     let heard = talk.ask_changed(&mut case, Do, "with headers in another order, unknown and missing ones", |message| {
         let optional = [header::RECORD, header::SPEC_VERSION, header::SOURCE, header::TRACEPARENT];
-        message.headers.retain(|(name, _)| !optional.contains(&&**name));
-        message.headers.reverse();
-        message.headers.push(("x-unknown".into(), "1".into()));
-        message.headers.push(("saga-of-tomorrow".into(), "ja".into()));
-        message.headers.push((header::TRACEPARENT.into(), "not a trace".into()));
+        message.headers = message.headers.iter().rev().filter(|(name, _)| !optional.contains(name)).collect();
+        message.headers.push("x-unknown", "1");
+        message.headers.push("saga-of-tomorrow", "ja");
+        message.headers.push(header::TRACEPARENT, "not a trace");
     });
     match heard {
         Some(heard) if matches!(heard.status, Some(Status::Succeeded)) => talk.put_back(&mut case),
@@ -147,7 +146,7 @@ pub(super) fn unknown_call(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let mut case = talk.case(call);
     case.is_odd = true;
     let heard = talk.ask_changed(&mut case, Do, "of SagaProbeKnowsNoSuchCommand", |message| {
-        set(message, header::CALL, "SagaProbeKnowsNoSuchCommand");
+        message.headers.set(header::CALL, "SagaProbeKnowsNoSuchCommand");
     });
     if let Some(heard) = heard.filter(|heard| matches!(heard.status, Some(Status::Succeeded))) {
         return Err(Wrong::broken(format!("it gets {}", heard.shown())));
@@ -160,9 +159,9 @@ pub(super) fn unknown_message(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let case = talk.case(call);
     let mut message = talk.message(&case, Do, 1);
     let absent = [header::REPLY_TO, header::REPLY_PARTITION, header::DEADLINE];
-    message.headers.retain(|(name, _)| !absent.contains(&&**name));
-    set(&mut message, header::KIND, CommandKind::Message.as_str());
-    set(&mut message, header::CALL, "SagaProbeKnowsNoSuchMessage");
+    absent.into_iter().for_each(|name| message.headers.remove(name));
+    message.headers.set(header::KIND, CommandKind::Message.as_str());
+    message.headers.set(header::CALL, "SagaProbeKnowsNoSuchMessage");
     talk.send("message SagaProbeKnowsNoSuchMessage", &[(case.partition, (&message).into())])?;
     goes_on(talk, call, case.partition, "it")
 }
@@ -206,8 +205,8 @@ pub(super) fn wrong_headers(talk: &mut Talk<'_>, call: &Call) -> Tried {
         let case = never(talk, call, WRONG_HEADERS, partition);
         let mut message = talk.message(&case, Do, 1);
         match value {
-            Some(value) => set(&mut message, name, value),
-            None => message.headers.retain(|(known, _)| **known != *name),
+            Some(value) => message.headers.set(name, value),
+            None => message.headers.remove(name),
         }
         talk.send(&format!("do {words}"), &[(partition, (&message).into())])?;
         cases.push((words, case));

@@ -256,7 +256,7 @@ impl<'a> Talk<'a> {
 
     /// Sends a command as the next attempt, past its deadline, and waits for its answer.
     pub(super) fn ask_late(&mut self, case: &mut Case, kind: ReplyKind) -> Option<Heard> {
-        self.ask_changed(case, kind, "past its deadline", |message| set(message, header::DEADLINE, &before(OVER)))
+        self.ask_changed(case, kind, "past its deadline", |message| message.headers.set(header::DEADLINE, &before(OVER)))
     }
 
     /// The last attempt once more, as a log that delivers twice does.
@@ -424,11 +424,3 @@ pub(super) fn before(duration: Duration) -> String {
     now().0.saturating_sub(crate::time::millis(duration)).to_string()
 }
 
-/// Gives a header another value.
-pub(super) fn set(message: &mut Message, name: &str, value: &str) {
-    for (known, held) in &mut message.headers {
-        if **known == *name {
-            *held = Box::from(value);
-        }
-    }
-}

@@ -71,8 +71,8 @@ pub(super) fn of_others(set: &mut Setting, offset: u64, body: &Body) -> Vec<Outg
             }
             if let Some(raw) = raw {
                 let mut copy = raw.to_message();
-                copy.headers.push((Arc::from("saga-reason"), Box::from(beginning(&rejection.message))));
-                copy.headers.push((Arc::from("saga-record"), id.to_string().into_boxed_str()));
+                copy.headers.push("saga-reason", beginning(&rejection.message));
+                copy.headers.push("saga-record", &id.to_string());
                 let topic = set.dead();
                 messages.push(Outgoing {
                     topic,
@@ -87,7 +87,7 @@ pub(super) fn of_others(set: &mut Setting, offset: u64, body: &Body) -> Vec<Outg
         }
         Body::Forward { cause, partition, message } => {
             let mut copy = message.to_message();
-            copy.headers.push((Arc::from(FORWARDED), id.to_string().into_boxed_str()));
+            copy.headers.push(FORWARDED, &id.to_string());
             let topic = match cause {
                 Cause::Reply(_) => set.replies(),
                 Cause::Request(_)

@@ -25,7 +25,7 @@ use crate::journal::record::{Body, Positions, Record, Resumed, VERSION};
 use crate::journal::{Booked, JournalError, Ledger, encode};
 use crate::log::{Append, Outcome, Request, Ticket};
 use crate::time::Timestamp;
-use crate::wire::Message;
+use crate::wire::{Headers, Message};
 
 /// So long before a timer is due it may have been that the end of the replies was asked for: without it each timer of
 /// a partition that is otherwise silent would cost a question of its own. An answer that comes as late may lose.
@@ -280,7 +280,7 @@ impl Tenure {
         let ticket = set.ticket();
         self.in_flight.push_back(InFlight { ticket, acked: false, record: Arc::new(record), stands });
         self.marks.moved = None;
-        let message = Message { key: Arc::from(key), headers: Vec::new(), payload: bytes.into_boxed_slice() };
+        let message = Message { key: Arc::from(key), headers: Headers::default(), payload: bytes.into_boxed_slice() };
         let partition = Some(set.config.partition);
         out.push(Do::Ask(Request::Append(Append {
             ticket,

@@ -194,8 +194,8 @@ impl Way {
         let Some(trace) = self.export.trace(instance, *run, started.as_ref()) else { return };
         let span = Call { instance, run: *run, place, work, attempt }.span();
         let mut named = (**message).clone();
-        named.headers.retain(|(name, _)| **name != *header::TRACEPARENT);
-        named.push(header::TRACEPARENT, traceparent(trace.id, span));
+        named.headers.remove(header::TRACEPARENT);
+        named.push(header::TRACEPARENT, &traceparent(trace.id, span));
         append.message = Arc::new(named);
     }
 }

@@ -110,7 +110,7 @@ impl Judge {
                 violated("an instance lives in its own partition", format!("record {offset}, {instance}"))
             }
             Body::Forward { partition, message, .. } => {
-                let has_been = message.headers.iter().any(|(name, _)| **name == *super::effects::FORWARDED);
+                let has_been = message.headers.get(super::effects::FORWARDED).is_some();
                 if has_been {
                     return violated("an input is forwarded once", format!("record {offset}"));
                 }

@@ -142,7 +142,7 @@ fn key(message: &Message) -> Key {
 
 /// The record that a message says to belong to, and what it is; `None` if no orchestrator sent it.
 pub(crate) fn justification(message: &Message) -> Option<(RecordId, Key)> {
-    let last = |wanted: &str| message.headers.iter().rev().find(|(name, _)| **name == *wanted);
+    let last = |wanted: &str| message.headers.iter().rev().find(|(name, _)| *name == wanted);
     let (_, id) = key(message);
     // A copy has all headers of what it is a copy of.
     if message.header("saga-reason").is_some() {

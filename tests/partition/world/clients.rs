@@ -41,7 +41,7 @@ pub(super) fn script(random: &mut Random) -> (Vec<&'static str>, VecDeque<Messag
     }
     if random.chance(10) {
         let mut forwarded = start("lost", "{}", "start-lost");
-        forwarded.headers.push((Arc::from(FORWARDED), Box::from("0/0")));
+        forwarded.headers.push(FORWARDED, "0/0");
         all.push(forwarded);
     }
     // Mostly in their order.
