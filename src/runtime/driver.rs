@@ -178,16 +178,15 @@ impl Run {
     fn turn(&mut self, partition: &mut Partition) -> Turn {
         let at_most = partition.wakes_at().map(|at| at.saturating_sub(self.began.elapsed()));
         let Some(told) = self.inbox.take(at_most) else { return Turn::Ends };
-        let mut out = Vec::new();
-        for told in told {
-            if let Told::Plans(plans) = &told {
-                self.plans = Arc::clone(plans);
-            }
-            partition.handle(told, self.began.elapsed(), &mut out);
+        let plans = told.iter().rev().find_map(|told| if let Told::Plans(plans) = told { Some(plans) } else { None });
+        if let Some(plans) = plans {
+            self.plans = Arc::clone(plans);
         }
+        let mut out = Vec::new();
         let now = self.began.elapsed();
+        partition.handle(told, now, &mut out);
         if partition.wakes_at().is_some_and(|at| at <= now) {
-            partition.handle(Told::Tick, now, &mut out);
+            partition.handle([Told::Tick], now, &mut out);
         }
         let mut requests: Vec<Request> = Vec::new();
         let mut facts: Vec<Fact> = Vec::new();

@@ -53,7 +53,7 @@ impl Rig {
 
     pub(super) fn tell(&mut self, told: Told) {
         let mut out = Vec::new();
-        self.task.handle(told, Duration::from_millis(self.now), &mut out);
+        self.task.handle([told], Duration::from_millis(self.now), &mut out);
         for doing in out {
             match doing {
                 Do::Ask(Request::End { ticket, topic }) if self.has_marker => {

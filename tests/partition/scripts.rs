@@ -272,7 +272,7 @@ fn a_log_without_dense_offsets_is_found_out() {
     while let Some(report) = told.pop_front() {
         now += 1;
         let mut out = Vec::new();
-        task.handle(Told::Log(report), Duration::from_millis(now), &mut out);
+        task.handle([Told::Log(report)], Duration::from_millis(now), &mut out);
         let range = |journal: &[Stored]| Range { start: 0, end: journal.last().map_or(0, |last| last.offset + 1) };
         for doing in out {
             match doing {

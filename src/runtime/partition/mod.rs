@@ -100,10 +100,11 @@ impl Partition {
     }
 
     /// Takes what the world tells, at a monotonic time since any fixed instant, and adds to `out` what is to be done,
-    /// in its order.
-    pub fn handle(&mut self, told: Told, now: Duration, out: &mut Vec<Do>) {
+    /// in its order. What is told together is all known before anything is made of it.
+    pub fn handle(&mut self, told: impl IntoIterator<Item = Told>, now: Duration, out: &mut Vec<Do>) {
         self.now = self.now.max(now);
-        self.step(told, out);
+        told.into_iter().for_each(|told| self.step(told, out));
+        self.work(out);
     }
 
     /// What the partition knows, its latest records included that are not good yet; `None` while it does not run here.

@@ -77,7 +77,6 @@ impl Partition {
             Told::Tick => self.tick(out),
             Told::Log(report) => self.report(report, out),
         }
-        self.work(out);
     }
 
     fn tick(&mut self, out: &mut Vec<Do>) {
@@ -255,32 +254,26 @@ impl Partition {
         out: &mut Vec<Do>,
     ) {
         let partition = self.set.config.partition;
-        for stored in records.iter().filter(|stored| stored.offset <= claim.epoch) {
-            let mut read = recovery.read(&mut self.set, stored, claim);
-            if matches!(read, Ok(Read::Claimed(_))) && !recovery.ledger.is_whole() {
-                let (offset, damage) = (recovery.from, Damage::Incomplete);
-                read = Err(Stop::Damaged(JournalError { partition, offset, damage }));
-            }
-            match read {
-                Ok(Read::On) => {}
-                Ok(Read::Claimed(at)) if range.end == claim.epoch + 1 => {
-                    return self.run(claim, at, *recovery, out);
-                }
-                // The pointer was a stranger's. The log's start needs none.
-                Err(Stop::Damaged(JournalError {
-                    damage: Damage::NoCheckpoint { .. } | Damage::Incomplete, ..
-                })) if recovery.from > range.start => {
-                    return self.read_on(claim, Box::new(Recovery::new(range.start)), out);
-                }
-                // A stray is behind the claim already, or the claim is not where the log said: claim again, read on.
-                Ok(Read::Claimed(_) | Read::NotOurs) => return self.confirm(Some(recovery), out),
-                Err(stop) => return self.stop(stop, out),
-            }
+        let mut read = recovery.read(&mut self.set, records, claim);
+        if matches!(read, Ok(Read::Claimed(_))) && !recovery.ledger.is_whole() {
+            let (offset, damage) = (recovery.from, Damage::Incomplete);
+            read = Err(Stop::Damaged(JournalError { partition, offset, damage }));
         }
-        if recovery.next > claim.epoch {
-            return self.confirm(Some(recovery), out); // the claim stood where a hole is
+        match read {
+            // The claim stood where a hole is.
+            Ok(Read::On) if recovery.next > claim.epoch => self.confirm(Some(recovery), out),
+            Ok(Read::On) => self.read_on(claim, recovery, out),
+            Ok(Read::Claimed(at)) if range.end == claim.epoch + 1 => self.run(claim, at, *recovery, out),
+            // The pointer was a stranger's. The log's start needs none.
+            Err(Stop::Damaged(JournalError { damage: Damage::NoCheckpoint { .. } | Damage::Incomplete, .. }))
+                if recovery.from > range.start =>
+            {
+                self.read_on(claim, Box::new(Recovery::new(range.start)), out);
+            }
+            // A stray is behind the claim already, or the claim is not where the log said: claim again, read on.
+            Ok(Read::Claimed(_) | Read::NotOurs) => self.confirm(Some(recovery), out),
+            Err(stop) => self.stop(stop, out),
         }
-        self.read_on(claim, recovery, out);
     }
 
     fn out_of_range(&mut self, ticket: Ticket, range: Range, out: &mut Vec<Do>) {
@@ -420,7 +413,7 @@ impl Partition {
     }
 
     /// Does whatever an owner can do now.
-    fn work(&mut self, out: &mut Vec<Do>) {
+    pub(super) fn work(&mut self, out: &mut Vec<Do>) {
         let Phase::Running(tenure) = &mut self.phase else { return };
         tenure.now = self.now;
         let came = tenure.work(&mut self.set, out);

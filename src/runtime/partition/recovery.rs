@@ -74,7 +74,13 @@ pub(super) struct Claim {
     pub(super) since: Duration,
 }
 
-/// What reading a record came to.
+/// A record as it was read, or what is wrong with it.
+struct Decoded<'a> {
+    stored: &'a Stored,
+    record: Result<Option<Record>, Damage>,
+}
+
+/// What reading records came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Read {
     /// Go on.
@@ -99,12 +105,52 @@ impl Recovery {
         }
     }
 
-    /// Reads one record, at most up to the own claim.
-    pub(super) fn read(&mut self, set: &mut Setting, stored: &Stored, claim: Claim) -> Result<Read, Stop> {
+    /// Reads records, at most up to the own claim, for as long as nothing else follows from one than to go on.
+    pub(super) fn read(&mut self, set: &mut Setting, records: &[Stored], claim: Claim) -> Result<Read, Stop> {
+        let records = records.iter().filter(|stored| stored.offset <= claim.epoch);
+        let decoded: Vec<Decoded<'_>> = records
+            .map(|stored| Decoded { stored, record: journal::read(stored.offset, &stored.message.payload) })
+            .collect();
+        let acknowledged = self.acknowledged(set, &decoded);
+        for decoded in decoded {
+            match self.read_one(set, decoded, acknowledged, claim)? {
+                Read::On => {}
+                other => return Ok(other),
+            }
+        }
+        Ok(Read::On)
+    }
+
+    /// All effects of records before this offset are acknowledged, as those that count among these say. What is not owed
+    /// need not be made: in a long journal that is nearly all.
+    fn acknowledged(&self, set: &Setting, decoded: &[Decoded<'_>]) -> u64 {
+        let Some(mut rule) = self.rule.clone() else { return 0 };
+        let mut sent = 0;
+        for Decoded { stored, record } in decoded {
+            match record {
+                Ok(Some(record)) => match counts(set, &mut rule, stored.offset, record) {
+                    Ok(true) => sent = sent.max(record.sent),
+                    Ok(false) => {}
+                    Err(_) => break,
+                },
+                Ok(None) => rule.ends(stored.offset),
+                Err(_) => break,
+            }
+        }
+        sent
+    }
+
+    fn read_one(
+        &mut self,
+        set: &mut Setting,
+        Decoded { stored, record }: Decoded<'_>,
+        acknowledged: u64,
+        claim: Claim,
+    ) -> Result<Read, Stop> {
         let partition = set.config.partition;
         let Stored { offset, timestamp, message } = stored;
         let damaged = |damage| Stop::Damaged(JournalError { partition, offset: *offset, damage });
-        let record = journal::read(*offset, &message.payload).map_err(damaged)?;
+        let record = record.map_err(damaged)?;
         let mut rule = match (self.rule.take(), &record) {
             (Some(rule), _) => rule,
             (None, _) if *offset == 0 => Rule::from_the_beginning(),
@@ -136,8 +182,10 @@ impl Recovery {
                 self.calls.see(plan, change);
             }
             let booked = self.ledger.book(&plans, &record, bytes, None).map_err(damaged)?;
-            let messages = of_record(set, *offset, &record, &booked);
-            self.unsent.push(*offset, messages);
+            if *offset >= acknowledged {
+                let messages = of_record(set, *offset, &record, &booked);
+                self.unsent.push(*offset, messages);
+            }
             self.unsent.drop_before(self.ledger.sent);
         }
         if *offset < claim.epoch {

@@ -81,7 +81,7 @@ impl World {
             }
             _ => {
                 let partition = self.any_partition();
-                self.tell(node, partition, Told::Tick)
+                self.tell(node, partition, vec![Told::Tick])
             }
         }
     }
@@ -108,10 +108,11 @@ impl World {
                 Ok(())
             }
             Some(Running { paused, .. }) => {
+                let mut told: BTreeMap<u32, Vec<Told>> = BTreeMap::new();
                 for (partition, report) in paused.take().into_iter().flatten() {
-                    self.tell(node, partition, Told::Log(report))?;
+                    told.entry(partition).or_default().push(Told::Log(report));
                 }
-                Ok(())
+                told.into_iter().try_for_each(|(partition, told)| self.tell(node, partition, told))
             }
         }
     }
@@ -268,7 +269,7 @@ impl World {
             if let Some(partition) = running.stopped.pop_first() {
                 self.chaos.accepted += 1;
                 self.judge(partition).accepts();
-                return self.tell(node, partition, Told::AcceptGap);
+                return self.tell(node, partition, vec![Told::AcceptGap]);
             }
         }
         Ok(())

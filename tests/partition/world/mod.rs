@@ -241,7 +241,7 @@ impl World {
                 let partition = partition_of(id, self.partitions);
                 let look = Told::Look { token: 1, instance: InstanceId::try_from(id).unwrap() };
                 let node = self.random.below(self.nodes.len());
-                self.tell(node, partition, look)
+                self.tell(node, partition, vec![look])
             }
             _ => self.disturb(),
         }
@@ -262,7 +262,7 @@ impl World {
             inbox.push_back((partition, report));
             return Ok(());
         }
-        self.tell(node, partition, Told::Log(report))
+        self.tell(node, partition, vec![Told::Log(report)])
     }
 
     /// Whatever has landed is looked at.
@@ -303,9 +303,11 @@ impl World {
         &mut self.judges[partition as usize]
     }
 
-    fn tell(&mut self, node: usize, partition: u32, told: Told) -> Result<(), Violation> {
+    /// What is told together comes to one task in one go, as to one that has stood still.
+    fn tell(&mut self, node: usize, partition: u32, told: Vec<Told>) -> Result<(), Violation> {
         let client = self.nodes[node].client;
-        if let Told::Log(Report::Appended { ticket, outcome }) = &told {
+        for told in &told {
+            let Told::Log(Report::Appended { ticket, outcome }) = told else { continue };
             let claimed = self.claims.remove(&(client.0, partition, *ticket));
             let within = u64::try_from(CLAIM_WITHIN.as_millis()).unwrap();
             self.slow_claims += u32::from(claimed.is_some_and(|at| self.now - at > within));
@@ -399,7 +401,7 @@ impl World {
         for node in 0..self.nodes.len() {
             for partition in 0..self.partitions {
                 if self.nodes[node].is_due(partition, self.now) {
-                    self.tell(node, partition, Told::Tick)?;
+                    self.tell(node, partition, vec![Told::Tick])?;
                 }
             }
         }
