@@ -61,10 +61,7 @@ pub(crate) fn record(bytes: &[u8]) {
 pub(crate) fn reply(bytes: &[u8]) {
     let end = bytes.windows(2).position(|two| two == b"\n\n").unwrap_or(bytes.len());
     let (head, payload) = bytes.split_at(end);
-    let headers = String::from_utf8_lossy(head)
-        .lines()
-        .filter_map(|line| line.split_once(": "))
-        .collect();
+    let headers = String::from_utf8_lossy(head).lines().filter_map(|line| line.split_once(": ")).collect();
     let payload = payload.get(2..).unwrap_or_default().into();
     let message = Message { key: Arc::from("fuzz"), headers, payload };
     let _ = (read_reply(&message).is_ok(), read_request(&message).is_ok());

@@ -18,6 +18,7 @@ mod effect;
 mod instance;
 mod apply;
 mod snapshot;
+mod rest;
 mod step;
 mod timing;
 mod flow;
@@ -47,6 +48,7 @@ pub use instance::{
     Undoing, Wait,
 };
 pub use pending::{caused, pending};
+pub use rest::Rest;
 pub use snapshot::{SnapshotError, definition_of};
 pub use timing::PENDING_MAX;
 pub use turns::{Calls, Share, Turns};

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::Plans;
 use super::codec::Damage;
+use super::instances::{AWAKE_MAX, Instances, Seen};
 use super::record::{Body, Cause, Ended, IdHash, Parked, Past, PastOutcome, Positions, Record, Resumed, StartHash};
 use crate::engine::{Change, Instance, InstanceId, Phase, Run, SnapshotError, definition_of};
 use crate::json::Json;
@@ -21,7 +22,7 @@ use crate::time::Timestamp;
 pub const ENDED_A_RECORD: usize = 500;
 
 /// What a partition knows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ledger {
     /// Next unread offsets of the inputs.
     pub read: Positions,
@@ -29,8 +30,7 @@ pub struct Ledger {
     pub sent: u64,
     /// The start of the last complete checkpoint that was read or written; 0 where there is none.
     pub checkpoint: u64,
-    /// Boxed: the nodes of the tree are a third empty, and the room of an absent one is a word.
-    live: BTreeMap<InstanceId, Box<Live>>,
+    live: Instances,
     queues: BTreeMap<InstanceId, Queue>,
     ended: BTreeMap<IdHash, Past>,
     sight: Sight,
@@ -45,7 +45,7 @@ pub struct Live {
     pub plan: Arc<Plan>,
     /// About how many bytes its state takes in the journal: limits it, decides nothing else.
     pub bytes: usize,
-    /// When the owner's timer for it is set; `NEVER` without an owner.
+    /// When the timer for it is set: when time alone changes something, unless its owner has put that off.
     pub due: Timestamp,
 }
 
@@ -93,11 +93,31 @@ impl Booked<'_> {
     }
 }
 
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::new(AWAKE_MAX)
+    }
+}
+
 impl Ledger {
-    /// For reading from the `started` record of a complete checkpoint on, which is to be booked next.
+    /// For reading from the beginning on. Of its instances at most `awake_max` are awake: [`AWAKE_MAX`], and fewer in tests.
     #[must_use]
-    pub fn from_checkpoint(started: u64) -> Self {
-        Self { checkpoint: started, sight: Sight::Partial { started }, ..Self::default() }
+    pub fn new(awake_max: usize) -> Self {
+        Self {
+            read: Positions::default(),
+            sent: 0,
+            checkpoint: 0,
+            live: Instances::new(awake_max),
+            queues: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            sight: Sight::default(),
+        }
+    }
+
+    /// This one, still empty, for reading from the `started` record of a complete checkpoint on, which is to be booked next.
+    #[must_use]
+    pub fn from_checkpoint(self, started: u64) -> Self {
+        Self { checkpoint: started, sight: Sight::Partial { started }, ..self }
     }
 
     /// Whether a checkpoint that reading began with has been read to its end, so that nothing is missing.
@@ -177,7 +197,7 @@ impl Ledger {
 
     fn change(&mut self, plans: &Plans, about: &About<'_>, next: Option<Instance>) -> Result<Booked<'_>, Damage> {
         let About { instance: id, change, .. } = about;
-        let known = match self.live.get(*id) {
+        let known = match self.live.wake(id) {
             Some(live) if live.instance.run != about.run => return Err(about.out_of_sequence(live.instance.seq)),
             known => known.is_some(),
         };
@@ -190,13 +210,12 @@ impl Ledger {
             }
             let plan = plans.by_hash(about.definition).ok_or_else(|| about.no_definition())?;
             let fresh = Instance::new((*id).clone(), about.run, plan);
-            let live = Live { instance: fresh, plan: Arc::clone(plan), bytes: 0, due: Timestamp::NEVER };
-            self.live.insert((*id).clone(), Box::new(live));
+            self.live.insert(Live { instance: fresh, plan: Arc::clone(plan), bytes: 0, due: Timestamp::NEVER });
             if !self.ended.is_empty() {
                 self.ended.remove(&IdHash::of(id));
             }
         }
-        let live = self.live.get_mut(*id).ok_or_else(|| about.out_of_sequence(0))?;
+        let live = self.live.wake(id).ok_or_else(|| about.out_of_sequence(0))?;
         if let Some(next) = next {
             live.instance = next;
         } else {
@@ -204,11 +223,12 @@ impl Ledger {
             applied.map_err(|misfit| Damage::Misfit { instance: id.to_string(), why: misfit.to_string() })?;
         }
         live.bytes += about.bytes;
+        live.due = live.instance.next_due(&live.plan).unwrap_or(Timestamp::NEVER);
         if !live.instance.has_ended() {
-            // Looked up again: the borrow above ends here, and the map may give the instance away below.
-            return Ok(self.live.get(*id).map_or(Booked::Other, |live| Booked::Running(live)));
+            // Looked up again: the borrow above ends here, and the instance may be given away below.
+            return Ok(self.live.wake(id).map_or(Booked::Other, |live| Booked::Running(live)));
         }
-        let Some(over) = self.live.remove(*id) else { return Ok(Booked::Other) };
+        let Some(over) = self.live.remove(id) else { return Ok(Booked::Other) };
         self.ended.insert(IdHash::of(id), past(&over));
         Ok(Booked::Over(*over))
     }
@@ -223,8 +243,8 @@ impl Ledger {
         let plan = plans.by_hash(&hash).ok_or_else(no_definition)?;
         let instance = Instance::from_snapshot(plan, snapshot).map_err(unknown)?;
         let bytes = snapshot.get().len();
-        let live = Live { instance, plan: Arc::clone(plan), bytes, due: Timestamp::NEVER };
-        self.live.insert(live.instance.id.clone(), Box::new(live));
+        let due = instance.next_due(plan).unwrap_or(Timestamp::NEVER);
+        self.live.insert(Live { instance, plan: Arc::clone(plan), bytes, due });
         Ok(())
     }
 
@@ -260,24 +280,39 @@ impl Ledger {
 
     /// A live instance.
     #[must_use]
-    pub fn live(&self, id: &InstanceId) -> Option<&Live> {
-        self.live.get(id).map(AsRef::as_ref)
+    pub fn live(&self, id: &InstanceId) -> Option<Seen<'_>> {
+        self.live.get(id)
+    }
+
+    /// The same of one with which something is to be done: it wakes.
+    pub fn wake(&mut self, id: &InstanceId) -> Option<&Live> {
+        self.live.wake(id).map(|live| &*live)
     }
 
     /// Notes when an instance's timer is set, and gives the instant at which it was.
     pub fn schedule(&mut self, id: &InstanceId, due: Timestamp) -> Option<Timestamp> {
-        self.live.get_mut(id).map(|live| std::mem::replace(&mut live.due, due))
+        self.live.wake(id).map(|live| std::mem::replace(&mut live.due, due))
+    }
+
+    /// How many instances are live.
+    #[must_use]
+    pub fn live_count(&self) -> usize {
+        self.live.len()
     }
 
     /// All live instances, in the order of their ids.
-    pub fn all_live(&self) -> impl ExactSizeIterator<Item = &Live> {
-        self.live.values().map(AsRef::as_ref)
+    pub fn all_live(&self) -> impl Iterator<Item = Seen<'_>> {
+        self.live.behind(None)
     }
 
     /// The live instances whose ids are behind this one.
-    pub fn live_behind(&self, id: Option<&InstanceId>) -> impl Iterator<Item = &Live> {
-        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
-        self.live.range::<InstanceId, _>((from, Bound::Unbounded)).map(|(_, live)| live.as_ref())
+    pub fn live_behind(&self, id: Option<&InstanceId>) -> impl Iterator<Item = Seen<'_>> {
+        self.live.behind(id)
+    }
+
+    /// When the timers of live instances are set, in any order.
+    pub fn dues(&self) -> impl Iterator<Item = (Timestamp, &str)> {
+        self.live.dues()
     }
 
     /// The parked inputs of an instance, if there are any.
@@ -327,7 +362,7 @@ impl Ledger {
     /// An instance that does not serialize: none is known.
     pub fn to_text(&self) -> Result<String, SnapshotError> {
         let mut lines = vec![format!("read {:?} sent {} checkpoint {}", self.read, self.sent, self.checkpoint)];
-        for live in self.live.values() {
+        for live in self.all_live() {
             lines.push(live.instance.to_snapshot(&live.plan)?.get().to_owned());
         }
         lines.extend(self.queues.iter().map(|(id, queue)| format!("{id} parked {queue:?}")));

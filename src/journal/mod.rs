@@ -11,9 +11,11 @@ pub mod record;
 mod codec;
 mod rule;
 mod ledger;
+mod instances;
 mod plans;
 
 pub use codec::{Damage, JournalError, STRANGERS, decode, encode, read};
+pub use instances::{AWAKE_MAX, Seen};
 pub use ledger::{Booked, ENDED_A_RECORD, Ledger, Live, Queue};
 pub use plans::Plans;
 pub use rule::Rule;

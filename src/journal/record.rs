@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use serde::de::Error as _;
+use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
@@ -316,12 +316,22 @@ impl fmt::Display for Hex<'_> {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if !rest.is_empty() {
         return None;
     }
-    pairs.iter().map(|[high, low]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()).collect()
+    pairs.iter().map(|pair| value_of(*pair)).collect()
+}
+
+/// Of four bits.
+const fn digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' + (value - 10) }
+}
+
+/// Of two digits.
+fn value_of([high, low]: [u8; 2]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 /// Declares a cut SHA-256 that serializes as hexadecimal digits.
@@ -342,15 +352,38 @@ macro_rules! cut_hash {
                 fmt::Display::fmt(&Hex(&self.0), f)
             }
         }
+        // By the hundred thousand in a checkpoint: without a piece of memory for each.
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(&Hex(&self.0))
+                let digits = self.0.map(|byte| [digit(byte >> 4), digit(byte & 0xf)]);
+                serializer.serialize_str(str::from_utf8(digits.as_flattened()).expect("digits are ASCII"))
             }
         }
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let HexBytes(bytes) = HexBytes::deserialize(deserializer)?;
-                <[u8; $bytes]>::try_from(&*bytes).map(Self).map_err(|_| D::Error::custom("a hash of another length"))
+                struct Digits;
+
+                impl Visitor<'_> for Digits {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("hexadecimal digits of a hash")
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        let mut bytes = [0; $bytes];
+                        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+                        if pairs.len() != bytes.len() || !rest.is_empty() {
+                            return Err(E::custom("a hash of another length"));
+                        }
+                        for (byte, pair) in bytes.iter_mut().zip(pairs) {
+                            *byte = value_of(*pair).ok_or_else(|| E::custom("not hexadecimal"))?;
+                        }
+                        Ok($name(bytes))
+                    }
+                }
+
+                deserializer.deserialize_str(Digits)
             }
         }
     )*};

@@ -215,7 +215,8 @@ pub(super) async fn store(client: &Client, topic: &Arc<str>, saga: &Saga, text: 
     let source = (format_compact!("{SOURCE}{}", saga.hash()), text);
     let current = (format_compact!("{CURRENT}{}", saga.name), &**saga.hash());
     for (key, payload) in [source, current] {
-        let message = Message { key: Arc::from(key.as_str()), headers: Headers::default(), payload: payload.as_bytes().into() };
+        let message =
+            Message { key: Arc::from(key.as_str()), headers: Headers::default(), payload: payload.as_bytes().into() };
         let why = match client.append(topic, 0, message).await {
             Outcome::At(_) => continue,
             Outcome::Unknown => "it was closed, or cannot be written; deploying again does no harm".to_owned(),

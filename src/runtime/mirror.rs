@@ -190,7 +190,7 @@ impl Mirrors {
 }
 
 fn ledger(from: u64) -> Ledger {
-    if from == 0 { Ledger::default() } else { Ledger::from_checkpoint(from) }
+    if from == 0 { Ledger::default() } else { Ledger::default().from_checkpoint(from) }
 }
 
 struct Reader {
@@ -274,7 +274,7 @@ impl Reader {
         if self.heals_at.is_some_and(|end| self.next >= end) {
             self.heals_at = None;
             if let Some(ledger) = &*self.seen.ledger() {
-                let live: Vec<Recovered> = ledger.all_live().map(Recovered::of).collect();
+                let live: Vec<Recovered> = ledger.all_live().map(|live| Recovered::of(&live)).collect();
                 self.core.view.heal(self.partition, self.next, live);
             }
         }

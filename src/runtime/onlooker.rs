@@ -70,7 +70,7 @@ impl Onlooker {
             let fold = |offset, record: &_, _| Ok(self.view().fold(partition, offset, record)?);
             reading::read(&self.client, &journal, (partition, range), begin, fold).await?;
             let ledger = reading::ledger(&self.client, &journal, partition, range, &self.plans).await?;
-            let live: Vec<Recovered> = ledger.all_live().map(Recovered::of).collect();
+            let live: Vec<Recovered> = ledger.all_live().map(|live| Recovered::of(&live)).collect();
             self.view().heal(partition, range.end, live)?;
             Ok(ledger)
         })

@@ -98,7 +98,7 @@ pub(super) async fn ledger(
     let mut ledger = Ledger::default();
     let from = checkpoint(client, topic, partition, range).await?.max(range.start);
     if from > 0 {
-        ledger = Ledger::from_checkpoint(from);
+        ledger = Ledger::default().from_checkpoint(from);
     }
     read(client, topic, (partition, range), Begin::Start(from), |offset, record, bytes| {
         let damaged = |damage| OpenError::Journal(JournalError { partition, offset, damage });

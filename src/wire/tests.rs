@@ -194,11 +194,7 @@ fn least_reply(status: &str) -> Message {
         (header::ATTEMPT, "1"),
         (header::STATUS, status),
     ];
-    Message {
-        key: Arc::from("order-7"),
-        headers: headers.into_iter().collect(),
-        payload: Box::default(),
-    }
+    Message { key: Arc::from("order-7"), headers: headers.into_iter().collect(), payload: Box::default() }
 }
 
 fn with(mut message: Message, name: &str, value: &str) -> Message {

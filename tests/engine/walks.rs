@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use saga::definition::Participant;
 use saga::engine::{
     self, Acknowledged, Change, Command, CommandId, CommandKind, Decision, Direction, Effect, Event, Input, Instance,
-    InstanceId, Order, OrderRequest, Outcome, Phase, Place, Reply, ReplyKind, RequestId, Run, Start, State, Status,
-    Summary, Turns, Undeliverable,
+    InstanceId, Order, OrderRequest, Outcome, Phase, Place, Reply, ReplyKind, RequestId, Rest, Run, Start, State,
+    Status, Summary, Turns, Undeliverable,
 };
 use saga::json::Json;
 use saga::plan::{NodeId, Plan};
@@ -164,6 +164,7 @@ impl Walk {
             self.turns.note(0, &self.plan, &self.instance, self.plan.find(place).unwrap());
         }
         self.check_limits();
+        self.rests();
         let caused = commands(engine::caused(&self.plan, &self.instance, change));
         let pending = commands(engine::pending(&self.plan, &self.instance));
         for command in &caused {
@@ -172,6 +173,14 @@ impl Walk {
         self.commands.extend(caused);
         self.crash();
         self.check_order();
+    }
+
+    /// An instance at rest is all there.
+    fn rests(&self) {
+        let (mut rest, mut bytes) = (Rest::default(), Vec::new());
+        rest.put(&self.instance, &self.plan, &mut bytes);
+        let woken = rest.wake(self.instance.id.clone(), &self.plan, &bytes);
+        assert_eq!(woken.as_ref(), Some(&self.instance));
     }
 
     /// All that is not in the journal is lost.

@@ -359,7 +359,9 @@ pub(crate) fn messages_of_any_content_come_back<A: Adapter>(adapter: &mut A) {
     let messages = [
         Message::default(),
         Message { payload: (0..=255).collect(), ..Message::default() },
-        Message { key: "ключ/🔑".into(), headers: [("ce_id", "ü\n\0")].into_iter().collect(), payload: Box::default() },
+        Message {
+            key: "ключ/🔑".into(), headers: [("ce_id", "ü\n\0")].into_iter().collect(), payload: Box::default()
+        },
         Message {
             headers: [("twice", "1"), ("twice", "2"), ("empty", "")].into_iter().collect(),
             ..Message::default()

@@ -175,7 +175,9 @@ async fn many_commands_are_under_way_at_once_and_all_are_handled() {
 fn told(instance: &str) -> Message {
     let mut message = due(instance, "message", "Told");
     let absent = [header::REPLY_TO, header::REPLY_PARTITION, header::DEADLINE];
-    absent.into_iter().for_each(|name| message.headers.remove(name));
+    for name in absent {
+        message.headers.remove(name);
+    }
     message
 }
 

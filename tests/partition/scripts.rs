@@ -108,7 +108,7 @@ fn an_input_at_which_the_engine_panics_parks_its_instance_alone_until_it_is_resu
     assert!(rig.kinds().contains(&"resume"));
     let parked_first = |record: &Record| matches!(record.body, Body::Change { cause: Cause::Parked, .. });
     assert!(rig.journal().iter().any(parked_first));
-    assert_eq!(rig.task.ledger().unwrap().all_live().len(), 0, "all have ended");
+    assert_eq!(rig.task.ledger().unwrap().live_count(), 0, "all have ended");
     assert_eq!(rig.task.ledger().unwrap().queues_behind(None).count(), 0);
 }
 
@@ -126,7 +126,7 @@ fn inputs_that_retention_took_stop_the_partition_until_the_loss_is_accepted() {
     rig.tell(Told::AcceptGap);
     rig.settle();
     assert!(rig.kinds().contains(&"gap"));
-    assert_eq!(rig.task.ledger().unwrap().all_live().len(), 1);
+    assert_eq!(rig.task.ledger().unwrap().live_count(), 1);
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn a_repeated_start_is_known_and_another_payload_is_a_conflict() {
     rig.pass(6_000);
     rig.log.put(REQUESTS, Some(0), start("x", "{}", "four").into());
     rig.settle();
-    assert_eq!(rig.task.ledger().unwrap().all_live().len(), 1, "a new life");
+    assert_eq!(rig.task.ledger().unwrap().live_count(), 1, "a new life");
 }
 
 /// A log that leaves out every second offset, as transactions and compaction do.

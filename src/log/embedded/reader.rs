@@ -95,12 +95,7 @@ impl From<RowError> for ReadError {
 }
 
 /// Records from `from` on, at least one, up to [`READ_MAX`] bytes of them, none at or behind `range.end`.
-pub(super) fn records(
-    connection: &Connection,
-    row: LaneId,
-    from: u64,
-    range: Range,
-) -> Result<Vec<Stored>, ReadError> {
+pub(super) fn records(connection: &Connection, row: LaneId, from: u64, range: Range) -> Result<Vec<Stored>, ReadError> {
     let batches = file::read_batches(connection, row, from, READ_MAX)?;
     match batches.first() {
         None => return Err(ReadError::Gone { next: None }),

@@ -159,7 +159,9 @@ pub(super) fn unknown_message(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let case = talk.case(call);
     let mut message = talk.message(&case, Do, 1);
     let absent = [header::REPLY_TO, header::REPLY_PARTITION, header::DEADLINE];
-    absent.into_iter().for_each(|name| message.headers.remove(name));
+    for name in absent {
+        message.headers.remove(name);
+    }
     message.headers.set(header::KIND, CommandKind::Message.as_str());
     message.headers.set(header::CALL, "SagaProbeKnowsNoSuchMessage");
     talk.send("message SagaProbeKnowsNoSuchMessage", &[(case.partition, (&message).into())])?;

@@ -256,7 +256,9 @@ impl<'a> Talk<'a> {
 
     /// Sends a command as the next attempt, past its deadline, and waits for its answer.
     pub(super) fn ask_late(&mut self, case: &mut Case, kind: ReplyKind) -> Option<Heard> {
-        self.ask_changed(case, kind, "past its deadline", |message| message.headers.set(header::DEADLINE, &before(OVER)))
+        self.ask_changed(case, kind, "past its deadline", |message| {
+            message.headers.set(header::DEADLINE, &before(OVER));
+        })
     }
 
     /// The last attempt once more, as a log that delivers twice does.
@@ -423,4 +425,3 @@ pub(super) fn now() -> Timestamp {
 pub(super) fn before(duration: Duration) -> String {
     now().0.saturating_sub(crate::time::millis(duration)).to_string()
 }
-

@@ -186,7 +186,7 @@ impl Tenure {
             let why = format!("there is no saga `{saga}`; deployed here: {known}");
             return self.reject(set, asked, Refusal::UnknownSaga, why, out);
         };
-        if self.ledger.all_live().len() >= set.config.live_max {
+        if self.ledger.live_count() >= set.config.live_max {
             let why = format!(
                 "partition {} has {} live instances, which is its limit; start it later",
                 set.config.partition, set.config.live_max
@@ -275,6 +275,7 @@ impl Tenure {
         input: &Input,
         out: &mut Vec<Do>,
     ) -> Result<(), Over> {
+        self.ledger.wake(asked.instance);
         let Some(live) = self.ledger.live(asked.instance) else { return Ok(()) };
         let (considered, promised) = self.ponder(set, &live.plan, &live.instance, input);
         let (plan, run, bytes) = (Arc::clone(&live.plan), live.instance.run, live.bytes);

@@ -18,6 +18,7 @@ mod effects;
 mod feed;
 mod recovery;
 mod tenure;
+mod timers;
 mod turnstile;
 mod inputs;
 mod reports;

@@ -174,7 +174,7 @@ impl Partition {
             partition: Some(partition),
             message: message.into(),
         })));
-        let recovery = before.unwrap_or_else(|| Box::new(Recovery::new(checkpoint)));
+        let recovery = before.unwrap_or_else(|| Box::new(Recovery::new(&self.set, checkpoint)));
         if self.set.config.defect == Some(Defect::AbandonedClaim) {
             self.claims.push(ticket);
         }
@@ -268,7 +268,7 @@ impl Partition {
             Err(Stop::Damaged(JournalError { damage: Damage::NoCheckpoint { .. } | Damage::Incomplete, .. }))
                 if recovery.from > range.start =>
             {
-                self.read_on(claim, Box::new(Recovery::new(range.start)), out);
+                self.read_on(claim, Box::new(Recovery::new(&self.set, range.start)), out);
             }
             // A stray is behind the claim already, or the claim is not where the log said: claim again, read on.
             Ok(Read::Claimed(_) | Read::NotOurs) => self.confirm(Some(recovery), out),
@@ -284,7 +284,7 @@ impl Partition {
                     return self.confirm(None, out);
                 }
                 // Truncated meanwhile: to a complete checkpoint, so reading begins anew there.
-                self.read_on(claim, Box::new(Recovery::new(range.start)), out);
+                self.read_on(claim, Box::new(Recovery::new(&self.set, range.start)), out);
             }
             Phase::Running(mut tenure) => {
                 let (feed, lane) = if tenure.requests.is_for(ticket) {
@@ -405,7 +405,7 @@ impl Partition {
             self.accepts_gap = self.set.config.defect == Some(Defect::GapForEver);
             (tenure.requests.accepts_gap, tenure.replies.accepts_gap) = (true, true);
         }
-        let live: Vec<Recovered> = tenure.ledger.all_live().map(Recovered::of).collect();
+        let live: Vec<Recovered> = tenure.ledger.all_live().map(|live| Recovered::of(&live)).collect();
         let count = live.len();
         out.push(Do::Tell(Fact::Recovered { epoch: claim.epoch, live }));
         out.push(Do::Tell(Fact::Running { epoch: claim.epoch, live: count }));

@@ -92,9 +92,9 @@ pub(super) enum Read {
 }
 
 impl Recovery {
-    pub(super) fn new(from: u64) -> Self {
+    pub(super) fn new(set: &Setting, from: u64) -> Self {
         Self {
-            ledger: Ledger::default(),
+            ledger: Ledger::new(set.config.awake_max),
             rule: None,
             from,
             next: from,
@@ -125,11 +125,11 @@ impl Recovery {
     /// need not be made: in a long journal that is nearly all.
     fn acknowledged(&self, set: &Setting, decoded: &[Decoded<'_>]) -> u64 {
         let Some(mut rule) = self.rule.clone() else { return 0 };
-        let mut sent = 0;
+        let mut before = 0;
         for Decoded { stored, record } in decoded {
             match record {
                 Ok(Some(record)) => match counts(set, &mut rule, stored.offset, record) {
-                    Ok(true) => sent = sent.max(record.sent),
+                    Ok(true) => before = before.max(record.sent),
                     Ok(false) => {}
                     Err(_) => break,
                 },
@@ -137,7 +137,7 @@ impl Recovery {
                 Err(_) => break,
             }
         }
-        sent
+        before
     }
 
     fn read_one(
@@ -154,7 +154,7 @@ impl Recovery {
         let mut rule = match (self.rule.take(), &record) {
             (Some(rule), _) => rule,
             (None, _) if *offset == 0 => Rule::from_the_beginning(),
-            (None, Some(record)) => self.begin(*offset, record).map_err(damaged)?,
+            (None, Some(record)) => self.begin(set.config.awake_max, *offset, record).map_err(damaged)?,
             (None, None) => return Err(damaged(Damage::NoCheckpoint { kind: STRANGERS })),
         };
         if *offset > self.next {
@@ -195,8 +195,8 @@ impl Recovery {
         Ok(if ours { Read::Claimed(*timestamp) } else { Read::NotOurs })
     }
 
-    fn begin(&mut self, offset: u64, record: &Record) -> Result<Rule, Damage> {
-        self.ledger = Ledger::from_checkpoint(offset);
+    fn begin(&mut self, awake_max: usize, offset: u64, record: &Record) -> Result<Rule, Damage> {
+        self.ledger = Ledger::new(awake_max).from_checkpoint(offset);
         self.calls = Calls::since(record.at);
         Rule::from_checkpoint(offset, record).ok_or(Damage::NoCheckpoint { kind: record.body.name() })
     }

@@ -67,7 +67,7 @@ impl Tenure {
         };
         let effects: Vec<Effect> = pending(&live.plan, &live.instance).into_iter().filter(unheard).collect();
         let place = self.epoch + self.n;
-        for message in of_change(set, place, live, effects) {
+        for message in of_change(set, place, &live, effects) {
             self.owed.push(set, place, message);
         }
     }

@@ -17,6 +17,7 @@ use super::effects::{Next, Outgoing, Owed, of_others};
 use super::feed::{Before, Feed};
 use super::recovery::{Claim, Found, Volume};
 use super::setting::Setting;
+use super::timers::Timers;
 use super::told::{Do, Fact, Stands, Stop};
 use super::turnstile::Seat;
 use super::{MARK_EVERY, OWED_BYTES_MAX};
@@ -44,7 +45,7 @@ pub(super) struct Tenure {
     pub(super) owed: Owed,
     pub(super) requests: Feed,
     pub(super) replies: Feed,
-    pub(super) timers: BTreeSet<(Timestamp, InstanceId)>,
+    pub(super) timers: Timers,
     /// Instances whose parked inputs an operator lets be tried again.
     pub(super) resumed: BTreeSet<InstanceId>,
     pub(super) checkpoints: Checkpoints,
@@ -135,23 +136,25 @@ impl Tenure {
         let checkpoints = Checkpoints::new(ledger.checkpoint);
         let unasked = set.config.defect == Some(Defect::ResumedUnasked);
         let resumed = ledger.queues_behind(None).filter(|(_, queue)| unasked || queue.resumed == Resumed::Yes);
-        let at_turnstile = Seat::take(set, &calls, ledger.all_live());
-        let mut tenure = Self {
+        let at_turnstile = Seat::take(set, &calls, &ledger);
+        let at = if set.config.defect == Some(Defect::ClockByAck) { now } else { claim.since };
+        let clock = Clock { claimed, at };
+        Self {
             epoch: claim.epoch,
             n: 0,
             good: 0,
             in_flight: VecDeque::new(),
             resumed: resumed.map(|(id, _)| id.clone()).collect(),
+            timers: Timers::of(ledger.dues(), clock.now(now)),
             ledger,
             owed,
             requests: Feed::new(set.requests(), read.requests),
             replies: Feed::new(set.replies(), read.replies),
-            timers: BTreeSet::new(),
             checkpoints,
             volume,
             facts: VecDeque::new(),
             limits: Limits { in_flight: set.config.in_flight_max, owed: set.config.owed_max },
-            clock: Clock { claimed, at: if set.config.defect == Some(Defect::ClockByAck) { now } else { claim.since } },
+            clock,
             now,
             marks: Marks::default(),
             last_ack: claim.epoch,
@@ -159,16 +162,7 @@ impl Tenure {
             quiet: None,
             release: None,
             seat: at_turnstile,
-        };
-        let dues: Vec<(InstanceId, Timestamp)> = tenure
-            .ledger
-            .all_live()
-            .filter_map(|live| Some((live.instance.id.clone(), live.instance.next_due(&live.plan)?)))
-            .collect();
-        for (id, due) in dues {
-            tenure.schedule(&id, due);
         }
-        tenure
     }
 
     /// Whether the replies have been taken that the log took before a timer was due.
@@ -246,10 +240,13 @@ impl Tenure {
         self.n += 1;
         let plans = Arc::clone(&set.plans);
         self.volume.count(&record.body, bytes.len());
-        let was = match &record.body {
-            Body::Change { instance, .. } => self.ledger.live(instance).map(|live| live.instance.summary(&live.plan)),
+        let before = match &record.body {
+            Body::Change { instance, .. } => {
+                self.ledger.wake(instance).map(|live| (live.instance.summary(&live.plan), live.due))
+            }
             _ => None,
         };
+        let was = before.map(|(was, _)| was);
         let booked = self
             .ledger
             .book(&plans, &record, bytes.len(), next)
@@ -260,19 +257,11 @@ impl Tenure {
         {
             self.seat.changed(live, change);
         }
-        let due = match &booked {
-            Booked::Running(live) => Some((
-                live.instance.id.clone(),
-                live.due,
-                live.instance.next_due(&live.plan).unwrap_or(Timestamp::NEVER),
-            )),
-            Booked::Over(live) => Some((live.instance.id.clone(), live.due, Timestamp::NEVER)),
-            Booked::Other | Booked::Unseen => None,
-        };
-        if let Some((id, was, due)) = due
-            && was != due
-        {
-            self.reschedule(&id, was, due);
+        let set_before = before.map_or(Timestamp::NEVER, |(_, due)| due);
+        match &booked {
+            Booked::Running(live) => self.timers.set(&live.instance.id, set_before, live.due),
+            Booked::Over(live) => self.timers.set(&live.instance.id, set_before, Timestamp::NEVER),
+            Booked::Other | Booked::Unseen => {}
         }
         for message in messages {
             self.owed.push(set, place, message);
@@ -293,18 +282,8 @@ impl Tenure {
 
     /// Sets an instance's timer.
     pub(super) fn schedule(&mut self, id: &InstanceId, due: Timestamp) {
-        if let Some(was) = self.ledger.live(id).map(|live| live.due) {
-            self.reschedule(id, was, due);
-        }
-    }
-
-    fn reschedule(&mut self, id: &InstanceId, was: Timestamp, due: Timestamp) {
-        self.ledger.schedule(id, due);
-        if was != Timestamp::NEVER {
-            self.timers.remove(&(was, id.clone()));
-        }
-        if due != Timestamp::NEVER {
-            self.timers.insert((due, id.clone()));
+        if let Some(was) = self.ledger.schedule(id, due) {
+            self.timers.set(id, was, due);
         }
     }
 

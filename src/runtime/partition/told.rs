@@ -10,7 +10,7 @@ use super::turnstile::Turnstile;
 use super::{IN_FLIGHT_MAX, OWED_MAX};
 use crate::engine::{Instance, InstanceId, Place, Run, Summary};
 use crate::journal::record::Record;
-use crate::journal::{JournalError, Live, Plans};
+use crate::journal::{AWAKE_MAX, JournalError, Live, Plans};
 use crate::log::{Range, Report, Request, Topics};
 use crate::time::Timestamp;
 
@@ -293,6 +293,8 @@ pub struct Config {
     pub live_max: usize,
     /// The most journal records under way at once: [`IN_FLIGHT_MAX`](super::IN_FLIGHT_MAX), and less in tests.
     pub in_flight_max: usize,
+    /// The most live instances that are awake: [`AWAKE_MAX`], and fewer in tests.
+    pub awake_max: usize,
     /// The most messages owed to the world: [`OWED_MAX`](super::OWED_MAX), and less in tests.
     pub owed_max: usize,
     /// Where steps wait for participants with limits.
@@ -321,6 +323,7 @@ impl Config {
             checkpoint_bytes: 8 << 20,
             live_max: 1_000_000,
             in_flight_max: IN_FLIGHT_MAX,
+            awake_max: AWAKE_MAX,
             owed_max: OWED_MAX,
             turns: Turnstile::of_partition(partition, partitions),
             release: Duration::from_secs(15),

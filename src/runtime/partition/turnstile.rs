@@ -13,7 +13,7 @@ use super::setting::Setting;
 use super::tenure::Tenure;
 use crate::definition::Participant;
 use crate::engine::{Calls, Change, Input, Instance, InstanceId, Place, Share, Turns};
-use crate::journal::{Live, Plans};
+use crate::journal::{Ledger, Live, Plans};
 use crate::plan::{NodeId, Plan};
 use crate::time::Timestamp;
 
@@ -63,13 +63,15 @@ impl Drop for Seat {
 
 impl Seat {
     /// A partition begins, with these live instances.
-    pub(super) fn take<'l>(set: &Setting, calls: &Calls, live: impl Iterator<Item = &'l Live>) -> Self {
+    pub(super) fn take(set: &Setting, calls: &Calls, ledger: &Ledger) -> Self {
         let (turnstile, partition) = (Arc::clone(&set.config.turns), set.config.partition);
         let mut turns = turnstile.lock();
         turns.define(current(&set.plans));
         turns.begin(partition, calls);
         let mut is_used = false;
-        for Live { instance, plan, .. } in live.filter(|live| live.plan.has_limits()) {
+        let live = ledger.all_live().filter(|live| live.plan.has_limits());
+        for live in live {
+            let Live { instance, plan, .. } = &*live;
             is_used = true;
             for (node, state) in instance.states() {
                 let waits = || state.attempt().is_some_and(|(_, attempt)| attempt.wait.is_for_turn());
@@ -165,7 +167,8 @@ impl Tenure {
 
     /// Notes where all steps of an instance stand.
     pub(super) fn note_instance(&self, id: &InstanceId) {
-        if let Some(Live { instance, plan, .. }) = self.ledger.live(id)
+        if let Some(live) = self.ledger.live(id)
+            && let Live { instance, plan, .. } = &*live
             && plan.has_limits()
         {
             instance.states().for_each(|(node, _)| self.seat.note(plan, instance, node));

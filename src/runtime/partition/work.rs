@@ -7,6 +7,7 @@ use super::feed::Before;
 use super::inputs::{Asked, Came, Lane};
 use super::setting::Setting;
 use super::tenure::{Over, Tenure};
+use super::timers::Timers;
 use super::told::Do;
 use crate::engine::Input;
 use crate::journal::record::{Body, Cause, Parked, Resumed};
@@ -59,10 +60,10 @@ impl Tenure {
         // Without room only acknowledgements help.
         let room = self.has_room();
         // One that is due and waits for replies is looked at when they come, or when it is known that there are none.
-        let timer = self.timers.first().filter(|_| room).and_then(|(due, _)| match self.replies_before(*due) {
-            Before::Taken => Some(self.clock.until(*due)),
+        let timer = self.timers.next().filter(|_| room).and_then(|due| match self.replies_before(due) {
+            Before::Taken => Some(self.clock.until(due)),
             Before::Coming { again } => Some(again).filter(|at| *at > self.now),
-            Before::NotKnown => Some(self.clock.until(*due)).filter(|at| *at > self.now),
+            Before::NotKnown => Some(self.clock.until(due)).filter(|at| *at > self.now),
         });
         let turn = self.seat.next_at(self.time()).filter(|_| room).map(|at| self.clock.until(at));
         let mark = self.mark_due().filter(|_| room);
@@ -75,8 +76,11 @@ impl Tenure {
     /// owner that was down, or stood still, would else repeat or give up what has been answered long ago.
     pub(super) fn fire(&mut self, set: &mut Setting, out: &mut Vec<Do>) -> Result<(), Over> {
         let now = self.time();
+        if self.timers.has_far(now) {
+            self.timers = Timers::of(self.ledger.dues(), now);
+        }
         while self.has_room() {
-            let Some((due, id)) = self.timers.first().filter(|(due, _)| *due <= now).cloned() else { break };
+            let Some((due, id)) = self.timers.due(now) else { break };
             match self.replies_before(due) {
                 Before::Taken => {}
                 _ if set.config.defect == Some(Defect::HastyTimers) => {}
@@ -114,7 +118,7 @@ impl Tenure {
             let Some(parked) = first.and_then(|queue| queue.parked.front()).cloned() else {
                 self.resumed.remove(&id);
                 self.send_again(set, &id);
-                let due = self.ledger.live(&id).and_then(|live| live.instance.next_due(&live.plan));
+                let due = self.ledger.wake(&id).and_then(|live| live.instance.next_due(&live.plan));
                 self.schedule(&id, due.unwrap_or(Timestamp::NEVER));
                 self.note_instance(&id);
                 continue;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use saga::definition::{Limit, Per};
-use saga::engine::{InstanceId, Run, Wait};
+use saga::engine::{InstanceId, Run, State, Wait};
 use saga::journal::record::{Body, Cause, Record};
 use saga::journal::{Ledger, Plans, Rule, decode};
 use saga::log::simulated::Shelf;
@@ -130,8 +130,8 @@ impl Judge {
 
     /// How many commands are under way, as every reader sees it.
     pub(crate) fn under_way(&self) -> usize {
-        let states = self.truth.all_live().flat_map(|live| live.instance.states());
-        states.filter(|(_, state)| state.attempt().is_some_and(|(_, attempt)| is_under_way(&attempt.wait))).count()
+        let under_way = |state: &State| state.attempt().is_some_and(|(_, attempt)| is_under_way(&attempt.wait));
+        self.truth.all_live().map(|live| live.instance.states().filter(|(_, state)| under_way(state)).count()).sum()
     }
 
     /// Whether each record counts.
@@ -197,7 +197,7 @@ impl Judge {
 
     /// Recovery from a checkpoint comes to the truth, byte for byte.
     fn recovers_from(&self, started: u64) -> Holds {
-        let mut ledger = Ledger::from_checkpoint(started);
+        let mut ledger = Ledger::default().from_checkpoint(started);
         let mut rule: Option<Rule> = None;
         for (offset, (record, _)) in (0u64..).zip(&self.records).skip(usize::try_from(started).unwrap()) {
             let Some(record) = record else {

@@ -55,7 +55,7 @@ impl World {
             let Some(ledger) = task.and_then(Partition::ledger) else { return false };
             let end = |topic| self.log.shelf(topic, partition).map_or(0, |shelf| shelf.records.len() as u64);
             let read = judge.truth().read;
-            ledger.all_live().len() == 0
+            ledger.live_count() == 0
                 && read.requests == end(REQUESTS)
                 && read.replies == end(REPLIES)
                 && judge.truth().to_text().unwrap() == ledger.to_text().unwrap()

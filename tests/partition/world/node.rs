@@ -58,6 +58,8 @@ impl World {
             config.retain = ways.retain;
             config.checkpoint_bytes = ways.checkpoint_bytes;
             config.in_flight_max = ways.in_flight_max;
+            // So few that most are at rest, whatever is told of them next.
+            config.awake_max = 2;
             config.owed_max = ways.owed_max;
             config.live_max = ways.live_max;
             config.release = Duration::from_secs(3);

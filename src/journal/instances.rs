@@ -1,0 +1,260 @@
+//! The live instances of a partition, in the order of their ids: awake, or at rest.
+//!
+//! An instance that is touched wakes, and the latest of those stay awake. All others are at rest, each in one small piece
+//! of memory: what waits for days, by the million, takes a fifth of what it takes awake.
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map, btree_set};
+use std::iter::Peekable;
+use std::ops::{Bound, Deref};
+use std::sync::Arc;
+
+use super::ledger::Live;
+use crate::engine::{InstanceId, Rest};
+use crate::plan::Plan;
+use crate::time::Timestamp;
+
+/// The most instances that are awake: as many as records are under way at once. Under load an instance is mostly touched
+/// again before so many others are.
+pub const AWAKE_MAX: usize = 1_024;
+
+/// Live instances.
+#[derive(Debug)]
+pub(super) struct Instances {
+    awake_max: usize,
+    awake: BTreeMap<InstanceId, Box<Live>>,
+    /// In the order in which they woke; whichever has ended since is there, too.
+    woken: VecDeque<InstanceId>,
+    resting: BTreeSet<Resting>,
+    rest: Rest,
+    /// Those of instances that were ever at rest: few.
+    plans: Vec<Arc<Plan>>,
+}
+
+/// A live instance to be looked at.
+#[derive(Debug)]
+pub enum Seen<'a> {
+    /// It is awake.
+    Awake(&'a Live),
+    /// It is at rest, and this is a copy of it.
+    Resting(Box<Live>),
+}
+
+impl Deref for Seen<'_> {
+    type Target = Live;
+
+    fn deref(&self) -> &Live {
+        match self {
+            Self::Awake(live) => live,
+            Self::Resting(live) => live,
+        }
+    }
+}
+
+impl Instances {
+    pub(super) fn new(awake_max: usize) -> Self {
+        Self {
+            awake_max: awake_max.max(1),
+            awake: BTreeMap::new(),
+            woken: VecDeque::new(),
+            resting: BTreeSet::new(),
+            rest: Rest::default(),
+            plans: Vec::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.awake.len() + self.resting.len()
+    }
+
+    pub(super) fn get(&self, id: &InstanceId) -> Option<Seen<'_>> {
+        match self.awake.get(id) {
+            Some(live) => Some(Seen::Awake(live)),
+            None => self.resting.get(id.as_str()).map(|resting| self.look(resting)),
+        }
+    }
+
+    fn look(&self, resting: &Resting) -> Seen<'_> {
+        Seen::Resting(Box::new(self.woken(resting)))
+    }
+
+    /// Wakes an instance.
+    pub(super) fn wake(&mut self, id: &InstanceId) -> Option<&mut Live> {
+        if !self.awake.contains_key(id) {
+            let resting = self.resting.take(id.as_str())?;
+            let live = self.woken(&resting);
+            return Some(self.insert(live));
+        }
+        self.awake.get_mut(id).map(AsMut::as_mut)
+    }
+
+    /// Adds an instance, which is awake.
+    pub(super) fn insert(&mut self, live: Live) -> &mut Live {
+        let id = live.instance.id.clone();
+        self.woken.push_back(id.clone());
+        if self.woken.len() > self.awake_max {
+            self.put_to_rest();
+        }
+        self.resting.remove(id.as_str());
+        match self.awake.entry(id) {
+            btree_map::Entry::Vacant(place) => place.insert(Box::new(live)),
+            btree_map::Entry::Occupied(mut known) => {
+                **known.get_mut() = live;
+                known.into_mut()
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: &InstanceId) -> Option<Box<Live>> {
+        match self.awake.remove(id) {
+            Some(live) => Some(live),
+            None => self.resting.take(id.as_str()).map(|resting| Box::new(self.woken(&resting))),
+        }
+    }
+
+    /// Those behind an id.
+    pub(super) fn behind(&self, id: Option<&InstanceId>) -> Behind<'_> {
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        let resting = id.map_or(Bound::Unbounded, |id| Bound::Excluded(id.as_str()));
+        Behind {
+            instances: self,
+            awake: self.awake.range::<InstanceId, _>((from, Bound::Unbounded)).peekable(),
+            resting: self.resting.range::<str, _>((resting, Bound::Unbounded)).peekable(),
+        }
+    }
+
+    /// When timers of instances are set, in any order; none is woken for it.
+    pub(super) fn dues(&self) -> impl Iterator<Item = (Timestamp, &str)> {
+        let awake = self.awake.iter().map(|(id, live)| (live.due, id.as_str()));
+        awake.chain(self.resting.iter().map(|resting| (resting.due(), resting.id())))
+    }
+
+    /// The one that has been awake for longest.
+    fn put_to_rest(&mut self) {
+        let Some(live) = self.woken.pop_front().and_then(|id| self.awake.remove(&id)) else { return };
+        let Live { instance, plan, bytes, due } = &*live;
+        let known = self.plans.iter().position(|known| Arc::ptr_eq(known, plan));
+        let number = known.unwrap_or_else(|| {
+            self.plans.push(Arc::clone(plan));
+            self.plans.len() - 1
+        });
+        let mut piece = Resting::begin(&instance.id, *due, number, *bytes);
+        self.rest.put(instance, plan, &mut piece);
+        self.resting.insert(Resting(piece.into_boxed_slice()));
+    }
+
+    fn woken(&self, resting: &Resting) -> Live {
+        let read = || {
+            let (plan, bytes) = (self.plans.get(resting.plan())?, resting.bytes());
+            let id = InstanceId::try_from(resting.id()).ok()?;
+            let instance = self.rest.wake(id, plan, resting.instance())?;
+            Some(Live { instance, plan: Arc::clone(plan), bytes, due: resting.due() })
+        };
+        read().expect("what was put to rest here can be woken here")
+    }
+}
+
+/// In the order of ids.
+pub(super) struct Behind<'a> {
+    instances: &'a Instances,
+    awake: Peekable<btree_map::Range<'a, InstanceId, Box<Live>>>,
+    resting: Peekable<btree_set::Range<'a, Resting>>,
+}
+
+impl<'a> Iterator for Behind<'a> {
+    type Item = Seen<'a>;
+
+    fn next(&mut self) -> Option<Seen<'a>> {
+        let is_awake = match (self.awake.peek(), self.resting.peek()) {
+            (Some((id, _)), Some(resting)) => id.as_str() < resting.id(),
+            (awake, _) => awake.is_some(),
+        };
+        if is_awake {
+            return self.awake.next().map(|(_, live)| Seen::Awake(live));
+        }
+        self.resting.next().map(|resting| self.instances.look(resting))
+    }
+}
+
+/// An instance at rest, with what is asked for without waking it: due, plan, bytes, the id with its length in front, and
+/// the instance.
+#[derive(Debug)]
+struct Resting(Box<[u8]>);
+
+const DUE: usize = 8;
+const PLAN: usize = DUE + 4;
+const BYTES: usize = PLAN + 4;
+const LENGTH: usize = BYTES + 1;
+
+impl Resting {
+    fn begin(id: &InstanceId, due: Timestamp, plan: usize, bytes: usize) -> Vec<u8> {
+        /// Most are below this.
+        const USUAL: usize = 256;
+        let mut piece = Vec::with_capacity(USUAL);
+        piece.extend_from_slice(&due.0.to_le_bytes());
+        piece.extend_from_slice(&u32::try_from(plan).expect("plans are few").to_le_bytes());
+        piece.extend_from_slice(&u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes());
+        piece.push(u8::try_from(id.as_str().len()).expect("an id has a limit"));
+        piece.extend_from_slice(id.as_str().as_bytes());
+        piece
+    }
+
+    fn number<const SIZE: usize>(&self, from: usize) -> [u8; SIZE] {
+        let piece = self.0.get(from..).and_then(|behind| behind.first_chunk());
+        *piece.expect("it was put there")
+    }
+
+    fn due(&self) -> Timestamp {
+        Timestamp(u64::from_le_bytes(self.number(0)))
+    }
+
+    fn plan(&self) -> usize {
+        u32::from_le_bytes(self.number(DUE)) as usize
+    }
+
+    fn bytes(&self) -> usize {
+        u32::from_le_bytes(self.number(PLAN)) as usize
+    }
+
+    fn split(&self) -> (&str, &[u8]) {
+        let [length] = self.number(BYTES);
+        let split = self.0.get(LENGTH..).and_then(|behind| behind.split_at_checked(usize::from(length)));
+        let (id, instance) = split.expect("it was put there");
+        (str::from_utf8(id).expect("an id is text"), instance)
+    }
+
+    fn id(&self) -> &str {
+        self.split().0
+    }
+
+    fn instance(&self) -> &[u8] {
+        self.split().1
+    }
+}
+
+impl Borrow<str> for Resting {
+    fn borrow(&self) -> &str {
+        self.id()
+    }
+}
+
+impl PartialEq for Resting {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for Resting {}
+
+impl PartialOrd for Resting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Resting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.id().cmp(other.id())
+    }
+}
