@@ -3,8 +3,8 @@
 //! The baseline of the same run is the JSON of the same records written and read once more: what any engine with a
 //! journal pays before it decides anything.
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use saga::check;
@@ -14,6 +14,8 @@ use saga::engine::{
     Change, Command, CommandKind, Decision, Effect, Input, Instance, InstanceId, Reply, ReplyKind, Run, Start, Status,
     caused, decide,
 };
+use saga::journal::record::{Body, Cause, Positions, Record, VERSION};
+use saga::journal::{Ledger, Plans};
 use saga::json::Json;
 use saga::plan::Plan;
 use saga::time::Timestamp;
@@ -38,7 +40,7 @@ enum Card {
 fn main() {
     let checked = check::check_text("booking.saga", BOOKING);
     let saga = checked.program.sagas.get("booking").expect("the workflow defines it");
-    let plan = Plan::new(saga.clone());
+    let plan = Arc::new(Plan::new(saga.clone()));
 
     println!("| booking, in memory | sagas/s | allocations a saga | bytes a saga | x baseline |");
     println!("|---|---|---|---|---|");
@@ -79,19 +81,24 @@ fn main() {
     waiting(&plan);
 }
 
-/// Net bytes of so many sagas that wait for their first answers, in a map by id, as the ledger keeps them.
-fn waiting(plan: &Plan) {
+/// Net bytes of so many sagas that wait for their first answers, as the ledger of a partition keeps them.
+fn waiting(plan: &Arc<Plan>) {
     const WAITING: u32 = 100_000;
+    let mut plans = Plans::default();
+    plans.deploy(plan);
     let region = Region::new(ALLOCATOR);
-    let mut ledger = BTreeMap::new();
+    let mut ledger = Ledger::default();
     for number in 0..WAITING {
-        let mut instance = begun(plan, number);
+        let instance = begun(plan, number);
         let input = Json::parse(INPUT).expect("the input is JSON");
         let start = Input::Start(Start { input, reply_to: None, traceparent: None });
-        if let Decision::Change(change) = decide(plan, &instance, NOW, &start, &mut |_, _| true) {
-            instance.apply(plan, &change).expect("what is decided can be applied");
-        }
-        ledger.insert(instance.id.clone(), Box::new(instance));
+        let decision = decide(plan, &instance, NOW, &start, &mut |_, _| true);
+        let Decision::Change(change) = decision else { unreachable!("a start of a saga begins it") };
+        let (definition, cause) = (Arc::clone(plan.saga.hash()), Cause::Request(0));
+        let body = Body::Change { instance: instance.id, run: instance.run, definition, cause, change };
+        let (read, at) = (Positions::default(), NOW);
+        let record = Record { v: VERSION, epoch: 0, n: 1, read, sent: 0, checkpoint: 0, at, body };
+        ledger.book(&plans, &record, INPUT.len(), None).expect("it is the first of its instance");
     }
     let stats = region.change();
     let bytes = stats.bytes_allocated.saturating_sub(stats.bytes_deallocated);

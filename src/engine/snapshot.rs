@@ -1,4 +1,4 @@
-//! An instance at rest: JSON that names places, not numbers, for the journal's snapshots and for people.
+//! An instance as JSON that names places, not numbers, for the journal's snapshots and for people.
 
 use std::sync::Arc;
 

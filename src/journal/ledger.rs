@@ -188,6 +188,7 @@ impl Ledger {
                 self.checkpoint = *started;
                 if self.sight == (Sight::Partial { started: *started }) {
                     self.sight = Sight::Whole;
+                    self.live.pack();
                 }
             }
             Body::Forward { .. } | Body::Mark | Body::Claim { .. } => {}

@@ -3,7 +3,7 @@
 //! All of it is of this process: of the partitions that it owns, since it was opened. What a step or a saga takes is by the
 //! clock of its partition's owner, from the records.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -17,7 +17,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::partition::{Recovered, Stands};
+use super::partition::Stands;
 use crate::engine::{Direction, Event, InstanceId, Summary};
 use crate::journal::Plans;
 use crate::journal::record::{Body, Positions, Record};
@@ -116,6 +116,8 @@ struct Timed {
     recovers: Option<Instant>,
     /// Up to where its inputs are decided.
     read: Option<Positions>,
+    /// The meters of the definition of its latest record: mostly those of the next one, too.
+    latest: Option<(Arc<str>, Arc<OfPlan>)>,
 }
 
 /// Everything that is counted.
@@ -276,6 +278,7 @@ impl Meters {
                 called: HashMap::new(),
                 recovers: begins_at_once.then(Instant::now),
                 read: None,
+                latest: None,
             }),
         };
         Self {
@@ -307,6 +310,16 @@ impl Meters {
         Some(Arc::clone(known.entry(Arc::clone(hash)).or_insert(meters)))
     }
 
+    fn meters_of(&self, of: &OfPartition, plans: &Plans, hash: &Arc<str>) -> Option<Arc<OfPlan>> {
+        let mut timed = of.timed();
+        if let Some((_, meters)) = timed.latest.as_ref().filter(|(latest, _)| latest == hash) {
+            return Some(Arc::clone(meters));
+        }
+        let meters = self.of_plan(plans, hash)?;
+        timed.latest = Some((Arc::clone(hash), Arc::clone(&meters)));
+        Some(meters)
+    }
+
     /// A partition has begun to recover.
     pub(super) fn recovers(&self, partition: u32) {
         if let Some(of) = self.of(partition) {
@@ -314,12 +327,12 @@ impl Meters {
         }
     }
 
-    /// A partition is recovered: these are its live instances.
-    pub(super) fn recovered(&self, partition: u32, live: &[Recovered]) {
+    /// A partition is recovered: so many of its live instances stand where.
+    pub(super) fn recovered(&self, partition: u32, counts: &BTreeMap<Summary, usize>) {
         let Some(of) = self.of(partition) else { return };
         of.clear();
-        for live in live {
-            of.add(live.stands.state, 1);
+        for (state, count) in counts {
+            of.add(*state, i64::try_from(*count).unwrap_or(i64::MAX));
         }
     }
 
@@ -375,7 +388,8 @@ impl Meters {
         self.appends.inc();
         match &record.body {
             Body::Change { instance, definition, change, .. } => {
-                let (Some(of), Some(meters)) = (self.of(partition), self.of_plan(plans, definition)) else { return };
+                let Some(of) = self.of(partition) else { return };
+                let Some(meters) = self.meters_of(of, plans, definition) else { return };
                 if let Some(Stands { state, was, started, .. }) = stands {
                     if let Some(was) = was {
                         of.add(*was, -1);

@@ -118,12 +118,19 @@ impl Orchestrator {
         let watch = Arc::clone(core) as Arc<dyn Watch>;
         // One process has all partitions of a log that is not shared, and keeps them.
         let turns = (!core.is_shared()).then(|| Turnstile::of_all(core.log.partitions()));
+        // Of a log that is shared, the view is made of the journals; traces alone are taken up.
+        #[cfg(feature = "otlp")]
+        let told_of_shared = traces::OPEN_MAX;
+        #[cfg(not(feature = "otlp"))]
+        let told_of_shared = 0;
+        let told_max = if core.is_shared() { told_of_shared } else { usize::MAX };
         let mut drivers = self.drivers.lock().unwrap_or_else(PoisonError::into_inner);
         for (partition, inbox) in (0..core.log.partitions()).zip(&core.inboxes) {
             let mut config = Config::new(partition, core.log.partitions(), options.owner.as_str());
             (config.remember, config.retain) = (options.remember, options.retain);
             config.checkpoint_bytes = options.checkpoint_bytes;
             config.topics = core.topics.clone();
+            config.told_max = told_max;
             if let Some(turns) = &turns {
                 config.turns = Arc::clone(turns);
             }

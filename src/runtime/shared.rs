@@ -368,8 +368,8 @@ impl Watch for Core {
                         owner.released(partition);
                     }
                 }
-                Fact::Recovered { epoch, live } => {
-                    self.meters.recovered(partition, &live);
+                Fact::Recovered { epoch, counts, live } => {
+                    self.meters.recovered(partition, &counts);
                     // Of a log that is shared, the view is made of the journals, whoever writes them.
                     if !self.is_shared() {
                         self.view.heal(partition, epoch, live);

@@ -9,7 +9,7 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Room for the usual message: less would be doubled on the way.
-const TEXT_USUAL: usize = 512;
+const TEXT_USUAL: usize = 640;
 const COUNT_USUAL: usize = 20;
 
 /// Names and values, in their order. A name may be there more than once.
@@ -21,14 +21,9 @@ pub struct Headers {
 }
 
 impl Headers {
-    /// For a message of ours.
-    pub(super) fn with_usual_capacity() -> Self {
+    /// With room for a message like ours.
+    pub(crate) fn with_usual_capacity() -> Self {
         Self { text: String::with_capacity(TEXT_USUAL), ends: Vec::with_capacity(COUNT_USUAL) }
-    }
-
-    /// For so many headers with so many bytes in all.
-    pub(crate) fn with_capacity(count: usize, bytes: usize) -> Self {
-        Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(count) }
     }
 
     /// Adds one behind the others.

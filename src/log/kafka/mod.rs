@@ -240,6 +240,7 @@ impl Log for Owner {
 impl Shared {
     fn submit(&self, endpoint: &Arc<Endpoint>, home: u32, requests: Vec<Request>, group: Option<&Group>) {
         let mut outbox = Outbox::default();
+        let (mut journal, mut effects) = (Vec::new(), Vec::new());
         for request in requests {
             match request {
                 Request::Confirm { ticket } => match group {
@@ -253,9 +254,8 @@ impl Shared {
                         outbox.push(endpoint, home, Report::Appended { ticket: append.ticket, outcome });
                         continue;
                     }
-                    let is_journal = *append.topic == *self.topics.journal;
-                    let producer = if is_journal { &self.journal } else { &self.effects };
-                    producer.append(endpoint, home, &append);
+                    let of = if *append.topic == *self.topics.journal { &mut journal } else { &mut effects };
+                    of.push(append);
                 }
                 Request::Last { ticket, topic } => {
                     self.readers.ask(endpoint, &topic, home, Want::Last { ticket }, &mut outbox);
@@ -281,6 +281,8 @@ impl Shared {
                 Request::Truncate { topic, before } => self.truncations.ask(topic, home, before),
             }
         }
+        self.journal.append(endpoint, home, &journal);
+        self.effects.append(endpoint, home, &effects);
         outbox.deliver();
     }
 }

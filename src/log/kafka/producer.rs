@@ -215,12 +215,24 @@ impl Producer {
         slot.clone()
     }
 
-    /// Hands a message over. What came of it is reported to the endpoint.
-    pub(super) fn append(&self, endpoint: &Arc<Endpoint>, home: u32, append: &Append) {
-        let Append { ticket, topic, partition, message } = append;
-        let asker = Box::new(Asker { endpoint: Arc::clone(endpoint), home, ticket: *ticket });
-        self.deliveries.open.fetch_add(1, Ordering::Relaxed);
-        let Some(producer) = self.current() else { return self.deliveries.push(&asker, Outcome::Unknown) };
+    /// Hands messages over. What came of each is reported to the endpoint.
+    pub(super) fn append(&self, endpoint: &Arc<Endpoint>, home: u32, appends: &[Append]) {
+        if appends.is_empty() {
+            return;
+        }
+        self.deliveries.open.fetch_add(appends.len(), Ordering::Relaxed);
+        let producer = self.current();
+        for append in appends {
+            let asker = Box::new(Asker { endpoint: Arc::clone(endpoint), home, ticket: append.ticket });
+            match &producer {
+                Some(producer) => self.hand_over(producer, append, asker),
+                None => self.deliveries.push(&asker, Outcome::Unknown),
+            }
+        }
+    }
+
+    fn hand_over(&self, producer: &ThreadedProducer<Context>, append: &Append, asker: Box<Asker>) {
+        let Append { topic, partition, message, .. } = append;
         let mut record = BaseRecord::with_opaque_to(topic, asker).payload(&*message.payload).headers(headers(message));
         // Without a partition an empty key is a key, too, and chooses.
         if !message.key.is_empty() || partition.is_none() {

@@ -382,8 +382,7 @@ fn list((topic, partition): &Place, from: Option<u64>) -> TopicPartitionList {
 pub(crate) fn stored(message: &BorrowedMessage<'_>) -> Stored {
     let mut headers = WireHeaders::default();
     if let Some(all) = message.headers() {
-        let bytes = all.iter().map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len)).sum();
-        headers = WireHeaders::with_capacity(all.count(), bytes);
+        headers = WireHeaders::with_usual_capacity();
         for header in all.iter() {
             headers.push(header.key, &String::from_utf8_lossy(header.value.unwrap_or_default()));
         }

@@ -41,8 +41,9 @@ use crate::log::Ticket;
 
 /// The most journal records under way at once: enough to fill a group commit or a round trip to a broker.
 pub const IN_FLIGHT_MAX: usize = 1_000;
-/// The most messages that are owed to the world; then reading stops, since the log of commands is behind.
-pub const OWED_MAX: usize = 10_000;
+/// The most messages that are owed to the world; then reading stops, since the log of commands is behind. About two for
+/// each record under way: more would be memory without speed, some three kilobytes each with the log's own copy.
+pub const OWED_MAX: usize = 2_000;
 /// The most bytes of messages that are owed; then reading stops.
 pub const OWED_BYTES_MAX: usize = 64 << 20;
 /// The largest state of an instance, in bytes of its records: its snapshot must fit a record.

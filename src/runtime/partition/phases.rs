@@ -1,5 +1,6 @@
 //! The way to an ownership and out of it: confirm, claim, recover, run, release.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -405,9 +406,15 @@ impl Partition {
             self.accepts_gap = self.set.config.defect == Some(Defect::GapForEver);
             (tenure.requests.accepts_gap, tenure.replies.accepts_gap) = (true, true);
         }
-        let live: Vec<Recovered> = tenure.ledger.all_live().map(|live| Recovered::of(&live)).collect();
-        let count = live.len();
-        out.push(Do::Tell(Fact::Recovered { epoch: claim.epoch, live }));
+        let (count, told_max) = (tenure.ledger.live_count(), self.set.config.told_max);
+        let (mut counts, mut live) = (BTreeMap::new(), Vec::new());
+        for seen in tenure.ledger.all_live() {
+            *counts.entry(seen.instance.summary(&seen.plan)).or_default() += 1;
+            if live.len() < told_max {
+                live.push(Recovered::of(&seen));
+            }
+        }
+        out.push(Do::Tell(Fact::Recovered { epoch: claim.epoch, counts, live }));
         out.push(Do::Tell(Fact::Running { epoch: claim.epoch, live: count }));
         self.phase = Phase::Running(Box::new(tenure));
     }

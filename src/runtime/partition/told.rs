@@ -1,5 +1,6 @@
 //! What the partition task is told, and what it wants done.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,11 +52,13 @@ pub enum Do {
 /// partition. What was told before a crash may be told again.
 #[derive(Clone, Debug)]
 pub enum Fact {
-    /// The partition is recovered: these are all of its live instances. What is derived from records can be mended by it.
+    /// The partition is recovered, with these live instances. What is derived from records can be mended by it.
     Recovered {
         /// The offset of the claim: every good record before it is in here.
         epoch: u64,
-        /// By id.
+        /// How many stand where.
+        counts: BTreeMap<Summary, usize>,
+        /// By id, the first [`Config::told_max`].
         live: Vec<Recovered>,
     },
     /// The partition is recovered and runs.
@@ -293,6 +296,8 @@ pub struct Config {
     pub live_max: usize,
     /// The most journal records under way at once: [`IN_FLIGHT_MAX`](super::IN_FLIGHT_MAX), and less in tests.
     pub in_flight_max: usize,
+    /// The most live instances of which a recovery tells one by one: all, where whoever watches keeps something of each.
+    pub told_max: usize,
     /// The most live instances that are awake: [`AWAKE_MAX`], and fewer in tests.
     pub awake_max: usize,
     /// The most messages owed to the world: [`OWED_MAX`](super::OWED_MAX), and less in tests.
@@ -323,6 +328,7 @@ impl Config {
             checkpoint_bytes: 8 << 20,
             live_max: 1_000_000,
             in_flight_max: IN_FLIGHT_MAX,
+            told_max: usize::MAX,
             awake_max: AWAKE_MAX,
             owed_max: OWED_MAX,
             turns: Turnstile::of_partition(partition, partitions),

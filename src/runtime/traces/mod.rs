@@ -22,4 +22,4 @@ mod open;
 mod watch;
 
 pub use export::{Export, TracesError, begin};
-pub(super) use watch::traced;
+pub(super) use watch::{OPEN_MAX, traced};

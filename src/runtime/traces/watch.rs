@@ -17,7 +17,7 @@ use crate::wire::header;
 
 /// Instances whose spans are open at once, in one process: a few hundred bytes each. What begins beyond that has no
 /// trace, which is said once.
-const OPEN_MAX: usize = 50_000;
+pub(in crate::runtime) const OPEN_MAX: usize = 50_000;
 
 /// Marks the tokens of our own looks among those of people.
 const OURS: u64 = 1 << 63;
