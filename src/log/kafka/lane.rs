@@ -95,6 +95,10 @@ pub(super) struct Lane {
     pub(super) flow: Flow,
     /// Since when nobody has asked.
     quiet: Option<Instant>,
+    /// Nothing has come yet since fetching began.
+    is_fresh: bool,
+    /// A hole at which fetching began: from where on nothing came, and what came first.
+    hole: Option<(u64, u64)>,
 }
 
 impl Lane {
@@ -112,6 +116,8 @@ impl Lane {
             waiting: None,
             flow: Flow::Goes,
             quiet: None,
+            is_fresh: false,
+            hole: None,
         }
     }
 
@@ -185,6 +191,7 @@ impl Lane {
         self.phase = Phase::Streaming;
         self.next = from;
         self.flow = Flow::Goes;
+        self.is_fresh = true;
     }
 
     /// It could not be found out, or not be begun.
@@ -197,12 +204,23 @@ impl Lane {
     }
 
     /// A record was fetched.
-    pub(super) fn fetched(&mut self, stored: Stored, bytes: usize) {
-        if self.phase == Phase::Streaming && stored.offset >= self.next {
-            self.next = stored.offset + 1;
-            self.bytes += bytes;
-            self.buffer.push_back(stored);
+    ///
+    /// The first one behind a start may be of what was fetched before, for somebody else's question: the thread that polls
+    /// had it in its hands already. So if it is not the one that was wanted, fetching begins anew, and a hole is one if it
+    /// is found twice.
+    pub(super) fn fetched(&mut self, stored: Stored, bytes: usize) -> Then {
+        if self.phase != Phase::Streaming || stored.offset < self.next {
+            return Then::Nothing;
         }
+        let hole = (self.next, stored.offset);
+        if self.is_fresh && stored.offset > self.next && self.hole.replace(hole) != Some(hole) {
+            return self.restart();
+        }
+        self.is_fresh = false;
+        self.next = stored.offset + 1;
+        self.bytes += bytes;
+        self.buffer.push_back(stored);
+        Then::Nothing
     }
 
     /// Gives what there is to whoever waits.
@@ -244,5 +262,70 @@ impl Lane {
             records.extend(self.buffer.pop_front());
         }
         records
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::log::Reports;
+    use crate::time::Timestamp;
+    use crate::wire::Message;
+
+    /// The offsets of what was reported.
+    #[derive(Default)]
+    struct Seen(Mutex<Vec<u64>>);
+
+    impl Reports for Seen {
+        fn report(&self, _: u32, reports: Vec<Report>) {
+            let records = reports.into_iter().flat_map(|report| match report {
+                Report::Records { records, .. } => records,
+                other => unreachable!("{other:?}"),
+            });
+            self.0.lock().unwrap().extend(records.map(|record| record.offset));
+        }
+    }
+
+    fn stored(offset: u64) -> Stored {
+        Stored { offset, timestamp: Timestamp(0), message: Arc::new(Message::default()) }
+    }
+
+    /// A lane is started for a read from 0 on of a topic with four records, until fetching goes on. What was fetched last
+    /// time around comes first.
+    fn read(stray: u64, fetched: &[u64]) -> (Vec<u64>, u32) {
+        let seen = Arc::new(Seen::default());
+        let mut lane = Lane::new(&Arc::new(Endpoint(Arc::clone(&seen) as Arc<dyn Reports>)), Use::Reads, 0);
+        let mut outbox = Outbox::default();
+        let mut then = lane.ask(Want::Read { ticket: Ticket(1), from: 0 }, &mut outbox);
+        let mut starts = 0;
+        while let Then::Start(_) = then {
+            starts += 1;
+            assert_eq!(lane.found(Range { start: 0, end: 4 }, &mut outbox), Some(0));
+            lane.streams_from(0);
+            let first = if starts == 1 { Some(stray) } else { None };
+            let came = first.into_iter().chain(fetched.iter().copied());
+            then = came
+                .map(|offset| lane.fetched(stored(offset), 1))
+                .find(|then| *then != Then::Nothing)
+                .unwrap_or(Then::Nothing);
+        }
+        assert_eq!(lane.answer(&mut outbox), Then::Nothing);
+        outbox.deliver();
+        let seen = seen.0.lock().unwrap().clone();
+        (seen, starts)
+    }
+
+    #[test]
+    fn what_was_fetched_before_is_not_taken_for_the_first_that_was_asked_for() {
+        assert_eq!(read(3, &[0, 1, 2, 3]), (vec![0, 1, 2, 3], 2));
+        assert_eq!(read(0, &[0, 1, 2, 3]), (vec![0, 1, 2, 3], 1), "what is the same is no harm");
+    }
+
+    #[test]
+    fn a_hole_is_one_if_it_is_found_twice() {
+        assert_eq!(read(2, &[2, 3]), (vec![2, 3], 2));
+        assert_eq!(read(3, &[2, 3]), (vec![2, 3], 3));
     }
 }

@@ -283,6 +283,7 @@ impl Reader {
     fn distribute(self: &Arc<Self>, fetched: Vec<(BorrowedMessage<'_>, Stored)>) {
         let mut outbox = Outbox::default();
         let mut touched: BTreeSet<Place> = BTreeSet::new();
+        let mut follow_ups = Vec::new();
         let mut lanes = self.lock();
         for (message, stored) in fetched {
             let Ok(partition) = u32::try_from(message.partition()) else { continue };
@@ -294,10 +295,12 @@ impl Reader {
             }
             if let Some(lane) = lanes.get_mut(message.topic()).and_then(|of| of.get_mut(&partition)) {
                 let bytes = stored.message.size();
-                lane.fetched(stored, bytes);
+                let then = lane.fetched(stored, bytes);
+                if then != Then::Nothing {
+                    follow_ups.push(((Arc::from(message.topic()), partition), then));
+                }
             }
         }
-        let mut follow_ups = Vec::new();
         for place in touched {
             if let Some(lane) = lanes.get_mut(&place.0).and_then(|of| of.get_mut(&place.1)) {
                 let then = lane.answer(&mut outbox);
