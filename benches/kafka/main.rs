@@ -34,6 +34,10 @@ const WARM_UP: Duration = Duration::from_secs(3);
 /// From so many in flight on, the floor's producers and all participants wait two milliseconds for company.
 const LINGERS_FROM: usize = 1_024;
 
+/// How long behind a flood memory is looked at once more: what was under way is over then, and allocators have given back
+/// what they do.
+const QUIET: Duration = Duration::from_secs(5);
+
 /// What one load came to.
 struct Measured {
     rate: f64,
@@ -138,16 +142,19 @@ fn waiting(setup: &Setup) {
         let took = began.elapsed();
         let of_each = |bytes: u64| bytes.saturating_sub(before) / sagas.max(1);
         let gathered = resident(server.process.id());
+        std::thread::sleep(QUIET);
+        let quiet = resident(server.process.id());
         server.process.stop();
         let again = Instant::now();
         let server = stage.serve();
         let (ready, recovered) = (again.elapsed(), resident(server.process.id()));
         println!(
-            "waiting: {sagas} in {took:.1?}; an empty engine has {} MB, then {} MB: {} bytes a saga; \
-             started anew, running after {ready:.1?}: {} MB, {} bytes a saga",
+            "waiting: {sagas} in {took:.1?}; an empty engine has {} MB, then {} MB, and {} MB when {QUIET:?} have passed: \
+             {} bytes a saga; started anew, running after {ready:.1?}: {} MB, {} bytes a saga",
             before >> 20,
             gathered >> 20,
-            of_each(gathered),
+            quiet >> 20,
+            of_each(quiet),
             recovered >> 20,
             of_each(recovered)
         );

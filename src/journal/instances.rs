@@ -31,6 +31,8 @@ pub(super) struct Instances {
     rest: Rest,
     /// Those of instances that were ever at rest: few.
     plans: Vec<Arc<Plan>>,
+    /// Room to put one together, so that its piece is no larger than it must be.
+    piece: Vec<u8>,
 }
 
 /// A live instance to be looked at.
@@ -62,6 +64,7 @@ impl Instances {
             resting: BTreeSet::new(),
             rest: Rest::default(),
             plans: Vec::new(),
+            piece: Vec::new(),
         }
     }
 
@@ -145,9 +148,10 @@ impl Instances {
             self.plans.push(Arc::clone(plan));
             self.plans.len() - 1
         });
-        let mut piece = Resting::begin(&instance.id, *due, number, *bytes);
-        self.rest.put(instance, plan, &mut piece);
-        self.resting.insert(Resting(piece.into_boxed_slice()));
+        self.piece.clear();
+        Resting::begin(&instance.id, *due, number, *bytes, &mut self.piece);
+        self.rest.put(instance, plan, &mut self.piece);
+        self.resting.insert(Resting(Box::from(self.piece.as_slice())));
     }
 
     fn woken(&self, resting: &Resting) -> Live {
@@ -194,16 +198,12 @@ const BYTES: usize = PLAN + 4;
 const LENGTH: usize = BYTES + 1;
 
 impl Resting {
-    fn begin(id: &InstanceId, due: Timestamp, plan: usize, bytes: usize) -> Vec<u8> {
-        /// Most are below this.
-        const USUAL: usize = 256;
-        let mut piece = Vec::with_capacity(USUAL);
+    fn begin(id: &InstanceId, due: Timestamp, plan: usize, bytes: usize, piece: &mut Vec<u8>) {
         piece.extend_from_slice(&due.0.to_le_bytes());
         piece.extend_from_slice(&u32::try_from(plan).expect("plans are few").to_le_bytes());
         piece.extend_from_slice(&u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes());
         piece.push(u8::try_from(id.as_str().len()).expect("an id has a limit"));
         piece.extend_from_slice(id.as_str().as_bytes());
-        piece
     }
 
     fn number<const SIZE: usize>(&self, from: usize) -> [u8; SIZE] {

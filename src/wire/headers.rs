@@ -17,7 +17,7 @@ const COUNT_USUAL: usize = 20;
 pub struct Headers {
     text: String,
     /// Where in the text names and values end.
-    ends: Vec<[usize; 2]>,
+    ends: Vec<[u32; 2]>,
 }
 
 impl Headers {
@@ -29,17 +29,26 @@ impl Headers {
     /// Adds one behind the others.
     pub fn push(&mut self, name: &str, value: &str) {
         self.text.push_str(name);
-        let name = self.text.len();
+        let name = self.end();
         self.text.push_str(value);
-        self.ends.push([name, self.text.len()]);
+        self.ends.push([name, self.end()]);
     }
 
     /// The same, with what a value shows as.
     pub(super) fn push_shown(&mut self, name: &str, value: impl fmt::Display) {
         self.text.push_str(name);
-        let name = self.text.len();
+        let name = self.end();
         write!(self.text, "{value}").expect("a string takes everything");
-        self.ends.push([name, self.text.len()]);
+        self.ends.push([name, self.end()]);
+    }
+
+    fn end(&self) -> u32 {
+        u32::try_from(self.text.len()).expect("no log takes a message of 4 GiB")
+    }
+
+    /// The same, without room for more.
+    pub(crate) fn fitted(&self) -> Self {
+        self.clone()
     }
 
     /// All of them.
@@ -48,8 +57,8 @@ impl Headers {
     }
 
     fn at(&self, index: usize) -> Option<(&str, &str)> {
-        let [name, value] = *self.ends.get(index)?;
-        let begin = index.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |[_, end]| *end);
+        let [name, value] = self.ends.get(index)?.map(|end| end as usize);
+        let begin = index.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |[_, end]| *end as usize);
         Some((self.text.get(begin..name)?, self.text.get(name..value)?))
     }
 

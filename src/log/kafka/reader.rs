@@ -389,6 +389,7 @@ pub(crate) fn stored(message: &BorrowedMessage<'_>) -> Stored {
         for header in all.iter() {
             headers.push(header.key, &String::from_utf8_lossy(header.value.unwrap_or_default()));
         }
+        headers = headers.fitted(); // thousands of them wait to be taken
     }
     let taken = Message {
         key: Arc::from(String::from_utf8_lossy(message.key().unwrap_or_default())),

@@ -24,7 +24,7 @@ const QUEUED_KBYTES_MAX: &str = "262144";
 const QUEUED_MESSAGES_MAX: &str = "1000000";
 
 /// What one consumer fetches ahead, for all its partitions together.
-const FETCHED_KBYTES_MAX: &str = "16384";
+const FETCHED_KBYTES_MAX: &str = "8192";
 
 /// How long a fetch waits for records. A partition that is added is fetched by the next one only, so recovery waits so
 /// long a few times; an idle consumer asks so often.
