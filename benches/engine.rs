@@ -79,6 +79,55 @@ fn main() {
         );
     }
     waiting(&plan);
+    loops();
+}
+
+/// What an element of a loop costs, beside a plain step of a chain: forward, and with all taken back.
+fn loops() {
+    const ELEMENTS: usize = 1_000;
+    const STEPS: usize = 20;
+    let step = |name: &str, n: &str| {
+        format!("step {name} {{ call shop.Do {{ n: {n} }}  compensate shop.Undo {{ n: {n} }} }}\n")
+    };
+    let last = "step last { call shop.Last { n: 1 }  compensate nothing }";
+    let chain: String = (0..STEPS).map(|number| step(&format!("s{number}"), "input.items[0] ?? 1")).collect();
+    let elements = |window: &str| format!("for each item in input.items{window} {{ {} }}", step("s", "item"));
+    let shapes = [
+        ("a chain of 20 steps", chain, STEPS),
+        ("1,000 elements, 50 at once", elements(", at most 50 at once"), ELEMENTS),
+        ("1,000 elements, one after the other", elements(""), ELEMENTS),
+    ];
+    println!();
+    println!("| a step of | forward | ratio | forward, refused at the end, taken back | ratio |");
+    println!("|---|---|---|---|---|");
+    let mut baseline: Option<[Duration; 2]> = None;
+    for (name, body, steps) in shapes {
+        let text = format!(
+            "participant shop {{ command Do {{ n: int }} returns {{ id: string }}  command Undo {{ n: int }}  command Last {{ n: int }} fails \"declined\" }}\nsaga shape {{ version 1 input {{ items: list<int> }} {body} {last} }}"
+        );
+        let checked = check::check_text("shape.saga", &text);
+        let shape = Plan::new(checked.program.sagas.get("shape").expect("it has no findings").clone());
+        let items: Vec<String> = (0..steps).map(|item| item.to_string()).collect();
+        let input = format!(r#"{{"items":[{}]}}"#, items.join(","));
+        let sagas = u32::try_from(ELEMENTS * 4 / steps).unwrap_or(1);
+        let took = [Card::Accepted, Card::Declined].map(|card| {
+            let all = best(|| {
+                for number in 0..sagas {
+                    black_box(played(&shape, begun(&shape, number), &input, card));
+                }
+            });
+            all / sagas / u32::try_from(steps).unwrap_or(1)
+        });
+        let [step_there, step_back] = *baseline.get_or_insert(took);
+        let [there, back] = took;
+        println!(
+            "| {name} | {:.2} µs | {:.2} | {:.2} µs | {:.2} |",
+            there.as_secs_f64() * 1e6,
+            there.as_secs_f64() / step_there.as_secs_f64(),
+            back.as_secs_f64() * 1e6,
+            back.as_secs_f64() / step_back.as_secs_f64(),
+        );
+    }
 }
 
 /// Net bytes of so many sagas that wait for their first answers, as the ledger of a partition keeps them.
@@ -128,8 +177,11 @@ fn best(mut run: impl FnMut()) -> Duration {
 
 /// One saga from its start to its end; everybody answers at once.
 fn one(plan: &Plan, number: u32, card: Card) -> Vec<Change> {
-    let mut instance = begun(plan, number);
-    let input = Json::parse(INPUT).expect("the input is JSON");
+    played(plan, begun(plan, number), INPUT, card)
+}
+
+fn played(plan: &Plan, mut instance: Instance, input: &str, card: Card) -> Vec<Change> {
+    let input = Json::parse(input).expect("the input is JSON");
     let mut inbox = vec![Input::Start(Start { input, reply_to: None, traceparent: None })];
     let mut changes = Vec::with_capacity(8);
     while let Some(input) = inbox.pop() {
@@ -154,13 +206,15 @@ fn answer(plan: &Plan, command: &Command, card: Card) -> Reply {
         CommandKind::Message => unreachable!("these sagas send no messages"),
     };
     let (status, payload) = match card {
-        Card::Declined if command.wire == "Charge" => (Status::Failed { code: "declined".into(), message: None }, None),
+        Card::Declined if command.wire == "Charge" || command.wire == "Last" => {
+            (Status::Failed { code: "declined".into(), message: None }, None)
+        }
         Card::Accepted | Card::Declined => (Status::Succeeded, reply(plan, command)),
     };
     Reply { command: command.id.clone(), kind, attempt: command.attempt, status, payload }
 }
 
 fn reply(plan: &Plan, command: &Command) -> Option<Json> {
-    let action = plan.work(plan.find(&command.place)?)?.action()?;
+    let action = plan.work(plan.find(&command.place)?.node())?.action()?;
     Json::parse(least(&Type::Record(action.command.reply.clone()), &command.place)).ok()
 }

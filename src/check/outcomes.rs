@@ -83,6 +83,8 @@ fn gather(statements: &[Statement], points: &mut Vec<Return>) {
             | StatementKind::Run(_)
             | StatementKind::Parallel(_)
             | StatementKind::Sequence(_)
+            | StatementKind::ForEach(_)
+            | StatementKind::Repeat(_)
             | StatementKind::Sleep(_)
             | StatementKind::Await { .. }
             | StatementKind::Try(_)
@@ -120,6 +122,8 @@ pub enum Cause {
     Fail,
     /// Numbers too large for this arithmetic.
     Overflow,
+    /// More elements than a `for each` goes through.
+    TooMany,
 }
 
 /// The failure codes with which a saga can end, and what each needs, in the order of the text: the codes that its
@@ -236,6 +240,15 @@ impl Outcomes {
                     self.reasons.entry(code).or_default().extend(reasons);
                 }
                 false
+            }
+            StatementKind::ForEach(each) => {
+                self.add("invalid", Cause::TooMany, each.list.span);
+                self.computed(each.filter.iter().chain([&each.list]));
+                self.block(&each.body)
+            }
+            StatementKind::Repeat(repeat) => {
+                self.computed([&repeat.until]);
+                self.block(&repeat.body) | self.block(&repeat.otherwise)
             }
             StatementKind::Run(run) => {
                 self.computed([&run.input]);

@@ -104,6 +104,21 @@ impl Walk<'_> {
                 passed
             }
             StatementKind::Run(run) => self.run(run, passed, place),
+            StatementKind::ForEach(each) => {
+                if let Some(pivot) = passed {
+                    each.filter.iter().chain([&each.list]).for_each(|computed| self.computed_behind(computed, pivot));
+                }
+                self.sequence(&each.body, passed, Place::Elsewhere);
+                passed
+            }
+            StatementKind::Repeat(repeat) => {
+                if let Some(pivot) = passed {
+                    self.computed_behind(&repeat.until, pivot);
+                }
+                self.sequence(&repeat.body, passed, Place::Elsewhere);
+                self.sequence(&repeat.otherwise, passed, Place::Elsewhere);
+                passed
+            }
             StatementKind::Await { wait, otherwise } => {
                 if let Some(pivot) = passed {
                     self.computed_behind(&wait.within, pivot);

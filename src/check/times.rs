@@ -113,6 +113,8 @@ fn least_sleep(statements: &[Statement]) -> (Duration, Option<Span>) {
                 let blocks = arms.iter().map(|(_, block)| block).chain([otherwise]);
                 blocks.map(|block| least_sleep(block)).min_by_key(|(time, _)| *time)
             }
+            // One round at least.
+            StatementKind::Repeat(repeat) => Some(least_sleep(&repeat.body)),
             // Behind its own point of no return it still counts against the deadline.
             StatementKind::Run(run) if !run.step.pivot => Some(least_sleep(&run.body)),
             StatementKind::Run(_) => break,
@@ -121,6 +123,8 @@ fn least_sleep(statements: &[Statement]) -> (Duration, Option<Span>) {
             StatementKind::Step(_)
             // The signal may come at once.
             | StatementKind::Await { .. }
+            // The list may be empty.
+            | StatementKind::ForEach(_)
             // It may fail at once.
             | StatementKind::Try(_)
             | StatementKind::Sleep(Sleep::Until(_))

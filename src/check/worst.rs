@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use super::times::{literal, pauses};
 use crate::definition::expression::Typed;
+use crate::definition::limits::MAX_ELEMENTS;
 use crate::definition::{
-    Await, Compensation, Invocation, Run, Saga, Sleep, Statement, StatementKind, Step, Try, Verb, has_pivot,
+    Await, Compensation, ForEach, Invocation, Repeat, Run, Saga, Sleep, Statement, StatementKind, Step, Try, Verb,
+    has_pivot,
 };
 use crate::source::Span;
 
@@ -26,6 +28,8 @@ pub struct Worst {
     pub to_compensated: u64,
     /// Waits whose length depends on data: they come on top.
     pub waits: Vec<Span>,
+    /// Lists that are gone through: each counts with as many elements as it may have.
+    pub lists: Vec<Span>,
 }
 
 /// How many messages.
@@ -40,8 +44,8 @@ pub struct Messages {
 /// The bounds of a saga, from what is written in it.
 #[must_use]
 pub fn worst(saga: &Saga) -> Worst {
-    let mut waits = Vec::new();
-    let ways = block(&saga.body, &mut waits);
+    let mut named = Named::default();
+    let ways = block(&saga.body, &mut named);
     let deadline = saga.deadline.unwrap_or(Duration::MAX);
     // What is in flight when the deadline strikes has its timeout yet.
     let struck = deadline.saturating_add(ways.attempt);
@@ -54,8 +58,16 @@ pub fn worst(saga: &Saga) -> Worst {
             .least
             .map(|least| Messages { least, most: count([&ways.before, &ways.pivot, &ways.behind]) }),
         to_compensated: count([&ways.before, &ways.pivot, &ways.back]),
-        waits,
+        waits: named.waits,
+        lists: named.lists,
     }
+}
+
+/// What is named beside the bounds.
+#[derive(Default)]
+struct Named {
+    waits: Vec<Span>,
+    lists: Vec<Span>,
 }
 
 /// What a part of the flow costs at most.
@@ -74,6 +86,13 @@ impl Part {
 
     fn beside(self, other: Self) -> Self {
         Self { time: self.time.max(other.time), most: self.most.saturating_add(other.most) }
+    }
+
+    fn times(self, count: u16, one_after_the_other: u16) -> Self {
+        Self {
+            time: self.time.saturating_mul(u32::from(one_after_the_other)),
+            most: self.most.saturating_mul(u64::from(count)),
+        }
     }
 
     fn or(self, other: Self) -> Self {
@@ -144,24 +163,24 @@ impl Ways {
     }
 }
 
-fn block(statements: &[Statement], waits: &mut Vec<Span>) -> Ways {
-    statements.iter().fold(Ways::NOTHING, |ways, next| ways.then(statement(next, waits)))
+fn block(statements: &[Statement], named: &mut Named) -> Ways {
+    statements.iter().fold(Ways::NOTHING, |ways, next| ways.then(statement(next, named)))
 }
 
-fn statement(statement: &Statement, waits: &mut Vec<Span>) -> Ways {
+fn statement(statement: &Statement, named: &mut Named) -> Ways {
     match &statement.kind {
         StatementKind::Step(step) => work(step),
         StatementKind::Pivot => Ways { passed: true, ..Ways::NOTHING },
         StatementKind::Parallel(branches) => branches
             .iter()
-            .map(|branch| self::statement(branch, waits))
+            .map(|branch| self::statement(branch, named))
             .fold(Ways::NOTHING, |ways, branch| ways.and(branch, Part::beside)),
-        StatementKind::Sequence(inner) => block(inner, waits),
+        StatementKind::Sequence(inner) => block(inner, named),
         StatementKind::When { arms, otherwise } => arms
             .iter()
             .map(|(_, arm)| arm)
             .chain([otherwise])
-            .map(|arm| block(arm, waits))
+            .map(|arm| block(arm, named))
             .reduce(Ways::or)
             .unwrap_or(Ways::NOTHING),
         StatementKind::Sleep(sleep) => {
@@ -169,48 +188,77 @@ fn statement(statement: &Statement, waits: &mut Vec<Span>) -> Ways {
                 Sleep::For(duration) => Some(duration),
                 Sleep::Until(_) => None,
             };
-            pause(time, statement.span, waits)
+            pause(time, statement.span, named)
         }
-        StatementKind::Await { wait, otherwise } => awaited(wait, otherwise, statement.span, waits),
-        StatementKind::Try(written) => tried(written, waits),
-        StatementKind::Run(run) => ran(run, waits),
+        StatementKind::Await { wait, otherwise } => awaited(wait, otherwise, statement.span, named),
+        StatementKind::Try(written) => tried(written, named),
+        StatementKind::Run(run) => ran(run, named),
+        StatementKind::ForEach(each) => for_each(each, named),
+        StatementKind::Repeat(repeat) => repeated(repeat, named),
         StatementKind::Let { .. } => Ways::NOTHING,
         StatementKind::Fail { .. } => Ways { least: None, ..Ways::NOTHING },
     }
 }
 
 /// A wait that time ends.
-fn pause(time: Option<&Typed>, span: Span, waits: &mut Vec<Span>) -> Ways {
+fn pause(time: Option<&Typed>, span: Span, named: &mut Named) -> Ways {
     let time = time.and_then(literal);
     if time.is_none() {
-        waits.push(span);
+        named.waits.push(span);
     }
     Ways { before: Part { time: time.unwrap_or_default(), ..Part::NOTHING }, ..Ways::NOTHING }
 }
 
 /// The signal comes at the last moment, or does not come.
-fn awaited(wait: &Await, otherwise: &[Statement], span: Span, waits: &mut Vec<Span>) -> Ways {
-    let missed = block(otherwise, waits);
-    pause(Some(&wait.within), span, waits).then(Ways::NOTHING.or(missed))
+fn awaited(wait: &Await, otherwise: &[Statement], span: Span, named: &mut Named) -> Ways {
+    let missed = block(otherwise, named);
+    pause(Some(&wait.within), span, named).then(Ways::NOTHING.or(missed))
 }
 
 /// The body fails at its very end, is taken back, and the costliest handler follows. Where the saga fails behind it, what
 /// is taken back then is that handler, or the body which had not failed.
-fn tried(written: &Try, waits: &mut Vec<Span>) -> Ways {
-    let mut body = block(&written.body, waits);
+fn tried(written: &Try, named: &mut Named) -> Ways {
+    let mut body = block(&written.body, named);
     if let Some(within) = written.within.as_ref().and_then(literal) {
         // What is in flight when the time is over has its timeout yet.
         body.before.time = body.before.time.min(within.saturating_add(body.attempt));
     }
-    let handlers = written.catches.iter().map(|catch| block(&catch.block, waits));
+    let handlers = written.catches.iter().map(|catch| block(&catch.block, named));
     let Some(handlers) = handlers.reduce(Ways::or) else { return body };
     Ways { before: body.before.then(body.back).then(handlers.before), ..body.or(handlers) }
 }
 
+/// A list that is as long as it may be; and where it is empty, nothing.
+fn for_each(each: &ForEach, named: &mut Named) -> Ways {
+    named.lists.push(each.list.span);
+    let one = block(&each.body, named);
+    let rows = MAX_ELEMENTS.div_ceil(each.window);
+    // Those of a window are taken back all at once.
+    let back = if each.window > 1 { 1 } else { MAX_ELEMENTS };
+    Ways {
+        before: one.before.times(MAX_ELEMENTS, rows),
+        back: one.back.times(MAX_ELEMENTS, back),
+        least: Some(0),
+        attempt: one.attempt,
+        ..Ways::NOTHING
+    }
+}
+
+/// All rounds, and what follows where the condition never held; at least one.
+fn repeated(repeat: &Repeat, named: &mut Named) -> Ways {
+    let round = block(&repeat.body, named);
+    let all = Ways {
+        before: round.before.times(repeat.times, repeat.times),
+        back: round.back.times(repeat.times, repeat.times),
+        ..round
+    };
+    Ways { least: round.least, ..all.then(Ways::NOTHING.or(block(&repeat.otherwise, named))) }
+}
+
 /// A sub-saga. With a point of no return of its own it counts as a whole; it is taken back from before that, or by the
 /// compensation of its step.
-fn ran(run: &Run, waits: &mut Vec<Span>) -> Ways {
-    let inside = block(&run.body, waits);
+fn ran(run: &Run, named: &mut Named) -> Ways {
+    let inside = block(&run.body, named);
     if run.step.pivot {
         return Ways { passed: true, ..inside };
     }

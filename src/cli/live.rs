@@ -179,7 +179,7 @@ impl Tree {
             let mut text = String::new();
             let indent = "  ".repeat(statement.depth as usize);
             let name = match statement.word.as_str() {
-                "step" | "pivot step" | "run" => &statement.at,
+                "step" | "pivot step" | "run" | "element" | "round" => &statement.at,
                 word => word,
             };
             let _ = write!(text, "  {indent}{} {name}  {}", mark(statement, self.frame), standing(statement));

@@ -11,6 +11,7 @@ use super::sources::Checked;
 use super::table::Table;
 use crate::check::{self, Cause, Messages, Outcomes, Reason};
 use crate::definition::Saga;
+use crate::definition::limits::MAX_ELEMENTS;
 use crate::source::{FileId, Span};
 
 /// For people: a table of the ends below what is proved, and the bounds.
@@ -39,6 +40,10 @@ pub(super) fn text(file: &Checked, saga: &Saga, outcomes: &Outcomes) -> String {
         "",
         "messages are commands, replies and what is sent; a participant's `pending` lasts until `within`, or a day",
     ]);
+    for list in &worst.lists {
+        let (list, place) = (written(file, *list), place(file, *list));
+        bounds.row(["", &format!("counted with {MAX_ELEMENTS} elements of `{list}`, {place}")]);
+    }
     for wait in &worst.waits {
         bounds.row(["", &format!("on top of that `{}`, {}", written(file, *wait), place(file, *wait))]);
     }
@@ -68,6 +73,10 @@ fn needs(file: &Checked, reasons: &[Reason]) -> Vec<String> {
             Cause::Silent(step) => silent.push(&step.name),
             Cause::Undeclared(step) => undeclared.push(&step.name),
             Cause::Fail => needs.push(format!("`{}`, {}", written(file, *span), place(file, *span))),
+            Cause::TooMany => {
+                let (list, place) = (written(file, *span), place(file, *span));
+                needs.push(format!("more than {MAX_ELEMENTS} elements in `{list}`, {place}"));
+            }
             Cause::Overflow => {
                 needs.push(format!("numbers too large for `{}`, {}", written(file, *span), place(file, *span)));
             }
@@ -140,6 +149,7 @@ pub(super) fn json(file: &Checked, outcomes: &Outcomes) -> Value {
             Cause::Silent(step) => ("silent", Some(step)),
             Cause::Fail => ("fail", None),
             Cause::Overflow => ("overflow", None),
+            Cause::TooMany => ("too_many", None),
         };
         let mut reason = json!({ "cause": word, "file": name(file, *span), "line": line(file, *span) });
         if let (Some(reason), Some(step)) = (reason.as_object_mut(), step) {
@@ -154,13 +164,16 @@ pub(super) fn json(file: &Checked, outcomes: &Outcomes) -> Value {
 /// For programs: the bounds, in milliseconds.
 pub(super) fn worst_json(file: &Checked, saga: &Saga) -> Value {
     let worst = check::worst(saga);
+    let named =
+        |span: &Span| json!({ "text": written(file, *span), "file": name(file, *span), "line": line(file, *span) });
     json!({
         "completed": {
             "ms": millis(worst.completed),
             "messages": worst.to_completed.map(|messages| json!({ "least": messages.least, "most": messages.most })),
         },
         "compensated": { "ms": millis(worst.compensated), "messages": { "most": worst.to_compensated } },
-        "waits": worst.waits.iter().map(|wait| json!({ "text": written(file, *wait), "file": name(file, *wait), "line": line(file, *wait) })).collect::<Vec<_>>(),
+        "lists": worst.lists.iter().map(named).collect::<Vec<_>>(),
+        "waits": worst.waits.iter().map(named).collect::<Vec<_>>(),
     })
 }
 

@@ -10,7 +10,7 @@ use super::{CliError, Exit, Out};
 use crate::engine::{Direction, Summary};
 use crate::http::heard::Untaken;
 use crate::http::history::History;
-use crate::http::view::{Offer, PointOfNoReturn, Shown, Standing, Statement};
+use crate::http::view::{Offer, PointOfNoReturn, Progress, Shown, Standing, Statement};
 
 /// How many of the last events of a stuck step are shown: enough to see what the participant said.
 const LAST_ANSWERS: usize = 5;
@@ -102,6 +102,7 @@ fn flow(statements: &[Statement]) -> String {
             Some(_) if statement.word == "pivot step" => format!("{} (pivot)", statement.at),
             Some(_) if statement.word == "run" => statement.at.clone(),
             Some(_) if statement.word == "await" => format!("await {}", statement.at),
+            None if matches!(statement.word.as_str(), "element" | "round") => statement.at.clone(),
             Some(_) | None => statement.word.clone(),
         };
         table.row([format!("  {indent}{name}"), standing(statement), detail(statement)]);
@@ -141,6 +142,9 @@ pub(super) fn standing(statement: &Statement) -> String {
 
 fn detail(statement: &Statement) -> String {
     let mut parts = Vec::new();
+    if let Some(progress) = &statement.progress {
+        parts.push(far(progress));
+    }
     if let Some(attempt) = statement.attempt.filter(|attempt| *attempt > 1) {
         parts.push(format!("attempt {attempt}"));
     }
@@ -159,6 +163,18 @@ fn detail(statement: &Statement) -> String {
         parts.push(value.to_string());
     }
     parts.join(", ")
+}
+
+/// "3 of 20 done, 2 more begun".
+fn far(Progress { of, over, left, hidden }: &Progress) -> String {
+    let mut text = match left {
+        Some(left) => format!("{left} to take back"),
+        None => format!("{over} of {of} done"),
+    };
+    if *hidden > 0 {
+        let _ = write!(text, ", {hidden} not shown");
+    }
+    text
 }
 
 fn last_answers(step: &str, history: &History) -> String {

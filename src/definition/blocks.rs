@@ -16,6 +16,8 @@ pub fn blocks(statement: &Statement) -> Vec<&[Statement]> {
             std::iter::once(written.body.as_slice()).chain(handlers).collect()
         }
         StatementKind::Run(run) => vec![&run.body],
+        StatementKind::ForEach(each) => vec![&each.body],
+        StatementKind::Repeat(repeat) => vec![&repeat.body, &repeat.otherwise],
         StatementKind::Step(_)
         | StatementKind::Pivot
         | StatementKind::Sleep(_)
@@ -29,6 +31,17 @@ pub fn blocks(statement: &Statement) -> Vec<&[Statement]> {
 pub(super) fn depth(statements: &[Statement]) -> usize {
     let inside = statements.iter().flat_map(blocks).map(depth).max();
     1 + inside.unwrap_or_default()
+}
+
+/// Loops inside each other.
+#[must_use]
+pub(super) fn loops(statements: &[Statement]) -> usize {
+    let of = |statement: &Statement| match &statement.kind {
+        StatementKind::ForEach(each) => 1 + loops(&each.body),
+        StatementKind::Repeat(repeat) => (1 + loops(&repeat.body)).max(loops(&repeat.otherwise)),
+        _ => blocks(statement).into_iter().map(loops).max().unwrap_or_default(),
+    };
+    statements.iter().map(of).max().unwrap_or_default()
 }
 
 /// Whether a point of no return stands anywhere. That of a sub-saga counts where it is that of the saga around too.

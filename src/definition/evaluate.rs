@@ -8,6 +8,7 @@
 mod arithmetic;
 mod functions;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use super::expression::{BinaryOp, Expr, PathSegment, Read, Root, Typed};
@@ -38,8 +39,8 @@ impl From<Unreadable> for Invalid {
 /// What a root stands for.
 #[derive(Clone, Debug)]
 pub enum Datum<'a> {
-    /// JSON text at rest; only what is asked for is read from it.
-    Json(&'a str),
+    /// JSON text; only what is asked for is read from it.
+    Json(Cow<'a, str>),
     /// A value.
     Value(Value),
 }
@@ -170,7 +171,7 @@ impl Evaluation<'_> {
     fn read(&self, read: &Read) -> Result<Value, Invalid> {
         let value = match self.env.read(&read.root) {
             None => Value::Null,
-            Some(Datum::Json(text)) => match locate(text, &read.path)? {
+            Some(Datum::Json(text)) => match locate(&text, &read.path)? {
                 None => Value::Null,
                 Some(found) => self.take(decode(&read.ty, found)?)?,
             },

@@ -114,6 +114,21 @@ impl Canon {
                         self.block(&catch.block);
                     }
                 }
+                StatementKind::ForEach(each) => {
+                    self.text("for each");
+                    self.text(&each.element);
+                    self.typed(&each.list);
+                    self.maybe(each.filter.as_ref());
+                    self.number(u64::from(each.window));
+                    self.block(&each.body);
+                }
+                StatementKind::Repeat(repeat) => {
+                    self.text("repeat");
+                    self.number(u64::from(repeat.times));
+                    self.block(&repeat.body);
+                    self.typed(&repeat.until);
+                    self.block(&repeat.otherwise);
+                }
                 StatementKind::Run(run) => {
                     self.text(if run.step.pivot { "pivot run" } else { "run" });
                     self.text(&run.step.name);

@@ -12,7 +12,8 @@ use super::expression::{Expr, Function, PathSegment, Read, Root, Typed};
 use super::types::{Record, Type};
 use super::value::Value;
 use super::{
-    Await, Catch, Compensation, Invocation, Run, Saga, Signal, Sleep, Statement, StatementKind, Step, Timing, Try,
+    Await, Catch, Compensation, ForEach, Invocation, Repeat, Run, Saga, Signal, Sleep, Statement, StatementKind, Step,
+    Timing, Try,
 };
 
 /// More is copied than there is room for.
@@ -101,6 +102,19 @@ impl Copy<'_> {
                 let (within, body) = (self.maybe(written.within.as_ref())?, self.block(&written.body)?);
                 StatementKind::Try(Box::new(Try { within, body, catches }))
             }
+            StatementKind::ForEach(each) => StatementKind::ForEach(Box::new(ForEach {
+                element: self.name(&each.element)?,
+                list: self.typed(&each.list)?,
+                filter: self.maybe(each.filter.as_ref())?,
+                window: each.window,
+                body: self.block(&each.body)?,
+            })),
+            StatementKind::Repeat(repeat) => StatementKind::Repeat(Box::new(Repeat {
+                times: repeat.times,
+                body: self.block(&repeat.body)?,
+                until: self.typed(&repeat.until)?,
+                otherwise: self.block(&repeat.otherwise)?,
+            })),
             StatementKind::Run(run) => StatementKind::Run(Box::new(Run {
                 step: Arc::new(self.work(&run.step)?),
                 saga: run.saga.clone(),

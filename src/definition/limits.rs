@@ -21,6 +21,17 @@ pub const MAX_TYPE_FIELDS: usize = 10_000;
 /// run others, each several times, would else multiply beyond memory. About 10,000 steps.
 pub const MAX_INLINED: usize = 100_000;
 
+/// Elements of a list that `for each` goes through, and so how many of them are under way at once. One instance is one
+/// state in memory and one line of records in the journal: longer lists are work for several sagas.
+pub const MAX_ELEMENTS: u16 = 1_000;
+
+/// Rounds of `repeat`: what is not there by then will not come by trying.
+pub const MAX_ROUNDS: u16 = 1_000;
+
+/// Loops inside each other, with those of the sagas that are run in them: the address of a step in a loop has an index
+/// for each, and a thousand elements four times over are more than anybody has.
+pub const MAX_LOOPS: usize = 4;
+
 /// Repetitions of one command.
 pub const MAX_RETRIES: u32 = 1_000;
 

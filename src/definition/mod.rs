@@ -181,7 +181,7 @@ pub struct Statement {
     pub span: Span,
 }
 
-/// The forms of a statement. Those of loops join them with the rest of the language.
+/// The forms of a statement.
 #[derive(Clone, Debug)]
 pub enum StatementKind {
     /// A unit of work.
@@ -210,6 +210,10 @@ pub enum StatementKind {
     },
     /// A scope of its own.
     Try(Box<Try>),
+    /// A block for each element of a list.
+    ForEach(Box<ForEach>),
+    /// Rounds of a block.
+    Repeat(Box<Repeat>),
     /// Another saga inside this one.
     Run(Box<Run>),
     /// A named value.
@@ -248,6 +252,34 @@ pub struct Catch {
     pub block: Vec<Statement>,
     /// The whole clause.
     pub span: Span,
+}
+
+/// A block that runs for each element of a list.
+#[derive(Clone, Debug)]
+pub struct ForEach {
+    /// The element's name.
+    pub element: CompactString,
+    /// The list.
+    pub list: Typed,
+    /// Keeps only such: a `bool` about the element.
+    pub filter: Option<Typed>,
+    /// How many elements are under way at once; 1 is one after the other.
+    pub window: u16,
+    /// What is done for each.
+    pub body: Vec<Statement>,
+}
+
+/// A block that runs until a condition holds, so many times at most.
+#[derive(Clone, Debug)]
+pub struct Repeat {
+    /// Rounds.
+    pub times: u16,
+    /// One round.
+    pub body: Vec<Statement>,
+    /// Ends it: a `bool` about the round that has just run.
+    pub until: Typed,
+    /// When it never held.
+    pub otherwise: Vec<Statement>,
 }
 
 /// A step that runs another saga inside this one: that saga's statements, each name in them behind the step's (`pay.charge`).

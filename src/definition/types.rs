@@ -99,6 +99,12 @@ impl Type {
         matches!(self, Self::Optional(_))
     }
 
+    /// The type of a list's elements.
+    #[must_use]
+    pub fn element(&self) -> Option<&Self> {
+        if let Self::List(inner) = self.required() { Some(inner) } else { None }
+    }
+
     /// The type without its question mark.
     #[must_use]
     pub fn required(&self) -> &Self {

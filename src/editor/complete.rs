@@ -4,7 +4,7 @@
 use compact_str::CompactString;
 
 use super::index::{Index, Symbol};
-use super::types::{element, field, root, shape, values};
+use super::types::{field, root, shape, values};
 use crate::definition::types::{Record, Type};
 use crate::definition::{Command, ENGINE_CODES, Program};
 use crate::syntax::Place;
@@ -57,7 +57,7 @@ const LOOK_BACK_MAX: usize = 16 * 1024;
 
 const FUNCTIONS: [&str; 12] =
     ["id", "count", "sum", "min", "max", "any", "all", "contains", "present", "rounded", "length", "text"];
-const ROOTS: [&str; 3] = ["input", "saga", "failure"];
+const ROOTS: [&str; 5] = ["input", "saga", "failure", "round", "previous"];
 const TYPES: [&str; 9] = ["string", "int", "decimal", "bool", "timestamp", "duration", "json", "list", "map"];
 
 pub(super) fn complete(program: &Program, tree: &File, index: &Index, before: &str) -> Vec<Completion> {
@@ -244,6 +244,12 @@ fn members(program: &Program, saga: &str, path: &str) -> Vec<Completion> {
         "failure" => return fixed(&[("code", "string"), ("step", "string"), ("message", "string?")]),
         _ => {}
     }
+    // What a round before gave is what this one gives.
+    let path = match path.strip_prefix("previous") {
+        Some("") => return steps(program, saga),
+        Some(rest) => rest.strip_prefix('.').unwrap_or(path),
+        None => path,
+    };
     let mut parts = path.split('.');
     let first = parts.next().unwrap_or_default();
     let mut ty = root(program, saga, name_of(first)).map(|ty| indexed(first, ty));
@@ -262,7 +268,7 @@ fn name_of(part: &str) -> &str {
 
 /// The element, once for each pair of brackets.
 fn indexed(part: &str, ty: Type) -> Type {
-    part.matches('[').fold(ty, |ty, _| element(&ty).unwrap_or(Type::Unknown))
+    part.matches('[').fold(ty, |ty, _| super::types::indexed(ty))
 }
 
 fn contract(command: &Command) -> String {

@@ -46,6 +46,10 @@ pub(super) fn text(program: &Program, index: &Index, symbol: &Symbol) -> Option<
                 Some(block(&code, Some(&format!("runs `{}`{docs}", run.saga))))
             }
             Given::Let(ty) => Some(block(&format!("let {name}: {ty}"), None)),
+            Given::Element(_) => {
+                let ty = super::types::root(program, saga, name)?;
+                Some(block(&format!("for each {name}: {ty}"), None))
+            }
             Given::Signal(signal) => {
                 Some(block(&format!("signal {} {}", signal.name, shape(&signal.shape)), signal.docs.as_deref()))
             }

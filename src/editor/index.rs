@@ -318,6 +318,9 @@ impl Walk<'_> {
     fn expr(&mut self, expr: &Expr, wanted: Option<&Type>) {
         match &expr.kind {
             ExprKind::Name(text) => self.value(&Name { text: text.clone(), span: expr.span }, false),
+            ExprKind::Field(base, key) if matches!(&base.kind, ExprKind::Name(name) if name == "previous") => {
+                self.value(key, false);
+            }
             ExprKind::Field(base, key) => {
                 if let Some(ty) = of(self.program, &self.saga, base) {
                     self.key(&ty, key);

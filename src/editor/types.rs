@@ -18,6 +18,8 @@ pub(super) enum Given<'s> {
     Run(&'s Run),
     /// A `let`.
     Let(&'s Type),
+    /// The element of a `for each`, of this list.
+    Element(&'s Type),
     /// An `await`: what the signal brings.
     Signal(&'s Signal),
 }
@@ -31,6 +33,7 @@ impl Given<'_> {
             }
             Self::Run(run) => run.output.ty.clone(),
             Self::Let(ty) => ty.clone(),
+            Self::Element(list) => element(list).unwrap_or(Type::Unknown),
             Self::Signal(signal) => Type::Record(Arc::clone(&signal.shape)),
         }
     }
@@ -64,6 +67,14 @@ fn gather<'s>(statements: &'s [Statement], found: &mut Vec<(&'s CompactString, G
                 gather(&written.body, found);
                 written.catches.iter().for_each(|catch| gather(&catch.block, found));
             }
+            StatementKind::ForEach(each) => {
+                found.push((&each.element, Given::Element(&each.list.ty)));
+                gather(&each.body, found);
+            }
+            StatementKind::Repeat(repeat) => {
+                gather(&repeat.body, found);
+                gather(&repeat.otherwise, found);
+            }
             StatementKind::Pivot | StatementKind::Sleep(_) | StatementKind::Fail { .. } => {}
         }
     }
@@ -88,7 +99,7 @@ pub(super) fn root(program: &Program, saga: &str, name: &str) -> Option<Type> {
 pub(super) fn runs(program: &Program, saga: &str, step: &str) -> Option<CompactString> {
     match value(program.sagas.get(saga)?, step)? {
         Given::Run(run) => Some(run.saga.clone()),
-        Given::Step(_) | Given::Let(_) | Given::Signal(_) => None,
+        Given::Step(_) | Given::Let(_) | Given::Element(_) | Given::Signal(_) => None,
     }
 }
 
@@ -96,8 +107,12 @@ pub(super) fn runs(program: &Program, saga: &str, step: &str) -> Option<CompactS
 pub(super) fn of(program: &Program, saga: &str, expr: &Expr) -> Option<Type> {
     match &expr.kind {
         ExprKind::Name(name) => root(program, saga, name),
+        // What a round before gave is what this one gives.
+        ExprKind::Field(base, key) if matches!(&base.kind, ExprKind::Name(name) if name == "previous") => {
+            root(program, saga, &key.text)
+        }
         ExprKind::Field(base, key) => field(&of(program, saga, base)?, &key.text).map(|field| field.ty.clone()),
-        ExprKind::Every(base) | ExprKind::Index(base, _) => element(&of(program, saga, base)?),
+        ExprKind::Every(base) | ExprKind::Index(base, _) => of(program, saga, base).map(indexed),
         _ => None,
     }
 }
@@ -116,6 +131,11 @@ pub(super) fn element(ty: &Type) -> Option<Type> {
         Type::List(inner) | Type::Map(inner) => Some(inner.as_ref().clone()),
         _ => None,
     }
+}
+
+/// What stands behind brackets. Below a loop its names are lists of what they are in it.
+pub(super) fn indexed(ty: Type) -> Type {
+    element(&ty).unwrap_or(ty)
 }
 
 /// The fields in braces, whatever the shape is called.

@@ -9,7 +9,7 @@ use super::id::Direction;
 use super::input::Order;
 use super::instance::{Attempt, Caught, Heralded, Instance, Phase, Starter, State, Trouble, Turn, Undoing, Wait};
 use crate::json::Json;
-use crate::plan::{Class, Kind, NodeId, Plan, ROOT};
+use crate::plan::{At, Class, Kind, Plan};
 use crate::time::Timestamp;
 
 /// Why a change does not belong to an instance. The instance is then of no use: it may hold half of the change.
@@ -76,7 +76,7 @@ impl Instance {
                     Some(before) => Attempt { limit: limit.unwrap_or(before.limit), wait: turn(), ..before },
                 };
                 let waits = |attempt: &Attempt| attempt.wait.is_for_turn();
-                let state = match (work, self.take(node)) {
+                let state = match (work, self.states.take(node)) {
                     (Direction::Do, None) => State::Doing(next(None)),
                     (Direction::Do, Some(State::Doing(before))) if !waits(&before) => State::Doing(next(Some(before))),
                     (Direction::Undo, Some(State::Done(value))) => undoing(next(None), value),
@@ -86,7 +86,7 @@ impl Instance {
                     }
                     (_, state) => return Err(illegal("queued", place, state.as_ref())),
                 };
-                self.put(node, state);
+                self.states.put(node, state);
             }
             Event::Called { at: place, work, attempt, until, limit } => {
                 self.goes_out(plan, event, (place, *work, *attempt), |before| {
@@ -109,8 +109,8 @@ impl Instance {
             }
             Event::Succeeded { at: place, work, reply } => {
                 let node = resolve(plan, place)?;
-                let run = if let Kind::Run(run) = &plan.node(node).kind { Some(run) } else { None };
-                let state = match (work, self.take(node)) {
+                let run = if let Kind::Run(run) = &plan.node(node.node()).kind { Some(run) } else { None };
+                let state = match (work, self.states.take(node)) {
                     (Direction::Do, Some(State::Doing(_))) => State::Done(reply.clone()),
                     // A step without an action does nothing forward, and is taken back all the same.
                     (Direction::Do, None) => State::Done(reply.clone()),
@@ -120,8 +120,8 @@ impl Instance {
                     (Direction::Undo, Some(State::Done(_))) if run.is_some_and(|run| !run.own_pivot) => State::Undone,
                     (_, state) => return Err(illegal("succeeded", place, state.as_ref())),
                 };
-                self.put(node, state);
-                let is_pivot = plan.work(node).is_some_and(|work| work.class == Class::Pivot);
+                self.states.put(node, state);
+                let is_pivot = plan.work(node.node()).is_some_and(|work| work.class == Class::Pivot);
                 if *work == Direction::Do && is_pivot {
                     self.in_phase(event, |phase| matches!(phase, Phase::Forward))?;
                     self.phase = Phase::Committed;
@@ -129,23 +129,23 @@ impl Instance {
             }
             Event::Refused { at: place, code, .. } => {
                 let node = resolve(plan, place)?;
-                match self.take(node) {
-                    Some(State::Doing(_)) => self.put(node, State::Refused(code.clone())),
+                match self.states.take(node) {
+                    Some(State::Doing(_)) => self.states.put(node, State::Refused(code.clone())),
                     state => return Err(illegal("refused", place, state.as_ref())),
                 }
             }
             Event::Lost { at: place } => {
                 let node = resolve(plan, place)?;
-                match self.take(node) {
-                    Some(State::Doing(_)) => self.put(node, State::Unknown),
-                    None if self.has_passed_own_pivot(plan, node) => self.put(node, State::Unknown),
+                match self.states.take(node) {
+                    Some(State::Doing(_)) => self.states.put(node, State::Unknown),
+                    None if self.has_passed_own_pivot(plan, node) => self.states.put(node, State::Unknown),
                     state => return Err(illegal("lost", place, state.as_ref())),
                 }
             }
             Event::Withdrawn { at: place } => {
                 let node = resolve(plan, place)?;
                 match self.state(node) {
-                    Some(State::Doing(Attempt { number: 0, wait: Wait::Turn(_), .. })) => self.remove(node),
+                    Some(State::Doing(Attempt { number: 0, wait: Wait::Turn(_), .. })) => self.states.remove(node),
                     state => return Err(illegal("withdrawn", place, state)),
                 }
             }
@@ -161,11 +161,15 @@ impl Instance {
             }
             Event::Chose { at: place, arm } => self.first("chose", plan, place, State::Chose(*arm))?,
             Event::Bound { at: place, value } => self.first("bound", plan, place, State::Bound(value.clone()))?,
+            Event::Listed { .. } => self.apply_listed(plan, event)?,
+            Event::Passed { at } | Event::Judged { at, .. } | Event::Turned { at } | Event::Unwound { at } => {
+                self.apply_to_loop(plan, event, at)?;
+            }
             Event::Slept { at: place, until } => self.first("slept", plan, place, State::Sleeping(*until))?,
             Event::Woke { at: place } => {
                 let node = resolve(plan, place)?;
-                match self.take(node) {
-                    Some(State::Sleeping(_)) => self.put(node, State::Woke),
+                match self.states.take(node) {
+                    Some(State::Sleeping(_)) => self.states.put(node, State::Woke),
                     state => return Err(illegal("woke", place, state.as_ref())),
                 }
             }
@@ -176,13 +180,15 @@ impl Instance {
                 let Some(signal) = heard.zip(index).map(|(all, index)| all.remove(index)) else {
                     return Err(illegal("took", place, self.state(node)));
                 };
-                match self.take(node) {
-                    None | Some(State::Sleeping(_) | State::Halted(_)) => self.put(node, State::Bound(signal.with)),
+                match self.states.take(node) {
+                    None | Some(State::Sleeping(_) | State::Halted(_)) => {
+                        self.states.put(node, State::Bound(signal.with));
+                    }
                     state => return Err(illegal("took", place, state.as_ref())),
                 }
             }
             Event::Reached { at: place } => {
-                let is_inner = plan.sub_saga_of_pivot(resolve(plan, place)?).is_some();
+                let is_inner = plan.sub_saga_of_pivot(resolve(plan, place)?.node()).is_some();
                 self.in_phase(event, |phase| {
                     matches!(phase, Phase::Forward) || (is_inner && matches!(phase, Phase::Committed))
                 })?;
@@ -193,10 +199,10 @@ impl Instance {
             }
             Event::Caught { at: place, handler } => {
                 let node = resolve(plan, place)?;
-                match self.take(node) {
+                match self.states.take(node) {
                     Some(State::Failing(failure)) => {
                         let caught = Caught { handler: *handler, failure: *failure };
-                        self.put(node, State::Caught(Box::new(caught)));
+                        self.states.put(node, State::Caught(Box::new(caught)));
                     }
                     state => return Err(illegal("caught", place, state.as_ref())),
                 }
@@ -204,15 +210,15 @@ impl Instance {
             Event::Failed { scope, failure } => {
                 let node = resolve(plan, scope)?;
                 let failure = Box::new(failure.clone());
-                if node == ROOT {
+                if node == At::ROOT {
                     self.in_phase(event, |phase| matches!(phase, Phase::Forward))?;
                     self.phase = Phase::Failing(failure);
                 } else {
                     self.in_phase(event, |phase| {
                         matches!(phase, Phase::Forward | Phase::Committed | Phase::Failing(_))
                     })?;
-                    match self.take(node) {
-                        None | Some(State::Sleeping(_)) => self.put(node, State::Failing(failure)),
+                    match self.states.take(node) {
+                        None | Some(State::Sleeping(_)) => self.states.put(node, State::Failing(failure)),
                         state => return Err(illegal("failed", scope, state.as_ref())),
                     }
                 }
@@ -255,7 +261,7 @@ impl Instance {
         next: impl Fn(Option<Attempt>) -> Attempt,
     ) -> Result<(), Misfit> {
         let node = self.goes_on(plan, event, place, work)?;
-        let state = match (work, self.take(node)) {
+        let state = match (work, self.states.take(node)) {
             (Direction::Do, None) if attempt == 1 => State::Doing(next(None)),
             (Direction::Do, Some(State::Doing(before))) if attempt == before.number + 1 => {
                 State::Doing(next(Some(before)))
@@ -267,16 +273,16 @@ impl Instance {
             }
             (_, state) => return Err(illegal(event.name(), place, state.as_ref())),
         };
-        self.put(node, state);
+        self.states.put(node, state);
         Ok(())
     }
 
     /// A first state, for what happens once.
     fn first(&mut self, event: &'static str, plan: &Plan, place: &Place, state: State) -> Result<(), Misfit> {
         let node = resolve(plan, place)?;
-        match self.take(node) {
+        match self.states.take(node) {
             None | Some(State::Halted(_)) => {
-                self.put(node, state);
+                self.states.put(node, state);
                 Ok(())
             }
             before => Err(illegal(event, place, before.as_ref())),
@@ -292,14 +298,14 @@ impl Instance {
         wait: Wait,
     ) -> Result<(), Misfit> {
         let node = resolve(plan, place)?;
-        let state = match (work, self.take(node)) {
+        let state = match (work, self.states.take(node)) {
             (Direction::Do, Some(State::Doing(attempt))) => State::Doing(Attempt { wait, ..attempt }),
             (Direction::Undo, Some(State::Undoing(before))) => {
                 undoing(Attempt { wait, ..before.attempt }, before.value)
             }
             (_, before) => return Err(illegal(event, place, before.as_ref())),
         };
-        self.put(node, state);
+        self.states.put(node, state);
         Ok(())
     }
 
@@ -309,8 +315,10 @@ impl Instance {
             Attempt { number: 0, base: 1, limit: Timestamp::NEVER, wait: Wait::Person(trouble) }
         }
         let node = resolve(plan, place)?;
-        let state = match (work, self.take(node)) {
-            (Direction::Do, None) if matches!(plan.node(node).kind, Kind::Step(_)) => State::Doing(never_sent(trouble)),
+        let state = match (work, self.states.take(node)) {
+            (Direction::Do, None) if matches!(plan.node(node.node()).kind, Kind::Step(_)) => {
+                State::Doing(never_sent(trouble))
+            }
             (Direction::Do, None | Some(State::Halted(_))) => State::Halted(trouble),
             (Direction::Do, Some(State::Doing(attempt))) => {
                 State::Doing(Attempt { wait: Wait::Person(trouble), ..attempt })
@@ -322,28 +330,31 @@ impl Instance {
             }
             (_, before) => return Err(illegal("stuck", place, before.as_ref())),
         };
-        self.put(node, state);
+        self.states.put(node, state);
         Ok(())
     }
 
     /// An operator's retry gives what pauses or waits for a person all its retries anew, from the next attempt on.
     fn count_retries_anew(&mut self, plan: &Plan, step: Option<&Place>) -> Result<(), Misfit> {
         let only = step.map(|place| resolve(plan, place)).transpose()?;
-        for (node, state) in &mut self.states {
-            let attempt = match state {
-                State::Doing(attempt) => attempt,
-                State::Undoing(undoing) => &mut undoing.attempt,
-                _ => continue,
-            };
-            if only.is_none_or(|only| only == *node) && matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_)) {
-                attempt.base = attempt.number + 1;
-            }
+        let waits = |state: &State| {
+            let attempt = state.attempt();
+            attempt.is_some_and(|(_, attempt)| matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_)))
+        };
+        let all = self.active().into_iter().filter(|(_, state)| waits(state)).map(|(at, _)| at);
+        let all: Vec<At> = all.filter(|at| only.is_none_or(|only| only == *at)).collect();
+        for at in all {
+            self.states.change(at, |state| match state {
+                State::Doing(attempt) => attempt.base = attempt.number + 1,
+                State::Undoing(undoing) => undoing.attempt.base = undoing.attempt.number + 1,
+                _ => {}
+            });
         }
         Ok(())
     }
 
     /// Whether there is a next attempt in this direction, and whose.
-    fn goes_on(&self, plan: &Plan, event: &Event, place: &Place, work: Direction) -> Result<NodeId, Misfit> {
+    fn goes_on(&self, plan: &Plan, event: &Event, place: &Place, work: Direction) -> Result<At, Misfit> {
         let node = resolve(plan, place)?;
         let legal = match work {
             Direction::Do => matches!(self.phase, Phase::Forward | Phase::Committed),
@@ -351,7 +362,8 @@ impl Instance {
         };
         let fails = self.failing_around(plan, node).is_some();
         // That of a sub-saga goes on until its outcome is known.
-        let is_open_pivot = matches!(self.state(node), Some(State::Doing(_))) && plan.sub_saga_of_pivot(node).is_some();
+        let is_open = matches!(self.state(node), Some(State::Doing(_)));
+        let is_open_pivot = is_open && plan.sub_saga_of_pivot(node.node()).is_some();
         if is_open_pivot && work == Direction::Do {
             return Ok(node);
         }
@@ -385,47 +397,16 @@ impl Instance {
         };
         Misfit::Illegal { event: event.name(), place, state: phase.to_owned() }
     }
-
-    /// Takes a node's state out; every path puts one back or gives the instance up.
-    fn take(&mut self, node: NodeId) -> Option<State> {
-        let index = self.states.binary_search_by_key(&node, |(id, _)| *id).ok()?;
-        // The place is kept, so that putting the next state back moves nothing.
-        self.states.get_mut(index).map(|(_, state)| std::mem::replace(state, State::Undone))
-    }
-
-    /// A node that has begun is as if it had not.
-    fn remove(&mut self, node: NodeId) {
-        if let Ok(index) = self.states.binary_search_by_key(&node, |(id, _)| *id) {
-            self.states.remove(index);
-        }
-    }
-
-    fn put(&mut self, node: NodeId, state: State) {
-        match self.states.binary_search_by_key(&node, |(id, _)| *id) {
-            Ok(index) => {
-                if let Some(slot) = self.states.get_mut(index) {
-                    slot.1 = state;
-                }
-            }
-            Err(index) => {
-                // One more at a time while there are few: most instances wait with one or two.
-                if self.states.len() < 4 {
-                    self.states.reserve_exact(1);
-                }
-                self.states.insert(index, (node, state));
-            }
-        }
-    }
 }
 
 fn undoing(attempt: Attempt, value: Option<Json>) -> State {
     State::Undoing(Box::new(Undoing { attempt, value }))
 }
 
-fn resolve(plan: &Plan, place: &Place) -> Result<NodeId, Misfit> {
+pub(super) fn resolve(plan: &Plan, place: &Place) -> Result<At, Misfit> {
     plan.find(place).ok_or_else(|| Misfit::UnknownPlace { place: place.clone() })
 }
 
-fn illegal(event: &'static str, place: &Place, state: Option<&State>) -> Misfit {
+pub(super) fn illegal(event: &'static str, place: &Place, state: Option<&State>) -> Misfit {
     Misfit::Illegal { event, place: place.clone(), state: state.map_or("not begun", State::words).to_owned() }
 }

@@ -2,7 +2,8 @@
 
 use compact_str::CompactString;
 
-use super::draft::{Draft, Given, Takes, Words, command_id, invocation};
+use super::attempts::{command_id, invocation};
+use super::draft::{Draft, Given, Takes, Words};
 use super::event::{Event, Place, UNFIT_KEPT};
 use super::id::{CommandId, Direction};
 use super::input::{Acknowledged, Decision, Input, Refusal, Rejection, Reply, ReplyKind, Start, Status, Undeliverable};
@@ -13,7 +14,7 @@ use crate::definition::json::{Misfit, check_json};
 use crate::definition::types::Type;
 use crate::definition::{Invocation, Verb};
 use crate::json::Json;
-use crate::plan::{Class, Kind, NodeId, Plan, ROOT, Undo, Work};
+use crate::plan::{At, Class, Kind, Plan, Undo, Work};
 use crate::time::Timestamp;
 
 /// What an input makes of an instance, `now` being the time of the partition's owner, and `takes` what participants with
@@ -92,7 +93,7 @@ fn decide_reply(given: Given<'_>, reply: &Reply) -> Decision {
     if command.run != instance.run || instance.has_ended() {
         return Decision::Nothing;
     }
-    let Some((node, work)) = plan.find(&command.place).and_then(|node| Some((node, plan.work(node)?))) else {
+    let Some((node, work)) = plan.find(&command.place).and_then(|at| Some((at, plan.work(at.node())?))) else {
         let message = format!("saga `{}` has no step `{}`", plan.saga.name, command.place);
         return rejected(Refusal::UnknownStep, message);
     };
@@ -198,11 +199,11 @@ fn decide_due(given: Given<'_>) -> Decision {
     /// What can come due.
     enum Due {
         Deadline,
-        Wait(NodeId),
+        Wait(At),
     }
     let Given { plan, instance, now, .. } = given;
     let mut draft = Draft::new(given);
-    let waits = instance.states().filter_map(|(node, state)| Some((state.until()?, Due::Wait(node))));
+    let waits = instance.states.overdue(now).into_iter().map(|(due, at)| (due, Due::Wait(at)));
     let deadline = Some((instance.deadline, Due::Deadline)).filter(|_| instance.deadline_acts(plan));
     let mut due: Vec<(Timestamp, Due)> = deadline.into_iter().chain(waits).filter(|(at, _)| *at <= now).collect();
     due.sort_by_key(|(at, _)| *at);
@@ -210,13 +211,13 @@ fn decide_due(given: Given<'_>) -> Decision {
         match due {
             Due::Deadline if draft.instance.deadline_acts(plan) => match draft.instance.phase {
                 Phase::Committed => draft.emit(Event::Late),
-                _ => draft.fail(ROOT, Words::code("deadline")),
+                _ => draft.fail(At::ROOT, Words::code("deadline")),
             },
             Due::Deadline => {}
             // Something before it in this very loop may have changed it.
             Due::Wait(node) if draft.instance.state(node).and_then(State::until).is_none_or(|until| until > now) => {}
             Due::Wait(node) => match draft.instance.state(node) {
-                Some(State::Sleeping(_)) if matches!(plan.node(node).kind, Kind::Try(_)) => draft.overdue(node),
+                Some(State::Sleeping(_)) if matches!(plan.node(node.node()).kind, Kind::Try(_)) => draft.overdue(node),
                 Some(State::Sleeping(_)) => draft.wake(node),
                 Some(state) => {
                     let words = overdue(plan, node, state);
@@ -230,8 +231,8 @@ fn decide_due(given: Given<'_>) -> Decision {
 }
 
 /// What is said where a wait has ended by time alone.
-fn overdue(plan: &Plan, node: NodeId, state: &State) -> Words {
-    let message = match (state.attempt(), plan.work(node)) {
+fn overdue(plan: &Plan, at: At, state: &State) -> Words {
+    let message = match (state.attempt(), plan.work(at.node())) {
         (Some((direction, Attempt { wait: Wait::Turn(_), .. })), Some(work)) => {
             let asked = invocation(work, direction).map(|invocation| &invocation.participant);
             asked.map(|participant| {
@@ -297,9 +298,9 @@ fn decide_acknowledged(given: Given<'_>, input: &Acknowledged) -> Decision {
 }
 
 /// The attempts of the very work that a command's id names: what takes a step back may have an id of its own.
-fn under_way<'i>(plan: &Plan, instance: &'i Instance, command: &CommandId) -> Option<(NodeId, &'i Attempt)> {
+fn under_way<'i>(plan: &Plan, instance: &'i Instance, command: &CommandId) -> Option<(At, &'i Attempt)> {
     let node = plan.find(&command.place)?;
     let (direction, attempt) = instance.state(node)?.attempt()?;
-    let current = command_id(instance, plan.work(node)?, &command.place, direction);
+    let current = command_id(instance, plan.work(node.node())?, &command.place, direction);
     (current == *command).then_some((node, attempt))
 }

@@ -7,18 +7,16 @@
 use compact_str::CompactString;
 
 use super::environment::View;
-use super::event::{Change, Event, Place, Why};
-use super::id::{CommandId, Direction};
+use super::event::{Change, Event, Place};
+use super::id::Direction;
 use super::input::Decision;
-use super::instance::{Attempt, Instance, Phase, State, Wait};
-use super::step::{self, Move, Persistence, Queries, Stimulus};
-use super::timing::{self, Repeat};
+use super::instance::{Instance, Phase, State};
 use crate::definition::evaluate::Invalid;
 use crate::definition::expression::Typed;
 use crate::definition::value::Value;
-use crate::definition::{Invocation, Participant, Sleep, Verb};
+use crate::definition::{Participant, Sleep};
 use crate::json::Json;
-use crate::plan::{Class, Kind, NodeId, Plan, ROOT, Undo, Work};
+use crate::plan::{At, Kind, NodeId, Plan, ROOT, Work};
 use crate::time::Timestamp;
 
 /// A decision in the making.
@@ -26,9 +24,13 @@ pub(super) struct Draft<'a> {
     pub(super) plan: &'a Plan,
     pub(super) instance: Instance,
     pub(super) now: Timestamp,
-    takes: &'a mut Takes<'a>,
+    pub(super) takes: &'a mut Takes<'a>,
     events: Vec<Event>,
-    stack: Vec<Task>,
+    pub(super) stack: Vec<Task>,
+    /// Loops that this decision turns back, and at whose elements it has not looked yet.
+    pub(super) turned: Vec<At>,
+    /// What this decision has taken back.
+    pub(super) touched: Vec<At>,
     /// The stack is being worked off: what comes meanwhile is put on it, and never a loop inside the loop.
     is_running: bool,
 }
@@ -46,11 +48,13 @@ pub(super) struct Given<'a> {
 }
 
 /// What is left to do in this decision.
-enum Task {
+pub(super) enum Task {
     /// The flow comes to the node.
-    Enter(NodeId),
+    Enter(At),
     /// The node has ended; the flow goes on behind it.
-    Leave(NodeId),
+    Leave(At),
+    /// Elements of a loop begin from this one on, as many as there is room for.
+    Begin(At, u16),
 }
 
 /// A participant's words, or the engine's, about a step.
@@ -70,8 +74,17 @@ impl Words {
 impl<'a> Draft<'a> {
     pub(super) fn new(given: Given<'a>) -> Self {
         let Given { plan, instance, now, takes } = given;
-        let (events, stack) = (Vec::new(), Vec::new());
-        Self { plan, instance: instance.clone(), now, takes, events, stack, is_running: false }
+        Self {
+            plan,
+            instance: instance.clone(),
+            now,
+            takes,
+            events: Vec::new(),
+            stack: Vec::new(),
+            turned: Vec::new(),
+            touched: Vec::new(),
+            is_running: false,
+        }
     }
 
     /// The decision: a change, or nothing if no fact was found.
@@ -87,8 +100,8 @@ impl<'a> Draft<'a> {
         self.events.push(event);
     }
 
-    pub(super) fn place(&self, node: NodeId) -> Place {
-        self.plan.node(node).place.clone()
+    pub(super) fn place(&self, at: At) -> Place {
+        self.plan.place(at)
     }
 
     // -- forward ---------------------------------------------------------------------------------------------------
@@ -96,25 +109,25 @@ impl<'a> Draft<'a> {
     /// The flow begins.
     pub(super) fn begin(&mut self) {
         match self.plan.children(ROOT).first() {
-            Some(first) => self.enter(*first),
+            Some(first) => self.enter(At::new(*first)),
             None => self.complete(),
         }
     }
 
     /// The flow comes to a node, and on from there as far as it can.
-    pub(super) fn enter(&mut self, node: NodeId) {
-        self.stack.push(Task::Enter(node));
+    pub(super) fn enter(&mut self, at: At) {
+        self.stack.push(Task::Enter(at));
         self.run();
     }
 
     /// The flow comes to a node once what is on the way now is done.
-    pub(super) fn push_enter(&mut self, node: NodeId) {
-        self.stack.push(Task::Enter(node));
+    pub(super) fn push_enter(&mut self, at: At) {
+        self.stack.push(Task::Enter(at));
     }
 
     /// A node has ended; the flow goes on as far as it can.
-    pub(super) fn leave(&mut self, node: NodeId) {
-        self.stack.push(Task::Leave(node));
+    pub(super) fn leave(&mut self, at: At) {
+        self.stack.push(Task::Leave(at));
         self.run();
     }
 
@@ -132,328 +145,171 @@ impl<'a> Draft<'a> {
                 self.stack.clear();
                 return;
             }
-            let (Task::Enter(node) | Task::Leave(node)) = task;
+            let (Task::Enter(at) | Task::Leave(at) | Task::Begin(at, _)) = task;
             // In a failing scope nothing new starts, nor once it was taken back; beside it all goes on.
-            if self.instance.is_shut(self.plan, node) {
+            if self.instance.is_shut(self.plan, at) {
                 continue;
             }
             match task {
-                Task::Enter(node) => self.enter_one(node),
-                Task::Leave(node) => self.leave_one(node),
+                Task::Enter(at) => self.enter_one(at),
+                Task::Leave(at) => self.leave_one(at),
+                Task::Begin(at, index) => self.begin_elements(at, index),
             }
         }
     }
 
-    fn enter_one(&mut self, node: NodeId) {
+    fn enter_one(&mut self, at: At) {
         let plan = self.plan;
-        match &plan.node(node).kind {
-            Kind::Scope(children) | Kind::Sequence(children) => match children.first() {
-                Some(first) => self.stack.push(Task::Enter(*first)),
-                None => self.stack.push(Task::Leave(node)),
-            },
-            Kind::Try(trial) => self.begin_try(node, trial),
-            // It begins with its input, so it holds something.
-            Kind::Run(run) => self.stack.extend(run.children.first().map(|first| Task::Enter(*first))),
-            // The first branch on top: branches begin in their order.
-            Kind::Parallel(children) => self.stack.extend(children.iter().rev().map(|child| Task::Enter(*child))),
-            Kind::Choice { arms, otherwise } => self.choose(node, arms, *otherwise),
-            Kind::Step(work) => self.begin_step(node, work),
-            Kind::Pivot => {
-                self.emit(Event::Reached { at: self.place(node) });
-                self.stack.push(Task::Leave(node));
+        let enter = |child: &NodeId| Task::Enter(plan.beside(at, *child));
+        match &plan.node(at.node()).kind {
+            Kind::Scope(children) | Kind::Sequence(children) => {
+                self.stack.push(children.first().map_or(Task::Leave(at), enter));
             }
-            Kind::Sleep(sleep) => match self.wake_time(node, sleep) {
-                Ok(until) => self.emit(Event::Slept { at: self.place(node), until }),
-                Err(invalid) => self.cannot_compute(node, &invalid),
+            Kind::Try(trial) => self.begin_try(at, trial),
+            // It begins with its input, so it holds something.
+            Kind::Run(run) => self.stack.extend(run.children.first().map(enter)),
+            // The first branch on top: branches begin in their order.
+            Kind::Parallel(children) => self.stack.extend(children.iter().rev().map(enter)),
+            Kind::Each(each) => self.begin_each(at, each),
+            Kind::Repeat(repeat) => self.stack.push(Task::Enter(plan.inside(at, repeat.round, 1))),
+            Kind::Choice { arms, otherwise } => self.choose(at, arms, *otherwise),
+            Kind::Step(work) => self.begin_step(at, work),
+            Kind::Pivot => {
+                self.emit(Event::Reached { at: self.place(at) });
+                self.stack.push(Task::Leave(at));
+            }
+            Kind::Sleep(sleep) => match self.wake_time(at, sleep) {
+                Ok(until) => self.emit(Event::Slept { at: self.place(at), until }),
+                Err(invalid) => self.cannot_compute(at, &invalid),
             },
-            Kind::Await(wait, _) => self.begin_await(node, wait),
-            Kind::Let(value) => match self.json(node, value) {
+            Kind::Await(wait, _) => self.begin_await(at, wait),
+            Kind::Let(value) => match self.json(at, value) {
                 Ok(value) => {
-                    self.emit(Event::Bound { at: self.place(node), value });
-                    self.stack.push(Task::Leave(node));
+                    self.emit(Event::Bound { at: self.place(at), value });
+                    self.stack.push(Task::Leave(at));
                 }
-                Err(invalid) => self.cannot_compute(node, &invalid),
+                Err(invalid) => self.cannot_compute(at, &invalid),
             },
             Kind::Fail { code, message } => {
-                let message = match message.as_ref().map(|message| self.value(node, message)) {
+                let message = match message.as_ref().map(|message| self.value(at, message)) {
                     Some(Ok(Value::String(text))) => Some(text.into_string()),
                     // Absent, or not to be computed: the code says enough.
                     Some(Ok(_) | Err(_)) | None => None,
                 };
-                self.fail(node, Words { code: code.clone(), message, reply: None });
+                self.fail(at, Words { code: code.clone(), message, reply: None });
             }
         }
     }
 
-    fn leave_one(&mut self, node: NodeId) {
+    fn leave_one(&mut self, at: At) {
         let plan = self.plan;
-        let Some(parent) = plan.node(node).parent else { return };
-        match &plan.node(parent).kind {
+        let Some(parent) = plan.parent(at) else { return };
+        let next = plan.node(at.node()).next.map(|next| Task::Enter(plan.beside(at, next)));
+        match &plan.node(parent.node()).kind {
             Kind::Try(trial) => {
-                if let Some(next) = plan.node(node).next {
-                    return self.stack.push(Task::Enter(next));
+                if let Some(next) = next {
+                    return self.stack.push(next);
                 }
-                if node <= trial.last && matches!(self.instance.state(parent), Some(State::Sleeping(_))) {
+                if at.node() <= trial.last && matches!(self.instance.state(parent), Some(State::Sleeping(_))) {
                     self.emit(Event::Woke { at: self.place(parent) });
                 }
                 self.stack.push(Task::Leave(parent));
             }
-            Kind::Scope(_) | Kind::Sequence(_) => match plan.node(node).next {
-                Some(next) => self.stack.push(Task::Enter(next)),
-                None if parent == ROOT => self.complete(),
+            Kind::Scope(_) | Kind::Sequence(_) => match next {
+                Some(next) => self.stack.push(next),
+                None if parent == At::ROOT => self.complete(),
                 None => self.stack.push(Task::Leave(parent)),
             },
-            Kind::Run(run) => match plan.node(node).next {
-                Some(next) => self.stack.push(Task::Enter(next)),
+            Kind::Run(run) => match next {
+                Some(next) => self.stack.push(next),
                 None => self.end_run(parent, run),
             },
+            Kind::Each(each) => self.leave_element(at, parent, each),
+            Kind::Repeat(repeat) if at.node() == repeat.round => self.leave_round(at, parent, repeat),
             Kind::Parallel(_) if !self.instance.ended(plan, parent) => {}
-            Kind::Parallel(_) | Kind::Choice { .. } | Kind::Await(..) => self.stack.push(Task::Leave(parent)),
+            Kind::Parallel(_) | Kind::Choice { .. } | Kind::Await(..) | Kind::Repeat(_) => {
+                self.stack.push(Task::Leave(parent));
+            }
             Kind::Step(_) | Kind::Pivot | Kind::Sleep(_) | Kind::Let(_) | Kind::Fail { .. } => {}
         }
     }
 
-    fn choose(&mut self, node: NodeId, arms: &[(Typed, NodeId)], otherwise: NodeId) {
+    fn choose(&mut self, at: At, arms: &[(Typed, NodeId)], otherwise: NodeId) {
+        let (mut chosen, mut way) = (u32::try_from(arms.len()).unwrap_or(u32::MAX), otherwise);
         for (index, (condition, arm)) in (0u32..).zip(arms) {
-            match self.value(node, condition) {
+            match self.value(at, condition) {
                 Ok(Value::Bool(true)) => {
-                    self.emit(Event::Chose { at: self.place(node), arm: index });
-                    self.stack.push(Task::Enter(*arm));
-                    return;
+                    (chosen, way) = (index, *arm);
+                    break;
                 }
                 Ok(_) => {}
-                Err(invalid) => return self.cannot_compute(node, &invalid),
+                Err(invalid) => return self.cannot_compute(at, &invalid),
             }
         }
-        let arm = u32::try_from(arms.len()).unwrap_or(u32::MAX);
-        self.emit(Event::Chose { at: self.place(node), arm });
-        self.stack.push(Task::Enter(otherwise));
+        self.emit(Event::Chose { at: self.place(at), arm: chosen });
+        self.stack.push(Task::Enter(self.plan.beside(at, way)));
     }
 
-    fn begin_step(&mut self, node: NodeId, work: &Work) {
+    fn begin_step(&mut self, at: At, work: &Work) {
         let Some(action) = work.action() else {
-            self.emit(Event::Succeeded { at: self.place(node), work: Direction::Do, reply: None });
-            self.stack.push(Task::Leave(node));
+            self.emit(Event::Succeeded { at: self.place(at), work: Direction::Do, reply: None });
+            self.stack.push(Task::Leave(at));
             return;
         };
-        match self.prepare(node, Direction::Do, action) {
-            Ok(limit) => self.call(node, work, (Direction::Do, action), None, limit),
-            Err(invalid) => self.cannot_compute(node, &invalid),
+        match self.prepare(at, Direction::Do, action) {
+            Ok(limit) => self.call(at, work, (Direction::Do, action), None, limit),
+            Err(invalid) => self.cannot_compute(at, &invalid),
         }
     }
 
     /// The end of the flow.
     pub(super) fn complete(&mut self) {
         let output = match &self.plan.saga.output {
-            Some(output) => self.json(ROOT, output),
+            Some(output) => self.json(At::ROOT, output),
             None => Ok(Json::empty_object()),
         };
         match output {
             Ok(output) => self.emit(Event::Completed { output }),
-            Err(invalid) => self.cannot_compute(ROOT, &invalid),
+            Err(invalid) => self.cannot_compute(At::ROOT, &invalid),
         }
     }
 
     /// A timer has ended.
-    pub(super) fn wake(&mut self, node: NodeId) {
-        self.emit(Event::Woke { at: self.place(node) });
-        match &self.plan.node(node).kind {
-            Kind::Await(_, otherwise) => self.enter(*otherwise),
-            _ => self.leave(node),
+    pub(super) fn wake(&mut self, at: At) {
+        self.emit(Event::Woke { at: self.place(at) });
+        match &self.plan.node(at.node()).kind {
+            Kind::Await(_, otherwise) => self.enter(self.plan.beside(at, *otherwise)),
+            _ => self.leave(at),
         }
-    }
-
-    // -- one step --------------------------------------------------------------------------------------------------
-
-    /// Something comes in for a step that is being done or taken back.
-    pub(super) fn stimulate(&mut self, node: NodeId, stimulus: Stimulus, words: Words) -> Move {
-        let plan = self.plan;
-        let Some(work) = plan.work(node) else { return Move::Ignore };
-        let Some((direction, attempt)) = self.attempt(node) else { return Move::Ignore };
-        let Some(invocation) = invocation(work, direction) else { return Move::Ignore };
-        let persistence = self.persistence(node, work, direction);
-        let answers = direction == Direction::Do && invocation.participant.answers_queries;
-        let queries = if answers { Queries::Answered } else { Queries::NotAnswered };
-        let at = self.place(node);
-        let next = step::next(&attempt, persistence, queries, stimulus);
-        match next {
-            Move::Ignore | Move::Stay | Move::Impossible => {}
-            Move::Succeed => self.succeed(node, direction, words.reply),
-            Move::Refuse => {
-                self.emit(Event::Refused { at, code: words.code.clone(), message: words.message.clone() });
-                self.fail(node, words);
-            }
-            Move::Lose => self.lose(node, words),
-            Move::Withdraw => {
-                self.emit(Event::Withdrawn { at });
-                self.fail(node, Words { code: CompactString::const_new("timeout"), ..words });
-            }
-            Move::Stick => self.emit(Event::Stuck { at, work: direction, code: words.code, message: words.message }),
-            Move::Pend => {
-                let until = timing::pending_until(attempt.limit, self.now);
-                self.emit(Event::Pended { at, work: direction, until });
-            }
-            Move::Ask => {
-                let until = timing::answer_until(&invocation.timing, attempt.limit, persistence, self.now);
-                if until > self.now {
-                    self.emit(Event::Asked { at, work: direction, until });
-                } else {
-                    // `within` is used up: nobody would wait for the answer.
-                    self.again(node, work, invocation, (direction, &attempt), Why::Silence);
-                }
-            }
-            Move::Call => match self.prepare(node, direction, invocation) {
-                Ok(limit) => self.call(node, work, (direction, invocation), Some(&attempt), limit),
-                Err(invalid) => self.stick(node, direction, &invalid),
-            },
-            Move::Send => match self.prepare(node, direction, invocation) {
-                Ok(_) => {
-                    let until = timing::answer_until(&invocation.timing, attempt.limit, persistence, self.now);
-                    self.emit(Event::Called { at, work: direction, attempt: attempt.number + 1, until, limit: None });
-                }
-                Err(invalid) => self.stick(node, direction, &invalid),
-            },
-            Move::Again => {
-                let why = match stimulus {
-                    Stimulus::Retry => Why::Asked(words.code),
-                    Stimulus::UnknownCommand => Why::Unknown,
-                    _ if matches!(attempt.wait, Wait::Unfit(_)) => Why::Unfit,
-                    _ => Why::Silence,
-                };
-                self.again(node, work, invocation, (direction, &attempt), why);
-            }
-        }
-        next
-    }
-
-    fn persistence(&self, node: NodeId, work: &Work, direction: Direction) -> Persistence {
-        match (direction, work.class) {
-            (Direction::Undo, _) => Persistence::UntilDone,
-            (Direction::Do, Class::Pivot | Class::InnerPivot) => Persistence::Pivot,
-            (Direction::Do, class) => match (self.instance.failing_around(self.plan, node), class) {
-                (Some(_), _) => Persistence::Settling,
-                (None, Class::Retriable) => Persistence::UntilDone,
-                (None, _) => Persistence::Bounded,
-            },
-        }
-    }
-
-    fn again(
-        &mut self,
-        node: NodeId,
-        work: &Work,
-        invocation: &Invocation,
-        (direction, attempt): (Direction, &Attempt),
-        why: Why,
-    ) {
-        let persistence = self.persistence(node, work, direction);
-        let at = self.place(node);
-        let command = command_id(&self.instance, work, &at, direction);
-        match timing::repeat(&invocation.timing, attempt, persistence, &command, self.now) {
-            Repeat::At(until) => {
-                let until = until.max(Timestamp(self.now.0 + 1));
-                self.emit(Event::Paused { at, work: direction, until, why });
-            }
-            Repeat::GiveUp => self.lose(node, Words { message: Some(why.to_string()), ..Words::code("timeout") }),
-            Repeat::AskPerson => {
-                let attempts = attempt.number;
-                let message = format!("{attempts} attempts brought no outcome; the last: {why}");
-                let code = CompactString::const_new("timeout");
-                self.emit(Event::Stuck { at, work: direction, code, message: Some(message) });
-            }
-        }
-    }
-
-    fn succeed(&mut self, node: NodeId, direction: Direction, reply: Option<Json>) {
-        self.emit(Event::Succeeded { at: self.place(node), work: direction, reply });
-        if self.instance.failing_around(self.plan, node).is_some() {
-            self.unwind();
-        } else {
-            self.leave(node);
-        }
-    }
-
-    fn lose(&mut self, node: NodeId, words: Words) {
-        self.emit(Event::Lost { at: self.place(node) });
-        self.fail(node, Words { code: CompactString::const_new("timeout"), ..words });
-    }
-
-    /// An attempt goes out, or waits for its turn: the first, or the one behind `before`. `limit` is when all attempts
-    /// together would end if they began now.
-    pub(super) fn call(
-        &mut self,
-        node: NodeId,
-        work: &Work,
-        (direction, invocation): (Direction, &Invocation),
-        before: Option<&Attempt>,
-        limit: Option<Timestamp>,
-    ) {
-        let attempt = before.map_or(1, |before| before.number + 1);
-        if invocation.verb == Verb::Send {
-            return self.emit(Event::Sent { at: self.place(node), work: direction, attempt });
-        }
-        // `within` begins with the first attempt; ordered by a person, it begins anew, as the retries do.
-        let limit = limit.filter(|_| before.is_none_or(|before| before.base == attempt));
-        let known = limit.or(before.map(|before| before.limit)).unwrap_or(Timestamp::NEVER);
-        let persistence = self.persistence(node, work, direction);
-        let at = self.place(node);
-        let participant = &invocation.participant;
-        if !participant.limits.is_empty() && !(self.takes)(&at, participant) {
-            let until = timing::turn_until(known, persistence);
-            return self.emit(Event::Queued { at, work: direction, until, limit });
-        }
-        let until = timing::answer_until(&invocation.timing, known, persistence, self.now);
-        self.emit(Event::Called { at, work: direction, attempt, until, limit });
-    }
-
-    /// Whether the payload can be computed, and when all attempts together end.
-    pub(super) fn prepare(
-        &self,
-        node: NodeId,
-        direction: Direction,
-        invocation: &Invocation,
-    ) -> Result<Option<Timestamp>, Invalid> {
-        let value = |typed: &Typed| typed.evaluate(&View::of(self.plan, &self.instance, (node, direction)));
-        value(&invocation.payload)?;
-        match invocation.timing.within.as_ref().filter(|_| invocation.verb == Verb::Call) {
-            Some(within) => value(within).map(|within| Some(self.later(&within))),
-            None => Ok(None),
-        }
-    }
-
-    /// The step's attempts, and in which direction.
-    pub(super) fn attempt(&self, node: NodeId) -> Option<(Direction, Attempt)> {
-        let (direction, attempt) = self.instance.state(node)?.attempt()?;
-        Some((direction, attempt.clone()))
     }
 
     // -- expressions -----------------------------------------------------------------------------------------------
 
     /// An expression cannot be computed: the place fails, or behind the point of no return waits for a person.
-    pub(super) fn cannot_compute(&mut self, node: NodeId, invalid: &Invalid) {
+    pub(super) fn cannot_compute(&mut self, at: At, invalid: &Invalid) {
         let words = Words { message: Some(invalid.message.clone()), ..Words::code("invalid") };
-        self.fail(node, words);
+        self.fail(at, words);
     }
 
-    pub(super) fn stick(&mut self, node: NodeId, work: Direction, invalid: &Invalid) {
+    pub(super) fn stick(&mut self, at: At, work: Direction, invalid: &Invalid) {
         let code = CompactString::const_new("invalid");
-        self.emit(Event::Stuck { at: self.place(node), work, code, message: Some(invalid.message.clone()) });
+        self.emit(Event::Stuck { at: self.place(at), work, code, message: Some(invalid.message.clone()) });
     }
 
     /// The value of an expression of a node on its way forward.
-    pub(super) fn value(&self, node: NodeId, typed: &Typed) -> Result<Value, Invalid> {
-        typed.evaluate(&View::of(self.plan, &self.instance, (node, Direction::Do)))
+    pub(super) fn value(&self, at: At, typed: &Typed) -> Result<Value, Invalid> {
+        typed.evaluate(&View::of(self.plan, &self.instance, (at, Direction::Do)))
     }
 
-    pub(super) fn json(&self, node: NodeId, typed: &Typed) -> Result<Json, Invalid> {
-        let text = typed.evaluate_json(&View::of(self.plan, &self.instance, (node, Direction::Do)))?;
+    pub(super) fn json(&self, at: At, typed: &Typed) -> Result<Json, Invalid> {
+        let text = typed.evaluate_json(&View::of(self.plan, &self.instance, (at, Direction::Do)))?;
         Json::parse(text).map_err(|error| Invalid { message: format!("failed to {error}") })
     }
 
-    fn wake_time(&self, node: NodeId, sleep: &Sleep) -> Result<Timestamp, Invalid> {
+    fn wake_time(&self, at: At, sleep: &Sleep) -> Result<Timestamp, Invalid> {
         match sleep {
-            Sleep::For(duration) => self.value(node, duration).map(|duration| self.later(&duration)),
-            Sleep::Until(instant) => self.value(node, instant).map(|instant| match instant {
+            Sleep::For(duration) => self.value(at, duration).map(|duration| self.later(&duration)),
+            Sleep::Until(instant) => self.value(at, instant).map(|instant| match instant {
                 Value::Timestamp(instant) => instant,
                 _ => self.now,
             }),
@@ -468,18 +324,4 @@ impl<'a> Draft<'a> {
         };
         self.now.after(std::time::Duration::from_millis(ms))
     }
-}
-
-/// What is asked of a participant in one direction.
-pub(super) fn invocation(work: &Work, direction: Direction) -> Option<&Invocation> {
-    match direction {
-        Direction::Do => work.action(),
-        Direction::Undo => work.compensation(),
-    }
-}
-
-/// The id of a step's work in one direction.
-pub(super) fn command_id(instance: &Instance, work: &Work, place: &Place, direction: Direction) -> CommandId {
-    let own_undo = direction == Direction::Undo && work.undo == Some(Undo::OfItsOwn);
-    CommandId { instance: instance.id.clone(), run: instance.run, place: place.clone(), round: 1, own_undo }
 }

@@ -11,7 +11,7 @@ use super::input::{Order, ReplyTo};
 use crate::json::Json;
 use crate::time::Timestamp;
 
-/// A node's name in the journal: `reserve_room`, `when#1`.
+/// A node's name in the journal: `reserve_room`, `when#1`, and in loops with indices: `charge[2]`.
 pub type Place = CompactString;
 
 /// What one input made of an instance: one record of the journal.
@@ -181,6 +181,35 @@ pub enum Event {
         /// Its value.
         value: Json,
     },
+    /// The flow came to a loop over a list, which was computed: these elements are gone through.
+    Listed {
+        /// The `for each`.
+        at: Place,
+        /// The elements that are kept.
+        elements: Vec<Json>,
+    },
+    /// An element has ended.
+    Passed {
+        /// The element.
+        at: Place,
+    },
+    /// A round has ended, and the condition was computed.
+    Judged {
+        /// The round.
+        at: Place,
+        /// Whether it holds.
+        met: bool,
+    },
+    /// What a loop did is taken back from here on.
+    Turned {
+        /// The `for each` or `repeat`.
+        at: Place,
+    },
+    /// All that an element or a round did is taken back.
+    Unwound {
+        /// The element or round.
+        at: Place,
+    },
     /// A timer runs.
     Slept {
         /// The `sleep`, `await` or `try within`.
@@ -264,6 +293,11 @@ impl Event {
             Self::Unfit { .. } => "unfit",
             Self::Chose { .. } => "chose",
             Self::Bound { .. } => "bound",
+            Self::Listed { .. } => "listed",
+            Self::Passed { .. } => "passed",
+            Self::Judged { .. } => "judged",
+            Self::Turned { .. } => "turned",
+            Self::Unwound { .. } => "unwound",
             Self::Slept { .. } => "slept",
             Self::Woke { .. } => "woke",
             Self::Took { .. } => "took",
@@ -296,6 +330,11 @@ impl Event {
             | Self::Unfit { .. }
             | Self::Chose { .. }
             | Self::Bound { .. }
+            | Self::Listed { .. }
+            | Self::Passed { .. }
+            | Self::Judged { .. }
+            | Self::Turned { .. }
+            | Self::Unwound { .. }
             | Self::Slept { .. }
             | Self::Woke { .. }
             | Self::Took { .. }

@@ -3,16 +3,17 @@
 //! Nothing about composite nodes is stored: that a sequence has ended, or what of a parallel is still to be taken
 //! back, follows from its leaves (see [`flow`](super::flow)). Only [`Instance::apply`](super::apply) changes it.
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Failure, Place};
+use super::event::Failure;
 use super::id::{Direction, InstanceId, RequestId, Run};
 use super::input::ReplyTo;
+use super::loops::{Elements, Rounds};
+use super::states::States;
 use crate::json::Json;
-use crate::plan::{Class, NodeId, Plan};
+use crate::plan::{At, Plan};
 use crate::time::Timestamp;
 use compact_str::CompactString;
 
@@ -46,8 +47,8 @@ pub struct Instance {
     pub starter: Option<Box<Starter>>,
     /// Where it stands as a whole.
     pub phase: Phase,
-    /// Nodes that have a state, by number.
-    pub(super) states: Vec<(NodeId, State)>,
+    /// Nodes that have a state.
+    pub(super) states: States,
     /// What came from outside; most instances never hear anything.
     pub(super) heard: Option<Box<Heard>>,
 }
@@ -108,34 +109,6 @@ pub enum Phase {
     Compensated(Box<Failure>),
 }
 
-/// What people ask first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Summary {
-    /// On its way forward.
-    Running,
-    /// On its way back.
-    Compensating,
-    /// It waits for a person.
-    Stuck,
-    /// All done.
-    Completed,
-    /// All taken back.
-    Compensated,
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Running => "running",
-            Self::Compensating => "compensating",
-            Self::Stuck => "stuck",
-            Self::Completed => "completed",
-            Self::Compensated => "compensated",
-        })
-    }
-}
-
 /// The state of a node that has one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -156,6 +129,10 @@ pub enum State {
     Chose(u32),
     /// A `let` or the signal of an `await` has this value.
     Bound(Json),
+    /// A loop over a list has come so far.
+    Each(Elements),
+    /// A `repeat` has come so far.
+    Rounds(Rounds),
     /// A `sleep` or `await` lasts until then, or a `try` has until then.
     Sleeping(Timestamp),
     /// A `sleep` has ended; the signal of an `await` has not come; the time of a `try` runs no longer.
@@ -292,6 +269,8 @@ impl State {
             | Self::Undone
             | Self::Chose(_)
             | Self::Bound(_)
+            | Self::Each(_)
+            | Self::Rounds(_)
             | Self::Sleeping(_)
             | Self::Woke
             | Self::Reached
@@ -317,6 +296,7 @@ impl State {
             Self::Undone => "taken back",
             Self::Chose(_) => "chosen",
             Self::Bound(_) => "computed",
+            Self::Each(_) | Self::Rounds(_) => "gone through",
             Self::Sleeping(_) => "asleep",
             Self::Woke => "over",
             Self::Reached => "reached",
@@ -339,6 +319,8 @@ impl State {
             | Self::Undone
             | Self::Chose(_)
             | Self::Bound(_)
+            | Self::Each(_)
+            | Self::Rounds(_)
             | Self::Woke
             | Self::Reached
             | Self::Failing(_)
@@ -363,21 +345,38 @@ impl Instance {
             deadline: Timestamp::NEVER,
             starter: None,
             phase: Phase::New,
-            states: Vec::new(),
+            states: States::new(),
             heard: None,
         }
     }
 
-    /// The state of a node, if it has one.
+    /// The state of what stands at an address, if it has one.
     #[must_use]
-    pub fn state(&self, node: NodeId) -> Option<&State> {
-        let index = self.states.binary_search_by_key(&node, |(id, _)| *id).ok()?;
-        self.states.get(index).map(|(_, state)| state)
+    pub fn state(&self, at: At) -> Option<&State> {
+        self.states.get(at)
     }
 
-    /// The nodes that have a state, in reading order.
-    pub fn states(&self) -> impl DoubleEndedIterator<Item = (NodeId, &State)> {
-        self.states.iter().map(|(id, state)| (*id, state))
+    /// All that have a state, in the order of addresses.
+    pub fn states(&self) -> impl Iterator<Item = (At, &State)> {
+        self.states.iter()
+    }
+
+    /// Those that are under way, in the order of addresses: what is done, taken back or waited for, scopes that fail, and
+    /// what waits for a person.
+    #[must_use]
+    pub fn active(&self) -> Vec<(At, &State)> {
+        self.states.active()
+    }
+
+    /// Copies of an instance with many states have them in common, and each keeps what differs. Where the other copies
+    /// are gone, this folds that in; to be called once behind each change of a copy.
+    pub fn fold_in(&mut self) {
+        self.states.fold_in();
+    }
+
+    /// No state stands at a node behind that.
+    pub(super) fn last_begun(&self) -> Option<At> {
+        self.states.last()
     }
 
     /// Requests that are recognised.
@@ -406,43 +405,19 @@ impl Instance {
         }
     }
 
-    /// What people ask first.
-    #[must_use]
-    pub fn summary(&self, plan: &Plan) -> Summary {
-        match self.phase {
-            Phase::Completed(_) => Summary::Completed,
-            Phase::Compensated(_) => Summary::Compensated,
-            _ if self.states().any(|(node, state)| is_stuck(plan, node, state)) => Summary::Stuck,
-            Phase::Failing(_) => Summary::Compensating,
-            Phase::New | Phase::Forward | Phase::Committed => Summary::Running,
-        }
-    }
-
-    /// The places that wait for a person.
-    #[must_use]
-    pub fn stuck(&self, plan: &Plan) -> Vec<Place> {
-        self.states()
-            .filter(|(node, state)| is_stuck(plan, *node, state))
-            .map(|(node, _)| plan.node(node).place.clone())
-            .collect()
-    }
-
     /// Whether the outcome of the pivot step is open: neither cancel nor deadline acts then. It is not while the step has
     /// only waited for its turn.
     #[must_use]
     pub fn pivot_is_open(&self, plan: &Plan) -> bool {
-        self.states().any(|(node, state)| {
-            let is_sent = matches!(state, State::Doing(attempt) if attempt.number > 0);
-            is_sent && plan.work(node).is_some_and(|work| work.class == Class::Pivot)
-        })
+        let is_sent = |state: &State| matches!(state, State::Doing(attempt) if attempt.number > 0);
+        plan.pivots().iter().any(|pivot| self.state(At::new(*pivot)).is_some_and(is_sent))
     }
 
     /// The next instant at which time alone changes something: then [`Input::Due`](super::Input::Due) is due.
     #[must_use]
     pub fn next_due(&self, plan: &Plan) -> Option<Timestamp> {
-        let waits = self.states().filter_map(|(_, state)| state.until());
         let deadline = Some(self.deadline).filter(|due| *due != Timestamp::NEVER && self.deadline_acts(plan));
-        waits.chain(deadline).min()
+        self.states.next_due().into_iter().chain(deadline).min()
     }
 
     /// Whether the deadline would be noticed now.
@@ -452,33 +427,5 @@ impl Instance {
             Phase::Committed => true,
             Phase::New | Phase::Failing(_) | Phase::Completed(_) | Phase::Compensated(_) => false,
         }
-    }
-}
-
-/// Stuck, or shown so: a pivot step past its retries goes on at the longest pause and is shown as stuck.
-pub(super) fn is_stuck(plan: &Plan, node: NodeId, state: &State) -> bool {
-    match state {
-        State::Doing(attempt) => {
-            matches!(attempt.wait, Wait::Person(_))
-                || plan.work(node).is_some_and(|work| {
-                    matches!(work.class, Class::Pivot | Class::InnerPivot)
-                        && work.action().is_some_and(|action| {
-                            attempt.number.saturating_sub(attempt.base) > action.timing.retry.times
-                        })
-                })
-        }
-        State::Undoing(undoing) => matches!(undoing.attempt.wait, Wait::Person(_)),
-        State::Halted(_) => true,
-        State::Done(_)
-        | State::Refused(_)
-        | State::Unknown
-        | State::Undone
-        | State::Chose(_)
-        | State::Bound(_)
-        | State::Sleeping(_)
-        | State::Woke
-        | State::Failing(_)
-        | State::Caught(_)
-        | State::Reached => false,
     }
 }

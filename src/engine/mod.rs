@@ -16,6 +16,8 @@ mod why;
 mod input;
 mod effect;
 mod instance;
+mod states;
+mod summary;
 mod apply;
 mod snapshot;
 mod rest;
@@ -24,10 +26,13 @@ mod timing;
 mod flow;
 mod environment;
 mod draft;
+mod attempts;
 mod decide;
 mod orders;
 mod signals;
 mod scopes;
+mod back;
+mod loops;
 mod runs;
 mod pending;
 mod turns;
@@ -44,12 +49,13 @@ pub use input::{
     Status, Undeliverable,
 };
 pub use instance::{
-    Attempt, Caught, Heralded, Instance, Phase, REQUESTS_MAX, SIGNALS_MAX, Starter, State, Summary, Trouble, Turn,
-    Undoing, Wait,
+    Attempt, Caught, Heralded, Instance, Phase, REQUESTS_MAX, SIGNALS_MAX, Starter, State, Trouble, Turn, Undoing, Wait,
 };
+pub use loops::{Elements, Rounds};
 pub use pending::{caused, pending};
 pub use rest::Rest;
 pub use snapshot::{SnapshotError, definition_of};
+pub use summary::Summary;
 pub use timing::PENDING_MAX;
 pub use turns::{Calls, Share, Turns};
 pub use untimed::Instant;

@@ -5,10 +5,11 @@ use super::draft::{Draft, Given, Words};
 use super::event::{Event, Place};
 use super::id::Direction;
 use super::input::{Decision, Order, OrderRequest, Outcome, Refusal};
-use super::instance::{Instance, Phase, REQUESTS_MAX, State, Wait, is_stuck};
+use super::instance::{Instance, Phase, REQUESTS_MAX, State, Wait};
 use super::signals;
 use super::step::Stimulus;
-use crate::plan::{Class, Kind, NodeId, Plan, ROOT};
+use super::summary::is_stuck;
+use crate::plan::{At, Class, Kind, Plan};
 
 pub(super) fn decide(given: Given<'_>, request: &OrderRequest) -> Decision {
     let instance = given.instance;
@@ -61,7 +62,7 @@ fn cancel(given: Given<'_>, request: &OrderRequest) -> Decision {
     }
     let mut draft = Draft::new(given);
     draft.emit(ordered(request));
-    draft.fail(ROOT, Words { message: request.reason.clone(), ..Words::code("cancelled") });
+    draft.fail(At::ROOT, Words { message: request.reason.clone(), ..Words::code("cancelled") });
     draft.finish()
 }
 
@@ -72,11 +73,9 @@ fn retry(given: Given<'_>, request: &OrderRequest, step: Option<&Place>) -> Deci
         Some(Some(node)) => Some(node),
         None => None,
     };
-    let nodes: Vec<NodeId> = instance
-        .states()
-        .filter(|(node, state)| only.is_none_or(|only| only == *node) && can_be_retried(state))
-        .map(|(node, _)| node)
-        .collect();
+    let active = instance.active().into_iter();
+    let meant = active.filter(|(at, state)| only.is_none_or(|only| only == *at) && can_be_retried(state));
+    let nodes: Vec<At> = meant.map(|(at, _)| at).collect();
     if nodes.is_empty() {
         let message = match step {
             Some(place) => format!("`{place}` {}: there is nothing to repeat", standing(instance, only)),
@@ -88,10 +87,12 @@ fn retry(given: Given<'_>, request: &OrderRequest, step: Option<&Place>) -> Deci
     draft.emit(ordered(request));
     for node in nodes {
         match draft.instance.state(node) {
-            Some(State::Halted(_)) if node == ROOT => draft.complete(),
-            Some(State::Halted(_)) => match &plan.node(node).kind {
+            Some(State::Halted(_)) if node == At::ROOT => draft.complete(),
+            Some(State::Halted(_)) => match &plan.node(node.node()).kind {
                 // All inside is done; its output could not be computed.
                 Kind::Run(run) => draft.end_run(node, run),
+                // A round, behind which the condition could not be computed.
+                Kind::Sequence(_) => draft.judge_again(node),
                 _ => draft.enter(node),
             },
             _ => {
@@ -115,7 +116,7 @@ fn resolve(
     (place, direction, outcome): (&Place, Direction, &Outcome),
 ) -> Decision {
     let Given { plan, instance, .. } = given;
-    let Some((node, work)) = plan.find(place).and_then(|node| Some((node, plan.work(node)?))) else {
+    let Some((node, work)) = plan.find(place).and_then(|at| Some((at, plan.work(at.node())?))) else {
         return unknown_step(plan, Some(place));
     };
     let attempt = match instance.state(node).and_then(State::attempt) {
@@ -172,7 +173,7 @@ fn unknown_step(plan: &Plan, place: Option<&Place>) -> Decision {
 }
 
 /// "`x` is being done".
-fn standing(instance: &Instance, node: Option<NodeId>) -> String {
+fn standing(instance: &Instance, node: Option<At>) -> String {
     match node.and_then(|node| instance.state(node)) {
         Some(state) => format!("is {}", state.words()),
         None => "has not begun".to_owned(),

@@ -1,7 +1,7 @@
 //! What the world is owed: derived from the state, never stored. Ids and payloads follow from the instance, so that a
 //! repeat after a crash is the same message again.
 
-use super::draft::{command_id, invocation};
+use super::attempts::{command_id, invocation};
 use super::effect::{Answer, Command, CommandKind, Effect, End};
 use super::environment::View;
 use super::event::{Change, Event};
@@ -9,13 +9,14 @@ use super::id::Direction;
 use super::instance::{Instance, Phase, Wait};
 use crate::definition::Invocation;
 use crate::json::Json;
-use crate::plan::{NodeId, Plan, Undo, Work};
+use crate::plan::{At, Plan, Undo, Work};
 
 /// Everything that the world is still owed: the commands whose answers are awaited, the messages that the log has not
 /// acknowledged, and the answer of an instance that has ended.
 #[must_use]
 pub fn pending(plan: &Plan, instance: &Instance) -> Vec<Effect> {
-    let commands = instance.states().filter_map(|(node, _)| command(plan, instance, node)).map(Effect::Command);
+    let active = instance.active().into_iter();
+    let commands = active.filter_map(|(at, _)| command(plan, instance, at)).map(Effect::Command);
     commands.chain(answer(instance).map(Effect::Answer)).collect()
 }
 
@@ -36,14 +37,14 @@ pub fn caused(plan: &Plan, instance: &Instance, change: &Change) -> Vec<Effect> 
 }
 
 fn is_attempt(plan: &Plan, instance: &Instance, place: &str, number: u32) -> bool {
-    let attempt = plan.find(place).and_then(|node| instance.state(node)?.attempt());
+    let attempt = plan.find(place).and_then(|at| instance.state(at)?.attempt());
     attempt.is_some_and(|(_, attempt)| attempt.number == number)
 }
 
 /// The command whose answer a step awaits.
-fn command(plan: &Plan, instance: &Instance, node: NodeId) -> Option<Command> {
-    let work = plan.work(node)?;
-    let (direction, attempt) = instance.state(node)?.attempt()?;
+fn command(plan: &Plan, instance: &Instance, at: At) -> Option<Command> {
+    let work = plan.work(at.node())?;
+    let (direction, attempt) = instance.state(at)?.attempt()?;
     let invocation = invocation(work, direction)?;
     let (kind, deadline) = match (&attempt.wait, direction) {
         (Wait::Answer(until), Direction::Do) => (CommandKind::Do, *until),
@@ -56,7 +57,7 @@ fn command(plan: &Plan, instance: &Instance, node: NodeId) -> Option<Command> {
             Direction::Do | Direction::Undo,
         ) => return None,
     };
-    let place = plan.node(node).place.clone();
+    let place = plan.place(at);
     Some(Command {
         id: command_id(instance, work, &place, direction),
         place,
@@ -65,7 +66,7 @@ fn command(plan: &Plan, instance: &Instance, node: NodeId) -> Option<Command> {
         attempt: attempt.number,
         participant: invocation.participant.clone(),
         wire: invocation.command.wire.clone(),
-        payload: payload(plan, instance, (node, direction, invocation), kind)?,
+        payload: payload(plan, instance, (at, direction, invocation), kind)?,
         deadline,
         traceparent: instance.starter.as_ref().and_then(|starter| starter.traceparent.clone()),
     })
@@ -83,13 +84,13 @@ fn undo_kind(work: &Work) -> CommandKind {
 fn payload(
     plan: &Plan,
     instance: &Instance,
-    (node, direction, invocation): (NodeId, Direction, &Invocation),
+    (at, direction, invocation): (At, Direction, &Invocation),
     kind: CommandKind,
 ) -> Option<Json> {
     if kind == CommandKind::Query {
         return Some(Json::empty_object());
     }
-    let text = invocation.payload.evaluate_json(&View::of(plan, instance, (node, direction))).ok()?;
+    let text = invocation.payload.evaluate_json(&View::of(plan, instance, (at, direction))).ok()?;
     Json::parse(text).ok()
 }
 

@@ -12,7 +12,7 @@ use super::id::{InstanceId, RequestId, Run};
 use super::input::ReplyTo;
 use super::instance::{Attempt, Heard, Heralded, Instance, Phase, Starter, State, Wait};
 use crate::json::Json;
-use crate::plan::{NodeId, Plan};
+use crate::plan::{At, NodeId, Plan};
 use crate::time::Timestamp;
 
 /// Topics beyond these are written out: answers may go to a topic for each client.
@@ -111,9 +111,10 @@ impl Rest {
                 out.json(rare);
             }
         }
-        out.number(states.len() as u64);
-        for (node, state) in states {
-            out.number(u64::from(node.0));
+        out.number(states.iter().count() as u64);
+        for (at, state) in states.iter() {
+            out.number(u64::from(at.node().0));
+            (0..plan.node(at.node()).depth()).for_each(|depth| out.number(u64::from(at.index(depth))));
             out.state(plan, state);
         }
         if let Some(Heard { requests, signals }) = heard.as_deref() {
@@ -167,7 +168,11 @@ impl Rest {
         let mut states = Vec::with_capacity(usize::try_from(count).ok()?.min(from.bytes.len()));
         for _ in 0..count {
             let node = NodeId(u32::try_from(from.number()?).ok()?);
-            states.push((node, from.state(plan)?));
+            let mut at = At::new(node);
+            for depth in 0..plan.loops_around_one(node)? {
+                at = at.within(node, depth, u16::try_from(from.number()?).ok()?);
+            }
+            states.push((at, from.state(plan)?));
         }
         let heard = if has(has::HEARD) {
             let (requests, signals): (Vec<RequestId>, Vec<Heralded>) = (from.json()?, from.json()?);
@@ -186,7 +191,7 @@ impl Rest {
             deadline,
             starter: has(has::STARTER).then(|| Box::new(Starter { reply_to, traceparent })),
             phase,
-            states,
+            states: states.into_iter().collect(),
             heard,
         })
     }

@@ -8,18 +8,18 @@ use super::id::{Direction, RequestId};
 use super::input::{Decision, OrderRequest, Refusal};
 use super::instance::{Heralded, Phase, SIGNALS_MAX, State};
 use super::orders::ordered;
-use crate::definition::Await;
 use crate::definition::json::check_json;
 use crate::definition::types::Type;
 use crate::definition::value::Value;
+use crate::definition::{Await, Signal};
 use crate::json::Json;
-use crate::plan::{Kind, NodeId};
+use crate::plan::{At, Kind, Plan, parsed};
 
 /// A signal arrives: it is journaled whether or not anybody awaits it yet.
 pub(super) fn decide(given: Given<'_>, (request, name, with): (&OrderRequest, &str, Option<&Json>)) -> Decision {
     let Given { plan, instance, .. } = given;
-    let Some(signal) = plan.saga.signals.get(name) else {
-        let known: Vec<&str> = plan.saga.signals.keys().map(compact_str::CompactString::as_str).collect();
+    let Some(signal) = known(plan, name) else {
+        let known: Vec<_> = plan.saga.signals.keys().map(|signal| plan.signal_in_general(signal)).collect();
         let known =
             if known.is_empty() { "it has none".to_owned() } else { format!("its signals: {}", known.join(", ")) };
         return rejected(Refusal::UnknownSignal, format!("saga `{}` has no signal `{name}`; {known}", plan.saga.name));
@@ -42,9 +42,20 @@ pub(super) fn decide(given: Given<'_>, (request, name, with): (&OrderRequest, &s
     draft.finish()
 }
 
+/// The signal of that name. One of a sub-saga that stands in a loop has the indices of its run.
+fn known<'p>(plan: &'p Plan, name: &str) -> Option<&'p Signal> {
+    let bare = if name.contains('[') { parsed(name)?.0 } else { name.into() };
+    let signal = plan.saga.signals.get(bare.as_ref())?;
+    let fits = match name.rsplit_once('.') {
+        Some((run, own)) => !own.contains('[') && plan.find(run).is_some(),
+        None => !name.contains('['),
+    };
+    fits.then_some(signal)
+}
+
 impl Draft<'_> {
     /// The flow comes to an `await`: a signal may have come before it.
-    pub(super) fn begin_await(&mut self, node: NodeId, wait: &Await) {
+    pub(super) fn begin_await(&mut self, node: At, wait: &Await) {
         match self.first(node, wait) {
             Some(request) => self.took(node, request),
             None => match self.value(node, &wait.within) {
@@ -59,13 +70,13 @@ impl Draft<'_> {
 
     /// A signal of that name has come: whoever waits for it takes it, the first in the order of the text.
     fn offer(&mut self, name: &str) {
-        let waits = self.instance.states().filter(|(_, state)| matches!(state, State::Sleeping(_)));
-        let waits: Vec<NodeId> = waits.map(|(node, _)| node).collect();
+        let waits = self.instance.active().into_iter().filter(|(_, state)| matches!(state, State::Sleeping(_)));
+        let waits: Vec<At> = waits.map(|(at, _)| at).collect();
         for node in waits {
             let plan = self.plan;
-            let Kind::Await(wait, _) = &plan.node(node).kind else { continue };
+            let Kind::Await(wait, _) = &plan.node(node.node()).kind else { continue };
             let waits_still = matches!(self.instance.state(node), Some(State::Sleeping(_)));
-            if wait.signal.name != name || !waits_still {
+            if !waits_still || plan.signal_name(node, &wait.signal.name) != name {
                 continue;
             }
             if let Some(request) = self.first(node, wait) {
@@ -74,21 +85,22 @@ impl Draft<'_> {
         }
     }
 
-    fn took(&mut self, node: NodeId, request: RequestId) {
+    fn took(&mut self, node: At, request: RequestId) {
         let at: Place = self.place(node);
         self.emit(Event::Took { at, request });
         self.leave(node);
     }
 
     /// The first signal that the wait takes.
-    fn first(&self, node: NodeId, wait: &Await) -> Option<RequestId> {
-        let waiting = self.instance.signals().iter().filter(|waiting| waiting.signal == wait.signal.name);
+    fn first(&self, node: At, wait: &Await) -> Option<RequestId> {
+        let name = self.plan.signal_name(node, &wait.signal.name);
+        let waiting = self.instance.signals().iter().filter(|waiting| waiting.signal == name);
         waiting.filter(|waiting| self.accepts(node, wait, waiting)).map(|waiting| waiting.request.clone()).next()
     }
 
     /// Whether a signal satisfies `where`. One for which that cannot be computed, since its numbers are too large, does not:
     /// whoever may signal must not be able to make the saga fail or hang.
-    fn accepts(&self, node: NodeId, wait: &Await, waiting: &Heralded) -> bool {
+    fn accepts(&self, node: At, wait: &Await, waiting: &Heralded) -> bool {
         let Some(filter) = &wait.filter else { return true };
         let view = View {
             candidate: Some((&wait.name, &waiting.with)),

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::event::Place;
 use super::id::{InstanceId, RequestId, Run};
 use super::instance::{Heard, Heralded, Instance, Phase, Starter, State};
+use super::states::States;
 use crate::json::Json;
-use crate::plan::{NodeId, Plan};
+use crate::plan::Plan;
 use crate::time::Timestamp;
 
 /// Why a snapshot is not an instance.
@@ -72,7 +73,7 @@ impl Instance {
     /// # Errors
     /// None that is known: the state is text, numbers and JSON.
     pub fn to_snapshot(&self, plan: &Plan) -> Result<Json, SnapshotError> {
-        let states = self.states().map(|(node, state)| (plan.node(node).place.clone(), state.clone())).collect();
+        let states = self.states().map(|(at, state)| (plan.place(at), state.clone())).collect();
         let snapshot = Snapshot {
             id: self.id.clone(),
             run: self.run,
@@ -101,16 +102,13 @@ impl Instance {
             let expected = Arc::clone(plan.saga.hash());
             return Err(SnapshotError::OtherDefinition { expected, found: snapshot.definition });
         }
-        let mut states: Vec<(NodeId, State)> = snapshot
-            .states
-            .into_iter()
-            .map(|(place, state)| match plan.find(&place) {
-                Some(node) => Ok((node, state)),
-                None => Err(SnapshotError::UnknownPlace { place }),
-            })
-            .collect::<Result<_, _>>()?;
-        states.sort_by_key(|(node, _)| *node);
-        states.dedup_by_key(|(node, _)| *node);
+        let mut states = States::new();
+        for (place, state) in snapshot.states {
+            match plan.find(&place) {
+                Some(at) => states.put(at, state),
+                None => return Err(SnapshotError::UnknownPlace { place }),
+            }
+        }
         Ok(Self {
             id: snapshot.id,
             run: snapshot.run,

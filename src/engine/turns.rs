@@ -15,12 +15,12 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
-use super::draft::invocation;
+use super::attempts::invocation;
 use super::event::{Change, Event, Place};
 use super::id::InstanceId;
 use super::instance::{Instance, Wait};
 use crate::definition::{Limit, Participant, Per};
-use crate::plan::{NodeId, Plan};
+use crate::plan::{At, Plan};
 use crate::time::Timestamp;
 
 /// Turns at all participants, as far as one share of their limits goes.
@@ -82,8 +82,8 @@ struct Held {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// It waits since then; of one instance and instant the nodes go in reading order.
-    Waits(Timestamp, NodeId),
+    /// It waits since then; of one instance and instant they go in reading order.
+    Waits(Timestamp, At),
     UnderWay,
 }
 
@@ -106,7 +106,7 @@ struct Rate {
 
 #[derive(Clone, Debug, Default)]
 struct Topic {
-    waiting: BTreeSet<(Timestamp, NodeId, Holder)>,
+    waiting: BTreeSet<(Timestamp, At, Holder)>,
     under_way: u32,
     /// What the definitions of those say who wait or are under way, and of how many.
     bounds: BTreeMap<Bounds, u32>,
@@ -186,7 +186,7 @@ impl Calls {
         }
         for event in &change.events {
             let Event::Called { at, work, .. } = event else { continue };
-            let called = plan.find(at).and_then(|node| invocation(plan.work(node)?, *work));
+            let called = plan.find(at).and_then(|at| invocation(plan.work(at.node())?, *work));
             let Some(participant) = called.map(|invocation| &invocation.participant) else { continue };
             if participant.limits.iter().any(|limit| limit.per != Per::Once) {
                 let last = self.last.entry(participant.commands_topic.clone()).or_default();
@@ -260,19 +260,19 @@ impl Turns {
     }
 
     /// Notes where a step stands, whatever was known of it.
-    pub fn note(&mut self, partition: u32, plan: &Plan, instance: &Instance, node: NodeId) {
-        let Some(work) = plan.work(node) else { return };
-        let attempt = instance.state(node).and_then(|state| state.attempt());
+    pub fn note(&mut self, partition: u32, plan: &Plan, instance: &Instance, at: At) {
+        let Some(work) = plan.work(at.node()) else { return };
+        let attempt = instance.state(at).and_then(|state| state.attempt());
         let held = attempt.and_then(|(direction, attempt)| {
             let participant = &invocation(work, direction)?.participant;
             let standing = match &attempt.wait {
-                Wait::Turn(turn) => Standing::Waits(turn.since, node),
+                Wait::Turn(turn) => Standing::Waits(turn.since, at),
                 wait if wait.is_under_way() => Standing::UnderWay,
                 _ => return None,
             };
             held(partition, participant, standing)
         });
-        self.set(holder(&instance.id, &plan.node(node).place), held);
+        self.set(holder(&instance.id, &plan.place(at)), held);
     }
 
     /// A step waits no more, and is not under way.

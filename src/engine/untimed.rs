@@ -1,7 +1,7 @@
 //! An instance without its clock and its counters, for whoever explores every order of things: two instances that
 //! differ in nothing but when something happened, or how often it was tried in between, behave alike.
 
-use super::draft::invocation;
+use super::attempts::invocation;
 use super::id::Direction;
 use super::instance::{Attempt, Instance, Phase, State, Wait};
 use crate::plan::{Plan, Work};
@@ -34,29 +34,27 @@ impl Instance {
         if let Some(heard) = &mut self.heard {
             heard.signals.iter_mut().for_each(|signal| set(Instant::Past, &mut signal.at));
         }
-        for (slot, (_, state)) in self.states.iter_mut().enumerate() {
-            match state {
-                State::Sleeping(until) => set(Instant::Wait(slot), until),
-                State::Halted(trouble) => set(Instant::Past, &mut trouble.since),
-                state => {
-                    let Some(attempt) = attempt(state) else { continue };
-                    set(Instant::Limit(slot), &mut attempt.limit);
-                    match &mut attempt.wait {
-                        Wait::Answer(until)
-                        | Wait::Query(until)
-                        | Wait::Pause(until)
-                        | Wait::Pending(until)
-                        | Wait::Unfit(until) => set(Instant::Wait(slot), until),
-                        Wait::Log(since) => set(Instant::Past, since),
-                        Wait::Person(trouble) => set(Instant::Past, &mut trouble.since),
-                        Wait::Turn(turn) => {
-                            set(Instant::Past, &mut turn.since);
-                            turn.until.iter_mut().for_each(|until| set(Instant::Wait(slot), until));
-                        }
+        self.states.edit(|slot, _, state| match state {
+            State::Sleeping(until) => set(Instant::Wait(slot), until),
+            State::Halted(trouble) => set(Instant::Past, &mut trouble.since),
+            state => {
+                let Some(attempt) = attempt(state) else { return };
+                set(Instant::Limit(slot), &mut attempt.limit);
+                match &mut attempt.wait {
+                    Wait::Answer(until)
+                    | Wait::Query(until)
+                    | Wait::Pause(until)
+                    | Wait::Pending(until)
+                    | Wait::Unfit(until) => set(Instant::Wait(slot), until),
+                    Wait::Log(since) => set(Instant::Past, since),
+                    Wait::Person(trouble) => set(Instant::Past, &mut trouble.since),
+                    Wait::Turn(turn) => {
+                        set(Instant::Past, &mut turn.since);
+                        turn.until.iter_mut().for_each(|until| set(Instant::Wait(slot), until));
                     }
                 }
             }
-        }
+        });
     }
 
     /// Forgets the words that are for people alone, unless `keep` says that an expression reads them; and the deadline of a
@@ -72,18 +70,16 @@ impl Instance {
         if let Some(failure) = failure.filter(|_| !keep) {
             failure.message = None;
         }
-        for (_, state) in &mut self.states {
-            match state {
-                State::Failing(failure) if !keep => failure.message = None,
-                State::Caught(caught) if !keep => caught.failure.message = None,
-                State::Halted(trouble) => trouble.message = None,
-                state => {
-                    if let Some(Attempt { wait: Wait::Person(trouble), .. }) = attempt(state) {
-                        trouble.message = None;
-                    }
+        self.states.edit(|_, _, state| match state {
+            State::Failing(failure) if !keep => failure.message = None,
+            State::Caught(caught) if !keep => caught.failure.message = None,
+            State::Halted(trouble) => trouble.message = None,
+            state => {
+                if let Some(Attempt { wait: Wait::Person(trouble), .. }) = attempt(state) {
+                    trouble.message = None;
                 }
             }
-        }
+        });
     }
 
     /// Forgets how many changes there were, which requests are recognised, and which of several attempts in the middle
@@ -96,10 +92,10 @@ impl Instance {
                 self.heard = None;
             }
         }
-        for (node, state) in &mut self.states {
-            let Some(work) = plan.work(*node) else { continue };
-            let Some((direction, _)) = state.attempt() else { continue };
-            let (Some(attempt), Some(last)) = (attempt(state), last(work, direction)) else { continue };
+        self.states.edit(|_, at, state| {
+            let Some(work) = plan.work(at.node()) else { return };
+            let Some((direction, _)) = state.attempt() else { return };
+            let (Some(attempt), Some(last)) = (attempt(state), last(work, direction)) else { return };
             attempt.number = attempt.number.saturating_sub(attempt.base.saturating_sub(1));
             attempt.base = attempt.base.min(1);
             if attempt.number > last {
@@ -107,19 +103,22 @@ impl Instance {
             } else if attempt.number > 2 && attempt.number < last {
                 attempt.number = 2;
             }
-        }
+        });
     }
 
     /// Lets the attempt of a state, by its number, be the last that its retries allow. False where it is that already, or
     /// there is none.
     pub fn exhaust(&mut self, plan: &Plan, slot: usize) -> bool {
-        let Some((node, state)) = self.states.get_mut(slot) else { return false };
-        let (Some(work), Some((direction, _))) = (plan.work(*node), state.attempt()) else { return false };
-        let (Some(attempt), Some(last)) = (attempt(state), last(work, direction)) else { return false };
-        let is_before = attempt.number > 0 && attempt.number < attempt.base.saturating_sub(1).saturating_add(last);
-        if is_before {
-            attempt.number = attempt.base.saturating_sub(1).saturating_add(last);
-        }
+        let mut is_before = false;
+        self.states.edit(|number, at, state| {
+            let (Some(work), Some((direction, _))) = (plan.work(at.node()), state.attempt()) else { return };
+            let (Some(attempt), Some(last)) = (attempt(state), last(work, direction)) else { return };
+            let last = attempt.base.saturating_sub(1).saturating_add(last);
+            if number == slot && attempt.number > 0 && attempt.number < last {
+                attempt.number = last;
+                is_before = true;
+            }
+        });
         is_before
     }
 }

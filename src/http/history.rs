@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::redact::redact;
@@ -13,7 +14,7 @@ use crate::engine::{Direction, Event, Order, Outcome};
 use crate::journal::Plans;
 use crate::journal::record::{Body, Cause, Record};
 use crate::json::Json;
-use crate::plan::{Kind, Plan};
+use crate::plan::{At, Kind, NodeId, Plan};
 
 /// What one input made of an instance: one record of the journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -142,7 +143,7 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
             fact("refused", Some(at), format!("refused: {}", said(code, message.as_deref())), None)
         }
         Event::Lost { at } => {
-            let is_run = plan.find(at).is_some_and(|node| matches!(plan.node(node).kind, Kind::Run(_)));
+            let is_run = node(plan, at).is_some_and(|node| matches!(plan.node(node).kind, Kind::Run(_)));
             let why = if is_run { "stops behind its point of no return" } else { "nobody knows whether it was done" };
             fact("lost", Some(at), format!("{why}: it will be taken back"), None)
         }
@@ -156,14 +157,14 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
             fact("unfit", Some(at), text, Json::parse(payload.as_str()).ok())
         }
         Event::Chose { at, arm } => {
-            let arms = plan.find(at).map(|node| plan.node(node));
+            let arms = node(plan, at).map(|node| plan.node(node));
             let otherwise =
                 matches!(arms.map(|node| &node.kind), Some(Kind::Choice { arms, .. }) if arms.len() == *arm as usize);
             let way = if otherwise { "otherwise".to_owned() } else { format!("branch {}", arm.saturating_add(1)) };
             fact("chose", Some(at), way, None)
         }
         Event::Bound { at, value } => {
-            let node = plan.find(at);
+            let node = node(plan, at);
             let ty = node.and_then(|node| match &plan.node(node).kind {
                 Kind::Let(value) => Some(&value.ty),
                 _ => None,
@@ -172,6 +173,26 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
             let text = run.map_or_else(|| "computed".to_owned(), |(_, run)| format!("of the saga {}", run.saga));
             fact("bound", Some(at), text, Some(ty.map_or_else(|| value.clone(), |ty| redact(ty, value))))
         }
+        Event::Listed { at, elements } => {
+            let ty = node(plan, at).and_then(|node| match &plan.node(node).kind {
+                Kind::Each(each) => each.list.ty.element(),
+                _ => None,
+            });
+            let shown = elements.iter().map(|element| ty.map_or_else(|| element.clone(), |ty| redact(ty, element)));
+            let shown: Vec<Json> = shown.collect();
+            let count = match elements.len() {
+                1 => "1 element".to_owned(),
+                count => format!("{count} elements"),
+            };
+            fact("listed", Some(at), count, Json::of(&shown).ok())
+        }
+        Event::Passed { at } => fact("passed", Some(at), "through".to_owned(), None),
+        Event::Judged { at, met } => {
+            let text = if *met { "through: the condition holds" } else { "through: the condition does not hold" };
+            fact("judged", Some(at), text.to_owned(), None)
+        }
+        Event::Turned { at } => fact("turned", Some(at), "is taken back".to_owned(), None),
+        Event::Unwound { at } => fact("unwound", Some(at), "taken back".to_owned(), None),
         Event::Slept { at, until } => {
             let text = match awaited(plan, at) {
                 Some(signal) => format!("awaits {signal} until {until}"),
@@ -193,7 +214,7 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
             fact("took", Some(at), text, None)
         }
         Event::Reached { at } => {
-            let run = plan.find(at).and_then(|node| plan.sub_saga_of_pivot(node));
+            let run = node(plan, at).and_then(|node| plan.sub_saga_of_pivot(node));
             let text = match run.map(|run| &plan.node(run).place) {
                 Some(run) => format!("from here on {run} is taken back as a whole"),
                 None => "from here on only forward".to_owned(),
@@ -201,7 +222,7 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
             fact("reached", Some(at), text, None)
         }
         Event::Caught { at, handler } => {
-            let codes = plan.find(at).and_then(|node| match &plan.node(node).kind {
+            let codes = node(plan, at).and_then(|node| match &plan.node(node).kind {
                 Kind::Try(trial) => trial.catches.get(*handler as usize).map(|(codes, _)| codes.join(", ")),
                 _ => None,
             });
@@ -258,14 +279,20 @@ fn order_words(order: &Order) -> String {
     }
 }
 
+/// What stands at a place, in whichever element and round.
+fn node(plan: &Plan, place: &str) -> Option<NodeId> {
+    plan.find(place).map(At::node)
+}
+
 fn is_try(plan: &Plan, place: &str) -> bool {
-    plan.find(place).is_some_and(|node| matches!(plan.node(node).kind, Kind::Try(_)))
+    node(plan, place).is_some_and(|node| matches!(plan.node(node).kind, Kind::Try(_)))
 }
 
 /// The signal that an `await` waits for.
-fn awaited<'p>(plan: &'p Plan, place: &str) -> Option<&'p str> {
-    match &plan.node(plan.find(place)?).kind {
-        Kind::Await(wait, _) => Some(&wait.signal.name),
+fn awaited(plan: &Plan, place: &str) -> Option<CompactString> {
+    let at = plan.find(place)?;
+    match &plan.node(at.node()).kind {
+        Kind::Await(wait, _) => Some(plan.signal_name(at, &wait.signal.name)),
         _ => None,
     }
 }
@@ -275,7 +302,7 @@ fn said(code: &str, message: Option<&str>) -> String {
 }
 
 fn invocation<'p>(plan: &'p Plan, place: &str, work: Direction) -> Option<&'p Invocation> {
-    let step = plan.find(place).and_then(|node| plan.work(node))?;
+    let step = node(plan, place).and_then(|node| plan.work(node))?;
     match work {
         Direction::Do => step.action(),
         Direction::Undo => step.compensation(),

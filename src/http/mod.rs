@@ -7,6 +7,7 @@ pub mod redact;
 pub mod wanted;
 pub mod view;
 mod waits;
+mod flow;
 pub mod heard;
 pub mod offers;
 pub mod history;

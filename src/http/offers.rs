@@ -6,22 +6,22 @@ use crate::definition::json::least;
 use crate::definition::types::Type;
 use crate::definition::{Invocation, Verb};
 use crate::engine::{Attempt, Direction, Instance, Phase, State, Wait};
-use crate::plan::{Class, Kind, NodeId, Plan};
+use crate::plan::{At, Class, Kind, Plan};
 
 /// The orders, the least drastic first.
 #[must_use]
 pub fn offers(plan: &Plan, instance: &Instance) -> Vec<Offer> {
     let mut offers = Vec::new();
     let stuck = instance.stuck(plan);
-    for (node, state) in instance.states() {
-        let place = &plan.node(node).place;
+    for (at, state) in instance.active() {
+        let place = plan.place(at);
         match (state, state.attempt()) {
-            (_, Some((work, attempt))) if is_resolvable(attempt) || stuck.contains(place) => {
-                step(plan, node, attempt, work, &mut offers);
+            (_, Some((work, attempt))) if is_resolvable(attempt) || stuck.contains(&place) => {
+                step(plan, at, attempt, work, &mut offers);
             }
-            (State::Sleeping(_), _) => offers.extend(signal(plan, node)),
+            (State::Sleeping(_), _) => offers.extend(signal(plan, at)),
             (State::Halted(_), _) => {
-                offers.push(retry(place, "once what the expression needs can be computed by another version of saga"));
+                offers.push(retry(&place, "once what the expression needs can be computed by another version of saga"));
             }
             _ => {}
         }
@@ -51,23 +51,24 @@ fn retry(place: &str, when: &str) -> Offer {
 }
 
 /// What is awaited there, if it is a signal.
-fn signal(plan: &Plan, node: NodeId) -> Option<Offer> {
-    let Kind::Await(wait, _) = &plan.node(node).kind else { return None };
+fn signal(plan: &Plan, at: At) -> Option<Offer> {
+    let Kind::Await(wait, _) = &plan.node(at.node()).kind else { return None };
+    let name = plan.signal_name(at, &wait.signal.name);
     let shape = &wait.signal.shape;
     Some(Offer {
         order: "signal".into(),
         step: None,
         work: None,
         outcome: None,
-        signal: Some(wait.signal.name.to_string()),
+        when: format!("once it has happened: `{name}` is awaited"),
+        signal: Some(name.to_string()),
         with: (!shape.fields.is_empty()).then(|| least(&Type::Record(shape.clone()), "…")),
-        when: format!("once it has happened: `{}` is awaited", wait.signal.name),
     })
 }
 
-fn step(plan: &Plan, node: NodeId, attempt: &Attempt, direction: Direction, offers: &mut Vec<Offer>) {
-    let place = &plan.node(node).place;
-    let Some(work) = plan.work(node) else { return };
+fn step(plan: &Plan, at: At, attempt: &Attempt, direction: Direction, offers: &mut Vec<Offer>) {
+    let place = &plan.place(at);
+    let Some(work) = plan.work(at.node()) else { return };
     let invocation = match direction {
         Direction::Do => work.action(),
         Direction::Undo => work.compensation(),

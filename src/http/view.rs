@@ -9,12 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::heard::{Untaken, untaken};
 use super::redact::redact;
-use super::waits::{called, is_under_way, trouble, why};
-use crate::definition::Compensation;
+use super::waits::{is_under_way, trouble, why};
 use crate::definition::types::{Record, Type};
-use crate::engine::{Attempt, Direction, Instance, Phase, State, Summary, Trouble, Wait};
+use crate::engine::{Direction, Instance, Phase, Summary, Trouble};
 use crate::json::Json;
-use crate::plan::{Class, Kind, NodeId, Plan, ROOT};
+use crate::plan::Plan;
 use crate::time::Timestamp;
 
 /// An instant, as RFC 3339.
@@ -185,6 +184,9 @@ pub struct Statement {
     /// How it stands; absent for a group of statements.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<Standing>,
+    /// Of a loop: how far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
     /// Whether the action or the compensation is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<Direction>,
@@ -206,6 +208,27 @@ pub struct Statement {
     /// Since when it is stuck, or waits for its turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Instant>,
+}
+
+/// How far a loop is.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Progress {
+    /// Elements, or rounds at most.
+    pub of: u16,
+    /// Those that have ended.
+    pub over: u16,
+    /// On the way back: those that are not taken back yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<u16>,
+    /// Those that have begun and are not shown.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hidden: u16,
+}
+
+/// What is shown nowhere.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+const fn is_zero(number: &u16) -> bool {
+    *number == 0
 }
 
 /// How a statement stands.
@@ -277,22 +300,24 @@ pub struct Offer {
     pub when: String,
 }
 
+/// Of how many places a row tells at most: those of a loop may be a thousand, which nobody reads in a list.
+pub const AT_MAX: usize = 20;
+
 /// The row of an instance.
 #[must_use]
 pub fn row(plan: &Plan, instance: &Instance) -> Row {
     let status = instance.summary(plan);
-    let stuck: Vec<&Trouble> = instance.states().filter_map(|(_, state)| trouble(state)).collect();
+    let active = instance.active();
+    let stuck: Vec<&Trouble> = active.iter().filter_map(|(_, state)| trouble(state)).collect();
     let since = match status {
         Summary::Stuck => stuck.iter().map(|trouble| trouble.since).min().unwrap_or(instance.changed),
         Summary::Running | Summary::Compensating | Summary::Completed | Summary::Compensated => instance.changed,
     };
-    let at: Vec<String> = match status {
-        Summary::Stuck => instance.stuck(plan).iter().map(ToString::to_string).collect(),
-        _ => instance
-            .states()
-            .filter(|(_, state)| is_under_way(state))
-            .map(|(node, _)| plan.node(node).place.to_string())
-            .collect(),
+    let at: Vec<String> = if status == Summary::Stuck {
+        instance.stuck(plan).iter().take(AT_MAX).map(ToString::to_string).collect()
+    } else {
+        let under_way = active.iter().filter(|(_, state)| is_under_way(state));
+        under_way.take(AT_MAX).map(|(at, _)| plan.place(*at).to_string()).collect()
     };
     Row {
         id: instance.id.to_string(),
@@ -320,8 +345,6 @@ pub fn shown(plan: &Plan, instance: &Instance) -> Shown {
         }
         _ => None,
     };
-    let mut flow = Vec::new();
-    statements(plan, instance, ROOT, 0, &mut flow);
     let (signals, signals_left_out) = untaken(instance);
     Shown {
         row: row(plan, instance),
@@ -337,162 +360,10 @@ pub fn shown(plan: &Plan, instance: &Instance) -> Shown {
             step: failure.step.to_string(),
             message: failure.message.clone(),
         }),
-        flow,
+        flow: super::flow::flow(plan, instance),
         signals,
         signals_left_out,
         orders: super::offers::offers(plan, instance),
         stopped: None,
     }
-}
-
-/// The statements below a node; a tree is at most 64 deep.
-fn statements(plan: &Plan, instance: &Instance, node: NodeId, depth: u32, into: &mut Vec<Statement>) {
-    for child in plan.children(node) {
-        // The blocks of a `when` have no word of their own where they hold nothing.
-        if matches!(&plan.node(child).kind, Kind::Sequence(inside) if inside.is_empty()) {
-            continue;
-        }
-        into.push(statement(plan, instance, child, depth));
-        statements(plan, instance, child, depth + 1, into);
-    }
-}
-
-/// One statement.
-#[must_use]
-pub fn statement(plan: &Plan, instance: &Instance, id: NodeId, depth: u32) -> Statement {
-    let node = plan.node(id);
-    let (work, state) = (plan.work(id), instance.state(id));
-    let (name, leaf) = match &node.kind {
-        Kind::Scope(_) => ("saga", false),
-        Kind::Sequence(_) => ("sequence", false),
-        Kind::Parallel(_) => ("parallel", false),
-        Kind::Try(_) => ("try", false),
-        Kind::Choice { .. } => ("when", true),
-        Kind::Step(work) if matches!(work.class, Class::Pivot | Class::InnerPivot) => ("pivot step", true),
-        Kind::Step(_) => ("step", true),
-        Kind::Run(_) => ("run", true),
-        Kind::Pivot => ("pivot", true),
-        Kind::Sleep(_) => ("sleep", true),
-        Kind::Await(..) => ("await", true),
-        Kind::Let(_) if plan.sub_saga_of_input(id).is_some() => ("input", true),
-        Kind::Let(_) => ("let", true),
-        Kind::Fail { .. } => ("fail", true),
-    };
-    let mut statement = Statement {
-        at: node.place.to_string(),
-        depth,
-        word: name.to_owned(),
-        calls: work.and_then(|work| work.action()).map(called),
-        compensation: work.and_then(|work| match &work.step.compensation {
-            Compensation::Call(invocation) => Some(called(invocation)),
-            Compensation::Unsaid | Compensation::Nothing => None,
-        }),
-        state: leaf.then_some(Standing::NotBegun),
-        work: None,
-        attempt: None,
-        until: None,
-        value: None,
-        code: None,
-        message: None,
-        since: None,
-    };
-    if let Some(state) = state {
-        stand(&mut statement, (plan, instance), id, state);
-    }
-    if leaf && statement.state != Some(Standing::Stuck) && instance.stuck(plan).contains(&node.place) {
-        // The pivot step past its retries: it goes on by itself, and a person should know.
-        statement.state = Some(Standing::Stuck);
-        statement.code = Some("timeout".to_owned());
-        statement.message = statement
-            .attempt
-            .map(|attempt| format!("{attempt} attempts brought no outcome; it is tried until there is one"));
-    }
-    statement
-}
-
-/// Fills in what a state says.
-fn stand(statement: &mut Statement, (plan, instance): (&Plan, &Instance), id: NodeId, state: &State) {
-    let reply = |json: &Json| match (&plan.node(id).kind, plan.work(id).and_then(|work| work.action())) {
-        (Kind::Let(value), _) => redact(&value.ty, json),
-        (Kind::Await(wait, _), _) => redact(&Type::Record(wait.signal.shape.clone()), json),
-        (Kind::Run(run), _) => redact(&run.output.ty, json),
-        (_, Some(action)) => redact(&Type::Record(action.command.reply.clone()), json),
-        (_, None) => json.clone(),
-    };
-    statement.state = Some(match state {
-        State::Doing(attempt) => {
-            statement.work = Some(Direction::Do);
-            tried(statement, attempt)
-        }
-        State::Undoing(undoing) => {
-            statement.work = Some(Direction::Undo);
-            statement.value = undoing.value.as_ref().map(reply);
-            tried(statement, &undoing.attempt)
-        }
-        State::Done(value) => {
-            statement.value = value.as_ref().map(reply);
-            Standing::Done
-        }
-        State::Bound(value) => {
-            statement.value = Some(reply(value));
-            Standing::Done
-        }
-        State::Refused(code) => {
-            statement.code = Some(code.to_string());
-            Standing::Refused
-        }
-        State::Unknown => Standing::Unknown,
-        State::Undone => Standing::Undone,
-        State::Sleeping(until) => {
-            statement.until = Some(Instant(*until));
-            match plan.node(id).kind {
-                Kind::Await(..) => Standing::Awaiting,
-                Kind::Try(_) => Standing::Timed,
-                _ => Standing::Sleeping,
-            }
-        }
-        State::Failing(failure) => {
-            statement.code = Some(failure.code.to_string());
-            if is_over(plan, instance, id) { Standing::Undone } else { Standing::Failing }
-        }
-        State::Caught(caught) => {
-            statement.code = Some(caught.failure.code.to_string());
-            Standing::Caught
-        }
-        State::Halted(trouble) => stuck(statement, trouble),
-        State::Woke if matches!(plan.node(id).kind, Kind::Await(..)) => Standing::Missed,
-        State::Chose(_) | State::Woke | State::Reached => Standing::Done,
-    });
-}
-
-/// Whether a scope that failed with the one around it, or let its failure out, has been taken back with that.
-fn is_over(plan: &Plan, instance: &Instance, scope: NodeId) -> bool {
-    let around = std::iter::successors(Some(plan.node(scope).scope), |at| Some(plan.node(*at).scope));
-    let caught = |at: NodeId| matches!(instance.state(at), Some(State::Caught(_)));
-    instance.has_ended() || around.take_while(|at| *at != ROOT).any(caught)
-}
-
-fn tried(statement: &mut Statement, attempt: &Attempt) -> Standing {
-    statement.attempt = Some(attempt.number).filter(|number| *number > 0);
-    statement.until = attempt.wait.until().map(Instant);
-    match &attempt.wait {
-        Wait::Answer(_) => Standing::Called,
-        Wait::Log(_) => Standing::Sent,
-        Wait::Query(_) => Standing::Asked,
-        Wait::Pause(_) => Standing::Pausing,
-        Wait::Pending(_) => Standing::Pending,
-        Wait::Unfit(_) => Standing::Unfit,
-        Wait::Person(trouble) => stuck(statement, trouble),
-        Wait::Turn(turn) => {
-            statement.since = Some(Instant(turn.since));
-            Standing::Queued
-        }
-    }
-}
-
-fn stuck(statement: &mut Statement, trouble: &Trouble) -> Standing {
-    statement.code = Some(trouble.code.to_string());
-    statement.message.clone_from(&trouble.message);
-    statement.since = Some(Instant(trouble.since));
-    Standing::Stuck
 }

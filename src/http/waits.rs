@@ -3,7 +3,7 @@
 use super::history::turn_at;
 use crate::definition::Invocation;
 use crate::engine::{Attempt, Instance, State, Summary, Trouble, Wait};
-use crate::plan::{Kind, NodeId, Plan};
+use crate::plan::{At, Kind, Plan};
 
 /// One sentence on why an instance stands where it does.
 pub(super) fn why(plan: &Plan, instance: &Instance, status: Summary) -> Option<String> {
@@ -13,10 +13,10 @@ pub(super) fn why(plan: &Plan, instance: &Instance, status: Summary) -> Option<S
     });
     let first = |wanted: fn(&State) -> bool| {
         // The time of a `try` says less than what is being done in it.
-        let is_try = |node: NodeId| matches!(plan.node(node).kind, Kind::Try(_));
-        let mut waits = instance.states().filter(|(_, state)| wanted(state));
-        let (node, state) = waits.find(|(node, _)| !is_try(*node))?;
-        Some(doing(plan, node, state))
+        let is_try = |at: At| matches!(plan.node(at.node()).kind, Kind::Try(_));
+        let mut waits = instance.active().into_iter().filter(|(_, state)| wanted(state));
+        let (at, state) = waits.find(|(at, _)| !is_try(*at))?;
+        Some(doing(plan, at, state))
     };
     match status {
         Summary::Completed => None,
@@ -39,13 +39,15 @@ pub(super) fn is_under_way(state: &State) -> bool {
 }
 
 /// What a node waits for, in words: "`hotels.ReserveRoom` is not answered yet, attempt 3".
-fn doing(plan: &Plan, node: NodeId, state: &State) -> String {
-    let (attempt, invocation) = match (state, plan.work(node)) {
+fn doing(plan: &Plan, at: At, state: &State) -> String {
+    let (attempt, invocation) = match (state, plan.work(at.node())) {
         (State::Doing(attempt), Some(work)) => (attempt, work.action()),
         (State::Undoing(undoing), Some(work)) => (&undoing.attempt, work.compensation()),
         (State::Sleeping(until), _) => {
-            return match &plan.node(node).kind {
-                Kind::Await(wait, _) => format!("awaits the signal {} until {until}", wait.signal.name),
+            return match &plan.node(at.node()).kind {
+                Kind::Await(wait, _) => {
+                    format!("awaits the signal {} until {until}", plan.signal_name(at, &wait.signal.name))
+                }
                 _ => format!("sleeps until {until}"),
             };
         }

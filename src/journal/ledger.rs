@@ -219,6 +219,8 @@ impl Ledger {
         let live = self.live.wake(id).ok_or_else(|| about.out_of_sequence(0))?;
         if let Some(next) = next {
             live.instance = next;
+            // The one before, with which it had most of its states in common, is gone.
+            live.instance.fold_in();
         } else {
             let applied = live.instance.apply(&live.plan, change);
             applied.map_err(|misfit| Damage::Misfit { instance: id.to_string(), why: misfit.to_string() })?;

@@ -12,7 +12,7 @@ use crate::engine::{
     Order, OrderRequest, Phase, Place, RequestId, Run, Share, Start, Summary, Turns,
 };
 use crate::json::Json;
-use crate::plan::Plan;
+use crate::plan::{InLoops, Plan};
 use crate::source::Span;
 use crate::time::Timestamp;
 
@@ -289,25 +289,24 @@ impl<'a> Stage<'a> {
 
     /// Whether the definition has `one` before `other` whenever both happen.
     fn must_precede(&self, one: &Called, other: &Called) -> bool {
-        let ordered = |one: &Called, other: &Called| match (self.plan.find(&one.step), self.plan.find(&other.step)) {
-            (Some(one), Some(other)) => self.plan.is_before(one, other),
-            _ => false,
-        };
-        let nodes = || self.plan.find(&one.step).zip(self.plan.find(&other.step));
+        let plan = self.plan;
+        let Some((first, second)) = plan.meant(&one.step).zip(plan.meant(&other.step)) else { return false };
         match (one.undo, other.undo) {
-            (false, false) => ordered(one, other),
-            (true, true) => ordered(other, one),
+            (false, false) => plan.is_before(first, second),
+            (true, true) => plan.is_before(second, first),
             // What a `try` took back, it took back before its handler; what stands behind may come before or after.
-            (false, true) => nodes().is_none_or(|(done, undone)| {
-                let tries = self.plan.tries().iter();
-                let mut apart =
-                    tries.filter(|at| self.plan.is_within(undone, **at) && !self.plan.is_within(done, **at));
-                apart.all(|at| done < *at)
+            (false, true) => plan.tries().iter().filter(|at| plan.holds(**at, second.node)).all(|at| {
+                let around = plan.loops_around(first.node, *at);
+                match plan.in_loops(first, second, around) {
+                    InLoops::Same if plan.holds(*at, first.node) && around == plan.node(*at).depth() => true,
+                    InLoops::Same => first.node < *at,
+                    InLoops::Before => true,
+                    InLoops::Unordered => false,
+                }
             }),
-            (true, false) => nodes().is_some_and(|(undone, done)| {
-                let handled = std::iter::successors(self.plan.handled(done), |at| self.plan.handled(*at));
-                let mut handled = handled;
-                handled.any(|at| self.plan.is_within(undone, at))
+            (true, false) => std::iter::successors(plan.handled(second.node), |at| plan.handled(*at)).any(|at| {
+                let around = plan.node(at).depth();
+                plan.holds(at, first.node) && plan.in_loops(first, second, around) == InLoops::Same
             }),
         }
     }

@@ -117,7 +117,7 @@ fn without_indices(place: &str) -> String {
 }
 
 fn least_reply(plan: &Plan, command: &Command) -> Option<Json> {
-    let work = plan.work(plan.find(&command.place)?)?;
+    let work = plan.work(plan.find(&command.place)?.node())?;
     let invocation = match command.work {
         Direction::Do => work.action()?,
         Direction::Undo => work.compensation()?,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use compact_str::{CompactString, format_compact};
 
-use super::{Class, Kind, Node, NodeId, ROOT, ROOT_PLACE, SubSaga, Trial, Undo, Work};
+use super::{Around, Class, Each, Kind, Node, NodeId, ROOT, ROOT_PLACE, Repeat, SubSaga, Trial, Undo, Work};
 use crate::definition::expression::Typed;
-use crate::definition::{Catch, Compensation, Run, Saga, Statement, StatementKind, Step, Verb, has_pivot};
+use crate::definition::{self, Catch, Compensation, Run, Saga, Statement, StatementKind, Step, Verb, has_pivot};
 use crate::source::Span;
 
 /// Definitions are limited to 10,000 statements, and ten times that with all that they run: far below 32 bits.
@@ -35,6 +35,8 @@ struct Builder {
     way: CompactString,
     /// A point of no return in here is that of a sub-saga alone.
     own_pivot: bool,
+    /// The loops around what is being built.
+    loops: Arc<[Around]>,
 }
 
 /// The nodes of a plan, and what finds them.
@@ -55,6 +57,7 @@ pub(super) fn build(saga: &Saga) -> Built {
         counts: BTreeMap::new(),
         way: CompactString::default(),
         own_pivot: false,
+        loops: Arc::default(),
     };
     builder.scope(saga);
     let Builder { nodes, places, tries, runs, .. } = builder;
@@ -161,6 +164,8 @@ impl Builder {
                 (id, passed)
             }
             StatementKind::Run(run) => self.sub_saga(run, parent, span, passed),
+            StatementKind::ForEach(each) => (self.for_each(each, parent, span, passed), passed),
+            StatementKind::Repeat(repeat) => (self.repeat(repeat, parent, span, passed), passed),
             StatementKind::Await { wait, otherwise } => {
                 let id = self.add(wait.name.clone(), Some(parent), span);
                 let (otherwise, _) = self.sequence(otherwise, id, span, passed);
@@ -179,6 +184,61 @@ impl Builder {
                 (id, passed)
             }
         }
+    }
+
+    fn for_each(&mut self, each: &definition::ForEach, parent: NodeId, span: Span, passed: Passed) -> NodeId {
+        let place = self.count("each");
+        let id = self.add(place, Some(parent), span);
+        let around = self.enter_loop(id);
+        let element = self.add(each.element.clone(), Some(id), span);
+        let (children, _) = self.statements(&each.body, element, passed);
+        self.set(element, Kind::Sequence(children));
+        self.loops = around;
+        let each = Each {
+            list: each.list.clone(),
+            filter: each.filter.clone(),
+            window: each.window,
+            element,
+            last: node_id(self.nodes.len().saturating_sub(1)),
+            owes: self.owes(element),
+        };
+        self.set(id, Kind::Each(Box::new(each)));
+        id
+    }
+
+    fn repeat(&mut self, repeat: &definition::Repeat, parent: NodeId, span: Span, passed: Passed) -> NodeId {
+        let place = self.count("repeat");
+        let id = self.add(place, Some(parent), span);
+        let around = self.enter_loop(id);
+        let place = self.count("round");
+        let round = self.add(place, Some(id), span);
+        let (children, _) = self.statements(&repeat.body, round, passed);
+        self.set(round, Kind::Sequence(children));
+        self.loops = around;
+        let last = node_id(self.nodes.len().saturating_sub(1));
+        let owes = self.owes(round);
+        let (otherwise, _) = self.sequence(&repeat.otherwise, id, span, passed);
+        let (times, until) = (repeat.times, repeat.until.clone());
+        self.set(id, Kind::Repeat(Box::new(Repeat { times, round, until, otherwise, last, owes })));
+        id
+    }
+
+    /// Whether anything from a node on, up to what was built last, can be taken back.
+    fn owes(&self, first: NodeId) -> bool {
+        let owes = |node: &Node| match &node.kind {
+            Kind::Step(work) => work.compensation().is_some(),
+            // It has a value, which it loses.
+            Kind::Run(_) => true,
+            _ => false,
+        };
+        self.nodes.iter().skip(first.0 as usize).any(owes)
+    }
+
+    /// What is built next stands in this loop too; returns those that are left.
+    fn enter_loop(&mut self, node: NodeId) -> Arc<[Around]> {
+        let part = if self.way.is_empty() { 0 } else { self.way.matches('.').count() + 1 };
+        let inside = self.loops.iter().copied().chain([Around { node, part }]).collect();
+        std::mem::replace(&mut self.loops, inside)
     }
 
     /// The saga that the step runs stands below it, as a sequence that begins with its input.
@@ -233,7 +293,8 @@ impl Builder {
     fn add(&mut self, place: CompactString, parent: Option<NodeId>, span: Span) -> NodeId {
         let id = node_id(self.nodes.len());
         self.places.insert(place.clone(), id);
-        self.nodes.push(Node { place, parent, scope: self.scope, next: None, kind: Kind::Pivot, span });
+        let loops = Arc::clone(&self.loops);
+        self.nodes.push(Node { place, parent, scope: self.scope, next: None, loops, kind: Kind::Pivot, span });
         id
     }
 
@@ -250,8 +311,11 @@ fn is_empty(statement: &Statement) -> bool {
         StatementKind::Parallel(statements) | StatementKind::Sequence(statements) => statements.iter().all(is_empty),
         // It cannot fail.
         StatementKind::Try(written) => written.body.iter().all(is_empty),
+        // Whatever its list holds.
+        StatementKind::ForEach(each) => each.body.iter().all(is_empty),
         StatementKind::Step(_)
         | StatementKind::Run(_)
+        | StatementKind::Repeat(_)
         | StatementKind::Pivot
         | StatementKind::When { .. }
         | StatementKind::Sleep(_)

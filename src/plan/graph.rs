@@ -2,7 +2,8 @@
 //!
 //! Its vertices are the plan's leaves and the points where the flow parts and joins, its edges lead forward. The way
 //! back is its mirror image: if `a` is before `b`, then the compensation of `b` ends before that of `a` begins. It is
-//! never larger than a few times the plan, since what starts at once hangs on one point and not on each other.
+//! never larger than a few times the plan, since what starts at once hangs on one point and not on each other. Only loops
+//! lead back, to where they begin.
 
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -21,6 +22,12 @@ pub enum Vertex {
     Leaf(NodeId),
     /// A `when`: the flow takes one way.
     Choice(NodeId),
+    /// A `for each`: the flow takes its block for each element, then goes on.
+    Each(NodeId),
+    /// A `repeat` begins a round.
+    Repeat(NodeId),
+    /// A round has ended: the flow begins another, or goes on.
+    Until(NodeId),
     /// A `try` begins: the flow takes its body, or where that fails one of its handlers.
     Try(NodeId),
     /// A `parallel` begins: the flow takes all ways.
@@ -38,7 +45,13 @@ pub enum Edge {
     Arm(NodeId, u32),
     /// If this handler of the `try` takes what its body fails with, from 0.
     Catch(NodeId, u32),
-    /// If no arm of the `when` holds, or the signal of the `await` does not come.
+    /// Back to the loop, for the next element or round.
+    Again(NodeId),
+    /// Once all elements have ended.
+    Done(NodeId),
+    /// If the condition of the `repeat` holds.
+    Met(NodeId),
+    /// If no arm of the `when` holds, the signal of the `await` does not come, or the condition of the `repeat` never held.
     Otherwise(NodeId),
 }
 
@@ -121,6 +134,25 @@ impl StepGraph {
                 let leaf = self.point(Vertex::Leaf(id), ends);
                 let missed = self.node(plan, *otherwise, vec![(leaf, Edge::Otherwise(id))]);
                 [vec![(leaf, Edge::Then)], missed].concat()
+            }
+            Kind::Each(each) => {
+                let head = self.point(Vertex::Each(id), ends);
+                for (from, edge) in self.node(plan, each.element, vec![(head, Edge::Then)]) {
+                    // What else the way is taken for says more.
+                    self.graph.add_edge(from, head, if edge == Edge::Then { Edge::Again(id) } else { edge });
+                }
+                vec![(head, Edge::Done(id))]
+            }
+            Kind::Repeat(repeat) => {
+                let head = self.point(Vertex::Repeat(id), ends);
+                let round = self.node(plan, repeat.round, vec![(head, Edge::Then)]);
+                if round.is_empty() {
+                    return Vec::new();
+                }
+                let until = self.point(Vertex::Until(id), round);
+                self.graph.add_edge(until, head, Edge::Again(id));
+                let given_up = self.node(plan, repeat.otherwise, vec![(until, Edge::Otherwise(id))]);
+                [vec![(until, Edge::Met(id))], given_up].concat()
             }
             Kind::Fail { .. } => {
                 self.point(Vertex::Leaf(id), ends);

@@ -2,10 +2,12 @@
 //!
 //! Nodes are numbered in reading order, so a child's number is above its parent's. Each has a *place*, a name that
 //! people read and that the journal keeps: the step's or `let`'s own name, or for what has no name its word and its
-//! count in reading order (`when#1`, `sleep#2`). Places depend on the definition alone, never on the engine's
+//! count in reading order (`when#1`, `sleep#2`); in loops with an index for each ([`At`]). Places depend on the definition alone, never on the engine's
 //! version. The step graph of [`graph`] is derived from the tree, for pictures and questions about order.
 
+mod at;
 mod build;
+mod order;
 pub mod graph;
 pub mod picture;
 pub mod svg;
@@ -16,6 +18,10 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use self::build::{Built, node_id};
+
+pub use self::at::{Around, At};
+pub(crate) use self::at::{common, parsed};
+pub use self::order::{InLoops, Meant};
 use crate::definition::expression::Typed;
 use crate::definition::types::Record;
 use crate::definition::{Await, Compensation, Invocation, Saga, Sleep, Step};
@@ -39,6 +45,10 @@ pub struct Plan {
     nodes: Vec<Node>,
     places: BTreeMap<CompactString, NodeId>,
     has_limits: bool,
+    /// The pivot steps of the saga itself.
+    pivots: Vec<NodeId>,
+    /// The points of no return that are a sub-saga's own, each behind that sub-saga.
+    inner_pivots: Vec<(NodeId, NodeId)>,
     /// Inner scopes, in reading order: an inner one behind the one around it.
     tries: Vec<NodeId>,
     /// Steps that run another saga, in reading order.
@@ -56,13 +66,15 @@ pub struct Node {
     pub scope: NodeId,
     /// The sibling behind it in a sequence, or in the body of a scope.
     pub next: Option<NodeId>,
+    /// The loops around it, the outermost first.
+    pub loops: Arc<[Around]>,
     /// What it is.
     pub kind: Kind,
     /// Where it is written.
     pub span: Span,
 }
 
-/// What a node is. Loops join these with the rest of the language.
+/// What a node is.
 #[derive(Debug)]
 pub enum Kind {
     /// The saga's body, the outermost unit of unwinding: its children one after the other.
@@ -80,6 +92,10 @@ pub enum Kind {
         /// The sequence for when none holds.
         otherwise: NodeId,
     },
+    /// For each element of a list: its child is a sequence with the element's name, which has the element's value.
+    Each(Box<Each>),
+    /// Rounds: its first child is the sequence of one round, its second that for when the condition never held.
+    Repeat(Box<Repeat>),
     /// A unit of work.
     Step(Work),
     /// A step that runs another saga.
@@ -112,6 +128,40 @@ pub struct Trial {
     pub catches: Vec<(Vec<CompactString>, NodeId)>,
     /// The last node of the body.
     pub last: NodeId,
+}
+
+/// A loop over a list, for the engine.
+#[derive(Debug)]
+pub struct Each {
+    /// The list.
+    pub list: Typed,
+    /// Keeps only such elements.
+    pub filter: Option<Typed>,
+    /// How many are under way at once.
+    pub window: u16,
+    /// The sequence of one element.
+    pub element: NodeId,
+    /// The last node inside.
+    pub last: NodeId,
+    /// Whether there is anything in it to take back.
+    pub owes: bool,
+}
+
+/// Rounds, for the engine.
+#[derive(Debug)]
+pub struct Repeat {
+    /// So many at most.
+    pub times: u16,
+    /// The sequence of one round.
+    pub round: NodeId,
+    /// Ends them.
+    pub until: Typed,
+    /// The sequence for when it never held.
+    pub otherwise: NodeId,
+    /// The last node of a round.
+    pub last: NodeId,
+    /// Whether there is anything in a round to take back.
+    pub owes: bool,
 }
 
 /// A step, for the engine.
@@ -190,7 +240,14 @@ impl Plan {
     pub fn new(saga: Arc<Saga>) -> Self {
         let Built { nodes, places, tries, runs } = build::build(&saga);
         let has_limits = invocations(&nodes).any(|invocation| !invocation.participant.limits.is_empty());
-        Self { saga, nodes, places, has_limits, tries, runs }
+        let is_pivot = |node: &Node| matches!(&node.kind, Kind::Step(work) if work.class == Class::Pivot);
+        let numbered = nodes.iter().enumerate().filter(|(_, node)| is_pivot(node));
+        let pivots = numbered.map(|(index, _)| node_id(index)).collect();
+        let mut plan = Self { saga, nodes, places, has_limits, pivots, inner_pivots: Vec::new(), tries, runs };
+        let all = plan.nodes().filter_map(|(node, _)| Some((plan.sub_saga_of_pivot(node)?, node)));
+        plan.inner_pivots = all.collect();
+        plan.inner_pivots.sort_unstable();
+        plan
     }
 
     /// All that is asked of participants, there and back.
@@ -215,34 +272,16 @@ impl Plan {
         self.nodes.iter().enumerate().map(|(index, node)| (node_id(index), node))
     }
 
-    /// The node at a place.
+    /// The pivot steps of the saga itself, of which one is passed on each way.
     #[must_use]
-    pub fn find(&self, place: &str) -> Option<NodeId> {
-        self.places.get(place).copied()
+    pub fn pivots(&self) -> &[NodeId] {
+        &self.pivots
     }
 
     /// Inner scopes, in reading order.
     #[must_use]
     pub fn tries(&self) -> &[NodeId] {
         &self.tries
-    }
-
-    /// Those that belong to a scope, which itself is none of them.
-    #[must_use]
-    pub fn tries_within(&self, scope: NodeId) -> &[NodeId] {
-        let from = self.tries.partition_point(|inner| *inner <= scope);
-        let behind = self.tries.get(from..).unwrap_or_default();
-        let count = behind.partition_point(|inner| self.is_within(*inner, scope));
-        behind.get(..count).unwrap_or_default()
-    }
-
-    /// Whether a node belongs to a scope, itself or by one inside.
-    #[must_use]
-    pub fn is_within(&self, node: NodeId, scope: NodeId) -> bool {
-        match &self.node(scope).kind {
-            Kind::Try(trial) => scope < node && node <= trial.last,
-            _ => scope == ROOT,
-        }
     }
 
     /// The `try` whose handler a node stands in, the innermost.
@@ -273,6 +312,13 @@ impl Plan {
             _ => return None,
         }
         self.around(pivot).find(|node| self.has_own_pivot(*node))
+    }
+
+    /// The points of no return that are a sub-saga's own: one is passed on each way.
+    pub fn pivots_of(&self, run: NodeId) -> impl Iterator<Item = NodeId> {
+        let from = self.inner_pivots.partition_point(|(of, _)| *of < run);
+        let behind = self.inner_pivots.iter().skip(from);
+        behind.take_while(move |(of, _)| *of == run).map(|(_, pivot)| *pivot)
     }
 
     /// Whether a node is a sub-saga that has a point of no return of its own.
@@ -309,33 +355,6 @@ impl Plan {
         &self.saga.input
     }
 
-    /// Whether the flow ends `one` before it enters `other`, whenever it comes to both. Neither is before the other
-    /// where they stand in sibling branches, and a `fail` is before nothing: it never ends. Takes time in proportion
-    /// to the nesting.
-    #[must_use]
-    pub fn is_before(&self, one: NodeId, other: NodeId) -> bool {
-        if matches!(self.node(one).kind, Kind::Fail { .. }) {
-            return false;
-        }
-        let (one, other) = (self.way_to(one), self.way_to(other));
-        let Some(fork) = one.iter().zip(&other).position(|(one, other)| one != other) else { return false };
-        let around = fork.checked_sub(1).and_then(|index| one.get(index)).map(|node| &self.node(*node).kind);
-        let in_order = match around {
-            Some(Kind::Scope(_) | Kind::Sequence(_) | Kind::Run(_)) => true,
-            // A handler begins when the body has ended; of handlers one alone runs.
-            Some(Kind::Try(trial)) => one.get(fork).is_some_and(|one| *one <= trial.last),
-            _ => false,
-        };
-        in_order && one.get(fork) < other.get(fork)
-    }
-
-    /// From the root to a node.
-    fn way_to(&self, node: NodeId) -> Vec<NodeId> {
-        let mut way: Vec<NodeId> = std::iter::successors(Some(node), |node| self.node(*node).parent).collect();
-        way.reverse();
-        way
-    }
-
     /// The children of a node in reading order.
     #[must_use]
     pub fn children(&self, id: NodeId) -> Vec<NodeId> {
@@ -346,6 +365,8 @@ impl Plan {
                 trial.body.iter().copied().chain(trial.catches.iter().map(|(_, block)| *block)).collect()
             }
             Kind::Await(_, otherwise) => vec![*otherwise],
+            Kind::Each(each) => vec![each.element],
+            Kind::Repeat(repeat) => vec![repeat.round, repeat.otherwise],
             Kind::Run(run) => run.children.clone(),
             Kind::Step(_) | Kind::Pivot | Kind::Sleep(_) | Kind::Let(_) | Kind::Fail { .. } => Vec::new(),
         }

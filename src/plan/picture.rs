@@ -42,6 +42,7 @@ pub fn mermaid(plan: &Plan, sources: &Sources) -> String {
             Form::Pivot => ("[[", "]]"),
             Form::Choice => ("{", "}"),
             Form::Point => ("((", "))"),
+            Form::Loop => ("{{", "}}"),
             Form::Aside => ("(", ")"),
             Form::Fail => (">", "]"),
         };
@@ -84,6 +85,7 @@ pub fn dot(plan: &Plan, sources: &Sources) -> String {
             Form::Pivot => "shape=box peripheries=2",
             Form::Choice => "shape=diamond",
             Form::Point => "shape=point width=0.12",
+            Form::Loop => "shape=hexagon",
             Form::Aside => "shape=box style=\"rounded,filled\"",
             Form::Fail => "shape=octagon",
         };
@@ -160,6 +162,8 @@ enum Form {
     Choice,
     /// Where a `parallel` parts or joins.
     Point,
+    /// Where a loop begins.
+    Loop,
     /// `let`, `sleep`, a step that only undoes.
     Aside,
     Fail,
@@ -215,6 +219,8 @@ impl Picture {
                 (Form::Aside, std::iter::once("try".to_owned()).chain(within).collect())
             }
             Vertex::Choice(_) => (Form::Choice, vec!["when".to_owned()]),
+            Vertex::Each(node) | Vertex::Repeat(node) => (Form::Loop, loop_lines(plan, sources, node)),
+            Vertex::Until(_) => (Form::Choice, vec!["until".to_owned()]),
             Vertex::Leaf(node) => return self.leaf(plan, sources, id, node),
         };
         self.shapes.push(Shape { id, form, lines, participant: None });
@@ -256,6 +262,8 @@ impl Picture {
             | Kind::Parallel(_)
             | Kind::Choice { .. }
             | Kind::Try(_)
+            | Kind::Each(_)
+            | Kind::Repeat(_)
             | Kind::Run(_) => (Form::Aside, vec![place]),
         };
         self.shapes.push(Shape { id, form, lines, participant: None });
@@ -279,6 +287,12 @@ fn called(invocation: &Invocation) -> String {
 fn label(plan: &Plan, sources: &Sources, edge: Edge) -> Option<String> {
     match edge {
         Edge::Then => None,
+        Edge::Again(node) => Some(again(plan, node).to_owned()),
+        Edge::Done(_) => Some("all done".to_owned()),
+        Edge::Met(node) => match &plan.node(node).kind {
+            Kind::Repeat(repeat) => Some(written(sources, repeat.until.span)),
+            _ => None,
+        },
         Edge::Otherwise(_) => Some("otherwise".to_owned()),
         Edge::Catch(node, number) => match &plan.node(node).kind {
             Kind::Try(trial) => trial.catches.get(number as usize).map(|(codes, _)| {
@@ -294,6 +308,28 @@ fn label(plan: &Plan, sources: &Sources, edge: Edge) -> Option<String> {
             _ => None,
         },
     }
+}
+
+/// What a loop says of itself: over what it goes, how often, how many at once.
+pub(super) fn loop_lines(plan: &Plan, sources: &Sources, node: NodeId) -> Vec<String> {
+    match &plan.node(node).kind {
+        Kind::Each(each) => {
+            let list = written(sources, each.list.span);
+            let mut lines = vec![format!("for each {} in {list}", plan.node(each.element).place)];
+            lines.extend(each.filter.as_ref().map(|filter| format!("where {}", written(sources, filter.span))));
+            if each.window > 1 {
+                lines.push(format!("at most {} at once", each.window));
+            }
+            lines
+        }
+        Kind::Repeat(repeat) => vec![format!("repeat at most {} times", repeat.times)],
+        _ => Vec::new(),
+    }
+}
+
+/// On the way back to where a loop begins.
+pub(super) fn again(plan: &Plan, node: NodeId) -> &'static str {
+    if matches!(plan.node(node).kind, Kind::Each(_)) { "next" } else { "again" }
 }
 
 /// The source text of a span on one line, cut where it is long.

@@ -21,7 +21,7 @@ use super::partition::Stands;
 use crate::engine::{Direction, Event, InstanceId, Summary};
 use crate::journal::Plans;
 use crate::journal::record::{Body, Positions, Record};
-use crate::plan::Plan;
+use crate::plan::{Plan, parsed};
 use crate::time::Timestamp;
 
 /// Steps under way whose time is taken, per partition: what is called beyond that is counted and not timed, so that a
@@ -420,7 +420,11 @@ impl Meters {
     }
 
     fn happened(&self, of: &OfPartition, meters: &OfPlan, (instance, now): (&InstanceId, Timestamp), event: &Event) {
-        let step = |at: &CompactString, work: Direction| meters.steps.get(at)?.get(index(work))?.as_ref();
+        // Elements and rounds of a loop count together.
+        let step = |at: &CompactString, work: Direction| {
+            let bare = if at.contains('[') { parsed(at)?.0 } else { at.as_str().into() };
+            meters.steps.get(bare.as_ref())?.get(index(work))?.as_ref()
+        };
         let key = |at: &CompactString, work: Direction| self.hasher.hash_one((instance, at, index(work)));
         let over = |at: &CompactString, work: Direction| {
             let began = of.timed().called.remove(&key(at, work));

@@ -3,10 +3,13 @@
 //!
 //! The journal and the topics beside it are the orchestrator's own and no contract, so they are not in it.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{Conflict, Names, commands, headers, messages, schemas};
 use crate::definition::Program;
+use crate::plan::Plan;
 
 /// Where schemas stand in the document.
 const SCHEMAS: &str = "#/components/schemas/";
@@ -30,8 +33,9 @@ pub fn asyncapi<'p>(programs: impl IntoIterator<Item = &'p Program> + Clone) -> 
     for program in programs.clone() {
         for saga in program.sagas.values() {
             document.start(&saga.name, saga.docs.as_deref());
+            let plan = Plan::new(Arc::clone(saga));
             for signal in saga.signals.values() {
-                document.signal(&saga.name, signal);
+                document.signal(&plan, signal);
             }
         }
         for participant in program.participants.values() {
@@ -240,12 +244,13 @@ impl Document {
     }
 
     /// What a saga can be told, by its instance's key.
-    fn signal(&mut self, saga: &str, signal: &crate::definition::Signal) {
+    fn signal(&mut self, plan: &Plan, signal: &crate::definition::Signal) {
+        let saga = &plan.saga.name;
         let name = format!("{saga}.{}.signal", signal.name);
         // Without a shape, or with nothing in it that must be there, it may be left out.
         let is_wanted = signal.shape.fields.iter().any(|field| !field.ty.is_optional());
         let required: &[&str] = if is_wanted { &["signal", "with"] } else { &["signal"] };
-        let fields = json!({ "signal": { "type": "string", "const": signal.name }, "with": schema(&name) });
+        let fields = json!({ "signal": addressed(&plan.signal_in_general(&signal.name)), "with": schema(&name) });
         let parts = (headers::request("signal", None), order(fields, required));
         let summary = signal.docs.clone().unwrap_or_else(|| format!("tell an instance of {saga} {}", signal.name));
         self.message(REQUESTS, &name, "request", parts, &summary);
@@ -312,4 +317,13 @@ fn order(fields: Value, required: &[&str]) -> Value {
         properties.extend(fields);
     }
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+/// How a signal is named. One of a saga that is run in a loop has the index of its run: any.
+fn addressed(name: &str) -> Value {
+    if !name.contains('[') {
+        return json!({ "type": "string", "const": name });
+    }
+    let pattern = name.replace('.', "\\.").replace("[1]", "\\[[1-9][0-9]*\\]");
+    json!({ "type": "string", "pattern": format!("^{pattern}$"), "examples": [name] })
 }

@@ -161,16 +161,83 @@ mistake!(
   command Release { hold: string? }
   message Told { text: string }
 }
+saga release {
+  version 1
+  input { hold: string? }
+  pivot
+  step release { call stock.Release { hold: input.hold } }
+}
 saga order {
   version 1
-  input { items: list<string> }
+  coordination choreography
+  input { sku: string }
   signal approval { by: string }
-  for each item in input.items {
-    step reserve { call stock.Reserve { sku: item }  compensate stock.Release { hold: reserve.hold } }
-  }
+  step reserve { call stock.Reserve { sku: input.sku }  compensate run release { hold: reserve.hold } }
   await approval within 8h otherwise { fail "nobody" }
-  step tell { send stock.Told { text: approval.by } }
-  output { holds: reserve[*].hold }
+  step tell { send stock.Told { text: approval.by + reserve.hold } }
+  output { hold: reserve.hold }
+}"#
+);
+
+mistake!(
+    loops_that_make_no_sense,
+    r#"participant shop {
+  command Do { n: int } returns { n: int } fails "no"
+  command Undo { n: int? }
+}
+saga order {
+  input { items: list<{ n: int, tags: list<int> }>, name: string, more: list<int>?, big: int }
+  signal go { on: bool }
+  for each letter in input.name { sleep 1s }
+  for each extra in input.more { sleep 1s }
+  for each item in input.items where item.n, at most 0 at once {
+    step a { call shop.Do { n: item.m }  compensate shop.Undo { n: a.n } }
+  }
+  for each thing in input.items, at most 1001 at once {
+    await go within 1h otherwise { }
+    pivot
+  }
+  for each one in input.items, at most 2 at once {
+    await go as came within 1h otherwise { }
+    step b { call shop.Do { n: one.n }  compensate shop.Undo { n: b.n } }
+  }
+  step c { call shop.Do { n: b.n }  compensate shop.Undo { n: round } }
+  repeat at most 0 times { sleep 1s } until true otherwise { }
+  repeat at most 5000 times { sleep 1s } until true otherwise { }
+  repeat at most 3 times {
+    let x = previous.x
+    let y = (previous.y ?? 0) + previous.z.n
+    step d { call shop.Do { n: previous.dd.n ?? y }  compensate shop.Undo { n: previous } }
+  } until d.n otherwise { step e { call shop.Do { n: round }  compensate nothing } }
+  output { all: sum(b[*].n), one: one, d: d.n }
+}"#
+);
+
+mistake!(
+    loops_inside_each_other_too_deep,
+    r#"participant shop { command Do { n: int } }
+saga inner {
+  input { list: list<int> }
+  for each a in input.list { for each b in input.list { step x { call shop.Do { n: a + b }  compensate nothing } } }
+}
+saga order {
+  input { list: list<int> }
+  for each c in input.list { for each d in input.list {
+    step fits { run inner { list: [c, d] } }
+    for each e in input.list {
+      step deep { run inner { list: [e] } }
+      for each f in input.list { for each g in input.list { step y { call shop.Do { n: f + g }  compensate nothing } } }
+    }
+  } }
+}
+scenario "indices" for order {
+  given { list: [1] }
+  when fits.x fails "no"
+  when fits[1][1].x[1][1] times out
+  when fits.x[1] times out
+  when fits[1][1].x[1][0] times out
+  when fits[1][1].x[1][1001] times out
+  expect calls y[1][1][1][1][1]
 }"#
 );
 

@@ -53,6 +53,7 @@ fn each_code_names_what_it_needs() {
                 Cause::Silent(step) => format!("silent {}", step.name),
                 Cause::Fail => "fail".to_owned(),
                 Cause::Overflow => "overflow".to_owned(),
+                Cause::TooMany => "too many".to_owned(),
             });
             format!("{code}: {}", causes.collect::<Vec<_>>().join(", "))
         })

@@ -6,24 +6,28 @@ use saga::source::{FileId, SourceFile};
 use super::Shelf;
 
 /// Every file of `workflows/`.
-const WORKFLOWS: [(&str, &str); 7] = [
+const WORKFLOWS: [(&str, &str); 9] = [
     ("billing.saga", include_str!("../../workflows/billing.saga")),
     ("booking.saga", include_str!("../../workflows/booking.saga")),
     ("booking_in_order.saga", include_str!("../../workflows/booking_in_order.saga")),
     ("claim.saga", include_str!("../../workflows/claim.saga")),
     ("disk.saga", include_str!("../../workflows/disk.saga")),
     ("subscription.saga", include_str!("../../workflows/subscription.saga")),
+    ("order.saga", include_str!("../../workflows/order.saga")),
+    ("transfer.saga", include_str!("../../workflows/transfer.saga")),
     ("travel.saga", include_str!("../../workflows/travel.saga")),
 ];
 
 /// The same in YAML.
-const TWINS: [(&str, &str); 7] = [
+const TWINS: [(&str, &str); 9] = [
     ("billing.yaml", include_str!("../../workflows/billing.yaml")),
     ("booking.yaml", include_str!("../../workflows/booking.yaml")),
     ("booking_in_order.yaml", include_str!("../../workflows/booking_in_order.yaml")),
     ("claim.yaml", include_str!("../../workflows/claim.yaml")),
     ("disk.yaml", include_str!("../../workflows/disk.yaml")),
     ("subscription.yaml", include_str!("../../workflows/subscription.yaml")),
+    ("order.yaml", include_str!("../../workflows/order.yaml")),
+    ("transfer.yaml", include_str!("../../workflows/transfer.yaml")),
     ("travel.yaml", include_str!("../../workflows/travel.yaml")),
 ];
 

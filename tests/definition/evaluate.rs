@@ -18,7 +18,7 @@ impl Environment for Data {
     fn read(&self, root: &Root) -> Option<Datum<'_>> {
         match root {
             Root::SagaId => Some(Datum::Value(Value::String("order-7".into()))),
-            Root::Name(name) => self.0.get(name.as_str()).map(|text| Datum::Json(text)),
+            Root::Name(name) => self.0.get(name.as_str()).map(|text| Datum::Json(text.into())),
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use saga::engine::{self, Decision, Direction, Event, Input, Phase, Place, State};
-use saga::plan::{Class, Kind, NodeId};
+use saga::plan::{At, Class, Kind};
 
 use super::walks::Walk;
 
@@ -18,7 +18,7 @@ impl Walk {
         let find = |place: &Place| self.plan.find(place).unwrap();
         for event in &self.events {
             if let Event::Reached { at } | Event::Succeeded { at, work: Direction::Do, .. } = event {
-                past.extend(self.plan.sub_saga_of_pivot(find(at)));
+                past.extend(self.own(find(at)));
             }
             match event {
                 Event::Called { at, work: Direction::Do, attempt: 1, .. }
@@ -33,7 +33,7 @@ impl Walk {
                 }
                 Event::Called { at, work: Direction::Undo, attempt, .. }
                 | Event::Sent { at, work: Direction::Undo, attempt } => {
-                    let mut around = self.plan.around(find(at));
+                    let mut around = self.plan.runs_around(find(at));
                     assert!(!around.any(|run| past.contains(&run)), "a sub-saga behind its own is taken back whole");
                     let tried = self.tries(find(at)).next().is_some();
                     assert!(!committed || tried, "nothing is taken back behind the point of no return");
@@ -49,12 +49,12 @@ impl Walk {
                 Event::Succeeded { at, work: Direction::Do, .. } => {
                     let node = find(at);
                     ended.insert(node);
-                    committed |= self.plan.work(node).unwrap().class == Class::Pivot;
+                    committed |= self.plan.work(node.node()).unwrap().class == Class::Pivot;
                 }
                 Event::Succeeded { at, work: Direction::Undo, .. } => {
                     undone.insert((find(at), true));
                 }
-                Event::Reached { at } => committed |= self.plan.sub_saga_of_pivot(find(at)).is_none(),
+                Event::Reached { at } => committed |= self.own(find(at)).is_none(),
                 Event::Completed { .. } => {
                     let tried = undone.iter().all(|(node, _)| self.tries(*node).next().is_some());
                     assert!(tried, "completed: nothing taken back but what a `try` did");
@@ -74,39 +74,45 @@ impl Walk {
     }
 
     /// Whether the step had something to take back.
-    fn owes(&self, node: NodeId) -> bool {
+    fn owes(&self, node: At) -> bool {
         let refused = |event: &Event| matches!(event, Event::Refused { at, .. } if self.plan.find(at) == Some(node));
-        let whole = self.plan.around(node).any(|run| self.is_past_its_pivot(run));
-        self.plan.work(node).unwrap().compensation().is_some() && !self.events.iter().any(refused) && !whole
+        let whole = self.plan.runs_around(node).any(|run| self.is_past_its_pivot(run));
+        self.plan.work(node.node()).unwrap().compensation().is_some() && !self.events.iter().any(refused) && !whole
     }
 
     /// Whether a point of no return was passed that is a sub-saga's own.
-    fn is_past_its_pivot(&self, run: NodeId) -> bool {
+    fn is_past_its_pivot(&self, run: At) -> bool {
         self.events.iter().any(|event| match event {
             Event::Reached { at } | Event::Succeeded { at, work: Direction::Do, .. } => {
-                self.plan.sub_saga_of_pivot(self.plan.find(at).unwrap()) == Some(run)
+                self.own(self.plan.find(at).unwrap()) == Some(run)
             }
             _ => false,
         })
     }
 
-    /// The inner scopes around a node.
-    fn tries(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
-        self.plan.tries().iter().copied().filter(move |scope| self.plan.is_within(node, *scope))
+    /// The sub-saga whose own point of no return something is.
+    fn own(&self, pivot: At) -> Option<At> {
+        self.plan.sub_saga_of_pivot(pivot.node()).map(|run| self.plan.beside(pivot, run))
     }
 
-    fn precedes(&self, one: NodeId, other: NodeId) -> bool {
-        let path = |node: NodeId| {
-            let mut path: Vec<NodeId> =
-                std::iter::successors(Some(node), |node| self.plan.node(*node).parent).collect();
+    /// The inner scopes around a node.
+    fn tries(&self, node: At) -> impl Iterator<Item = At> {
+        let scopes = std::iter::successors(Some(self.plan.scope(node)), |scope| Some(self.plan.scope(*scope)));
+        scopes.take_while(|scope| *scope != At::ROOT)
+    }
+
+    fn precedes(&self, one: At, other: At) -> bool {
+        let path = |node: At| {
+            let mut path: Vec<At> = std::iter::successors(Some(node), |node| self.plan.parent(*node)).collect();
             path.reverse();
             path
         };
         let (one, other) = (path(one), path(other));
         let Some(fork) = one.iter().zip(&other).position(|(one, other)| one != other) else { return false };
-        let in_order = match &self.plan.node(one[fork - 1]).kind {
-            Kind::Scope(_) | Kind::Sequence(_) | Kind::Run(_) => true,
-            Kind::Try(trial) => other[fork] <= trial.last,
+        let in_order = match &self.plan.node(one[fork - 1].node()).kind {
+            Kind::Scope(_) | Kind::Sequence(_) | Kind::Run(_) | Kind::Repeat(_) => true,
+            Kind::Each(each) => each.window == 1,
+            Kind::Try(trial) => other[fork].node() <= trial.last,
             _ => false,
         };
         in_order && one[fork] < other[fork]
@@ -119,8 +125,8 @@ impl Walk {
         assert!(self.instance.next_due(&self.plan).is_none());
         assert!(engine::pending(&self.plan, &self.instance).is_empty());
         for (node, state) in self.instance.states() {
-            let place = &self.plan.node(node).place;
-            let owes = self.plan.work(node).is_some() && self.owes(node);
+            let place = &self.plan.place(node);
+            let owes = self.plan.work(node.node()).is_some() && self.owes(node);
             match (&self.instance.phase, state) {
                 (Phase::Completed(_), state) => {
                     let tried = self.tries(node).next().is_some();

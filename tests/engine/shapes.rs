@@ -10,8 +10,8 @@ use saga::definition::expression::{BinaryOp, Expr, PathSegment, Read, Root, Type
 use saga::definition::types::{Field, Record, Type};
 use saga::definition::value::Value;
 use saga::definition::{
-    Await, Catch, Command, Compensation, Invocation, Limit, Participant, Per, Retry, Run, Saga, Signal, Sleep,
-    Statement, StatementKind, Step, Timing, Try, Verb,
+    Await, Catch, Command, Compensation, ForEach, Invocation, Limit, Participant, Per, Repeat, Retry, Run, Saga,
+    Signal, Sleep, Statement, StatementKind, Step, Timing, Try, Verb,
 };
 use saga::plan::Plan;
 use saga::source::Span;
@@ -58,6 +58,19 @@ pub(crate) enum Shape {
         before: Vec<Shape>,
         own: Option<(PivotShape, UndoShape)>,
         behind: Vec<Shape>,
+    },
+    /// For each element of the input's list, so many at once.
+    Each {
+        window: u16,
+        filtered: bool,
+        body: Vec<Shape>,
+    },
+    /// Until the flag of the input is set, or else until the second round.
+    Repeat {
+        times: u16,
+        flag: Option<u8>,
+        body: Vec<Shape>,
+        otherwise: Vec<Shape>,
     },
     /// A scope of its own, with a time, and a handler for one code before the one for all.
     Try {
@@ -149,6 +162,10 @@ fn shape() -> impl Strategy<Value = Shape> {
                     let behind = if own.is_some() { behind } else { Vec::new() };
                     Shape::Run { before, own, behind }
                 }),
+            3 => (1u16..4, any::<bool>(), block.clone())
+                .prop_map(|(window, filtered, body)| Shape::Each { window, filtered, body }),
+            3 => (1u16..4, prop::option::of(0u8..4), block.clone(), block.clone())
+                .prop_map(|(times, flag, body, otherwise)| Shape::Repeat { times, flag, body, otherwise }),
             2 => (0u8..4, block.clone(), block)
                 .prop_map(|(flag, then, otherwise)| Shape::When { flag, then, otherwise }),
         ]
@@ -172,6 +189,13 @@ fn forward_shape() -> impl Strategy<Value = Shape> {
                 let pivot = |step| if step { PivotShape::Step } else { PivotShape::Bare };
                 Shape::Run { before, own: own.map(|step| (pivot(step), UndoShape::Nothing)), behind }
             }),
+            (1u16..4, any::<bool>(), block.clone()).prop_map(|(window, filtered, body)| Shape::Each {
+                window,
+                filtered,
+                body
+            }),
+            (1u16..4, prop::option::of(0u8..4), block.clone(), block.clone())
+                .prop_map(|(times, flag, body, otherwise)| Shape::Repeat { times, flag, body, otherwise }),
             (any::<bool>(), block).prop_map(|(filtered, otherwise)| Shape::Await { filtered, otherwise }),
         ]
     })
@@ -187,7 +211,7 @@ fn forward_leaf() -> impl Strategy<Value = Shape> {
 
 /// Compiles a shape.
 pub(crate) fn plan(shape: &SagaShape) -> Plan {
-    let mut builder = Builder { names: 0, limits: shape.limits.clone() };
+    let mut builder = Builder { names: 0, limits: shape.limits.clone(), loops: 0, way: CompactString::default() };
     let mut body = builder.block(&shape.before, Place::Before);
     body.extend(builder.pivot(shape.pivot, true));
     body.extend(builder.block(&shape.behind, Place::Behind));
@@ -205,11 +229,13 @@ pub(crate) fn plan(shape: &SagaShape) -> Plan {
     }))
 }
 
-/// The input: four flags and a number.
+/// The input: four flags, a number, and a list as long as the first two flags say.
 pub(crate) fn input(flags: u8, large: bool) -> String {
     let flag = |bit: u8| (flags >> bit) & 1 == 1;
     let n = if large { i64::MAX } else { 7 };
-    format!(r#"{{"f0":{},"f1":{},"f2":{},"f3":{},"n":{n}}}"#, flag(0), flag(1), flag(2), flag(3))
+    let list = ["", "1", "1,2", "2,1,3"][usize::from(flags & 3)];
+    let flags = format!(r#""f0":{},"f1":{},"f2":{},"f3":{}"#, flag(0), flag(1), flag(2), flag(3));
+    format!(r#"{{{flags},"n":{n},"list":[{list}]}}"#)
 }
 
 fn signal() -> Arc<Signal> {
@@ -220,6 +246,7 @@ fn signal() -> Arc<Signal> {
 fn input_shape() -> Record {
     let mut fields: Vec<Field> = (0..4).map(|bit| field(&format!("f{bit}"), Type::Bool)).collect();
     fields.push(field("n", Type::Int));
+    fields.push(field("list", Type::List(Arc::new(Type::Int))));
     Record { name: None, fields }
 }
 
@@ -237,12 +264,19 @@ enum Place {
 struct Builder {
     names: u32,
     limits: Vec<Limit>,
+    /// Around what is being built.
+    loops: u32,
+    /// Before each name in a sub-saga.
+    way: CompactString,
 }
+
+/// More loops inside each other, and a walk takes too long.
+const LOOPS_MAX: u32 = 2;
 
 impl Builder {
     fn name(&mut self) -> CompactString {
         self.names += 1;
-        format_compact!("s{}", self.names)
+        format_compact!("{}s{}", self.way, self.names)
     }
 
     fn block(&mut self, shapes: &[Shape], place: Place) -> Vec<Statement> {
@@ -262,9 +296,11 @@ impl Builder {
 
     fn run(&mut self, shapes: [&[Shape]; 2], own: Option<(PivotShape, UndoShape)>, place: Place) -> Statement {
         let (name, [before, behind]) = (self.name(), shapes);
+        let around = std::mem::replace(&mut self.way, format_compact!("{name}."));
         let mut body = self.block(before, place);
         body.extend(own.and_then(|(pivot, _)| self.pivot(pivot, place != Place::Behind)));
         body.extend(self.block(behind, Place::Behind));
+        self.way = around;
         let compensation = match own {
             Some((_, undo)) if place == Place::Before => self.undo(undo, false),
             _ => Compensation::Unsaid,
@@ -303,6 +339,28 @@ impl Builder {
                 let condition = read(Root::Input, &format!("f{flag}"), Type::Bool);
                 let arms = vec![(condition, self.block(then, place))];
                 statement(StatementKind::When { arms, otherwise: self.block(otherwise, place) })
+            }
+            Shape::Each { body, .. } | Shape::Repeat { body, .. } if self.loops == LOOPS_MAX => {
+                statement(StatementKind::Sequence(self.block(body, place)))
+            }
+            Shape::Each { window, filtered, body } => {
+                let element = self.name();
+                let list = read(Root::Input, "list", Type::List(Arc::new(Type::Int)));
+                let own = Expr::Read(Read { root: Root::Name(element.clone()), path: Vec::new(), ty: Type::Int });
+                let filter = filtered.then(|| above(own));
+                self.loops += 1;
+                let body = self.block(body, place);
+                self.loops -= 1;
+                statement(StatementKind::ForEach(Box::new(ForEach { element, list, filter, window: *window, body })))
+            }
+            Shape::Repeat { times, flag, body, otherwise } => {
+                let round = Expr::Read(Read { root: Root::Round, path: Vec::new(), ty: Type::Int });
+                let until = flag.map_or(above(round), |flag| read(Root::Input, &format!("f{flag}"), Type::Bool));
+                self.loops += 1;
+                let body = self.block(body, place);
+                self.loops -= 1;
+                let otherwise = self.block(otherwise, place);
+                statement(StatementKind::Repeat(Box::new(Repeat { times: *times, body, until, otherwise })))
             }
             Shape::Sleep(seconds) => {
                 let duration = typed(Expr::Literal(Value::Duration(i64::from(*seconds) * 1_000)), Type::Duration);
@@ -387,6 +445,12 @@ impl Builder {
             span: Span::default(),
         }
     }
+}
+
+/// More than one.
+fn above(number: Expr) -> Typed {
+    let one = Expr::Literal(Value::Int(1));
+    typed(Expr::Binary(BinaryOp::Greater, Box::new((number, one))), Type::Bool)
 }
 
 fn statement(kind: StatementKind) -> Statement {

@@ -158,7 +158,13 @@ impl Walk {
         let read: Change = serde_json::from_str(&text).unwrap();
         assert_eq!(read, *change, "a record reads as it was written");
         self.journal.push(text);
-        self.instance.apply(&self.plan, &read).expect("what is decided can be applied");
+        // To a copy, as the runtime does it.
+        let mut next = self.instance.clone();
+        next.apply(&self.plan, &read).expect("what is decided can be applied");
+        self.instance = next;
+        if self.journal.len() % 2 == 0 {
+            self.instance.fold_in();
+        }
         self.events.extend(read.events.iter().cloned());
         for place in read.events.iter().filter_map(Event::step) {
             self.turns.note(0, &self.plan, &self.instance, self.plan.find(place).unwrap());
@@ -373,7 +379,7 @@ impl Walk {
         let node = nodes[usize::from(choice) % nodes.len()];
         let run = if choice % 3 == 0 { Run(1) } else { self.instance.run };
         let own_undo = choice % 5 == 0;
-        let place = self.plan.node(node).place.clone();
+        let place = self.plan.place(self.plan.first(node));
         let command = CommandId { instance: self.instance.id.clone(), run, place, round: 1, own_undo };
         let kinds = [ReplyKind::Do, ReplyKind::Undo, ReplyKind::Query];
         let kind = kinds[usize::from(choice / 7) % 3];

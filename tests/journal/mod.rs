@@ -21,13 +21,15 @@ const V2: &str = include_str!("../cases/journal/v2.jsonl");
 /// What version 3 has besides: messages, signals, scopes that fail by themselves, and that only answers came that do not
 /// fit.
 const V3: &str = include_str!("../cases/journal/v3.jsonl");
+/// What version 4 has besides: loops.
+const V4: &str = include_str!("../cases/journal/v4.jsonl");
 
 fn json(text: &str) -> Json {
     Json::parse(text).unwrap()
 }
 
 fn lines() -> impl Iterator<Item = &'static str> {
-    V1.lines().chain(V2.lines()).chain(V3.lines())
+    V1.lines().chain(V2.lines()).chain(V3.lines()).chain(V4.lines())
 }
 
 /// All that version 1 has.
@@ -271,33 +273,56 @@ fn of_version_3() -> Vec<Record> {
     ]
 }
 
+/// What version 4 has besides.
+fn of_version_4() -> Vec<Record> {
+    let event = |seq, event| change(seq, Cause::Reply(40 + seq), vec![event]);
+    vec![
+        event(1, Event::Listed { at: "each#1".into(), elements: vec![json("1"), json(r#"{"sku":"b"}"#)] }),
+        event(2, Event::Passed { at: "item[2]".into() }),
+        event(3, Event::Judged { at: "paid[1].round#1[3]".into(), met: false }),
+        event(4, Event::Turned { at: "each#1".into() }),
+        event(5, Event::Unwound { at: "item[2]".into() }),
+    ]
+}
+
 #[test]
-fn version_1_reads_as_it_always_did_and_is_written_as_version_3() {
+fn version_1_reads_as_it_always_did_and_is_written_as_version_4() {
     let records = all_kinds();
     assert_eq!(V1.lines().count(), records.len());
     for (line, record) in V1.lines().zip(&records) {
         assert_eq!(decode(line.as_bytes()).unwrap(), *record, "{line}");
-        let written = line.replacen(r#""v":1"#, r#""v":3"#, 1);
+        let written = line.replacen(r#""v":1"#, r#""v":4"#, 1);
         assert_eq!(String::from_utf8(encode(record)).unwrap(), written);
     }
 }
 
 #[test]
-fn version_2_reads_as_it_always_did_and_is_written_as_version_3() {
+fn version_2_reads_as_it_always_did_and_is_written_as_version_4() {
     let records = of_version_2();
     assert_eq!(V2.lines().count(), records.len());
     for (line, record) in V2.lines().zip(&records) {
         assert_eq!(decode(line.as_bytes()).unwrap(), *record, "{line}");
-        let written = line.replacen(r#""v":2"#, r#""v":3"#, 1);
+        let written = line.replacen(r#""v":2"#, r#""v":4"#, 1);
         assert_eq!(String::from_utf8(encode(record)).unwrap(), written);
     }
 }
 
 #[test]
-fn version_3_reads_and_writes_as_it_always_did() {
+fn version_3_reads_as_it_always_did_and_is_written_as_version_4() {
     let records = of_version_3();
     assert_eq!(V3.lines().count(), records.len());
     for (line, record) in V3.lines().zip(&records) {
+        assert_eq!(decode(line.as_bytes()).unwrap(), *record, "{line}");
+        let written = line.replacen(r#""v":3"#, r#""v":4"#, 1);
+        assert_eq!(String::from_utf8(encode(record)).unwrap(), written);
+    }
+}
+
+#[test]
+fn version_4_reads_and_writes_as_it_always_did() {
+    let records = of_version_4();
+    assert_eq!(V4.lines().count(), records.len());
+    for (line, record) in V4.lines().zip(&records) {
         assert_eq!(String::from_utf8(encode(record)).unwrap(), *line);
         assert_eq!(decode(line.as_bytes()).unwrap(), *record, "{line}");
     }
@@ -306,11 +331,11 @@ fn version_3_reads_and_writes_as_it_always_did() {
 #[test]
 fn a_newer_version_is_refused_plainly_whatever_its_form() {
     for text in [
-        r#"{"v":4,"epoch":0,"n":0,"read":{"requests":0,"replies":0},"sent":0,"checkpoint":0,"at":0,"body":"mark"}"#,
+        r#"{"v":5,"epoch":0,"n":0,"read":{"requests":0,"replies":0},"sent":0,"checkpoint":0,"at":0,"body":"mark"}"#,
         r#"{"v":7,"something":"else"}"#,
     ] {
         let damage = decode(text.as_bytes()).unwrap_err();
-        assert!(matches!(damage, Damage::Newer { found: 4 | 7 }), "{damage}");
+        assert!(matches!(damage, Damage::Newer { found: 5 | 7 }), "{damage}");
         let error = JournalError { partition: 3, offset: 17, damage }.to_string();
         assert!(error.starts_with("read partition 3 of saga.journal at offset 17: it has version "), "{error}");
         assert!(error.contains("run the newer saga that wrote it"), "{error}");

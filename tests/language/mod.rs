@@ -4,6 +4,8 @@
 //! a fact; behind every record the instance is rebuilt from its journal and from its snapshot, as after a crash.
 
 mod await_;
+mod for_each;
+mod repeat;
 mod run;
 mod send;
 mod try_;
@@ -182,6 +184,11 @@ fn line(event: &Event) -> String {
         Event::Unfit { at, why, .. } => format!("unfit {at}: {why}"),
         Event::Chose { at, arm } => format!("chose {at} {arm}"),
         Event::Bound { at, value } => format!("bound {at} {value}"),
+        Event::Listed { at, elements } => format!("listed {at} {elements:?}"),
+        Event::Passed { at } => format!("passed {at}"),
+        Event::Judged { at, met } => format!("judged {at} {met}"),
+        Event::Turned { at } => format!("turned {at}"),
+        Event::Unwound { at } => format!("unwound {at}"),
         Event::Slept { at, .. } => format!("slept {at}"),
         Event::Woke { at } => format!("woke {at}"),
         Event::Caught { at, handler } => format!("caught {at} {handler}"),

@@ -100,6 +100,50 @@ fn what_is_defined_elsewhere_or_is_no_name_keeps_it() {
 
 /// What is renamed is still a definition without findings, in every shipped workflow, for every name in it.
 #[test]
+fn names_of_loops_are_known_inside_and_below() {
+    let looped = |inside: &str, output: &str| {
+        format!(
+            r"participant stock {{
+  command Reserve {{ sku: string }} returns {{ hold: string }}
+  command Release {{ hold: string? }}
+}}
+saga order {{
+  version 1
+  input {{ items: list<{{ sku: string, count: int }}> }}
+  for each item in input.items {{
+    step reserve {{ call stock.Reserve {{ sku: item.sku }}  compensate stock.Release {{ hold: reserve.hold }} }}
+  }}
+  repeat at most 3 times {{
+    step again {{ call stock.Reserve {{ sku: {inside} }}  compensate stock.Release {{ hold: again.hold }} }}
+  }}
+  until round > 1 otherwise {{ }}
+  output {{ holds: {output} }}
+}}
+"
+        )
+    };
+    let whole = looped("previous.again.hold ?? \"\"", "reserve[*].hold");
+    let labels = |text: &str| {
+        let (text, offset) = at(text);
+        let before = Document::new("case.saga", &whole, None, &Alone);
+        let document = Document::new("case.saga", &text, Some(&before), &Alone);
+        document.completions(offset).into_iter().map(|one| one.label).collect::<Vec<_>>()
+    };
+    assert_eq!(labels(&whole.replace("sku: item.sku", "sku: item.|")), ["sku", "count"]);
+    assert_eq!(labels(&looped("previous.again.|", "1")), ["hold"]);
+    assert_has(&labels(&looped("previous.|", "1")), &["again"]);
+    assert_eq!(labels(&looped("\"\"", "reserve[*].|")), ["hold"]);
+    let hover = |text: &str| {
+        let (text, offset) = at(text);
+        Document::new("case.saga", &text, None, &Alone).hover(offset).map(|hover| hover.text).unwrap_or_default()
+    };
+    assert!(
+        hover(&whole.replace("sku: item.sku", "sku: it|em.sku")).contains("for each item: { sku: string, count: int }")
+    );
+    assert!(hover(&whole.replace("previous.again", "previous.ag|ain")).contains("step again"));
+}
+
+#[test]
 fn after_a_rename_everything_still_fits() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows");
     let mut renamed = 0;

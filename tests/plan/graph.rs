@@ -7,7 +7,7 @@ use super::{EVERYTHING, plan};
 #[test]
 fn order_is_that_of_the_text_but_not_between_branches() {
     let (plan, _) = plan(EVERYTHING);
-    let before = |a: &str, b: &str| plan.is_before(plan.find(a).unwrap(), plan.find(b).unwrap());
+    let before = |a: &str, b: &str| plan.is_before(plan.meant(a).unwrap(), plan.meant(b).unwrap());
     for (a, b) in [
         ("apologize", "one"),
         ("one", "greet"),

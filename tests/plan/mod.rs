@@ -81,6 +81,22 @@ saga pay {
   output { hold: hold.hold }
 "#;
 
+/// Loops, one inside another.
+const LOOPS: &str = r#"
+  let list = ["a", "b"]
+  for each item in list where item != input.sku, at most 5 at once {
+    step hold { call stock.Reserve { sku: item }  compensate stock.Release { hold: hold.hold } }
+    when input.vip { try { step extra { call stock.Reserve { sku: item }  compensate stock.Release { hold: extra.hold } } } catch { } }
+  }
+  pivot
+  repeat at most 3 times {
+    step tell { call mail.Tell { text: text(round) } }
+    for each other in list { sleep 1s }
+  }
+  until round > 1 && input.count > 0
+  otherwise { step told { send mail.Told { text: "never" } } }
+"#;
+
 /// Ways that are taken back, and waits for what comes from outside.
 const SCOPES: &str = r#"
   signal approval { by: string }

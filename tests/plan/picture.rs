@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use saga::plan::picture::{dot, mermaid};
 
-use super::{EVERYTHING, SCOPES, SUB_SAGAS, plan};
+use super::{EVERYTHING, LOOPS, SCOPES, SUB_SAGAS, plan};
 
 #[test]
 fn everything_in_mermaid() {
@@ -39,6 +39,18 @@ fn sub_sagas_in_mermaid() {
 #[test]
 fn sub_sagas_in_dot() {
     let (plan, sources) = plan(SUB_SAGAS);
+    insta::assert_snapshot!(dot(&plan, &sources));
+}
+
+#[test]
+fn loops_in_mermaid() {
+    let (plan, sources) = plan(LOOPS);
+    insta::assert_snapshot!(mermaid(&plan, &sources));
+}
+
+#[test]
+fn loops_in_dot() {
+    let (plan, sources) = plan(LOOPS);
     insta::assert_snapshot!(dot(&plan, &sources));
 }
 

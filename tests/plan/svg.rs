@@ -6,7 +6,7 @@ use roxmltree::{Document, Node};
 use saga::plan::svg::svg;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{EVERYTHING, SCOPES, SUB_SAGAS, plan};
+use super::{EVERYTHING, LOOPS, SCOPES, SUB_SAGAS, plan};
 
 fn draw(body: &str) -> String {
     let (plan, sources) = plan(body);
@@ -119,6 +119,11 @@ fn sub_sagas_in_svg() {
 }
 
 #[test]
+fn loops_in_svg() {
+    insta::assert_snapshot!(draw(LOOPS));
+}
+
+#[test]
 fn the_same_text_gives_the_same_bytes() {
     assert_eq!(draw(EVERYTHING), draw(EVERYTHING));
 }
@@ -128,6 +133,8 @@ fn nothing_overlaps_and_nothing_is_cut() {
     assert_readable(&draw(EVERYTHING));
     assert_readable(&draw(SCOPES));
     assert_readable(&draw(SUB_SAGAS));
+    assert_readable(&draw(LOOPS));
+    assert_readable(&draw("repeat at most 2 times { fail \"no\" } until true otherwise { }"));
     assert_readable(&draw(&large(30)));
     assert_readable(&draw("sleep 1s"));
     assert_readable(&draw("fail \"at_once\""));

@@ -1,7 +1,7 @@
 //! No input, however made, costs much time, memory or stack; each limit says so at its place.
 
 use proptest::prelude::*;
-use saga::definition::limits::MAX_INLINED;
+use saga::definition::limits::{MAX_ELEMENTS, MAX_INLINED, MAX_LOOPS, MAX_ROUNDS};
 use saga::source::{FileId, SourceFile};
 use saga::syntax::limits::{
     MAX_ALIASED_NODES, MAX_FILE_BYTES, MAX_FILES, MAX_FINDINGS, MAX_NESTING, MAX_STATEMENTS, MAX_STRING_BYTES,
@@ -146,6 +146,9 @@ fn the_reference_names_every_limit() {
         format!("| `MAX_STRING_BYTES` | {MAX_STRING_BYTES} "),
         format!("| `MAX_STATEMENTS` | {MAX_STATEMENTS} "),
         format!("| `MAX_INLINED` | {MAX_INLINED} "),
+        format!("| `MAX_ELEMENTS` | {MAX_ELEMENTS} "),
+        format!("| `MAX_ROUNDS` | {MAX_ROUNDS} "),
+        format!("| `MAX_LOOPS` | {MAX_LOOPS} "),
         format!("| `MAX_NESTING` | {MAX_NESTING} "),
         format!("| `MAX_FINDINGS` | {MAX_FINDINGS} "),
         format!("| `MAX_YAML_DEPTH` | {MAX_YAML_DEPTH} "),

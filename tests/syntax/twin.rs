@@ -39,6 +39,8 @@ fn every_example_is_the_same_in_both_forms() {
         include_str!("../../workflows/claim.saga"),
         include_str!("../../workflows/disk.saga"),
         include_str!("../../workflows/travel.saga"),
+        include_str!("../../workflows/order.saga"),
+        include_str!("../../workflows/transfer.saga"),
     ] {
         there_and_back(source);
     }

@@ -172,6 +172,10 @@ impl Lowering<'_> {
                 unknown(span)
             }
             "failure" => self.out_of_place("failure", span),
+            "round" if !self.scope.rounds.is_empty() => {
+                let read = Read { root: Root::Round, path: Vec::new(), ty: Type::Int };
+                Typed { expr: Expr::Read(read), ty: Type::Int, span, overflow: None }
+            }
             "round" | "previous" | "event" => self.out_of_place(name, span),
             _ => self.variable(name, span),
         }
@@ -188,6 +192,9 @@ impl Lowering<'_> {
                 "is known in compensations and handlers only",
                 "use it in the payload behind `compensate`, or in a `catch`",
             ),
+            "previous" if !self.scope.rounds.is_empty() => {
+                ("alone is no value", "write `previous.` and the name of a step, `let` or signal of the block")
+            }
             "event" => ("is known in triggers only", "what a saga starts with is `input`"),
             _ => ("is known inside `repeat` only", "use a value from above"),
         };
@@ -281,6 +288,9 @@ impl Lowering<'_> {
             (ExprKind::Name(name), _) if name == "saga" => {
                 self.unknown_field("`saga`", key, &["id", "started"]);
                 return unknown(span);
+            }
+            (ExprKind::Name(name), _) if name == "previous" && !self.scope.rounds.is_empty() => {
+                return self.previous(key, span);
             }
             (ExprKind::Name(name), field) if name == "failure" && self.scope.knows_failure() => {
                 return match field {

@@ -19,8 +19,10 @@ mod sagas;
 mod steps;
 mod signals;
 mod tries;
+mod loops;
 mod runs;
 mod skipped;
+mod references;
 mod scenarios;
 mod unused;
 
@@ -155,6 +157,8 @@ struct Lowering<'t> {
     scope: Scope,
     /// Blocks around what is being lowered.
     blocks: usize,
+    /// Loops around it.
+    loops: usize,
     /// Signals of the sagas that it runs.
     inner_signals: Vec<Arc<Signal>>,
     /// Nodes of the expression that is being lowered.

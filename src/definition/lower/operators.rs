@@ -7,9 +7,10 @@ use rust_decimal::Decimal;
 
 use super::Lowering;
 use super::expressions::{literal, unknown};
+use super::loops::Rounds;
 use super::scope::facts;
 use crate::definition::evaluate::{Datum, Environment, evaluate};
-use crate::definition::expression::{BinaryOp, Expr, Root, Typed};
+use crate::definition::expression::{BinaryOp, Expr, Read, Root, Typed};
 use crate::definition::types::Type;
 use crate::definition::value::Value;
 use crate::diagnostic::{Diagnostic, codes};
@@ -177,6 +178,11 @@ impl Lowering<'_> {
         let left = self.expr(&operands.0, wanted);
         let inner = left.ty.required().clone();
         let right = self.expr(&operands.1, wanted.or(Some(&inner)));
+        // While it is being found out what `previous.x` is, this says it: `previous.x ?? 0`.
+        if left.ty == Type::Unknown && self.scope.rounds.iter().any(Rounds::is_open) {
+            let read = Read { root: Root::Round, path: Vec::new(), ty: right.ty.clone() };
+            return Typed { expr: Expr::Read(read), ty: right.ty, span, overflow: None };
+        }
         if left.ty == Type::Unknown || right.ty == Type::Unknown {
             return unknown(span);
         }

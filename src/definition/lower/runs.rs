@@ -11,9 +11,9 @@ use super::objects::Shape;
 use super::skipped::each_step;
 use super::steps::{Defaults, timing_span};
 use super::{Lowering, listed, near};
-use crate::definition::blocks::depth;
+use crate::definition::blocks::{depth, loops};
 use crate::definition::inline::inlined;
-use crate::definition::limits::MAX_INLINED;
+use crate::definition::limits::{MAX_INLINED, MAX_LOOPS};
 use crate::definition::types::Type;
 use crate::definition::{Run, Saga, StatementKind, Step};
 use crate::diagnostic::{Diagnostic, codes};
@@ -153,6 +153,13 @@ impl<'t> Lowering<'t> {
                 Diagnostic::error(codes::TOO_LARGE, span, title)
                     .why("A sub-saga is put in the place of its step, with all that it runs itself.")
                     .hint("run fewer sagas inside each other"),
+            );
+            return None;
+        }
+        if self.loops + loops(&saga.body) > MAX_LOOPS {
+            self.too_many_loops(
+                span,
+                "a sub-saga is put in the place of its step, with its loops: run it outside of some of these",
             );
             return None;
         }

@@ -141,8 +141,8 @@ impl<'t> Lowering<'t> {
                     fail.message.as_ref().map(|message| self.expression_of(message, &Type::String.optional()));
                 Some(StatementKind::Fail { code: fail.code.value.as_str().into(), message })
             }
-            tree::StatementKind::ForEach(_) => self.skip("for each", statement),
-            tree::StatementKind::Repeat(_) => self.skip("repeat", statement),
+            tree::StatementKind::ForEach(each) => Some(self.for_each(each, statement.span, defaults)),
+            tree::StatementKind::Repeat(repeat) => self.repeat(repeat, statement.span, defaults),
             tree::StatementKind::Try(written) => Some(self.try_catch(written, defaults)),
             tree::StatementKind::Await(wait) => self.await_signal(wait, defaults),
         }
@@ -302,6 +302,7 @@ pub(crate) fn ends_in_fail(statements: &[Statement]) -> bool {
         StatementKind::Try(written) => {
             ends_in_fail(&written.body) && written.catches.iter().all(|catch| ends_in_fail(&catch.block))
         }
+        StatementKind::Repeat(repeat) => ends_in_fail(&repeat.body),
         _ => false,
     })
 }

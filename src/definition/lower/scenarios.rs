@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compact_str::CompactString;
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexMap;
 
 use super::objects::Shape;
 use super::participants::is_unknown;
+use super::references::{Indices, Known, name, place};
 use super::scope::{Place, Scope};
 use super::{Lowering, listed, near};
 use crate::definition::evaluate::{Datum, Environment};
@@ -16,23 +17,11 @@ use crate::definition::json::{int_literal, least};
 use crate::definition::types::{Record, Type};
 use crate::definition::value::{Value, to_json};
 use crate::definition::{
-    Answer, Called, Compensation, ENGINE_CODES, Expect, ExpectKind, Happening, HappeningKind, Saga, Scenario, Signal,
-    Statement, StatementKind, Step, Verb,
+    Answer, Called, Compensation, Expect, ExpectKind, Happening, HappeningKind, Saga, Scenario, Step, Verb,
 };
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
 use crate::syntax::tree::{self, ExprKind};
-
-/// The steps of one saga, and the codes that it can fail with.
-struct Known {
-    steps: IndexMap<CompactString, Arc<Step>>,
-    /// Those of them that run a saga.
-    runs: IndexSet<CompactString>,
-    signals: IndexMap<CompactString, Arc<Signal>>,
-    codes: IndexSet<CompactString>,
-    /// Something of the saga was skipped: what is not known may be there.
-    is_partial: bool,
-}
 
 impl Lowering<'_> {
     pub(super) fn scenario(
@@ -45,16 +34,7 @@ impl Lowering<'_> {
             return None;
         };
         self.scope = Scope::new(Arc::clone(&saga.input), Place::Scenario);
-        let mut known = Known {
-            steps: IndexMap::new(),
-            runs: IndexSet::new(),
-            signals: saga.signals.clone(),
-            codes: IndexSet::new(),
-            is_partial: self.skipped_any,
-        };
-        let possible = ENGINE_CODES.into_iter().filter(|code| *code != "deadline" || saga.deadline.is_some());
-        known.codes.extend(possible.map(CompactString::const_new));
-        gather(&saga.body, &mut known);
+        let known = Known::of(saga, self.skipped_any);
         let happenings = item.happenings.iter().filter_map(|happening| self.happening(happening, &known)).collect();
         let expects = item.expects.iter().filter_map(|expect| self.expect(expect, saga, &known)).collect();
         self.one_outcome(&item.expects);
@@ -119,7 +99,7 @@ impl Lowering<'_> {
         payload: Option<&tree::Expr>,
         known: &Known,
     ) -> Option<(CompactString, Box<str>)> {
-        let name = place(written);
+        let name = name(written);
         let Some(signal) = known.signals.get(name.as_str()) else {
             let title = format!("the saga has no signal `{name}`");
             let finding = Diagnostic::error(codes::UNKNOWN_SIGNAL, written.span, title);
@@ -130,12 +110,15 @@ impl Lowering<'_> {
             });
             return None;
         };
+        if !self.indices_fit(written, known, Indices::All) {
+            return None;
+        }
         let what = || format!("what `{name}` carries");
         let shape = Shape { record: &signal.shape, what: Some(&what), origin: Some(signal.span) };
         let input = self.scope.input.take();
         let with = self.payload(payload, &shape, written.span);
         self.scope.input = input;
-        Some((signal.name.clone(), constant(&with)?))
+        Some((place(written).into(), constant(&with)?))
     }
 
     /// A step that exists and can be called so; without the step where it may be in what was skipped.
@@ -143,20 +126,18 @@ impl Lowering<'_> {
         let place = place(&written.step);
         let called = Called { undo: written.undo, step: place.as_str().into() };
         let span = written.step.span;
-        let Some(step) = known.steps.get(place.as_str()) else {
+        let Some(step) = known.steps.get(name(&written.step).as_str()) else {
             if known.is_partial {
                 return Some((called, None));
             }
-            let finding = Diagnostic::error(codes::UNKNOWN_STEP, span, format!("the saga has no step `{place}`"));
-            let names: Vec<&str> = known.steps.keys().map(CompactString::as_str).collect();
-            self.report(match near(&place, names.iter().copied()) {
-                Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
-                None => finding.hint(format!("its steps are {}", listed(names))),
-            });
+            self.unknown_step(&written.step, known);
             return None;
         };
+        if !self.indices_fit(&written.step, known, Indices::AllOrNone) {
+            return None;
+        }
         let inside = known.runs.contains(step.name.as_str()).then(|| {
-            let within = format!("{place}.");
+            let within = format!("{}.", step.name);
             let steps = known.steps.keys().filter(|name| name.starts_with(&within));
             format!("`{place}` runs a saga; the steps in it are {}", listed(steps.map(CompactString::as_str)))
         });
@@ -320,23 +301,6 @@ impl Lowering<'_> {
     }
 }
 
-/// A place as commands have it.
-fn place(written: &tree::Reference) -> String {
-    let mut place = String::new();
-    for (name, indices) in &written.parts {
-        if !place.is_empty() {
-            place.push('.');
-        }
-        place.push_str(&name.text);
-        for index in indices {
-            place.push('[');
-            place.push_str(&index.text);
-            place.push(']');
-        }
-    }
-    place
-}
-
 /// The JSON of a constant; `None` where it is not one, which was reported.
 fn constant(typed: &Typed) -> Option<Box<str>> {
     if typed.ty == Type::Unknown || matches!(typed.expr, Expr::Read(_)) {
@@ -354,37 +318,5 @@ impl Environment for Nothing {
     }
     fn id(&self, _: &str, word: &str) -> String {
         word.into()
-    }
-}
-
-fn gather(statements: &[Statement], known: &mut Known) {
-    for statement in statements {
-        match &statement.kind {
-            StatementKind::Step(step) => {
-                known.codes.extend(step.action.iter().flat_map(|action| action.command.fails.iter().cloned()));
-                known.steps.entry(step.name.clone()).or_insert_with(|| Arc::clone(step));
-            }
-            StatementKind::Fail { code, .. } => {
-                known.codes.insert(code.clone());
-            }
-            StatementKind::Parallel(inner) | StatementKind::Sequence(inner) => gather(inner, known),
-            StatementKind::When { arms, otherwise } => {
-                for (_, block) in arms {
-                    gather(block, known);
-                }
-                gather(otherwise, known);
-            }
-            StatementKind::Await { otherwise, .. } => gather(otherwise, known),
-            StatementKind::Run(run) => {
-                known.runs.insert(run.step.name.clone());
-                known.steps.entry(run.step.name.clone()).or_insert_with(|| Arc::clone(&run.step));
-                gather(&run.body, known);
-            }
-            StatementKind::Try(written) => {
-                gather(&written.body, known);
-                written.catches.iter().for_each(|catch| gather(&catch.block, known));
-            }
-            StatementKind::Pivot | StatementKind::Sleep(_) | StatementKind::Let { .. } => {}
-        }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use compact_str::{CompactString, ToCompactString, format_compact};
 use indexmap::IndexMap;
 
+use super::loops::Rounds;
 use super::{NameSet, Names};
 use crate::definition::Signal;
 use crate::definition::expression::{BinaryOp, Expr, PathSegment, Read};
@@ -22,6 +23,8 @@ pub(super) enum Kind {
     Step,
     Let,
     Signal,
+    /// The element of a `for each`.
+    Element,
     /// Given by a statement that is not built yet.
     Skipped,
 }
@@ -60,6 +63,8 @@ pub(super) struct Scope {
     /// Signals that are awaited, in the order of the text.
     pub(super) awaited: Vec<(CompactString, Span)>,
     pub(super) place: Place,
+    /// Those of each `repeat` around, the innermost last.
+    pub(super) rounds: Vec<Rounds>,
     /// Handlers around, in which `failure` says why.
     pub(super) handlers: u32,
     /// Paths that are known to be there, in the order in which that became known.

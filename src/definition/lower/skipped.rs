@@ -1,9 +1,6 @@
-//! The names that a saga gives, wherever they stand; and statements that are not built yet.
+//! The names that a saga gives, wherever they stand; and what is not built yet.
 
-use super::scope::Kind;
 use super::{Lowering, Names};
-use crate::definition::StatementKind;
-use crate::definition::types::Type;
 use crate::source::Span;
 use crate::syntax::tree;
 
@@ -37,17 +34,6 @@ impl Lowering<'_> {
         let Some(undo) = undo.filter(|action| matches!(action.kind, tree::ActionKind::Run(_))) else { return false };
         self.not_built_yet("compensate run", undo.span);
         true
-    }
-
-    /// Refuses a statement that is not built yet; the names that it gives are known below, and silent.
-    pub(super) fn skip(&mut self, word: &str, statement: &tree::Statement) -> Option<StatementKind> {
-        self.not_built_yet(word, statement.span);
-        let mut names = Vec::new();
-        gather(statement, &mut names);
-        for given in names {
-            self.declare(given.name(), Type::Unknown, Kind::Skipped);
-        }
-        None
     }
 }
 

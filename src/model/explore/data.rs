@@ -38,6 +38,10 @@ impl Looked {
             match &node.kind {
                 Kind::Choice { arms, .. } => arms.iter().for_each(|(condition, _)| looked.read(&condition.expr)),
                 Kind::Await(wait, _) => wait.filter.iter().for_each(|filter: &Typed| looked.read(&filter.expr)),
+                Kind::Each(each) => {
+                    each.filter.iter().chain([&each.list]).for_each(|typed| looked.read(&typed.expr));
+                }
+                Kind::Repeat(repeat) => looked.read(&repeat.until.expr),
                 _ => {}
             }
         }
@@ -148,7 +152,10 @@ impl Looked {
             Type::List(inner) => {
                 let mut values = vec![Value::List(Vec::new())];
                 let one = self.each(inner, word);
+                // Two differ from one by what stands before and behind.
+                let two = one.first().cloned().zip(one.last().cloned());
                 values.extend(one.into_iter().map(|one| Value::List(vec![one])));
+                values.extend(two.map(|(first, last)| Value::List(vec![first, last])));
                 values
             }
             Type::Map(_) => vec![Value::Object(Vec::new())],

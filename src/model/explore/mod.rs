@@ -28,7 +28,7 @@ use crate::engine::{
     self, Change, Decision, Direction, Event, Input, Instance, InstanceId, Phase, Run, Summary, Takes,
 };
 use crate::json::Json;
-use crate::plan::{NodeId, Plan};
+use crate::plan::{At, NodeId, Plan};
 use crate::time::Timestamp;
 
 pub use self::data::PAYLOADS_MAX;
@@ -150,7 +150,7 @@ impl<'p> Setting<'p> {
         let names: Vec<_> = signals.map(|signal| (signal.name.clone(), signal.shape.clone())).collect();
         let signals = names.into_iter().map(|(name, shape)| {
             let values = looked.values(&name, &shape);
-            (name, values)
+            (plan.signal_in_general(&name), values)
         });
         let signals = signals.collect();
         let was_cut = looked.was_cut;
@@ -158,17 +158,17 @@ impl<'p> Setting<'p> {
     }
 
     /// How many values the step's reply has.
-    fn values(&self, node: NodeId) -> u8 {
-        self.values.get(&node).map_or(0, |values| u8::try_from(values.len()).unwrap_or(u8::MAX))
+    fn values(&self, at: At) -> u8 {
+        self.values.get(&at.node()).map_or(0, |values| u8::try_from(values.len()).unwrap_or(u8::MAX))
     }
 
-    fn value(&self, node: NodeId, number: u8) -> Option<Json> {
-        self.values.get(&node)?.get(usize::from(number)).cloned()
+    fn value(&self, at: At, number: u8) -> Option<Json> {
+        self.values.get(&at.node())?.get(usize::from(number)).cloned()
     }
 
     /// Whether something does not fit the step's reply.
-    fn has_unfit(&self, node: NodeId) -> bool {
-        self.values.contains_key(&node)
+    fn has_unfit(&self, at: At) -> bool {
+        self.values.contains_key(&at.node())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::engine::{
     Undeliverable, Wait,
 };
 use crate::json::Json;
-use crate::plan::{Kind, NodeId, Undo, Work};
+use crate::plan::{At, Kind, Undo, Work};
 
 /// How many orders a person gives to what is stuck.
 pub const ORDERS_MAX: u8 = 1;
@@ -75,7 +75,7 @@ pub(super) enum Said {
 
 /// A step's attempt that may be answered.
 struct Asked<'w> {
-    node: NodeId,
+    node: At,
     work: &'w Work,
     direction: Direction,
     attempt: &'w Attempt,
@@ -96,7 +96,7 @@ pub(super) fn moves(setting: &Setting<'_>, world: &World, out: &mut Vec<Move>) {
     }
     for (slot, (node, state)) in (0..).zip(instance.states()) {
         if let Some((direction, attempt)) = state.attempt()
-            && let Some(work) = plan.work(node)
+            && let Some(work) = plan.work(node.node())
         {
             of_attempt(setting, world, slot, &Asked { node, work, direction, attempt }, out);
         } else if state.until().is_some() {
@@ -120,7 +120,7 @@ pub(super) fn moves(setting: &Setting<'_>, world: &World, out: &mut Vec<Move>) {
 
 fn of_attempt(setting: &Setting<'_>, world: &World, slot: u16, asked: &Asked<'_>, out: &mut Vec<Move>) {
     let Asked { node, work, direction, attempt } = asked;
-    let (place, own) = (&setting.plan.node(*node).place, asked.is_own_undo());
+    let (place, own) = (setting.plan.place(*node), asked.is_own_undo());
     let row = world.row(&(place.clone(), own));
     let codes = match direction {
         Direction::Do => work.action(),
@@ -251,7 +251,7 @@ impl World {
         }
     }
 
-    fn at(&self, slot: u16) -> Option<(NodeId, &State)> {
+    fn at(&self, slot: u16) -> Option<(At, &State)> {
         self.instance.states().nth(usize::from(slot))
     }
 }
@@ -309,8 +309,8 @@ fn input(setting: &Setting<'_>, next: &mut World, step: Move) -> Option<Input> {
         Move::Resolve { slot, failed } => {
             next.outside.orders += 1;
             let (node, state) = next.at(slot)?;
-            let (work, (direction, _)) = (plan.work(node)?, state.attempt()?);
-            let place = plan.node(node).place.clone();
+            let (work, (direction, _)) = (plan.work(node.node())?, state.attempt()?);
+            let place = plan.place(node);
             let own = direction == Direction::Undo && work.undo == Some(Undo::OfItsOwn);
             let outcome = match failed {
                 Some(code) => Outcome::Failed { code: work.action()?.command.fails.get(usize::from(code))?.clone() },
@@ -340,7 +340,7 @@ fn input(setting: &Setting<'_>, next: &mut World, step: Move) -> Option<Input> {
         }
         Move::Turn { slot } => {
             let (node, _) = next.at(slot)?;
-            Some(Input::Turn(plan.node(node).place.clone()))
+            Some(Input::Turn(plan.place(node)))
         }
     }
 }
@@ -349,9 +349,9 @@ fn input(setting: &Setting<'_>, next: &mut World, step: Move) -> Option<Input> {
 fn command(setting: &Setting<'_>, world: &World, slot: u16) -> Option<(CommandId, u32)> {
     let (node, state) = world.at(slot)?;
     let (direction, attempt) = state.attempt()?;
-    let work = setting.plan.work(node)?;
+    let work = setting.plan.work(node.node())?;
     let own_undo = direction == Direction::Undo && work.undo == Some(Undo::OfItsOwn);
-    let place = setting.plan.node(node).place.clone();
+    let place = setting.plan.place(node);
     let id = CommandId { instance: world.instance.id.clone(), run: world.instance.run, place, round: 1, own_undo };
     Some((id, attempt.number))
 }
@@ -361,7 +361,7 @@ fn reply(setting: &Setting<'_>, next: &mut World, slot: u16, said: Said) -> Opti
     let (id, attempt) = command(setting, next, slot)?;
     let (node, state) = next.at(slot)?;
     let (direction, Attempt { wait, .. }) = state.attempt()?;
-    let work = setting.plan.work(node)?;
+    let work = setting.plan.work(node.node())?;
     let kind = match (wait, direction) {
         (Wait::Query(_), Direction::Do) => ReplyKind::Query,
         (_, Direction::Undo) if !id.own_undo => ReplyKind::Undo,
@@ -415,8 +415,8 @@ pub(super) fn late(setting: &Setting<'_>, world: &World) -> Option<(Place, Reply
         ]
     };
     for (node, state) in world.instance.states() {
-        let Kind::Step(work) = &plan.node(node).kind else { continue };
-        let place = plan.node(node).place.clone();
+        let Kind::Step(work) = &plan.node(node.node()).kind else { continue };
+        let place = plan.place(node);
         let (attempt, statuses) = match state.attempt() {
             None => (1, statuses().to_vec()),
             // Of an attempt before, a final answer is as good as one of this.

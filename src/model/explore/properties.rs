@@ -4,7 +4,7 @@ use super::Setting;
 use super::moves;
 use super::state::{Row, World};
 use crate::engine::{self, Change, Direction, Event, Phase, State, Summary};
-use crate::plan::{Class, Kind, NodeId, Plan, ROOT, Undo};
+use crate::plan::{At, Class, Kind, Meant, Plan, Undo};
 
 /// A promise of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,7 +104,7 @@ pub(super) fn broken(
                     return Some((Property::NoReturn, at.to_string()));
                 }
                 if let Some(other) = still_owed_behind(plan, after, node) {
-                    return Some((Property::MirrorOrder, format!("{at} before {}", plan.node(other).place)));
+                    return Some((Property::MirrorOrder, format!("{at} before {}", plan.place(other))));
                 }
             }
             Event::Caught { at, .. } => {
@@ -123,7 +123,7 @@ pub(super) fn broken(
     match &after.instance.phase {
         Phase::Completed(_) => of_completed(plan, after).map(|place| (Property::AllOrNothing, place)).or_else(changes),
         Phase::Compensated(_) => {
-            left_over(setting, after, ROOT).map(|place| (Property::AllOrNothing, place)).or_else(changes)
+            left_over(setting, after, At::ROOT).map(|place| (Property::AllOrNothing, place)).or_else(changes)
         }
         _ => moves::late(setting, after).map(|(place, _)| (Property::LateChangesNothing, place.to_string())),
     }
@@ -150,45 +150,51 @@ fn has_begun_undo(state: Option<&State>) -> bool {
 }
 
 /// The inner scopes around a node.
-fn scopes(plan: &Plan, node: NodeId) -> impl Iterator<Item = NodeId> {
-    plan.tries().iter().copied().filter(move |scope| plan.is_within(node, *scope))
+fn scopes(plan: &Plan, node: At) -> impl Iterator<Item = At> {
+    std::iter::successors(Some(plan.scope(node)), |scope| Some(plan.scope(*scope)))
+        .take_while(|scope| *scope != At::ROOT)
 }
 
 /// Whether it belongs to a sub-saga that is taken back as a whole, or is the step that runs it.
-fn is_of_run(plan: &Plan, node: NodeId) -> bool {
-    plan.has_own_pivot(node) || plan.around(node).any(|run| plan.has_own_pivot(run))
+fn is_of_run(plan: &Plan, node: At) -> bool {
+    plan.has_own_pivot(node.node()) || plan.around(node.node()).any(|run| plan.has_own_pivot(run))
+}
+
+/// That very one.
+const fn meant(at: At) -> Meant {
+    Meant { node: at.node(), at: Some(at) }
 }
 
 /// A step that ran behind `node` and is not taken back yet.
-fn still_owed_behind(plan: &Plan, world: &World, node: NodeId) -> Option<NodeId> {
-    let owes = |(other, state): (NodeId, &State)| {
-        let has_compensation = plan.work(other).is_some_and(|work| work.compensation().is_some());
+fn still_owed_behind(plan: &Plan, world: &World, node: At) -> Option<At> {
+    let owes = |(other, state): (At, &State)| {
+        let has_compensation = plan.work(other.node()).is_some_and(|work| work.compensation().is_some());
         let owes = match state {
             State::Done(_) | State::Unknown => has_compensation && !is_of_run(plan, other),
-            State::Doing(_) | State::Undoing(_) => matches!(plan.node(other).kind, Kind::Step(_)),
+            State::Doing(_) | State::Undoing(_) => matches!(plan.node(other.node()).kind, Kind::Step(_)),
             _ => false,
         };
-        (owes && other != node && plan.is_before(node, other)).then_some(other)
+        (owes && other != node && plan.is_before(meant(node), meant(other))).then_some(other)
     };
     world.instance.states().find_map(owes)
 }
 
 /// Completed, although something was not done.
 fn of_completed(plan: &Plan, world: &World) -> Option<String> {
-    let is_wrong = |(node, state): (NodeId, &State)| {
+    let is_wrong = |(node, state): (At, &State)| {
         let not_done =
             matches!(state, State::Undone | State::Unknown | State::Refused(_) | State::Undoing(_) | State::Doing(_));
-        (not_done && scopes(plan, node).next().is_none()).then(|| plan.node(node).place.to_string())
+        (not_done && scopes(plan, node).next().is_none()).then(|| plan.place(node).to_string())
     };
     world.instance.states().find_map(is_wrong)
 }
 
 /// What a participant may have done, or may yet do when a late copy comes, that a compensation should have taken back.
-fn left_over(setting: &Setting<'_>, world: &World, scope: NodeId) -> Option<String> {
+fn left_over(setting: &Setting<'_>, world: &World, scope: At) -> Option<String> {
     let plan = setting.plan;
     let of_rows = world.rows.iter().find_map(|((place, own), row)| {
         let node = plan.find(place)?;
-        let work = plan.work(node)?;
+        let work = plan.work(node.node())?;
         let counts = !own && work.undo == Some(Undo::OfCommand) && work.class == Class::Compensatable;
         if !counts || !plan.is_within(node, scope) || is_of_run(plan, node) {
             return None;
@@ -203,12 +209,12 @@ fn left_over(setting: &Setting<'_>, world: &World, scope: NodeId) -> Option<Stri
     });
     let of_states = || {
         world.instance.states().find_map(|(node, state)| {
-            let work = plan.work(node)?;
+            let work = plan.work(node.node())?;
             let stays = matches!(state, State::Done(_) | State::Unknown | State::Doing(_) | State::Undoing(_))
                 && work.compensation().is_some()
                 && plan.is_within(node, scope)
-                && !plan.around(node).any(|run| plan.has_own_pivot(run));
-            stays.then(|| plan.node(node).place.to_string())
+                && !plan.around(node.node()).any(|run| plan.has_own_pivot(run));
+            stays.then(|| plan.place(node).to_string())
         })
     };
     of_rows.or_else(of_states)

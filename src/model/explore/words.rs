@@ -48,11 +48,11 @@ fn words(setting: &Setting<'_>, world: &World, step: Move) -> (String, bool) {
     let place = |slot: u16| {
         at(slot).map_or(CompactString::default(), |(node, state)| {
             let undo = matches!(state.attempt(), Some((Direction::Undo, _)));
-            let place = &plan.node(node).place;
-            if undo { compact_str::format_compact!("undo {place}") } else { place.clone() }
+            let place = plan.place(node);
+            if undo { compact_str::format_compact!("undo {place}") } else { place }
         })
     };
-    let is_await = |slot| at(slot).is_some_and(|(node, _)| matches!(plan.node(node).kind, Kind::Await(..)));
+    let is_await = |slot| at(slot).is_some_and(|(node, _)| matches!(plan.node(node.node()).kind, Kind::Await(..)));
     match step {
         Move::Start(number) => {
             let input = setting.inputs.get(usize::from(number)).map(ToString::to_string).unwrap_or_default();
@@ -75,7 +75,7 @@ fn words(setting: &Setting<'_>, world: &World, step: Move) -> (String, bool) {
             };
             let is_usual = match attempt {
                 Some((_, attempt)) => matches!(attempt.wait, Wait::Pause(_)),
-                None => at(slot).is_some_and(|(node, _)| matches!(plan.node(node).kind, Kind::Sleep(_))),
+                None => at(slot).is_some_and(|(node, _)| matches!(plan.node(node.node()).kind, Kind::Sleep(_))),
             };
             let last = if last { ", its last attempt" } else { "" };
             let limit = if limit { ", and its `within` is over" } else { "" };
@@ -114,7 +114,7 @@ fn said_words(setting: &Setting<'_>, world: &World, slot: u16, said: Said) -> (S
         Said::Unfit => ("with something that does not fit its contract".to_owned(), false),
         Said::Failed(code) => {
             let code = found.and_then(|(node, state)| {
-                let work = setting.plan.work(node)?;
+                let work = setting.plan.work(node.node())?;
                 let (direction, _) = state.attempt()?;
                 let invocation = if direction == Direction::Do { work.action()? } else { work.compensation()? };
                 invocation.command.fails.get(usize::from(code)).cloned()

@@ -7,7 +7,7 @@
 
 use super::measure::{Size, width, wrapped};
 use crate::definition::{Invocation, Sleep};
-use crate::plan::picture::{Participants, written};
+use crate::plan::picture::{Participants, loop_lines, written};
 use crate::plan::{Class, Kind, NodeId, Plan, Work};
 use crate::source::Sources;
 
@@ -86,6 +86,8 @@ pub(super) enum Form {
     Bar,
     /// The point of no return.
     NoReturn,
+    /// Where a loop begins.
+    Loop,
     /// `let`, `sleep`, `await`, `try`, a step that only undoes.
     Aside,
     /// `fail`.
@@ -209,6 +211,28 @@ impl Layout<'_> {
                 let head = Block::of(Form::Aside, None, lines.into_iter().flat_map(text).collect());
                 let missed = (Some("otherwise".to_owned()), std::slice::from_ref(otherwise));
                 self.ways(head, &[(Some(format!("{signal} comes")), &[]), missed])
+            }
+            Kind::Each(each) => {
+                let lines = loop_lines(plan, self.sources, id).into_iter().flat_map(text).collect();
+                let head = Block::of(Form::Loop, None, lines);
+                let block = self.block(each.element);
+                looped(head, block, None)
+            }
+            Kind::Repeat(repeat) => {
+                let lines = loop_lines(plan, self.sources, id).into_iter().flat_map(text).collect();
+                let head = Block::of(Form::Loop, None, lines);
+                let round = self.block(repeat.round);
+                if round.closed {
+                    return looped(head, round, None);
+                }
+                let until = Block::of(Form::Choice, None, vec![("until".to_owned(), Size::Small)]);
+                let edge = (until.left, until.height);
+                let ways: [Way<'_>; 2] = [
+                    (Some(written(self.sources, repeat.until.span)), &[]),
+                    (Some("otherwise".to_owned()), std::slice::from_ref(&repeat.otherwise)),
+                ];
+                let ways = self.ways(until, &ways);
+                looped(head, round, Some((ways, edge)))
             }
             Kind::Step(work) => {
                 let step = self.step(&node.place, work, Vec::new());
@@ -357,6 +381,34 @@ fn beside(
 
 fn ends(axes: &[i32]) -> (i32, i32) {
     (axes.first().copied().unwrap_or_default(), axes.last().copied().unwrap_or_default())
+}
+
+/// A loop: from the end of its block, or from what decides about another round, a line leads back to its head.
+fn looped(head: Block, block: Block, until: Option<(Block, (i32, i32))>) -> Block {
+    /// Beside the block.
+    const ASIDE: i32 = 20;
+    /// How far the form of a loop reaches out of its box.
+    const TIP: i32 = 8;
+    let back = (head.left, head.height / 2);
+    let mut all = head;
+    all.then(block);
+    if all.closed {
+        return all;
+    }
+    let ((x, y), inside) = if let Some((ways, (left, height))) = until {
+        let (inside, top) = (all.left, all.height + DOWN);
+        all.then(ways);
+        // The ways stand below: the line passes by the block alone.
+        ((-left, top + height / 2), inside.max(left))
+    } else {
+        all.line(vec![(0, all.height), (0, all.height + DOWN / 2)], false);
+        all.height += DOWN / 2;
+        ((0, all.height), all.left)
+    };
+    let rail = -(inside + ASIDE);
+    all.line(vec![(x, y), (rail, y), (rail, back.1), (-back.0 - TIP, back.1)], true);
+    all.left = all.left.max(-rail);
+    all
 }
 
 /// The block with the line behind it that nobody comes back over.

@@ -135,7 +135,7 @@ fn shape(text: &mut String, form: Form, (x, y): (i32, i32), (wide, high): (i32, 
         Form::NoReturn => rect("noreturn", 0, 2),
         Form::Aside => rect("aside", 0, 10),
         Form::Fail => rect("fail", 0, 4),
-        Form::Choice => {
+        Form::Choice | Form::Loop => {
             let (left, right, middle) = (x - 8, x + wide + 8, y + high / 2);
             let points = format!(
                 "{left},{middle} {},{y} {},{y} {right},{middle} {},{bottom} {},{bottom}",

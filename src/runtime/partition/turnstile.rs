@@ -14,7 +14,7 @@ use super::tenure::Tenure;
 use crate::definition::Participant;
 use crate::engine::{Calls, Change, Input, Instance, InstanceId, Place, Share, Turns};
 use crate::journal::{Ledger, Live, Plans};
-use crate::plan::{NodeId, Plan};
+use crate::plan::{At, Plan};
 use crate::time::Timestamp;
 
 /// Turns, for all partitions that draw on them.
@@ -73,10 +73,10 @@ impl Seat {
         for live in live {
             let Live { instance, plan, .. } = &*live;
             is_used = true;
-            for (node, state) in instance.states() {
+            for (at, state) in instance.active() {
                 let waits = || state.attempt().is_some_and(|(_, attempt)| attempt.wait.is_for_turn());
                 if set.config.defect != Some(Defect::UnderWayForgotten) || waits() {
-                    turns.note(partition, plan, instance, node);
+                    turns.note(partition, plan, instance, at);
                 }
             }
         }
@@ -95,8 +95,8 @@ impl Seat {
         self.turnstile.lock().takes(self.partition, step, participant, now)
     }
 
-    fn note(&self, plan: &Plan, instance: &Instance, node: NodeId) {
-        self.turnstile.lock().note(self.partition, plan, instance, node);
+    fn note(&self, plan: &Plan, instance: &Instance, at: At) {
+        self.turnstile.lock().note(self.partition, plan, instance, at);
     }
 
     pub(super) fn forget(&self, instance: &InstanceId, place: &Place) {
@@ -122,8 +122,8 @@ impl Seat {
     /// Notes where the steps of a change stand behind it.
     pub(super) fn changed(&self, live: &Live, change: &Change) {
         let Live { instance, plan, .. } = live;
-        for node in change.events.iter().filter_map(|event| plan.find(event.step()?)) {
-            self.note(plan, instance, node);
+        for at in change.events.iter().filter_map(|event| plan.find(event.step()?)) {
+            self.note(plan, instance, at);
         }
     }
 }
@@ -156,8 +156,8 @@ impl Tenure {
         for place in steps {
             match self.ledger.live(id) {
                 Some(live) => {
-                    if let Some(node) = live.plan.find(place) {
-                        self.seat.note(&live.plan, &live.instance, node);
+                    if let Some(at) = live.plan.find(place) {
+                        self.seat.note(&live.plan, &live.instance, at);
                     }
                 }
                 None => self.seat.forget(id, place),
@@ -171,7 +171,7 @@ impl Tenure {
             && let Live { instance, plan, .. } = &*live
             && plan.has_limits()
         {
-            instance.states().for_each(|(node, _)| self.seat.note(plan, instance, node));
+            instance.active().into_iter().for_each(|(at, _)| self.seat.note(plan, instance, at));
         }
     }
 }

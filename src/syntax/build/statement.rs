@@ -4,11 +4,13 @@ use super::words::{self, Place};
 use super::{Builder, Pair, Pairs, Rule, Style, Wanted, word};
 use crate::diagnostic::codes;
 use crate::source::Span;
-use crate::syntax::today;
 use crate::syntax::tree::{
     Arm, Await, Block, Catch, Expr, ExprKind, Fail, ForEach, Let, Literal, Repeat, Sleep, Statement, StatementKind,
     Text, Try, When,
 };
+
+/// How a loop over a list is written.
+const EACH: &str = "write `for each item in input.items { … }`";
 
 impl Builder<'_> {
     /// Statements in braces.
@@ -150,19 +152,19 @@ impl Builder<'_> {
             match part.as_rule() {
                 Rule::word => element = Some(self.new_name(&part, Style::Snake)),
                 Rule::missing_name => {
-                    self.gap(&part, "a name for the element", today::FOR_EACH);
+                    self.gap(&part, "a name for the element", EACH);
                 }
                 Rule::wrong_foreach | Rule::wrong_of => {
                     let place = self.span(&part);
                     let instead = if part.as_rule() == Rule::wrong_of { "in" } else { "for each" };
                     let title = format!("`{}` is written `{instead}` here", word(&part));
-                    self.report(codes::FOREIGN_WORD, place, title, "", today::FOR_EACH);
+                    self.report(codes::FOREIGN_WORD, place, title, "", EACH);
                 }
                 Rule::missing_word if element.is_none() => {
-                    self.gap(&part, "`each` behind `for`", today::FOR_EACH);
+                    self.gap(&part, "`each` behind `for`", EACH);
                 }
                 Rule::missing_word => {
-                    self.gap(&part, "`in` behind the element's name", today::FOR_EACH);
+                    self.gap(&part, "`in` behind the element's name", EACH);
                 }
                 Rule::expr | Rule::missing_expr => list = self.expr_slot(part, "a list behind `in`"),
                 Rule::filter => filter = self.filter(part),
@@ -183,7 +185,7 @@ impl Builder<'_> {
                     count = self.number_slot(&part, &mut inner, Wanted::Count, "a number behind `at most`");
                 }
                 Rule::missing_word => {
-                    self.gap(&part, "`at most 5 at once` here", today::FOR_EACH);
+                    self.gap(&part, "`at most 5 at once` here", "write `for each x in list, at most 5 at once { … }`");
                 }
                 _ => {}
             }
@@ -192,7 +194,7 @@ impl Builder<'_> {
     }
 
     fn repeat(&mut self, pair: Pair<'_>, span: Span) -> Option<Repeat> {
-        const FORM: &str = today::REPEAT;
+        const FORM: &str = "write `repeat at most 3 times { … } until condition otherwise { … }`";
         let (mut times, mut block, mut until, mut otherwise) = (None, None, None, None);
         let mut has_until = false;
         let mut has_otherwise = false;
@@ -225,7 +227,8 @@ impl Builder<'_> {
         if !has_otherwise {
             self.incomplete = true;
             let title = "`repeat` without `otherwise`";
-            self.report(codes::MISSING_OTHERWISE, keyword, title, "and when the last round was not enough?", FORM);
+            let hint = "add `otherwise { fail \"code\" }`, or `otherwise { }` to go on";
+            self.report(codes::MISSING_OTHERWISE, keyword, title, "and when the last round was not enough?", hint);
         }
         Some(Repeat { times: times?, block: block?, until, otherwise })
     }

@@ -2,7 +2,6 @@
 
 use super::NumberKind;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::syntax::today;
 use crate::syntax::tree::Name;
 
 /// For going on after a failure.
@@ -213,8 +212,10 @@ pub(super) fn foreign(place: Place, word: &str, next: &str) -> Option<&'static s
         (Place::Step, "type" | "kind" | "retriable" | "retryable" | "compensatable" | "compensable") => {
             "nothing to say: a step with `compensate` can be taken back, one behind the pivot is repeated until it succeeds"
         }
-        (Place::Saga | Place::Block, "while" | "loop" | "do" | "goto" | "jump" | "next") => today::REPEAT,
-        (Place::Saga | Place::Block, "foreach") => today::FOR_EACH,
+        (Place::Saga | Place::Block, "while" | "loop" | "do" | "goto" | "jump" | "next") => {
+            "a loop has a bound here: `repeat at most 3 times { … } until condition otherwise { … }`, or `for each x in list { … }`"
+        }
+        (Place::Saga | Place::Block, "foreach") => "write `for each item in list { … }`",
         (Place::Saga | Place::Block, "return") => {
             "what a saga gives back is its last line, `output { … }`; to leave early, put what follows into `when … { … }`"
         }

@@ -8,7 +8,6 @@ use crate::source::Span;
 use crate::syntax::build::lone;
 use crate::syntax::build::words::{Style, near};
 use crate::syntax::limits::MAX_STATEMENTS;
-use crate::syntax::today;
 use crate::syntax::tree::{
     Action, ActionKind, Arm, Await, Block, Catch, Compensate, Expr, Fail, ForEach, Let, Repeat, Sleep, Statement,
     StatementKind, Step, Try, When,
@@ -43,6 +42,10 @@ const COMPENSATE: Form = form("compensate", &["call", "send", "run", "with", "ti
 const fn form(what: &'static str, keys: &'static [&'static str]) -> Form {
     Form { what, keys }
 }
+
+/// How loops are written.
+const EACH_FORM: &str = "write `{ for each: item, in: \"${ input.items }\", do: [ … ] }`";
+const REPEAT_FORM: &str = "write `{ repeat: { at most: 3 times }, do: [ … ], until: \"${ … }\", otherwise: [ … ] }`";
 
 impl Reader<'_> {
     /// The statements of a list.
@@ -214,10 +217,10 @@ impl Reader<'_> {
 
     fn for_each(&mut self, lead: Entry<'_>, map: &Map<'_>) -> Option<ForEach> {
         let element = self.new_name(lead.value, Style::Snake, "a name for the element");
-        let list = self.needed_expr(lead, map, "in", today::FOR_EACH);
+        let list = self.needed_expr(lead, map, "in", EACH_FORM);
         let filter = map.get("where").and_then(|entry| self.expr(entry.value));
         let window = map.get("at most").and_then(|entry| self.part(entry.value, "`5 at once`", lone::window));
-        let block = self.needed_block(lead, map, "do", today::FOR_EACH);
+        let block = self.needed_block(lead, map, "do", EACH_FORM);
         Some(ForEach { element: element?, list: list?, filter, window, block: block? })
     }
 
@@ -225,14 +228,14 @@ impl Reader<'_> {
         let limit = self.map(lead.value, &Form { what: "`repeat`", ..REPEAT });
         let times = limit.and_then(|limit| {
             let Some(entry) = limit.get("at most") else {
-                self.lacks(codes::MISSING_PART, lead.at, "`repeat` without `at most`", "how often?", today::REPEAT);
+                self.lacks(codes::MISSING_PART, lead.at, "`repeat` without `at most`", "how often?", REPEAT_FORM);
                 return None;
             };
             self.part(entry.value, "`3 times`", lone::times)
         });
-        let block = self.needed_block(lead, map, "do", today::REPEAT);
-        let until = self.needed_expr(lead, map, "until", today::REPEAT);
-        let otherwise = self.needed_block(lead, map, "otherwise", today::REPEAT);
+        let block = self.needed_block(lead, map, "do", REPEAT_FORM);
+        let until = self.needed_expr(lead, map, "until", REPEAT_FORM);
+        let otherwise = self.needed_block(lead, map, "otherwise", REPEAT_FORM);
         Some(Repeat { times: times?, block: block?, until, otherwise })
     }
 

@@ -28,7 +28,9 @@ impl Walk {
     pub(super) fn check_limits(&self) {
         let mut under_way = BTreeMap::new();
         for (node, state) in self.instance.states() {
-            let (Some(work), Some((direction, attempt))) = (self.plan.work(node), state.attempt()) else { continue };
+            let (Some(work), Some((direction, attempt))) = (self.plan.work(node.node()), state.attempt()) else {
+                continue;
+            };
             let asked = if direction == Direction::Do { work.action() } else { work.compensation() };
             let participant = &asked.unwrap().participant;
             if attempt.wait.is_under_way() {
