@@ -27,6 +27,8 @@ pub(super) struct Draft<'a> {
     pub(super) takes: &'a mut Takes<'a>,
     events: Vec<Event>,
     pub(super) stack: Vec<Task>,
+    /// Elements and rounds that loops have come to in this decision.
+    pub(super) gone_through: usize,
     /// Loops that this decision turns back, and at whose elements it has not looked yet.
     pub(super) turned: Vec<At>,
     /// What this decision has taken back.
@@ -81,6 +83,7 @@ impl<'a> Draft<'a> {
             takes,
             events: Vec::new(),
             stack: Vec::new(),
+            gone_through: 0,
             turned: Vec::new(),
             touched: Vec::new(),
             is_running: false,

@@ -18,6 +18,10 @@ use crate::definition::value::{Value, to_json};
 use crate::json::Json;
 use crate::plan::{At, Each, Kind, Plan, Repeat};
 
+/// How many elements and rounds loops inside each other may come to in one decision. All that a decision makes stands in
+/// one record, and loops whose blocks wait for nothing would come to their ends in one.
+pub const GONE_THROUGH_MAX: usize = 10_000;
+
 /// How far a loop over a list is. Elements begin in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,7 +81,7 @@ impl Draft<'_> {
     }
 
     /// The elements that are kept.
-    fn elements(&self, at: At, each: &Each) -> Result<Vec<Json>, Invalid> {
+    fn elements(&mut self, at: At, each: &Each) -> Result<Vec<Json>, Invalid> {
         let Value::List(all) = self.value(at, &each.list)? else { return Ok(Vec::new()) };
         let name = &self.plan.node(each.element).place;
         let mut kept = Vec::with_capacity(all.len());
@@ -99,7 +103,19 @@ impl Draft<'_> {
             let message = format!("go through a list of {} elements: the limit is {MAX_ELEMENTS}", kept.len());
             return Err(Invalid { message });
         }
+        self.go_through(kept.len())?;
         Ok(kept)
+    }
+
+    /// Counts what loops come to in this decision.
+    fn go_through(&mut self, count: usize) -> Result<(), Invalid> {
+        self.gone_through += count;
+        if self.gone_through <= GONE_THROUGH_MAX {
+            return Ok(());
+        }
+        let message =
+            format!("go through more than {GONE_THROUGH_MAX} elements and rounds at once, in loops inside each other");
+        Err(Invalid { message })
     }
 
     /// The elements from this one on begin, as many as there is room for, in their order.
@@ -128,7 +144,8 @@ impl Draft<'_> {
 
     /// A round has ended: whether that was the last follows from it.
     pub(super) fn leave_round(&mut self, round: At, at: At, repeat: &Repeat) {
-        let met = match self.value(round, &repeat.until) {
+        let until = self.go_through(1).and_then(|()| self.value(round, &repeat.until));
+        let met = match until {
             Ok(met) => met == Value::Bool(true),
             Err(invalid) => return self.cannot_compute(round, &invalid),
         };

@@ -51,7 +51,7 @@ pub use input::{
 pub use instance::{
     Attempt, Caught, Heralded, Instance, Phase, REQUESTS_MAX, SIGNALS_MAX, Starter, State, Trouble, Turn, Undoing, Wait,
 };
-pub use loops::{Elements, Rounds};
+pub use loops::{Elements, GONE_THROUGH_MAX, Rounds};
 pub use pending::{caused, pending};
 pub use rest::Rest;
 pub use snapshot::{SnapshotError, definition_of};

@@ -9,6 +9,7 @@ mod held;
 mod help;
 mod hostile;
 mod listing;
+mod looping;
 mod metrics;
 mod operating;
 mod remembered;

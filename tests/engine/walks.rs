@@ -162,7 +162,7 @@ impl Walk {
         let mut next = self.instance.clone();
         next.apply(&self.plan, &read).expect("what is decided can be applied");
         self.instance = next;
-        if self.journal.len() % 2 == 0 {
+        if self.journal.len().is_multiple_of(2) {
             self.instance.fold_in();
         }
         self.events.extend(read.events.iter().cloned());

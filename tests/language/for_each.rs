@@ -278,6 +278,16 @@ fn a_thousand_elements_are_the_limit() {
 }
 
 #[test]
+fn loops_inside_each_other_that_wait_for_nothing_come_to_an_end() {
+    let text = "for each item in input.items { for each a in input.items { for each b in input.items { for each c in input.items { let x = c.n } } } }";
+    let hundred: Vec<i32> = (0..100).collect();
+    let (story, lines) = begin(text, &hundred);
+    assert_eq!(lines.last().unwrap(), "compensated");
+    assert!(lines[lines.len() - 2].starts_with("failed saga: invalid at each#4"), "{:?}", lines[lines.len() - 2]);
+    assert!(story.journal[0].events.len() < 50_000);
+}
+
+#[test]
 fn a_list_that_cannot_be_computed_fails_and_so_does_a_condition() {
     let (_, lines) = begin("for each item in input.items where item.n * item.n > 0 { @a }", &[1]);
     assert_eq!(lines, ["called a[1] 1"]);

@@ -193,6 +193,21 @@ fn rounds_inside_elements_and_elements_inside_rounds() {
 }
 
 #[test]
+fn rounds_inside_each_other_that_wait_for_nothing_come_to_an_end() {
+    let one = |block: &str| format!("repeat at most 1000 times {{ {block} }} until false otherwise {{ }}");
+    let (story, lines) = begin(&one(&one(&one(""))));
+    assert_eq!(lines.last().unwrap(), "compensated");
+    assert!(lines[lines.len() - 2].starts_with("failed saga: invalid at round#3"), "{:?}", lines[lines.len() - 2]);
+    assert!(story.journal[0].events.len() < 50_000);
+    let (mut story, lines) = begin(&format!("pivot {}", one(&one(&one("")))));
+    let stuck = lines.last().unwrap().clone();
+    assert!(stuck.starts_with("stuck round#3[1][10][") && stuck.ends_with(" invalid"), "{stuck}");
+    let place = stuck.split(' ').nth(1).unwrap().to_owned();
+    let lines = story.retry(&place);
+    assert!(lines.last().unwrap().starts_with("stuck round#3[1][20]["), "ordered anew, it goes on: {:?}", lines.last());
+}
+
+#[test]
 fn an_id_is_another_one_in_each_round() {
     let text = r#"repeat at most 2 times { step a { call shop.Name { id: id("x") }  compensate nothing } } until round == 2 otherwise { }"#;
     let (mut story, _) = begin(text);

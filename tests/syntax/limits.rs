@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use saga::definition::limits::{MAX_ELEMENTS, MAX_INLINED, MAX_LOOPS, MAX_ROUNDS};
+use saga::engine::GONE_THROUGH_MAX;
 use saga::source::{FileId, SourceFile};
 use saga::syntax::limits::{
     MAX_ALIASED_NODES, MAX_FILE_BYTES, MAX_FILES, MAX_FINDINGS, MAX_NESTING, MAX_STATEMENTS, MAX_STRING_BYTES,
@@ -149,6 +150,7 @@ fn the_reference_names_every_limit() {
         format!("| `MAX_ELEMENTS` | {MAX_ELEMENTS} "),
         format!("| `MAX_ROUNDS` | {MAX_ROUNDS} "),
         format!("| `MAX_LOOPS` | {MAX_LOOPS} "),
+        format!("| `GONE_THROUGH_MAX` | {GONE_THROUGH_MAX} "),
         format!("| `MAX_NESTING` | {MAX_NESTING} "),
         format!("| `MAX_FINDINGS` | {MAX_FINDINGS} "),
         format!("| `MAX_YAML_DEPTH` | {MAX_YAML_DEPTH} "),
