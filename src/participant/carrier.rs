@@ -9,28 +9,22 @@
 //! What is handled is let go from the topic, so its start is where the next process goes on: a command is carried at
 //! least once, and again after a crash in between. The journal keeps the history, not this topic.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::address::Address;
 use super::bridge::{Bridge, BridgeError, Outgoing, Settings};
 use crate::log::{Outcome, Site, partition_of};
-use crate::runtime::{Client, ReadError, Taking, Turn, unreadable};
+use crate::runtime::{Client, Handle, QUEUED_MAX, Taker, Taking};
 use crate::wire::Message;
-
-/// Commands that wait between the log and a bridge, per partition: enough that a bridge never waits for a read.
-const QUEUED_MAX: usize = 256;
 
 /// Replies on their way into the log, per participant: a group commit's worth.
 const REPLIES_IN_FLIGHT_MAX: usize = 1_000;
-
-/// How long a log that cannot be read is left alone before it is tried again.
-const READ_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// How long behind its sending a reply is sent again at the earliest. A log that cannot say what became of it has tried
 /// for longer by itself; only one that is closed, or full, says so at once.
@@ -71,7 +65,7 @@ impl Carriers {
             };
             carriers.tasks.spawn(writer.run(outgoing));
             let dead = Arc::clone(&topics.dead);
-            let taker = Taker { taking, topic, dead, bridge: Arc::clone(&bridge), stopped: stopped.clone() };
+            let taker = Taker { taking, topic, dead, handler: Arc::clone(&bridge), stopped: stopped.clone() };
             carriers.tasks.spawn(taker.run());
             carriers.bridges.push(bridge);
         }
@@ -103,133 +97,9 @@ impl Carriers {
     }
 }
 
-/// Takes the partitions of a participant's topic as they come, and lets go of them.
-struct Taker {
-    taking: Taking,
-    topic: Arc<str>,
-    dead: Arc<str>,
-    bridge: Arc<Bridge>,
-    stopped: watch::Receiver<bool>,
-}
-
-impl Taker {
-    async fn run(mut self) {
-        let mut tasks = JoinSet::new();
-        let mut readers: BTreeMap<u32, AbortHandle> = BTreeMap::new();
-        let mut stopped = self.stopped.clone();
-        loop {
-            let turn = tokio::select! {
-                turn = self.taking.turns.recv() => turn,
-                // Also when nobody is there to stop us any more.
-                _ = stopped.wait_for(|stopped| *stopped) => None,
-            };
-            match turn {
-                Some(Turn::Begins(partition)) => {
-                    let (commands, served) = mpsc::channel(QUEUED_MAX);
-                    let reader = Reader {
-                        client: self.taking.client.clone(),
-                        topic: Arc::clone(&self.topic),
-                        dead: Arc::clone(&self.dead),
-                        partition,
-                        next: 0,
-                    };
-                    let begins = self.begins(partition);
-                    let reading = tasks.spawn(reader.run(begins, commands, self.stopped.clone()));
-                    if let Some(before) = readers.insert(partition, reading) {
-                        before.abort();
-                    }
-                    let bridge = Arc::clone(&self.bridge);
-                    let number = i32::try_from(partition).unwrap_or(i32::MAX);
-                    tasks.spawn(async move { bridge.serve(number, served).await });
-                }
-                Some(Turn::Ends(partition)) => {
-                    // What is under way is answered all the same.
-                    if let Some(reader) = readers.remove(&partition) {
-                        reader.abort();
-                    }
-                    self.taking.released(partition);
-                }
-                None => break,
-            }
-        }
-        while tasks.join_next().await.is_some() {}
-    }
-
-    /// Where reading a partition begins; asked until it is answered.
-    fn begins(&self, partition: u32) -> impl Future<Output = Option<u64>> + Send + 'static {
-        let (places, topic) = (self.taking.places(), Arc::clone(&self.topic));
-        async move {
-            loop {
-                match places.of(partition).await {
-                    Ok(next) => return Some(next),
-                    Err(ReadError::Failed { why }) => {
-                        tracing::warn!(%topic, partition, %why, "it is not known for now where reading commands goes on");
-                        sleep(READ_AGAIN_AFTER).await;
-                    }
-                    Err(ReadError::OutOfRange { .. } | ReadError::Damaged { .. } | ReadError::Closed) => return None,
-                }
-            }
-        }
-    }
-}
-
-/// Reads one partition of a participant's topic.
-struct Reader {
-    client: Client,
-    topic: Arc<str>,
-    /// Where it is noted what cannot be read.
-    dead: Arc<str>,
-    partition: u32,
-    next: u64,
-}
-
-impl Reader {
-    async fn run(
-        mut self,
-        begins: impl Future<Output = Option<u64>> + Send,
-        commands: mpsc::Sender<(u64, Message)>,
-        mut stopped: watch::Receiver<bool>,
-    ) {
-        self.next = tokio::select! {
-            begins = begins => match begins {
-                Some(next) => next,
-                None => return,
-            },
-            _ = stopped.wait_for(|stopped| *stopped) => return,
-        };
-        loop {
-            let read = tokio::select! {
-                read = self.client.read(&self.topic, self.partition, self.next) => read,
-                // Also when nobody is there to stop us any more.
-                _ = stopped.wait_for(|stopped| *stopped) => return,
-            };
-            match read {
-                Ok((records, _)) => {
-                    for stored in records {
-                        self.next = stored.offset.saturating_add(1);
-                        let message = Message::clone(&stored.message);
-                        if commands.send((stored.offset, message)).await.is_err() {
-                            return;
-                        }
-                    }
-                }
-                Err(ReadError::OutOfRange { range, .. }) => {
-                    // Let go meanwhile, or cut off by somebody: what there is, is carried.
-                    self.next = if self.next < range.start { range.start } else { range.end };
-                }
-                Err(ReadError::Damaged { why, until: Some(until) }) if until > self.next => {
-                    let note = unreadable(&self.topic, self.partition, (self.next, until), &why);
-                    // A note that is not taken is in the program's own log.
-                    self.client.append(&self.dead, self.partition, note).await;
-                    self.next = until;
-                }
-                Err(ReadError::Failed { why } | ReadError::Damaged { why, .. }) => {
-                    tracing::warn!(topic = %self.topic, partition = self.partition, %why, "commands cannot be read for now");
-                    sleep(READ_AGAIN_AFTER).await;
-                }
-                Err(ReadError::Closed) => return,
-            }
-        }
+impl Handle for Bridge {
+    async fn handle(&self, partition: u32, commands: mpsc::Receiver<(u64, Message)>) {
+        self.serve(i32::try_from(partition).unwrap_or(i32::MAX), commands).await;
     }
 }
 

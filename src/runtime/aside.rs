@@ -9,7 +9,7 @@ use crate::wire::Message;
 
 /// The note for `saga.dead` on records of a topic that cannot be read, from one offset to before another.
 #[must_use]
-pub(crate) fn unreadable(topic: &str, partition: u32, (from, until): (u64, u64), why: &str) -> Message {
+pub(super) fn unreadable(topic: &str, partition: u32, (from, until): (u64, u64), why: &str) -> Message {
     tracing::error!(%topic, partition, from, until, %why, "records cannot be read: they are passed over, with a note in saga.dead");
     let mut message = Message::default();
     message.headers.push("saga-reason", &why.replace(char::is_control, " "));

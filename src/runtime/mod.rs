@@ -12,6 +12,7 @@ mod patience;
 mod client;
 mod aside;
 mod consumer;
+mod taking;
 mod driver;
 mod view;
 mod definitions;
@@ -32,7 +33,6 @@ mod undecided;
 #[cfg(feature = "otlp")]
 pub mod traces;
 
-pub(crate) use aside::unreadable;
 pub use client::{Client, Places, ReadError, Taking, Turn};
 pub use consumer::{Reply, Serve, serve};
 pub use decisions::{Accepted, Decision};
@@ -46,4 +46,5 @@ pub use onlooker::Onlooker;
 pub use orchestrator::{Options, Orchestrator, Shown};
 pub use patience::while_written;
 pub use shared::PartitionState;
+pub use taking::{Handle, QUEUED_MAX, Taker};
 pub use view::{Filter, LIST_MAX, Row};

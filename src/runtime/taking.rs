@@ -1,0 +1,160 @@
+//! Takes the partitions of somebody's topic as they come: reads each, and hands over what is read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::sleep;
+
+use super::aside::unreadable;
+use super::client::{Client, ReadError, Taking, Turn};
+use crate::wire::Message;
+
+/// Messages that wait between the log and whoever deals with them, per partition: enough that nobody waits for a read.
+pub const QUEUED_MAX: usize = 256;
+
+/// How long a log that cannot be read is left alone before it is tried again.
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// Deals with what is read of a partition, and lets it go from the topic.
+pub trait Handle: Send + Sync + 'static {
+    /// Until nothing comes any more.
+    fn handle(&self, partition: u32, messages: mpsc::Receiver<(u64, Message)>) -> impl Future<Output = ()> + Send;
+}
+
+/// Takes the partitions of a topic as they come, and lets go of them.
+pub struct Taker<H> {
+    /// The way to the topic.
+    pub taking: Taking,
+    /// Which.
+    pub topic: Arc<str>,
+    /// Where it is noted what cannot be read.
+    pub dead: Arc<str>,
+    /// Deals with what is read.
+    pub handler: Arc<H>,
+    /// Whether it is to end.
+    pub stopped: watch::Receiver<bool>,
+}
+
+impl<H: Handle> Taker<H> {
+    /// Until it is told to end, and all that was read is dealt with.
+    pub async fn run(mut self) {
+        let mut tasks = JoinSet::new();
+        let mut readers: BTreeMap<u32, AbortHandle> = BTreeMap::new();
+        let mut stopped = self.stopped.clone();
+        loop {
+            let turn = tokio::select! {
+                turn = self.taking.turns.recv() => turn,
+                // Also when nobody is there to stop us any more.
+                _ = stopped.wait_for(|stopped| *stopped) => None,
+            };
+            match turn {
+                Some(Turn::Begins(partition)) => {
+                    let (queue, queued) = mpsc::channel(QUEUED_MAX);
+                    let reader = Reader {
+                        client: self.taking.client.clone(),
+                        topic: Arc::clone(&self.topic),
+                        dead: Arc::clone(&self.dead),
+                        partition,
+                        next: 0,
+                    };
+                    let begins = self.begins(partition);
+                    let reading = tasks.spawn(reader.run(begins, queue, self.stopped.clone()));
+                    if let Some(before) = readers.insert(partition, reading) {
+                        before.abort();
+                    }
+                    let handler = Arc::clone(&self.handler);
+                    tasks.spawn(async move { handler.handle(partition, queued).await });
+                }
+                Some(Turn::Ends(partition)) => {
+                    // What is under way is finished all the same.
+                    if let Some(reader) = readers.remove(&partition) {
+                        reader.abort();
+                    }
+                    self.taking.released(partition);
+                }
+                None => break,
+            }
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Where reading a partition begins; asked until it is answered.
+    fn begins(&self, partition: u32) -> impl Future<Output = Option<u64>> + Send + 'static {
+        let (places, topic) = (self.taking.places(), Arc::clone(&self.topic));
+        async move {
+            loop {
+                match places.of(partition).await {
+                    Ok(next) => return Some(next),
+                    Err(ReadError::Failed { why }) => {
+                        tracing::warn!(%topic, partition, %why, "it is not known for now where reading goes on");
+                        sleep(READ_AGAIN_AFTER).await;
+                    }
+                    Err(ReadError::OutOfRange { .. } | ReadError::Damaged { .. } | ReadError::Closed) => return None,
+                }
+            }
+        }
+    }
+}
+
+/// Reads one partition of a topic.
+struct Reader {
+    client: Client,
+    topic: Arc<str>,
+    /// Where it is noted what cannot be read.
+    dead: Arc<str>,
+    partition: u32,
+    next: u64,
+}
+
+impl Reader {
+    async fn run(
+        mut self,
+        begins: impl Future<Output = Option<u64>> + Send,
+        queue: mpsc::Sender<(u64, Message)>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        self.next = tokio::select! {
+            begins = begins => match begins {
+                Some(next) => next,
+                None => return,
+            },
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        };
+        loop {
+            let read = tokio::select! {
+                read = self.client.read(&self.topic, self.partition, self.next) => read,
+                // Also when nobody is there to stop us any more.
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+            };
+            match read {
+                Ok((records, _)) => {
+                    for stored in records {
+                        self.next = stored.offset.saturating_add(1);
+                        let message = Message::clone(&stored.message);
+                        if queue.send((stored.offset, message)).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                Err(ReadError::OutOfRange { range, .. }) => {
+                    // Let go meanwhile, or cut off by somebody: what there is, is read.
+                    self.next = if self.next < range.start { range.start } else { range.end };
+                }
+                Err(ReadError::Damaged { why, until: Some(until) }) if until > self.next => {
+                    let note = unreadable(&self.topic, self.partition, (self.next, until), &why);
+                    // A note that is not taken is in the program's own log.
+                    self.client.append(&self.dead, self.partition, note).await;
+                    self.next = until;
+                }
+                Err(ReadError::Failed { why } | ReadError::Damaged { why, .. }) => {
+                    tracing::warn!(topic = %self.topic, partition = self.partition, %why, "the topic cannot be read for now");
+                    sleep(READ_AGAIN_AFTER).await;
+                }
+                Err(ReadError::Closed) => return,
+            }
+        }
+    }
+}
