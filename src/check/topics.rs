@@ -1,10 +1,11 @@
-//! Topics: each belongs to one participant, and none is the engine's own.
+//! Topics: each belongs to one participant, none is the engine's own, and triggers read events.
 
 use compact_str::CompactString;
 use indexmap::IndexMap;
 
 use crate::definition::{Participant, Program};
 use crate::diagnostic::{Diagnostic, Problems, codes};
+use crate::source::Span;
 
 /// Topics that begin so are the engine's.
 const ENGINE_PREFIX: &str = "saga.";
@@ -16,12 +17,25 @@ pub(super) fn check(program: &Program, problems: &mut Problems) {
     let mut owners: IndexMap<&CompactString, &Participant> = IndexMap::new();
     for participant in program.participants.values() {
         for topic in [&participant.commands_topic, &participant.events_topic] {
-            well_named(topic, participant, problems);
+            well_named(topic, participant.span, &format!("{}.commands", participant.name), problems);
             if let Some(first) = owners.get(topic).copied() {
                 shared(topic, first, participant, problems);
             } else {
                 owners.insert(topic, participant);
             }
+        }
+    }
+    for trigger in &program.triggers {
+        well_named(&trigger.topic, trigger.span, "shop.orders", problems);
+        let whose = owners.get(&trigger.topic).filter(|owner| owner.commands_topic == trigger.topic);
+        if let Some(participant) = whose {
+            let title = format!("\"{}\" holds the commands of `{}`", trigger.topic, participant.name);
+            problems.push(
+                Diagnostic::error(codes::TRIGGER_ON_COMMANDS, trigger.span, title)
+                    .also(participant.span, "reads it")
+                    .why("Commands are meant for their participant, who takes them away.")
+                    .hint("name a topic on which events are written"),
+            );
         }
     }
 }
@@ -42,7 +56,7 @@ fn shared(topic: &str, first: &Participant, second: &Participant, problems: &mut
     problems.push(if first.name == second.name { finding } else { finding.also(first.span, "has it too") });
 }
 
-fn well_named(topic: &str, participant: &Participant, problems: &mut Problems) {
+fn well_named(topic: &str, at: Span, example: &str, problems: &mut Problems) {
     let title = if topic.starts_with(ENGINE_PREFIX) {
         format!("the topic \"{topic}\" is the engine's own")
     } else if topic.is_empty() || topic.len() > MAX_TOPIC_BYTES || topic == "." || topic == ".." {
@@ -52,12 +66,12 @@ fn well_named(topic: &str, participant: &Participant, problems: &mut Problems) {
     } else {
         return;
     };
-    let finding = Diagnostic::error(codes::TOPIC_NAME, participant.span, title);
+    let finding = Diagnostic::error(codes::TOPIC_NAME, at, title);
     problems.push(if topic.starts_with(ENGINE_PREFIX) {
         finding
             .why("Names that begin with `saga.` are those of the engine's requests, journals and replies.")
-            .hint(format!("choose another name, such as \"{}.commands\"", participant.name))
+            .hint(format!("choose another name, such as \"{example}\""))
     } else {
-        finding.hint(format!("for example \"{}.commands\"", participant.name))
+        finding.hint(format!("for example \"{example}\""))
     });
 }

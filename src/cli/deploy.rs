@@ -59,15 +59,15 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
 }
 
 fn line(deployed: &Deployed) -> String {
-    let Deployed { saga, version, standing, .. } = deployed;
-    match standing {
-        Standing::New => format!("{saga} version {version}: new\n"),
-        Standing::Unchanged => format!("{saga} version {version}: deployed before\n"),
+    let Deployed { saga, version, standing, has_new_triggers, .. } = deployed;
+    let how = match standing {
+        Standing::New => "new".to_owned(),
+        Standing::Unchanged => "deployed before".to_owned(),
         Standing::Replaces { version: before } => {
-            format!("{saga} version {version}: in place of version {before}, by which goes on what runs\n")
+            format!("in place of version {before}, by which goes on what runs")
         }
-        Standing::Older { version: current } => {
-            format!("{saga} version {version}: not deployed, version {current} is newer\n")
-        }
-    }
+        Standing::Older { version: current } => format!("not deployed, version {current} is newer"),
+    };
+    let triggers = if *has_new_triggers { "; its triggers are those of this file now" } else { "" };
+    format!("{saga} version {version}: {how}{triggers}\n")
 }

@@ -16,7 +16,9 @@ use super::kafka::{AWAY_PATIENCE, OnKafka, Place as OnPlace, patiently};
 use super::settings::Settings;
 use super::{CliError, Out, limits};
 use crate::engine::Summary;
-use crate::http::api::{Accepted, ApiError, Fault, INVALID_INPUT, ListQuery, OrderBody, StartBody, Started, Taken};
+use crate::http::api::{
+    Accepted, ApiError, EventBody, Fault, INVALID_INPUT, ListQuery, OrderBody, Published, StartBody, Started, Taken,
+};
 use crate::http::history::History;
 use crate::http::reach::{Purpose, Reached, reach};
 #[cfg(feature = "kafka")]
@@ -139,6 +141,10 @@ impl Access {
     pub(super) fn order(&self, id: &str, mut body: OrderBody, out: &mut Out) -> Result<Taken, CliError> {
         body.request.get_or_insert_with(|| Uuid::now_v7().to_string());
         self.ask(Purpose::Order, out, &async |reached| reached.order(id, body.clone()).await)
+    }
+
+    pub(super) fn publish(&self, topic: &str, body: &EventBody, out: &mut Out) -> Result<Published, CliError> {
+        self.ask(Purpose::Order, out, &async |reached| reached.publish(topic, body.clone()).await)
     }
 
     pub(super) fn accept_gap(&self, partition: u32, out: &mut Out) -> Result<Accepted, CliError> {

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::CliError;
 use super::error::Kind;
 use super::settings::Settings;
+use crate::definition::Trigger;
 use crate::http::cast::Cast;
 use crate::log::kafka::{self, Difference, Harm, Kafka};
 use crate::log::{PREFIX_USUAL, Site, Topics};
@@ -161,6 +162,19 @@ impl Opened {
                 self.brokers,
                 kafka::of_prefix(&self.log.topics().prefix)
             )))
+    }
+
+    /// Says which topics of triggers are not there: whoever writes events makes them.
+    pub(super) async fn says_missing(&self, triggers: impl Iterator<Item = &Arc<Trigger>>) {
+        let topics: BTreeSet<String> = triggers.map(|trigger| trigger.topic.to_string()).collect();
+        if topics.is_empty() {
+            return;
+        }
+        let (log, topics) = (Arc::clone(&self.log), Vec::from_iter(topics));
+        let Ok(Ok(missing)) = tokio::task::spawn_blocking(move || log.missing(&topics)).await else { return };
+        for topic in missing {
+            tracing::warn!("there is no topic {topic} at {}: its triggers read it once it is there", self.brokers);
+        }
     }
 
     /// Says which participants nobody plays, and when somebody does. Ends with the runtime.

@@ -32,6 +32,7 @@ mod test;
 mod run;
 mod serve;
 mod start;
+mod publish;
 mod orders;
 mod accept_gap;
 mod limits;
@@ -94,6 +95,7 @@ enum Command {
     Run(run::Arguments),
     Serve(serve::Arguments),
     Start(start::Arguments),
+    Publish(publish::Arguments),
     List(list::Arguments),
     Show(show::Arguments),
     History(history::Arguments),
@@ -152,6 +154,7 @@ fn carry_out(command: Command, out: &mut Out) -> Result<Exit, CliError> {
         Command::Run(arguments) => logging::traced(|| run::command(&arguments, out)),
         Command::Serve(arguments) => logging::traced(|| serve::command(arguments, out)),
         Command::Start(arguments) => start::command(&arguments, out),
+        Command::Publish(arguments) => publish::command(&arguments, out),
         Command::List(arguments) => list::command(&arguments, out),
         Command::Show(arguments) => show::command(&arguments, out),
         Command::History(arguments) => history::command(&arguments, out),

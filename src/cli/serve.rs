@@ -133,6 +133,7 @@ impl Serving<'_> {
         self.files.iter().for_each(|file| cast.extend(&Cast::of(&file.program)));
         let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
         opened.has_topics_of(&cast, &names.join(" ")).await?;
+        opened.says_missing(self.files.iter().flat_map(|file| &file.program.triggers)).await;
         let service = Arc::new(Service::join(opened.site(), options, DECIDED_WITHIN).await?);
         let stands = async {
             let files = self.files.iter().map(Checked::deployable).collect::<Result<Vec<File>, _>>()?;
@@ -156,6 +157,7 @@ impl Serving<'_> {
                 return Err(error);
             }
         };
+        service.heed().await;
         opened.watch(company.others());
         // Ends with the runtime.
         tokio::spawn(company.keep());
@@ -182,7 +184,9 @@ impl Serving<'_> {
         let deployed = files.iter().map(Checked::deployable).collect::<Result<Vec<File>, _>>()?;
         service.deploy(&deployed).await?;
         let callback = format!("http://{address}/replies");
-        Ok(service.carry(all.settings(&reached, None, Some(&callback))).await?)
+        service.carry(all.settings(&reached, None, Some(&callback))).await?;
+        service.heed().await;
+        Ok(())
     }
 }
 

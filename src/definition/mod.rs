@@ -9,6 +9,7 @@ pub mod json;
 pub mod expression;
 pub mod evaluate;
 pub mod limits;
+mod trigger;
 mod hash;
 mod blocks;
 mod inline;
@@ -26,6 +27,7 @@ use self::types::{Record, Type};
 use crate::source::Span;
 
 pub use self::blocks::{blocks, has_pivot};
+pub use self::trigger::{Aim, Trigger, Wanted};
 
 /// Everything that the files of one check define.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +40,8 @@ pub struct Program {
     pub sagas: IndexMap<CompactString, Arc<Saga>>,
     /// Scenarios in the order of the text.
     pub scenarios: Vec<Scenario>,
+    /// Triggers in the order of the text.
+    pub triggers: Vec<Arc<Trigger>>,
 }
 
 /// The contract of a service and the addresses that it reads.

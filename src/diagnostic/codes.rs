@@ -246,6 +246,10 @@ codes! {
     TOPIC_SHARED = "SG0601";
     /// A topic of the engine's own, or a name that no topic can have.
     TOPIC_NAME = "SG0602";
+    /// A trigger that reads a participant's commands.
+    TRIGGER_ON_COMMANDS = "SG0603";
+    /// A trigger that neither starts nor signals anything.
+    TRIGGER_WITHOUT_EFFECT = "SG0604";
     // -- scenarios --------------------------------------------------------------------------------
     /// A step that the saga does not have.
     UNKNOWN_STEP = "SG0701";

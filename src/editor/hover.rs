@@ -32,6 +32,11 @@ pub(super) fn text(program: &Program, index: &Index, symbol: &Symbol) -> Option<
             let code = format!("saga {name} {{ version {}  input {} }}", saga.version, shape(&saga.input));
             Some(block(&code, saga.docs.as_deref()))
         }
+        Symbol::Trigger(name) => {
+            let trigger = program.triggers.iter().find(|trigger| trigger.name == *name)?;
+            let code = format!("trigger {name} {{ on \"{}\" event {} }}", trigger.topic, shape(&trigger.event));
+            Some(block(&code, trigger.docs.as_deref()))
+        }
         Symbol::File(_) => None,
         Symbol::Input(saga) => {
             let saga = program.sagas.get(saga)?;

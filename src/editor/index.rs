@@ -11,7 +11,7 @@ use crate::definition::{Command, Program};
 use crate::source::{FileId, Span};
 use crate::syntax::tree::{
     Action, ActionKind, Answer, Block, Called, Expect, ExpectKind, Expr, ExprKind, File, HappeningKind, Head, Item,
-    Name, ParticipantItem, Reference, Saga, Scenario, Statement, StatementKind, Target, Text, Timing, Trigger,
+    Literal, Name, ParticipantItem, Reference, Saga, Scenario, Statement, StatementKind, Target, Text, Timing, Trigger,
     TypeExpr, TypeExprKind,
 };
 
@@ -23,6 +23,7 @@ pub(super) enum Symbol {
     /// A command or message of a participant.
     Command(CompactString, CompactString),
     Saga(CompactString),
+    Trigger(CompactString),
     /// A step, `let`, element or signal of a saga.
     Value(CompactString, CompactString),
     /// The input of a saga.
@@ -386,6 +387,7 @@ impl Walk<'_> {
     }
 
     fn trigger(&mut self, trigger: &Trigger) {
+        self.add(trigger.name.span, Symbol::Trigger(trigger.name.text.clone()), true);
         self.saga = CompactString::default();
         self.ty(&trigger.event);
         trigger.filter.iter().for_each(|filter| self.expr(filter, None));
@@ -393,8 +395,13 @@ impl Walk<'_> {
             self.add(saga.span, Symbol::Saga(saga.text.clone()), false);
             self.all(payload);
         }
-        if let Some((_, payload)) = &trigger.signal {
+        if let Some((signal, payload)) = &trigger.signal {
             self.all(payload);
+            if let Some(((saga, _), way)) = signal.parts.split_first() {
+                self.add(saga.span, Symbol::Saga(saga.text.clone()), false);
+                self.saga.clone_from(&saga.text);
+                self.way(way);
+            }
         }
     }
 
@@ -442,8 +449,12 @@ impl Walk<'_> {
 
     /// The first name is this saga's own, each other one that of the saga which the step before it runs.
     fn reference(&mut self, reference: &Reference) {
+        self.way(&reference.parts);
+    }
+
+    fn way(&mut self, parts: &[(Name, Vec<Literal>)]) {
         let around = self.saga.clone();
-        for (name, _) in &reference.parts {
+        for (name, _) in parts {
             self.value(name, false);
             let Some(inner) = super::types::runs(self.program, &self.saga, &name.text) else { break };
             self.saga = inner;

@@ -45,7 +45,8 @@ fn fixed(symbol: &Symbol) -> Option<&'static str> {
         Symbol::Code(_) => Some("participants answer with the code as it is"),
         Symbol::File(_) => Some("a file is renamed where files are"),
         Symbol::Input(_) => Some("`input` is a word of the language"),
-        Symbol::Type(_) | Symbol::Participant(_) | Symbol::Command(..) | Symbol::Saga(_) | Symbol::Value(..) => None,
+        Symbol::Type(_) | Symbol::Participant(_) | Symbol::Command(..) => None,
+        Symbol::Saga(_) | Symbol::Trigger(_) | Symbol::Value(..) => None,
     }
 }
 
@@ -67,6 +68,7 @@ pub(super) fn rename(index: &Index, symbol: &Symbol, to: &str) -> Result<Vec<Spa
         Symbol::Command(participant, _) => Symbol::Command(participant.clone(), to.into()),
         Symbol::Participant(_) => Symbol::Participant(to.into()),
         Symbol::Saga(_) => Symbol::Saga(to.into()),
+        Symbol::Trigger(_) => Symbol::Trigger(to.into()),
         Symbol::Value(saga, _) => Symbol::Value(saga.clone(), to.into()),
         other => other.clone(),
     };

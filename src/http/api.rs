@@ -113,6 +113,28 @@ pub enum StartOutcome {
     Waiting,
 }
 
+/// An event for a topic that a trigger reads: the body of `POST /topics/{topic}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventBody {
+    /// The event.
+    pub event: Json,
+    /// Events of one key stay in their order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// An event that stands in the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Published {
+    /// The topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: u32,
+    /// Where.
+    pub offset: u64,
+}
+
 /// Which instances are wanted: the query of `GET /instances`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 
-use super::api::{ApiError, ListQuery, OrderBody, PartitionOrder, StartBody};
+use super::api::{ApiError, EventBody, ListQuery, OrderBody, PartitionOrder, StartBody};
 use crate::json::Json;
 
 /// What stands in a field.
@@ -51,6 +51,11 @@ impl Body for OrderBody {
         ("request", Holds::Text, false),
     ];
     const EXAMPLE: &'static str = r#"{"order":"retry","step":"reserve_room","by":"eva","reason":"the hotel is back"}"#;
+}
+
+impl Body for EventBody {
+    const FIELDS: &'static [Field] = &[("event", Holds::Json, true), ("key", Holds::Text, false)];
+    const EXAMPLE: &'static str = r#"{"event":{"order":"7"},"key":"7"}"#;
 }
 
 impl Body for PartitionOrder {

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::api::Fault;
 use super::api::{Accepted, PartitionOrder, PartitionWord};
-use super::api::{Alive, ApiError, ErrorBody, ListQuery, OrderBody, StartBody, Started, Taken};
+use super::api::{Alive, ApiError, ErrorBody, EventBody, ListQuery, OrderBody, Published, StartBody, Started, Taken};
 use super::history::History;
 use super::view::{List, Shown};
 
@@ -88,6 +88,14 @@ impl Client {
     /// As the server says, or it cannot be reached.
     pub async fn order(&self, id: &str, body: &OrderBody) -> Result<Taken, ApiError> {
         self.post(&format!("/instances/{}/orders", segment(id)), body).await
+    }
+
+    /// Puts an event on a topic that a trigger reads.
+    ///
+    /// # Errors
+    /// As the server says, or it cannot be reached.
+    pub async fn publish(&self, topic: &str, body: &EventBody) -> Result<Published, ApiError> {
+        self.post(&format!("/topics/{}", segment(topic)), body).await
     }
 
     /// Accepts that inputs of a partition are lost.

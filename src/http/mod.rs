@@ -19,6 +19,7 @@ pub mod looking;
 pub mod service;
 pub mod routes;
 mod body;
+mod events;
 pub mod server;
 pub mod client;
 pub mod reach;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::api::{Accepted, ApiError, ListQuery, OrderBody, StartBody, Started, Taken};
+use super::api::{Accepted, ApiError, EventBody, ListQuery, OrderBody, Published, StartBody, Started, Taken};
 use super::client::Client;
 use super::history::History;
 use super::looking::Beside;
@@ -162,6 +162,18 @@ impl Reached {
         match self {
             Self::Server(client, _) => client.order(id, &body).await,
             Self::Here(service) => service.order(id, body).await,
+            Self::Beside(..) => Err(no_orders()),
+        }
+    }
+
+    /// Puts an event on a topic that a trigger reads.
+    ///
+    /// # Errors
+    /// No trigger reads it, or it cannot be passed on.
+    pub async fn publish(&self, topic: &str, body: EventBody) -> Result<Published, ApiError> {
+        match self {
+            Self::Server(client, _) => client.publish(topic, &body).await,
+            Self::Here(service) => service.publish(topic, body).await,
             Self::Beside(..) => Err(no_orders()),
         }
     }

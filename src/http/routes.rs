@@ -17,6 +17,8 @@ pub enum Call {
     Order,
     /// Gives an order to a partition.
     PartitionOrder,
+    /// Takes an event for a trigger.
+    Publish,
     /// Takes a late reply.
     Reply,
     /// Says that the process lives.
@@ -72,6 +74,12 @@ pub const ROUTES: &[Route] = &[
         method: "POST",
         path: "/partitions/{number}/orders",
         does: "`{\"order\": \"accept_gap\"}`: go on behind inputs that are lost",
+    },
+    Route {
+        call: Call::Publish,
+        method: "POST",
+        path: "/topics/{topic}",
+        does: "an event for a topic that a trigger reads, where the log is a data directory: `{\"event\": {…}, \"key\": …}`",
     },
     Route {
         call: Call::Reply,

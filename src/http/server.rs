@@ -41,6 +41,7 @@ pub fn router(service: Arc<Service>) -> Router {
                 Call::History => get(history),
                 Call::Order => post(order),
                 Call::PartitionOrder => post(partition_order),
+                Call::Publish => post(publish),
                 Call::Reply => post(reply),
                 Call::Alive => get(alive),
                 Call::Ready => get(ready),
@@ -121,6 +122,15 @@ async fn partition_order(
     let PartitionOrder { order: PartitionWord::AcceptGap } = read(body)?;
     let number = number.parse().map_err(|_| ApiError::bad_request(format!("`{number}` is no partition's number")))?;
     Ok(json(StatusCode::OK, &service.accept_gap(number).await?))
+}
+
+async fn publish(
+    State(service): State<Arc<Service>>,
+    Path(topic): Path<String>,
+    body: Result<Bytes, Refused>,
+) -> Result<Response, ApiError> {
+    service.takes()?;
+    Ok(json(StatusCode::ACCEPTED, &service.publish(&topic, read(body)?).await?))
 }
 
 async fn reply(

@@ -29,7 +29,7 @@ use crate::participant::bridge::Settings;
 use crate::participant::carrier::Carriers;
 use crate::participant::remembered::{self, Remembered};
 use crate::participant::{Address, http::read_callback};
-use crate::runtime::{self, Client, Decision, Deployed, Error, Options, Orchestrator, PartitionState};
+use crate::runtime::{self, Client, Decision, Deployed, Error, Options, Orchestrator, PartitionState, Triggers};
 use uuid::Uuid;
 
 /// The file of a data directory that is one.
@@ -69,11 +69,12 @@ pub struct Known {
 
 /// An open data directory.
 pub struct Service {
-    orchestrator: Arc<Orchestrator>,
-    replies: Client,
+    pub(super) orchestrator: Arc<Orchestrator>,
+    pub(super) replies: Client,
     /// How long a request is waited for to be decided.
     patience: Duration,
     carriers: tokio::sync::Mutex<Option<Carriers>>,
+    pub(super) triggers: tokio::sync::Mutex<Option<Triggers>>,
 }
 
 impl Service {
@@ -84,7 +85,13 @@ impl Service {
     pub async fn open(data: &Path, options: &Options) -> Result<Self, ApiError> {
         let orchestrator = Arc::new(Orchestrator::open(data, options).await?);
         let replies = Client::new(orchestrator.log());
-        Ok(Self { orchestrator, replies, patience: DECIDED_WITHIN, carriers: tokio::sync::Mutex::default() })
+        Ok(Self {
+            orchestrator,
+            replies,
+            patience: DECIDED_WITHIN,
+            carriers: tokio::sync::Mutex::default(),
+            triggers: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Lets new instances run by the files.
@@ -190,7 +197,13 @@ impl Service {
     pub async fn join(log: Arc<dyn Site>, options: &Options, patience: Duration) -> Result<Self, ApiError> {
         let orchestrator = Arc::new(Orchestrator::join(log, options).await?);
         let replies = Client::new(orchestrator.log());
-        Ok(Self { orchestrator, replies, patience, carriers: tokio::sync::Mutex::default() })
+        Ok(Self {
+            orchestrator,
+            replies,
+            patience,
+            carriers: tokio::sync::Mutex::default(),
+            triggers: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Looks at a log that several processes share, and puts requests into it, but runs nothing.
@@ -200,12 +213,21 @@ impl Service {
     pub async fn visit(log: Arc<dyn Site>, patience: Duration) -> Result<Self, ApiError> {
         let orchestrator = Arc::new(Orchestrator::visit(log).await?);
         let replies = Client::new(orchestrator.log());
-        Ok(Self { orchestrator, replies, patience, carriers: tokio::sync::Mutex::default() })
+        Ok(Self {
+            orchestrator,
+            replies,
+            patience,
+            carriers: tokio::sync::Mutex::default(),
+            triggers: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Lets participants answer what is under way for a moment, then closes the log. What is not finished goes on when
     /// it is opened again.
     pub async fn close(&self) {
+        if let Some(triggers) = self.triggers.lock().await.take() {
+            triggers.close().await;
+        }
         if let Some(carriers) = self.carriers.lock().await.take() {
             carriers.close().await;
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
+use crate::definition::Trigger;
 use crate::plan::Plan;
 
 /// Plans by hash, and which is current for each saga.
@@ -12,6 +13,8 @@ use crate::plan::Plan;
 pub struct Plans {
     by_hash: BTreeMap<Arc<str>, Arc<Plan>>,
     current: BTreeMap<CompactString, Arc<Plan>>,
+    /// By saga, with the text in which they stand.
+    triggers: BTreeMap<CompactString, (Arc<str>, Vec<Arc<Trigger>>)>,
 }
 
 impl Plans {
@@ -24,6 +27,22 @@ impl Plans {
     pub fn deploy(&mut self, plan: &Arc<Plan>) {
         self.keep(plan);
         self.current.insert(plan.saga.name.clone(), Arc::clone(plan));
+    }
+
+    /// What starts or signals a saga, in the place of what did.
+    pub fn set_triggers(&mut self, saga: CompactString, text: Arc<str>, triggers: Vec<Arc<Trigger>>) {
+        self.triggers.insert(saga, (text, triggers));
+    }
+
+    /// The text in which a saga's triggers stand; empty where it has none.
+    #[must_use]
+    pub fn text_of_triggers(&self, saga: &str) -> &str {
+        self.triggers.get(saga).map_or("", |(text, _)| text)
+    }
+
+    /// All triggers.
+    pub fn triggers(&self) -> impl Iterator<Item = &Arc<Trigger>> {
+        self.triggers.values().flat_map(|(_, triggers)| triggers)
     }
 
     /// The plan of that hash.

@@ -4,11 +4,12 @@
 //! |---|---|
 //! | `source/<hash>` | the text of the file in which the saga of that content hash stands |
 //! | `current/<name>` | the hash by which new instances of the saga run |
+//! | `triggers/<name>` | the text of the file in which the triggers of the saga stand; empty where it has none |
 //!
 //! Running instances stay with the content that they were started by, so a source is kept for ever. A plan is always
 //! compiled from the stored text, by the same front end as any other.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use compact_str::{CompactString, format_compact};
@@ -16,16 +17,18 @@ use compact_str::{CompactString, format_compact};
 use super::client::{Client, ReadError};
 use super::error::{DeployError, OpenError};
 use crate::check;
-use crate::definition::{Program, Saga};
+use crate::definition::{Program, Saga, Trigger};
 use crate::diagnostic::Diagnostic;
 use crate::journal::Plans;
 use crate::log::{self, DEFINITION_MAX, Outcome};
 use crate::plan::Plan;
+use crate::source::FileId;
 use crate::syntax::limits::MAX_FILE_BYTES;
 use crate::wire::{Headers, Message};
 
 const SOURCE: &str = "source/";
 const CURRENT: &str = "current/";
+const TRIGGERS: &str = "triggers/";
 
 /// The hexadecimal digits of a content hash, at most: of a SHA-256.
 const HASH_MAX: usize = 64;
@@ -41,6 +44,8 @@ pub struct Deployed {
     pub hash: Arc<str>,
     /// What it is to what was there.
     pub standing: Standing,
+    /// Whether it has other triggers from now on.
+    pub has_new_triggers: bool,
 }
 
 /// What a deployed saga is to what was there.
@@ -75,6 +80,8 @@ pub(super) struct Stored {
     compiled: BTreeMap<CompactString, Result<Arc<Plan>, String>>,
     /// Of each saga, the hashes that were said to be current, the latest last.
     current: BTreeMap<CompactString, VecDeque<CompactString>>,
+    /// Of each saga, its triggers and the text in which they stand.
+    triggers: BTreeMap<CompactString, (Arc<str>, Vec<Arc<Trigger>>)>,
     /// The file that came last: it gives a record for each of its sagas, and is compiled once.
     last: Option<(Box<str>, Compiled)>,
 }
@@ -111,7 +118,10 @@ impl Stored {
                 Ok(text) => match (key.strip_prefix(SOURCE), key.strip_prefix(CURRENT)) {
                     (Some(hash), _) => self.take_source(hash, text),
                     (None, Some(saga)) => self.take_current(saga, text),
-                    (None, None) => Err("its key is none of a definition".to_owned()),
+                    (None, None) => match key.strip_prefix(TRIGGERS) {
+                        Some(saga) => self.take_triggers(saga, text),
+                        None => Err("its key is none of a definition".to_owned()),
+                    },
                 },
             };
             if let Err(why) = taken {
@@ -126,9 +136,7 @@ impl Stored {
             return Ok(());
         }
         is_hash(hash)?;
-        let known = self.last.take().filter(|(last, _)| **last == *text);
-        let (_, compiled) = self.last.insert(known.unwrap_or_else(|| (Box::from(text), compile(hash, text))));
-        let plan = match compiled {
+        let plan = match self.compiled(hash, text) {
             Ok(program) => match find(program, hash) {
                 Some(saga) => Ok(Arc::new(Plan::new(Arc::clone(saga)))),
                 None => Err("its content has another hash in this version of saga".to_owned()),
@@ -138,6 +146,25 @@ impl Stored {
         let passed = plan.as_ref().map(drop).map_err(Clone::clone);
         self.compiled.insert(CompactString::from(hash), plan);
         passed
+    }
+
+    fn compiled(&mut self, name: &str, text: &str) -> &Compiled {
+        let known = self.last.take().filter(|(last, _)| **last == *text);
+        &self.last.insert(known.unwrap_or_else(|| (Box::from(text), compile(name, text)))).1
+    }
+
+    fn take_triggers(&mut self, saga: &str, text: &str) -> Result<(), String> {
+        let triggers = match text {
+            "" => Vec::new(),
+            text => match self.compiled(saga, text) {
+                Ok(program) => triggers_of(program, saga),
+                Err(findings) => {
+                    return Err(findings.first().map_or_else(String::new, |finding| finding.title.clone()));
+                }
+            },
+        };
+        self.triggers.insert(CompactString::from(saga), (Arc::from(text), triggers));
+        Ok(())
     }
 
     fn take_current(&mut self, saga: &str, hash: &str) -> Result<(), String> {
@@ -156,6 +183,9 @@ impl Stored {
         let mut plans = Plans::default();
         for plan in self.compiled.values().flatten() {
             plans.keep(plan);
+        }
+        for (saga, (text, triggers)) in &self.triggers {
+            plans.set_triggers(saga.clone(), Arc::clone(text), triggers.clone());
         }
         let mut unusable = None;
         for (saga, hashes) in &self.current {
@@ -207,6 +237,28 @@ pub(super) fn compare(program: &Program, plans: &Plans) -> Vec<(Arc<Saga>, Stand
     program.sagas.values().map(|saga| (Arc::clone(saga), standing(saga))).collect()
 }
 
+fn triggers_of(program: &Program, saga: &str) -> Vec<Arc<Trigger>> {
+    let is_its = |trigger: &&Arc<Trigger>| trigger.saga().is_some_and(|its| *its == *saga);
+    program.triggers.iter().filter(is_its).cloned().collect()
+}
+
+/// The sagas whose triggers a file says, with the text to store and its triggers, where they are not what is known: those that stand in it, and those of others that
+/// it has triggers for. What it only uses keeps its own.
+pub(super) fn new_triggers<'t>(
+    program: &Program,
+    text: &'t str,
+    plans: &Plans,
+) -> Vec<(CompactString, &'t str, Vec<Arc<Trigger>>)> {
+    let own = program.sagas.values().filter(|saga| saga.span.file == FileId::default()).map(|saga| &saga.name);
+    let triggered = program.triggers.iter().filter_map(|trigger| trigger.saga());
+    let sagas: BTreeSet<&CompactString> = own.chain(triggered).collect();
+    let with_text = sagas.into_iter().map(|saga| {
+        let triggers = triggers_of(program, saga);
+        (saga.clone(), if triggers.is_empty() { "" } else { text }, triggers)
+    });
+    with_text.filter(|(saga, text, _)| plans.text_of_triggers(saga) != *text).collect()
+}
+
 // Whatever `saga check` takes can be deployed.
 const _: () = assert!(MAX_FILE_BYTES <= DEFINITION_MAX);
 
@@ -215,16 +267,35 @@ pub(super) async fn store(client: &Client, topic: &Arc<str>, saga: &Saga, text: 
     let source = (format_compact!("{SOURCE}{}", saga.hash()), text);
     let current = (format_compact!("{CURRENT}{}", saga.name), &**saga.hash());
     for (key, payload) in [source, current] {
-        let message =
-            Message { key: Arc::from(key.as_str()), headers: Headers::default(), payload: payload.as_bytes().into() };
-        let why = match client.append(topic, 0, message).await {
-            Outcome::At(_) => continue,
-            Outcome::Unknown => "it was closed, or cannot be written; deploying again does no harm".to_owned(),
-            Outcome::Refused(why) => why.to_string(),
-        };
-        return Err(DeployError::Append { saga: saga.name.clone(), why });
+        append(client, topic, &saga.name, &key, payload).await?;
     }
     Ok(())
+}
+
+/// Stores the triggers of a saga.
+pub(super) async fn store_triggers(
+    client: &Client,
+    topic: &Arc<str>,
+    saga: &CompactString,
+    text: &str,
+) -> Result<(), DeployError> {
+    append(client, topic, saga, &format_compact!("{TRIGGERS}{saga}"), text).await
+}
+
+async fn append(
+    client: &Client,
+    topic: &Arc<str>,
+    saga: &CompactString,
+    key: &str,
+    payload: &str,
+) -> Result<(), DeployError> {
+    let message = Message { key: Arc::from(key), headers: Headers::default(), payload: payload.as_bytes().into() };
+    let why = match client.append(topic, 0, message).await {
+        Outcome::At(_) => return Ok(()),
+        Outcome::Unknown => "it was closed, or cannot be written; deploying again does no harm".to_owned(),
+        Outcome::Refused(why) => why.to_string(),
+    };
+    Err(DeployError::Append { saga: saga.clone(), why })
 }
 
 #[cfg(test)]

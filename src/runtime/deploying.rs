@@ -4,6 +4,7 @@
 //! In a data directory a number is free again when no instance runs by its content any more: that can be seen there.
 //! On a log that others have too it is taken for good.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -52,7 +53,12 @@ impl Orchestrator {
                 definitions::store(&self.client, &self.core.topics.definitions, &saga, text).await?;
                 plans.deploy(&Arc::new(Plan::new(Arc::clone(&saga))));
             }
-            deployed.push(told(&saga, standing));
+            deployed.push(told(&saga, standing, false));
+        }
+        for (saga, text, triggers) in definitions::new_triggers(program, text, &self.core.plans()) {
+            definitions::store_triggers(&self.client, &self.core.topics.definitions, &saga, text).await?;
+            deployed.iter_mut().filter(|one| one.saga == saga).for_each(|one| one.has_new_triggers = true);
+            plans.set_triggers(saga, Arc::from(text), triggers);
         }
         self.core.set_plans(&Arc::new(plans));
         Ok(deployed)
@@ -135,6 +141,19 @@ pub async fn publish(
     for (saga, _, text) in compared.iter().filter(|(_, standing, _)| is_news(*standing)) {
         definitions::store(&client, &topic, saga, text).await?;
     }
+    let stays = |saga: &CompactString| {
+        compared.iter().any(|(of, standing, _)| of.name == *saga && matches!(standing, Standing::Older { .. }))
+    };
+    let mut triggered = BTreeSet::new();
+    for (program, text) in programs {
+        for (saga, text, triggers) in definitions::new_triggers(program, text, &plans) {
+            if !stays(&saga) {
+                definitions::store_triggers(&client, &topic, &saga, text).await?;
+                plans.set_triggers(saga.clone(), Arc::from(text), triggers);
+                triggered.insert(saga);
+            }
+        }
+    }
     // Somebody else may have done the same meanwhile.
     catch_up(log, &client, &mut stored, begin).await?;
     let (plans, _) = stored.compile();
@@ -144,7 +163,7 @@ pub async fn publish(
             return Err(DeployError::Overtaken { saga: saga.name.clone() });
         }
     }
-    Ok(compared.iter().map(|(saga, standing, _)| told(saga, *standing)).collect())
+    Ok(compared.iter().map(|(saga, standing, _)| told(saga, *standing, triggered.contains(&saga.name))).collect())
 }
 
 /// Reads what is stored to the end that it has now, from an offset on.
@@ -180,9 +199,15 @@ const fn is_news(standing: Standing) -> bool {
     }
 }
 
-fn told(saga: &Saga, standing: Standing) -> Deployed {
+fn told(saga: &Saga, standing: Standing, has_new_triggers: bool) -> Deployed {
     if is_news(standing) {
         tracing::info!(saga = %saga.name, version = saga.version, hash = %saga.hash(), "deployed");
     }
-    Deployed { saga: saga.name.clone(), version: saga.version, hash: Arc::clone(saga.hash()), standing }
+    Deployed {
+        saga: saga.name.clone(),
+        version: saga.version,
+        hash: Arc::clone(saga.hash()),
+        standing,
+        has_new_triggers,
+    }
 }

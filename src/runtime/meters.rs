@@ -18,6 +18,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::partition::Stands;
+use super::triggers::EventMeters;
 use crate::engine::{Direction, Event, InstanceId, Summary};
 use crate::journal::Plans;
 use crate::journal::record::{Body, Positions, Record};
@@ -125,6 +126,7 @@ struct Timed {
 pub(super) struct Meters {
     registry: Registry,
     families: Families,
+    pub(super) events: EventMeters,
     appends: Counter,
     rejected: Counter,
     parked: Counter,
@@ -282,6 +284,7 @@ impl Meters {
             }),
         };
         Self {
+            events: EventMeters::new(&mut registry),
             registry,
             families,
             appends,

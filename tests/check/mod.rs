@@ -25,6 +25,7 @@ mod pages;
 mod runs;
 mod sarif;
 mod structure;
+mod triggers;
 mod types;
 mod uses;
 mod workflows;

@@ -12,6 +12,7 @@ mod listing;
 mod looping;
 mod metrics;
 mod operating;
+mod publishing;
 mod remembered;
 pub(crate) mod running;
 mod serving;

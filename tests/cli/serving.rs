@@ -155,6 +155,8 @@ fn requests_that_make_no_sense() {
         ("POST", "/instances/none/orders", "{\"order\": \"cancel\"}"),
         ("POST", "/instances/none/orders", "{\"order\": \"stop\"}"),
         ("POST", "/partitions/0/orders", "{}"),
+        ("POST", "/topics/shop.orders", "{}"),
+        ("POST", "/topics/shop.orders", "{\"event\": {}}"),
         ("POST", "/replies", "{}"),
     ] {
         let (status, answer) = server.ask(method, path, body);
@@ -172,7 +174,7 @@ fn requests_that_make_no_sense() {
 fn everything_that_is_listed_is_there() {
     let server = Server::start();
     for route in saga::http::routes::ROUTES {
-        let path = route.path.replace("{id}", "none").replace("{number}", "0");
+        let path = route.path.replace("{id}", "none").replace("{number}", "0").replace("{topic}", "shop.orders");
         let (_, answer) = server.ask(route.method, &path, "");
         let code = answer["error"]["code"].as_str().unwrap_or_default();
         assert!(!code.starts_with("no_such"), "{} {path}: {answer}", route.method);

@@ -24,4 +24,5 @@ mod secrets;
 mod stage;
 mod telling;
 mod tools;
+mod triggers;
 mod typescript;

@@ -9,11 +9,15 @@ use saga::log::{Health, Log, Range, Reports, Site, Take, Told, Topics};
 /// Makes something else of the way of somebody who takes commands.
 type WrapTake = Box<dyn Fn(Arc<dyn Take>, Arc<dyn Reports>) -> Arc<dyn Take> + Send + Sync>;
 
+/// Makes something else of the way of somebody who owns nothing.
+type WrapLog = Box<dyn Fn(Arc<dyn Log>) -> Arc<dyn Log> + Send + Sync>;
+
 pub(crate) struct Wrapped {
     log: Embedded,
     /// Whether it says that others have it, too.
     pub(crate) is_shared: bool,
     pub(crate) take: WrapTake,
+    pub(crate) attach: WrapLog,
     /// Who owns partitions, to be told more.
     pub(crate) owner: Mutex<Option<Arc<dyn Reports>>>,
 }
@@ -22,7 +26,13 @@ impl Wrapped {
     pub(crate) fn new(directory: &Path, partitions: u32) -> Self {
         let options = Options { partitions: Some(partitions), ..Options::default() };
         let log = Embedded::open(directory, &options).unwrap();
-        Self { log, is_shared: false, take: Box::new(|take, _| take), owner: Mutex::default() }
+        Self {
+            log,
+            is_shared: false,
+            take: Box::new(|take, _| take),
+            attach: Box::new(|log| log),
+            owner: Mutex::default(),
+        }
     }
 }
 
@@ -40,7 +50,7 @@ impl Site for Wrapped {
     }
 
     fn attach(&self, reports: Arc<dyn Reports>) -> Arc<dyn Log> {
-        Site::attach(&self.log, reports)
+        (self.attach)(Site::attach(&self.log, reports))
     }
 
     fn own(&self, reports: Arc<dyn Reports>) -> Result<Arc<dyn Log>, String> {

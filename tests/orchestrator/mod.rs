@@ -7,4 +7,5 @@ pub(crate) mod house;
 mod limits;
 mod restart;
 mod runs;
+mod triggers;
 mod view;

@@ -6,6 +6,7 @@
 use compact_str::CompactString;
 
 use super::operators::Site;
+use super::participants::is_unknown;
 use super::scope::{Kind, Place};
 use super::{Lowering, listed, near};
 use crate::definition::expression::{Expr, PathSegment, Read, Root, Typed};
@@ -155,15 +156,17 @@ impl Lowering<'_> {
 
     fn name(&mut self, name: &CompactString, span: Span) -> Typed {
         match name.as_str() {
-            "input" => match self.scope.input.clone() {
-                Some(input) if self.scope.place != Place::Scenario => {
-                    let ty = Type::Record(input);
-                    let read = Read { root: Root::Input, path: Vec::new(), ty: ty.clone() };
+            outside if outside == self.scope.outside() => match self.scope.input.clone() {
+                Some(_) if self.scope.place == Place::Scenario => self.out_of_place("input", span),
+                Some(record) if !is_unknown(&record) => {
+                    let root = if outside == "event" { Root::Event } else { Root::Input };
+                    let ty = Type::Record(record);
+                    let read = Read { root, path: Vec::new(), ty: ty.clone() };
                     Typed { expr: Expr::Read(read), ty, span, overflow: None }
                 }
-                Some(_) => self.out_of_place("input", span),
-                None => unknown(span),
+                Some(_) | None => unknown(span),
             },
+            "input" => self.out_of_place("input", span),
             "saga" => {
                 let title = "`saga` alone is no value".to_owned();
                 self.report(
@@ -182,9 +185,12 @@ impl Lowering<'_> {
     }
 
     /// A root where it means nothing.
-    fn out_of_place(&mut self, root: &str, span: Span) -> Typed {
+    pub(super) fn out_of_place(&mut self, root: &str, span: Span) -> Typed {
         let (where_it_stands, hint) = match root {
             _ if self.scope.place == Place::Scenario => ("is not known in a scenario", "write the value itself"),
+            "input" | "saga" | "id" => {
+                ("is not known in a trigger, where there is no instance yet", "what came is `event`")
+            }
             "failure" if self.scope.knows_failure() => {
                 ("alone is no value", "write `failure.code`, `failure.step` or `failure.message`")
             }
@@ -260,16 +266,18 @@ impl Lowering<'_> {
         }
         let finding = Diagnostic::error(codes::UNKNOWN_NAME, span, format!("nothing is called `{name}`"));
         let is_input = self.scope.input.as_ref().is_some_and(|input| input.field(name).is_some());
+        let outside = self.scope.outside();
         if is_input {
-            return self.report(finding.hint(format!("the input has such a field: `input.{name}`")));
+            return self.report(finding.hint(format!("the {outside} has such a field: `{outside}.{name}`")));
         }
-        let known = self.scope.bindings.keys().map(CompactString::as_str).chain(["input"]);
+        let known = self.scope.bindings.keys().map(CompactString::as_str).chain([outside]);
         let meant = near(name, known).map(CompactString::from);
         if let Some(binding) = meant.as_ref().and_then(|meant| self.scope.bindings.get_mut(meant)) {
             binding.is_used = true;
         }
         self.report(match meant {
             Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
+            None if outside == "event" => finding.hint("what came is `event`"),
             None => finding.hint("a value is `input`, a step, a `let` or an awaited signal above, by its name"),
         });
     }
@@ -280,7 +288,9 @@ impl Lowering<'_> {
             Typed { expr: Expr::Read(read), ty, span, overflow: None }
         };
         match (&base.kind, key.text.as_str()) {
-            (ExprKind::Name(name), _) if name == "saga" && self.scope.place == Place::Scenario => {
+            (ExprKind::Name(name), _)
+                if name == "saga" && matches!(self.scope.place, Place::Scenario | Place::Trigger) =>
+            {
                 return self.out_of_place("saga", span);
             }
             (ExprKind::Name(name), "id") if name == "saga" => return root(Root::SagaId, Type::String),
@@ -324,7 +334,7 @@ impl Lowering<'_> {
             _ => "this value".into(),
         };
         match base.required() {
-            Type::Record(record) if super::participants::is_unknown(record) => None,
+            Type::Record(record) if is_unknown(record) => None,
             Type::Record(record) => {
                 let found = record.field(&key.text).map(|field| field.ty.clone());
                 if found.is_none() {

@@ -45,6 +45,9 @@ impl Lowering<'_> {
                     .here(format!("`{}`", typed.ty))
                     .why("A compensation also runs where nobody knows the outcome: then the step has no answer.")
                     .hint(format!("let the command take `{wanted}?`, or say what to take then: `{name} ?? …`")),
+                Expr::Read(_) if self.scope.place == Place::Trigger => finding.here(format!("`{}`", typed.ty)).hint(
+                    format!("say what to take then, `{name} ?? …`, or let only such through: `where {name} != null`"),
+                ),
                 Expr::Read(_) => finding.here(format!("`{}`", typed.ty)).hint(format!(
                     "say what to take then, `{name} ?? …`, or ask before, `when {name} != null {{ … }}`"
                 )),

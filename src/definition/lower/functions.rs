@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::expressions::unknown;
 use super::operators::join;
+use super::scope::Place;
 use super::{Lowering, near};
 use crate::definition::expression::{Expr, Function, Typed};
 use crate::definition::types::Type;
@@ -101,6 +102,10 @@ impl Lowering<'_> {
             _ => None,
         };
         match function {
+            Function::Id if self.scope.place == Place::Trigger => {
+                self.out_of_place("id", first.span);
+                Err(Refusal::Reported)
+            }
             Function::Id => match &first.expr {
                 Expr::Literal(Value::String(_)) => Ok(Type::String),
                 _ => Err(Refusal::Wants("a word in quotes")),

@@ -24,6 +24,7 @@ mod runs;
 mod skipped;
 mod references;
 mod scenarios;
+mod triggers;
 mod unused;
 
 pub(crate) use self::sagas::ends_in_fail;
@@ -73,13 +74,13 @@ pub fn lower(trees: &Trees) -> (Program, Problems) {
     let files = || trees.files.iter().filter(|(id, file)| is_first(*id) || !file.incomplete);
     let mut sagas: IndexMap<&str, &tree::Saga> = IndexMap::new();
     let mut participants: IndexMap<&str, &tree::Participant> = IndexMap::new();
-    let mut scenarios = Vec::new();
+    let (mut scenarios, mut triggers) = (Vec::new(), Vec::new());
     for (id, item) in files().flat_map(|(id, file)| file.items.iter().map(move |item| (*id, item))) {
         match item {
             // It was followed.
             tree::Item::Use(_) => {}
             tree::Item::Scenario(_) | tree::Item::Trigger(_) if !is_first(id) => {}
-            tree::Item::Trigger(item) => lowering.not_built_yet("trigger", item.name.span),
+            tree::Item::Trigger(item) => triggers.push(item),
             tree::Item::Type(item) => lowering.declare_type(item),
             tree::Item::Participant(item) => match participants.get(item.name.text.as_str()) {
                 Some(first) => lowering.taken("participant", &item.name, first.name.span),
@@ -116,6 +117,15 @@ pub fn lower(trees: &Trees) -> (Program, Problems) {
         }
         let scenario = lowering.scenario(item, &program.sagas);
         program.scenarios.extend(scenario);
+    }
+    let mut named: IndexMap<&str, Span> = IndexMap::new();
+    for item in triggers {
+        match named.get(item.name.text.as_str()) {
+            Some(first) => lowering.taken("trigger", &item.name, *first),
+            None => drop(named.insert(&item.name.text, item.name.span)),
+        }
+        let trigger = lowering.trigger(item, &program.sagas);
+        program.triggers.extend(trigger.map(Arc::new));
     }
     let with_saga: BTreeSet<FileId> = sagas.values().map(|saga| saga.span.file).collect();
     lowering.report_unused(&with_saga);

@@ -151,11 +151,11 @@ impl Lowering<'_> {
         self.report(finding.hint(hints.join("; ")));
     }
 
-    /// A field that can be pasted: from the input where it has one of that name and type.
+    /// A field that can be pasted: from what came from outside where that has one of its name and type.
     fn proposed(&self, field: &Field) -> String {
         let same = self.scope.input.as_ref().and_then(|input| input.field(&field.key));
         match same.filter(|same| same.ty.fits(&field.ty)) {
-            Some(_) => format!("{key}: input.{key}", key = field.key),
+            Some(_) => format!("{key}: {root}.{key}", key = field.key, root = self.scope.outside()),
             None => format!("{}: …", field.key),
         }
     }

@@ -48,6 +48,8 @@ pub(super) enum Place {
     Compensation,
     /// Constants only.
     Scenario,
+    /// `event` is what came, and there is no instance yet.
+    Trigger,
 }
 
 #[derive(Default)]
@@ -57,6 +59,7 @@ pub(super) struct Scope {
     pub(super) everywhere: Names<Span>,
     /// Names that were used before they were there: reported, and so not unused.
     pub(super) used_early: NameSet<CompactString>,
+    /// What came from outside: `input`, in a trigger `event`.
     pub(super) input: Option<Arc<Record>>,
     /// Of the head.
     pub(super) signals: IndexMap<CompactString, Arc<Signal>>,
@@ -73,9 +76,14 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// Without names; `input` has this shape.
+    /// Without names; what comes from outside has this shape.
     pub(super) fn new(input: Arc<Record>, place: Place) -> Self {
         Self { input: Some(input), place, ..Self::default() }
+    }
+
+    /// The root of what comes from outside, by its name.
+    pub(super) fn outside(&self) -> &'static str {
+        if self.place == Place::Trigger { "event" } else { "input" }
     }
 
     /// Whether `failure` says why something failed.
