@@ -47,6 +47,7 @@ impl Headers {
     }
 
     /// The same, without room for more.
+    #[cfg(feature = "kafka")]
     pub(crate) fn fitted(&self) -> Self {
         self.clone()
     }
@@ -69,6 +70,7 @@ impl Headers {
     }
 
     /// Gives all of that name another value.
+    #[cfg(any(feature = "kafka", test))]
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         *self = self.iter().map(|(known, held)| (known, if known == name { value } else { held })).collect();
     }
