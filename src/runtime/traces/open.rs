@@ -93,11 +93,11 @@ impl Open {
     /// its state: no later than its last change.
     pub(super) fn adopt(trace: Trace, instance: &Instance, plan: &Plan) -> Self {
         let mut open = Self::begin(trace, instance.run, instance.started);
-        for (node, state) in instance.states() {
+        for (at, state) in instance.states() {
             let Some((work, attempt)) = state.attempt() else { continue };
             if attempt.wait.is_under_way() || matches!(attempt.wait, Wait::Log(_)) {
                 open.calls.push(OpenCall {
-                    place: plan.node(node).place.to_string(),
+                    place: plan.place(at).to_string(),
                     work,
                     attempt: attempt.number,
                     began: instance.changed,
@@ -182,7 +182,12 @@ impl Open {
                 | Event::Bound { .. }
                 | Event::Slept { .. }
                 | Event::Woke { .. }
-                | Event::Reached { .. } => {}
+                | Event::Reached { .. }
+                | Event::Listed { .. }
+                | Event::Passed { .. }
+                | Event::Judged { .. }
+                | Event::Turned { .. }
+                | Event::Unwound { .. } => {}
             }
         }
     }
@@ -203,7 +208,7 @@ impl Open {
         let OpenCall { place, work, attempt, began, mut notes, taken_over } = self.calls.swap_remove(index);
         let About { instance, plan } = about;
         let span = Call { instance, run: self.run, place: &place, work, attempt }.span();
-        let done = plan.find(&place).and_then(|node| plan.work(node));
+        let done = plan.find(&place).and_then(|found| plan.work(found.node()));
         let invocation = done.and_then(|done| match work {
             Direction::Do => done.action(),
             Direction::Undo => done.compensation(),
