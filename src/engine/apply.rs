@@ -344,10 +344,10 @@ impl Instance {
         let all = self.active().into_iter().filter(|(_, state)| waits(state)).map(|(at, _)| at);
         let all: Vec<At> = all.filter(|at| only.is_none_or(|only| only == *at)).collect();
         for at in all {
-            self.states.change(at, |state| match state {
-                State::Doing(attempt) => attempt.base = attempt.number + 1,
-                State::Undoing(undoing) => undoing.attempt.base = undoing.attempt.number + 1,
-                _ => {}
+            self.states.change(at, |state| {
+                if let Some(attempt) = state.attempt_mut() {
+                    attempt.base = attempt.number + 1;
+                }
             });
         }
         Ok(())

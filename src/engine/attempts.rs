@@ -192,7 +192,8 @@ impl Draft<'_> {
 }
 
 /// What is asked of a participant in one direction.
-pub(super) fn invocation(work: &Work, direction: Direction) -> Option<&Invocation> {
+#[must_use]
+pub fn invocation(work: &Work, direction: Direction) -> Option<&Invocation> {
     match direction {
         Direction::Do => work.action(),
         Direction::Undo => work.compensation(),
@@ -200,7 +201,8 @@ pub(super) fn invocation(work: &Work, direction: Direction) -> Option<&Invocatio
 }
 
 /// The id of a step's work in one direction.
-pub(super) fn command_id(instance: &Instance, work: &Work, place: &Place, direction: Direction) -> CommandId {
+#[must_use]
+pub fn command_id(instance: &Instance, work: &Work, place: &Place, direction: Direction) -> CommandId {
     let own_undo = direction == Direction::Undo && work.undo == Some(Undo::OfItsOwn);
     CommandId { instance: instance.id.clone(), run: instance.run, place: place.clone(), round: 1, own_undo }
 }

@@ -280,6 +280,15 @@ impl State {
         }
     }
 
+    /// The same, to be changed.
+    pub(super) const fn attempt_mut(&mut self) -> Option<&mut Attempt> {
+        match self {
+            Self::Doing(attempt) => Some(attempt),
+            Self::Undoing(undoing) => Some(&mut undoing.attempt),
+            _ => None,
+        }
+    }
+
     /// For messages: "it cannot happen while that is …".
     #[must_use]
     pub const fn words(&self) -> &'static str {

@@ -39,6 +39,7 @@ mod turns;
 mod untimed;
 
 pub use apply::Misfit;
+pub use attempts::{command_id, invocation};
 pub use decide::decide;
 pub use draft::Takes;
 pub use effect::{Answer, Command, CommandKind, Effect, End};

@@ -38,7 +38,7 @@ impl Instance {
             State::Sleeping(until) => set(Instant::Wait(slot), until),
             State::Halted(trouble) => set(Instant::Past, &mut trouble.since),
             state => {
-                let Some(attempt) = attempt(state) else { return };
+                let Some(attempt) = state.attempt_mut() else { return };
                 set(Instant::Limit(slot), &mut attempt.limit);
                 match &mut attempt.wait {
                     Wait::Answer(until)
@@ -75,7 +75,7 @@ impl Instance {
             State::Caught(caught) if !keep => caught.failure.message = None,
             State::Halted(trouble) => trouble.message = None,
             state => {
-                if let Some(Attempt { wait: Wait::Person(trouble), .. }) = attempt(state) {
+                if let Some(Attempt { wait: Wait::Person(trouble), .. }) = state.attempt_mut() {
                     trouble.message = None;
                 }
             }
@@ -95,7 +95,7 @@ impl Instance {
         self.states.edit(|_, at, state| {
             let Some(work) = plan.work(at.node()) else { return };
             let Some((direction, _)) = state.attempt() else { return };
-            let (Some(attempt), Some(last)) = (attempt(state), last(work, direction)) else { return };
+            let (Some(attempt), Some(last)) = (state.attempt_mut(), last(work, direction)) else { return };
             attempt.number = attempt.number.saturating_sub(attempt.base.saturating_sub(1));
             attempt.base = attempt.base.min(1);
             if attempt.number > last {
@@ -112,7 +112,7 @@ impl Instance {
         let mut is_before = false;
         self.states.edit(|number, at, state| {
             let (Some(work), Some((direction, _))) = (plan.work(at.node()), state.attempt()) else { return };
-            let (Some(attempt), Some(last)) = (attempt(state), last(work, direction)) else { return };
+            let (Some(attempt), Some(last)) = (state.attempt_mut(), last(work, direction)) else { return };
             let last = attempt.base.saturating_sub(1).saturating_add(last);
             if number == slot && attempt.number > 0 && attempt.number < last {
                 attempt.number = last;
@@ -120,14 +120,6 @@ impl Instance {
             }
         });
         is_before
-    }
-}
-
-const fn attempt(state: &mut State) -> Option<&mut Attempt> {
-    match state {
-        State::Doing(attempt) => Some(attempt),
-        State::Undoing(undoing) => Some(&mut undoing.attempt),
-        _ => None,
     }
 }
 

@@ -10,7 +10,7 @@ use super::redact::redact;
 use super::view::Instant;
 use crate::definition::types::Type;
 use crate::definition::{self, Invocation, Participant};
-use crate::engine::{Direction, Event, Order, Outcome};
+use crate::engine::{self, Direction, Event, Order, Outcome};
 use crate::journal::Plans;
 use crate::journal::record::{Body, Cause, Record};
 use crate::json::Json;
@@ -303,10 +303,7 @@ fn said(code: &str, message: Option<&str>) -> String {
 
 fn invocation<'p>(plan: &'p Plan, place: &str, work: Direction) -> Option<&'p Invocation> {
     let step = node(plan, place).and_then(|node| plan.work(node))?;
-    match work {
-        Direction::Do => step.action(),
-        Direction::Undo => step.compensation(),
-    }
+    engine::invocation(step, work)
 }
 
 fn called(plan: &Plan, place: &str, work: Direction) -> String {

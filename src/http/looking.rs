@@ -12,7 +12,7 @@ use crate::engine::{InstanceId, Summary};
 use crate::journal::Plans;
 use crate::log::partition_of;
 use crate::runtime::partition::Stop;
-use crate::runtime::{self, Error, Filter, LIST_MAX, Onlooker, Orchestrator, PartitionState};
+use crate::runtime::{self, Backlog, Error, Filter, LIST_MAX, Onlooker, Orchestrator, PartitionState};
 
 /// How many instances of a list are looked into for what they wait for and why. More nobody reads, and the rest can be
 /// asked for one by one. So many are also listed where nobody says how many.
@@ -26,9 +26,8 @@ pub(super) trait Knows: Sync {
     fn counts(&self, filter: Filter) -> impl Future<Output = Result<Vec<(Summary, u64)>, Error>> + Send;
     fn row(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Row, Error>> + Send;
     fn instance(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Shown, Error>> + Send;
-    fn stopped(&self) -> impl Future<Output = Result<Vec<Stopped>, Error>> + Send;
-    /// How many requests are in the log that nobody has decided.
-    fn undecided(&self) -> impl Future<Output = Result<u64, Error>> + Send;
+    /// The partitions that stand still, and how many requests are in the log that nobody has decided.
+    fn backlog(&self) -> impl Future<Output = Result<(Vec<Stopped>, u64), Error>> + Send;
     /// Whether looking into an instance of a list costs little.
     fn explains(&self, row: &runtime::Row) -> bool;
     fn partition(&self, id: &InstanceId) -> u32;
@@ -80,17 +79,14 @@ impl Knows for Orchestrator {
     }
 
     /// Those that stand still here, and those of which the log says that they do or will.
-    async fn stopped(&self) -> Result<Vec<Stopped>, Error> {
+    async fn backlog(&self) -> Result<(Vec<Stopped>, u64), Error> {
         let mut all = stopped(self);
-        let others = shown_of(self.standing_still().await?);
+        let Backlog { stopped: others, undecided } = self.backlog().await?;
+        let others = shown_of(others);
         all.extend(
             others.into_iter().filter(|other| !stopped(self).iter().any(|own| own.partition == other.partition)),
         );
-        Ok(all)
-    }
-
-    async fn undecided(&self) -> Result<u64, Error> {
-        self.undecided().await
+        Ok((all, undecided))
     }
 
     /// An ended instance is replayed, which is many questions to a log on other machines.
@@ -129,13 +125,9 @@ impl Knows for Onlooker {
         self.get(id).await
     }
 
-    async fn stopped(&self) -> Result<Vec<Stopped>, Error> {
-        Ok(shown_of(self.stopped().await?))
-    }
-
     /// Whoever holds a data directory decides at once; held by nobody, it takes no requests.
-    async fn undecided(&self) -> Result<u64, Error> {
-        Ok(0)
+    async fn backlog(&self) -> Result<(Vec<Stopped>, u64), Error> {
+        Ok((shown_of(self.stopped().await?), 0))
     }
 
     fn explains(&self, _row: &runtime::Row) -> bool {
@@ -182,8 +174,8 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
     }
     let explained = instances.len().min(EXPLAINED_MAX);
     let counts = counts.into_iter().map(|(status, count)| Count { status, count }).collect();
-    let (stopped, undecided) = (of.stopped().await?, NonZeroU64::new(of.undecided().await?));
-    Ok(List { instances, counts, explained, damaged, stopped, undecided })
+    let (stopped, undecided) = of.backlog().await?;
+    Ok(List { instances, counts, explained, damaged, stopped, undecided: NonZeroU64::new(undecided) })
 }
 
 /// A saga of which there is no instance is at least one that could have some.
@@ -199,7 +191,8 @@ pub(super) async fn show(of: &impl Knows, id: &str) -> Result<Shown, ApiError> {
     let id = instance_id(id)?;
     let looked = of.instance(&id).await?;
     let partition = of.partition(&id);
-    let stopped = of.stopped().await?.into_iter().find(|stopped| stopped.partition == partition);
+    let (stopped, _) = of.backlog().await?;
+    let stopped = stopped.into_iter().find(|stopped| stopped.partition == partition);
     Ok(Shown { stopped, ..view::shown(&looked.plan, &looked.instance) })
 }
 

@@ -5,7 +5,7 @@ use super::view::Offer;
 use crate::definition::json::least;
 use crate::definition::types::Type;
 use crate::definition::{Invocation, Verb};
-use crate::engine::{Attempt, Direction, Instance, Phase, State, Wait};
+use crate::engine::{self, Attempt, Direction, Instance, Phase, State, Wait};
 use crate::plan::{At, Class, Kind, Plan};
 
 /// The orders, the least drastic first.
@@ -69,11 +69,7 @@ fn signal(plan: &Plan, at: At) -> Option<Offer> {
 fn step(plan: &Plan, at: At, attempt: &Attempt, direction: Direction, offers: &mut Vec<Offer>) {
     let place = &plan.place(at);
     let Some(work) = plan.work(at.node()) else { return };
-    let invocation = match direction {
-        Direction::Do => work.action(),
-        Direction::Undo => work.compensation(),
-    };
-    let Some(invocation) = invocation else { return };
+    let Some(invocation) = engine::invocation(work, direction) else { return };
     let participant = invocation.participant.name.as_str();
     if matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_)) {
         let when = match invocation.verb {

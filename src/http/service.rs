@@ -78,20 +78,18 @@ pub struct Service {
 }
 
 impl Service {
+    fn of(orchestrator: Orchestrator, patience: Duration) -> Self {
+        let replies = Client::new(orchestrator.log());
+        let (carriers, triggers) = (tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
+        Self { orchestrator: Arc::new(orchestrator), replies, patience, carriers, triggers }
+    }
+
     /// Opens a data directory, or makes it.
     ///
     /// # Errors
     /// The data directory cannot be used.
     pub async fn open(data: &Path, options: &Options) -> Result<Self, ApiError> {
-        let orchestrator = Arc::new(Orchestrator::open(data, options).await?);
-        let replies = Client::new(orchestrator.log());
-        Ok(Self {
-            orchestrator,
-            replies,
-            patience: DECIDED_WITHIN,
-            carriers: tokio::sync::Mutex::default(),
-            triggers: tokio::sync::Mutex::default(),
-        })
+        Ok(Self::of(Orchestrator::open(data, options).await?, DECIDED_WITHIN))
     }
 
     /// Lets new instances run by the files.
@@ -195,15 +193,7 @@ impl Service {
     /// # Errors
     /// The log cannot be used.
     pub async fn join(log: Arc<dyn Site>, options: &Options, patience: Duration) -> Result<Self, ApiError> {
-        let orchestrator = Arc::new(Orchestrator::join(log, options).await?);
-        let replies = Client::new(orchestrator.log());
-        Ok(Self {
-            orchestrator,
-            replies,
-            patience,
-            carriers: tokio::sync::Mutex::default(),
-            triggers: tokio::sync::Mutex::default(),
-        })
+        Ok(Self::of(Orchestrator::join(log, options).await?, patience))
     }
 
     /// Looks at a log that several processes share, and puts requests into it, but runs nothing.
@@ -211,15 +201,7 @@ impl Service {
     /// # Errors
     /// The log cannot be used.
     pub async fn visit(log: Arc<dyn Site>, patience: Duration) -> Result<Self, ApiError> {
-        let orchestrator = Arc::new(Orchestrator::visit(log).await?);
-        let replies = Client::new(orchestrator.log());
-        Ok(Self {
-            orchestrator,
-            replies,
-            patience,
-            carriers: tokio::sync::Mutex::default(),
-            triggers: tokio::sync::Mutex::default(),
-        })
+        Ok(Self::of(Orchestrator::visit(log).await?, patience))
     }
 
     /// Lets participants answer what is under way for a moment, then closes the log. What is not finished goes on when

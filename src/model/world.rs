@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use crate::definition::json::least;
 use crate::definition::types::Type;
 use crate::definition::{Answer, Called, Happening, HappeningKind, Scenario};
-use crate::engine::{Command, CommandKind, Direction, Reply, ReplyKind, Status};
+use crate::engine::{self, Command, CommandKind, Direction, Reply, ReplyKind, Status};
 use crate::json::Json;
 use crate::plan::Plan;
 
@@ -118,9 +118,6 @@ fn without_indices(place: &str) -> String {
 
 fn least_reply(plan: &Plan, command: &Command) -> Option<Json> {
     let work = plan.work(plan.find(&command.place)?.node())?;
-    let invocation = match command.work {
-        Direction::Do => work.action()?,
-        Direction::Undo => work.compensation()?,
-    };
+    let invocation = engine::invocation(work, command.work)?;
     Json::parse(least(&Type::Record(invocation.command.reply.clone()), &command.place)).ok()
 }

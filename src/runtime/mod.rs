@@ -30,10 +30,11 @@ mod orchestrator;
 mod opening;
 mod deploying;
 mod onlooker;
-mod undecided;
+mod backlog;
 #[cfg(feature = "otlp")]
 pub mod traces;
 
+pub use backlog::Backlog;
 pub use client::{Client, Places, ReadError, Taking, Turn};
 pub use consumer::{Reply, Serve, serve};
 pub use decisions::{Accepted, Decision};

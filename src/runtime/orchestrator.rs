@@ -16,7 +16,7 @@ use super::error::Error;
 use super::followers::Follow;
 use super::history::{History, Span};
 use super::mirror::Depth;
-use super::partition::{Config, Stop, Told, lost};
+use super::partition::{Config, Told};
 use super::patience::while_written;
 use super::shared::{Core, Looked, PartitionState};
 use super::view::{Filter, Row};
@@ -378,28 +378,6 @@ impl Orchestrator {
     /// What is counted and timed since it was opened, in the `OpenMetrics` text format that Prometheus reads.
     pub async fn metrics(&self) -> String {
         self.core.metrics().await
-    }
-
-    /// Partitions of a log that is shared which would stand still for their inputs, whoever owns them, with why.
-    ///
-    /// # Errors
-    /// The log cannot be read.
-    pub async fn standing_still(&self) -> Result<Vec<(u32, Stop)>, Error> {
-        if !self.core.is_shared() {
-            return Ok(Vec::new());
-        }
-        self.all(Depth::Live).await?;
-        let mut stopped = Vec::new();
-        for partition in 0..self.core.log.partitions() {
-            let Some(read) = self.core.mirrors.read(partition).await else { continue };
-            let topics = &self.core.topics;
-            let inputs: [(&Arc<str>, u64); 2] = [(&topics.requests, read.requests), (&topics.replies, read.replies)];
-            for (topic, read) in inputs {
-                let range = self.core.range(topic, partition).await?;
-                stopped.extend(lost(partition, topic, read, range).map(|stop| (partition, stop)));
-            }
-        }
-        Ok(stopped)
     }
 
     /// Whether it is known by now which partitions are this process's; none is an answer, too.

@@ -3,20 +3,11 @@
 
 use saga::engine::{Direction, Input, Order, Summary};
 
-use super::{Story, scenarios_hold};
+use super::{Story, scenarios_hold, with_steps};
 
 /// A saga of some statements over a list of items, in which `@x` is a step for the item and is taken back.
 fn saga(statements: &str) -> String {
-    let mut text = String::new();
-    for (number, part) in statements.split('@').enumerate() {
-        if number == 0 {
-            text.push_str(part);
-            continue;
-        }
-        let (name, rest) = part.split_at(1);
-        let step = "{ call shop.Do { n: item.n }  compensate shop.Undo { n: NAME.n, of: item.n } }";
-        text.extend(["step ", name, " ", &step.replace("NAME", name), rest]);
-    }
+    let text = with_steps(statements, "{ call shop.Do { n: item.n }  compensate shop.Undo { n: NAME.n, of: item.n } }");
     format!(
         r#"participant shop {{
   command Do {{ n: int }} returns {{ n: int }} fails "no"

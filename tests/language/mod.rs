@@ -21,6 +21,17 @@ use saga::time::Timestamp;
 
 const START: Timestamp = Timestamp(1_767_225_600_000); // 2026-01-01T00:00:00Z
 
+/// Statements in which each `@x` is a step of that name: it does what `step` says, where `NAME` is its name.
+fn with_steps(statements: &str, step: &str) -> String {
+    let mut parts = statements.split('@');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_at(1);
+        text.extend(["step ", name, " ", &step.replace("NAME", name), rest]);
+    }
+    text
+}
+
 /// One instance and its clock.
 struct Story {
     plan: Plan,

@@ -3,20 +3,11 @@
 
 use saga::engine::{Order, Summary};
 
-use super::{Story, scenarios_hold};
+use super::{Story, scenarios_hold, with_steps};
 
 /// A saga of some statements, in which `@x` is a step that is told the round and is taken back.
 fn saga(statements: &str) -> String {
-    let mut text = String::new();
-    for (number, part) in statements.split('@').enumerate() {
-        if number == 0 {
-            text.push_str(part);
-            continue;
-        }
-        let (name, rest) = part.split_at(1);
-        let step = "{ call shop.Do { n: round }  compensate shop.Undo { n: NAME.n, of: round } }";
-        text.extend(["step ", name, " ", &step.replace("NAME", name), rest]);
-    }
+    let text = with_steps(statements, "{ call shop.Do { n: round }  compensate shop.Undo { n: NAME.n, of: round } }");
     format!(
         r#"participant shop {{
   command Do {{ n: int }} returns {{ n: int, ok: bool }} fails "no"

@@ -4,19 +4,12 @@
 use saga::engine::{Input, Order, Reply, ReplyKind, Status, Summary};
 use saga::json::Json;
 
-use super::{Story, scenarios_hold};
+use super::{Story, scenarios_hold, with_steps};
 
 /// Contracts; a saga `pay` of some statements; and one around it.
 fn saga(inner: &str, outer: &str) -> String {
     let expand = |statements: &str| {
-        let mut parts = statements.split('@');
-        let mut text = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let (name, rest) = part.split_at(1);
-            let step = "{ call shop.Do { n: 1 }  compensate shop.Undo { n: NAME.n, why: failure.code } }";
-            text.extend(["step ", name, " ", &step.replace("NAME", name), rest]);
-        }
-        text
+        with_steps(statements, "{ call shop.Do { n: 1 }  compensate shop.Undo { n: NAME.n, why: failure.code } }")
     };
     format!(
         r#"participant shop {{

@@ -3,20 +3,12 @@
 
 use saga::engine::{Direction, Input, Order, Summary};
 
-use super::Story;
+use super::{Story, with_steps};
 
 /// A saga of some statements, in which `@x` is a step that may refuse and is taken back.
 fn saga(statements: &str) -> String {
-    let mut text = String::new();
-    for (number, part) in statements.split('@').enumerate() {
-        if number == 0 {
-            text.push_str(part);
-            continue;
-        }
-        let (name, rest) = part.split_at(1);
-        let step = "{ call shop.Do { n: 1 }  compensate shop.Undo { n: NAME.n, why: failure.code } }";
-        text.extend(["step ", name, " ", &step.replace("NAME", name), rest]);
-    }
+    let text =
+        with_steps(statements, "{ call shop.Do { n: 1 }  compensate shop.Undo { n: NAME.n, why: failure.code } }");
     format!(
         r#"participant shop {{
   command Do {{ n: int }} returns {{ n: int }} fails "no", "never"

@@ -24,9 +24,7 @@ use indexmap::IndexMap;
 use self::data::Looked;
 use self::moves::{Move, Moved, carry_out};
 use self::state::{Outside, World};
-use crate::engine::{
-    self, Change, Decision, Direction, Event, Input, Instance, InstanceId, Phase, Run, Summary, Takes,
-};
+use crate::engine::{self, Decision, Direction, Input, Instance, InstanceId, Phase, Run, Summary, Takes};
 use crate::json::Json;
 use crate::plan::{At, NodeId, Plan};
 use crate::time::Timestamp;
@@ -234,7 +232,7 @@ impl<'p> Search<'p> {
         let id = InstanceId::try_from("explored").expect("a short word is an id");
         let outside = Outside { signals: vec![0; setting.signals.len()], ..Outside::default() };
         let instance = Instance::new(id, Run(START.0), setting.plan);
-        let world = World { instance, rows: Vec::new(), outside };
+        let world = World { instance, rows: BTreeMap::new(), outside };
         let mut root = vec![world];
         if setting.plan.has_limits() {
             let crowded = Outside { is_crowded: true, ..root.first().map(|it| it.outside.clone()).unwrap_or_default() };
@@ -375,9 +373,4 @@ fn endings(plan: &Plan, instance: &Instance) -> Vec<Ending> {
         }
         _ => Vec::new(),
     }
-}
-
-/// The events of a change, for those who tell it.
-fn events(change: &Change) -> &[Event] {
-    &change.events
 }

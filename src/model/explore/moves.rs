@@ -2,15 +2,16 @@
 
 use compact_str::CompactString;
 
-use super::state::{Key, Row, World};
+use super::state::{Row, World, key};
 use super::{FAR, START, Setting};
+use crate::definition::Participant;
 use crate::engine::{
     self, Acknowledged, Attempt, Change, Command, CommandId, CommandKind, Decision, Direction, Effect, Input, Instant,
     Misfit, Order, OrderRequest, Outcome, Phase, Place, Reply, ReplyKind, RequestId, Start, State, Status,
     Undeliverable, Wait,
 };
 use crate::json::Json;
-use crate::plan::{At, Kind, Undo, Work};
+use crate::plan::{At, Kind, Work};
 
 /// How many orders a person gives to what is stuck.
 pub const ORDERS_MAX: u8 = 1;
@@ -81,12 +82,6 @@ struct Asked<'w> {
     attempt: &'w Attempt,
 }
 
-impl Asked<'_> {
-    fn is_own_undo(&self) -> bool {
-        self.direction == Direction::Undo && self.work.undo == Some(Undo::OfItsOwn)
-    }
-}
-
 /// Everything that can happen.
 pub(super) fn moves(setting: &Setting<'_>, world: &World, out: &mut Vec<Move>) {
     out.clear();
@@ -120,13 +115,10 @@ pub(super) fn moves(setting: &Setting<'_>, world: &World, out: &mut Vec<Move>) {
 
 fn of_attempt(setting: &Setting<'_>, world: &World, slot: u16, asked: &Asked<'_>, out: &mut Vec<Move>) {
     let Asked { node, work, direction, attempt } = asked;
-    let (place, own) = (setting.plan.place(*node), asked.is_own_undo());
-    let row = world.row(&(place.clone(), own));
-    let codes = match direction {
-        Direction::Do => work.action(),
-        Direction::Undo => work.compensation(),
-    };
-    let codes = codes.map_or(0, |invocation| u8::try_from(invocation.command.fails.len()).unwrap_or(u8::MAX - 1));
+    let id = engine::command_id(&world.instance, work, &setting.plan.place(*node), *direction);
+    let row = world.rows.get(&key(&id)).copied();
+    let codes = engine::invocation(work, *direction)
+        .map_or(0, |invocation| u8::try_from(invocation.command.fails.len()).unwrap_or(u8::MAX - 1));
     let mut answer = |said: Said, last: bool| out.push(Move::Answer { slot, said, last });
     // Whether the end of the attempt depends on how many there were.
     let both = [false, true];
@@ -213,20 +205,13 @@ pub(super) fn carry_out(setting: &Setting<'_>, world: &World, step: Move) -> Mov
     let plan = setting.plan;
     let mut next = Box::new(world.clone());
     let Some(input) = input(setting, &mut next, step) else { return Moved::Nothing };
-    let is_crowded = next.outside.is_crowded;
-    let mut takes = |_: &Place, _: &crate::definition::Participant| !is_crowded;
-    let Decision::Change(change) = setting.engine.decide(plan, &next.instance, &input, &mut takes) else {
-        return Moved::Nothing;
-    };
+    let Decision::Change(change) = next.decide(setting, &input) else { return Moved::Nothing };
     if let Err(misfit) = next.instance.apply(plan, &change) {
         return Moved::Misfit(misfit);
     }
     for effect in engine::caused(plan, &next.instance, &change) {
         if let Effect::Command(Command { id, kind: CommandKind::Do | CommandKind::Undo, .. }) = effect {
-            let key = super::state::key(&id);
-            if next.row(&key).is_none() {
-                next.set(key, Row::Sent);
-            }
+            next.rows.entry(key(&id)).or_insert(Row::Sent);
         }
     }
     next.settle(setting);
@@ -234,6 +219,11 @@ pub(super) fn carry_out(setting: &Setting<'_>, world: &World, step: Move) -> Mov
 }
 
 impl World {
+    fn decide(&self, setting: &Setting<'_>, input: &Input) -> Decision {
+        let mut takes = |_: &Place, _: &Participant| !self.outside.is_crowded;
+        setting.engine.decide(setting.plan, &self.instance, input, &mut takes)
+    }
+
     /// Leaves out what makes no difference.
     pub(super) fn settle(&mut self, setting: &Setting<'_>) {
         let Self { instance, rows, outside } = self;
@@ -311,18 +301,18 @@ fn input(setting: &Setting<'_>, next: &mut World, step: Move) -> Option<Input> {
             let (node, state) = next.at(slot)?;
             let (work, (direction, _)) = (plan.work(node.node())?, state.attempt()?);
             let place = plan.place(node);
-            let own = direction == Direction::Undo && work.undo == Some(Undo::OfItsOwn);
+            let id = engine::command_id(&next.instance, work, &place, direction);
             let outcome = match failed {
                 Some(code) => Outcome::Failed { code: work.action()?.command.fails.get(usize::from(code))?.clone() },
                 None if direction == Direction::Do => Outcome::Succeeded { reply: setting.value(node, 0) },
                 None => Outcome::Succeeded { reply: None },
             };
             // A person who says that it failed has seen to it that it never happens.
-            let row = match (failed, direction, own) {
+            let row = match (failed, direction, id.own_undo) {
                 (Some(_), ..) | (None, Direction::Undo, false) => Row::Undone,
                 (None, ..) => Row::Done,
             };
-            next.set((place.clone(), own), row);
+            next.rows.insert(key(&id), row);
             let request = request(format!("order {}", next.outside.orders))?;
             Some(order(request, Order::Resolve { step: place, work: direction, outcome }))
         }
@@ -333,8 +323,10 @@ fn input(setting: &Setting<'_>, next: &mut World, step: Move) -> Option<Input> {
         Move::Refuse { slot } => {
             let (command, attempt) = command(setting, next, slot)?;
             // It was never sent, if this was the first attempt of it.
-            if attempt == 1 && next.row(&super::state::key(&command)) == Some(Row::Sent) {
-                next.set(super::state::key(&command), Row::Undone);
+            if attempt == 1
+                && let Some(row @ Row::Sent) = next.rows.get_mut(&key(&command))
+            {
+                *row = Row::Undone;
             }
             Some(Input::Undeliverable(Undeliverable { command, attempt, why: "the log refuses it".to_owned() }))
         }
@@ -350,9 +342,7 @@ fn command(setting: &Setting<'_>, world: &World, slot: u16) -> Option<(CommandId
     let (node, state) = world.at(slot)?;
     let (direction, attempt) = state.attempt()?;
     let work = setting.plan.work(node.node())?;
-    let own_undo = direction == Direction::Undo && work.undo == Some(Undo::OfItsOwn);
-    let place = setting.plan.place(node);
-    let id = CommandId { instance: world.instance.id.clone(), run: world.instance.run, place, round: 1, own_undo };
+    let id = engine::command_id(&world.instance, work, &setting.plan.place(node), direction);
     Some((id, attempt.number))
 }
 
@@ -367,7 +357,7 @@ fn reply(setting: &Setting<'_>, next: &mut World, slot: u16, said: Said) -> Opti
         (_, Direction::Undo) if !id.own_undo => ReplyKind::Undo,
         _ => ReplyKind::Do,
     };
-    let invocation = if direction == Direction::Do { work.action()? } else { work.compensation()? };
+    let invocation = engine::invocation(work, direction)?;
     let (status, payload, row) = match said {
         Said::Succeeded(value) => {
             let payload = if direction == Direction::Do { setting.value(node, value) } else { None };
@@ -385,9 +375,8 @@ fn reply(setting: &Setting<'_>, next: &mut World, slot: u16, said: Said) -> Opti
         Said::Pending => (Status::Pending, None, Some(Row::Doing).filter(|_| kind != ReplyKind::Undo)),
         Said::Unknown => (Status::UnknownCommand, None, None),
     };
-    let key: Key = super::state::key(&id);
     if let Some(row) = row {
-        next.set(key, row);
+        next.rows.insert(key(&id), row);
     }
     Some(Reply { command: id, kind, attempt, status, payload })
 }
@@ -399,8 +388,7 @@ pub(super) const UNDECLARED: &str = "not_in_the_contract";
 pub(super) fn takes_cancel(setting: &Setting<'_>, world: &World) -> bool {
     let Ok(request) = RequestId::try_from("another cancel") else { return false };
     let order = Input::Order(OrderRequest { request, order: Order::Cancel, by: None, reason: None });
-    let mut takes = |_: &Place, _: &crate::definition::Participant| true;
-    matches!(setting.engine.decide(setting.plan, &world.instance, &order, &mut takes), Decision::Change(_))
+    matches!(world.decide(setting, &order), Decision::Change(_))
 }
 
 /// Answers to what is settled, and to attempts before the current one: none of them may change anything.
@@ -429,16 +417,9 @@ pub(super) fn late(setting: &Setting<'_>, world: &World) -> Option<(Place, Reply
             continue;
         }
         for status in statuses {
-            let command = CommandId {
-                instance: world.instance.id.clone(),
-                run: world.instance.run,
-                place: place.clone(),
-                round: 1,
-                own_undo: false,
-            };
+            let command = engine::command_id(&world.instance, work, &place, Direction::Do);
             let reply = Reply { command, kind: ReplyKind::Do, attempt, status, payload: None };
-            let mut takes = |_: &Place, _: &crate::definition::Participant| true;
-            let decided = setting.engine.decide(plan, &world.instance, &Input::Reply(reply.clone()), &mut takes);
+            let decided = world.decide(setting, &Input::Reply(reply.clone()));
             if matches!(decided, Decision::Change(_)) {
                 return Some((place, reply));
             }

@@ -1,5 +1,6 @@
 //! One state of the exploration: the instance, what participants remember, and what is still allowed from outside.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use compact_str::CompactString;
@@ -43,24 +44,12 @@ pub(super) struct Outside {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct World {
     pub(super) instance: Instance,
-    pub(super) rows: Vec<(Key, Row)>,
+    /// What participants remember of what was sent.
+    pub(super) rows: BTreeMap<Key, Row>,
     pub(super) outside: Outside,
 }
 
 impl World {
-    pub(super) fn row(&self, key: &Key) -> Option<Row> {
-        self.rows.iter().find(|(known, _)| known == key).map(|(_, row)| *row)
-    }
-
-    pub(super) fn set(&mut self, key: Key, row: Row) {
-        if let Some((_, known)) = self.rows.iter_mut().find(|(known, _)| *known == key) {
-            *known = row;
-        } else {
-            let index = self.rows.partition_point(|(known, _)| *known < key);
-            self.rows.insert(index, (key, row));
-        }
-    }
-
     /// States with the same fingerprint are taken for the same. Of a million states two share one by chance with a
     /// probability of 3 in 100 million.
     pub(super) fn fingerprint(&self) -> u64 {

@@ -5,7 +5,7 @@ use compact_str::CompactString;
 use super::moves::{Move, Moved, Said, carry_out};
 use super::state::World;
 use super::{Setting, moves};
-use crate::engine::{Direction, Event, Wait};
+use crate::engine::{self, Direction, Event, Wait};
 use crate::json::Json;
 use crate::plan::Kind;
 
@@ -28,7 +28,7 @@ pub(super) fn told(setting: &Setting<'_>, root: &World, way: &[Move]) -> Vec<Tol
         let (happens, is_usual) = words(setting, &world, *step);
         match carry_out(setting, &world, *step) {
             Moved::To(next, change) => {
-                told.push(Told { happens, is_usual, events: super::events(&change).to_vec() });
+                told.push(Told { happens, is_usual, events: change.events });
                 world = *next;
             }
             Moved::Misfit(misfit) => {
@@ -116,8 +116,7 @@ fn said_words(setting: &Setting<'_>, world: &World, slot: u16, said: Said) -> (S
             let code = found.and_then(|(node, state)| {
                 let work = setting.plan.work(node.node())?;
                 let (direction, _) = state.attempt()?;
-                let invocation = if direction == Direction::Do { work.action()? } else { work.compensation()? };
-                invocation.command.fails.get(usize::from(code)).cloned()
+                engine::invocation(work, direction)?.command.fails.get(usize::from(code)).cloned()
             });
             (format!("\"{}\"", code.unwrap_or(CompactString::const_new(moves::UNDECLARED))), false)
         }

@@ -7,7 +7,7 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 use super::ids::{Call, Trace};
-use crate::engine::{Direction, Event, Instance, InstanceId, Order, Run, Wait, Why};
+use crate::engine::{self, Direction, Event, Instance, InstanceId, Order, Run, Wait, Why};
 use crate::plan::Plan;
 use crate::time::Timestamp;
 
@@ -209,10 +209,7 @@ impl Open {
         let About { instance, plan } = about;
         let span = Call { instance, run: self.run, place: &place, work, attempt }.span();
         let done = plan.find(&place).and_then(|found| plan.work(found.node()));
-        let invocation = done.and_then(|done| match work {
-            Direction::Do => done.action(),
-            Direction::Undo => done.compensation(),
-        });
+        let invocation = done.and_then(|done| engine::invocation(done, work));
         let (word, name) = match work {
             Direction::Do => ("do", place.clone()),
             Direction::Undo => ("undo", format!("undo {place}")),

@@ -1,13 +1,25 @@
-//! Requests that are in a log which several processes share, and that no orchestrator has decided yet.
+//! Inputs of a log that several processes share: which no orchestrator has decided yet, and which none can read any more.
+
+use std::sync::Arc;
 
 use super::error::Error;
 use super::mirror::Depth;
 use super::orchestrator::Orchestrator;
+use super::partition::{Stop, lost};
 use crate::engine::InstanceId;
 use crate::wire::{self, Ask};
 
 /// How many requests are looked at for the start of one instance. Behind more of them nobody finds out by looking.
 const LOOKED_MAX: u64 = 10_000;
+
+/// How the inputs of a log that is shared stand.
+#[derive(Debug, Default)]
+pub struct Backlog {
+    /// Partitions that would stand still for their inputs, with why.
+    pub stopped: Vec<(u32, Stop)>,
+    /// How many requests nobody has decided.
+    pub undecided: u64,
+}
 
 impl Orchestrator {
     /// Whether the start of an instance is among the requests that nobody has decided, of a log that is shared.
@@ -35,21 +47,28 @@ impl Orchestrator {
         Ok(false)
     }
 
-    /// How many requests nobody has decided.
+    /// How the inputs of all partitions stand, whoever owns them; of a log that is not shared nothing is to be said.
     ///
     /// # Errors
     /// The log cannot be read.
-    pub async fn undecided(&self) -> Result<u64, Error> {
-        if !self.core.is_shared() {
-            return Ok(0);
+    pub async fn backlog(&self) -> Result<Backlog, Error> {
+        let (core, mut backlog) = (&self.core, Backlog::default());
+        if !core.is_shared() {
+            return Ok(backlog);
         }
         self.all(Depth::Live).await?;
-        let mut count = 0;
-        for partition in 0..self.core.log.partitions() {
-            let Some(read) = self.core.mirrors.read(partition).await else { continue };
-            let range = self.core.range(&self.core.topics.requests, partition).await?;
-            count += range.end.saturating_sub(read.requests.max(range.start));
+        let topics = &core.topics;
+        for partition in 0..core.log.partitions() {
+            let Some(read) = core.mirrors.read(partition).await else { continue };
+            let inputs: [(&Arc<str>, u64); 2] = [(&topics.requests, read.requests), (&topics.replies, read.replies)];
+            for (topic, read) in inputs {
+                let range = core.range(topic, partition).await?;
+                backlog.stopped.extend(lost(partition, topic, read, range).map(|stop| (partition, stop)));
+                if *topic == topics.requests {
+                    backlog.undecided += range.end.saturating_sub(read.max(range.start));
+                }
+            }
         }
-        Ok(count)
+        Ok(backlog)
     }
 }
