@@ -6,6 +6,7 @@
 //! * pure, without a clock, randomness or I/O: [`source`], [`diagnostic`], [`syntax`], [`definition`], [`check`], [`plan`],
 //!   [`editor`], [`engine`], [`model`], [`wire`], [`schema`], [`journal`]
 //! * bytes, clocks and tasks: [`files`], [`log`], [`runtime`], [`participant`], [`http`], [`lsp`]
+//! * and pure again, although it drives the runtime: [`simulation`]
 //!
 //! `ARCHITECTURE.md` has the picture, the invariants and the glossary.
 
@@ -43,6 +44,8 @@ pub mod journal;
 pub mod files;
 pub mod log;
 pub mod runtime;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod simulation;
 pub mod participant;
 pub mod http;
 pub mod lsp;

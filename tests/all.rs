@@ -18,6 +18,7 @@ mod model;
 mod participant;
 mod journal;
 mod partition;
+mod simulation;
 mod plan;
 mod schema;
 mod cli;

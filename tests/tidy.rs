@@ -37,6 +37,7 @@ const LAYERS: &[(&str, Touch)] = &[
     ("files", World),
     ("log", World),
     ("runtime", World),
+    ("simulation", Pure),
     ("participant", World),
     ("http", World),
     ("lsp", World),

@@ -29,6 +29,7 @@ mod graph;
 mod schema;
 mod lsp;
 mod test;
+mod simulate;
 mod run;
 mod serve;
 mod start;
@@ -83,6 +84,7 @@ Begin with `saga run workflows/booking.saga`. The language: `saga help language`
 enum Command {
     Check(check::Arguments),
     Test(test::Arguments),
+    Simulate(simulate::Arguments),
     Fmt(fmt::Arguments),
     Graph(graph::Arguments),
     Schema(schema::Arguments),
@@ -142,6 +144,7 @@ fn carry_out(command: Command, out: &mut Out) -> Result<Exit, CliError> {
     match command {
         Command::Check(arguments) => check::command(&arguments, out),
         Command::Test(arguments) => test::command(&arguments, out),
+        Command::Simulate(arguments) => simulate::command(&arguments, out),
         Command::Fmt(arguments) => fmt::command(&arguments, out),
         Command::Graph(arguments) => graph::command(&arguments, out),
         Command::Schema(arguments) => schema::command(&arguments, out),

@@ -38,6 +38,12 @@ impl Random {
         usize::try_from(self.next() % count).unwrap_or(0)
     }
 
+    /// One of several.
+    pub fn one_of<T: Copy, const N: usize>(&mut self, all: [T; N]) -> T {
+        const { assert!(N > 0, "one of none") };
+        all.get(self.below(N)).copied().unwrap_or(all[0])
+    }
+
     /// True in about `percent` of 100 cases.
     pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
@@ -75,6 +81,19 @@ pub struct Faults {
 }
 
 impl Faults {
+    /// So many more.
+    pub const fn add(&mut self, other: &Self) {
+        self.lost += other.lost;
+        self.unacknowledged += other.unacknowledged;
+        self.late += other.late;
+        self.doubled += other.doubled;
+        self.reordered += other.reordered;
+        self.replaced += other.replaced;
+        self.mistaken += other.mistaken;
+        self.refused += other.refused;
+        self.failed += other.failed;
+    }
+
     /// All of them.
     #[must_use]
     pub const fn total(&self) -> u32 {

@@ -17,6 +17,7 @@ mod remembered;
 pub(crate) mod running;
 mod serving;
 mod signalling;
+mod simulating;
 mod terminal;
 #[cfg(feature = "otlp")]
 mod traces;

@@ -49,13 +49,10 @@
 //! protocol has none).
 //!
 //! [`Defect`]: ::saga::runtime::partition::Defect
-//! [`Slip`]: participants::Slip
+//! [`Slip`]: ::saga::simulation::Slip
 
-mod judge;
-mod participants;
 mod rig;
 mod saga;
 mod scripts;
 mod seeds;
 mod strangers;
-mod world;

@@ -8,11 +8,11 @@ use saga::journal::record::Record;
 use saga::log::simulated::{Client, Faults, Simulated};
 use saga::log::{JOURNAL, REPLIES, Range, Report, Request};
 use saga::runtime::partition::{Config, Do, Fact, Partition, Stop, Told};
+use saga::simulation::Worker;
 use saga::time::Timestamp;
 use saga::wire::Message;
 
-use super::participants::Worker;
-use super::saga::{COMMANDS, plans};
+use super::saga::{COMMANDS, cast_of, plans};
 
 pub(super) const CLIENT: Client = Client(7);
 
@@ -32,7 +32,7 @@ pub(super) struct Rig {
 impl Rig {
     pub(super) fn new(partitions: u32, change: impl FnOnce(&mut Config)) -> Self {
         let log = Simulated::new(1, partitions, Faults::default(), Timestamp(1_000_000));
-        let mut worker = Worker::new(None);
+        let mut worker = Worker::new(&cast_of(0, &[]), None);
         worker.moody = false;
         let task = Self::task(partitions, change);
         Self { log, task, worker, commands_done: 0, now: 0, facts: Vec::new(), has_marker: false, measured: 0 }
@@ -90,7 +90,7 @@ impl Rig {
         while let Some(stored) = self.log.shelf(COMMANDS, 0).and_then(|shelf| shelf.records.get(self.commands_done)) {
             let message = Arc::clone(&stored.message);
             self.commands_done += 1;
-            let (reply, _) = self.worker.handle(&message, self.log.now, &mut random).unwrap();
+            let (reply, _) = self.worker.handle(&Arc::from(COMMANDS), &message, self.log.now, &mut random).unwrap();
             self.log.put(REPLIES, Some(0), reply.into());
             self.settle();
         }

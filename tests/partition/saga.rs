@@ -1,20 +1,15 @@
 //! The saga of these tests: `a` and `b` in parallel, then the pivot step `p`, then `r`; in some worlds a message `m` before it.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
-use compact_str::format_compact;
-use indexmap::IndexMap;
-use saga::definition::expression::{Expr, Typed};
-use saga::definition::types::{Record, Type};
-use saga::definition::{
-    Command, Compensation, Invocation, Limit, Participant, Retry, Saga, Statement, StatementKind, Step, Timing, Verb,
-};
+use saga::check::check_text;
+use saga::definition::Limit;
 use saga::engine::{InstanceId, Order, OrderRequest, ReplyTo, RequestId, Start};
 use saga::journal::Plans;
 use saga::json::Json;
 use saga::plan::Plan;
-use saga::source::Span;
+use saga::simulation::Cast;
 use saga::wire::{self, Ask, Message, Request};
 
 pub(crate) const NAME: &str = "toy";
@@ -25,98 +20,49 @@ pub(crate) const ANSWERS: &str = "client.answers";
 
 /// Of the short saga, for scripts that count records.
 pub(crate) fn plans() -> Arc<Plans> {
-    deployed(saga(Vec::new(), &[]))
-}
-
-/// Of a world, with limits of its participant: every eighth has the message too. Not by chance, so that the others stay
-/// the worlds that they are, and the rare faults show where they were last seen.
-pub(crate) fn plans_of(seed: u64, limits: &[Limit]) -> Arc<Plans> {
-    if seed % 8 != 7 {
-        return deployed(saga(Vec::new(), limits));
-    }
-    let action = Invocation { verb: Verb::Send, ..invocation("Tell", false, limits) };
-    deployed(saga(vec![step_of("m", action, Compensation::Unsaid)], limits))
-}
-
-fn deployed(saga: Saga) -> Arc<Plans> {
     let mut plans = Plans::default();
-    plans.deploy(&Arc::new(Plan::new(Arc::new(saga))));
+    plans.deploy(&plan(false, &[]));
     Arc::new(plans)
 }
 
-fn saga(messages: Vec<Statement>, limits: &[Limit]) -> Saga {
-    let step = |name, compensation, fails| step(name, compensation, fails, limits);
-    let compensated = || Compensation::Call(Box::new(invocation("Undo", false, limits)));
-    let first = vec![step("a", compensated(), true), step("b", compensated(), true)];
-    let mut pivot = step("p", Compensation::Unsaid, true);
-    if let StatementKind::Step(step) = &mut pivot.kind {
-        Arc::make_mut(step).pivot = true;
-    }
-    let mut body = vec![statement(StatementKind::Parallel(first)), pivot];
-    body.extend(messages);
-    body.push(step("r", Compensation::Unsaid, false));
-    Saga {
-        name: NAME.into(),
-        version: 1,
-        content: saga::definition::ContentHash::default(),
-        input: Arc::new(Record { name: None, fields: Vec::new() }),
-        signals: IndexMap::default(),
-        deadline: Some(Duration::from_mins(1)),
-        body,
-        output: None,
-        docs: None,
-        span: Span::default(),
-    }
+/// Of a world, with limits of its participant: every eighth has the message too.
+pub(crate) fn cast_of(seed: u64, limits: &[Limit]) -> Arc<Cast> {
+    Arc::new(Cast::new(&plan(seed % 8 == 7, limits)))
 }
 
-fn step(name: &str, compensation: Compensation, fails: bool, limits: &[Limit]) -> Statement {
-    step_of(name, invocation("Try", fails, limits), compensation)
-}
-
-fn step_of(name: &str, action: Invocation, compensation: Compensation) -> Statement {
-    let action = Some(action);
-    let step = Step { name: name.into(), span: Span::default(), pivot: false, action, compensation };
-    statement(StatementKind::Step(Arc::new(step)))
-}
-
-fn statement(kind: StatementKind) -> Statement {
-    Statement { kind, span: Span::default() }
-}
-
-fn invocation(command: &str, fails: bool, limits: &[Limit]) -> Invocation {
-    let participant = Arc::new(Participant {
-        name: "worker".into(),
-        commands_topic: COMMANDS.into(),
-        events_topic: format_compact!("worker.events"),
-        answers_queries: true,
-        limits: limits.to_vec(),
-        commands: IndexMap::default(),
-        messages: IndexMap::default(),
-        docs: None,
-        span: Span::default(),
+fn plan(tells: bool, limits: &[Limit]) -> Arc<Plan> {
+    let limits = limits.iter().fold(String::new(), |mut text, limit| {
+        let _ = writeln!(text, "  {limit}");
+        text
     });
-    let command = Arc::new(Command {
-        name: command.into(),
-        wire: command.into(),
-        request: Arc::default(),
-        reply: Arc::default(),
-        fails: if fails { vec!["no".into()] } else { Vec::new() },
-        docs: None,
-        span: Span::default(),
-    });
-    let ty = Type::Record(Arc::default());
-    Invocation {
-        verb: Verb::Call,
-        participant,
-        command,
-        payload: Typed { expr: Expr::Object(Vec::new()), ty, span: Span::default(), overflow: None },
-        timing: Timing {
-            timeout: Duration::from_secs(2),
-            within: None,
-            retry: Retry { times: 3, from: Duration::from_millis(200), to: Duration::from_secs(1) },
-        },
-        span: Span::default(),
-    }
+    let (message, tell) = if tells { ("message Tell {}", "step m { send worker.Tell }") } else { ("", "") };
+    let text = format!(
+        r#"
+        participant worker {{
+          answers queries
+          {limits}
+          command Try {{}} fails "no"
+          command Do {{}}
+          command Undo {{}}
+          {message}
+        }}
+        saga {NAME} {{
+          version 1
+          deadline 1m
+          defaults {{ timeout 2s retry 3 times every 200ms..1s compensate timeout 2s retry 3 times every 200ms..1s }}
+          parallel {{
+            step a {{ call worker.Try compensate worker.Undo }}
+            step b {{ call worker.Try compensate worker.Undo }}
+          }}
+          pivot step p {{ call worker.Try }}
+          {tell}
+          step r {{ call worker.Do }}
+        }}
+        "#
+    );
+    let checked = check_text("toy.saga", &text);
+    assert!(!checked.has_errors(), "{:?}", checked.findings);
+    Arc::new(Plan::new(Arc::clone(&checked.program.sagas[NAME])))
 }
 
 /// A start as its client sends it.

@@ -314,7 +314,7 @@ fn miss_an_hour(rig: &mut Rig) {
     rig.settle();
     let mut random = saga::log::simulated::Random::new(1);
     for command in rig.read(COMMANDS, 0) {
-        let (reply, _) = rig.worker.handle(&command, rig.log.now, &mut random).unwrap();
+        let (reply, _) = rig.worker.handle(&Arc::from(COMMANDS), &command, rig.log.now, &mut random).unwrap();
         rig.log.put(REPLIES, Some(0), reply.into());
     }
     rig.now += 3_600_000;

@@ -1,10 +1,10 @@
 //! Inputs of which nothing comes.
 
-use saga::engine::{Decision, Input, InstanceId, Order, decide};
-use saga::journal::record::{Cause, PastOutcome, StartHash};
-use saga::log::Stored;
-use saga::time::Timestamp;
-use saga::wire::{self, Ask};
+use crate::engine::{Decision, Input, InstanceId, Order, decide};
+use crate::journal::record::{Cause, PastOutcome, StartHash};
+use crate::log::Stored;
+use crate::time::Timestamp;
+use crate::wire::{self, Ask};
 
 use super::Judge;
 

@@ -1,22 +1,22 @@
 //! A record counts: what that may be.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
-use saga::engine::{Change, Event, Instance, InstanceId, Refusal, Run};
-use saga::journal::decode;
-use saga::journal::record::{Body, Cause, Positions, Record, Resumed};
-use saga::log::simulated::Shelf;
-use saga::log::{Append, Stored};
-use saga::plan::Plan;
-use saga::runtime::partition::CLAIM_WITHIN;
-use saga::wire::header;
+use crate::engine::{Change, Event, Instance, InstanceId, Refusal, Run, invocation};
+use crate::journal::record::{Body, Cause, Positions, Record, Resumed};
+use crate::journal::{Booked, decode};
+use crate::log::simulated::Shelf;
+use crate::log::{Append, Stored};
+use crate::plan::Plan;
+use crate::wire::header;
 
 use super::end::Ending;
-use super::{Holds, Judge, Shelves, Violation, violated};
+use super::{Holds, Judge, Shelves, Violation, broken, violated};
 
-/// An owner's clock is ahead of the log's by as long as its claim may take, and it may be hasty by a tenth of a second.
-const AHEAD_MAX: Duration = CLAIM_WITHIN.saturating_add(Duration::from_millis(100));
+/// So hasty an owner may be.
+const HASTE: Duration = Duration::from_millis(100);
 
 impl Judge {
     pub(super) fn counting(&mut self, offset: u64, record: &Record, shelves: Shelves<'_>) -> Holds {
@@ -34,22 +34,14 @@ impl Judge {
                 self.begins(instance, Run(record.at.0.max(above)))?;
             }
             Body::Change { instance, run, change, cause, .. } => {
-                let life = (instance.clone(), *run);
                 for event in &change.events {
-                    let ending = match event {
-                        Event::Started { .. } => {
-                            self.begins(instance, *run)?;
-                            continue;
-                        }
-                        Event::Completed { .. } => Ending::Completed,
-                        Event::Compensated => Ending::Compensated,
-                        _ => continue,
-                    };
-                    self.endings.insert(life.clone(), ending);
+                    if matches!(event, Event::Started { .. }) {
+                        self.begins(instance, *run)?;
+                    }
                 }
                 self.is_in_the_log(*cause)?;
                 self.asks_once(offset, instance, *run, *cause, shelves.requests)?;
-                self.keeps_the_rate(offset, change)?;
+                self.keeps_the_rate(offset, instance, change)?;
             }
             _ => {}
         }
@@ -57,17 +49,19 @@ impl Judge {
     }
 
     fn book(&mut self, offset: u64, record: &Record) -> Holds {
-        let keys = {
+        let (keys, ending) = {
             let booked = match self.truth.book(&self.plans, record, 0, None) {
                 Ok(booked) => booked,
                 Err(damage) => return violated("a counting change continues the state before it", damage),
             };
             if let Some(live) = booked.live() {
                 let of = &live.instance;
-                self.states.insert((of.id.clone(), of.run, of.seq, cut(of, &live.plan)));
+                self.states.insert((of.id.clone(), of.run, of.seq, cut(of, &live.plan)?));
             }
-            super::effects::keys(self.partition, offset, &record.body, booked.live())
+            let ending = if let Booked::Over(live) = &booked { Some(Ending::of(live)?) } else { None };
+            (super::effects::keys(self.partition, offset, &record.body, booked.live()), ending)
         };
+        self.endings.extend(ending);
         self.effects.insert(offset, keys);
         self.all_sent_before(self.truth.sent)
     }
@@ -138,10 +132,12 @@ impl Judge {
     fn passes_over_nothing(&mut self, offset: u64, record: &Record, shelves: Shelves<'_>) -> Holds {
         let cause = cause_of(&record.body);
         let (from, to) = (self.truth.read, record.read);
-        for (shelf, from, to, lane, number) in [
-            (shelves.requests, from.requests, to.requests, Cause::Request as Lane, 0),
-            (shelves.replies, from.replies, to.replies, Cause::Reply as Lane, 1),
-        ] {
+        let mut consents = self.consents;
+        let lanes = [
+            (shelves.requests, from.requests, to.requests, Cause::Request as Lane),
+            (shelves.replies, from.replies, to.replies, Cause::Reply as Lane),
+        ];
+        for ((shelf, from, to, lane), consents) in lanes.into_iter().zip(&mut consents) {
             let mut lost = false;
             for input in from..to {
                 let passed = lane(input);
@@ -149,11 +145,11 @@ impl Judge {
                     continue;
                 }
                 let gap = matches!(record.body, Body::Gap { .. }) && input < shelf.start;
-                if gap && self.consents[number] {
+                if gap && *consents {
                     lost = true;
                     continue;
                 }
-                let stored = &shelf.records[usize::try_from(input).unwrap()];
+                let Some(stored) = at(shelf, input) else { return Err(broken(format_args!("{passed:?}"))) };
                 if self.ignorable(stored, passed, record.at) == Some(false) {
                     let property = if gap {
                         "a loss is accepted by a person"
@@ -164,19 +160,20 @@ impl Judge {
                 }
                 self.passed_over.insert(passed);
             }
-            self.consents[number] &= !lost;
+            *consents &= !lost;
         }
+        self.consents = consents;
         Ok(())
     }
 
     /// A person accepts that inputs are lost: one loss of each topic.
-    pub(crate) fn accepts(&mut self) {
+    pub(in crate::simulation) fn accepts(&mut self) {
         self.consents = [true; 2];
     }
 
     /// Whoever is forgotten can be asked for by no request that is still to be read.
     fn forgets_nobody(&self, offset: u64, forgets: u64, read: Positions, requests: &Shelf) -> Holds {
-        let unread = requests.records.iter().skip(usize::try_from(read.requests).unwrap());
+        let unread = requests.records.iter().skip(place(read.requests));
         let Some(first) = unread.map(|stored| stored.timestamp).min() else { return Ok(()) };
         for ended in self.truth.ended_behind(None).filter(|ended| ended.was.at.0 < forgets) {
             if first < ended.was.at.after(self.remember) {
@@ -199,12 +196,18 @@ impl Judge {
     }
 
     /// Calls are as far apart as this partition's share of the rate wants.
-    fn keeps_the_rate(&mut self, offset: u64, change: &Change) -> Holds {
+    fn keeps_the_rate(&mut self, offset: u64, id: &InstanceId, change: &Change) -> Holds {
         for event in &change.events {
             self.queued += usize::from(matches!(event, Event::Queued { .. }));
-            let (Event::Called { .. }, Some(pause)) = (event, self.pause) else { continue };
-            if let Some(last) = self.last_call.replace(change.at)
-                && change.at.0 < last.0 + pause
+            let Event::Called { at, work: direction, .. } = event else { continue };
+            // What begins an instance calls nobody of another plan than the one that is current.
+            let live = self.truth.live(id).map(|live| Arc::clone(&live.plan));
+            let Some(plan) = live.or_else(|| self.plans.all().next().map(Arc::clone)) else { continue };
+            let work = plan.find(at).and_then(|node| plan.work(node.node()));
+            let Some(asked) = work.and_then(|work| invocation(work, *direction)) else { continue };
+            let Some(rate) = self.rates.get_mut(asked.participant.commands_topic.as_str()) else { continue };
+            if let Some(last) = rate.last.replace(change.at)
+                && change.at.0 < last.0 + rate.pause
             {
                 return violated("calls keep the rate", format!("record {offset}: {:?} behind {last:?}", change.at));
             }
@@ -215,7 +218,7 @@ impl Judge {
     /// A request changes a life once, however often it is repeated.
     fn asks_once(&mut self, offset: u64, id: &InstanceId, run: Run, cause: Cause, requests: &Shelf) -> Holds {
         let Cause::Request(at) = cause else { return Ok(()) };
-        let stored: &Stored = &requests.records[usize::try_from(at).unwrap()];
+        let Some(stored) = self::at(requests, at) else { return Err(broken(format_args!("request {at}"))) };
         let request = stored.message.header(header::ID).unwrap_or_default().to_owned();
         if self.asked.insert((id.clone(), run, request)) {
             return Ok(());
@@ -224,12 +227,16 @@ impl Judge {
     }
 }
 
-/// A record is handed over: a timer fires behind the replies that came before it.
-pub(crate) fn hands_over(append: &Append, replies: &Shelf) -> Holds {
-    let record = decode(&append.message.payload).map_err(|damage| Violation(damage.to_string()))?;
+/// A record is handed over: a timer fires behind the replies that came before it, by an owner's clock that is so far ahead.
+pub(in crate::simulation) fn hands_over(append: &Append, replies: &Shelf, ahead: Duration) -> Holds {
+    let record = decode(&append.message.payload).map_err(broken)?;
     let Body::Change { cause: Cause::Timer(due), .. } = record.body else { return Ok(()) };
-    let from = usize::try_from(record.read.replies.max(replies.start)).unwrap();
-    match replies.records.iter().skip(from).find(|reply| reply.timestamp.after(AHEAD_MAX) < due) {
+    match replies
+        .records
+        .iter()
+        .skip(place(record.read.replies.max(replies.start)))
+        .find(|reply| reply.timestamp.after(ahead + HASTE) < due)
+    {
         None => Ok(()),
         Some(reply) => violated(
             "a timer fires behind the replies that came before it",
@@ -242,10 +249,19 @@ pub(crate) fn hands_over(append: &Append, replies: &Shelf) -> Holds {
 type Lane = fn(u64) -> Cause;
 
 /// A state, cut to a number.
-pub(super) fn cut(instance: &Instance, plan: &Plan) -> u64 {
+pub(super) fn cut(instance: &Instance, plan: &Plan) -> Result<u64, Violation> {
     let mut hasher = DefaultHasher::new();
-    instance.to_snapshot(plan).unwrap().get().hash(&mut hasher);
-    hasher.finish()
+    instance.to_snapshot(plan).map_err(broken)?.get().hash(&mut hasher);
+    Ok(hasher.finish())
+}
+
+/// The record at an offset.
+pub(super) fn at(shelf: &Shelf, offset: u64) -> Option<&Stored> {
+    shelf.records.get(place(offset))
+}
+
+fn place(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
 fn cause_of(body: &Body) -> Option<Cause> {

@@ -1,24 +1,25 @@
 //! Messages: each belongs to a record that counts, and none is missing.
 
-use saga::engine::{Command, Effect, Refusal, caused, pending};
-use saga::journal::Live;
-use saga::journal::record::{Body, Cause};
-use saga::log::{Append, partition_of};
-use saga::wire::{self, Envelope, Message, RecordId, header};
+use crate::engine::{Command, Effect, Refusal, caused, pending};
+use crate::journal::Live;
+use crate::journal::record::{Body, Cause};
+use crate::log::{Append, partition_of};
+use crate::wire::{self, Envelope, Message, RecordId, header};
 
 use super::{Holds, Judge, Key, violated};
 
-pub(crate) const FORWARDED: &str = "saga-forwarded";
+pub(in crate::simulation) const FORWARDED: &str = "saga-forwarded";
 
 impl Judge {
     /// A message is handed over.
-    pub(crate) fn sends(&mut self, append: &Append) -> Holds {
+    pub(in crate::simulation) fn sends(&mut self, append: &Append) -> Holds {
         let Some((record, key)) = justification(&append.message) else {
             return violated("a sent effect belongs to a counting record", "it names none");
         };
         let offset = record.offset;
         let ours = u32::try_from(record.partition) == Ok(self.partition);
-        let counts = self.records.get(usize::try_from(offset).unwrap()).is_some_and(|(_, counts)| *counts);
+        let counts =
+            usize::try_from(offset).ok().and_then(|at| self.records.get(at)).is_some_and(|(_, counts)| *counts);
         if !ours || !counts || !self.calls_for(offset, &key, append.message.header(header::KIND)) {
             return violated("a sent effect belongs to a counting record", format!("{record}: {key:?}"));
         }
@@ -46,12 +47,12 @@ impl Judge {
     }
 
     /// It has landed.
-    pub(crate) fn lands(&mut self, offset: u64, key: Key) {
+    pub(in crate::simulation) fn lands(&mut self, offset: u64, key: Key) {
         self.landed.insert((offset, key));
     }
 
     /// The log refused it for good.
-    pub(crate) fn refuses(&mut self, message: &Message) {
+    pub(in crate::simulation) fn refuses(&mut self, message: &Message) {
         if let Some((record, key)) = justification(message) {
             self.refused.insert((record.offset, key));
         }
@@ -100,7 +101,7 @@ impl Judge {
 
 /// The messages that a record calls for.
 pub(super) fn keys(partition: u32, offset: u64, body: &Body, live: Option<&Live>) -> Vec<Key> {
-    let record = RecordId { partition: i32::try_from(partition).unwrap(), offset };
+    let record = RecordId { partition: i32::try_from(partition).unwrap_or(i32::MAX), offset };
     let mut keys = Vec::new();
     if let (Body::Change { change, .. }, Some(live)) = (body, live) {
         for effect in caused(&live.plan, &live.instance, change) {
@@ -126,7 +127,7 @@ pub(super) fn keys(partition: u32, offset: u64, body: &Body, live: Option<&Live>
 
 fn command_key(command: &Command) -> String {
     let record = RecordId { partition: 0, offset: 0 };
-    let envelope = Envelope { saga: "toy", reply_topic: "saga.replies", reply_partition: 0, record };
+    let envelope = Envelope { saga: "", reply_topic: "saga.replies", reply_partition: 0, record };
     key(&wire::command(command, &envelope)).1
 }
 
@@ -141,7 +142,7 @@ fn key(message: &Message) -> Key {
 }
 
 /// The record that a message says to belong to, and what it is; `None` if no orchestrator sent it.
-pub(crate) fn justification(message: &Message) -> Option<(RecordId, Key)> {
+pub(in crate::simulation) fn justification(message: &Message) -> Option<(RecordId, Key)> {
     let last = |wanted: &str| message.headers.iter().rev().find(|(name, _)| *name == wanted);
     let (_, id) = key(message);
     // A copy has all headers of what it is a copy of.

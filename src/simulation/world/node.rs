@@ -3,11 +3,10 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use saga::log::Report;
-use saga::log::simulated::Client;
-use saga::runtime::partition::{Config, Partition};
-
 use super::World;
+use crate::log::Report;
+use crate::log::simulated::Client;
+use crate::runtime::partition::{Config, Partition};
 
 pub(super) struct Node {
     name: &'static str,
@@ -65,7 +64,7 @@ impl World {
             config.release = Duration::from_secs(3);
             config.defect = self.wrong.defect;
             config.panics_at_replies = is_brittle;
-            Partition::new(config, std::sync::Arc::clone(&self.plans))
+            Partition::new(config, std::sync::Arc::clone(&self.cast.plans))
         };
         let tasks = (0..self.partitions).map(task).collect();
         let stopped = BTreeSet::new();

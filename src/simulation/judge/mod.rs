@@ -12,27 +12,40 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga::definition::{Limit, Per};
-use saga::engine::{InstanceId, Run, State, Wait};
-use saga::journal::record::{Body, Cause, Record};
-use saga::journal::{Ledger, Plans, Rule, decode};
-use saga::log::simulated::Shelf;
-use saga::log::{Stored, partition_of};
-use saga::runtime::partition::Fact;
-use saga::time::Timestamp;
+use super::cast::Cast;
+use crate::definition::{Invocation, Limit, Per};
+use crate::engine::{InstanceId, Run, State, Wait, invocation};
+use crate::journal::record::{Body, Cause, Record};
+use crate::journal::{Ledger, Live, Plans, Rule, decode};
+use crate::log::simulated::Shelf;
+use crate::log::{Stored, partition_of};
+use crate::plan::At;
+use crate::runtime::partition::Fact;
+use crate::time::Timestamp;
 
-pub(crate) use self::counting::hands_over;
-pub(crate) use self::effects::{FORWARDED, justification};
+pub(in crate::simulation) use self::counting::hands_over;
+pub(in crate::simulation) use self::effects::{FORWARDED, justification};
 use self::end::Ending;
 
-/// A property that does not hold, by its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Violation(pub(crate) String);
+/// A property that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{property}: {details}")]
+pub struct Violation {
+    /// Its name.
+    pub property: &'static str,
+    /// Where, and what is there instead.
+    pub details: String,
+}
 
-pub(crate) type Holds = Result<(), Violation>;
+pub(super) type Holds = Result<(), Violation>;
 
-pub(crate) fn violated(property: &str, details: impl std::fmt::Display) -> Holds {
-    Err(Violation(format!("{property}: {details}")))
+pub(super) fn violated(property: &'static str, details: impl std::fmt::Display) -> Holds {
+    Err(Violation { property, details: details.to_string() })
+}
+
+/// What cannot be read back was not written as it should.
+pub(super) fn broken(what: impl std::fmt::Display) -> Violation {
+    Violation { property: "what is written can be read", details: what.to_string() }
 }
 
 /// A message that a record justifies: what it is, and its `ce_id`.
@@ -40,13 +53,20 @@ type Key = (&'static str, String);
 
 /// The topics of a partition.
 #[derive(Clone, Copy)]
-pub(crate) struct Shelves<'a> {
-    pub(crate) journal: &'a Shelf,
-    pub(crate) requests: &'a Shelf,
-    pub(crate) replies: &'a Shelf,
+pub(in crate::simulation) struct Shelves<'a> {
+    pub(in crate::simulation) journal: &'a Shelf,
+    pub(in crate::simulation) requests: &'a Shelf,
+    pub(in crate::simulation) replies: &'a Shelf,
 }
 
-pub(crate) struct Judge {
+/// A participant's rate, as a partition must keep it.
+struct Rate {
+    /// The least time between two calls of this partition, in milliseconds.
+    pause: u64,
+    last: Option<Timestamp>,
+}
+
+pub(in crate::simulation) struct Judge {
     partition: u32,
     partitions: u32,
     plans: Arc<Plans>,
@@ -74,31 +94,27 @@ pub(crate) struct Judge {
     states: BTreeSet<(InstanceId, Run, u64, u64)>,
     /// Whether people accept a loss of requests, and of replies.
     consents: [bool; 2],
-    pub(crate) claims: u32,
+    pub(in crate::simulation) claims: u32,
     /// Attempts that waited for their turn.
-    pub(crate) queued: usize,
-    /// The least time between two calls of this partition, if the participant's limits have one, and the last call.
-    pause: Option<u64>,
-    last_call: Option<Timestamp>,
+    pub(in crate::simulation) queued: usize,
+    /// By the topic of a participant with a rate.
+    rates: BTreeMap<Arc<str>, Rate>,
     /// What a stranger wrote.
-    pub(crate) strangers: u32,
+    pub(in crate::simulation) strangers: u32,
 }
 
 impl Judge {
-    pub(crate) fn new(
-        partition: u32,
-        partitions: u32,
-        plans: Arc<Plans>,
-        remember: Duration,
-        limits: &[Limit],
-    ) -> Self {
+    pub(in crate::simulation) fn new(partition: u32, partitions: u32, cast: &Cast, remember: Duration) -> Self {
+        let rate = |(topic, limit)| {
+            let topic: &Arc<str> = topic;
+            Some((Arc::clone(topic), Rate { pause: pause(limit, partitions)?, last: None }))
+        };
         Self {
             queued: 0,
-            pause: limits.iter().find_map(|limit| pause(limit, partitions)),
-            last_call: None,
+            rates: cast.limits().filter_map(rate).collect(),
             partition,
             partitions,
-            plans,
+            plans: Arc::clone(&cast.plans),
             remember,
             truth: Ledger::default(),
             epoch: None,
@@ -124,18 +140,31 @@ impl Judge {
     }
 
     /// What every reader makes of the journal.
-    pub(crate) fn truth(&self) -> &Ledger {
+    pub(in crate::simulation) fn truth(&self) -> &Ledger {
         &self.truth
     }
 
-    /// How many commands are under way, as every reader sees it.
-    pub(crate) fn under_way(&self) -> usize {
-        let under_way = |state: &State| state.attempt().is_some_and(|(_, attempt)| is_under_way(&attempt.wait));
-        self.truth.all_live().map(|live| live.instance.states().filter(|(_, state)| under_way(state)).count()).sum()
+    /// How many commands are under way to a participant, as every reader sees it.
+    pub(in crate::simulation) fn under_way(&self, topic: &str) -> usize {
+        let under_way = |live: &Live| {
+            let is = |(at, state): &(At, &State)| {
+                let Some((direction, attempt)) = state.attempt() else { return false };
+                let work = || live.plan.work(at.node());
+                is_under_way(&attempt.wait)
+                    && work().and_then(|work| invocation(work, direction)).is_some_and(|of| is_of(of, topic))
+            };
+            live.instance.states().filter(is).count()
+        };
+        self.truth.all_live().map(|live| under_way(&live)).sum()
+    }
+
+    /// How each instance's life ended that did: the code with which it was compensated.
+    pub(in crate::simulation) fn ended(&self) -> impl Iterator<Item = Option<&str>> {
+        self.endings.values().map(|ending| ending.code.as_deref())
     }
 
     /// Whether each record counts.
-    pub(crate) fn verdicts(&self) -> impl Iterator<Item = bool> {
+    pub(in crate::simulation) fn verdicts(&self) -> impl Iterator<Item = bool> {
         self.records.iter().map(|(_, counts)| *counts)
     }
 
@@ -144,7 +173,7 @@ impl Judge {
     }
 
     /// How many records of a kind count.
-    pub(crate) fn counted(&self, kind: &str) -> usize {
+    pub(in crate::simulation) fn counted(&self, kind: &str) -> usize {
         self.counting_records().filter(|record| record.body.name() == kind).count()
     }
 
@@ -153,7 +182,7 @@ impl Judge {
     }
 
     /// Records have landed.
-    pub(crate) fn journal(&mut self, shelves: Shelves<'_>) -> Holds {
+    pub(in crate::simulation) fn journal(&mut self, shelves: Shelves<'_>) -> Holds {
         while let Some(stored) = shelves.journal.records.get(self.records.len()) {
             // What the task writes is always a record, and a simulated stranger writes none.
             if let Ok(record) = decode(&stored.message.payload) {
@@ -199,13 +228,18 @@ impl Judge {
     fn recovers_from(&self, started: u64) -> Holds {
         let mut ledger = Ledger::default().from_checkpoint(started);
         let mut rule: Option<Rule> = None;
-        for (offset, (record, _)) in (0u64..).zip(&self.records).skip(usize::try_from(started).unwrap()) {
+        for (offset, (record, _)) in (0u64..).zip(&self.records).skip(usize::try_from(started).unwrap_or(usize::MAX)) {
             let Some(record) = record else {
-                rule.as_mut().unwrap().ends(offset);
+                if let Some(rule) = &mut rule {
+                    rule.ends(offset);
+                }
                 continue;
             };
-            let rule = rule.get_or_insert_with(|| Rule::from_checkpoint(started, record).unwrap());
-            if rule.counts(offset, record).unwrap()
+            let rule = match &mut rule {
+                Some(rule) => rule,
+                none => none.insert(Rule::from_checkpoint(started, record).ok_or_else(|| broken(started))?),
+            };
+            if rule.counts(offset, record).map_err(broken)?
                 && let Err(damage) = ledger.book(&self.plans, record, 0, None)
             {
                 return violated("recovery from any checkpoint equals the fold from record 0", damage);
@@ -215,18 +249,19 @@ impl Judge {
     }
 
     /// A task says that it runs, and this is what it knows, these records of its own included.
-    pub(crate) fn running(&self, epoch: u64, ledger: &Ledger, own: &[Record]) -> Holds {
+    pub(in crate::simulation) fn running(&self, epoch: u64, ledger: &Ledger, own: &[Record]) -> Holds {
         const PROPERTY: &str = "a recovered owner knows what the fold from record 0 knows";
         let mut truth = Ledger::default();
         let mut rule = Rule::from_the_beginning();
-        let before = (0..=epoch).zip(&self.records).filter_map(|(offset, (record, _))| {
-            if let Some(record) = record {
-                return rule.counts(offset, record).unwrap().then_some(record);
+        let mut before = Vec::new();
+        for (offset, (record, _)) in (0..=epoch).zip(&self.records) {
+            match record {
+                Some(record) if rule.counts(offset, record).map_err(broken)? => before.push(record),
+                Some(_) => {}
+                None => rule.ends(offset),
             }
-            rule.ends(offset);
-            None
-        });
-        for record in before.chain(own) {
+        }
+        for record in before.into_iter().chain(own) {
             if let Err(damage) = truth.book(&self.plans, record, 0, None) {
                 return violated(PROPERTY, damage);
             }
@@ -235,7 +270,7 @@ impl Judge {
     }
 
     /// The journal is being cut.
-    pub(crate) fn cuts(&self, before: u64) -> Holds {
+    pub(in crate::simulation) fn cuts(&self, before: u64) -> Holds {
         if self.complete.contains(&before) {
             return Ok(());
         }
@@ -243,7 +278,7 @@ impl Judge {
     }
 
     /// A fact is told.
-    pub(crate) fn hears(&mut self, fact: &Fact) -> Holds {
+    pub(in crate::simulation) fn hears(&mut self, fact: &Fact) -> Holds {
         match fact {
             Fact::Recorded { offset, record, .. } => {
                 let counts = usize::try_from(*offset).ok().and_then(|at| self.records.get(at));
@@ -267,8 +302,10 @@ impl Judge {
                 }
             }
             Fact::View { instance: Some(instance), .. } => {
-                let plan = self.plans.by_hash(&instance.definition).unwrap();
-                let state = (instance.id.clone(), instance.run, instance.seq, counting::cut(instance, plan));
+                let Some(plan) = self.plans.by_hash(&instance.definition) else {
+                    return Err(broken(&instance.definition));
+                };
+                let state = (instance.id.clone(), instance.run, instance.seq, counting::cut(instance, plan)?);
                 if !self.states.contains(&state) {
                     return violated("what people see has happened", format!("{} at {}", instance.id, instance.seq));
                 }
@@ -277,6 +314,11 @@ impl Judge {
         }
         Ok(())
     }
+}
+
+/// Whether a participant is asked.
+fn is_of(invocation: &Invocation, topic: &str) -> bool {
+    invocation.participant.commands_topic == topic
 }
 
 fn is_under_way(wait: &Wait) -> bool {
@@ -288,7 +330,7 @@ fn is_under_way(wait: &Wait) -> bool {
 /// slot before its time at most.
 fn pause(limit: &Limit, partitions: u32) -> Option<u64> {
     let Per::Time(within) = limit.per else { return None };
-    let within = u64::try_from(within.as_millis()).unwrap();
+    let within = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
     let share = limit.count.div_ceil(partitions);
     Some(if limit.count < partitions {
         within * u64::from(partitions) / u64::from(limit.count) * 3 / 4
@@ -297,7 +339,7 @@ fn pause(limit: &Limit, partitions: u32) -> Option<u64> {
     })
 }
 
-fn same(property: &str, left: &Ledger, right: &Ledger) -> Holds {
-    let (left, right) = (left.to_text().unwrap(), right.to_text().unwrap());
+fn same(property: &'static str, left: &Ledger, right: &Ledger) -> Holds {
+    let (left, right) = (left.to_text().map_err(broken)?, right.to_text().map_err(broken)?);
     if left == right { Ok(()) } else { violated(property, format!("\n{left}\n--- is not\n{right}")) }
 }

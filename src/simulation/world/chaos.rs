@@ -1,17 +1,18 @@
 //! What goes wrong around the orchestrators: crashes, pauses, rebalances, retention, and people who repair.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use saga::engine::Order;
-use saga::log::simulated::Random;
-use saga::log::{JOURNAL, REPLIES, REQUESTS, Report, partition_of};
-use saga::runtime::partition::Told;
-use saga::wire::Message;
-
-use super::super::judge::Violation;
-use super::super::saga::{COMMANDS, order};
 use super::World;
 use super::node::Running;
+use crate::engine::Order;
+use crate::log::simulated::{Random, Shelf};
+use crate::log::{JOURNAL, REPLIES, REQUESTS, Report, partition_of};
+use crate::runtime::partition::Told;
+use crate::simulation::judge::Violation;
+use crate::simulation::requests::ordered;
+use crate::simulation::troubles::{Trouble, Wanted};
+use crate::wire::Message;
 
 /// Longer than a guard keeps any row.
 const LONG_PAUSE: u64 = 2 * 60 * 60 * 1_000;
@@ -34,19 +35,20 @@ pub(super) struct Chaos {
 }
 
 impl Chaos {
-    pub(super) fn new(random: &mut Random, partitions: u32) -> Self {
-        let mut some = |most: usize| u32::try_from(random.below(most + 1)).unwrap();
+    pub(super) fn new(random: &mut Random, partitions: u32, wanted: &Wanted) -> Self {
+        let mut some = |most: usize| u32::try_from(random.below(most + 1)).unwrap_or_default();
+        let only = |trouble: Trouble, times: u32| if wanted.has(trouble) { times } else { 0 };
         Self {
-            crashes: some(3),
+            crashes: only(Trouble::Crash, some(3)),
             crashed: 0,
-            rebalances: some(4) * (1 + some(5) / 5),
+            rebalances: only(Trouble::Rebalance, some(4) * (1 + some(5) / 5)),
             handed: vec![0; partitions as usize],
             leaving: BTreeMap::new(),
-            pauses: some(2),
-            losses: some(5).saturating_sub(3),
+            pauses: only(Trouble::Pause, some(2)),
+            losses: only(Trouble::Retention, some(5).saturating_sub(3)),
             accepted: 0,
-            long_pauses: some(7) / 7,
-            breaks_engines: some(3) == 0,
+            long_pauses: only(Trouble::LongPause, some(7) / 7),
+            breaks_engines: some(3) == 0 && wanted.has(Trouble::Panic),
         }
     }
 }
@@ -75,7 +77,7 @@ impl World {
             15 if self.chaos.long_pauses > 0 => {
                 self.chaos.long_pauses -= 1;
                 self.pass(LONG_PAUSE)?;
-                self.worker.forget(saga::time::Timestamp(super::BEGIN + self.now));
+                self.worker.forget(crate::time::Timestamp(super::BEGIN + self.now));
                 self.rewind();
                 Ok(())
             }
@@ -186,14 +188,14 @@ impl World {
         if random.below(40) > 0 {
             return;
         }
-        let partition = u32::try_from(random.below(self.judges.len())).unwrap();
+        let partition = u32::try_from(random.below(self.judges.len())).unwrap_or_default();
         let records = self.log.shelf(JOURNAL, partition).map_or(&[][..], |shelf| &shelf.records[..]);
         let payload = match records.len() {
             count @ 1.. if random.chance(50) => {
                 let whole = &records[random.below(count)].message.payload;
                 Box::from(&whole[..whole.len().saturating_sub(1)])
             }
-            _ => Box::from([&b"\xff\x00"[..], b"{}", br#"{"v":1}"#, br#"{"v":2,"epoch":0}"#, b""][random.below(5)]),
+            _ => Box::from(random.one_of([&b"\xff\x00"[..], b"{}", br#"{"v":1}"#, br#"{"v":2,"epoch":0}"#, b""])),
         };
         self.log.put(JOURNAL, Some(partition), Message { payload, ..Message::default() }.into());
     }
@@ -223,9 +225,12 @@ impl World {
     /// The participant has lost where it stood, and reads some of its commands again.
     fn rewind(&mut self) {
         let partition = self.any_partition();
-        let end = self.log.shelf(COMMANDS, partition).map_or(0, |shelf| shelf.records.len());
+        let topics = &self.cast.participants;
+        let which = if topics.len() == 1 { 0 } else { self.random.below(topics.len()) };
+        let Some(topic) = topics.keys().nth(which) else { return };
+        let end = self.log.shelf(topic, partition).map_or(0, |shelf| shelf.records.len());
         let from = end - self.random.below(end.min(10) + 1);
-        self.commands.extend((from..end).map(|at| (partition, at)));
+        self.commands.extend((from..end).map(|at| (Arc::clone(topic), partition, at)));
     }
 
     /// Retention takes inputs that nobody has read.
@@ -241,12 +246,12 @@ impl World {
                 self.ask();
             }
         }
-        let end = |shelf: &saga::log::simulated::Shelf| shelf.records.len() as u64;
+        let end = |shelf: &Shelf| shelf.records.len() as u64;
         let end = self.log.shelf(topic, partition).map_or(0, end);
         let from = if topic == REQUESTS { read.requests } else { read.replies };
         if end > from {
             self.chaos.losses -= 1;
-            let before = end - self.random.below(usize::try_from(end - from).unwrap()) as u64;
+            let before = end - self.random.below(usize::try_from(end - from).unwrap_or(1)) as u64;
             self.log.expire(topic, partition, before);
         }
         self.look()
@@ -287,7 +292,7 @@ impl World {
 
     pub(super) fn order_retry(&mut self, id: &str) {
         self.requests += 1;
-        let message = order(id, Order::Retry { step: None }, &format!("help-{}", self.requests));
+        let message = ordered(id, Order::Retry { step: None }, &format!("help-{}", self.requests));
         self.log.put(REQUESTS, Some(partition_of(id, self.partitions)), message.into());
     }
 }

@@ -1,32 +1,44 @@
 //! A world with a seed: orchestrators that win and lose partitions, a log, a participant, clients, and everything that
 //! can go wrong between any two actions.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "numbers of nodes and partitions are drawn below their count; a panic is told as a promise that is broken"
+)]
+
 mod chaos;
 mod clients;
 mod end;
 mod node;
+mod seen;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga::definition::{Limit, Per};
-use saga::engine::InstanceId;
-use saga::journal::{Plans, decode};
-use saga::log::simulated::{Faults, Manner, Random, Shelf, Simulated};
-use saga::log::{DEAD, JOURNAL, Outcome, REPLIES, REQUESTS, Report, Request, Ticket, partition_of};
-use saga::runtime::partition::{CLAIM_WITHIN, Defect, Do, Fact, Partition, Stop, Told};
-use saga::time::Timestamp;
-use saga::wire::Message;
-
 use self::chaos::Chaos;
 use self::node::{Node, Running};
-use super::judge::{Judge, Shelves, Violation, hands_over, justification};
-use super::participants::{Slip, Worker};
-use super::saga::{ANSWERS, COMMANDS};
+use super::cast::Cast;
+use super::judge::{Judge, Shelves, Violation, broken, hands_over, justification, violated};
+use super::requests::ANSWERS;
+use super::troubles::{Trouble, Wanted};
+use super::worker::{Slip, Worker};
+use crate::definition::Per;
+use crate::engine::InstanceId;
+use crate::journal::decode;
+use crate::log::simulated::{Faults, Manner, Random, Shelf, Simulated};
+use crate::log::{DEAD, JOURNAL, Outcome, REPLIES, REQUESTS, Report, Request, Ticket, partition_of};
+use crate::runtime::partition::{CLAIM_WITHIN, Defect, Do, Fact, Partition, Stop, Told};
+use crate::time::Timestamp;
+use crate::wire::Message;
+
+pub use self::seen::Seen;
 
 /// The log's clock when a world begins.
-const BEGIN: u64 = 1_800_000_000_000;
+pub(super) const BEGIN: u64 = 1_800_000_000_000;
+/// The most that passes at once, in milliseconds: a year. What waits longer is asked again.
+const LONGEST: u64 = 365 * 24 * 60 * 60 * 1_000;
 /// What a world does while things go wrong, and so much more for each partition.
 const STEPS: (usize, usize) = (280, 120);
 
@@ -39,60 +51,16 @@ const MANNERS: [Manner; 6] = [
     Manner { prompt: 50, overtaking: 15, slow: 90 },
     Manner { prompt: 98, overtaking: 5, slow: 99 },
 ];
-/// How much time passes at once, in milliseconds: in most worlds, and in those where most goes quickly.
-const PAUSES: [[u64; 5]; 3] = [[1, 20, 300, 2_100, 5_000], [1, 20, 300, 2_100, 5_000], [1, 1, 2, 20, 5_000]];
+/// How many steps a saga has that [`STEPS`] are for; longer ones get more in proportion.
+const STEPS_FOR: usize = 4;
 
 /// What is wrong with a world on purpose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wrong {
-    pub(crate) defect: Option<Defect>,
-    pub(crate) slip: Option<Slip>,
-}
-
-/// How often what happened in worlds, to see that worlds are as wild as they should be.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Seen {
-    worlds: usize,
-    forwarded: usize,
-    parked: usize,
-    resumed: usize,
-    gaps: usize,
-    checkpoints: usize,
-    claims: usize,
-    bars: usize,
-    queued: usize,
-    strangers: usize,
-}
-
-impl Seen {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.forwarded += other.forwarded;
-        self.parked += other.parked;
-        self.resumed += other.resumed;
-        self.gaps += other.gaps;
-        self.checkpoints += other.checkpoints;
-        self.claims += other.claims;
-        self.bars += other.bars;
-        self.queued += other.queued;
-        self.strangers += other.strangers;
-        self.worlds += 1;
-    }
-
-    /// A world that is tame proves nothing: all of this happens in some of them.
-    pub(crate) fn is_wild(&self) {
-        let enough = |what: &str, happened: usize, a_thousand: usize| {
-            assert!(1_000 * happened >= a_thousand * self.worlds, "too little {what} in {self:?}");
-        };
-        enough("forwarding", self.forwarded, 1_000);
-        enough("parking", self.parked, 300);
-        enough("resuming", self.resumed, 100);
-        enough("loss", self.gaps, 50);
-        enough("checkpoints", self.checkpoints, 500);
-        enough("claims", self.claims, 3_000);
-        enough("bars", self.bars, 100);
-        enough("waiting for turns", self.queued, 300);
-        enough("strangers", self.strangers, 500);
-    }
+pub struct Wrong {
+    /// A fault of the orchestrators.
+    pub defect: Option<Defect>,
+    /// A fault of the participants.
+    pub slip: Option<Slip>,
 }
 
 /// How the orchestrators of a world are run.
@@ -106,7 +74,7 @@ struct Ways {
     live_max: usize,
 }
 
-pub(crate) struct World {
+pub(super) struct World {
     random: Random,
     wrong: Wrong,
     partitions: u32,
@@ -114,11 +82,13 @@ pub(crate) struct World {
     log: Simulated,
     nodes: Vec<Node>,
     lives: u32,
+    cast: Arc<Cast>,
     worker: Worker,
-    plans: Arc<Plans>,
     judges: Vec<Judge>,
-    /// What the participant takes at once.
-    at_once: Option<u32>,
+    /// What participants take at once, by their topics.
+    at_once: Vec<(Arc<str>, u32)>,
+    /// All topics that are looked at for what lands.
+    topics: Vec<Arc<str>>,
     pauses: [u64; 5],
     /// Milliseconds since the beginning.
     now: u64,
@@ -129,10 +99,10 @@ pub(crate) struct World {
     /// Somebody who writes into journals what is no record, in every eighth world; with dice of its own, so that the other
     /// worlds are as they would be without.
     stranger: Option<Random>,
-    ids: Vec<&'static str>,
-    /// Commands that the participant has to deal with.
-    commands: Vec<(u32, usize)>,
-    seen: BTreeMap<(&'static str, u32), usize>,
+    ids: Vec<InstanceId>,
+    /// Commands that participants have to deal with: topic, partition, offset.
+    commands: Vec<(Arc<str>, u32, usize)>,
+    seen: BTreeMap<(Arc<str>, u32), usize>,
     /// How many records had landed when the world was last looked at.
     landed: u64,
     /// Effects that are under way: so that their refusals are noticed.
@@ -140,61 +110,80 @@ pub(crate) struct World {
     /// When claims were handed over that are under way, and how many took so long that they are made again.
     claims: BTreeMap<(u32, u32, Ticket), u64>,
     slow_claims: u32,
+    /// How far an owner's clock may be ahead of the log's: as long as its claim took, which is not long but where several in
+    /// a row were.
+    ahead: BTreeMap<(u32, u32), u64>,
     chaos: Chaos,
     requests: u32,
+    /// The most that it does while things go wrong.
+    steps: usize,
+    /// Whether clients ask in the wrong place.
+    clients_err: bool,
 }
 
 /// Lives a whole world.
-pub(crate) fn live(seed: u64, wrong: Wrong) -> Result<Seen, Violation> {
-    World::new(seed, wrong).live()
+///
+/// # Errors
+/// A property does not hold, or something panicked.
+pub fn live(cast: &Arc<Cast>, seed: u64, wanted: &Wanted, wrong: Wrong) -> Result<Seen, Violation> {
+    World::new(cast, seed, wanted, wrong).whole()
 }
 
 /// Lives a world and tells what stands in its topics when it ends, well or not.
-pub(crate) fn tell(seed: u64, wrong: Wrong) -> String {
-    let mut world = World::new(seed, wrong);
-    let end = world.live();
+#[must_use]
+pub fn tell(cast: &Arc<Cast>, seed: u64, wanted: &Wanted, wrong: Wrong) -> String {
+    let mut world = World::new(cast, seed, wanted, wrong);
+    let end = world.whole();
     format!("{}\n{end:?}", world.story())
 }
 
 impl World {
-    fn new(seed: u64, wrong: Wrong) -> Self {
+    fn new(cast: &Arc<Cast>, seed: u64, wanted: &Wanted, wrong: Wrong) -> Self {
         let mut random = Random::new(seed);
-        let partitions = [1, 1, 2, 3, 4][random.below(5)];
-        let remember = Duration::from_millis([500, 2_000, 6_000, 20_000][random.below(4)]);
+        let only = |trouble, value: u64| if wanted.has(trouble) { value } else { 0 };
+        let at_once: Vec<_> = cast.limits().filter(|(_, limit)| limit.per == Per::Once).collect();
+        // A partition without a share could not go on: that is refused when a definition is deployed.
+        let most = at_once.iter().map(|(_, limit)| limit.count).min().unwrap_or(u32::MAX);
+        let partitions = random.one_of([1, 1, 2, 3, 4]).min(most);
+        let remember = Duration::from_millis(random.one_of([500, 2_000, 6_000, 20_000]));
         let ways = Ways {
-            checkpoint_bytes: [1_500, 4_000, 8 << 20][random.below(3)],
-            retain: [Duration::ZERO, Duration::from_secs(10), Duration::from_secs(1_000)][random.below(3)],
+            checkpoint_bytes: random.one_of([1_500, 4_000, 8 << 20]),
+            retain: random.one_of([Duration::ZERO, Duration::from_secs(10), Duration::from_secs(1_000)]),
             remember,
-            in_flight_max: [1_000, 1_000, 8, 3, 1][random.below(5)],
-            owed_max: [10_000, 10_000, 2][random.below(3)],
-            live_max: [1_000, 1_000, 1_000, 1][random.below(4)],
+            in_flight_max: random.one_of([1_000, 1_000, 8, 3, 1]),
+            owed_max: random.one_of([10_000, 10_000, 2]),
+            live_max: random.one_of([1_000, 1_000, 1_000, 1]),
         };
-        let faults = faults(&mut random);
+        let faults = wanted.of(faults(&mut random));
         let mut log = Simulated::new(random.next(), partitions, faults, Timestamp(BEGIN));
-        log.manner = MANNERS[random.below(MANNERS.len())];
-        let limits = limits(seed, partitions);
-        let plans = super::saga::plans_of(seed, &limits);
-        let (ids, script) = clients::script(&mut random);
-        let names = [&["left", "right"][..], &["left", "right", "third"]][random.below(2)];
-        let judge = |partition| Judge::new(partition, partitions, Arc::clone(&plans), remember, &limits);
+        log.manner = random.one_of(MANNERS);
+        let (ids, script) = clients::script(cast, wanted, &mut random);
+        let names = random.one_of([&["left", "right"][..], &["left", "right", "third"]]);
+        let judge = |partition| Judge::new(partition, partitions, cast, remember);
+        let mut topics: Vec<Arc<str>> = [ANSWERS, DEAD, REQUESTS, REPLIES].map(Arc::from).into();
+        topics.extend(cast.participants.keys().cloned());
+        let mut worker = Worker::new(cast, wrong.slip);
+        worker.moody = wanted.has(Trouble::Participant);
+        let quick = random.below(3) == 0;
         Self {
             judges: (0..partitions).map(judge).collect(),
             partitions,
             ways,
-            worker: Worker::new(wrong.slip),
-            at_once: limits.iter().find(|limit| limit.per == Per::Once).map(|limit| limit.count),
-            pauses: PAUSES[random.below(PAUSES.len())],
-            slow_clock: [0, 0, 12_000][random.below(3)],
-            chaos: Chaos::new(&mut random, partitions),
+            worker,
+            at_once: at_once.into_iter().map(|(topic, limit)| (Arc::clone(topic), limit.count)).collect(),
+            topics,
+            pauses: pauses(cast, quick),
+            slow_clock: only(Trouble::SlowClock, random.one_of([0, 0, 12_000])),
+            chaos: Chaos::new(&mut random, partitions, wanted),
             random,
             wrong,
             log,
             nodes: names.iter().map(|name| Node::new(name)).collect(),
             lives: 0,
-            plans,
+            cast: Arc::clone(cast),
             now: 0,
             script,
-            stranger: (seed % 8 == 7).then(|| Random::new(!seed)),
+            stranger: (seed % 8 == 7 && wanted.has(Trouble::Stranger)).then(|| Random::new(!seed)),
             ids,
             commands: Vec::new(),
             seen: BTreeMap::new(),
@@ -202,8 +191,21 @@ impl World {
             under_way: BTreeMap::new(),
             claims: BTreeMap::new(),
             slow_claims: 0,
+            ahead: BTreeMap::new(),
             requests: 0,
+            steps: wanted.steps.unwrap_or(usize::MAX),
+            clients_err: wanted.has(Trouble::Client),
         }
+    }
+
+    /// The whole life; a panic breaks a promise too.
+    fn whole(&mut self) -> Result<Seen, Violation> {
+        let lived = catch_unwind(AssertUnwindSafe(|| self.live()));
+        lived.unwrap_or_else(|panic| {
+            let words = panic.downcast_ref::<String>().map(String::as_str);
+            let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
+            Err(Violation { property: "nothing panics", details: words.to_owned() })
+        })
     }
 
     fn live(&mut self) -> Result<Seen, Violation> {
@@ -214,10 +216,16 @@ impl World {
             let node = self.random.below(self.nodes.len());
             self.log.assign(partition, self.nodes[node].client);
         }
-        for _ in 0..STEPS.0 + STEPS.1 * self.judges.len() {
+        let usual = STEPS.0 + STEPS.1 * self.judges.len();
+        for _ in 0..(usual * self.length() / STEPS_FOR).min(self.steps) {
             self.step()?;
         }
         self.end()
+    }
+
+    /// How many steps its saga has; at least as many as the usual life is for.
+    fn length(&self) -> usize {
+        self.cast.plan.invocations().count().max(STEPS_FOR)
     }
 
     fn step(&mut self) -> Result<(), Violation> {
@@ -233,13 +241,14 @@ impl World {
                 Ok(())
             }
             82..91 => {
-                let pause = self.pauses[self.random.below(5)];
-                self.pass(pause)
+                let pause = self.random.one_of(self.pauses);
+                let is_long = self.cast.waits && self.random.chance(10);
+                self.pass(if is_long { self.until_due() } else { pause })
             }
             91 => {
-                let id = self.ids[self.random.below(self.ids.len())];
-                let partition = partition_of(id, self.partitions);
-                let look = Told::Look { token: 1, instance: InstanceId::try_from(id).unwrap() };
+                let id = self.ids[self.random.below(self.ids.len())].clone();
+                let partition = partition_of(id.as_str(), self.partitions);
+                let look = Told::Look { token: 1, instance: id };
                 let node = self.random.below(self.nodes.len());
                 self.tell(node, partition, vec![look])
             }
@@ -273,14 +282,15 @@ impl World {
         let none = Shelf::default();
         for partition in 0..self.partitions {
             let kept = |name| self.log.shelf(name, partition).unwrap_or(&none);
-            for topic in [COMMANDS, ANSWERS, DEAD, REQUESTS, REPLIES] {
-                let seen = self.seen.entry((topic, partition)).or_default();
+            for topic in &self.topics {
+                let seen = self.seen.entry((Arc::clone(topic), partition)).or_default();
                 for stored in kept(topic).records.iter().skip(*seen) {
-                    if topic == COMMANDS {
-                        self.commands.push((partition, *seen));
+                    if self.cast.participants.contains_key(topic) {
+                        self.commands.push((Arc::clone(topic), partition, *seen));
                     }
                     if let Some((record, key)) = justification(&stored.message)
-                        && let Some(judge) = self.judges.get_mut(usize::try_from(record.partition).unwrap())
+                        && let Some(judge) =
+                            usize::try_from(record.partition).ok().and_then(|at| self.judges.get_mut(at))
                     {
                         judge.lands(record.offset, key);
                     }
@@ -292,9 +302,11 @@ impl World {
             let kept = |name| self.log.shelf(name, partition).unwrap_or(&none);
             judge.journal(Shelves { journal: kept(JOURNAL), requests: kept(REQUESTS), replies: kept(REPLIES) })?;
         }
-        let under_way: usize = self.judges.iter().map(Judge::under_way).sum();
-        if self.at_once.is_some_and(|at_once| under_way > at_once as usize) {
-            return Err(Violation(format!("never more at once than the participant takes: {under_way}")));
+        for (topic, at_once) in &self.at_once {
+            let under_way: usize = self.judges.iter().map(|judge| judge.under_way(topic)).sum();
+            if under_way > *at_once as usize {
+                violated("never more at once than the participant takes", format!("{under_way} of {topic}"))?;
+            }
         }
         Ok(())
     }
@@ -309,8 +321,11 @@ impl World {
         for told in &told {
             let Told::Log(Report::Appended { ticket, outcome }) = told else { continue };
             let claimed = self.claims.remove(&(client.0, partition, *ticket));
-            let within = u64::try_from(CLAIM_WITHIN.as_millis()).unwrap();
-            self.slow_claims += u32::from(claimed.is_some_and(|at| self.now - at > within));
+            let within = u64::try_from(CLAIM_WITHIN.as_millis()).unwrap_or(u64::MAX);
+            if let Some(took) = claimed.map(|at| self.now - at) {
+                self.slow_claims += u32::from(took > within);
+                self.ahead.insert((client.0, partition), took.max(within));
+            }
             let effect = self.under_way.remove(&(client.0, partition, *ticket));
             if let (Some(message), Outcome::Refused(_)) = (effect, outcome) {
                 self.judge(partition).refuses(&message);
@@ -334,11 +349,12 @@ impl World {
                 Do::Ask(request) => {
                     match &request {
                         Request::Append(append) if *append.topic == *JOURNAL => {
-                            if decode(&append.message.payload).unwrap().body.name() == "claim" {
+                            if decode(&append.message.payload).map_err(broken)?.body.name() == "claim" {
                                 self.claims.insert((client.0, partition, append.ticket), self.now);
                             }
                             if let Some(replies) = self.log.shelf(REPLIES, partition) {
-                                hands_over(append, replies)?;
+                                let ahead = self.ahead.get(&(client.0, partition)).copied().unwrap_or_default();
+                                hands_over(append, replies, Duration::from_millis(ahead))?;
                             }
                         }
                         Request::Append(append) => {
@@ -352,7 +368,7 @@ impl World {
                     self.log.submit(client, partition, request);
                 }
                 Do::Tell(fact) => self.hear(node, partition, &fact)?,
-                Do::Wake(_) => return Err(Violation("each partition has a share of its own".to_owned())),
+                Do::Wake(_) => violated("each partition has a share of its own", partition)?,
             }
         }
         Ok(())
@@ -368,7 +384,7 @@ impl World {
             match doing {
                 Do::Tell(Fact::Running { epoch, .. }) => running = Some(*epoch),
                 Do::Ask(Request::Append(append)) if *append.topic == *JOURNAL && running.is_some() => {
-                    own.push(decode(&append.message.payload).unwrap());
+                    own.push(decode(&append.message.payload).map_err(broken)?);
                 }
                 _ => {}
             }
@@ -385,7 +401,7 @@ impl World {
                     self.stops(node, partition);
                     return Ok(());
                 }
-                Err(Violation(format!("a partition never stops by itself: {stop}")))
+                violated("a partition never stops by itself", stop)
             }
             Fact::Released => {
                 self.released(node, partition);
@@ -408,21 +424,23 @@ impl World {
         Ok(())
     }
 
-    /// The participant deals with a command: mostly the oldest, mostly once, and mostly replies once, to where it should.
+    /// A participant deals with a command: mostly the oldest, mostly once, and mostly replies once, to where it should.
     fn work(&mut self) {
         if self.commands.is_empty() {
             return;
         }
         let index = if self.random.chance(70) { 0 } else { self.random.below(self.commands.len()) };
-        let command @ (partition, at) = self.commands[index];
+        let command = self.commands[index].clone();
         if !(self.worker.moody && self.random.chance(15)) {
             self.commands.remove(index);
         }
-        let message = Arc::clone(&self.log.shelf(COMMANDS, partition).unwrap().records[at].message);
+        let (topic, partition, at) = &command;
+        let Some(stored) = self.log.shelf(topic, *partition).and_then(|shelf| shelf.records.get(*at)) else { return };
+        let message = Arc::clone(&stored.message);
         let now = Timestamp(BEGIN + self.now - self.slow_clock.min(self.now));
-        let Some((reply, to)) = self.worker.handle(&message, now, &mut self.random) else { return };
+        let Some((reply, to)) = self.worker.handle(topic, &message, now, &mut self.random) else { return };
         let reply = Arc::new(reply);
-        let copies = if self.worker.moody { [0, 1, 1, 1, 1, 1, 1, 2][self.random.below(8)] } else { 1 };
+        let copies = if self.worker.moody { self.random.one_of([0, 1, 1, 1, 1, 1, 1, 2]) } else { 1 };
         if copies == 0 {
             self.commands.push(command); // it crashed before it replied, and reads the command again
         }
@@ -432,32 +450,31 @@ impl World {
         }
     }
 
+    /// How long until time alone changes an instance: at least a moment.
+    fn until_due(&self) -> u64 {
+        let all = self.judges.iter().flat_map(|judge| judge.truth().all_live());
+        let due = all.map(|live| live.due.0.saturating_sub(BEGIN + self.now)).filter(|due| *due > 0);
+        due.min().unwrap_or(0).clamp(500, LONGEST)
+    }
+
     fn any_partition(&mut self) -> u32 {
-        u32::try_from(self.random.below(self.judges.len())).unwrap()
+        u32::try_from(self.random.below(self.judges.len())).unwrap_or_default()
     }
 }
 
-/// What the participant takes, in one world of five: not drawn from what all else is drawn from, so that the other worlds
-/// are what they always were.
-fn limits(seed: u64, partitions: u32) -> Vec<Limit> {
-    if seed % 5 != 3 {
-        return Vec::new();
-    }
-    let mut random = Random::new(seed);
-    let mut some = |most: usize| u32::try_from(random.below(most + 1)).unwrap();
-    // A partition without a share could not go on: that is refused when a definition is deployed.
-    let mut limits = vec![Limit { count: partitions + some(1), per: Per::Once }];
-    if some(2) == 0 {
-        limits.push(Limit { count: 1 + some(6), per: Per::Time(Duration::from_secs(2)) });
-    }
-    limits
+/// How much time passes at once, in milliseconds: in most worlds, and in those where most goes quickly. Some of it is
+/// longer than any answer is waited for.
+fn pauses(cast: &Cast, quick: bool) -> [u64; 5] {
+    let timeout = cast.timeout.min(LONGEST);
+    if quick { [1, 1, 2, 20, 2 * timeout + 1_000] } else { [1, 20, 300, timeout + 100, 2 * timeout + 1_000] }
 }
 
 /// Few faults a world, of all kinds over the worlds, so that what one fault breaks is not hidden by the next; and now
 /// and then a storm.
 fn faults(random: &mut Random) -> Faults {
     let times = if random.chance(10) { 4 } else { 1 };
-    let mut some = |most: usize| times * u32::try_from(random.below(most + 1).saturating_sub(random.below(2))).unwrap();
+    let mut some =
+        |most: usize| times * u32::try_from(random.below(most + 1).saturating_sub(random.below(2))).unwrap_or_default();
     Faults {
         lost: some(2),
         unacknowledged: some(2),

@@ -1,0 +1,258 @@
+//! Worlds under faults: many seeds, what happened in them, and the smallest one that breaks a promise.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::cli::table::Table;
+use crate::simulation::{Cast, Seen, Shrunk, Slip, Trouble, Violation, Wanted, Wrong, live, shrink};
+
+/// Which worlds, and what they are made of.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) seeds: Range<u64>,
+    pub(super) wanted: Wanted,
+    pub(super) unguarded: bool,
+}
+
+/// A saga that has lived them.
+pub(super) struct Lived {
+    saga: String,
+    asked: Asked,
+    seen: Seen,
+    /// The first world that broke a promise, and the smallest that was found behind it.
+    broken: Option<(u64, Shrunk)>,
+}
+
+/// Lives the worlds of a saga, on all cores.
+pub(super) fn all(saga: &str, cast: &Arc<Cast>, asked: &Asked) -> Lived {
+    let wrong = Wrong { slip: asked.unguarded.then_some(Slip::NoGuard), ..Wrong::default() };
+    let bar = ProgressBar::new(asked.seeds.end - asked.seeds.start);
+    let style = ProgressStyle::with_template("{prefix}  {bar:30} {pos}/{len} worlds, {eta} left");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_prefix(saga.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(200));
+    // What comes behind the first that broke a promise need not be lived.
+    let (next, first) = (AtomicU64::new(asked.seeds.start), AtomicU64::new(asked.seeds.end));
+    let work = || {
+        let (mut seen, mut broken): (Seen, Option<(u64, Violation)>) = (Seen::default(), None);
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= first.load(Ordering::Relaxed) {
+                return (seen, broken);
+            }
+            match live(cast, number, &asked.wanted, wrong) {
+                Ok(world) => seen.add(&world),
+                Err(violation) => {
+                    first.fetch_min(number, Ordering::Relaxed);
+                    broken = Some((number, violation));
+                }
+            }
+            bar.inc(1);
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let mut seen = Seen::default();
+    let mut broken: Option<(u64, Violation)> = None;
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            let (theirs, violation) = worker.join().expect("a world's panic is told as a broken promise");
+            seen.add(&theirs);
+            broken = match (broken.take(), violation) {
+                (Some(one), Some(other)) => Some(if one.0 < other.0 { one } else { other }),
+                (one, other) => one.or(other),
+            };
+        }
+    });
+    bar.finish_and_clear();
+    let broken = broken.map(|(seed, violation)| (seed, shrink(cast, seed, &asked.wanted, wrong, violation)));
+    Lived { saga: saga.to_owned(), asked: asked.clone(), seen, broken }
+}
+
+impl Lived {
+    pub(super) const fn holds(&self) -> bool {
+        self.broken.is_none()
+    }
+
+    /// For people.
+    pub(super) fn text(&self, file: &str) -> String {
+        let Self { saga, asked, seen, broken } = self;
+        let Range { start, end } = asked.seeds;
+        let mut text = match broken {
+            None => format!(
+                "{saga}: {} worlds, seeds {start} to {}: every promise holds in all of them\n",
+                counted(seen.worlds),
+                end - 1
+            ),
+            Some((seed, _)) => format!("{saga}: BROKEN in seed {seed}, behind {} worlds\n", counted(seen.worlds)),
+        };
+        if let Some((seed, Shrunk { wanted, violation })) = broken {
+            let mut table = Table::headless();
+            table.row(["  promise", violation.property]);
+            table.row(["  found", &violation.details]);
+            table.row(["  smallest world", &made_of(wanted)]);
+            table.row(["  again", &self.again(file, *seed, wanted)]);
+            text.push_str(&table.text());
+            text.push_str(if asked.unguarded {
+                "  participants kept no guard here: it is what they are for\n"
+            } else {
+                "  this is a defect of saga; please report these lines with the file\n"
+            });
+            return text;
+        }
+        let mut table = Table::headless();
+        for (name, what) in self.rows() {
+            if !what.is_empty() {
+                table.row([format!("  {name}"), what.join(", ")]);
+            }
+        }
+        text.push_str(&table.text());
+        text
+    }
+
+    fn rows(&self) -> Vec<(&'static str, Vec<String>)> {
+        let seen = &self.seen;
+        let some = |all: &[(usize, &str)]| -> Vec<String> {
+            let happened = all.iter().filter(|(count, _)| *count > 0);
+            happened.map(|(count, what)| format!("{} {what}", counted(*count))).collect()
+        };
+        let mut ended: Vec<_> = seen.ended.iter().collect();
+        ended.sort_by_key(|(how, count)| (how.is_some(), std::cmp::Reverse(**count)));
+        let ended = ended.into_iter().map(|(how, count)| match how {
+            None => format!("{} completed", counted(*count)),
+            Some(code) => format!("{} compensated {code}", counted(*count)),
+        });
+        let faults = &seen.faults;
+        let days = seen.passed.as_secs() / 86_400;
+        vec![
+            ("sagas", ended.collect()),
+            (
+                "in the log",
+                some(&[
+                    (seen.records, "records of the journal"),
+                    (seen.commands, "commands"),
+                    (usize::try_from(days).unwrap_or(usize::MAX), "days passed"),
+                ]),
+            ),
+            (
+                "orchestrators",
+                some(&[
+                    (seen.crashes, "died"),
+                    (seen.rebalances, "partitions handed over"),
+                    (seen.claims, "claims"),
+                    (seen.checkpoints, "checkpoints"),
+                ]),
+            ),
+            (
+                "the log's faults",
+                some(&[
+                    (faults.lost as usize, "lost"),
+                    (faults.unacknowledged as usize, "unacknowledged"),
+                    (faults.late as usize, "late"),
+                    (faults.doubled as usize, "doubled"),
+                    (faults.reordered as usize, "reordered"),
+                    (faults.replaced as usize, "replaced"),
+                    (faults.mistaken as usize, "mistaken"),
+                    (faults.refused as usize, "refused"),
+                    (faults.failed as usize, "failed"),
+                    (seen.strangers, "by strangers"),
+                ]),
+            ),
+            (
+                "inputs",
+                some(&[
+                    (seen.forwarded, "forwarded"),
+                    (seen.parked, "parked"),
+                    (seen.resumed, "resumed by a person"),
+                    (seen.bars, "cancelled before their start"),
+                    (seen.gaps, "losses accepted"),
+                    (seen.queued, "waited for their turn"),
+                ]),
+            ),
+        ]
+    }
+
+    /// The command that lives the smallest world again.
+    fn again(&self, file: &str, seed: u64, wanted: &Wanted) -> String {
+        let mut command = format!("saga simulate {} {}", shell_words::quote(file), self.saga);
+        let _ = write!(command, " --seeds {seed}..{}", seed + 1);
+        if wanted.troubles.len() < Trouble::ALL.len() {
+            let _ = write!(command, " --faults {}", names(wanted));
+        }
+        if let Some(sagas) = wanted.sagas {
+            let _ = write!(command, " --sagas {sagas}");
+        }
+        if let Some(steps) = wanted.steps {
+            let _ = write!(command, " --steps {steps}");
+        }
+        if self.asked.unguarded {
+            command.push_str(" --unguarded");
+        }
+        command
+    }
+
+    /// For programs.
+    pub(super) fn json(&self, file: &str) -> Value {
+        let Self { saga, asked, seen, broken } = self;
+        let ended = |(how, count): (&Option<String>, &usize)| json!({ "end": if how.is_some() { "compensated" } else { "completed" }, "code": how, "sagas": count });
+        let faults = &seen.faults;
+        let broken = broken.as_ref().map(|(seed, Shrunk { wanted, violation })| {
+            json!({
+                "seed": seed,
+                "property": violation.property,
+                "found": violation.details,
+                "faults": wanted.troubles.iter().map(|trouble| trouble.name()).collect::<Vec<_>>(),
+                "sagas": wanted.sagas,
+                "steps": wanted.steps,
+                "again": self.again(file, *seed, wanted),
+            })
+        });
+        json!({
+            "file": file,
+            "saga": saga,
+            "seeds": { "from": asked.seeds.start, "until": asked.seeds.end },
+            "worlds": seen.worlds,
+            "ends": seen.ended.iter().map(ended).collect::<Vec<_>>(),
+            "records": seen.records,
+            "commands": seen.commands,
+            "crashes": seen.crashes,
+            "handovers": seen.rebalances,
+            "claims": seen.claims,
+            "checkpoints": seen.checkpoints,
+            "faults": {
+                "lost": faults.lost, "unacknowledged": faults.unacknowledged, "late": faults.late, "doubled": faults.doubled,
+                "reordered": faults.reordered, "replaced": faults.replaced, "mistaken": faults.mistaken,
+                "refused": faults.refused, "failed": faults.failed,
+            },
+            "forwarded": seen.forwarded,
+            "parked": seen.parked,
+            "broken": broken,
+        })
+    }
+}
+
+fn names(wanted: &Wanted) -> String {
+    let names: Vec<_> = wanted.troubles.iter().map(|trouble| trouble.name()).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(",") }
+}
+
+fn made_of(wanted: &Wanted) -> String {
+    let sagas = match wanted.sagas {
+        Some(1) => "1 saga".to_owned(),
+        Some(sagas) => format!("{sagas} sagas"),
+        None => "all its sagas".to_owned(),
+    };
+    let steps = wanted.steps.map_or_else(|| "its whole life".to_owned(), |steps| format!("{steps} actions"));
+    format!("{sagas}, {steps}, faults: {}", names(wanted))
+}
+
+fn counted(count: usize) -> HumanCount {
+    HumanCount(count as u64)
+}

@@ -1,0 +1,150 @@
+//! The end of a world: what has become of the work.
+
+use std::collections::BTreeMap;
+
+use super::counting::at;
+use super::{Holds, Judge, Violation, broken, violated};
+use crate::engine::{CommandId, Direction, InstanceId, Phase, Run, State, command_id};
+use crate::journal::Live;
+use crate::journal::record::Cause;
+use crate::log::simulated::Shelf;
+use crate::plan::Undo;
+use crate::simulation::worker::Work;
+use crate::time::Timestamp;
+use crate::wire::{self, Ask};
+
+/// How an instance's life ended, by the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Completed,
+    Compensated,
+}
+
+impl Kind {
+    const fn promise(self) -> &'static str {
+        match self {
+            Self::Completed => "completed = what the journal says is in effect, and nothing else",
+            Self::Compensated => "compensated = none, for ever",
+        }
+    }
+}
+
+/// What must be of a work where its instance has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owed {
+    /// It is in effect.
+    Stands,
+    /// It is not.
+    Gone,
+    /// Nobody knows, and nothing takes it back.
+    Either,
+}
+
+/// An instance's end.
+#[derive(Debug)]
+pub(super) struct Ending {
+    kind: Kind,
+    /// The code with which it was compensated.
+    pub(super) code: Option<String>,
+    /// What became of each work by its last state. Of a work that is not in here nothing may be.
+    works: BTreeMap<CommandId, Owed>,
+}
+
+impl Ending {
+    /// As its last record left it.
+    pub(super) fn of(live: &Live) -> Result<((InstanceId, Run), Self), Violation> {
+        let Live { instance, plan, .. } = live;
+        let (kind, code) = match &instance.phase {
+            Phase::Completed(_) => (Kind::Completed, None),
+            Phase::Compensated(failure) => (Kind::Compensated, Some(failure.code.to_string())),
+            other => return Err(broken(format_args!("{} is over in {other:?}", instance.id))),
+        };
+        let mut works = BTreeMap::new();
+        for (at, state) in instance.states() {
+            let Some(work) = plan.work(at.node()) else { continue };
+            let place = plan.place(at);
+            let (forward, own) = match state {
+                State::Done(_) => (Owed::Stands, Owed::Gone),
+                State::Undone => (Owed::Gone, Owed::Stands),
+                State::Unknown => (Owed::Either, Owed::Gone),
+                _ => (Owed::Gone, Owed::Gone),
+            };
+            // Of what is taken back as a whole, the step that runs it knows.
+            let is_left = work.compensation().is_some() && matches!(state, State::Done(_) | State::Unknown);
+            if kind == Kind::Compensated && is_left && !plan.around(at.node()).any(|run| plan.has_own_pivot(run)) {
+                violated(kind.promise(), format!("{} {place} is {state:?}", instance.id))?;
+            }
+            if work.action().is_some() {
+                // A compensation that is a work of its own leaves the first work where it is.
+                let stays = work.undo == Some(Undo::OfItsOwn) && *state == State::Undone;
+                let owed = if stays { Owed::Either } else { forward };
+                works.insert(command_id(instance, work, &place, Direction::Do), owed);
+            }
+            if work.undo == Some(Undo::OfItsOwn) {
+                works.insert(command_id(instance, work, &place, Direction::Undo), own);
+            }
+        }
+        Ok(((instance.id.clone(), instance.run), Self { kind, code, works }))
+    }
+}
+
+impl Judge {
+    /// At the end of the world.
+    pub(in crate::simulation) fn end(
+        &self,
+        requests: &Shelf,
+        replies: &Shelf,
+        work: &BTreeMap<CommandId, Work>,
+    ) -> Holds {
+        for cause in &self.passed_over {
+            let (topic, offset) = match cause {
+                Cause::Request(offset) => (requests, offset),
+                Cause::Reply(offset) => (replies, offset),
+                Cause::Timer(_) | Cause::Turn | Cause::Undeliverable(_) | Cause::Acknowledged(_) | Cause::Parked => {
+                    continue;
+                }
+            };
+            let stored = at(topic, *offset).ok_or_else(|| broken(format_args!("{cause:?}")))?;
+            let id = InstanceId::try_from(&*stored.message.key).map_err(broken)?;
+            // Another life, or forgotten: then `read` is beyond it.
+            let lives = self.begun.iter().filter(|(begun, _)| *begun == id).count();
+            let known = self.truth.live(&id).is_some() || self.truth.past(&id).is_some();
+            // A repeated order is refused once its instance has ended: it is not followed for all that.
+            let is_order = matches!(cause, Cause::Request(_))
+                && wire::read_request(&stored.message).is_ok_and(|request| matches!(request.ask, Ask::Order { .. }));
+            if is_order && self.truth.live(&id).is_none() {
+                continue;
+            }
+            if lives == 1 && known && self.ignorable(stored, *cause, Timestamp(0)) == Some(false) {
+                return violated("nothing is stable", format!("{cause:?}"));
+            }
+        }
+        for (id, work) in work {
+            if work.done > 1 {
+                return violated("a guarded step runs at most once a run", format!("{id}: {work}"));
+            }
+            let Some(ending) = self.endings.get(&(id.instance.clone(), id.run)) else { continue };
+            let stands = match ending.works.get(id) {
+                Some(Owed::Either) => continue,
+                Some(Owed::Stands) => true,
+                Some(Owed::Gone) | None => false,
+            };
+            if stands != (work.done > work.undone) {
+                return violated(
+                    ending.kind.promise(),
+                    format!(
+                        "{id} {}; it was {work}",
+                        if stands { "should be in effect" } else { "should not be in effect" }
+                    ),
+                );
+            }
+        }
+        for ending in self.endings.values() {
+            let missing = |(id, owed): &(&CommandId, &Owed)| **owed == Owed::Stands && !work.contains_key(*id);
+            if let Some((id, _)) = ending.works.iter().find(missing) {
+                return violated(ending.kind.promise(), format!("{id} was never done"));
+            }
+        }
+        Ok(())
+    }
+}

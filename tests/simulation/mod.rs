@@ -1,0 +1,135 @@
+//! Whole worlds of any saga, and loads: what must hold holds, what is asked for is done, and what is broken is found.
+
+mod loads;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use saga::check;
+use saga::files::Folder;
+use saga::log::simulated::Faults;
+use saga::simulation::{Cast, Seen, Slip, Trouble, Wanted, Wrong, live, shrink, tell};
+use saga::source::SourceFile;
+
+use crate::engine::shapes;
+
+/// Worlds of each shipped saga in a test; `SAGA_SEEDS` asks for more.
+const SEEDS: u64 = 8;
+
+/// Every saga of `workflows/`.
+fn shipped() -> Vec<(String, Arc<Cast>)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/workflows")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "saga") {
+            continue;
+        }
+        let folder = Folder::around(&path).unwrap();
+        let file = SourceFile::new(path.to_str().unwrap(), fs::read_to_string(&path).unwrap());
+        let program = check::check_file(file, &folder).program;
+        for name in program.sagas.keys() {
+            let name = format!("{} {name}", path.file_name().unwrap().display());
+            all.push((name.clone(), Arc::new(Cast::of(&program, name.split(' ').next_back().unwrap()).unwrap())));
+        }
+    }
+    all.sort_by(|(one, _), (other, _)| one.cmp(other));
+    all
+}
+
+fn booking() -> Arc<Cast> {
+    let booking = shipped().into_iter().find(|(name, _)| name == "booking.saga booking");
+    booking.unwrap().1
+}
+
+#[test]
+fn every_shipped_saga_keeps_the_promises() {
+    let seeds = std::env::var("SAGA_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS);
+    let mut seen = Seen::default();
+    for (name, cast) in shipped() {
+        let mut of = Seen::default();
+        for seed in 0..seeds {
+            match live(&cast, seed, &Wanted::default(), Wrong::default()) {
+                Ok(world) => of.add(&world),
+                Err(violation) => panic!("{name}, seed {seed}: {violation}"),
+            }
+        }
+        assert!(of.sagas() as u64 >= seeds, "sagas of {name} end: {of:?}");
+        seen.add(&of);
+    }
+    assert!(seen.crashes > 0 && seen.faults.total() > 0 && seen.ended.len() > 5, "{seen:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_sagas_keep_the_promises(shape in shapes::saga(), seed in 0..1_000_u64) {
+        let cast = Arc::new(Cast::new(&Arc::new(shapes::plan(&shape))));
+        if let Err(violation) = live(&cast, seed, &Wanted::default(), Wrong::default()) {
+            panic!("{violation}\n{}", tell(&cast, seed, &Wanted::default(), Wrong::default()));
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_lives_the_same_life() {
+    let cast = booking();
+    let told = |seed| tell(&cast, seed, &Wanted::default(), Wrong::default());
+    assert_eq!(told(3), told(3));
+    assert_ne!(told(3), told(4));
+}
+
+#[test]
+fn without_troubles_everything_is_done_once() {
+    let wanted = Wanted { troubles: BTreeSet::new(), sagas: Some(2), steps: None };
+    let mut seen = Seen::default();
+    for seed in 0..10 {
+        seen.add(&live(&booking(), seed, &wanted, Wrong::default()).unwrap());
+    }
+    assert_eq!((seen.faults, seen.crashes, seen.forwarded, seen.parked), (Faults::NONE, 0, 0, 0));
+    // Participants do not refuse; one that answers too late for its step's patience is the only failure that is left.
+    // An orchestrator that takes one instance at a time says to the second that it is busy.
+    assert!((15..=20).contains(&seen.sagas()), "{seen:?}");
+    let codes: Vec<_> = seen.ended.keys().flatten().collect();
+    assert!(codes.iter().all(|code| *code == "timeout" || *code == "deadline"), "{codes:?}");
+}
+
+#[test]
+fn only_what_is_wanted_goes_wrong() {
+    for trouble in [Trouble::Lost, Trouble::Doubled, Trouble::Crash] {
+        let wanted = Wanted { troubles: BTreeSet::from([trouble]), sagas: None, steps: None };
+        let mut seen = Seen::default();
+        for seed in 0..12 {
+            seen.add(&live(&booking(), seed, &wanted, Wrong::default()).unwrap());
+        }
+        let happened = [seen.faults.lost, seen.faults.doubled, u32::try_from(seen.crashes).unwrap()];
+        let only = [Trouble::Lost, Trouble::Doubled, Trouble::Crash].map(|other| other == trouble);
+        assert_eq!(happened.map(|count| count > 0), only, "{trouble:?}: {seen:?}");
+        assert_eq!(seen.faults.total(), seen.faults.lost + seen.faults.doubled, "{trouble:?}: {seen:?}");
+    }
+}
+
+#[test]
+fn a_participant_without_a_guard_is_found_and_the_world_shrinks() {
+    let cast = booking();
+    let wrong = Wrong { slip: Some(Slip::NoGuard), ..Wrong::default() };
+    let wanted = Wanted::default();
+    let (seed, violation) =
+        (0..50).find_map(|seed| Some((seed, live(&cast, seed, &wanted, wrong).err()?))).expect("it shows soon");
+    let small = shrink(&cast, seed, &wanted, wrong, violation.clone());
+    assert_eq!(small.violation.property, violation.property);
+    assert!(small.wanted.troubles.len() < Trouble::ALL.len() / 2, "{:?}", small.wanted);
+    assert!(small.wanted.steps.is_some_and(|steps| steps < 280), "{:?}", small.wanted);
+    // What is printed repeats it.
+    assert_eq!(live(&cast, seed, &small.wanted, wrong).unwrap_err(), small.violation);
+    // With its guard it keeps its promises there.
+    live(&cast, seed, &small.wanted, Wrong::default()).unwrap();
+}
+
+#[test]
+fn troubles_have_names_of_their_own() {
+    let names: BTreeSet<_> = Trouble::ALL.iter().map(|trouble| trouble.name()).collect();
+    assert_eq!(names.len(), Trouble::ALL.len());
+}
