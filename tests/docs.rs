@@ -185,3 +185,34 @@ fn the_readme_lists_all_that_the_api_takes() {
         assert!(readme.contains(&row), "README.md lacks the row\n{row}");
     }
 }
+
+/// A promise is as good as the test that it links to.
+#[test]
+fn every_proof_of_the_guarantees_is_a_test_of_that_file() {
+    let text = fs::read_to_string(root().join("docs/guarantees.md")).unwrap();
+    let mut broken = Vec::new();
+    let mut proofs = 0;
+    for (number, line) in (1..).zip(text.lines()) {
+        let row = line.strip_prefix("| ").filter(|_| line.contains("](../tests/"));
+        let is_row = line.starts_with("| ") && !line.starts_with("| promise |") && !line.starts_with("| what |");
+        if is_row && row.is_none() {
+            broken.push(format!("line {number} has no proof"));
+        }
+        for piece in line.split("[`").skip(1) {
+            let Some((test, rest)) = piece.split_once("`](../") else { continue };
+            let Some(file) = rest.split(')').next().filter(|file| file.starts_with("tests/")) else { continue };
+            proofs += 1;
+            let name = test.rsplit("::").next().unwrap_or_default();
+            let module = test.strip_suffix(name).unwrap_or_default().trim_end_matches("::").replace("::", "/");
+            let stands = [format!("tests/{module}.rs"), format!("tests/{module}/mod.rs")].contains(&file.to_owned());
+            let source = fs::read_to_string(root().join(file)).unwrap_or_default();
+            // By name, or as a line of a macro that makes tests.
+            let is_there = source.contains(&format!("fn {name}(")) || source.contains(&format!("    {name}: "));
+            if !stands || !is_there {
+                broken.push(format!("line {number}: {test} is no test of {file}"));
+            }
+        }
+    }
+    assert!(proofs > 60, "{proofs}");
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}

@@ -42,13 +42,18 @@ impl Cast {
     pub fn new(plan: &Arc<Plan>) -> Self {
         let mut plans = Plans::default();
         plans.deploy(plan);
-        let (mut participants, mut contracts) = (BTreeMap::new(), BTreeMap::new());
+        let mut participants = BTreeMap::new();
+        let mut contracts: BTreeMap<_, Arc<Command>> = BTreeMap::new();
         let mut timeout = 0;
         for invocation in plan.invocations() {
             let participant = &invocation.participant;
             participants.insert(Arc::from(participant.commands_topic.as_str()), Arc::clone(participant));
             let key = (participant.commands_topic.clone(), invocation.command.wire.clone());
-            contracts.insert(key, Arc::clone(&invocation.command));
+            // A definition that was not written but built may have several of one name: the least that they promise.
+            let refuses_less = |known: &Arc<Command>| invocation.command.fails.len() < known.fails.len();
+            if contracts.get(&key).is_none_or(refuses_less) {
+                contracts.insert(key, Arc::clone(&invocation.command));
+            }
             if invocation.verb == Verb::Call {
                 timeout = timeout.max(u64::try_from(invocation.timing.timeout.as_millis()).unwrap_or(u64::MAX));
             }

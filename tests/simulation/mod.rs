@@ -62,7 +62,7 @@ fn every_shipped_saga_keeps_the_promises() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 50, ..ProptestConfig::default() })]
 
     #[test]
     fn random_sagas_keep_the_promises(shape in shapes::saga(), seed in 0..1_000_u64) {
