@@ -15,8 +15,14 @@ use saga::source::SourceFile;
 
 use crate::engine::shapes;
 
-/// Worlds of each shipped saga in a test; `SAGA_SEEDS` asks for more.
+/// Worlds of each shipped saga in a test; `SAGA_SEEDS` asks for more, here and of random ones.
 const SEEDS: u64 = 8;
+/// Random sagas in a test.
+const RANDOM: u32 = 24;
+
+fn asked<T: std::str::FromStr>() -> Option<T> {
+    std::env::var("SAGA_SEEDS").ok()?.parse().ok()
+}
 
 /// Every saga of `workflows/`.
 fn shipped() -> Vec<(String, Arc<Cast>)> {
@@ -45,7 +51,7 @@ fn booking() -> Arc<Cast> {
 
 #[test]
 fn every_shipped_saga_keeps_the_promises() {
-    let seeds = std::env::var("SAGA_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS);
+    let seeds = asked().unwrap_or(SEEDS);
     let mut seen = Seen::default();
     for (name, cast) in shipped() {
         let mut of = Seen::default();
@@ -62,7 +68,7 @@ fn every_shipped_saga_keeps_the_promises() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 50, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: asked().unwrap_or(RANDOM), max_shrink_iters: 50, ..ProptestConfig::default() })]
 
     #[test]
     fn random_sagas_keep_the_promises(shape in shapes::saga(), seed in 0..1_000_u64) {
