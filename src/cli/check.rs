@@ -5,38 +5,52 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::explored::{self, Explored};
 use super::out::visible;
 use super::sources::{Checked, check_file, colour};
-use super::{CliError, Exit, Out, explored, proved};
+use super::ways::{self, Form};
+use super::{CliError, Exit, Out, proved};
 use crate::diagnostic::{Severity, render, sarif};
-use crate::model::explore::{Bounds, STATES_MAX};
+use crate::model::explore::{Bounds, STATES_MAX, STEPS_USUAL};
 
-/// Check definitions and say what is proved of them
+/// Check definitions, explore how each saga can end, and say what is proved
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-#[command(after_help = "Each file is a program of its own. `saga explain CODE` explains a finding.")]
+#[command(after_help = "\
+Each file is a program of its own. `saga explain CODE` explains a finding.
+Sagas without errors are explored on the engine that runs: every order of answers, silence, time, signals and orders, within a
+budget of 500,000 steps, about 2 seconds a saga. What lies beyond is said to be, and is no finding.")]
 pub(super) struct Arguments {
     /// Files of the language; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// Also list every way in which each saga can end: what it needs, how long it takes, how many messages
+    /// Also list every way in which each saga can end: what it needs, how many steps are called and taken back, how long it
+    /// takes, how many messages
     #[arg(long)]
     outcomes: bool,
-    /// Also explore every order of answers, silence, time, signals and orders, on the engine that runs: how each saga can
-    /// end, by the shortest way, and whether every promise holds in each state
+    /// Only show a shortest way to an end: `completed`, `compensated declined`, `stuck undo reserve`; `compensated` for all such
+    #[arg(long, value_name = "END", conflicts_with_all = ["outcomes", "json", "format", "quick"])]
+    how: Option<String>,
+    /// How a way is written, to an end or to a broken promise
+    #[arg(long = "as", value_enum, value_name = "FORM", default_value_t = Form::Steps, conflicts_with_all = ["json", "format"])]
+    form: Form,
+    /// Do not explore: say what follows from the text alone
     #[arg(long)]
+    quick: bool,
+    /// Explore to the end, without a budget
+    #[arg(long, conflicts_with = "quick")]
     deep: bool,
-    /// With --deep: look at no more states than these of a saga
+    /// With --deep: look at no more states than these of a saga; they take memory
     #[arg(long, value_name = "N", requires = "deep", default_value_t = STATES_MAX, value_parser = states)]
     states: usize,
-    /// With --deep: participants do not keep the guard, so a late copy of a command is carried out again
-    #[arg(long, requires = "deep")]
+    /// Participants do not keep the guard, so a late copy of a command is carried out again
+    #[arg(long, conflicts_with = "quick")]
     unguarded: bool,
     /// Print JSON, whose form is stable
     #[arg(long)]
     json: bool,
     /// How findings are written
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text, conflicts_with_all = ["json", "outcomes", "deep"])]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text, conflicts_with_all = ["json", "outcomes"])]
     format: Format,
 }
 
@@ -46,6 +60,12 @@ enum Format {
     Text,
     /// SARIF 2.1.0, for code hosts and editors
     Sarif,
+}
+
+/// A file with its sagas as they were explored: none where it has errors, or nobody asked.
+struct Seen {
+    file: Checked,
+    sagas: Vec<Explored>,
 }
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
@@ -58,40 +78,44 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         }
     }
     each_finding_once(&mut checked);
-    let bounds = Bounds { states: arguments.states, guard: !arguments.unguarded };
-    let sound = checked.iter().filter(|file| arguments.deep && !file.is_refused());
-    let explored: Vec<_> =
-        sound.flat_map(|file| explored::all(file, bounds).into_iter().map(move |saga| (file, saga))).collect();
-    if arguments.format == Format::Sarif {
-        let files: Vec<_> = checked.iter().map(|file| (&file.sources, file.findings.as_slice())).collect();
-        let failures: Vec<String> = unreadable.iter().map(CliError::title).collect();
+    let explore = |file: Checked| {
+        let sagas =
+            if arguments.quick || file.is_refused() { Vec::new() } else { explored::all(&file, arguments.bounds()) };
+        Seen { file, sagas }
+    };
+    let seen: Vec<Seen> = checked.into_iter().map(explore).collect();
+    if let Some(wanted) = &arguments.how {
+        seen.iter()
+            .filter(|seen| seen.file.is_refused())
+            .for_each(|seen| out.aside(&seen.file.text(colour(out.remarks_in_colour()))));
+        let sagas: Vec<_> = seen.iter().flat_map(|seen| seen.sagas.iter().map(|saga| (&seen.file, saga))).collect();
+        if !sagas.is_empty() {
+            ways::show(&sagas, (wanted, arguments.form), out)?;
+        }
+    } else if arguments.format == Format::Sarif {
+        let files: Vec<_> = seen.iter().map(|seen| (&seen.file.sources, seen.file.findings.as_slice())).collect();
+        let unread = unreadable.iter().map(CliError::title);
+        let failures: Vec<String> =
+            unread.chain(seen.iter().flat_map(|seen| explored::failures(&seen.sagas))).collect();
         out.json(&sarif::log(&files, &failures))?;
     } else if arguments.json {
         let findings: Vec<_> =
-            checked.iter().flat_map(|file| as_list(render::json(&file.sources, &file.findings))).collect();
-        let sagas: Vec<_> = checked
+            seen.iter().flat_map(|Seen { file, .. }| as_list(render::json(&file.sources, &file.findings))).collect();
+        let sagas: Vec<_> = seen
             .iter()
-            .filter(|file| !file.is_refused())
-            .flat_map(|file| proved::json(file, arguments.outcomes))
+            .filter(|seen| !seen.file.is_refused())
+            .flat_map(|seen| proved::json(&seen.file, &seen.sagas, arguments.outcomes))
             .collect();
-        let mut all = json!({ "findings": findings, "sagas": sagas });
-        if let Some(all) = all.as_object_mut().filter(|_| arguments.deep) {
-            let explored = explored.iter().map(|(file, saga)| saga.json(&file.name));
-            all.insert("explored".to_owned(), explored.collect());
-        }
-        out.json(&all)?;
+        out.json(&json!({ "findings": findings, "sagas": sagas }))?;
     } else {
-        for file in &checked {
+        for Seen { file, sagas } in &seen {
             out.coloured(file.text(colour(out.data_in_colour())))?;
             if !file.is_refused() {
-                out.data(proved::text(file, arguments.outcomes))?;
+                out.data(proved::text(file, sagas, (arguments.outcomes, arguments.form)))?;
             }
         }
-        for (file, saga) in &explored {
-            out.data(saga.text(&file.name))?;
-        }
-        if !checked.is_empty() {
-            out.remark(format_args!("{}", summary(&checked)));
+        if !seen.is_empty() {
+            out.remark(format_args!("{}", summary(&seen)));
         }
     }
     if let Some(last) = unreadable.pop() {
@@ -100,8 +124,15 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         }
         return Err(last);
     }
-    let holds = checked.iter().all(|file| file.findings.is_empty()) && explored.iter().all(|(_, saga)| saga.holds());
+    let holds = seen.iter().all(|seen| seen.file.findings.is_empty() && seen.sagas.iter().all(Explored::holds));
     Ok(if holds { Exit::Done } else { Exit::Findings })
+}
+
+impl Arguments {
+    const fn bounds(&self) -> Bounds {
+        let steps = if self.deep { usize::MAX } else { STEPS_USUAL };
+        Bounds { states: self.states, steps, guard: !self.unguarded }
+    }
 }
 
 /// What is found in a file that several use is said once.
@@ -136,12 +167,12 @@ pub(super) fn each_once(files: &[String]) -> impl Iterator<Item = &String> {
         .map(|(_, file)| file)
 }
 
-fn summary(checked: &[Checked]) -> String {
+fn summary(seen: &[Seen]) -> String {
     let count = |severity| {
-        checked.iter().flat_map(|file| &file.findings).filter(|finding| finding.severity == severity).count()
+        seen.iter().flat_map(|seen| &seen.file.findings).filter(|finding| finding.severity == severity).count()
     };
     let plural = |count: usize, word: &str| if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") };
-    let files = plural(checked.len(), "file");
+    let files = plural(seen.len(), "file");
     match (count(Severity::Error), count(Severity::Warning)) {
         (0, 0) => format!("{files}: no findings"),
         (errors, warnings) => format!("{files}: {}, {}", plural(errors, "error"), plural(warnings, "warning")),

@@ -1,30 +1,33 @@
-//! `saga check --deep`: every way in which a saga can end, explored on the engine, for people and programs.
+//! What `saga check` says of a saga that it has explored on the engine: whether every promise held, in how many states,
+//! and where not, by which way.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use serde_json::{Value, json};
 
 use super::sources::Checked;
 use super::table::Table;
-use crate::engine::Direction;
-use crate::http::history::happened;
-use crate::model::explore::{Bounds, Ending, Engine, Property, Report, Told, Violation, Way, explore};
+use super::ways::{self, Form};
+use crate::definition::Saga;
+use crate::model::explore::{Bounds, Engine, Property, Report, Tally, Violation, Way, explore};
 use crate::plan::Plan;
 
 /// A saga, explored.
 pub(super) struct Explored {
-    saga: String,
-    plan: Plan,
-    report: Report,
+    pub(super) saga: CompactString,
+    pub(super) plan: Plan,
+    pub(super) report: Report,
+    guard: bool,
 }
 
 /// Explores the file's own sagas.
 pub(super) fn all(file: &Checked, bounds: Bounds) -> Vec<Explored> {
-    let one = |saga: &Arc<crate::definition::Saga>| {
+    let one = |saga: &Arc<Saga>| {
         let plan = Plan::new(Arc::clone(saga));
-        let report = explore(&plan, &Engine, bounds, || true);
-        Explored { saga: saga.name.to_string(), plan, report }
+        let report = explore(&plan, &Engine, bounds);
+        Explored { saga: saga.name.clone(), plan, report, guard: bounds.guard }
     };
     file.own_sagas().map(one).collect()
 }
@@ -34,104 +37,87 @@ impl Explored {
         self.report.violations.is_empty()
     }
 
-    /// For people.
-    pub(super) fn text(&self, file: &str) -> String {
-        let Report { states, steps, cut, ways, violations } = &self.report;
-        let mut text = format!("{file}: saga {}, explored\n", self.saga);
-        let mut table = Table::headless();
-        table.row(["  states".to_owned(), format!("{states}, and {steps} steps between them")]);
-        let promises = match (violations.len(), cut.as_slice()) {
-            (0, []) => format!("all {} hold in every one", Property::ALL.len()),
-            (0, _) => "none is broken in what was looked at".to_owned(),
-            (count, _) => format!("{count} broken"),
-        };
-        table.row(["  promises".to_owned(), promises]);
-        for why in cut {
-            table.row(["  not exhaustive".to_owned(), (*why).to_owned()]);
-        }
-        text.push_str(&table.text());
-        let mut table = Table::new(&["  END", "OF", "STATES", "WHAT IT NEEDS"]);
-        for way in ways {
-            let (end, of) = end(&way.ending);
-            table.row([format!("  {end}"), of, way.states.to_string(), needs(way)]);
-        }
-        text.push_str(&table.text());
-        for violation in violations {
-            text.push_str(&self.broken(violation));
-        }
-        text
-    }
-
-    fn broken(&self, violation: &Violation) -> String {
-        let Violation { property, at, trace } = violation;
-        let place = if at.is_empty() { String::new() } else { format!(", at {at}") };
-        let mut text = format!("  BROKEN {}{place}: {}\n", property.name(), property.meaning());
-        let mut table = Table::headless();
-        for (number, told) in (1..).zip(trace) {
-            table.row([format!("    {number}"), told.happens.clone(), self.made(told).join("; ")]);
-        }
-        text.push_str(&table.text());
-        let _ = writeln!(text, "    this is a defect of saga or of its checks; please report it with the file");
-        text
-    }
-
-    /// What the engine made of it.
-    fn made(&self, told: &Told) -> Vec<String> {
-        let one = |event| {
-            let happened = happened(&self.plan, event);
-            match happened.at {
-                Some(at) => format!("{at}: {}", happened.text),
-                None => happened.text,
+    /// What it says of the promises, in one line: its first word, and the others.
+    pub(super) fn line(&self) -> (&'static str, String) {
+        let Report { states, cut, violations, .. } = &self.report;
+        let all = Property::ALL.len();
+        match (violations.as_slice(), cut.as_slice()) {
+            ([], []) => ("proved", format!("all {all} promises hold in each of its {states} states")),
+            ([], cut) => {
+                let cut = cut.join(", and ");
+                ("explored", format!("no promise is broken in {states} states; not exhaustive: {cut}"))
             }
-        };
-        told.events.iter().map(one).collect()
+            (broken, _) => {
+                let names: Vec<&str> = Property::ALL
+                    .into_iter()
+                    .filter(|property| broken.iter().any(|violation| violation.property == *property))
+                    .map(Property::name)
+                    .collect();
+                ("broken", format!("{} of {all} promises: {}", names.len(), names.join(", ")))
+            }
+        }
+    }
+
+    /// The broken promises, each with a shortest way there; nothing if all hold.
+    pub(super) fn broken(&self, form: Form) -> String {
+        let mut text = String::new();
+        for violation in &self.report.violations {
+            let Violation { property, at, .. } = violation;
+            let place = if at.is_empty() { String::new() } else { format!(", at {at}") };
+            let _ = writeln!(text, "  BROKEN {}{place}: {}", property.name(), property.meaning());
+            text.push_str(&ways::violation(self, violation, form));
+            text.push_str(if self.guard {
+                "    this is a defect of saga or of its checks; please report it with the file\n"
+            } else {
+                "    it is what the guard of participants is for: docs/participants.md\n"
+            });
+        }
+        text
     }
 
     /// For programs.
-    pub(super) fn json(&self, file: &str) -> Value {
-        let Report { states, steps, cut, ways, violations } = &self.report;
-        let trace = |trace: &[Told]| -> Vec<Value> {
-            let one = |told: &Told| json!({ "happens": told.happens, "events": self.made(told) });
-            trace.iter().map(one).collect()
-        };
-        let way = |way: &Way| {
-            let (end, of) = end(&way.ending);
-            json!({ "end": end, "of": of, "states": way.states, "needs": needed(way), "trace": trace(&way.trace) })
-        };
+    pub(super) fn json(&self) -> Value {
+        let Report { states, steps, cut, violations, .. } = &self.report;
         let broken = |violation: &Violation| {
-            let Violation { property, at, trace: way } = violation;
-            json!({ "property": property.name(), "at": at, "trace": trace(way) })
+            let Violation { property, at, trace } = violation;
+            json!({ "promise": property.name(), "at": at, "trace": ways::json(&self.plan, trace) })
         };
         json!({
-            "file": file,
-            "saga": self.saga,
             "states": states,
             "steps": steps,
             "exhaustive": cut.is_empty(),
             "cut": cut,
-            "ends": ways.iter().map(way).collect::<Vec<_>>(),
             "broken": violations.iter().map(broken).collect::<Vec<_>>(),
         })
     }
 }
 
-fn end(ending: &Ending) -> (&'static str, String) {
-    match ending {
-        Ending::Completed => ("completed", String::new()),
-        Ending::Compensated(code) => ("compensated", code.to_string()),
-        Ending::Stuck(place, Direction::Do) => ("stuck", place.to_string()),
-        Ending::Stuck(place, Direction::Undo) => ("stuck", format!("undo {place}")),
-    }
-}
-
 /// What is special about the way.
-fn needed(way: &Way) -> Vec<&str> {
+pub(super) fn needed(way: &Way) -> Vec<&str> {
     way.trace.iter().filter(|told| !told.is_usual).map(|told| told.happens.as_str()).collect()
 }
 
-fn needs(way: &Way) -> String {
-    match needed(way).as_slice() {
-        [] => "nothing special".to_owned(),
-        needed => needed.join("; "),
-    }
+/// Of the ways to one end: steps called, and taken back.
+pub(super) fn counts(tally: &Tally) -> [String; 2] {
+    [tally.called, tally.undone]
+        .map(|(least, most)| if least == most { least.to_string() } else { format!("{least}-{most}") })
+}
+
+/// The findings of a file, for who reads no tables.
+pub(super) fn failures(explored: &[Explored]) -> impl Iterator<Item = String> {
+    explored.iter().flat_map(|one| {
+        one.report.violations.iter().map(move |violation| {
+            format!(
+                "saga {} breaks the promise {}: {}",
+                one.saga,
+                violation.property.name(),
+                violation.property.meaning()
+            )
+        })
+    })
+}
+
+/// For a table in a block.
+pub(super) fn indented(table: &Table, by: &str) -> String {
+    table.text().lines().flat_map(|line| [by, line, "\n"]).collect()
 }

@@ -23,6 +23,7 @@ mod live;
 mod check;
 mod proved;
 mod explored;
+mod ways;
 mod outcomes;
 mod fmt;
 mod graph;

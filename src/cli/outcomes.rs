@@ -3,26 +3,49 @@
 
 use std::time::Duration;
 
-use compact_str::CompactString;
 use serde_json::{Value, json};
 
+use super::explored::{Explored, counts, needed};
 use super::proved::list;
 use super::sources::Checked;
 use super::table::Table;
+use super::ways;
 use crate::check::{self, Cause, Messages, Outcomes, Reason};
 use crate::definition::Saga;
 use crate::definition::limits::MAX_ELEMENTS;
+use crate::engine::Direction;
+use crate::model::explore::{Ending, Tally};
 use crate::source::{FileId, Span};
 
 /// For people: a table of the ends below what is proved, and the bounds.
-pub(super) fn text(file: &Checked, saga: &Saga, outcomes: &Outcomes) -> String {
-    let mut table = Table::new(&["  END", "CODE", "WHAT IT NEEDS"]);
-    table.row(["  completed", "", "every step succeeds"]);
-    for (code, reasons) in outcomes.iter() {
-        for (index, needs) in needs(file, reasons).into_iter().enumerate() {
-            let (end, code) = if index == 0 { ("  compensated", code.as_str()) } else { ("", "") };
-            table.row([end, code, &needs]);
+pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>), outcomes: &Outcomes) -> String {
+    let heads = ["  END", "OF", "CALLED", "TAKEN BACK", "WHAT IT NEEDS"];
+    // Nobody has counted where nobody has looked.
+    let is_shown = |column: &usize| explored.is_some() || !matches!(column, 2 | 3);
+    let shown = |cells: &[&str; 5]| -> Vec<String> {
+        let cells = cells.iter().enumerate().filter(|(column, _)| is_shown(column));
+        cells.map(|(_, cell)| (*cell).to_owned()).collect()
+    };
+    let mut table = Table::headless();
+    table.row(shown(&heads));
+    let mut row = |ending: &Ending, needs: &[String]| {
+        let (end, of) = named(ending);
+        let way = explored.and_then(|explored| explored.report.ways.iter().find(|way| way.ending == *ending));
+        let [called, undone] = way.map_or_else(|| ["?".to_owned(), "?".to_owned()], |way| counts(&way.tally));
+        for (index, needs) in needs.iter().enumerate() {
+            match index {
+                0 => table.row(shown(&[&format!("  {end}"), &of, &called, &undone, needs])),
+                _ => table.row(shown(&["", "", "", "", needs])),
+            }
         }
+    };
+    row(&Ending::Completed, &["every step succeeds".to_owned()]);
+    for (code, reasons) in outcomes.iter() {
+        row(&Ending::Compensated(code.clone()), &needs(file, reasons));
+    }
+    let stuck = explored.into_iter().flat_map(|explored| &explored.report.ways);
+    for way in stuck.filter(|way| matches!(way.ending, Ending::Stuck(..))) {
+        row(&way.ending, &[needed(way).join("; ")]);
     }
     let mut text = table.text();
     let worst = check::worst(saga);
@@ -49,6 +72,16 @@ pub(super) fn text(file: &Checked, saga: &Saga, outcomes: &Outcomes) -> String {
     }
     text.push_str(&bounds.text());
     text
+}
+
+/// How it ends, and with what or where.
+fn named(ending: &Ending) -> (&'static str, String) {
+    match ending {
+        Ending::Completed => ("completed", String::new()),
+        Ending::Compensated(code) => ("compensated", code.to_string()),
+        Ending::Stuck(place, Direction::Do) => ("stuck", place.to_string()),
+        Ending::Stuck(place, Direction::Undo) => ("stuck", format!("undo {place}")),
+    }
 }
 
 /// What a code needs: a line for each kind of cause.
@@ -138,7 +171,7 @@ fn long(duration: Duration) -> String {
 }
 
 /// For programs: a list, `completed` first.
-pub(super) fn json(file: &Checked, outcomes: &Outcomes) -> Value {
+pub(super) fn json(file: &Checked, outcomes: &Outcomes, explored: Option<&Explored>) -> Value {
     let reason = |Reason { cause, span }: &Reason| {
         let (word, step) = match cause {
             Cause::Cancelled => ("cancelled", None),
@@ -157,8 +190,32 @@ pub(super) fn json(file: &Checked, outcomes: &Outcomes) -> Value {
         }
         reason
     };
-    let compensated = |(code, reasons): (&CompactString, &[Reason])| json!({ "status": "compensated", "code": code, "needs": reasons.iter().map(reason).collect::<Vec<_>>() });
-    std::iter::once(json!({ "status": "completed" })).chain(outcomes.iter().map(compensated)).collect()
+    let ways = || explored.into_iter().flat_map(|explored| explored.report.ways.iter().map(move |way| (explored, way)));
+    let row = |mut row: Value, ending: &Ending| {
+        let found = ways().find(|(_, way)| way.ending == *ending);
+        if let (Some(row), Some((explored, way))) = (row.as_object_mut(), found) {
+            let Tally { states, called, undone } = way.tally;
+            let range = |(least, most)| json!({ "least": least, "most": most });
+            row.insert("states".to_owned(), json!(states));
+            row.insert("called".to_owned(), range(called));
+            row.insert("taken_back".to_owned(), range(undone));
+            row.insert("trace".to_owned(), json!(ways::json(&explored.plan, &way.trace)));
+        }
+        row
+    };
+    let mut rows = vec![row(json!({ "status": "completed" }), &Ending::Completed)];
+    for (code, reasons) in outcomes.iter() {
+        let needs: Vec<_> = reasons.iter().map(reason).collect();
+        let known = json!({ "status": "compensated", "code": code, "needs": needs });
+        rows.push(row(known, &Ending::Compensated(code.clone())));
+    }
+    for (_, way) in ways() {
+        if let Ending::Stuck(place, direction) = &way.ending {
+            let known = json!({ "status": "stuck", "step": place, "undo": *direction == Direction::Undo });
+            rows.push(row(known, &way.ending));
+        }
+    }
+    rows.into()
 }
 
 /// For programs: the bounds, in milliseconds.

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use serde_json::{Value, json};
 
+use super::explored::Explored;
 use super::outcomes;
 use super::sources::Checked;
 use super::table::Table;
+use super::ways::Form;
 use crate::check::{self, Defaults, Outcomes, Return};
 use crate::definition::{Invocation, Retry, Saga, Verb};
 use crate::plan::{Class, Plan};
@@ -67,10 +69,11 @@ impl Proved {
 }
 
 /// For people, a block a saga.
-pub(super) fn text(file: &Checked, with_outcomes: bool) -> String {
+pub(super) fn text(file: &Checked, explored: &[Explored], (with_outcomes, form): (bool, Form)) -> String {
     let mut text = String::new();
     for saga in file.own_sagas() {
         let proved = Proved::of(saga);
+        let explored = explored.iter().find(|one| one.saga == saga.name);
         let _ = writeln!(text, "{}: saga {}, version {}", file.name, saga.name, saga.version);
         let mut table = Table::headless();
         let mut row = |name: &str, words: String| table.row([format!("  {name}"), words]);
@@ -84,10 +87,14 @@ pub(super) fn text(file: &Checked, with_outcomes: bool) -> String {
             row("built in", check::defaults().to_string());
             row("", format!("hold for {}", held(steps, undos)));
         }
+        if let Some((word, line)) = explored.map(Explored::line) {
+            table.row([format!("  {word}"), line]);
+        }
         text.push_str(&table.text());
         if with_outcomes {
-            text.push_str(&outcomes::text(file, saga, &proved.outcomes));
+            text.push_str(&outcomes::text(file, (saga, explored), &proved.outcomes));
         }
+        text.extend(explored.map(|explored| explored.broken(form)));
     }
     text
 }
@@ -124,9 +131,10 @@ pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a CompactString>) -> St
 }
 
 /// For programs, an object a saga.
-pub(super) fn json(file: &Checked, with_outcomes: bool) -> Vec<Value> {
+pub(super) fn json(file: &Checked, explored: &[Explored], with_outcomes: bool) -> Vec<Value> {
     let one = |saga: &Arc<Saga>| {
         let proved = Proved::of(saga);
+        let explored = explored.iter().find(|one| one.saga == saga.name);
         let mut known = json!({
             "file": file.name,
             "saga": saga.name,
@@ -139,8 +147,11 @@ pub(super) fn json(file: &Checked, with_outcomes: bool) -> Vec<Value> {
             "built_in_times": { "steps": proved.built_in.0, "compensations": proved.built_in.1 },
         });
         if let Some(known) = known.as_object_mut().filter(|_| with_outcomes) {
-            known.insert("outcomes".to_owned(), outcomes::json(file, &proved.outcomes));
+            known.insert("outcomes".to_owned(), outcomes::json(file, &proved.outcomes, explored));
             known.insert("worst".to_owned(), outcomes::worst_json(file, saga));
+        }
+        if let (Some(known), Some(explored)) = (known.as_object_mut(), explored) {
+            known.insert("explored".to_owned(), explored.json());
         }
         known
     };

@@ -1,6 +1,8 @@
 //! An instance without its clock and its counters, for whoever explores every order of things: two instances that
 //! differ in nothing but when something happened, or how often it was tried in between, behave alike.
 
+use std::hash::{Hash as _, Hasher};
+
 use super::attempts::invocation;
 use super::id::Direction;
 use super::instance::{Attempt, Instance, Phase, State, Wait};
@@ -104,6 +106,27 @@ impl Instance {
                 attempt.number = 2;
             }
         });
+    }
+
+    /// Hashes what differs between instances of one exploration: not the id, the definition and the starter.
+    pub fn hash_what_changes(&self, hasher: &mut impl Hasher) {
+        let Self {
+            id: _,
+            run: _,
+            definition: _,
+            seq,
+            started,
+            changed,
+            input,
+            deadline,
+            starter: _,
+            phase,
+            states,
+            heard,
+        } = self;
+        (seq, started, changed, input, deadline).hash(hasher);
+        (phase, heard).hash(hasher);
+        states.hash(hasher);
     }
 
     /// Lets the attempt of a state, by its number, be the last that its retries allow. False where it is that already, or

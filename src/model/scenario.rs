@@ -9,7 +9,7 @@ use super::world::{World, names};
 use crate::definition::{Called, Expect, ExpectKind, Happening, HappeningKind, Participant, Scenario};
 use crate::engine::{
     self, Acknowledged, Calls, Command, CommandKind, Decision, Direction, Effect, Event, Input, Instance, InstanceId,
-    Order, OrderRequest, Phase, Place, RequestId, Run, Share, Start, Summary, Turns,
+    Order, OrderRequest, Phase, Place, RequestId, Run, Share, Start, State, Summary, Turns,
 };
 use crate::json::Json;
 use crate::plan::{InLoops, Plan};
@@ -28,6 +28,8 @@ const INPUTS_MAX: u32 = 200_000;
 pub struct Report {
     /// How the instance stood at the end.
     pub summary: Summary,
+    /// The instance itself.
+    pub instance: Instance,
     /// What happened, and how long after the start.
     pub trace: Vec<(Duration, Event)>,
     /// What participants were asked, attempts and all.
@@ -205,7 +207,7 @@ impl<'a> Stage<'a> {
             departures.extend(never);
             departures.extend(scenario.expects.iter().filter_map(|expect| self.departure(expect, summary)));
         }
-        Report { summary, trace: self.trace, asked: self.asked, departures }
+        Report { summary, instance: self.instance, trace: self.trace, asked: self.asked, departures }
     }
 
     fn departure(&self, expect: &Expect, summary: Summary) -> Option<Departure> {
@@ -248,31 +250,19 @@ impl<'a> Stage<'a> {
         match &self.instance.phase {
             Phase::Completed(output) => format!("completed {output}"),
             Phase::Compensated(failure) => format!("compensated \"{}\" at `{}`", failure.code, failure.step),
-            _ => match self.instance.stuck(self.plan).as_slice() {
-                [] => summary.to_string(),
-                stuck => {
-                    let undo = if self.instance.failure().is_some() { "undo " } else { "" };
-                    let places: Vec<String> = stuck.iter().map(|place| format!("{undo}{place}")).collect();
-                    format!("stuck {}", places.join(", "))
-                }
-            },
+            _ => {
+                let places: Vec<String> = stuck(self.plan, &self.instance).iter().map(shown).collect();
+                if places.is_empty() { summary.to_string() } else { format!("stuck {}", places.join(", ")) }
+            }
         }
     }
 
     fn is_stuck_at(&self, called: &Called) -> bool {
-        let is_undo = self.instance.failure().is_some();
-        called.undo == is_undo && self.instance.stuck(self.plan).iter().any(|place| names(&called.step, place))
+        stuck(self.plan, &self.instance).iter().any(|at| at.undo == called.undo && names(&called.step, &at.step))
     }
 
-    /// Steps called and undone, each once however often it was attempted, in the order of their first attempts.
     fn calls(&self) -> Vec<Called> {
-        let first = |event: &Event| match event {
-            Event::Called { at, work, attempt: 1, .. } | Event::Sent { at, work, attempt: 1 } => {
-                Some(Called { undo: *work == Direction::Undo, step: at.clone() })
-            }
-            _ => None,
-        };
-        self.trace.iter().filter_map(|(_, event)| first(event)).collect()
+        calls(self.trace.iter().map(|(_, event)| event))
     }
 
     /// Two calls that the list has in an order which the definition forbids.
@@ -310,6 +300,28 @@ impl<'a> Stage<'a> {
             }),
         }
     }
+}
+
+/// What waits for a person, with its direction: in a `try` compensations are stuck while the saga goes forward.
+#[must_use]
+pub fn stuck(plan: &Plan, instance: &Instance) -> Vec<Called> {
+    let called = |step: Place| {
+        let state = plan.find(&step).and_then(|at| instance.state(at));
+        let undo = matches!(state.and_then(State::attempt), Some((Direction::Undo, _)));
+        Called { undo, step }
+    };
+    instance.stuck(plan).into_iter().map(called).collect()
+}
+
+/// Steps called and undone, each once however often it was attempted, in the order of their first attempts.
+pub fn calls<'e>(events: impl IntoIterator<Item = &'e Event>) -> Vec<Called> {
+    let first = |event: &Event| match event {
+        Event::Called { at, work, attempt: 1, .. } | Event::Sent { at, work, attempt: 1 } => {
+            Some(Called { undo: *work == Direction::Undo, step: at.clone() })
+        }
+        _ => None,
+    };
+    events.into_iter().filter_map(first).collect()
 }
 
 fn same_calls(wanted: &[Called], found: &[Called]) -> bool {

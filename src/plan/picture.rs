@@ -343,7 +343,7 @@ pub(super) fn written(sources: &Sources, span: Span) -> String {
 }
 
 /// Inside a quoted label; Mermaid has entities with `#`.
-fn mermaid_text(text: &str) -> String {
+pub fn mermaid_text(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

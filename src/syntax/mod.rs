@@ -23,6 +23,7 @@ pub use build::Place;
 pub use form::{Form, convert, lost_by_layout};
 pub use format::format;
 pub use parse::{decode, parse};
+pub use write::{key, quoted};
 
 /// Whether a word of the language stands in the way of a name.
 #[must_use]

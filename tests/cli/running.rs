@@ -92,13 +92,58 @@ fn every_way_in_which_it_can_end() {
 }
 
 #[test]
-fn every_way_in_which_it_can_end_explored() {
-    insta::assert_snapshot!(desk().saga(&["check", "order.saga", "--deep"]));
-    let output = desk().command(&["check", "order.saga", "--deep", "--unguarded", "--json"]).output().unwrap();
+fn every_way_in_which_it_can_end_without_a_look() {
+    insta::assert_snapshot!(desk().saga(&["check", "order.saga", "--outcomes", "--quick"]));
+}
+
+#[test]
+fn how_it_can_come_to_an_end() {
+    let desk = desk();
+    let mut shown = String::new();
+    for (end, form) in [
+        ("compensated declined", "steps"),
+        ("stuck undo reserve", "mermaid"),
+        ("compensated", "scenario"),
+        ("stuck", "scenario"),
+        ("compensated declin", "steps"),
+    ] {
+        shown.push_str(&desk.saga(&["check", "order.saga", "--how", end, "--as", form]));
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn the_scenario_of_an_end_can_be_pasted() {
+    let desk = desk();
+    let shown = desk.command(&["check", "order.saga", "--how", "stuck", "--as", "scenario"]).output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    desk.file("more.saga", format!("{ORDER}\n{shown}"));
+    let played = desk.saga(&["test", "more.saga"]);
+    assert!(played.contains("6 scenarios, all as expected"), "{shown}{played}");
+}
+
+#[test]
+fn a_broken_promise_is_shown_with_its_way() {
+    let desk = desk();
+    for form in ["steps", "mermaid", "scenario"] {
+        let arguments = ["check", "order.saga", "--unguarded", "--as", form];
+        insta::assert_snapshot!(format!("a_broken_promise_in_{form}"), desk.saga(&arguments));
+    }
+    let output = desk.command(&["check", "order.saga", "--unguarded", "--json"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let explored = &found["explored"][0];
-    assert_eq!((&explored["exhaustive"], &explored["broken"][0]["property"]), (&true.into(), &"all-or-nothing".into()));
+    let explored = &found["sagas"][0]["explored"];
+    assert_eq!((&explored["exhaustive"], &explored["broken"][0]["promise"]), (&true.into(), &"all-or-nothing".into()));
+    let sarif = desk.saga(&["check", "order.saga", "--unguarded", "--format", "sarif"]);
+    assert!(sarif.contains("breaks the promise all-or-nothing"), "{sarif}");
+}
+
+#[test]
+fn a_budget_that_was_not_enough_is_no_finding() {
+    let output = desk().command(&["check", "order.saga", "--deep", "--states", "50"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("not exhaustive: there are more states than were looked at"), "{said}");
 }
 
 #[test]

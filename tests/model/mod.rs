@@ -1,6 +1,7 @@
 //! Scenarios: the shipped ones hold, and what departs is said.
 
 mod explore;
+mod example;
 
 use std::path::Path;
 

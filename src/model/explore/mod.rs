@@ -17,6 +17,7 @@ mod state;
 mod words;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 
 use compact_str::CompactString;
 use indexmap::IndexMap;
@@ -24,7 +25,9 @@ use indexmap::IndexMap;
 use self::data::Looked;
 use self::moves::{Move, Moved, carry_out};
 use self::state::{Outside, World};
-use crate::engine::{self, Decision, Direction, Input, Instance, InstanceId, Phase, Run, Summary, Takes};
+use crate::engine::{
+    self, Change, Decision, Direction, Input, Instance, InstanceId, Misfit, Phase, Run, State, Summary, Takes,
+};
 use crate::json::Json;
 use crate::plan::{At, NodeId, Plan};
 use crate::time::Timestamp;
@@ -32,7 +35,7 @@ use crate::time::Timestamp;
 pub use self::data::PAYLOADS_MAX;
 pub use self::moves::{ORDERS_MAX, SIGNALS_MAX};
 pub use self::properties::Property;
-pub use self::words::Told;
+pub use self::words::{Answer, Deed, Told};
 
 /// The instant of everything that has happened.
 const START: Timestamp = super::scenario::START;
@@ -40,21 +43,28 @@ const START: Timestamp = super::scenario::START;
 /// The instant of everything that will happen: far beyond all that a definition says, so that nothing has come by then.
 const FAR: Timestamp = Timestamp(START.0 + 1_000 * 86_400_000);
 
-/// States that are looked at unless somebody asks for more: some seconds, and some hundred megabytes.
+/// States that are looked at even where there is no other budget: some hundred megabytes.
 pub const STATES_MAX: usize = 1_000_000;
+
+/// Steps from state to state that `saga check` tries of a saga: about 2 seconds. Steps and not seconds, so that what is found
+/// is the same on every machine.
+pub const STEPS_USUAL: usize = 500_000;
 
 /// How an exploration is bounded.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// At most so many states.
     pub states: usize,
+    /// At most so many steps between them.
+    pub steps: usize,
     /// Whether participants keep the guard of docs/protocol.md.
     pub guard: bool,
 }
 
+/// To the end, as far as memory goes.
 impl Default for Bounds {
     fn default() -> Self {
-        Self { states: STATES_MAX, guard: true }
+        Self { states: STATES_MAX, steps: usize::MAX, guard: true }
     }
 }
 
@@ -69,6 +79,17 @@ pub enum Ending {
     Stuck(CompactString, Direction),
 }
 
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Completed => f.write_str("completed"),
+            Self::Compensated(code) => write!(f, "compensated {code}"),
+            Self::Stuck(place, Direction::Do) => write!(f, "stuck {place}"),
+            Self::Stuck(place, Direction::Undo) => write!(f, "stuck undo {place}"),
+        }
+    }
+}
+
 /// One way to an ending, of which there is no shorter one.
 #[derive(Clone, Debug)]
 pub struct Way {
@@ -76,8 +97,43 @@ pub struct Way {
     pub ending: Ending,
     /// What happens.
     pub trace: Vec<Told>,
+    /// Of all the ways that end so.
+    pub tally: Tally,
+}
+
+/// What the ways to one ending have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
     /// States that end so.
     pub states: usize,
+    /// The least and the most steps that are called.
+    pub called: (u32, u32),
+    /// The least and the most that are taken back, or are on the way back.
+    pub undone: (u32, u32),
+}
+
+impl Tally {
+    fn of(plan: &Plan, instance: &Instance) -> Self {
+        let (mut called, mut undone) = (0, 0);
+        for (at, state) in instance.states() {
+            let Some(work) = plan.work(at.node()) else { continue };
+            let was_called =
+                state.attempt().is_none_or(|(direction, attempt)| direction == Direction::Undo || attempt.number > 0);
+            called += u32::from(was_called && work.action().is_some());
+            let is_undone = matches!(state, State::Undone | State::Undoing(_));
+            undone += u32::from(is_undone && work.compensation().is_some());
+        }
+        Self { states: 1, called: (called, called), undone: (undone, undone) }
+    }
+
+    fn and(self, other: Self) -> Self {
+        let both = |(least, most): (u32, u32), (low, high): (u32, u32)| (least.min(low), most.max(high));
+        Self {
+            states: self.states + other.states,
+            called: both(self.called, other.called),
+            undone: both(self.undone, other.undone),
+        }
+    }
 }
 
 /// A promise that is broken.
@@ -106,10 +162,18 @@ pub struct Report {
     pub violations: Vec<Violation>,
 }
 
-/// Who decides: the engine, or in tests one that makes mistakes, to see that they are found.
+/// Who decides and applies: the engine, or in tests one that makes mistakes, to see that they are found.
 pub trait Decides {
     /// See [`engine::decide`].
     fn decide<'a>(&self, plan: &'a Plan, instance: &'a Instance, input: &Input, takes: &'a mut Takes<'a>) -> Decision;
+
+    /// See [`Instance::apply`].
+    ///
+    /// # Errors
+    /// The change does not belong to the instance.
+    fn apply(&self, plan: &Plan, instance: &mut Instance, change: &Change) -> Result<(), Misfit> {
+        instance.apply(plan, change)
+    }
 }
 
 /// The engine that runs in production.
@@ -188,18 +252,16 @@ struct Search<'p> {
     /// States in which it has ended, or waits for a person.
     at_rest: Vec<u32>,
     queue: VecDeque<(u32, Box<World>)>,
-    endings: BTreeMap<Ending, (u32, usize)>,
+    endings: BTreeMap<Ending, (u32, Tally)>,
     violations: BTreeMap<(Property, String), u32>,
 }
 
 /// No state: where a search begins.
 const NOWHERE: u32 = u32::MAX;
 
-/// Explores a saga. `goes_on` is asked now and then whether there is time for more.
+/// Explores a saga.
 #[must_use]
-pub fn explore(plan: &Plan, engine: &dyn Decides, bounds: Bounds, mut goes_on: impl FnMut() -> bool) -> Report {
-    /// How many states there are between two questions.
-    const ASK_EACH: usize = 1_024;
+pub fn explore(plan: &Plan, engine: &dyn Decides, bounds: Bounds) -> Report {
     let (setting, was_cut) = Setting::new(plan, engine, bounds);
     let mut search = Search::new(setting);
     let mut cut = Vec::new();
@@ -208,15 +270,13 @@ pub fn explore(plan: &Plan, engine: &dyn Decides, bounds: Bounds, mut goes_on: i
     }
     search.begin();
     let mut moves = Vec::new();
-    let mut looked = 0usize;
     while let Some((id, world)) = search.queue.pop_front() {
         if search.came.len() >= bounds.states {
             cut.push("there are more states than were looked at");
             break;
         }
-        looked += 1;
-        if looked.is_multiple_of(ASK_EACH) && !goes_on() {
-            cut.push("there was no time for more");
+        if search.edges.len() >= bounds.steps {
+            cut.push("there are more steps than were tried");
             break;
         }
         moves::moves(&search.setting, &world, &mut moves);
@@ -266,11 +326,14 @@ impl<'p> Search<'p> {
             Moved::Misfit(misfit) => {
                 let id = self.note(from, by);
                 self.violations.entry((Property::Sound, misfit.to_string())).or_insert(id);
+                self.at_rest.push(id);
             }
             Moved::To(next, change) => {
-                let broken = properties::broken(&self.setting, world, &change, &next);
+                let broken = properties::broken_by(&self.setting, world, &change, &next);
                 let fingerprint = next.fingerprint();
                 let known = self.seen.get(&fingerprint).copied();
+                let in_itself = || if known.is_none() { properties::broken_in(&self.setting, &next) } else { None };
+                let broken = broken.or_else(in_itself);
                 if let (Some(known), None) = (known, &broken) {
                     return self.edges.push((from, known));
                 }
@@ -279,6 +342,8 @@ impl<'p> Search<'p> {
                 self.seen.entry(fingerprint).or_insert(id);
                 if let Some((property, at)) = broken {
                     self.violations.entry((property, at)).or_insert(id);
+                    // Nothing is promised of what follows from it.
+                    return self.at_rest.push(id);
                 }
                 if properties::is_dead(self.setting.plan, &next) {
                     self.violations.entry((Property::GoesOn, String::new())).or_insert(id);
@@ -288,7 +353,9 @@ impl<'p> Search<'p> {
                     self.at_rest.push(id);
                 }
                 for ending in endings {
-                    self.endings.entry(ending).or_insert((id, 0)).1 += 1;
+                    let tally = Tally::of(self.setting.plan, &next.instance);
+                    let known = self.endings.entry(ending);
+                    known.and_modify(|(_, known)| *known = known.and(tally)).or_insert((id, tally));
                 }
                 if known.is_none() && !next.instance.has_ended() {
                     self.queue.push_back((id, next));
@@ -346,7 +413,7 @@ impl<'p> Search<'p> {
         }
         let ways = self.endings.iter();
         let ways =
-            ways.map(|(ending, (id, states))| Way { ending: ending.clone(), trace: self.trace(*id), states: *states });
+            ways.map(|(ending, (id, tally))| Way { ending: ending.clone(), trace: self.trace(*id), tally: *tally });
         let violations = self.violations.iter().map(|((property, at), id)| Violation {
             property: *property,
             at: at.clone(),
@@ -358,7 +425,7 @@ impl<'p> Search<'p> {
 }
 
 /// The endings that a state is.
-fn endings(plan: &Plan, instance: &Instance) -> Vec<Ending> {
+pub(super) fn endings(plan: &Plan, instance: &Instance) -> Vec<Ending> {
     match &instance.phase {
         Phase::Completed(_) => vec![Ending::Completed],
         Phase::Compensated(failure) => vec![Ending::Compensated(failure.code.clone())],

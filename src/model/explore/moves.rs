@@ -206,7 +206,7 @@ pub(super) fn carry_out(setting: &Setting<'_>, world: &World, step: Move) -> Mov
     let mut next = Box::new(world.clone());
     let Some(input) = input(setting, &mut next, step) else { return Moved::Nothing };
     let Decision::Change(change) = next.decide(setting, &input) else { return Moved::Nothing };
-    if let Err(misfit) = next.instance.apply(plan, &change) {
+    if let Err(misfit) = setting.engine.apply(plan, &mut next.instance, &change) {
         return Moved::Misfit(misfit);
     }
     for effect in engine::caused(plan, &next.instance, &change) {

@@ -1,5 +1,7 @@
 //! What must hold in every state and for every step that leads there: family 6 of the language's checks.
 
+use compact_str::CompactString;
+
 use super::Setting;
 use super::moves;
 use super::state::{Row, World};
@@ -15,6 +17,12 @@ pub enum Property {
     Ends,
     /// Completed means that nothing is taken back or unknown; compensated, that nothing with a compensation stays.
     AllOrNothing,
+    /// Nothing begins before all that stands before it has ended, and of a loop no more than are allowed at once.
+    InOrder,
+    /// In a scope that fails nothing begins, and nothing is tried again.
+    Shut,
+    /// A failure goes to the first handler that takes its code.
+    RightHandler,
     /// What ran later is taken back earlier.
     MirrorOrder,
     /// A compensation is begun once.
@@ -31,10 +39,13 @@ pub enum Property {
 
 impl Property {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::GoesOn,
         Self::Ends,
         Self::AllOrNothing,
+        Self::InOrder,
+        Self::Shut,
+        Self::RightHandler,
         Self::MirrorOrder,
         Self::UndoneOnce,
         Self::NoReturn,
@@ -50,6 +61,9 @@ impl Property {
             Self::GoesOn => "goes-on",
             Self::Ends => "ends",
             Self::AllOrNothing => "all-or-nothing",
+            Self::InOrder => "in-order",
+            Self::Shut => "shut",
+            Self::RightHandler => "right-handler",
             Self::MirrorOrder => "mirror-order",
             Self::UndoneOnce => "undone-once",
             Self::NoReturn => "no-return",
@@ -68,6 +82,9 @@ impl Property {
             Self::AllOrNothing => {
                 "completed: nothing is taken back or unknown; compensated: nothing that has a compensation stays"
             }
+            Self::InOrder => "nothing begins before all that stands before it has ended",
+            Self::Shut => "in a scope that fails nothing begins, and nothing is tried again",
+            Self::RightHandler => "a failure goes to the first handler that takes its code",
             Self::MirrorOrder => "what ran later is taken back earlier",
             Self::UndoneOnce => "a compensation is begun once",
             Self::NoReturn => "behind the point of no return nothing is taken back",
@@ -79,7 +96,7 @@ impl Property {
 }
 
 /// Which promise a step from `before` to `after` breaks, and at what place.
-pub(super) fn broken(
+pub(super) fn broken_by(
     setting: &Setting<'_>,
     before: &World,
     change: &Change,
@@ -89,8 +106,22 @@ pub(super) fn broken(
     if before.instance.has_ended() {
         return Some((Property::OneOutcome, "the saga".to_owned()));
     }
+    let mut failed: Vec<At> = Vec::new();
     for event in &change.events {
         match event {
+            Event::Failed { scope, .. } => failed.extend(plan.find(scope)),
+            Event::Called { at, work: Direction::Do, attempt, .. }
+            | Event::Sent { at, work: Direction::Do, attempt } => {
+                let Some(node) = plan.find(at) else { continue };
+                if is_shut(plan, before, &failed, node) {
+                    return Some((Property::Shut, at.to_string()));
+                }
+                if *attempt == 1
+                    && let Some(other) = still_under_way_before(plan, after, node)
+                {
+                    return Some((Property::InOrder, format!("{at} before {}", plan.place(other))));
+                }
+            }
             Event::Called { at, work: Direction::Undo, attempt, .. }
             | Event::Sent { at, work: Direction::Undo, attempt } => {
                 let Some(node) = plan.find(at) else { continue };
@@ -107,7 +138,10 @@ pub(super) fn broken(
                     return Some((Property::MirrorOrder, format!("{at} before {}", plan.place(other))));
                 }
             }
-            Event::Caught { at, .. } => {
+            Event::Caught { at, handler } => {
+                if !is_right_handler(plan, after, (at, *handler)) {
+                    return Some((Property::RightHandler, at.to_string()));
+                }
                 if let Some(left) = plan.find(at).and_then(|scope| left_over(setting, after, scope)) {
                     return Some((Property::AllOrNothing, left));
                 }
@@ -115,6 +149,12 @@ pub(super) fn broken(
             _ => {}
         }
     }
+    None
+}
+
+/// Which promise a state breaks, however it was reached, and at what place.
+pub(super) fn broken_in(setting: &Setting<'_>, after: &World) -> Option<(Property, String)> {
+    let plan = setting.plan;
     // Where a cancel is refused it is not among the moves: it is tried here.
     if !matches!(after.instance.phase, Phase::New | Phase::Forward) && moves::takes_cancel(setting, after) {
         return Some((Property::NoReturn, "a cancel".to_owned()));
@@ -179,6 +219,50 @@ fn still_owed_behind(plan: &Plan, world: &World, node: At) -> Option<At> {
     world.instance.states().find_map(owes)
 }
 
+/// Whether a scope around fails, or has failed. The pivot step of a sub-saga is asked all the same: its outcome decides what
+/// is to be taken back.
+fn is_shut(plan: &Plan, before: &World, failed: &[At], node: At) -> bool {
+    let fails = |scope: At| {
+        failed.contains(&scope)
+            || matches!(before.instance.state(scope), Some(State::Failing(_) | State::Caught(_)))
+            || (scope == At::ROOT && matches!(before.instance.phase, Phase::Failing(_) | Phase::Compensated(_)))
+    };
+    let is_found_out = plan.work(node.node()).is_some_and(|work| work.class == Class::InnerPivot);
+    !is_found_out && scopes(plan, node).chain([At::ROOT]).any(fails)
+}
+
+/// What should have ended before `node` begins: a step or wait that stands before it, or an element or round of a loop.
+fn still_under_way_before(plan: &Plan, after: &World, node: At) -> Option<At> {
+    let is_ahead = |(other, state): (At, &State)| {
+        let waits = matches!(plan.node(other.node()).kind, Kind::Step(_) | Kind::Sleep(_) | Kind::Await(..));
+        let is_under_way = matches!(state, State::Doing(_) | State::Sleeping(_));
+        (waits && is_under_way && other != node && plan.is_before(meant(other), meant(node))).then_some(other)
+    };
+    let too_many = || {
+        plan.node(node.node()).loops.iter().enumerate().find_map(|(depth, around)| {
+            let (at, index) = (node.beside(around.node, depth), node.index(depth));
+            let begun = match (&plan.node(at.node()).kind, after.instance.state(at)) {
+                (Kind::Each(each), Some(State::Each(elements))) => elements.begun(each),
+                (Kind::Repeat(repeat), Some(State::Rounds(rounds))) => rounds.begun(repeat),
+                (Kind::Repeat(_), _) => 1,
+                _ => return None,
+            };
+            (index > begun).then_some(at)
+        })
+    };
+    after.instance.states().find_map(is_ahead).or_else(too_many)
+}
+
+fn is_right_handler(plan: &Plan, after: &World, (place, handler): (&str, u32)) -> bool {
+    let Some(at) = plan.find(place) else { return false };
+    let (Kind::Try(trial), Some(State::Caught(caught))) = (&plan.node(at.node()).kind, after.instance.state(at)) else {
+        return false;
+    };
+    let takes = |codes: &[CompactString]| codes.is_empty() || codes.contains(&caught.failure.code);
+    let first = trial.catches.iter().position(|(codes, _)| takes(codes));
+    first.and_then(|first| u32::try_from(first).ok()) == Some(handler)
+}
+
 /// Completed, although something was not done.
 fn of_completed(plan: &Plan, world: &World) -> Option<String> {
     let is_wrong = |(node, state): (At, &State)| {
@@ -195,7 +279,9 @@ fn left_over(setting: &Setting<'_>, world: &World, scope: At) -> Option<String> 
     let of_rows = world.rows.iter().find_map(|((place, own), row)| {
         let node = plan.find(place)?;
         let work = plan.work(node.node())?;
-        let counts = !own && work.undo == Some(Undo::OfCommand) && work.class == Class::Compensatable;
+        let is_taken_back = !own && work.undo == Some(Undo::OfCommand) && work.class == Class::Compensatable;
+        // Nothing takes a point of no return back: nobody may go back before it is known that it was not passed.
+        let counts = is_taken_back || (scope == At::ROOT && work.class == Class::Pivot);
         if !counts || !plan.is_within(node, scope) || is_of_run(plan, node) {
             return None;
         }

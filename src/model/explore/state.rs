@@ -1,7 +1,7 @@
 //! One state of the exploration: the instance, what participants remember, and what is still allowed from outside.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher as _, Hash, Hasher as _};
 
 use compact_str::CompactString;
 
@@ -53,8 +53,10 @@ impl World {
     /// States with the same fingerprint are taken for the same. Of a million states two share one by chance with a
     /// probability of 3 in 100 million.
     pub(super) fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
+        let mut hasher = foldhash::quality::FixedState::default().build_hasher();
+        self.instance.hash_what_changes(&mut hasher);
+        self.rows.hash(&mut hasher);
+        self.outside.hash(&mut hasher);
         hasher.finish()
     }
 }

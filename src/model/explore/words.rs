@@ -5,15 +5,63 @@ use compact_str::CompactString;
 use super::moves::{Move, Moved, Said, carry_out};
 use super::state::World;
 use super::{Setting, moves};
+use crate::definition::Called;
 use crate::engine::{self, Direction, Event, Wait};
 use crate::json::Json;
 use crate::plan::Kind;
 
+/// What happens, for whoever makes a picture or a scenario of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// The saga begins, with this input.
+    Begins(Json),
+    /// A participant says so of a step or its compensation.
+    Said(Called, Answer),
+    /// No answer of it comes in time.
+    Silence(Called),
+    /// A pause, a sleep or a wait is over.
+    Passes,
+    /// The deadline comes.
+    Deadline,
+    /// Somebody cancels.
+    Cancelled,
+    /// This signal arrives, with what it carries.
+    Signal(CompactString, Json),
+    /// A person says what is to become of what is stuck.
+    Ordered,
+    /// The log has the message of a step.
+    Acknowledged(Called),
+    /// The log refuses a command or message for good.
+    Refused(Called),
+    /// A participant that says `at most …` takes the command of a step.
+    Turn(Called),
+}
+
+/// What a participant says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Done, with a value if its contract has one.
+    Done(Option<Json>),
+    /// Done, with what does not fit its contract.
+    Unfit,
+    /// Refused with this code, which its contract names or not.
+    Fails {
+        /// The code.
+        code: CompactString,
+        /// Whether the contract names it.
+        is_declared: bool,
+    },
+    /// Not now, or not yet, or that it has never heard of the command.
+    NoOutcome,
+}
+
 /// One thing that happens on a way, and what the engine makes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// What happens.
+    /// What happens, in words.
     pub happens: String,
+    /// The same, for programs.
+    pub deed: Deed,
     /// Whether nothing is special about it: whoever asks what an ending needs leaves it out.
     pub is_usual: bool,
     /// What the engine makes of it.
@@ -26,13 +74,15 @@ pub(super) fn told(setting: &Setting<'_>, root: &World, way: &[Move]) -> Vec<Tol
     let mut told = Vec::new();
     for step in way {
         let (happens, is_usual) = words(setting, &world, *step);
+        let deed = deed(setting, &world, *step);
         match carry_out(setting, &world, *step) {
             Moved::To(next, change) => {
-                told.push(Told { happens, is_usual, events: change.events });
+                told.push(Told { happens, deed, is_usual, events: change.events });
                 world = *next;
             }
             Moved::Misfit(misfit) => {
-                told.push(Told { happens: format!("{happens}: {misfit}"), is_usual: false, events: Vec::new() });
+                let happens = format!("{happens}: {misfit}");
+                told.push(Told { happens, deed, is_usual: false, events: Vec::new() });
                 break;
             }
             Moved::Nothing => break,
@@ -100,6 +150,65 @@ fn words(setting: &Setting<'_>, world: &World, step: Move) -> (String, bool) {
     }
 }
 
+fn deed(setting: &Setting<'_>, world: &World, step: Move) -> Deed {
+    let at = |slot: u16| world.instance.states().nth(usize::from(slot));
+    let called = |slot: u16| {
+        let found = at(slot);
+        let undo = found.is_some_and(|(_, state)| matches!(state.attempt(), Some((Direction::Undo, _))));
+        Called { undo, step: found.map_or(CompactString::default(), |(node, _)| setting.plan.place(node)) }
+    };
+    match step {
+        Move::Start(number) => {
+            let input = setting.inputs.get(usize::from(number)).cloned();
+            Deed::Begins(input.unwrap_or_else(Json::empty_object))
+        }
+        Move::Answer { slot, said, .. } => Deed::Said(called(slot), answer(setting, world, slot, said)),
+        Move::Time { slot, .. } => match at(slot).and_then(|(_, state)| state.attempt()) {
+            Some((_, attempt)) if attempt.wait.is_under_way() => Deed::Silence(called(slot)),
+            _ => Deed::Passes,
+        },
+        Move::Deadline => Deed::Deadline,
+        Move::Cancel => Deed::Cancelled,
+        Move::Signal { signal, value } => {
+            let (name, with) = setting
+                .signals
+                .get(usize::from(signal))
+                .map(|(name, values)| (name.clone(), values.get(usize::from(value)).cloned()))
+                .unwrap_or_default();
+            Deed::Signal(name, with.unwrap_or_else(Json::empty_object))
+        }
+        Move::Retry | Move::Resolve { .. } => Deed::Ordered,
+        Move::Acknowledge { slot } => Deed::Acknowledged(called(slot)),
+        Move::Refuse { slot } => Deed::Refused(called(slot)),
+        Move::Turn { slot } => Deed::Turn(called(slot)),
+    }
+}
+
+fn answer(setting: &Setting<'_>, world: &World, slot: u16, said: Said) -> Answer {
+    match said {
+        Said::Succeeded(number) => {
+            let found = world.instance.states().nth(usize::from(slot));
+            let value = found.filter(|(_, state)| matches!(state.attempt(), Some((Direction::Do, _))));
+            Answer::Done(value.and_then(|(node, _)| setting.value(node, number)))
+        }
+        Said::Unfit => Answer::Unfit,
+        Said::Failed(number) => {
+            let code = code(setting, world, slot, number);
+            let is_declared = code.is_some();
+            Answer::Fails { code: code.unwrap_or(CompactString::const_new(moves::UNDECLARED)), is_declared }
+        }
+        Said::Retry | Said::Pending | Said::Unknown => Answer::NoOutcome,
+    }
+}
+
+/// The declared code of this number.
+fn code(setting: &Setting<'_>, world: &World, slot: u16, number: u8) -> Option<CompactString> {
+    let (node, state) = world.instance.states().nth(usize::from(slot))?;
+    let (direction, _) = state.attempt()?;
+    let invocation = engine::invocation(setting.plan.work(node.node())?, direction)?;
+    invocation.command.fails.get(usize::from(number)).cloned()
+}
+
 fn value_words(value: Option<Json>) -> String {
     value.map_or("done".to_owned(), |value| format!("done {value}"))
 }
@@ -108,16 +217,13 @@ fn said_words(setting: &Setting<'_>, world: &World, slot: u16, said: Said) -> (S
     let found = world.instance.states().nth(usize::from(slot));
     match said {
         Said::Succeeded(number) => {
-            let value = found.and_then(|(node, _)| setting.value(node, number));
+            let forward = found.filter(|(_, state)| matches!(state.attempt(), Some((Direction::Do, _))));
+            let value = forward.and_then(|(node, _)| setting.value(node, number));
             (value_words(value), number == 0)
         }
         Said::Unfit => ("with something that does not fit its contract".to_owned(), false),
-        Said::Failed(code) => {
-            let code = found.and_then(|(node, state)| {
-                let work = setting.plan.work(node.node())?;
-                let (direction, _) = state.attempt()?;
-                engine::invocation(work, direction)?.command.fails.get(usize::from(code)).cloned()
-            });
+        Said::Failed(number) => {
+            let code = code(setting, world, slot, number);
             (format!("\"{}\"", code.unwrap_or(CompactString::const_new(moves::UNDECLARED))), false)
         }
         Said::Retry => ("\"retry\"".to_owned(), false),

@@ -46,7 +46,8 @@ fn record(record: &Record) -> String {
 }
 
 /// A text in quotes.
-pub(in crate::syntax) fn quoted(text: &str) -> String {
+#[must_use]
+pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for character in text.chars() {
@@ -66,7 +67,8 @@ pub(in crate::syntax) fn quoted(text: &str) -> String {
 }
 
 /// A key, in quotes where it is no word.
-fn key(text: &str) -> String {
+#[must_use]
+pub fn key(text: &str) -> String {
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let is_word = begins && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if is_word { text.to_owned() } else { quoted(text) }

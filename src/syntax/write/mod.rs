@@ -12,7 +12,8 @@ pub(super) mod words;
 use std::fmt::Write as _;
 
 use super::tree::{Docs, File};
-pub(super) use expression::{expr, quoted, type_expr};
+pub(super) use expression::{expr, type_expr};
+pub use expression::{key, quoted};
 pub(super) use order::{heads, items, parts};
 
 /// The text form, not laid out yet.

@@ -1,0 +1,107 @@
+//! A way through a saga as people and programs read it: its steps in words, a sequence diagram, or a scenario to paste.
+
+use serde_json::{Value, json};
+
+use super::explored::{Explored, indented};
+use super::sources::Checked;
+use super::table::Table;
+use super::{CliError, Out};
+use crate::http::history::happened;
+use crate::model::example::{self, Example};
+use crate::model::explore::{Ending, Told, Violation, Way};
+use crate::model::sequence;
+use crate::plan::Plan;
+
+/// How a way is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Form {
+    /// What happens, and what the engine makes of it
+    Steps,
+    /// A sequence diagram, for Markdown of many hosts
+    Mermaid,
+    /// A scenario of the language: `saga test` plays it
+    Scenario,
+}
+
+/// Shows how sagas can come to an end that is asked for.
+pub(super) fn show(
+    sagas: &[(&Checked, &Explored)],
+    (wanted, form): (&str, Form),
+    out: &mut Out,
+) -> Result<(), CliError> {
+    let mut found = 0;
+    for (file, explored) in sagas {
+        for way in explored.report.ways.iter().filter(|way| is_meant(&way.ending, wanted)) {
+            if found > 0 {
+                out.data("\n")?;
+            }
+            found += 1;
+            out.data(of_way(file, explored, way, form))?;
+        }
+    }
+    if found > 0 {
+        return Ok(());
+    }
+    let ends = sagas.iter().flat_map(|(_, explored)| &explored.report.ways).map(|way| way.ending.to_string());
+    let mut ends: Vec<String> = ends.collect();
+    ends.sort();
+    ends.dedup();
+    let is_cut = sagas.iter().any(|(_, explored)| !explored.report.cut.is_empty());
+    let not_found = if is_cut { "no way to this end was found" } else { "it never ends so" };
+    let error = CliError::usage(format!("{not_found}: \"{wanted}\""));
+    let error = error.hint(format!("its ends: {}", ends.join(", ")));
+    Err(if is_cut { error.hint("not all was looked at; `--deep` has no budget") } else { error })
+}
+
+/// `compensated declined`, and `compensated` for each such.
+fn is_meant(ending: &Ending, wanted: &str) -> bool {
+    let words = ending.to_string();
+    words == wanted || words.strip_prefix(wanted).is_some_and(|rest| rest.starts_with(' '))
+}
+
+fn of_way(file: &Checked, explored: &Explored, way: &Way, form: Form) -> String {
+    let (plan, title) = (&explored.plan, format!("{}: saga {}, {}", file.name, explored.saga, way.ending));
+    match form {
+        Form::Steps => format!("{title}\n{}", indented(&steps(plan, &way.trace), "  ")),
+        Form::Mermaid => format!("%% {title}\n{}", sequence::mermaid(plan, &way.trace)),
+        Form::Scenario => match example::of(plan, way) {
+            Ok(example) => example.text(plan),
+            Err(why) => format!("// {title}: no scenario was found: {why}\n"),
+        },
+    }
+}
+
+/// A shortest way to a broken promise.
+pub(super) fn violation(explored: &Explored, violation: &Violation, form: Form) -> String {
+    let plan = &explored.plan;
+    match form {
+        Form::Steps => indented(&steps(plan, &violation.trace), "    "),
+        Form::Mermaid => sequence::mermaid(plan, &violation.trace),
+        Form::Scenario => Example::word_for_word(plan, &violation.trace).text(plan),
+    }
+}
+
+fn steps(plan: &Plan, trace: &[Told]) -> Table {
+    let mut table = Table::headless();
+    for (number, told) in (1..).zip(trace) {
+        table.row([number.to_string(), told.happens.clone(), made(plan, told).join("; ")]);
+    }
+    table
+}
+
+/// What the engine made of it.
+fn made(plan: &Plan, told: &Told) -> Vec<String> {
+    let one = |event| {
+        let happened = happened(plan, event);
+        match happened.at {
+            Some(at) => format!("{at}: {}", happened.text),
+            None => happened.text,
+        }
+    };
+    told.events.iter().map(one).collect()
+}
+
+/// For programs.
+pub(super) fn json(plan: &Plan, trace: &[Told]) -> Vec<Value> {
+    trace.iter().map(|told| json!({ "happens": told.happens, "events": made(plan, told) })).collect()
+}

@@ -1,0 +1,327 @@
+//! A scenario for a way in which a saga can end: the fewest departures from the good path that lead there.
+//!
+//! A way of the [explorer](super::explore) has events in any order, whatever the times of the definition are; a scenario has
+//! times, and participants that answer at once. So the way says what may be needed, and playing says whether it is enough:
+//! departures are added one by one, until the saga ends as it should.
+
+mod written;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use compact_str::CompactString;
+
+use super::explore::{self, Deed, Ending, Told, Way, endings};
+use super::scenario::{self, calls};
+use crate::definition::json::least;
+use crate::definition::types::Type;
+use crate::definition::{Answer, Called, Expect, ExpectKind, Happening, HappeningKind, Scenario, Verb};
+use crate::engine::{Direction, invocation};
+use crate::json::Json;
+use crate::plan::{Plan, Work};
+use crate::source::Span;
+
+/// Scenarios that are played in search of one: some tenths of a second.
+const PLAYS_MAX: usize = 1_500;
+
+/// Departures that a scenario has at most, as many as a reader can follow.
+const HAPPENINGS_MAX: usize = 6;
+
+/// Signals of one kind that a scenario has at most, as many as a loop of some rounds takes.
+const SIGNALS_MAX: usize = 4;
+
+/// Moments of a play at which something from outside is tried.
+const MOMENTS_MAX: usize = 8;
+
+/// A scenario, made up.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// How it ends, and by what.
+    pub title: String,
+    /// The input.
+    pub given: Json,
+    /// What departs from the good path.
+    pub happenings: Vec<HappeningKind>,
+    /// What comes of it.
+    pub expects: Vec<ExpectKind>,
+    /// What a scenario cannot say.
+    pub unsaid: Vec<String>,
+}
+
+/// An example of a way's end.
+///
+/// # Errors
+/// What of the way no scenario can say; or that none was found.
+pub fn of(plan: &Plan, way: &Way) -> Result<Example, String> {
+    match &way.ending {
+        Ending::Compensated(code) if code == "undeclared" => {
+            return Err("in a scenario participants keep their contracts".to_owned());
+        }
+        Ending::Stuck(place, direction) if is_message(plan, place, *direction) => {
+            return Err("in a scenario the log takes every message".to_owned());
+        }
+        _ => {}
+    }
+    let clues = Clues::of(plan, &way.trace);
+    let menus = [clues.menu.clone(), everything(plan, &clues.menu)];
+    let found = menus.iter().find_map(|menu| search(plan, &clues.given, menu, &way.ending));
+    found.ok_or_else(|| {
+        let unsaid = clues.unsaid.first().map(|unsaid| format!("; of this way it cannot say that {unsaid}"));
+        format!("in a scenario participants answer at once or never{}", unsaid.unwrap_or_default())
+    })
+}
+
+impl Example {
+    /// A way as it is, without a look at what comes of it: for what the engine should never do.
+    #[must_use]
+    pub fn word_for_word(plan: &Plan, trace: &[Told]) -> Self {
+        let Clues { given, menu, unsaid } = Clues::of(plan, trace);
+        let title = title(plan, "to be reproduced", &menu);
+        Self { title, given, happenings: menu, expects: Vec::new(), unsaid }
+    }
+}
+
+/// What a way says of the scenario that is looked for.
+struct Clues {
+    given: Json,
+    menu: Vec<HappeningKind>,
+    unsaid: Vec<String>,
+}
+
+impl Clues {
+    fn of(plan: &Plan, trace: &[Told]) -> Self {
+        let mut clues = Self { given: Json::empty_object(), menu: Vec::new(), unsaid: Vec::new() };
+        for told in trace {
+            let answer =
+                |called: &Called, answer| HappeningKind::Answer { called: called.clone(), answer, times: None };
+            let happening = match &told.deed {
+                Deed::Begins(given) => {
+                    clues.given = given.clone();
+                    continue;
+                }
+                Deed::Said(called, said) => match said {
+                    explore::Answer::Fails { code, is_declared: true } => {
+                        answer(called, Answer::Fails(Some(code.clone())))
+                    }
+                    explore::Answer::Fails { is_declared: false, .. } if called.undo => {
+                        answer(called, Answer::Fails(None))
+                    }
+                    explore::Answer::Done(Some(value)) if !is_least(plan, called, value) => {
+                        answer(called, Answer::Replies(value.get().into()))
+                    }
+                    explore::Answer::Done(_) => continue,
+                    explore::Answer::NoOutcome => answer(called, Answer::TimesOut),
+                    explore::Answer::Fails { .. } | explore::Answer::Unfit => {
+                        clues.unsaid.push(told.happens.clone());
+                        continue;
+                    }
+                },
+                Deed::Silence(called) => answer(called, Answer::TimesOut),
+                Deed::Cancelled => HappeningKind::Cancelled(Duration::ZERO),
+                Deed::Signal(signal, with) => {
+                    HappeningKind::Arrives { signal: signal.clone(), with: with.get().into(), after: Duration::ZERO }
+                }
+                Deed::Ordered | Deed::Refused(_) => {
+                    clues.unsaid.push(told.happens.clone());
+                    continue;
+                }
+                Deed::Passes | Deed::Deadline | Deed::Acknowledged(_) | Deed::Turn(_) => continue,
+            };
+            if !clues.menu.iter().any(|known| is_same(known, &happening)) {
+                clues.menu.push(happening);
+            }
+        }
+        clues
+    }
+}
+
+/// All that can depart at any place, what the way has first.
+fn everything(plan: &Plan, clues: &[HappeningKind]) -> Vec<HappeningKind> {
+    let mut menu = clues.to_vec();
+    let mut add = |happening: HappeningKind| {
+        if !menu.iter().any(|known| is_same(known, &happening)) {
+            menu.push(happening);
+        }
+    };
+    for (id, node) in plan.nodes() {
+        let Some(work) = plan.work(id) else { continue };
+        let answer = |undo, answer, times| {
+            let called = Called { undo, step: bare(&node.place) };
+            HappeningKind::Answer { called, answer, times }
+        };
+        if let Some(action) = work.action().filter(|action| action.verb == Verb::Call) {
+            action.command.fails.iter().for_each(|code| add(answer(false, Answer::Fails(Some(code.clone())), None)));
+            add(answer(false, Answer::TimesOut, None));
+            // All attempts but the last.
+            add(answer(false, Answer::TimesOut, Some(action.timing.retry.times).filter(|times| *times > 0)));
+        }
+        if work.compensation().is_some_and(|undo| undo.verb == Verb::Call) {
+            add(answer(true, Answer::Fails(None), None));
+        }
+    }
+    add(HappeningKind::Cancelled(Duration::ZERO));
+    for signal in plan.saga.signals.values() {
+        // In a loop, the first round or element.
+        let name = plan.signal_in_general(&signal.name);
+        let with = least(&Type::Record(signal.shape.clone()), &signal.name);
+        add(HappeningKind::Arrives { signal: name, with: with.as_str().into(), after: Duration::ZERO });
+    }
+    menu
+}
+
+/// The fewest of the menu with which the saga ends so.
+fn search(plan: &Plan, given: &Json, menu: &[HappeningKind], wanted: &Ending) -> Option<Example> {
+    let mut queue = VecDeque::from([Vec::new()]);
+    let mut plays = 0;
+    while let Some(happenings) = queue.pop_front() {
+        plays += 1;
+        if plays > PLAYS_MAX {
+            break;
+        }
+        let report = play(plan, given, &happenings);
+        if !report.departures.is_empty() {
+            continue;
+        }
+        if endings(plan, &report.instance).contains(wanted) {
+            return Some(example(plan, given, happenings, wanted, &report));
+        }
+        if happenings.len() == HAPPENINGS_MAX {
+            continue;
+        }
+        for option in menu {
+            queue.extend(with(&happenings, option, &report));
+        }
+    }
+    None
+}
+
+/// The happenings with one more, at each moment at which that makes a difference.
+fn with(happenings: &[HappeningKind], option: &HappeningKind, report: &scenario::Report) -> Vec<Vec<HappeningKind>> {
+    let count = happenings.iter().filter(|known| is_same(known, option)).count();
+    let and = |option: HappeningKind| happenings.iter().cloned().chain([option]).collect();
+    match option {
+        HappeningKind::Answer { .. } if count > 0 => Vec::new(),
+        HappeningKind::Answer { .. } => vec![and(option.clone())],
+        HappeningKind::Cancelled(_) if count > 0 => Vec::new(),
+        HappeningKind::Cancelled(_) => moments(report).map(|after| and(HappeningKind::Cancelled(after))).collect(),
+        HappeningKind::Arrives { .. } if count == SIGNALS_MAX => Vec::new(),
+        HappeningKind::Arrives { signal, with, .. } => {
+            // They come in their order.
+            let last = happenings.iter().filter(|known| is_same(known, option)).filter_map(|known| match known {
+                HappeningKind::Arrives { after, .. } => Some(*after),
+                _ => None,
+            });
+            let last = last.max();
+            let arrives = |after| HappeningKind::Arrives { signal: signal.clone(), with: with.clone(), after };
+            let moments = moments(report).filter(|after| last.is_none_or(|last| *after > last));
+            moments.map(|after| and(arrives(after))).collect()
+        }
+    }
+}
+
+/// The beginning, and shortly before each thing that time alone brings.
+fn moments(report: &scenario::Report) -> impl Iterator<Item = Duration> {
+    let mut instants: Vec<Duration> = report.trace.iter().map(|(passed, _)| *passed).collect();
+    instants.dedup();
+    let between = instants.windows(2).filter_map(|pair| {
+        let [from, to] = pair else { return None };
+        let late = *from + to.saturating_sub(*from) * 19 / 20;
+        let whole = Duration::from_secs(late.as_secs());
+        Some(if whole > *from { whole } else { Duration::from_millis(u64::try_from(late.as_millis()).ok()?) })
+    });
+    let moments: Vec<Duration> = std::iter::once(Duration::ZERO).chain(between).take(MOMENTS_MAX).collect();
+    moments.into_iter()
+}
+
+fn play(plan: &Plan, given: &Json, happenings: &[HappeningKind]) -> scenario::Report {
+    let happenings = happenings.iter().map(|kind| Happening { kind: kind.clone(), span: Span::default() });
+    let scenario = Scenario {
+        title: String::new(),
+        saga: plan.saga.name.clone(),
+        given: Some(given.get().into()),
+        happenings: happenings.collect(),
+        expects: Vec::<Expect>::new(),
+        span: Span::default(),
+    };
+    scenario::run(plan, &scenario)
+}
+
+fn example(
+    plan: &Plan,
+    given: &Json,
+    happenings: Vec<HappeningKind>,
+    wanted: &Ending,
+    report: &scenario::Report,
+) -> Example {
+    let ends = match wanted {
+        Ending::Completed => ExpectKind::Completed(None),
+        Ending::Compensated(code) => ExpectKind::Compensated(Some(code.clone())),
+        Ending::Stuck(step, direction) => {
+            let undo = *direction == Direction::Undo;
+            ExpectKind::Stuck(Called { undo, step: step.clone() })
+        }
+    };
+    let calls = ExpectKind::Calls(calls(report.trace.iter().map(|(_, event)| event)));
+    let title = title(plan, &wanted.to_string(), &happenings);
+    Example { title, given: given.clone(), happenings, expects: vec![ends, calls], unsaid: Vec::new() }
+}
+
+fn title(plan: &Plan, end: &str, happenings: &[HappeningKind]) -> String {
+    let words: Vec<String> = happenings.iter().map(|one| written::happening(plan, one).replace('"', "")).collect();
+    let words = if words.is_empty() { "all goes well".to_owned() } else { words.join(", ") };
+    format!("{end}: {words}")
+}
+
+/// The same of the same, at whatever time.
+fn is_same(one: &HappeningKind, other: &HappeningKind) -> bool {
+    match (one, other) {
+        (HappeningKind::Cancelled(_), HappeningKind::Cancelled(_)) => true,
+        (HappeningKind::Arrives { signal, with, .. }, HappeningKind::Arrives { signal: name, with: value, .. }) => {
+            signal == name && with == value
+        }
+        (
+            HappeningKind::Answer { called, answer, times },
+            HappeningKind::Answer { called: step, answer: said, times: often },
+        ) => {
+            let same_answer = match (answer, said) {
+                (Answer::Fails(one), Answer::Fails(other)) => one == other,
+                (Answer::TimesOut, Answer::TimesOut) => true,
+                (Answer::Replies(one), Answer::Replies(other)) => one == other,
+                (Answer::Fails(_) | Answer::TimesOut | Answer::Replies(_), _) => false,
+            };
+            called == step && same_answer && times == often
+        }
+        _ => false,
+    }
+}
+
+/// Whether a participant of a scenario replies so by itself.
+fn is_least(plan: &Plan, called: &Called, value: &Json) -> bool {
+    let action = work(plan, &called.step).and_then(|work| work.action());
+    action.is_none_or(|action| least(&Type::Record(action.command.reply.clone()), &called.step) == value.get())
+}
+
+/// What is stuck there is a message, which nobody answers.
+fn is_message(plan: &Plan, place: &str, direction: Direction) -> bool {
+    let invocation = work(plan, place).and_then(|work| invocation(work, direction));
+    invocation.is_some_and(|invocation| invocation.verb == Verb::Send)
+}
+
+/// A name or place without its indices.
+fn bare(place: &str) -> CompactString {
+    let mut depth = 0u32;
+    place
+        .chars()
+        .filter(|character| {
+            depth += u32::from(*character == '[');
+            let is_outside = depth == 0;
+            depth -= u32::from(*character == ']');
+            is_outside
+        })
+        .collect()
+}
+
+fn work<'p>(plan: &'p Plan, place: &str) -> Option<&'p Work> {
+    let id = plan.nodes().find(|(_, node)| node.place == bare(place))?.0;
+    plan.work(id)
+}
