@@ -2,6 +2,7 @@
 
 mod explore;
 mod example;
+mod mutants;
 
 use std::path::Path;
 

@@ -1,0 +1,177 @@
+//! Engines that each make one mistake: the explorer finds every one of them, by the promise that it breaks. If one
+//! lived, "proved" would mean little. The table in docs/how-it-is-proved.md is that of this file.
+
+mod back;
+mod forward;
+
+use std::fmt::Write as _;
+use std::fs;
+
+use saga::engine::{Change, Decision, Direction, Event, Failure, Input, Instance, Misfit, State, Takes};
+use saga::model::explore::{Bounds, Decides, Engine, Property, Report, explore};
+use saga::plan::Plan;
+
+use super::explore::{TRIP, broken, plan};
+
+/// A mistake is given what is right, and may change it.
+type Mistake = fn(&Plan, &Instance, &Input, Decision) -> Decision;
+
+struct Mutant {
+    name: &'static str,
+    saga: &'static str,
+    breaks: Property,
+    mistake: Mistake,
+    /// What it makes of a change before it applies it.
+    applies: fn(&Plan, &Instance, &Change) -> Change,
+}
+
+/// An engine that applies what was decided.
+const fn deciding(name: &'static str, saga: &'static str, breaks: Property, mistake: Mistake) -> Mutant {
+    Mutant { name, saga, breaks, mistake, applies: |_, _, change| change.clone() }
+}
+
+impl Decides for Mutant {
+    fn decide<'a>(&self, plan: &'a Plan, instance: &'a Instance, input: &Input, takes: &'a mut Takes<'a>) -> Decision {
+        (self.mistake)(plan, instance, input, Engine.decide(plan, instance, input, takes))
+    }
+
+    fn apply(&self, plan: &Plan, instance: &mut Instance, change: &Change) -> Result<(), Misfit> {
+        let change = (self.applies)(plan, instance, change);
+        Engine.apply(plan, instance, &change)
+    }
+}
+
+/// Two steps at once behind one, then one more.
+const FORK: &str = r#"
+participant rooms { commands "rooms"  command Hold fails "full"  command Free }
+saga fork {
+  version 1
+  step first { call rooms.Hold  compensate rooms.Free  retry 1 times every 1s }
+  parallel {
+    step left { call rooms.Hold  retry 1 times every 1s  compensate rooms.Free  retry 1 times every 1s }
+    step right { call rooms.Hold  retry 1 times every 1s  compensate rooms.Free  retry 1 times every 1s }
+  }
+  step last { call rooms.Hold  compensate rooms.Free }
+}
+"#;
+
+/// A scope of its own with two handlers.
+const SCOPE: &str = r#"
+participant rooms { commands "rooms"  command Hold fails "full", "dirty"  command Free }
+saga scope {
+  version 1
+  try {
+    step room { call rooms.Hold  compensate rooms.Free  retry 1 times every 1s }
+    step look { call rooms.Hold  compensate rooms.Free  retry 1 times every 1s }
+  } catch "full" { } catch { }
+}
+"#;
+
+/// Elements one after the other, and rounds.
+const LOOPS: &str = r#"
+participant rooms { commands "rooms"  command Hold fails "full"  command Free }
+saga loops {
+  version 1
+  let numbers = [1, 2]
+  for each number in numbers {
+    step hold { call rooms.Hold  compensate rooms.Free  retry 1 times every 1s }
+  }
+  repeat at most 3 times { step look { call rooms.Hold  compensate nothing } } until round == 2 otherwise { }
+}
+"#;
+
+/// The same signal is awaited twice.
+const SIGNALS: &str = r#"
+saga signals {
+  version 1
+  signal go
+  await go as one within 1h otherwise { fail "late" }
+  await go as two within 1h otherwise { fail "late" }
+}
+"#;
+
+/// The decision with its events changed; nothing, if none is left.
+fn with(decision: Decision, edit: impl FnOnce(&mut Vec<Event>)) -> Decision {
+    let Decision::Change(mut change) = decision else { return decision };
+    edit(&mut change.events);
+    if change.events.is_empty() { Decision::Nothing } else { Decision::Change(change) }
+}
+
+/// These events, whatever was decided.
+fn instead(instance: &Instance, events: Vec<Event>) -> Decision {
+    Decision::Change(Change { seq: instance.seq + 1, at: instance.changed, events })
+}
+
+fn state<'i>(plan: &Plan, instance: &'i Instance, place: &str) -> Option<&'i State> {
+    instance.state(plan.find(place)?)
+}
+
+fn call(at: &str, work: Direction, attempt: u32) -> Event {
+    Event::Called { at: at.into(), work, attempt, until: saga::time::Timestamp(0), limit: None }
+}
+
+fn is_call(event: &Event, place: &str, direction: Direction) -> bool {
+    matches!(event, Event::Called { at, work, .. } if at == place && *work == direction)
+}
+
+fn is_done(event: &Event, place: &str) -> bool {
+    matches!(event, Event::Succeeded { at, work: Direction::Do, .. } if at == place)
+}
+
+fn fails(code: &str) -> Event {
+    let failure = Failure { code: code.into(), step: "saga".into(), message: None };
+    Event::Failed { scope: "saga".into(), failure }
+}
+
+/// All of them.
+fn mutants() -> impl Iterator<Item = &'static Mutant> {
+    back::MUTANTS.iter().chain(forward::MUTANTS)
+}
+
+/// What the explorer says of one: all that is broken.
+fn found(mutant: &Mutant) -> Report {
+    let bounds = Bounds { states: 20_000, ..Bounds::default() };
+    explore(&plan(mutant.saga), mutant, bounds)
+}
+
+#[test]
+fn every_mutant_is_killed_and_shown_with_a_way() {
+    let mut shown = String::new();
+    let mut alive = Vec::new();
+    for mutant in mutants() {
+        let report = found(mutant);
+        let violation = report.violations.iter().find(|violation| violation.property == mutant.breaks);
+        let Some(violation) = violation else {
+            alive.push(format!("{}: {}", mutant.name, broken(&report)));
+            continue;
+        };
+        let _ = writeln!(shown, "{}\n  {} {}", mutant.name, violation.property.name(), violation.at);
+        for told in &violation.trace {
+            let events: Vec<&str> = told.events.iter().map(Event::name).collect();
+            let _ = writeln!(shown, "    {} -> {}", told.happens, events.join(", "));
+        }
+    }
+    assert!(alive.is_empty(), "{}", alive.join("\n"));
+    assert!(mutants().count() >= 25);
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn without_mistakes_the_same_sagas_keep_every_promise() {
+    for text in [TRIP, FORK, SCOPE, LOOPS, SIGNALS] {
+        let report = explore(&plan(text), &Engine, Bounds { states: 20_000, ..Bounds::default() });
+        assert_eq!(broken(&report), "");
+    }
+}
+
+#[test]
+fn the_document_names_every_mutant() {
+    let document = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/how-it-is-proved.md")).unwrap();
+    let rows = mutants().map(|mutant| format!("| {} | `{}` |\n", mutant.name, mutant.breaks.name()));
+    let table = format!("| an engine that … | breaks |\n|---|---|\n{}", rows.collect::<String>());
+    assert!(document.contains(&table), "the table of mutants is:\n{table}");
+    for property in Property::ALL {
+        assert!(document.contains(&format!("| `{}` |", property.name())), "{}", property.name());
+        assert!(mutants().any(|mutant| mutant.breaks == property), "{} can fail", property.name());
+    }
+}
