@@ -138,7 +138,7 @@ fn convert(files: &[String], to: To, out: &mut Out) -> Result<Exit, CliError> {
 }
 
 /// Writes beside the file and puts it in its place, so that a full disk leaves the file as it was.
-fn write(name: &str, text: &str) -> Result<(), CliError> {
+pub(super) fn write(name: &str, text: &str) -> Result<(), CliError> {
     let failed = |error: std::io::Error| CliError::usage(format!("failed to write {name}: {error}"));
     // A link stays a link: what it leads to is written.
     let path = fs::canonicalize(name).map_err(failed)?;

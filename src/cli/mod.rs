@@ -30,6 +30,7 @@ mod graph;
 mod schema;
 mod lsp;
 mod test;
+mod covered;
 mod simulate;
 mod run;
 mod serve;

@@ -7,11 +7,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::check::each_once;
+use super::covered::{Covered, complete};
 use super::error::near_miss;
 use super::sources::{Checked, check_file};
 use super::table::Table;
 use super::{CliError, Exit, Out};
-use crate::definition::Scenario;
+use crate::definition::{Saga, Scenario};
 use crate::http::history::happened;
 use crate::model::scenario::{self, Report};
 use crate::plan::Plan;
@@ -25,8 +26,14 @@ pub(super) struct Arguments {
     /// Only the scenario of this title
     #[arg(long, value_name = "TITLE")]
     scenario: Option<String>,
+    /// Also say what can become of each step and no scenario shows: done, each code, silence, unknown, taken back, stuck
+    #[arg(long, conflicts_with = "scenario")]
+    coverage: bool,
+    /// Write scenarios for that behind those of the file, with what comes of them as expectations
+    #[arg(long, requires = "coverage")]
+    write: bool,
     /// Print JSON, whose form is stable
-    #[arg(long)]
+    #[arg(long, conflicts_with = "write")]
     json: bool,
 }
 
@@ -60,16 +67,40 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             None => error,
         });
     }
+    let covered = if arguments.coverage { covered(&files, &played) } else { Vec::new() };
     if arguments.json {
-        out.json(&json!({ "scenarios": played.iter().map(result).collect::<Vec<_>>() }))?;
+        let mut all = json!({ "scenarios": played.iter().map(result).collect::<Vec<_>>() });
+        if let Some(all) = all.as_object_mut().filter(|_| arguments.coverage) {
+            let sagas = covered.iter().flat_map(|(_, sagas)| sagas).map(Covered::json);
+            all.insert("coverage".to_owned(), sagas.collect());
+        }
+        out.json(&all)?;
     } else {
         for one in &played {
             out.data(text(one))?;
         }
+        for saga in covered.iter().flat_map(|(_, sagas)| sagas) {
+            out.data(saga.text())?;
+        }
         out.remark(format_args!("{}", summary(&played)));
+    }
+    if arguments.write {
+        for (file, sagas) in &covered {
+            complete(file, sagas, out)?;
+        }
     }
     let holds = played.iter().all(|one| one.report.departures.is_empty());
     Ok(if holds { Exit::Done } else { Exit::Findings })
+}
+
+/// What the scenarios of each file's own sagas show.
+fn covered<'f>(files: &'f [Checked], played: &[Played<'f>]) -> Vec<(&'f Checked, Vec<Covered<'f>>)> {
+    let of = |file: &'f Checked, saga: &Arc<Saga>| {
+        let of_it = |one: &&Played<'f>| std::ptr::eq(one.file, file) && one.scenario.saga == saga.name;
+        let reports: Vec<_> = played.iter().filter(of_it).map(|one| (one.scenario, &one.report)).collect();
+        Covered::of(file, Arc::new(Plan::new(Arc::clone(saga))), &reports)
+    };
+    files.iter().map(|file| (file, file.own_sagas().map(|saga| of(file, saga)).collect())).collect()
 }
 
 fn summary(played: &[Played<'_>]) -> String {

@@ -5,3 +5,4 @@ pub mod sequence;
 pub mod example;
 pub mod explore;
 pub mod scenario;
+pub mod coverage;

@@ -100,7 +100,7 @@ pub fn names(reference: &str, place: &str) -> bool {
 }
 
 /// `paid.charge[2]` without `[2]`.
-fn without_indices(place: &str) -> String {
+pub(super) fn without_indices(place: &str) -> String {
     let mut depth = 0u32;
     let outside = |character: &char| match character {
         '[' => {

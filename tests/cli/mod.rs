@@ -4,6 +4,7 @@ mod bad_data;
 mod bad_files;
 mod bad_input;
 mod callback;
+mod covering;
 mod gap;
 mod held;
 mod help;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use compact_str::CompactString;
 
 use super::explore::{self, Deed, Ending, Told, Way, endings};
-use super::scenario::{self, calls};
+use super::scenario::{self, Report, calls};
 use crate::definition::json::least;
 use crate::definition::types::Type;
 use crate::definition::{Answer, Called, Expect, ExpectKind, Happening, HappeningKind, Scenario, Verb};
@@ -64,7 +64,8 @@ pub fn of(plan: &Plan, way: &Way) -> Result<Example, String> {
     }
     let clues = Clues::of(plan, &way.trace);
     let menus = [clues.menu.clone(), everything(plan, &clues.menu)];
-    let found = menus.iter().find_map(|menu| search(plan, &clues.given, menu, &way.ending));
+    let ends = |report: &Report| endings(plan, &report.instance).contains(&way.ending).then(|| way.ending.clone());
+    let found = menus.iter().find_map(|menu| search(plan, &clues.given, &[Vec::new()], menu, &ends));
     found.ok_or_else(|| {
         let unsaid = clues.unsaid.first().map(|unsaid| format!("; of this way it cannot say that {unsaid}"));
         format!("in a scenario participants answer at once or never{}", unsaid.unwrap_or_default())
@@ -72,6 +73,12 @@ pub fn of(plan: &Plan, way: &Way) -> Result<Example, String> {
 }
 
 impl Example {
+    /// What comes of it.
+    #[must_use]
+    pub fn play(&self, plan: &Plan) -> Report {
+        play(plan, &self.given, &self.happenings)
+    }
+
     /// A way as it is, without a look at what comes of it: for what the engine should never do.
     #[must_use]
     pub fn word_for_word(plan: &Plan, trace: &[Told]) -> Self {
@@ -169,9 +176,35 @@ fn everything(plan: &Plan, clues: &[HappeningKind]) -> Vec<HappeningKind> {
     menu
 }
 
-/// The fewest of the menu with which the saga ends so.
-fn search(plan: &Plan, given: &Json, menu: &[HappeningKind], wanted: &Ending) -> Option<Example> {
-    let mut queue = VecDeque::from([Vec::new()]);
+/// A play, as far as it goes.
+type Goal<'g> = dyn Fn(&Report) -> Option<Ending> + 'g;
+
+/// A scenario that comes to what is wanted, from this input and by the fewest departures more than one of `from` has; what
+/// is wanted says how it ends then.
+pub(super) fn reaching(
+    plan: &Plan,
+    given: &Json,
+    from: &[Vec<HappeningKind>],
+    wanted: &dyn Fn(&Report) -> bool,
+) -> Option<Example> {
+    let known: Vec<HappeningKind> = from.iter().flatten().cloned().collect();
+    let goal = |report: &Report| {
+        // A scenario expects one end.
+        let mut all = endings(plan, &report.instance).into_iter().filter(|_| wanted(report));
+        all.next().filter(|_| all.next().is_none())
+    };
+    search(plan, given, from, &everything(plan, &known), &goal)
+}
+
+/// The fewest of the menu behind what there is with which the saga comes to its goal.
+fn search(
+    plan: &Plan,
+    given: &Json,
+    from: &[Vec<HappeningKind>],
+    menu: &[HappeningKind],
+    goal: &Goal<'_>,
+) -> Option<Example> {
+    let mut queue: VecDeque<Vec<HappeningKind>> = from.iter().cloned().collect();
     let mut plays = 0;
     while let Some(happenings) = queue.pop_front() {
         plays += 1;
@@ -182,10 +215,10 @@ fn search(plan: &Plan, given: &Json, menu: &[HappeningKind], wanted: &Ending) ->
         if !report.departures.is_empty() {
             continue;
         }
-        if endings(plan, &report.instance).contains(wanted) {
-            return Some(example(plan, given, happenings, wanted, &report));
+        if let Some(end) = goal(&report) {
+            return Some(example(plan, given, happenings, &end, &report));
         }
-        if happenings.len() == HAPPENINGS_MAX {
+        if happenings.len() >= HAPPENINGS_MAX {
             continue;
         }
         for option in menu {
@@ -196,7 +229,7 @@ fn search(plan: &Plan, given: &Json, menu: &[HappeningKind], wanted: &Ending) ->
 }
 
 /// The happenings with one more, at each moment at which that makes a difference.
-fn with(happenings: &[HappeningKind], option: &HappeningKind, report: &scenario::Report) -> Vec<Vec<HappeningKind>> {
+fn with(happenings: &[HappeningKind], option: &HappeningKind, report: &Report) -> Vec<Vec<HappeningKind>> {
     let count = happenings.iter().filter(|known| is_same(known, option)).count();
     let and = |option: HappeningKind| happenings.iter().cloned().chain([option]).collect();
     match option {
@@ -220,7 +253,7 @@ fn with(happenings: &[HappeningKind], option: &HappeningKind, report: &scenario:
 }
 
 /// The beginning, and shortly before each thing that time alone brings.
-fn moments(report: &scenario::Report) -> impl Iterator<Item = Duration> {
+fn moments(report: &Report) -> impl Iterator<Item = Duration> {
     let mut instants: Vec<Duration> = report.trace.iter().map(|(passed, _)| *passed).collect();
     instants.dedup();
     let between = instants.windows(2).filter_map(|pair| {
@@ -233,7 +266,7 @@ fn moments(report: &scenario::Report) -> impl Iterator<Item = Duration> {
     moments.into_iter()
 }
 
-fn play(plan: &Plan, given: &Json, happenings: &[HappeningKind]) -> scenario::Report {
+fn play(plan: &Plan, given: &Json, happenings: &[HappeningKind]) -> Report {
     let happenings = happenings.iter().map(|kind| Happening { kind: kind.clone(), span: Span::default() });
     let scenario = Scenario {
         title: String::new(),
@@ -246,13 +279,7 @@ fn play(plan: &Plan, given: &Json, happenings: &[HappeningKind]) -> scenario::Re
     scenario::run(plan, &scenario)
 }
 
-fn example(
-    plan: &Plan,
-    given: &Json,
-    happenings: Vec<HappeningKind>,
-    wanted: &Ending,
-    report: &scenario::Report,
-) -> Example {
+fn example(plan: &Plan, given: &Json, happenings: Vec<HappeningKind>, wanted: &Ending, report: &Report) -> Example {
     let ends = match wanted {
         Ending::Completed => ExpectKind::Completed(None),
         Ending::Compensated(code) => ExpectKind::Compensated(Some(code.clone())),

@@ -424,6 +424,11 @@ impl<'p> Search<'p> {
     }
 }
 
+/// Inputs by which conditions tell one way from another.
+pub(super) fn inputs(plan: &Plan) -> Vec<Json> {
+    Looked::at(plan).inputs(plan)
+}
+
 /// The endings that a state is.
 pub(super) fn endings(plan: &Plan, instance: &Instance) -> Vec<Ending> {
     match &instance.phase {

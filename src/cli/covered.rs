@@ -1,0 +1,130 @@
+//! `saga test --coverage`: what of a saga no scenario shows, and scenarios for it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::fmt::write;
+use super::sources::{Checked, STDIN};
+use super::table::Table;
+use super::{CliError, Out};
+use crate::definition::Scenario;
+use crate::engine::Direction;
+use crate::model::coverage::{Cell, Coverage, What, missing};
+use crate::model::scenario::Report;
+use crate::plan::Plan;
+
+/// A saga of a file with what its scenarios show.
+pub(super) struct Covered<'f> {
+    file: &'f Checked,
+    plan: Arc<Plan>,
+    scenarios: Vec<&'f Scenario>,
+    coverage: Coverage,
+}
+
+impl<'f> Covered<'f> {
+    /// By what came of the scenarios of that saga.
+    pub(super) fn of(file: &'f Checked, plan: Arc<Plan>, played: &[(&'f Scenario, &Report)]) -> Self {
+        let coverage = Coverage::of(&plan, played.iter().map(|(_, report)| *report));
+        let scenarios = played.iter().map(|(scenario, _)| *scenario).collect();
+        Self { file, plan, scenarios, coverage }
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let Self { file, plan, coverage, .. } = self;
+        let (shown, missing) = (coverage.shown.len(), coverage.missing.len());
+        let (name, saga) = (&file.name, &plan.saga.name);
+        let mut text = format!("{name}: saga {saga}: scenarios show {shown} of {} things", shown + missing);
+        text.push_str(" that can become of its steps\n");
+        let mut table = Table::headless();
+        for Cell { step, what, .. } in &coverage.missing {
+            table.row(["  not shown".to_owned(), step.to_string(), what.to_string()]);
+        }
+        text.push_str(&table.text());
+        text
+    }
+
+    /// For programs.
+    pub(super) fn json(&self) -> Value {
+        let cells = |cells: &BTreeSet<Cell>| cells.iter().map(cell).collect::<Vec<_>>();
+        json!({
+            "file": self.file.name,
+            "saga": self.plan.saga.name,
+            "shown": cells(&self.coverage.shown),
+            "missing": cells(&self.coverage.missing),
+        })
+    }
+
+    /// Scenarios for what none shows, as text to stand behind the file's; and for what none was found.
+    fn made(&self, titles: &mut BTreeSet<String>) -> (Vec<String>, Vec<&Cell>) {
+        let (mut made, mut unfound) = (Vec::new(), Vec::new());
+        let mut open: BTreeSet<&Cell> = self.coverage.missing.iter().collect();
+        while let Some(cell) = open.pop_first() {
+            let Some(mut example) = missing(&self.plan, &self.scenarios, cell) else {
+                unfound.push(cell);
+                continue;
+            };
+            // One scenario may show several things.
+            let shown = Coverage::of(&self.plan, [&example.play(&self.plan)]).shown;
+            open.retain(|other| !shown.contains(*other));
+            let title = example.title.clone();
+            let mut number = 1;
+            while !titles.insert(example.title.clone()) {
+                number += 1;
+                example.title = format!("{title} ({number})");
+            }
+            made.push(example.text(&self.plan));
+        }
+        (made, unfound)
+    }
+}
+
+fn cell(Cell { step, what, .. }: &Cell) -> Value {
+    let (word, code) = match what {
+        What::Done => ("done", None),
+        What::Refused(code) => ("refused", Some(code)),
+        What::TimesOut => ("times_out", None),
+        What::Unknown => ("unknown", None),
+        What::Undone => ("undone", None),
+        What::Stuck(Direction::Do) => ("stuck", None),
+        What::Stuck(Direction::Undo) => ("stuck_undoing", None),
+    };
+    json!({ "step": step, "what": word, "code": code })
+}
+
+/// Writes scenarios for what none shows behind those of a file.
+pub(super) fn complete(file: &Checked, all: &[Covered<'_>], out: &mut Out) -> Result<(), CliError> {
+    let name = &file.name;
+    let mut titles: BTreeSet<String> = file.program.scenarios.iter().map(|scenario| scenario.title.clone()).collect();
+    let mut made = Vec::new();
+    for covered in all {
+        let (more, unfound) = covered.made(&mut titles);
+        made.extend(more);
+        for Cell { step, what, .. } in unfound {
+            out.remark(format_args!("{name}: no scenario was found in which {step} {what}"));
+        }
+    }
+    if made.is_empty() {
+        return Ok(());
+    }
+    let text: String = made.iter().fold(String::new(), |mut text, scenario| {
+        let _ = write!(text, "\n{scenario}");
+        text
+    });
+    let is_text = std::path::Path::new(name).extension().is_some_and(|extension| extension == "saga");
+    if name == STDIN || !is_text {
+        // What cannot be written is shown, to be put where it belongs.
+        out.data(text.trim_start())?;
+        out.remark(format_args!("{name} is left as it is: scenarios are written into files of the text form"));
+        return Ok(());
+    }
+    let before = file.text_as_read();
+    let between = if before.ends_with('\n') { "" } else { "\n" };
+    write(name, &format!("{before}{between}{text}"))?;
+    let count = if made.len() == 1 { "1 scenario".to_owned() } else { format!("{} scenarios", made.len()) };
+    out.remark(format_args!("{name}: {count} written; look whether they say what should be, and not only what is"));
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! Which of what can become of each step a file's scenarios show, and scenarios for what none shows.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use compact_str::CompactString;
+
+use super::example::{self, Example};
+use super::explore::{self, Ending, endings};
+use super::scenario::Report;
+use super::world::without_indices;
+use crate::definition::{HappeningKind, Scenario, Verb};
+use crate::engine::{Direction, Event, Why};
+use crate::json::Json;
+use crate::plan::{Class, Plan};
+
+/// Inputs from which a scenario is looked for: each takes some tenths of a second.
+const INPUTS_MAX: usize = 4;
+
+/// What can become of a step.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    /// It is done.
+    Done,
+    /// It is refused with this code.
+    Refused(CompactString),
+    /// An attempt is not answered in time, and it is asked about or repeated.
+    TimesOut,
+    /// Nobody knows what became of it.
+    Unknown,
+    /// It is taken back.
+    Undone,
+    /// It waits for a person, on its way forward or back.
+    Stuck(Direction),
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Done => "done",
+            Self::Refused(code) => return write!(f, "fails \"{code}\""),
+            Self::TimesOut => "times out and is asked again",
+            Self::Unknown => "is unknown",
+            Self::Undone => "is taken back",
+            Self::Stuck(Direction::Do) => "is stuck",
+            Self::Stuck(Direction::Undo) => "is stuck as it is taken back",
+        })
+    }
+}
+
+/// A way of a step: its place, in a loop without indices, and what becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cell {
+    /// Where the step stands in reading order.
+    order: usize,
+    /// The step.
+    pub step: CompactString,
+    /// What becomes of it.
+    pub what: What,
+}
+
+/// What of a saga its scenarios show.
+#[derive(Clone, Debug)]
+pub struct Coverage {
+    /// What can be and is shown.
+    pub shown: BTreeSet<Cell>,
+    /// What can be and no scenario shows, in reading order.
+    pub missing: BTreeSet<Cell>,
+}
+
+impl Coverage {
+    /// By what came of a saga's scenarios.
+    #[must_use]
+    pub fn of<'r>(plan: &Plan, reports: impl IntoIterator<Item = &'r Report>) -> Self {
+        let seen: BTreeSet<(CompactString, What)> =
+            reports.into_iter().flat_map(|report| shown_by(plan, report)).collect();
+        let is_seen = |cell: &Cell| seen.contains(&(cell.step.clone(), cell.what.clone()));
+        let (shown, missing) = possible(plan).into_iter().partition(is_seen);
+        Self { shown, missing }
+    }
+}
+
+/// Everything that can become of a saga's steps, by what each promises and where it stands.
+fn possible(plan: &Plan) -> BTreeSet<Cell> {
+    let mut cells = BTreeSet::new();
+    for (order, (id, node)) in plan.nodes().enumerate() {
+        let Some(work) = plan.work(id) else { continue };
+        let step = CompactString::from(without_indices(&node.place));
+        let mut add = |what| {
+            cells.insert(Cell { order, step: step.clone(), what });
+        };
+        if let Some(action) = work.action() {
+            add(What::Done);
+            if action.verb == Verb::Call {
+                action.command.fails.iter().for_each(|code| add(What::Refused(code.clone())));
+                if action.participant.answers_queries || action.timing.retry.times > 0 {
+                    add(What::TimesOut);
+                }
+                add(if work.class == Class::Compensatable { What::Unknown } else { What::Stuck(Direction::Do) });
+            }
+        }
+        if let Some(undo) = work.compensation() {
+            add(What::Undone);
+            if undo.verb == Verb::Call {
+                add(What::Stuck(Direction::Undo));
+            }
+        }
+    }
+    cells
+}
+
+/// What a play shows.
+fn shown_by(plan: &Plan, report: &Report) -> Vec<(CompactString, What)> {
+    let mut all: Vec<_> = report.trace.iter().filter_map(|(_, event)| of_event(event)).collect();
+    // A pivot step is shown as stuck and goes on: no event says so.
+    all.extend(endings(plan, &report.instance).into_iter().filter_map(|ending| match ending {
+        Ending::Stuck(at, direction) => Some((without_indices(&at).into(), What::Stuck(direction))),
+        Ending::Completed | Ending::Compensated(_) => None,
+    }));
+    all
+}
+
+fn of_event(event: &Event) -> Option<(CompactString, What)> {
+    let (at, what) = match event {
+        Event::Succeeded { at, work: Direction::Do, .. } => (at, What::Done),
+        Event::Succeeded { at, work: Direction::Undo, .. } => (at, What::Undone),
+        Event::Refused { at, code, .. } => (at, What::Refused(code.clone())),
+        Event::Paused { at, work: Direction::Do, why: Why::Silence, .. }
+        | Event::Asked { at, work: Direction::Do, .. } => (at, What::TimesOut),
+        Event::Lost { at } => (at, What::Unknown),
+        Event::Stuck { at, work, .. } => (at, What::Stuck(*work)),
+        _ => return None,
+    };
+    Some((without_indices(at).into(), what))
+}
+
+/// A scenario that shows what none of these does; none where none was found.
+#[must_use]
+pub fn missing(plan: &Plan, scenarios: &[&Scenario], cell: &Cell) -> Option<Example> {
+    let wanted =
+        |report: &Report| shown_by(plan, report).iter().any(|(step, what)| *step == cell.step && *what == cell.what);
+    let mut inputs: Vec<(Json, Vec<Vec<HappeningKind>>)> = Vec::new();
+    for scenario in scenarios {
+        let Some(given) = given(plan, scenario) else { continue };
+        let happenings = scenario.happenings.iter().map(|happening| happening.kind.clone()).collect();
+        match inputs.iter_mut().find(|(known, _)| known.get() == given.get()) {
+            Some((_, from)) => from.push(happenings),
+            None => inputs.push((given, vec![Vec::new(), happenings])),
+        }
+    }
+    for input in explore::inputs(plan) {
+        if !inputs.iter().any(|(known, _)| known.get() == input.get()) {
+            inputs.push((input, vec![Vec::new()]));
+        }
+    }
+    inputs.iter().take(INPUTS_MAX).find_map(|(given, from)| example::reaching(plan, given, from, &wanted))
+}
+
+fn given(plan: &Plan, scenario: &Scenario) -> Option<Json> {
+    let is_of_it = scenario.saga == plan.saga.name;
+    is_of_it.then(|| Json::parse(scenario.given.as_deref().unwrap_or("{}")).ok()).flatten()
+}

@@ -1,0 +1,87 @@
+//! `saga test --coverage`: what no scenario shows, and scenarios that are written for it.
+
+use std::fs;
+
+use super::Desk;
+
+const BOOKING: &str = include_str!("../../workflows/booking.saga");
+const TRANSFER: &str = include_str!("../../workflows/transfer.saga");
+
+/// A trip that is paid, without a scenario but this.
+const TRIP: &str = r#"participant hotel {
+  command Hold { nights: int } returns { key: string } fails "full"
+  command Free { }
+}
+participant bank {
+  command Charge { } fails "declined"
+}
+participant mail {
+  message Tell { }
+}
+
+saga trip {
+  version 1
+  input { nights: int }
+  step hold {
+    call hotel.Hold { nights: input.nights }
+    compensate hotel.Free
+  }
+  pivot step charge {
+    call bank.Charge
+  }
+  step tell {
+    send mail.Tell
+  }
+}
+
+scenario "fine" for trip {
+  given { nights: 2 }
+  expect completed
+}
+"#;
+
+#[test]
+fn what_no_scenario_shows_is_listed() {
+    insta::assert_snapshot!(Desk::with("trip.saga", TRIP).saga(&["test", "trip.saga", "--coverage"]));
+}
+
+#[test]
+fn for_programs() {
+    insta::assert_snapshot!(Desk::with("trip.saga", TRIP).saga(&["test", "trip.saga", "--coverage", "--json"]));
+}
+
+#[test]
+fn scenarios_are_written_and_hold_and_nothing_is_missing_then() {
+    let desk = Desk::with("trip.saga", TRIP);
+    let written = desk.saga(&["test", "trip.saga", "--coverage", "--write"]);
+    let text = fs::read_to_string(desk.path().join("trip.saga")).unwrap();
+    assert!(text.starts_with(TRIP), "what stood there stays");
+    insta::assert_snapshot!(
+        [&written, &text[TRIP.len()..], &desk.saga(&["test", "trip.saga", "--coverage"])].map(String::from).join("\n")
+    );
+    assert!(desk.saga(&["fmt", "--check", "trip.saga"]).contains("[exit status: 0]"));
+    // A second time there is nothing to write.
+    desk.saga(&["test", "trip.saga", "--coverage", "--write"]);
+    assert_eq!(fs::read_to_string(desk.path().join("trip.saga")).unwrap(), text);
+}
+
+#[test]
+fn the_shipped_ones_can_be_completed() {
+    for (name, source) in [("booking.saga", BOOKING), ("transfer.saga", TRANSFER)] {
+        let desk = Desk::with(name, source);
+        desk.saga(&["test", name, "--coverage", "--write"]);
+        let said = desk.saga(&["test", name, "--coverage"]);
+        assert!(said.contains("[exit status: 0]") && !said.contains("not shown"), "{said}");
+        assert!(desk.saga(&["fmt", "--check", name]).contains("[exit status: 0]"));
+    }
+}
+
+#[test]
+fn in_a_file_of_the_other_form_they_are_shown() {
+    let desk = Desk::with("trip.saga", TRIP);
+    let yaml = desk.command(&["fmt", "--to", "yaml", "trip.saga"]).output().unwrap().stdout;
+    desk.file("trip.yaml", &yaml);
+    let said = desk.saga(&["test", "trip.yaml", "--coverage", "--write"]);
+    assert!(said.contains("scenario \"compensated full") && said.contains("is left as it is"), "{said}");
+    assert_eq!(fs::read(desk.path().join("trip.yaml")).unwrap(), yaml);
+}
