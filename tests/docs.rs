@@ -199,17 +199,17 @@ fn every_proof_of_the_guarantees_is_a_test_of_that_file() {
             broken.push(format!("line {number} has no proof"));
         }
         for piece in line.split("[`").skip(1) {
-            let Some((test, rest)) = piece.split_once("`](../") else { continue };
+            let Some((proof, rest)) = piece.split_once("`](../") else { continue };
             let Some(file) = rest.split(')').next().filter(|file| file.starts_with("tests/")) else { continue };
             proofs += 1;
-            let name = test.rsplit("::").next().unwrap_or_default();
-            let module = test.strip_suffix(name).unwrap_or_default().trim_end_matches("::").replace("::", "/");
+            let name = proof.rsplit("::").next().unwrap_or_default();
+            let module = proof.strip_suffix(name).unwrap_or_default().trim_end_matches("::").replace("::", "/");
             let stands = [format!("tests/{module}.rs"), format!("tests/{module}/mod.rs")].contains(&file.to_owned());
             let source = fs::read_to_string(root().join(file)).unwrap_or_default();
             // By name, or as a line of a macro that makes tests.
             let is_there = source.contains(&format!("fn {name}(")) || source.contains(&format!("    {name}: "));
             if !stands || !is_there {
-                broken.push(format!("line {number}: {test} is no test of {file}"));
+                broken.push(format!("line {number}: {proof} is no test of {file}"));
             }
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use compact_str::CompactString;
 
 use super::outcomes::codes_of_try;
-use super::structure::{Passed, Place, Walk};
+use super::structure::{Passed, Place, Walk, undo_span};
 use crate::definition::{Compensation, Run, Statement, StatementKind, blocks, has_pivot};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
@@ -34,10 +34,7 @@ impl Walk<'_> {
 
     fn run_before(&mut self, run: &Run) {
         let (step, saga) = (&run.step, &run.saga);
-        let at = match &step.compensation {
-            Compensation::Call(undo) => undo.span,
-            Compensation::Unsaid | Compensation::Nothing => step.span,
-        };
+        let at = undo_span(step).unwrap_or(step.span);
         match (&step.compensation, has_pivot(&run.body)) {
             (Compensation::Unsaid, true) => {
                 let title =
@@ -51,7 +48,7 @@ impl Walk<'_> {
                         ),
                 );
             }
-            (Compensation::Nothing | Compensation::Call(_), false) => {
+            (Compensation::Nothing | Compensation::Call(_) | Compensation::Run(_), false) => {
                 let title = format!("`{saga}` takes itself back, so `{}` needs no `compensate`", step.name);
                 self.problems.push(
                     Diagnostic::error(codes::RUN_COMPENSATED, at, title)
@@ -61,7 +58,8 @@ impl Walk<'_> {
                         .hint("remove `compensate`"),
                 );
             }
-            (Compensation::Unsaid, false) | (Compensation::Nothing | Compensation::Call(_), true) => {}
+            (Compensation::Unsaid, false)
+            | (Compensation::Nothing | Compensation::Call(_) | Compensation::Run(_), true) => {}
         }
     }
 

@@ -4,7 +4,7 @@
 //! `when` disagree, that is the finding, and what is below is judged as behind it, so that nothing follows from it.
 
 use crate::definition::expression::Typed;
-use crate::definition::{Compensation, Saga, Sleep, Statement, StatementKind, Step, has_pivot};
+use crate::definition::{Compensation, Run, Saga, Sleep, Statement, StatementKind, Step, cannot_fail, has_pivot};
 use crate::diagnostic::{Diagnostic, Problems, codes};
 use crate::source::Span;
 
@@ -151,8 +151,12 @@ impl Walk<'_> {
 
     /// Arithmetic of a compensation.
     pub(super) fn computed_in_undo(&mut self, step: &Step) {
-        let Compensation::Call(undo) = &step.compensation else { return };
-        for computed in [&undo.payload].into_iter().chain(&undo.timing.within) {
+        let computed: Vec<&Typed> = match &step.compensation {
+            Compensation::Unsaid | Compensation::Nothing => return,
+            Compensation::Call(undo) => [&undo.payload].into_iter().chain(&undo.timing.within).collect(),
+            Compensation::Run(run) => vec![&run.input],
+        };
+        for computed in computed {
             let Some(arithmetic) = computed.overflow else { continue };
             let title = format!("this arithmetic may overflow while `{}` is taken back", step.name);
             self.problems.push(
@@ -236,11 +240,11 @@ impl Walk<'_> {
     }
 
     pub(super) fn pivot_step(&mut self, step: &Step) {
-        if let Compensation::Call(undo) = &step.compensation {
+        if let Some(undo) = undo_span(step) {
             self.problems.push(
                 Diagnostic::error(
                     codes::PIVOT_COMPENSATED,
-                    undo.span,
+                    undo,
                     format!("`{}` is the point of no return, and is never taken back", step.name),
                 )
                 .also(step.span, "the pivot step")
@@ -308,11 +312,10 @@ impl Walk<'_> {
 
     /// Nothing is taken back behind the point of no return.
     pub(super) fn compensated_behind(&mut self, step: &Step, pivot: Span) {
-        let at = match &step.compensation {
-            Compensation::Unsaid => return,
-            Compensation::Nothing => step.span,
-            Compensation::Call(undo) => undo.span,
-        };
+        if matches!(step.compensation, Compensation::Unsaid) {
+            return;
+        }
+        let at = undo_span(step).unwrap_or(step.span);
         self.problems.push(
             Diagnostic::error(
                 codes::COMPENSATED_BEHIND_PIVOT,
@@ -325,7 +328,11 @@ impl Walk<'_> {
     }
 
     pub(super) fn undo_can_fail(&mut self, step: &Step) {
-        let Compensation::Call(undo) = &step.compensation else { return };
+        let undo = match &step.compensation {
+            Compensation::Call(undo) => undo,
+            Compensation::Run(run) => return self.undo_run_can_fail(step, run),
+            Compensation::Unsaid | Compensation::Nothing => return,
+        };
         if undo.command.fails.is_empty() {
             return;
         }
@@ -339,5 +346,34 @@ impl Walk<'_> {
             .why("A compensation that is refused leaves the saga neither done nor undone: it is stuck until a person decides.")
             .hint("take it back with a command that cannot refuse: one that succeeds where there is nothing to take back"),
         );
+    }
+
+    fn undo_run_can_fail(&mut self, step: &Step, run: &Run) {
+        if cannot_fail(&run.body) {
+            return;
+        }
+        let title = format!("`{}` can fail, and what takes `{}` back must not", run.saga, step.name);
+        let finding = Diagnostic::error(codes::COMPENSATION_CAN_FAIL, run.span, title);
+        let finding = match run.body.first() {
+            Some(first) => finding.also(first.span, "it begins with something else than `pivot`"),
+            None => finding,
+        };
+        self.problems.push(
+            finding
+                .why(
+                    "A failure would leave the saga neither done nor undone. Behind a point of no return nothing fails: each \
+                     step is repeated until it succeeds.",
+                )
+                .hint(format!("write `pivot` as the first statement of `{}`", run.saga)),
+        );
+    }
+}
+
+/// What takes a step back, as it is written.
+pub(super) fn undo_span(step: &Step) -> Option<Span> {
+    match &step.compensation {
+        Compensation::Call(undo) => Some(undo.span),
+        Compensation::Run(run) => Some(run.span),
+        Compensation::Unsaid | Compensation::Nothing => None,
     }
 }

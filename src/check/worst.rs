@@ -169,7 +169,7 @@ fn block(statements: &[Statement], named: &mut Named) -> Ways {
 
 fn statement(statement: &Statement, named: &mut Named) -> Ways {
     match &statement.kind {
-        StatementKind::Step(step) => work(step),
+        StatementKind::Step(step) => work(step, named),
         StatementKind::Pivot => Ways { passed: true, ..Ways::NOTHING },
         StatementKind::Parallel(branches) => branches
             .iter()
@@ -266,24 +266,26 @@ fn ran(run: &Run, named: &mut Named) -> Ways {
         return inside;
     }
     let whole = inside.before.then(inside.pivot).then(inside.behind);
-    let back = inside.back.or(undone(&run.step));
+    let back = inside.back.or(undone(&run.step, named));
     Ways { before: whole, back, least: inside.least, attempt: inside.attempt, ..Ways::NOTHING }
 }
 
 /// What takes a step back.
-fn undone(step: &Step) -> Part {
+fn undone(step: &Step, named: &mut Named) -> Part {
     match &step.compensation {
         Compensation::Call(undo) => asked(undo, Asked::Back),
+        // It begins with its point of no return.
+        Compensation::Run(run) => block(&run.body, named).behind,
         Compensation::Unsaid | Compensation::Nothing => Part::NOTHING,
     }
 }
 
-fn work(step: &Step) -> Ways {
+fn work(step: &Step, named: &mut Named) -> Ways {
     let called = |invocation: &Invocation| invocation.verb == Verb::Call;
     let waited = step.action.as_ref().filter(|action| called(action));
     let attempt = waited.map(|action| action.timing.timeout).unwrap_or_default();
     let forward = step.action.as_ref().map_or(Part::NOTHING, |action| asked(action, Asked::Forward(step.pivot)));
-    let back = undone(step);
+    let back = undone(step, named);
     let least = step.action.as_ref().map(|action| if called(action) { 2 } else { 1 }).or(Some(0));
     if step.pivot {
         return Ways { pivot: forward, passed: true, least, ..Ways::NOTHING };

@@ -211,6 +211,7 @@ const fn is_under_way(state: Standing) -> bool {
         | Standing::Sleeping
         | Standing::Timed
         | Standing::Failing
+        | Standing::Turned
         | Standing::Awaiting => true,
         Standing::NotBegun
         | Standing::Missed
@@ -245,6 +246,7 @@ fn mark(statement: &Statement, frame: usize) -> &'static str {
             | Standing::Sleeping
             | Standing::Timed
             | Standing::Failing
+            | Standing::Turned
             | Standing::Awaiting,
         ) => SPINNER.get(frame % SPINNER.len()).copied().unwrap_or("…"),
     }

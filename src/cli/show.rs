@@ -117,6 +117,7 @@ pub(super) fn standing(statement: &Statement) -> String {
         None => "",
         Some(Standing::NotBegun) => "-",
         Some(Standing::Called | Standing::Sent) if back => "taking back",
+        Some(Standing::Turned) => "taking back",
         Some(Standing::Called) => "called",
         Some(Standing::Sent) => "sent",
         Some(Standing::Asked) => "asked about",

@@ -1,6 +1,6 @@
 //! What can be told of statements without knowing more: how deep they are, whether they hold a point of no return.
 
-use super::{Statement, StatementKind};
+use super::{Compensation, Statement, StatementKind};
 
 /// The blocks inside a statement; of one that runs a saga, that one's.
 #[must_use]
@@ -26,20 +26,30 @@ pub fn blocks(statement: &Statement) -> Vec<&[Statement]> {
     }
 }
 
-/// Levels of blocks inside each other.
-#[must_use]
-pub(super) fn depth(statements: &[Statement]) -> usize {
-    let inside = statements.iter().flat_map(blocks).map(depth).max();
-    1 + inside.unwrap_or_default()
+/// The statements of the saga that takes a step back, if one does.
+fn back(statement: &Statement) -> Option<&[Statement]> {
+    let step = match &statement.kind {
+        StatementKind::Step(step) => step,
+        StatementKind::Run(run) => &run.step,
+        _ => return None,
+    };
+    if let Compensation::Run(run) = &step.compensation { Some(&run.body) } else { None }
 }
 
-/// Loops inside each other.
+/// Levels of blocks inside each other, those of sagas that take a step back too.
+#[must_use]
+pub(super) fn depth(statements: &[Statement]) -> usize {
+    let inside = statements.iter().flat_map(|statement| blocks(statement).into_iter().chain(back(statement)));
+    1 + inside.map(depth).max().unwrap_or_default()
+}
+
+/// Loops inside each other, those of sagas that take a step back too.
 #[must_use]
 pub(super) fn loops(statements: &[Statement]) -> usize {
     let of = |statement: &Statement| match &statement.kind {
         StatementKind::ForEach(each) => 1 + loops(&each.body),
         StatementKind::Repeat(repeat) => (1 + loops(&repeat.body)).max(loops(&repeat.otherwise)),
-        _ => blocks(statement).into_iter().map(loops).max().unwrap_or_default(),
+        _ => blocks(statement).into_iter().chain(back(statement)).map(loops).max().unwrap_or_default(),
     };
     statements.iter().map(of).max().unwrap_or_default()
 }
@@ -53,4 +63,10 @@ pub fn has_pivot(statements: &[Statement]) -> bool {
         StatementKind::Run(run) => run.step.pivot,
         _ => blocks(statement).into_iter().any(has_pivot),
     })
+}
+
+/// Whether a saga cannot fail: it begins with its point of no return, behind which nothing fails.
+#[must_use]
+pub fn cannot_fail(statements: &[Statement]) -> bool {
+    matches!(statements.first().map(|first| &first.kind), Some(StatementKind::Pivot))
 }

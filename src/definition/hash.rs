@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::expression::{Expr, Function, PathSegment, Read, Typed};
 use super::types::{Record, Type};
 use super::value::{Value, to_json};
-use super::{Compensation, Invocation, Per, Saga, Sleep, Statement, StatementKind, Step, Timing, Verb};
+use super::{Compensation, Invocation, Per, Run, Saga, Sleep, Statement, StatementKind, Step, Timing, Verb};
 use crate::time::millis;
 
 /// First in every hash: a change of this rendering is a change of every hash, and must be said in the changelog.
@@ -131,11 +131,7 @@ impl Canon {
                 }
                 StatementKind::Run(run) => {
                     self.text(if run.step.pivot { "pivot run" } else { "run" });
-                    self.text(&run.step.name);
-                    self.typed(&run.input);
-                    self.block(&run.body);
-                    self.typed(&run.output);
-                    self.compensation(&run.step);
+                    self.run(run);
                 }
                 StatementKind::Await { wait, otherwise } => {
                     self.text("await");
@@ -159,6 +155,14 @@ impl Canon {
         }
     }
 
+    fn run(&mut self, run: &Run) {
+        self.text(&run.step.name);
+        self.typed(&run.input);
+        self.block(&run.body);
+        self.typed(&run.output);
+        self.compensation(&run.step);
+    }
+
     fn compensation(&mut self, step: &Step) {
         match &step.compensation {
             Compensation::Unsaid => self.text("unsaid"),
@@ -166,6 +170,10 @@ impl Canon {
             Compensation::Call(undo) => {
                 self.text("undo");
                 self.invocation(undo);
+            }
+            Compensation::Run(run) => {
+                self.text("undo run");
+                self.run(run);
             }
         }
     }

@@ -27,6 +27,10 @@ pub(super) struct Inlined {
     pub(super) signals: Vec<Arc<Signal>>,
 }
 
+/// What stands behind a step's name in the names of the saga that takes it back (`paid.undo.refund`): a word of the
+/// language, so that no step of one that it runs forward is called so.
+pub(super) const UNDO: &str = "undo";
+
 /// A name inside the saga that a step runs.
 pub(super) fn under(step: &str, name: &str) -> CompactString {
     format_compact!("{step}.{name}")
@@ -115,14 +119,7 @@ impl Copy<'_> {
                 until: self.typed(&repeat.until)?,
                 otherwise: self.block(&repeat.otherwise)?,
             })),
-            StatementKind::Run(run) => StatementKind::Run(Box::new(Run {
-                step: Arc::new(self.work(&run.step)?),
-                saga: run.saga.clone(),
-                input: self.typed(&run.input)?,
-                body: self.block(&run.body)?,
-                output: self.typed(&run.output)?,
-                span: run.span,
-            })),
+            StatementKind::Run(run) => StatementKind::Run(Box::new(self.run(run)?)),
             StatementKind::Let { name, value } => {
                 StatementKind::Let { name: self.name(name)?, value: self.typed(value)? }
             }
@@ -131,6 +128,17 @@ impl Copy<'_> {
             }
         };
         Ok(Statement { kind, span: statement.span })
+    }
+
+    fn run(&mut self, run: &Run) -> Result<Run, TooMuch> {
+        Ok(Run {
+            step: Arc::new(self.work(&run.step)?),
+            saga: run.saga.clone(),
+            input: self.typed(&run.input)?,
+            body: self.block(&run.body)?,
+            output: self.typed(&run.output)?,
+            span: run.span,
+        })
     }
 
     fn work(&mut self, step: &Step) -> Result<Step, TooMuch> {
@@ -143,6 +151,7 @@ impl Copy<'_> {
                 Compensation::Unsaid => Compensation::Unsaid,
                 Compensation::Nothing => Compensation::Nothing,
                 Compensation::Call(undo) => Compensation::Call(Box::new(self.invocation(undo)?)),
+                Compensation::Run(run) => Compensation::Run(Box::new(self.run(run)?)),
             },
         })
     }

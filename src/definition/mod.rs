@@ -26,7 +26,7 @@ use self::expression::Typed;
 use self::types::{Record, Type};
 use crate::source::Span;
 
-pub use self::blocks::{blocks, has_pivot};
+pub use self::blocks::{blocks, cannot_fail, has_pivot};
 pub use self::contract::{Command, Limit, Participant, Per};
 pub use self::trigger::{Aim, Trigger, Wanted};
 
@@ -277,6 +277,8 @@ pub enum Compensation {
     Nothing,
     /// A command or a message.
     Call(Box<Invocation>),
+    /// A saga that cannot fail. Its step is called as the one that it takes back, with `undo` behind it.
+    Run(Box<Run>),
 }
 
 /// Whether an answer is waited for.

@@ -212,7 +212,7 @@ codes! {
     PIVOT_COMPENSATED = "SG0406";
     /// `fail` behind the point of no return.
     FAIL_BEHIND_PIVOT = "SG0407";
-    /// A compensation whose command may refuse.
+    /// A compensation whose command may refuse, or whose saga may fail.
     COMPENSATION_CAN_FAIL = "SG0408";
     /// `compensate` behind the point of no return.
     COMPENSATED_BEHIND_PIVOT = "SG0409";

@@ -9,7 +9,7 @@ use super::id::Direction;
 use super::input::Order;
 use super::instance::{Attempt, Caught, Heralded, Instance, Phase, Starter, State, Trouble, Turn, Undoing, Wait};
 use crate::json::Json;
-use crate::plan::{At, Class, Kind, Plan};
+use crate::plan::{At, Class, Kind, Plan, ROOT};
 use crate::time::Timestamp;
 
 /// Why a change does not belong to an instance. The instance is then of no use: it may hold half of the change.
@@ -116,6 +116,7 @@ impl Instance {
                     (Direction::Do, None) => State::Done(reply.clone()),
                     (Direction::Do, Some(State::Halted(_))) if run.is_some() => State::Done(reply.clone()),
                     (Direction::Undo, Some(State::Undoing(_))) => State::Undone,
+                    (Direction::Undo, Some(State::Turned)) => State::Undone,
                     // Its steps have been taken back.
                     (Direction::Undo, Some(State::Done(_))) if run.is_some_and(|run| !run.own_pivot) => State::Undone,
                     (_, state) => return Err(illegal("succeeded", place, state.as_ref())),
@@ -162,6 +163,9 @@ impl Instance {
             Event::Chose { at: place, arm } => self.first("chose", plan, place, State::Chose(*arm))?,
             Event::Bound { at: place, value } => self.first("bound", plan, place, State::Bound(value.clone()))?,
             Event::Listed { .. } => self.apply_listed(plan, event)?,
+            Event::Turned { at } if self.turns_step(plan, at) => {
+                self.states.put(resolve(plan, at)?, State::Turned);
+            }
             Event::Passed { at } | Event::Judged { at, .. } | Event::Turned { at } | Event::Unwound { at } => {
                 self.apply_to_loop(plan, event, at)?;
             }
@@ -334,6 +338,19 @@ impl Instance {
         Ok(())
     }
 
+    /// Whether a step that a saga takes back is there to be taken back.
+    fn turns_step(&self, plan: &Plan, place: &Place) -> bool {
+        let Some(at) = plan.find(place) else { return false };
+        let is_taken_back_by_saga = plan.work(at.node()).is_some_and(|work| work.back.is_some());
+        let may_begin = match self.state(at) {
+            Some(State::Done(_) | State::Unknown) => true,
+            // What it is given could not be computed.
+            Some(State::Undoing(undoing)) => undoing.attempt.number == 0,
+            _ => false,
+        };
+        is_taken_back_by_saga && may_begin && self.failing_around(plan, at).is_some()
+    }
+
     /// An operator's retry gives what pauses or waits for a person all its retries anew, from the next attempt on.
     fn count_retries_anew(&mut self, plan: &Plan, step: Option<&Place>) -> Result<(), Misfit> {
         let only = step.map(|place| resolve(plan, place)).transpose()?;
@@ -357,6 +374,8 @@ impl Instance {
     fn goes_on(&self, plan: &Plan, event: &Event, place: &Place, work: Direction) -> Result<At, Misfit> {
         let node = resolve(plan, place)?;
         let legal = match work {
+            // What takes a step back goes forward while the saga goes back.
+            Direction::Do if plan.node(node.node()).flow != ROOT => true,
             Direction::Do => matches!(self.phase, Phase::Forward | Phase::Committed),
             Direction::Undo => true,
         };

@@ -124,7 +124,7 @@ impl Draft<'_> {
         }
     }
 
-    fn succeed(&mut self, at: At, direction: Direction, reply: Option<Json>) {
+    pub(super) fn succeed(&mut self, at: At, direction: Direction, reply: Option<Json>) {
         self.emit(Event::Succeeded { at: self.place(at), work: direction, reply });
         if direction == Direction::Undo {
             self.touched.push(at);

@@ -4,7 +4,7 @@
 //! Behind each decision all that is due has begun. So of elements that are taken back at once, only those can
 //! be due for something in which this decision has taken something back.
 
-use super::draft::Draft;
+use super::draft::{Draft, Task};
 use super::event::Event;
 use super::flow::handler;
 use super::id::Direction;
@@ -67,6 +67,10 @@ impl Draft<'_> {
             _ => {}
         }
         let Some(work) = plan.work(at.node()) else { return false };
+        if let Some(back) = work.back {
+            self.begin_way_back(at, back);
+            return false;
+        }
         let Some(compensation) = work.compensation() else {
             self.emit(Event::Succeeded { at: self.place(at), work: Direction::Undo, reply: None });
             self.touched.push(at);
@@ -77,6 +81,36 @@ impl Draft<'_> {
             Err(invalid) => self.stick(at, Direction::Undo, &invalid),
         }
         false
+    }
+
+    /// The saga begins that takes a step back. It goes on from its input once this decision has seen what else is due.
+    pub(super) fn begin_way_back(&mut self, at: At, back: NodeId) {
+        let plan = self.plan;
+        let Kind::Scope(children) = &plan.node(back).kind else { return };
+        let Some(input) = children.first().map(|input| plan.beside(at, *input)) else { return };
+        let Kind::Let(given) = &plan.node(input.node()).kind else { return };
+        match self.json_for((at, Direction::Undo), given) {
+            Ok(value) => {
+                self.emit(Event::Turned { at: self.place(at) });
+                self.emit(Event::Bound { at: self.place(input), value });
+                self.stack.push(Task::Leave(input));
+            }
+            Err(invalid) => self.stick(at, Direction::Undo, &invalid),
+        }
+    }
+
+    /// What such a saga is given is computed again.
+    pub(super) fn begin_way_back_again(&mut self, at: At, back: NodeId) {
+        self.begin_way_back(at, back);
+        self.run();
+    }
+
+    /// That saga has come to its end: the step is taken back.
+    pub(super) fn end_way_back(&mut self, back: At) {
+        let Some(step) = self.plan.parent(back) else { return };
+        self.emit(Event::Succeeded { at: self.place(step), work: Direction::Undo, reply: None });
+        self.touched.push(step);
+        self.stack.push(Task::Unwind);
     }
 
     /// Collects what is to be taken back now of a node, in the mirror image of what ran, and says whether nothing is left
@@ -96,16 +130,19 @@ impl Draft<'_> {
             },
             Kind::Run(run) => match state {
                 None => self.owed_from_the_end(at, &run.children, due),
-                Some(State::Done(_) | State::Unknown) if run.own_pivot => match run.work.compensation() {
-                    Some(_) => owed_itself(at, due),
-                    None => Owed::Nothing,
-                },
+                Some(State::Done(_) | State::Unknown) if run.own_pivot => {
+                    if run.work.has_compensation() {
+                        owed_itself(at, due)
+                    } else {
+                        Owed::Nothing
+                    }
+                }
                 // Unwound, it has no value any more.
                 Some(State::Done(_)) => match self.owed_from_the_end(at, &run.children, due) {
                     Owed::Something => Owed::Something,
                     Owed::Nothing => owed_itself(at, due),
                 },
-                Some(State::Undoing(_)) => Owed::Something,
+                Some(State::Undoing(_) | State::Turned) => Owed::Something,
                 Some(_) => Owed::Nothing,
             },
             Kind::Parallel(children) => children
@@ -130,8 +167,8 @@ impl Draft<'_> {
             },
             Kind::Step(work) => match state {
                 // Unknown counts as done: the guard finds out whether there is anything to take back.
-                Some(State::Done(_) | State::Unknown) if work.compensation().is_some() => owed_itself(at, due),
-                Some(State::Undoing(_) | State::Doing(_)) => Owed::Something,
+                Some(State::Done(_) | State::Unknown) if work.has_compensation() => owed_itself(at, due),
+                Some(State::Undoing(_) | State::Turned | State::Doing(_)) => Owed::Something,
                 _ => Owed::Nothing,
             },
             Kind::Await(_, otherwise) => match state {

@@ -10,7 +10,7 @@ use super::environment::View;
 use super::event::{Change, Event, Place};
 use super::id::Direction;
 use super::input::Decision;
-use super::instance::{Instance, Phase, State};
+use super::instance::{Instance, State};
 use crate::definition::evaluate::Invalid;
 use crate::definition::expression::Typed;
 use crate::definition::value::Value;
@@ -57,6 +57,8 @@ pub(super) enum Task {
     Leave(At),
     /// Elements of a loop begin from this one on, as many as there is room for.
     Begin(At, u16),
+    /// A step is taken back: what is before it is due.
+    Unwind,
 }
 
 /// A participant's words, or the engine's, about a step.
@@ -134,7 +136,8 @@ impl<'a> Draft<'a> {
         self.run();
     }
 
-    fn run(&mut self) {
+    /// Goes on as far as it can, unless somebody around does so already.
+    pub(super) fn run(&mut self) {
         if std::mem::replace(&mut self.is_running, true) {
             return;
         }
@@ -144,19 +147,18 @@ impl<'a> Draft<'a> {
 
     fn work_off(&mut self) {
         while let Some(task) = self.stack.pop() {
-            if !matches!(self.instance.phase, Phase::Forward | Phase::Committed) {
+            if self.instance.has_ended() {
                 self.stack.clear();
                 return;
             }
-            let (Task::Enter(at) | Task::Leave(at) | Task::Begin(at, _)) = task;
             // In a failing scope nothing new starts, nor once it was taken back; beside it all goes on.
-            if self.instance.is_shut(self.plan, at) {
-                continue;
-            }
+            let is_shut = |at: At| self.instance.is_shut(self.plan, at);
             match task {
+                Task::Enter(at) | Task::Leave(at) | Task::Begin(at, _) if is_shut(at) => {}
                 Task::Enter(at) => self.enter_one(at),
                 Task::Leave(at) => self.leave_one(at),
                 Task::Begin(at, index) => self.begin_elements(at, index),
+                Task::Unwind => self.unwind(),
             }
         }
     }
@@ -221,6 +223,7 @@ impl<'a> Draft<'a> {
             Kind::Scope(_) | Kind::Sequence(_) => match next {
                 Some(next) => self.stack.push(next),
                 None if parent == At::ROOT => self.complete(),
+                None if matches!(plan.node(parent.node()).kind, Kind::Scope(_)) => self.end_way_back(parent),
                 None => self.stack.push(Task::Leave(parent)),
             },
             Kind::Run(run) => match next {
@@ -305,7 +308,11 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn json(&self, at: At, typed: &Typed) -> Result<Json, Invalid> {
-        let text = typed.evaluate_json(&View::of(self.plan, &self.instance, (at, Direction::Do)))?;
+        self.json_for((at, Direction::Do), typed)
+    }
+
+    pub(super) fn json_for(&self, at: (At, Direction), typed: &Typed) -> Result<Json, Invalid> {
+        let text = typed.evaluate_json(&View::of(self.plan, &self.instance, at))?;
         Json::parse(text).map_err(|error| Invalid { message: format!("failed to {error}") })
     }
 

@@ -167,6 +167,7 @@ impl View<'_> {
             State::Doing(_)
             | State::Refused(_)
             | State::Unknown
+            | State::Turned
             | State::Undone
             | State::Chose(_)
             | State::Each(_)

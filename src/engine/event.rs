@@ -200,9 +200,9 @@ pub enum Event {
         /// Whether it holds.
         met: bool,
     },
-    /// What a loop did is taken back from here on.
+    /// What a loop did is taken back from here on; or the saga begins that takes a step back.
     Turned {
-        /// The `for each` or `repeat`.
+        /// The `for each` or `repeat`, or the step.
         at: Place,
     },
     /// All that an element or a round did is taken back.

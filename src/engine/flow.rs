@@ -122,36 +122,42 @@ impl Instance {
         failing
     }
 
+    /// The scopes that fail, or have failed, in sagas which take steps back, in reading order.
+    pub(super) fn failing_on_ways_back(&self, plan: &Plan) -> Vec<At> {
+        let failing = self.states.of(Activity::Failing).map(|(at, _)| at);
+        let mut failing: Vec<At> = failing.filter(|at| plan.node(at.node()).flow != ROOT).collect();
+        failing.sort_unstable();
+        failing
+    }
+
     /// Whether nothing starts at a node any more: a scope around it fails, or has been taken back.
     pub(super) fn is_shut(&self, plan: &Plan, at: At) -> bool {
-        let mut scope = plan.scope(at);
-        while scope.node() != ROOT {
-            if matches!(self.state(scope), Some(State::Failing(_) | State::Caught(_))) {
-                return true;
-            }
-            scope = plan.scope(scope);
-        }
-        self.failing(At::ROOT).is_some()
+        scopes(plan, at).any(|scope| {
+            matches!(self.state(scope), Some(State::Failing(_) | State::Caught(_))) || self.failing(scope).is_some()
+        })
     }
 
     /// What the innermost failing scope around a node fails with.
     pub(super) fn failing_around(&self, plan: &Plan, at: At) -> Option<&Failure> {
-        let mut scope = plan.scope(at);
-        loop {
-            if let Some(failure) = self.failing(scope) {
-                return Some(failure);
-            }
-            if scope.node() == ROOT {
-                return None;
-            }
-            scope = plan.scope(scope);
-        }
+        scopes(plan, at).find_map(|scope| self.failing(scope))
     }
 
     pub(super) fn chosen<C>(&self, at: At, arms: &[(C, NodeId)], otherwise: NodeId) -> Option<NodeId> {
         let State::Chose(arm) = self.state(at)? else { return None };
         Some(arms.get(*arm as usize).map_or(otherwise, |(_, child)| *child))
     }
+}
+
+/// The scopes around a node, the innermost first, up to the saga's body that it belongs to: what takes a step back is not
+/// touched by what fails around that step.
+fn scopes(plan: &Plan, at: At) -> impl Iterator<Item = At> {
+    let flow = plan.node(at.node()).flow;
+    let mut next = Some(plan.scope(at));
+    std::iter::from_fn(move || {
+        let scope = next.take()?;
+        next = (scope.node() != flow).then(|| plan.scope(scope));
+        Some(scope)
+    })
 }
 
 /// The sequence of the handler that took it; a number that is none was refused when it was applied.

@@ -123,6 +123,8 @@ pub enum State {
     Unknown,
     /// A step is being taken back. Whether its outcome was known no longer matters: its value stays readable.
     Undoing(Box<Undoing>),
+    /// A step is being taken back by a saga, which runs.
+    Turned,
     /// A step is taken back.
     Undone,
     /// A `when` went this way: the arm from 0.
@@ -266,6 +268,7 @@ impl State {
             Self::Done(_)
             | Self::Refused(_)
             | Self::Unknown
+            | Self::Turned
             | Self::Undone
             | Self::Chose(_)
             | Self::Bound(_)
@@ -301,7 +304,7 @@ impl State {
             Self::Done(_) => "done",
             Self::Refused(_) => "refused",
             Self::Unknown => "of unknown outcome",
-            Self::Undoing(_) => "being taken back",
+            Self::Undoing(_) | Self::Turned => "being taken back",
             Self::Undone => "taken back",
             Self::Chose(_) => "chosen",
             Self::Bound(_) => "computed",
@@ -325,6 +328,7 @@ impl State {
             Self::Done(_)
             | Self::Refused(_)
             | Self::Unknown
+            | Self::Turned
             | Self::Undone
             | Self::Chose(_)
             | Self::Bound(_)

@@ -95,9 +95,10 @@ fn retry(given: Given<'_>, request: &OrderRequest, step: Option<&Place>) -> Deci
                 Kind::Sequence(_) => draft.judge_again(node),
                 _ => draft.enter(node),
             },
-            _ => {
-                draft.stimulate(node, Stimulus::RetryOrdered, Words::default());
+            Some(State::Undoing(_)) if let Some(back) = plan.work(node.node()).and_then(|work| work.back) => {
+                draft.begin_way_back_again(node, back);
             }
+            _ => drop(draft.stimulate(node, Stimulus::RetryOrdered, Words::default())),
         }
     }
     draft.finish()
@@ -163,7 +164,11 @@ fn resolve(
     };
     let mut draft = Draft::new(given);
     draft.emit(ordered(request));
-    draft.stimulate(node, stimulus, words);
+    match work.back {
+        // What the saga would be given cannot be computed, and somebody has done without it.
+        Some(_) if direction == Direction::Undo => draft.succeed(node, direction, None),
+        _ => drop(draft.stimulate(node, stimulus, words)),
+    }
     draft.finish()
 }
 

@@ -45,6 +45,11 @@ impl Draft<'_> {
         let fails_already = self.instance.failing(scope).is_some() || self.instance.is_shut(self.plan, scope);
         match (&self.instance.phase, scope) {
             (Phase::New | Phase::Completed(_) | Phase::Compensated(_), _) => return,
+            // A saga that takes a step back cannot fail.
+            _ if self.plan.is_way_back(scope.node()) => {
+                let (at, Failure { code, message, .. }) = (self.place(node), failure);
+                return self.emit(Event::Stuck { at, work: Direction::Do, code, message });
+            }
             _ if fails_already => {}
             (Phase::Committed, At::ROOT) => {
                 let (at, Failure { code, message, .. }) = (self.place(node), failure);
@@ -89,15 +94,26 @@ impl Draft<'_> {
         }
     }
 
-    /// Goes on taking back, as far as it can: each failing scope that no other failing one is around.
+    /// Goes on taking back, as far as it can: each failing scope that no other failing one is around. What takes a step
+    /// back comes before what waits for that.
     pub(super) fn unwind(&mut self) {
-        if self.instance.failing(At::ROOT).is_some() {
-            return self.take_back(At::ROOT);
+        for scope in self.instance.failing_on_ways_back(self.plan).into_iter().rev() {
+            self.take_back_open(scope);
         }
-        for scope in self.instance.failing_within(self.plan, At::ROOT) {
-            if self.instance.failing(scope).is_some() && !self.instance.is_shut(self.plan, scope) {
-                self.take_back(scope);
+        if self.instance.failing(At::ROOT).is_some() {
+            self.take_back(At::ROOT);
+        } else {
+            for scope in self.instance.failing_within(self.plan, At::ROOT) {
+                self.take_back_open(scope);
             }
+        }
+        // Sagas that take steps back have begun.
+        self.run();
+    }
+
+    fn take_back_open(&mut self, scope: At) {
+        if self.instance.failing(scope).is_some() && !self.instance.is_shut(self.plan, scope) {
+            self.take_back(scope);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::definition::types::Type;
 use crate::definition::value::Value;
 use crate::definition::{Await, Signal};
 use crate::json::Json;
-use crate::plan::{At, Kind, Plan, parsed};
+use crate::plan::{At, Kind, Plan, ROOT, parsed};
 
 /// A signal arrives: it is journaled whether or not anybody awaits it yet.
 pub(super) fn decide(given: Given<'_>, (request, name, with): (&OrderRequest, &str, Option<&Json>)) -> Decision {
@@ -28,7 +28,9 @@ pub(super) fn decide(given: Given<'_>, (request, name, with): (&OrderRequest, &s
     if let Err(misfits) = check_json(&Type::Record(signal.shape.clone()), with.unwrap_or(&empty).get()) {
         return rejected(Refusal::Misfit, format!("the signal `{name}` does not fit: {}", listed(&misfits)));
     }
-    if let Phase::Failing(failure) = &instance.phase {
+    if let Phase::Failing(failure) = &instance.phase
+        && !is_of_way_back(plan, name)
+    {
         let message = format!("`{}` fails already with `{}`: it awaits nothing any more", instance.id, failure.code);
         return rejected(Refusal::Compensating, message);
     }
@@ -51,6 +53,12 @@ fn known<'p>(plan: &'p Plan, name: &str) -> Option<&'p Signal> {
         None => !name.contains('['),
     };
     fits.then_some(signal)
+}
+
+/// Whether it is one of a saga that takes a step back, which awaits it while all else awaits nothing any more.
+fn is_of_way_back(plan: &Plan, name: &str) -> bool {
+    let run = name.rsplit_once('.').and_then(|(run, _)| plan.find(run));
+    run.is_some_and(|run| plan.is_way_back(run.node()) || plan.node(run.node()).flow != ROOT)
 }
 
 impl Draft<'_> {

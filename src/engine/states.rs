@@ -61,7 +61,7 @@ const ACTIVITIES: [Activity; 4] = [Activity::Ahead, Activity::Back, Activity::Fa
 const fn activity(state: &State) -> Option<Activity> {
     match state {
         State::Doing(_) | State::Sleeping(_) => Some(Activity::Ahead),
-        State::Undoing(_) => Some(Activity::Back),
+        State::Undoing(_) | State::Turned => Some(Activity::Back),
         State::Failing(_) => Some(Activity::Failing),
         State::Halted(_) => Some(Activity::Halted),
         State::Done(_)

@@ -74,6 +74,7 @@ pub(super) fn is_stuck(plan: &Plan, at: At, state: &State) -> bool {
         State::Done(_)
         | State::Refused(_)
         | State::Unknown
+        | State::Turned
         | State::Undone
         | State::Chose(_)
         | State::Bound(_)

@@ -26,6 +26,10 @@ fn statements(plan: &Plan, instance: &Instance, at: At, depth: u32, into: &mut V
             elements(plan, instance, (at, child), depth, into);
             continue;
         }
+        // What takes a step back is shown once it has begun.
+        if plan.is_way_back(child) && !has_begun_way_back(plan, instance, plan.beside(at, child)) {
+            continue;
+        }
         // The blocks of a `when` have no word of their own where they hold nothing.
         if matches!(&plan.node(child).kind, Kind::Sequence(inside) if inside.is_empty()) {
             continue;
@@ -34,6 +38,11 @@ fn statements(plan: &Plan, instance: &Instance, at: At, depth: u32, into: &mut V
         into.push(statement(plan, instance, child, depth));
         statements(plan, instance, child, depth + 1, into);
     }
+}
+
+fn has_begun_way_back(plan: &Plan, instance: &Instance, back: At) -> bool {
+    let input = plan.children(back.node()).into_iter().next();
+    input.is_some_and(|input| instance.state(plan.beside(back, input)).is_some())
 }
 
 /// Elements or rounds of a loop, each with what stands in it; before the first, what will stand in each.
@@ -106,7 +115,7 @@ fn statement(plan: &Plan, instance: &Instance, at: At, depth: u32) -> Statement 
     let (work, state) = (plan.work(at.node()), instance.state(at));
     let place = plan.place(at);
     let (name, leaf) = match &node.kind {
-        Kind::Scope(_) => ("saga", false),
+        Kind::Scope(_) => ("compensate run", false),
         Kind::Sequence(_) => (inside(plan, at), false),
         Kind::Each(_) => ("for each", false),
         Kind::Repeat(_) => ("repeat", false),
@@ -119,7 +128,7 @@ fn statement(plan: &Plan, instance: &Instance, at: At, depth: u32) -> Statement 
         Kind::Pivot => ("pivot", true),
         Kind::Sleep(_) => ("sleep", true),
         Kind::Await(..) => ("await", true),
-        Kind::Let(_) if plan.sub_saga_of_input(at.node()).is_some() => ("input", true),
+        Kind::Let(_) if plan.saga_of_input(at.node()).is_some() => ("input", true),
         Kind::Let(_) => ("let", true),
         Kind::Fail { .. } => ("fail", true),
     };
@@ -130,6 +139,7 @@ fn statement(plan: &Plan, instance: &Instance, at: At, depth: u32) -> Statement 
         calls: work.and_then(|work| work.action()).map(called),
         compensation: work.and_then(|work| match &work.step.compensation {
             Compensation::Call(invocation) => Some(called(invocation)),
+            Compensation::Run(run) => Some(format!("run {}", run.saga)),
             Compensation::Unsaid | Compensation::Nothing => None,
         }),
         state: leaf.then_some(Standing::NotBegun),
@@ -197,6 +207,10 @@ fn stand(statement: &mut Statement, (plan, instance): (&Plan, &Instance), at: At
             Standing::Refused
         }
         State::Unknown => Standing::Unknown,
+        State::Turned => {
+            statement.work = Some(Direction::Undo);
+            Standing::Turned
+        }
         State::Undone => Standing::Undone,
         State::Sleeping(until) => {
             statement.until = Some(Instant(*until));

@@ -169,8 +169,8 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
                 Kind::Let(value) => Some(&value.ty),
                 _ => None,
             });
-            let run = node.and_then(|node| plan.sub_saga_of_input(node));
-            let text = run.map_or_else(|| "computed".to_owned(), |(_, run)| format!("of the saga {}", run.saga));
+            let run = node.and_then(|node| plan.saga_of_input(node));
+            let text = run.map_or_else(|| "computed".to_owned(), |saga| format!("of the saga {saga}"));
             fact("bound", Some(at), text, Some(ty.map_or_else(|| value.clone(), |ty| redact(ty, value))))
         }
         Event::Listed { at, elements } => {

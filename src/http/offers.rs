@@ -69,7 +69,12 @@ fn signal(plan: &Plan, at: At) -> Option<Offer> {
 fn step(plan: &Plan, at: At, attempt: &Attempt, direction: Direction, offers: &mut Vec<Offer>) {
     let place = &plan.place(at);
     let Some(work) = plan.work(at.node()) else { return };
-    let Some(invocation) = engine::invocation(work, direction) else { return };
+    let Some(invocation) = engine::invocation(work, direction) else {
+        // A saga takes it back, and what that is given cannot be computed.
+        offers.push(retry(place, "once what the expression needs can be computed by another version of saga"));
+        offers.push(resolved(place, direction, format!("if you know that what `{place}` did is taken back by hand")));
+        return;
+    };
     let participant = invocation.participant.name.as_str();
     if matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_)) {
         let when = match invocation.verb {
@@ -78,14 +83,9 @@ fn step(plan: &Plan, at: At, attempt: &Attempt, direction: Direction, offers: &m
         };
         offers.push(retry(place, &when));
     }
-    let resolve = |outcome: &str, with: Option<String>, when: String| Offer {
-        order: "resolve".into(),
-        step: Some(place.to_string()),
-        work: Some(direction),
-        outcome: Some(outcome.into()),
-        signal: None,
-        with,
-        when,
+    let resolve = |outcome: &str, with: Option<String>, when: String| {
+        let resolved = resolved(place, direction, when);
+        Offer { outcome: Some(outcome.into()), with, ..resolved }
     };
     match direction {
         Direction::Do => {
@@ -104,6 +104,18 @@ fn step(plan: &Plan, at: At, attempt: &Attempt, direction: Direction, offers: &m
             let undone = format!("if you know that what `{place}` did is taken back, by `{participant}` or by hand");
             offers.push(resolve("succeeded", None, undone));
         }
+    }
+}
+
+fn resolved(place: &str, work: Direction, when: String) -> Offer {
+    Offer {
+        order: "resolve".into(),
+        step: Some(place.into()),
+        work: Some(work),
+        outcome: Some("succeeded".into()),
+        signal: None,
+        with: None,
+        when,
     }
 }
 

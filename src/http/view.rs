@@ -271,6 +271,8 @@ pub enum Standing {
     Refused,
     /// Nobody knows whether it was done.
     Unknown,
+    /// A saga takes it back, and runs.
+    Turned,
     /// Taken back.
     Undone,
 }

@@ -99,11 +99,11 @@ fn possible(plan: &Plan) -> BTreeSet<Cell> {
                 add(if work.class == Class::Compensatable { What::Unknown } else { What::Stuck(Direction::Do) });
             }
         }
-        if let Some(undo) = work.compensation() {
+        if work.has_compensation() {
             add(What::Undone);
-            if undo.verb == Verb::Call {
-                add(What::Stuck(Direction::Undo));
-            }
+        }
+        if work.compensation().is_some_and(|undo| undo.verb == Verb::Call) {
+            add(What::Stuck(Direction::Undo));
         }
     }
     cells

@@ -12,7 +12,7 @@ use crate::engine::{
     Order, OrderRequest, Phase, Place, RequestId, Run, Share, Start, State, Summary, Turns,
 };
 use crate::json::Json;
-use crate::plan::{InLoops, Plan};
+use crate::plan::{InLoops, Meant, Plan};
 use crate::source::Span;
 use crate::time::Timestamp;
 
@@ -281,7 +281,8 @@ impl<'a> Stage<'a> {
     fn must_precede(&self, one: &Called, other: &Called) -> bool {
         let plan = self.plan;
         let Some((first, second)) = plan.meant(&one.step).zip(plan.meant(&other.step)) else { return false };
-        match (one.undo, other.undo) {
+        let ((first, undo), (second, other_undo)) = in_one_flow(plan, (first, one.undo), (second, other.undo));
+        match (undo, other_undo) {
             (false, false) => plan.is_before(first, second),
             (true, true) => plan.is_before(second, first),
             // What a `try` took back, it took back before its handler; what stands behind may come before or after.
@@ -322,6 +323,26 @@ pub fn calls<'e>(events: impl IntoIterator<Item = &'e Event>) -> Vec<Called> {
         _ => None,
     };
     events.into_iter().filter_map(first).collect()
+}
+
+/// Two calls as they stand in one flow: for one in a saga that takes a step back stands, outside of it, that step's undo.
+fn in_one_flow(plan: &Plan, mut one: (Meant, bool), mut other: (Meant, bool)) -> ((Meant, bool), (Meant, bool)) {
+    let outside = |(meant, undo): (Meant, bool)| {
+        let flow = plan.node(meant.node).flow;
+        match plan.node(flow).parent {
+            Some(node) => (Meant { node, at: meant.at.map(|at| plan.beside(at, node)) }, true),
+            None => (meant, undo),
+        }
+    };
+    // What takes a step back is written behind that step, so the later flow is the inner one.
+    while plan.node(one.0.node).flow != plan.node(other.0.node).flow {
+        if plan.node(one.0.node).flow > plan.node(other.0.node).flow {
+            one = outside(one);
+        } else {
+            other = outside(other);
+        }
+    }
+    (one, other)
 }
 
 fn same_calls(wanted: &[Called], found: &[Called]) -> bool {

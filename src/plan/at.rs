@@ -219,22 +219,25 @@ impl Plan {
         around.within(node, self.node(around.node()).depth(), index)
     }
 
-    /// Whether a node belongs to a scope, wherever in its loops.
+    /// Whether a node belongs to a scope, wherever in its loops. What takes a step of it back does not: that is a flow of
+    /// its own, which goes forward while the scope is taken back.
     #[must_use]
     pub fn holds(&self, scope: NodeId, node: NodeId) -> bool {
-        match &self.node(scope).kind {
+        let is_inside = match &self.node(scope).kind {
             Kind::Try(trial) => scope < node && node <= trial.last,
             _ => scope == ROOT,
-        }
+        };
+        is_inside && self.node(scope).flow == self.node(node).flow
     }
 
     /// Whether something belongs to a scope, itself or by one inside.
     #[must_use]
     pub fn is_within(&self, at: At, scope: At) -> bool {
-        match &self.node(scope.node()).kind {
+        let is_inside = match &self.node(scope.node()).kind {
             Kind::Try(trial) => self.is_between(at, scope, trial.last),
             _ => scope.node() == ROOT,
-        }
+        };
+        is_inside && self.node(scope.node()).flow == self.node(at.node()).flow
     }
 
     /// Whether something stands in an element or round of a loop.

@@ -25,6 +25,8 @@ enum Passed {
 struct Builder {
     /// The innermost scope around what is being built.
     scope: NodeId,
+    /// The saga's body around it.
+    flow: NodeId,
     tries: Vec<NodeId>,
     runs: Vec<NodeId>,
     nodes: Vec<Node>,
@@ -50,6 +52,7 @@ pub(super) struct Built {
 pub(super) fn build(saga: &Saga) -> Built {
     let mut builder = Builder {
         scope: ROOT,
+        flow: ROOT,
         tries: Vec::new(),
         runs: Vec::new(),
         nodes: Vec::new(),
@@ -108,7 +111,8 @@ impl Builder {
                     (true, Passed::NotYet) => Class::Pivot,
                     (false, Passed::NotYet) => Class::Compensatable,
                 };
-                self.set(id, Kind::Step(Work { step: Arc::clone(step), class, undo: undo(step) }));
+                let back = self.way_back(step, id);
+                self.set(id, Kind::Step(Work { step: Arc::clone(step), class, undo: undo(step), back }));
                 (id, if step.pivot { Passed::Behind } else { passed })
             }
             StatementKind::Pivot => {
@@ -226,7 +230,7 @@ impl Builder {
     /// Whether anything from a node on, up to what was built last, can be taken back.
     fn owes(&self, first: NodeId) -> bool {
         let owes = |node: &Node| match &node.kind {
-            Kind::Step(work) => work.compensation().is_some(),
+            Kind::Step(work) => work.has_compensation(),
             // It has a value, which it loses.
             Kind::Run(_) => true,
             _ => false,
@@ -266,10 +270,31 @@ impl Builder {
 
         (self.own_pivot, self.way) = around;
         let class = if passed == Passed::Behind { Class::Retriable } else { Class::Compensatable };
-        let work = Work { step: Arc::clone(&run.step), class, undo: undo(&run.step) };
+        let back = self.way_back(&run.step, id);
+        let work = Work { step: Arc::clone(&run.step), class, undo: undo(&run.step), back };
         let (saga, output) = (run.saga.clone(), run.output.clone());
         self.set(id, Kind::Run(Box::new(SubSaga { work, saga, output, children, last, own_pivot })));
         (id, if own_pivot { passed } else { after })
+    }
+
+    /// The saga that takes a step back stands below it. Being behind its point of no return from the first, it has none.
+    fn way_back(&mut self, step: &Step, of: NodeId) -> Option<NodeId> {
+        let Compensation::Run(run) = &step.compensation else { return None };
+        let id = self.add(run.step.name.clone(), Some(of), run.span);
+        let around = (
+            (std::mem::replace(&mut self.scope, id), std::mem::replace(&mut self.flow, id)),
+            (std::mem::take(&mut self.own_pivot), std::mem::replace(&mut self.way, run.step.name.clone())),
+        );
+
+        let input = self.add(run.input_name(), Some(id), run.span);
+        self.set(input, Kind::Let(run.input.clone()));
+        let (statements, _) = self.statements(&run.body, id, Passed::Behind);
+        let children: Vec<NodeId> = std::iter::once(input).chain(statements).collect();
+        self.follows(input, children.get(1).copied());
+
+        ((self.scope, self.flow), (self.own_pivot, self.way)) = around;
+        self.set(id, Kind::Scope(children));
+        Some(id)
     }
 
     fn follows(&mut self, node: NodeId, next: Option<NodeId>) {
@@ -293,8 +318,8 @@ impl Builder {
     fn add(&mut self, place: CompactString, parent: Option<NodeId>, span: Span) -> NodeId {
         let id = node_id(self.nodes.len());
         self.places.insert(place.clone(), id);
-        let loops = Arc::clone(&self.loops);
-        self.nodes.push(Node { place, parent, scope: self.scope, next: None, loops, kind: Kind::Pivot, span });
+        let (loops, scope, flow) = (Arc::clone(&self.loops), self.scope, self.flow);
+        self.nodes.push(Node { place, parent, scope, flow, next: None, loops, kind: Kind::Pivot, span });
         id
     }
 

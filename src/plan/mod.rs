@@ -64,6 +64,8 @@ pub struct Node {
     pub parent: Option<NodeId>,
     /// The innermost scope around it, the unit of unwinding; the root's is itself.
     pub scope: NodeId,
+    /// The saga's body that it belongs to: the root, or that of a saga which takes a step back.
+    pub flow: NodeId,
     /// The sibling behind it in a sequence, or in the body of a scope.
     pub next: Option<NodeId>,
     /// The loops around it, the outermost first.
@@ -77,7 +79,8 @@ pub struct Node {
 /// What a node is.
 #[derive(Debug)]
 pub enum Kind {
-    /// The saga's body, the outermost unit of unwinding: its children one after the other.
+    /// A saga's body, its children one after the other: that of the instance, the outermost unit of unwinding; or that of
+    /// a saga which takes a step back, below the step. Such a one begins with its input, and cannot fail.
     Scope(Vec<NodeId>),
     /// A unit of unwinding inside: its children one after the other, and what follows where it fails.
     Try(Trial),
@@ -171,8 +174,10 @@ pub struct Work {
     pub step: Arc<Step>,
     /// What the saga's place of no return makes of it.
     pub class: Class,
-    /// How its compensation reaches the participant, if it has one.
+    /// How its compensation reaches the participant, if one does.
     pub undo: Option<Undo>,
+    /// The body of the saga that takes it back, if one does.
+    pub back: Option<NodeId>,
 }
 
 /// A step that runs another saga, for the engine.
@@ -229,8 +234,14 @@ impl Work {
     pub fn compensation(&self) -> Option<&Invocation> {
         match &self.step.compensation {
             Compensation::Call(invocation) => Some(invocation),
-            Compensation::Unsaid | Compensation::Nothing => None,
+            Compensation::Unsaid | Compensation::Nothing | Compensation::Run(_) => None,
         }
+    }
+
+    /// Whether anything takes it back, be it a command, a message or a saga.
+    #[must_use]
+    pub fn has_compensation(&self) -> bool {
+        matches!(self.step.compensation, Compensation::Call(_) | Compensation::Run(_))
     }
 }
 
@@ -327,10 +338,41 @@ impl Plan {
         matches!(&self.node(node).kind, Kind::Run(run) if run.own_pivot)
     }
 
-    /// The sub-sagas around a node, the innermost first.
+    /// The sub-sagas around a node in its flow, the innermost first.
     pub fn around(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        let flow = self.node(node).flow;
         let parents = std::iter::successors(self.node(node).parent, |node| self.node(*node).parent);
-        parents.filter(|node| matches!(self.node(*node).kind, Kind::Run(_)))
+        parents.take_while(move |node| *node != flow).filter(|node| matches!(self.node(*node).kind, Kind::Run(_)))
+    }
+
+    /// Whether a node is the body of a saga that takes a step back.
+    #[must_use]
+    pub fn is_way_back(&self, node: NodeId) -> bool {
+        node != ROOT && matches!(self.node(node).kind, Kind::Scope(_))
+    }
+
+    /// All that is asked of participants where a step is taken back, in reading order.
+    pub fn asked_back<'p>(&'p self, work: &'p Work) -> impl Iterator<Item = &'p Invocation> {
+        let of_saga = self.nodes.iter().filter(|node| Some(node.flow) == work.back).filter_map(|node| {
+            let inside = work_of(&node.kind)?;
+            inside.action()
+        });
+        work.compensation().into_iter().chain(of_saga)
+    }
+
+    /// The saga whose input a node holds: one that runs inside, or that takes a step back.
+    #[must_use]
+    pub fn saga_of_input(&self, node: NodeId) -> Option<&CompactString> {
+        if let Some((_, run)) = self.sub_saga_of_input(node) {
+            return Some(&run.saga);
+        }
+        let flow = self.node(node).parent.filter(|parent| self.is_way_back(*parent))?;
+        let Kind::Scope(children) = &self.node(flow).kind else { return None };
+        let step = self.node(flow).parent.and_then(|step| self.work(step))?;
+        match &step.step.compensation {
+            Compensation::Run(run) if children.first() == Some(&node) => Some(&run.saga),
+            _ => None,
+        }
     }
 
     /// The sub-saga that a node holds the input of.
@@ -367,8 +409,9 @@ impl Plan {
             Kind::Await(_, otherwise) => vec![*otherwise],
             Kind::Each(each) => vec![each.element],
             Kind::Repeat(repeat) => vec![repeat.round, repeat.otherwise],
-            Kind::Run(run) => run.children.clone(),
-            Kind::Step(_) | Kind::Pivot | Kind::Sleep(_) | Kind::Let(_) | Kind::Fail { .. } => Vec::new(),
+            Kind::Run(run) => run.children.iter().copied().chain(run.work.back).collect(),
+            Kind::Step(work) => work.back.into_iter().collect(),
+            Kind::Pivot | Kind::Sleep(_) | Kind::Let(_) | Kind::Fail { .. } => Vec::new(),
         }
     }
 }

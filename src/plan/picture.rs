@@ -10,7 +10,7 @@ use compact_str::CompactString;
 
 use super::graph::{Edge, StepGraph, Vertex};
 use super::{Class, Kind, NodeId, Plan, Trial, Work};
-use crate::definition::{Invocation, Sleep};
+use crate::definition::{Compensation, Invocation, Sleep};
 use crate::source::{Sources, Span};
 
 /// Fill and border of each participant, by its first appearance; a ninth begins again. Chosen to be told apart by
@@ -231,7 +231,7 @@ impl Picture {
         if let Some((step, run)) = plan.sub_saga_of_input(node) {
             let lines = vec![step.place.to_string(), format!("run {}", run.saga)];
             self.shapes.push(Shape { id: id.clone(), form: Form::Aside, lines, participant: None });
-            return self.compensation(id, &run.work);
+            return self.compensation(plan, id, &run.work);
         }
         let (form, lines) = match &plan.node(node).kind {
             Kind::Step(work) => {
@@ -243,7 +243,7 @@ impl Picture {
                 let participant = work.action().map(|action| self.participants.number(action));
                 let lines = std::iter::once(place).chain(work.action().map(called)).collect();
                 self.shapes.push(Shape { id: id.clone(), form, lines, participant });
-                return self.compensation(id, work);
+                return self.compensation(plan, id, work);
             }
             Kind::Pivot => (Form::Pivot, vec!["pivot".to_owned()]),
             Kind::Sleep(Sleep::For(until)) => (Form::Aside, vec![format!("sleep {}", written(sources, until.span))]),
@@ -270,13 +270,23 @@ impl Picture {
     }
 
     /// What takes a step back, beside it.
-    fn compensation(&mut self, id: String, work: &Work) {
-        let Some(compensation) = work.compensation() else { return };
-        let participant = Some(self.participants.number(compensation));
+    fn compensation(&mut self, plan: &Plan, id: String, work: &Work) {
+        if !work.has_compensation() {
+            return;
+        }
+        let participant = plan.asked_back(work).map(|asked| self.participants.number(asked)).next();
         let undo = format!("{id}u");
-        let lines = vec![called(compensation)];
+        let lines = run_back(work).into_iter().chain(plan.asked_back(work).map(called)).collect();
         self.shapes.push(Shape { id: undo.clone(), form: Form::Compensation, lines, participant });
         self.lines.push(Line { from: id, to: undo, label: None, back: true });
+    }
+}
+
+/// The saga that takes a step back, if one does.
+pub(super) fn run_back(work: &Work) -> Option<String> {
+    match &work.step.compensation {
+        Compensation::Run(run) => Some(format!("run {}", run.saga)),
+        Compensation::Unsaid | Compensation::Nothing | Compensation::Call(_) => None,
     }
 }
 

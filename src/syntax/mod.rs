@@ -14,7 +14,6 @@ mod mended;
 pub mod parse;
 mod row;
 mod scan;
-pub mod today;
 pub mod tree;
 mod write;
 mod yaml;

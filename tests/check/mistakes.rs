@@ -161,18 +161,12 @@ mistake!(
   command Release { hold: string? }
   message Told { text: string }
 }
-saga release {
-  version 1
-  input { hold: string? }
-  pivot
-  step release { call stock.Release { hold: input.hold } }
-}
 saga order {
   version 1
   coordination choreography
   input { sku: string }
   signal approval { by: string }
-  step reserve { call stock.Reserve { sku: input.sku }  compensate run release { hold: reserve.hold } }
+  step reserve { call stock.Reserve { sku: input.sku }  compensate stock.Release { hold: reserve.hold } }
   await approval within 8h otherwise { fail "nobody" }
   step tell { send stock.Told { text: approval.by + reserve.hold } }
   output { hold: reserve.hold }

@@ -28,6 +28,11 @@ saga sure {
   pivot
   step wrap { call shop.Pack { n: 1 } }
 }
+saga log {
+  input { hold: string?, n: int }
+  pivot
+  step note { call shop.Pack { n: input.n } }
+}
 "#;
 
 fn source(body: &str) -> String {
@@ -74,9 +79,54 @@ fn how_it_is_taken_back() {
         (&format!("pivot step x {{ run pack {{ n: 1 }}  {undo} }}"), "SG0406"),
         ("step x { run pack { n: 1 }  compensate shop.Take { n: 1 } }", "SG0408"),
         ("step x { run take { n: 1 }  within 5m }", "SG0505"),
-        ("step x { run take { n: 1 } compensate run sure }", "SG0001"),
     ]);
 }
+
+#[test]
+fn a_saga_that_takes_a_step_back() {
+    let step = |undo: &str| format!("step x {{ call shop.Take {{ n: 1 }}  {undo} }}");
+    all(&[
+        (&step("compensate run sure"), ""),
+        (&step("compensate run pack { n: 1 }"), "SG0408"),
+        (&step("compensate run take { n: 1 }"), "SG0408"),
+        (&step("compensate run tale { n: 1 }"), "SG0205"),
+        (&step("compensate run sure { n: 1 }"), "SG0303"),
+        (&step("compensate run sure  retry 3 times"), "SG0505"),
+        (&step("compensate run case { n: 1, b: true }"), "SG0220"),
+        ("step x { run pack { n: 1 } compensate run sure }", ""),
+        ("step x { run take { n: 1 } compensate run sure }", "SG0416"),
+        ("pivot step x { call shop.Pack { n: 1 } compensate run sure }", "SG0406"),
+        ("pivot\nstep x { call shop.Pack { n: 1 } compensate run sure }", "SG0409"),
+        ("step x { compensate run sure }", ""),
+        ("step x { compensate run log { hold: x.hold, n: input.n } }", "SG0206"),
+        (&step("compensate run log { hold: x.hold, n: input.n }"), ""),
+        (&step("compensate run log { hold: x.hold + failure.code, n: input.n }"), "SG0302"),
+        (&step("compensate run log { hold: failure.code, n: input.n * 2 }"), "SG0412"),
+    ]);
+}
+
+mistake!(
+    sagas_that_can_fail_as_compensations,
+    r#"participant shop {
+  command Pack { n: int } fails "full"
+  command Unpack { n: int }
+}
+saga unpack { version 1  step wrap { call shop.Unpack { n: 1 }  compensate nothing } }
+saga circle {
+  version 1
+  step pack { compensate run circle }
+}
+saga case {
+  version 1
+  step a { call shop.Pack { n: 1 }  compensate run unpack  within 1h }
+  step b { call shop.Pack { n: 1 }  compensate run unpick }
+}
+scenario "full" for case {
+  when b fails "full"
+  when undo a fails
+  expect calls a, b, a.undo.wrap, undo a
+}"#
+);
 
 #[test]
 fn where_its_point_of_no_return_stands() {

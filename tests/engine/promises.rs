@@ -24,7 +24,7 @@ impl Walk {
                 Event::Called { at, work: Direction::Do, attempt: 1, .. }
                 | Event::Sent { at, work: Direction::Do, attempt: 1 } => {
                     assert!(begun.insert(find(at)), "a step is begun once: {at}");
-                    for node in &begun {
+                    for node in begun.iter().filter(|node| self.is_of_one_flow(**node, find(at))) {
                         if self.precedes(*node, find(at)) {
                             let tried = self.tries(*node).any(|scope| !self.plan.is_within(find(at), scope));
                             assert!(ended.contains(node) || tried, "{at} is begun when all before it is done");
@@ -40,11 +40,12 @@ impl Walk {
                     if *attempt == 1 {
                         assert!(undone.insert((find(at), false)), "a compensation is never started twice: {at}");
                     }
-                    for node in &begun {
-                        if self.precedes(find(at), *node) && self.owes(*node) {
-                            assert!(undone.contains(&(*node, true)), "{at} is taken back behind what followed it");
-                        }
-                    }
+                    self.check_mirror(find(at), &begun, &undone);
+                }
+                // By a saga.
+                Event::Turned { at } if self.plan.work(find(at).node()).is_some() => {
+                    assert!(undone.insert((find(at), false)), "a compensation is never started twice: {at}");
+                    self.check_mirror(find(at), &begun, &undone);
                 }
                 Event::Succeeded { at, work: Direction::Do, .. } => {
                     let node = find(at);
@@ -73,11 +74,22 @@ impl Walk {
         }
     }
 
+    /// What followed a step that is being taken back was taken back before it. What takes steps back is not taken back
+    /// itself: it ends before the step is.
+    fn check_mirror(&self, at: At, begun: &BTreeSet<At>, undone: &BTreeSet<(At, bool)>) {
+        for node in begun.iter().filter(|node| self.is_of_one_flow(**node, at)) {
+            if self.precedes(at, *node) && self.owes(*node) {
+                let place = self.plan.place(at);
+                assert!(undone.contains(&(*node, true)), "{place} is taken back behind what followed it");
+            }
+        }
+    }
+
     /// Whether the step had something to take back.
     fn owes(&self, node: At) -> bool {
         let refused = |event: &Event| matches!(event, Event::Refused { at, .. } if self.plan.find(at) == Some(node));
         let whole = self.plan.runs_around(node).any(|run| self.is_past_its_pivot(run));
-        self.plan.work(node.node()).unwrap().compensation().is_some() && !self.events.iter().any(refused) && !whole
+        self.plan.work(node.node()).unwrap().has_compensation() && !self.events.iter().any(refused) && !whole
     }
 
     /// Whether a point of no return was passed that is a sub-saga's own.
@@ -98,7 +110,16 @@ impl Walk {
     /// The inner scopes around a node.
     fn tries(&self, node: At) -> impl Iterator<Item = At> {
         let scopes = std::iter::successors(Some(self.plan.scope(node)), |scope| Some(self.plan.scope(*scope)));
-        scopes.take_while(|scope| *scope != At::ROOT)
+        let inner = scopes.take_while(|scope| *scope != At::ROOT);
+        inner.filter(|scope| !self.plan.is_way_back(scope.node()))
+    }
+
+    fn is_of_one_flow(&self, one: At, other: At) -> bool {
+        self.plan.node(one.node()).flow == self.plan.node(other.node()).flow
+    }
+
+    fn is_of_way_back(&self, node: At) -> bool {
+        self.plan.is_way_back(self.plan.node(node.node()).flow)
     }
 
     fn precedes(&self, one: At, other: At) -> bool {
@@ -133,9 +154,12 @@ impl Walk {
                     let ended = !matches!(state, State::Undone | State::Unknown | State::Refused(_));
                     assert!(tried || ended, "{place}: {state:?}");
                 }
+                // What took a step back is done.
+                (Phase::Compensated(_), State::Done(_) | State::Unknown) if self.is_of_way_back(node) => {}
                 (Phase::Compensated(_), State::Done(_) | State::Unknown) => assert!(!owes, "{place} is taken back"),
                 (Phase::Compensated(_), state) => {
-                    assert!(!matches!(state, State::Doing(_) | State::Undoing(..)), "{place}: {state:?}");
+                    let is_open = matches!(state, State::Doing(_) | State::Undoing(_) | State::Turned);
+                    assert!(!is_open, "{place}: {state:?}");
                 }
                 (phase, _) => panic!("not an end: {phase:?}"),
             }

@@ -88,6 +88,8 @@ pub(crate) enum UndoShape {
     Same,
     Other,
     Message,
+    /// A saga, of which there are a few.
+    Saga(u8),
 }
 
 /// A whole saga: what stands before the point of no return, the point itself, what stands behind.
@@ -136,6 +138,7 @@ fn undo() -> impl Strategy<Value = UndoShape> {
         4 => Just(UndoShape::Same),
         1 => Just(UndoShape::Other),
         1 => Just(UndoShape::Message),
+        2 => (0u8..7).prop_map(UndoShape::Saga),
     ]
 }
 
@@ -302,17 +305,22 @@ impl Builder {
         body.extend(self.block(behind, Place::Behind));
         self.way = around;
         let compensation = match own {
-            Some((_, undo)) if place == Place::Before => self.undo(undo, false),
+            Some((_, undo)) if place == Place::Before => self.undo(&name, undo, false),
             _ => Compensation::Unsaid,
         };
-        let step = Arc::new(Step { name, span: Span::default(), pivot: false, action: None, compensation });
-        let nothing = || typed(Expr::Object(Vec::new()), Type::Record(Arc::default()));
-        let (saga, input, output) = ("inner".into(), nothing(), nothing());
-        statement(StatementKind::Run(Box::new(Run { step, saga, input, body, output, span: Span::default() })))
+        statement(StatementKind::Run(Box::new(sub_saga(name, body, compensation))))
     }
 
-    fn undo(&mut self, undo: UndoShape, queries: bool) -> Compensation {
+    fn undo(&mut self, step: &str, undo: UndoShape, queries: bool) -> Compensation {
         match undo {
+            UndoShape::Saga(number) => {
+                let name = format_compact!("{step}.undo");
+                let around = std::mem::replace(&mut self.way, format_compact!("{name}."));
+                let mut body = vec![statement(StatementKind::Pivot)];
+                body.extend(self.block(&way_back(number), Place::Behind));
+                self.way = around;
+                Compensation::Run(Box::new(sub_saga(name, body, Compensation::Unsaid)))
+            }
             UndoShape::Nothing => Compensation::Nothing,
             UndoShape::Same => Compensation::Call(Box::new(self.invocation("worker", queries, "Undo", false))),
             UndoShape::Other => Compensation::Call(Box::new(self.invocation("other", false, "Undo", false))),
@@ -398,13 +406,14 @@ impl Builder {
     }
 
     fn step(&mut self, action: Invocation, undo: UndoShape, queries: bool, place: Place) -> Statement {
+        let name = self.name();
         let compensation = match place {
             Place::Pivot | Place::Behind => Compensation::Unsaid,
-            Place::Before => self.undo(undo, queries),
+            Place::Before => self.undo(&name, undo, queries),
         };
         let action = Some(action);
         let pivot = place == Place::Pivot;
-        let step = Step { name: self.name(), span: Span::default(), pivot, action, compensation };
+        let step = Step { name, span: Span::default(), pivot, action, compensation };
         statement(StatementKind::Step(Arc::new(step)))
     }
 
@@ -445,6 +454,29 @@ impl Builder {
             span: Span::default(),
         }
     }
+}
+
+/// What stands behind the point of no return, with which a saga begins that takes a step back.
+fn way_back(number: u8) -> Vec<Shape> {
+    let step = || Shape::Step { undo: UndoShape::Nothing, queries: true };
+    let undone = |undo| Shape::Step { undo, queries: false };
+    let tried = |body| Shape::Try { timed: true, body, picky: None, all: Some(vec![step()]) };
+    match number {
+        0 => Vec::new(),
+        1 => vec![step()],
+        2 => vec![step(), Shape::Sleep(2), Shape::Send { undo: UndoShape::Nothing }],
+        3 => vec![Shape::Parallel(vec![step(), Shape::Await { filtered: true, otherwise: vec![step()] }])],
+        4 => vec![Shape::Each { window: 2, filtered: false, body: vec![step()] }],
+        5 => vec![tried(vec![undone(UndoShape::Same), undone(UndoShape::Other)]), step()],
+        _ => vec![tried(vec![undone(UndoShape::Saga(2)), Shape::Fail])],
+    }
+}
+
+/// A saga that is given nothing and gives nothing.
+fn sub_saga(name: CompactString, body: Vec<Statement>, compensation: Compensation) -> Run {
+    let step = Arc::new(Step { name, span: Span::default(), pivot: false, action: None, compensation });
+    let nothing = || typed(Expr::Object(Vec::new()), Type::Record(Arc::default()));
+    Run { step, saga: "inner".into(), input: nothing(), body, output: nothing(), span: Span::default() }
 }
 
 /// More than one.

@@ -7,6 +7,7 @@ mod await_;
 mod for_each;
 mod repeat;
 mod run;
+mod run_back;
 mod send;
 mod try_;
 

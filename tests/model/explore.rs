@@ -8,6 +8,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use proptest::prelude::*;
 use saga::check;
+use saga::engine::Direction;
 use saga::files::Folder;
 use saga::model::explore::{Bounds, Ending, Engine, Property, Report, Violation, explore};
 use saga::plan::Plan;
@@ -119,6 +120,48 @@ fn the_ends_of_a_trip_and_what_each_needs() {
         format!("{:?}: {}", way.ending, special.collect::<Vec<_>>().join("; "))
     };
     insta::assert_snapshot!(report.ways.iter().map(needs).collect::<Vec<_>>().join("\n"));
+}
+
+/// A saga takes a step back; in it, a `try` is taken back.
+pub(super) const WAY_BACK: &str = r#"
+participant bank {
+  commands "bank"
+  command Charge fails "declined"
+  command Note
+  command Void fails "too_late"
+  command Refund
+  command Send fails "closed"
+}
+saga order {
+  version 1
+  step charge { call bank.Charge  retry 1 times every 1s  compensate run refund }
+  step sent { call bank.Send  retry 1 times every 1s  compensate nothing }
+}
+saga refund {
+  version 1
+  pivot
+  try {
+    step note { call bank.Note  retry 1 times every 1s  compensate bank.Note  retry 1 times every 1s }
+    step void { call bank.Void  retry 1 times every 1s  compensate nothing }
+  } catch {
+    step money { call bank.Refund  retry 1 times every 1s }
+  }
+}
+"#;
+
+#[test]
+fn a_saga_that_takes_a_step_back_keeps_every_promise() {
+    let report = explore(&plan(WAY_BACK), &Engine, Bounds::default());
+    assert_eq!((report.cut.as_slice(), broken(&report).as_str()), (&[][..], ""));
+    assert_eq!(codes(&report), check_codes(WAY_BACK));
+    let stuck = |place: &str, work| report.ways.iter().any(|way| way.ending == Ending::Stuck(place.into(), work));
+    assert!(stuck("charge.undo.money", Direction::Do) && stuck("charge.undo.note", Direction::Undo));
+}
+
+fn check_codes(text: &str) -> BTreeSet<CompactString> {
+    let checked = check::check_text("test.saga", text);
+    let saga = checked.program.sagas.values().next().unwrap();
+    check::outcomes(saga).codes().cloned().collect()
 }
 
 #[test]

@@ -53,11 +53,19 @@ const EVERYTHING: &str = r#"
   step tell { call mail.Tell { text: "done" } }
 "#;
 
-/// A saga with a point of no return of its own, and one without, which runs another.
+/// A saga with a point of no return of its own, one without, which runs another, and one that takes a step back.
 const SUB_SAGAS: &str = r#"
   step paid { run pay { sku: input.sku }  compensate mail.Tell { text: paid.hold ?? "" } }
+  step gift { call stock.Reserve { sku: "cup" }  compensate run sorry { hold: gift.hold } }
   pivot
   step twice { run both }
+}
+saga sorry {
+  version 1
+  input { hold: string? }
+  pivot
+  step back { call stock.Release { hold: input.hold } }
+  step letter { send mail.Told { text: "sorry" } }
 }
 saga both {
   version 1

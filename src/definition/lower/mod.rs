@@ -43,7 +43,6 @@ use super::limits::MAX_INLINED;
 use super::{Participant, Program, Saga, Signal};
 use crate::diagnostic::{Diagnostic, Problems, codes};
 use crate::source::{FileId, Span};
-use crate::syntax::today;
 use crate::syntax::tree;
 
 /// The trees of one program: of the file that was named, and of those that it uses.
@@ -188,7 +187,7 @@ impl Lowering<'_> {
                 .why(
                     "It belongs to the language, and this version of saga cannot run it; nothing inside it was checked.",
                 )
-                .hint(today::instead_of(word)),
+                .hint("leave it out"),
         );
     }
 

@@ -8,7 +8,7 @@ use indexmap::{IndexMap, IndexSet};
 use super::{Lowering, listed};
 use crate::definition::json::int_literal;
 use crate::definition::limits::MAX_ELEMENTS;
-use crate::definition::{ENGINE_CODES, Saga, Signal, Statement, StatementKind, Step};
+use crate::definition::{Compensation, ENGINE_CODES, Saga, Signal, Statement, StatementKind, Step};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::syntax::tree;
 
@@ -59,6 +59,16 @@ impl Known {
         known
     }
 
+    /// What takes a step back stands below it, behind the word `undo`. It cannot fail.
+    fn gather_back(&mut self, step: &Step, part: usize, around: &mut Vec<Around>) {
+        let Compensation::Run(run) = &step.compensation else { return };
+        let codes = self.codes.clone();
+        self.runs.insert(run.step.name.clone());
+        self.step(&run.step, around);
+        self.gather(&run.body, part + 2, around);
+        self.codes = codes;
+    }
+
     fn step(&mut self, step: &Arc<Step>, around: &[Around]) {
         self.steps.entry(step.name.clone()).or_insert_with(|| Arc::clone(step));
         if !around.is_empty() {
@@ -73,6 +83,7 @@ impl Known {
                     let fails = step.action.iter().flat_map(|action| action.command.fails.iter().cloned());
                     self.codes.extend(fails);
                     self.step(step, around);
+                    self.gather_back(step, part, around);
                 }
                 StatementKind::Fail { code, .. } => drop(self.codes.insert(code.clone())),
                 StatementKind::Parallel(inner) | StatementKind::Sequence(inner) => self.gather(inner, part, around),
@@ -87,6 +98,7 @@ impl Known {
                     self.runs.insert(run.step.name.clone());
                     self.step(&run.step, around);
                     self.gather(&run.body, part + 1, around);
+                    self.gather_back(&run.step, part, around);
                 }
                 StatementKind::Try(written) => {
                     self.gather(&written.body, part, around);

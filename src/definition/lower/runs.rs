@@ -10,12 +10,12 @@ use super::expressions::unknown;
 use super::objects::Shape;
 use super::skipped::each_step;
 use super::steps::{Defaults, timing_span};
-use super::{Lowering, listed, near};
+use super::{Lowering, Typed, listed, near};
 use crate::definition::blocks::{depth, loops};
-use crate::definition::inline::inlined;
+use crate::definition::inline::{UNDO, inlined, under};
 use crate::definition::limits::{MAX_INLINED, MAX_LOOPS};
 use crate::definition::types::Type;
-use crate::definition::{Run, Saga, StatementKind, Step};
+use crate::definition::{Compensation, Run, Saga, StatementKind, Step};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
 use crate::syntax::limits::MAX_NESTING;
@@ -82,26 +82,12 @@ impl<'t> Lowering<'t> {
         (action, name): (&tree::Action, &tree::Name),
         defaults: &Defaults,
     ) -> Option<StatementKind> {
-        if let Some(first) = step.timing.first() {
-            let title = format!("`{}` runs a saga, which takes no times here", step.name.text);
-            self.report(
-                Diagnostic::error(codes::TIMES_OF_RUN, timing_span(first), title)
-                    .why("The steps of that saga have times of their own.")
-                    .hint("for a time of the whole put the step into `try within 1h { … } catch \"deadline\" { … }`"),
-            );
-        }
-        let saga = self.inner(name);
-        let input = match &saga {
-            Some(saga) => {
-                let what = || format!("the input of `{}`", saga.name);
-                let shape = Shape { record: &saga.input, what: Some(&what), origin: Some(saga.span) };
-                self.payload(action.payload.as_ref(), &shape, action.span)
-            }
-            None => match &action.payload {
-                Some(payload) => self.expression(payload),
-                None => unknown(action.span),
-            },
-        };
+        self.no_times_of_run(
+            &step.timing,
+            || format!("`{}` runs a saga, which takes no times here", step.name.text),
+            "for a time of the whole put the step into `try within 1h { … } catch \"deadline\" { … }`",
+        );
+        let (saga, input) = self.inner_with_input(action, name);
         let value = saga.as_ref().map_or(Type::Unknown, |saga| match &saga.output {
             Some(output) => output.ty.clone(),
             None => Type::Record(Arc::default()),
@@ -115,8 +101,62 @@ impl<'t> Lowering<'t> {
         if made.is_none() {
             self.skipped_any = true;
         }
+        let made = made.map(|run| StatementKind::Run(Box::new(run)));
         // A point of no return stays one, so that nothing is said that follows from its being missed.
         made.or_else(|| step.pivot.map(|_| StatementKind::Pivot))
+    }
+
+    /// The saga that takes a step back.
+    pub(super) fn undo_run(
+        &mut self,
+        step: &tree::Name,
+        (action, name): (&tree::Action, &tree::Name),
+        times: &[tree::Timing],
+    ) -> Compensation {
+        self.no_times_of_run(
+            times,
+            || format!("a saga takes `{}` back, which takes no times here", step.text),
+            "remove the times: it is repeated until all of it is done",
+        );
+        let (saga, input) = self.inner_with_input(action, name);
+        let made = saga.and_then(|saga| {
+            let undo = Step {
+                name: under(&step.text, UNDO),
+                span: step.span,
+                pivot: false,
+                action: None,
+                compensation: Compensation::Unsaid,
+            };
+            self.put(&saga, undo, input, action.span)
+        });
+        self.skipped_any |= made.is_none();
+        made.map_or(Compensation::Nothing, |run| Compensation::Run(Box::new(run)))
+    }
+
+    fn no_times_of_run(&mut self, times: &[tree::Timing], title: impl FnOnce() -> String, hint: &str) {
+        let Some(first) = times.first() else { return };
+        self.report(
+            Diagnostic::error(codes::TIMES_OF_RUN, timing_span(first), title())
+                .why("The steps of that saga have times of their own.")
+                .hint(hint),
+        );
+    }
+
+    /// The saga that is run, if it is known, and what it is given.
+    fn inner_with_input(&mut self, action: &tree::Action, name: &tree::Name) -> (Option<Arc<Saga>>, Typed) {
+        let saga = self.inner(name);
+        let input = match &saga {
+            Some(saga) => {
+                let what = || format!("the input of `{}`", saga.name);
+                let shape = Shape { record: &saga.input, what: Some(&what), origin: Some(saga.span) };
+                self.payload(action.payload.as_ref(), &shape, action.span)
+            }
+            None => match &action.payload {
+                Some(payload) => self.expression(payload),
+                None => unknown(action.span),
+            },
+        };
+        (saga, input)
     }
 
     /// The saga that is run, if it is known and no circle closes here.
@@ -146,7 +186,7 @@ impl<'t> Lowering<'t> {
     }
 
     /// Puts a saga in the place of its step.
-    fn put(&mut self, saga: &Arc<Saga>, step: Step, input: super::Typed, span: Span) -> Option<StatementKind> {
+    fn put(&mut self, saga: &Arc<Saga>, step: Step, input: Typed, span: Span) -> Option<Run> {
         if self.blocks + depth(&saga.body) > MAX_NESTING {
             let title = format!("with `{}` in it, this is nested deeper than {MAX_NESTING}", saga.name);
             self.report(
@@ -177,7 +217,7 @@ impl<'t> Lowering<'t> {
         };
         self.inner_signals.extend(copy.signals);
         let (saga, step) = (saga.name.clone(), Arc::new(step));
-        Some(StatementKind::Run(Box::new(Run { step, saga, input, body: copy.body, output: copy.output, span })))
+        Some(Run { step, saga, input, body: copy.body, output: copy.output, span })
     }
 }
 
@@ -185,8 +225,11 @@ impl<'t> Lowering<'t> {
 fn runs(saga: &tree::Saga) -> Vec<&tree::Name> {
     let mut found = Vec::new();
     each_step(&saga.body, &mut |step| {
-        if let Some(tree::ActionKind::Run(name)) = step.action.as_ref().map(|action| &action.kind) {
-            found.push(name);
+        let undo = step.compensate.as_ref().and_then(|compensate| compensate.action.as_ref());
+        for action in step.action.iter().chain(undo) {
+            if let tree::ActionKind::Run(name) = &action.kind {
+                found.push(name);
+            }
         }
     });
     found.reverse();

@@ -111,10 +111,6 @@ impl<'t> Lowering<'t> {
 
     fn statement(&mut self, statement: &tree::Statement, defaults: &Defaults) -> Option<StatementKind> {
         match &statement.kind {
-            tree::StatementKind::Step(step) if self.skips(step) => {
-                self.declare(&step.name, Type::Unknown, Kind::Skipped);
-                step.pivot.map(|_| StatementKind::Pivot)
-            }
             tree::StatementKind::Step(step) => match &step.action {
                 Some(action @ tree::Action { kind: tree::ActionKind::Run(saga), .. }) => {
                     self.run(step, (action, saga), defaults)

@@ -136,14 +136,22 @@ impl Lowering<'_> {
         if !self.indices_fit(&written.step, known, Indices::AllOrNone) {
             return None;
         }
-        let inside = known.runs.contains(step.name.as_str()).then(|| {
-            let within = format!("{}.", step.name);
+        let run = match &step.compensation {
+            Compensation::Run(run) if written.undo => &run.step.name,
+            _ => &step.name,
+        };
+        let inside = known.runs.contains(run.as_str()).then(|| {
+            let within = format!("{run}.");
             let steps = known.steps.keys().filter(|name| name.starts_with(&within));
-            format!("`{place}` runs a saga; the steps in it are {}", listed(steps.map(CompactString::as_str)))
+            format!("`{run}` runs a saga; the steps in it are {}", listed(steps.map(CompactString::as_str)))
         });
         let (is_called, title) = if written.undo {
             let has_undo = matches!(step.compensation, Compensation::Call(_));
-            (has_undo, format!("nothing takes `{place}` back, so it is never undone"))
+            let title = match &step.compensation {
+                Compensation::Run(run) => format!("the saga `{}` takes `{place}` back, which is no call", run.saga),
+                _ => format!("nothing takes `{place}` back, so it is never undone"),
+            };
+            (has_undo, title)
         } else {
             (step.action.is_some(), format!("`{place}` does nothing forward, so it is never called"))
         };

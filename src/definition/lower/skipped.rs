@@ -1,4 +1,4 @@
-//! The names that a saga gives, wherever they stand; and what is not built yet.
+//! The names that a saga gives, wherever they stand.
 
 use super::{Lowering, Names};
 use crate::source::Span;
@@ -26,14 +26,6 @@ impl Lowering<'_> {
                 self.taken("step or value", name, first);
             }
         }
-    }
-
-    /// Refuses a step whose compensation is not built yet.
-    pub(super) fn skips(&mut self, step: &tree::Step) -> bool {
-        let undo = step.compensate.as_ref().and_then(|compensate| compensate.action.as_ref());
-        let Some(undo) = undo.filter(|action| matches!(action.kind, tree::ActionKind::Run(_))) else { return false };
-        self.not_built_yet("compensate run", undo.span);
-        true
     }
 }
 

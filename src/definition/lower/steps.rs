@@ -79,17 +79,21 @@ impl Lowering<'_> {
         self.declare(&step.name, own, Kind::Step);
         let compensation = match &step.compensate {
             None => Compensation::Unsaid,
-            Some(compensate) => match compensate.action.as_ref().and_then(called) {
-                None => Compensation::Nothing,
-                Some((action, called)) => {
-                    self.scope.place = Place::Compensation;
-                    self.no_times(called, &compensate.timing);
-                    let timing = self.timing(&compensate.timing, &defaults.compensation);
-                    let (invocation, _) = self.invocation(action, called, timing);
-                    self.scope.place = Place::Forward;
-                    Compensation::Call(Box::new(invocation))
-                }
-            },
+            Some(tree::Compensate { action: None, .. }) => Compensation::Nothing,
+            Some(tree::Compensate { action: Some(action), timing, .. }) => {
+                self.scope.place = Place::Compensation;
+                let compensation = match &action.kind {
+                    tree::ActionKind::Call(target) => {
+                        self.undo_called(action, (Verb::Call, target), timing, &defaults.compensation)
+                    }
+                    tree::ActionKind::Send(target) => {
+                        self.undo_called(action, (Verb::Send, target), timing, &defaults.compensation)
+                    }
+                    tree::ActionKind::Run(saga) => self.undo_run(&step.name, (action, saga), timing),
+                };
+                self.scope.place = Place::Forward;
+                compensation
+            }
         };
         if let Some(binding) = self.scope.bindings.get_mut(&step.name.text)
             && binding.span == step.name.span
@@ -97,6 +101,18 @@ impl Lowering<'_> {
             binding.ty = ty;
         }
         compensation
+    }
+
+    fn undo_called(
+        &mut self,
+        action: &tree::Action,
+        called: (Verb, &tree::Target),
+        times: &[tree::Timing],
+        defaults: &Timing,
+    ) -> Compensation {
+        self.no_times(called, times);
+        let timing = self.timing(times, defaults);
+        Compensation::Call(Box::new(self.invocation(action, called, timing).0))
     }
 
     /// A message is done when the log has it: nothing about it could take a time that is said here.

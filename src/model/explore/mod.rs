@@ -120,8 +120,8 @@ impl Tally {
             let was_called =
                 state.attempt().is_none_or(|(direction, attempt)| direction == Direction::Undo || attempt.number > 0);
             called += u32::from(was_called && work.action().is_some());
-            let is_undone = matches!(state, State::Undone | State::Undoing(_));
-            undone += u32::from(is_undone && work.compensation().is_some());
+            let is_undone = matches!(state, State::Undone | State::Undoing(_) | State::Turned);
+            undone += u32::from(is_undone && work.has_compensation());
         }
         Self { states: 1, called: (called, called), undone: (undone, undone) }
     }

@@ -6,7 +6,7 @@ use super::Setting;
 use super::moves;
 use super::state::{Row, World};
 use crate::engine::{self, Change, Direction, Event, Phase, State, Summary};
-use crate::plan::{At, Class, Kind, Meant, Plan, Undo};
+use crate::plan::{At, Class, Kind, Meant, NodeId, Plan, Undo, Work};
 
 /// A promise of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,6 +138,14 @@ pub(super) fn broken_by(
                     return Some((Property::MirrorOrder, format!("{at} before {}", plan.place(other))));
                 }
             }
+            Event::Succeeded { at, work: Direction::Undo, .. } => {
+                // Where a person has done it without that saga, it could not be given its input.
+                let by_hand = |step: At| matches!(before.instance.state(step), Some(State::Undoing(_)));
+                let step = plan.find(at).filter(|step| !by_hand(*step));
+                if let Some(left) = step.and_then(|step| cut_short(plan, after, step)) {
+                    return Some((Property::AllOrNothing, left));
+                }
+            }
             Event::Caught { at, handler } => {
                 if !is_right_handler(plan, after, (at, *handler)) {
                     return Some((Property::RightHandler, at.to_string()));
@@ -183,7 +191,7 @@ pub(super) fn is_dead(plan: &Plan, world: &World) -> bool {
 
 fn has_begun_undo(state: Option<&State>) -> bool {
     match state {
-        Some(State::Undone) => true,
+        Some(State::Undone | State::Turned) => true,
         Some(State::Undoing(undoing)) => undoing.attempt.number > 0,
         _ => false,
     }
@@ -208,10 +216,17 @@ const fn meant(at: At) -> Meant {
 /// A step that ran behind `node` and is not taken back yet.
 fn still_owed_behind(plan: &Plan, world: &World, node: At) -> Option<At> {
     let owes = |(other, state): (At, &State)| {
-        let has_compensation = plan.work(other.node()).is_some_and(|work| work.compensation().is_some());
+        let has_compensation = plan.work(other.node()).is_some_and(Work::has_compensation);
         let owes = match state {
-            State::Done(_) | State::Unknown => has_compensation && !is_of_run(plan, other),
-            State::Doing(_) | State::Undoing(_) => matches!(plan.node(other.node()).kind, Kind::Step(_)),
+            // What takes another step back is done when that is.
+            State::Done(_) | State::Unknown => {
+                has_compensation
+                    && !is_of_run(plan, other)
+                    && plan.node(other.node()).flow == plan.node(node.node()).flow
+            }
+            State::Doing(_) | State::Undoing(_) | State::Turned => {
+                matches!(plan.node(other.node()).kind, Kind::Step(_))
+            }
             _ => false,
         };
         (owes && other != node && plan.is_before(meant(node), meant(other))).then_some(other)
@@ -228,7 +243,10 @@ fn is_shut(plan: &Plan, before: &World, failed: &[At], node: At) -> bool {
             || (scope == At::ROOT && matches!(before.instance.phase, Phase::Failing(_) | Phase::Compensated(_)))
     };
     let is_found_out = plan.work(node.node()).is_some_and(|work| work.class == Class::InnerPivot);
-    !is_found_out && scopes(plan, node).chain([At::ROOT]).any(fails)
+    // What takes a step back is not touched by what fails around that step.
+    let flow = plan.node(node.node()).flow;
+    let around = |scope: &At| (scope.node() != flow).then(|| plan.scope(*scope));
+    !is_found_out && std::iter::successors(Some(plan.scope(node)), around).any(fails)
 }
 
 /// What should have ended before `node` begins: a step or wait that stands before it, or an element or round of a loop.
@@ -236,7 +254,9 @@ fn still_under_way_before(plan: &Plan, after: &World, node: At) -> Option<At> {
     let is_ahead = |(other, state): (At, &State)| {
         let waits = matches!(plan.node(other.node()).kind, Kind::Step(_) | Kind::Sleep(_) | Kind::Await(..));
         let is_under_way = matches!(state, State::Doing(_) | State::Sleeping(_));
-        (waits && is_under_way && other != node && plan.is_before(meant(other), meant(node))).then_some(other)
+        let is_of_flow = plan.node(other.node()).flow == plan.node(node.node()).flow;
+        (waits && is_under_way && is_of_flow && other != node && plan.is_before(meant(other), meant(node)))
+            .then_some(other)
     };
     let too_many = || {
         plan.node(node.node()).loops.iter().enumerate().find_map(|(depth, around)| {
@@ -263,11 +283,31 @@ fn is_right_handler(plan: &Plan, after: &World, (place, handler): (&str, u32)) -
     first.and_then(|first| u32::try_from(first).ok()) == Some(handler)
 }
 
+/// A statement of the saga that takes a step back which was not come to, or not ended.
+fn cut_short(plan: &Plan, world: &World, step: At) -> Option<String> {
+    let back = plan.work(step.node())?.back?;
+    let all: Vec<NodeId> = plan.children(back);
+    let last = |child: NodeId| all.iter().copied().find(|next| *next > child);
+    let open = |at: At, state: &State| {
+        matches!(state, State::Doing(_) | State::Undoing(_) | State::Turned) && plan.node(at.node()).flow == back
+    };
+    let missed = all.iter().copied().find(|child| {
+        let is_in = |at: At| at.node() >= *child && last(*child).is_none_or(|next| at.node() < next);
+        let is_of = |at: At| plan.node(at.node()).flow == back && plan.beside(at, step.node()) == step;
+        !world.instance.states().any(|(at, _)| is_in(at) && is_of(at))
+    });
+    let is_open = |(at, state): &(At, &State)| open(*at, state) && plan.beside(*at, step.node()) == step;
+    let missed = missed.map(|child| plan.beside(step, child));
+    missed.or_else(|| world.instance.states().find(is_open).map(|(at, _)| at)).map(|at| plan.place(at).to_string())
+}
+
 /// Completed, although something was not done.
 fn of_completed(plan: &Plan, world: &World) -> Option<String> {
     let is_wrong = |(node, state): (At, &State)| {
-        let not_done =
-            matches!(state, State::Undone | State::Unknown | State::Refused(_) | State::Undoing(_) | State::Doing(_));
+        let not_done = matches!(
+            state,
+            State::Undone | State::Unknown | State::Refused(_) | State::Undoing(_) | State::Turned | State::Doing(_)
+        );
         (not_done && scopes(plan, node).next().is_none()).then(|| plan.place(node).to_string())
     };
     world.instance.states().find_map(is_wrong)
@@ -296,8 +336,9 @@ fn left_over(setting: &Setting<'_>, world: &World, scope: At) -> Option<String> 
     let of_states = || {
         world.instance.states().find_map(|(node, state)| {
             let work = plan.work(node.node())?;
-            let stays = matches!(state, State::Done(_) | State::Unknown | State::Doing(_) | State::Undoing(_))
-                && work.compensation().is_some()
+            let is_open = matches!(state, State::Doing(_) | State::Undoing(_) | State::Turned);
+            let stays = (is_open || matches!(state, State::Done(_) | State::Unknown))
+                && work.has_compensation()
                 && plan.is_within(node, scope)
                 && !plan.around(node.node()).any(|run| plan.has_own_pivot(run));
             stays.then(|| plan.place(node).to_string())

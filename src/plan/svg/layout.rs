@@ -7,7 +7,7 @@
 
 use super::measure::{Size, width, wrapped};
 use crate::definition::{Invocation, Sleep};
-use crate::plan::picture::{Participants, loop_lines, written};
+use crate::plan::picture::{Participants, loop_lines, run_back, written};
 use crate::plan::{Class, Kind, NodeId, Plan, Work};
 use crate::source::Sources;
 
@@ -276,9 +276,11 @@ impl Layout<'_> {
         let lines = name.chain(work.action().into_iter().flat_map(called)).chain(more).collect();
         let participant = work.action().map(|action| self.participants.number(action));
         let mut step = Block::of(form, participant, lines);
-        if let Some(compensation) = work.compensation() {
-            let participant = Some(self.participants.number(compensation));
-            let lines = std::iter::once(("undo".to_owned(), Size::Small)).chain(called(compensation)).collect();
+        if work.has_compensation() {
+            let plan = self.plan;
+            let participant = plan.asked_back(work).map(|asked| self.participants.number(asked)).next();
+            let head = run_back(work).map_or_else(|| "undo".to_owned(), |run| format!("undo: {run}"));
+            let lines = std::iter::once((head, Size::Small)).chain(plan.asked_back(work).flat_map(called)).collect();
             let undo = Block::of(Form::Compensation, participant, lines);
             let edge = step.right;
             step.grow(undo.height);

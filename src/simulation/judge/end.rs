@@ -8,7 +8,7 @@ use crate::engine::{CommandId, Direction, InstanceId, Phase, Run, State, command
 use crate::journal::Live;
 use crate::journal::record::Cause;
 use crate::log::simulated::Shelf;
-use crate::plan::Undo;
+use crate::plan::{ROOT, Undo};
 use crate::simulation::worker::Work;
 use crate::time::Timestamp;
 use crate::wire::{self, Ask};
@@ -70,13 +70,16 @@ impl Ending {
                 _ => (Owed::Gone, Owed::Gone),
             };
             // Of what is taken back as a whole, the step that runs it knows.
-            let is_left = work.compensation().is_some() && matches!(state, State::Done(_) | State::Unknown);
+            // And what took a step back is done, and stays.
+            let is_left = work.has_compensation() && matches!(state, State::Done(_) | State::Unknown);
+            let is_left = is_left && plan.node(at.node()).flow == ROOT;
             if kind == Kind::Compensated && is_left && !plan.around(at.node()).any(|run| plan.has_own_pivot(run)) {
                 violated(kind.promise(), format!("{} {place} is {state:?}", instance.id))?;
             }
             if work.action().is_some() {
-                // A compensation that is a work of its own leaves the first work where it is.
-                let stays = work.undo == Some(Undo::OfItsOwn) && *state == State::Undone;
+                // A compensation that is a work of its own, or a saga, leaves the first work where it is.
+                let is_apart = work.undo == Some(Undo::OfItsOwn) || work.back.is_some();
+                let stays = is_apart && *state == State::Undone;
                 let owed = if stays { Owed::Either } else { forward };
                 works.insert(command_id(instance, work, &place, Direction::Do), owed);
             }

@@ -5,7 +5,7 @@ use saga::json::Json;
 use saga::model::explore::Property;
 
 use super::{FORK, LOOPS, Mutant, SCOPE, call, deciding, fails, is_call, state, with};
-use crate::model::explore::TRIP;
+use crate::model::explore::{TRIP, WAY_BACK};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     deciding("compensates in the order of the steps", TRIP, Property::MirrorOrder, |plan, instance, _, decision| {
@@ -116,6 +116,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
         with(decision, |events| {
             if let Some(event) = events.iter_mut().find(|event| is_call(event, "hold[1]", Direction::Undo)) {
                 *event = Event::Compensated;
+            }
+        })
+    }),
+    deciding("forgets the saga that takes a step back", WAY_BACK, Property::AllOrNothing, |_, _, _, decision| {
+        with(decision, |events| {
+            if let Some(turned) = events.iter().position(|event| matches!(event, Event::Turned { .. })) {
+                events.truncate(turned + 1);
+                events.push(Event::Succeeded { at: "charge".into(), work: Direction::Undo, reply: None });
+                events.push(Event::Compensated);
             }
         })
     }),
