@@ -12,6 +12,7 @@ mod times;
 mod tries;
 mod runs;
 mod topics;
+mod choreography;
 mod outcomes;
 mod worst;
 
@@ -90,6 +91,7 @@ fn begin(finding: &Diagnostic) -> (FileId, u32) {
 pub fn check(program: &Program) -> Problems {
     let mut problems = Problems::default();
     topics::check(program, &mut problems);
+    choreography::check(program, &mut problems);
     for saga in program.sagas.values() {
         structure::check(saga, &mut problems);
         times::check(saga, &mut problems);

@@ -34,7 +34,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     };
     let mut files: Vec<Checked> = Vec::new();
     for file in &arguments.files {
-        files.push(check_file(file)?.accepted(out)?);
+        files.push(check_file(file)?.runnable(out)?);
     }
     let mut cast = Cast::default();
     for file in &files {

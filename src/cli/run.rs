@@ -67,7 +67,7 @@ pub(super) struct Arguments {
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
     let settings = Settings::load()?;
-    let file = check_file(&arguments.file)?.accepted(out)?;
+    let file = check_file(&arguments.file)?.runnable(out)?;
     let scenario = arguments.scenario.as_deref().map(|title| find_scenario(&file, title)).transpose()?;
     let name = arguments.saga.as_deref().or_else(|| scenario.map(|scenario| scenario.saga.as_str()));
     let saga = Arc::clone(file.saga(name)?);

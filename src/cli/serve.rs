@@ -59,7 +59,7 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
     let settings = Settings::load()?;
     let mut files = Vec::new();
     for file in &arguments.files {
-        files.push(check_file(file)?.accepted(out)?);
+        files.push(check_file(file)?.runnable(out)?);
     }
     let addresses = arguments.participants.addresses(&settings)?;
     #[cfg(feature = "kafka")]

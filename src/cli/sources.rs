@@ -11,8 +11,8 @@ use super::{CliError, Out};
 use crate::check::{self, Alone};
 use crate::definition::lower::Trees;
 use crate::definition::{Program, Saga};
-use crate::diagnostic::Diagnostic;
 use crate::diagnostic::render::{self, Color};
+use crate::diagnostic::{Diagnostic, codes};
 use crate::files::{Folder, beside};
 use crate::source::{FileId, SourceFile, Sources};
 use crate::syntax;
@@ -65,6 +65,24 @@ impl Checked {
             return Err(CliError::new(Kind::Findings, format!("{} cannot be used", self.name)).hint(again));
         }
         Ok(self)
+    }
+
+    /// The program, if an orchestrator can run it; or else its findings on standard error and a failure.
+    pub(super) fn runnable(self, out: &mut Out) -> Result<Self, CliError> {
+        let file = self.accepted(out)?;
+        let choreographed = file.program.sagas.values().filter_map(|saga| Some((saga, saga.choreography?)));
+        let not_yet = choreographed.map(|(saga, at)| {
+            let title = format!("`{}` is choreographed, which saga can check and cannot run yet", saga.name);
+            Diagnostic::error(codes::NOT_BUILT_YET, at, title)
+                .why("Its steps would be done by agents beside the participants, and there are none yet.")
+                .hint("write `coordination orchestration`: it ends in the same ways")
+        });
+        let not_yet: Vec<Diagnostic> = not_yet.collect();
+        if not_yet.is_empty() {
+            return Ok(file);
+        }
+        out.aside(&render::text(&file.sources, &not_yet, colour(out.remarks_in_colour())));
+        Err(CliError::new(Kind::Findings, format!("{} cannot be run", file.name)))
     }
 
     /// What an orchestrator is given of it: one text that needs no other file, however many it uses.

@@ -30,10 +30,13 @@ pub(super) fn hash(saga: &Saga) -> Arc<str> {
     canon.number(saga.deadline.map_or(u64::MAX, millis));
     canon.block(&saga.body);
     canon.maybe(saga.output.as_ref());
-    // Last, and only where there are some: a saga without has the hash that it had before there were signals.
+    // Last, and only where they are: a saga without has the hash that it had before there were such.
     for signal in saga.signals.values() {
         canon.text(&signal.name);
         canon.record(&signal.shape);
+    }
+    if saga.choreography.is_some() {
+        canon.text("choreography");
     }
     let digits = Sha256::digest(&canon.written);
     let digits = digits.iter().map(|byte| format!("{byte:02x}"));

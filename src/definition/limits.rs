@@ -32,6 +32,10 @@ pub const MAX_ROUNDS: u16 = 1_000;
 /// for each, and a thousand elements four times over are more than anybody has.
 pub const MAX_LOOPS: usize = 4;
 
+/// Events that the agents of one choreographed saga wait for, all together: a hundred thousand are a thousand steps each of
+/// which waits for a hundred others. What each has read by then is followed for all of them.
+pub const MAX_AWAITED: usize = 100_000;
+
 /// Repetitions of one command.
 pub const MAX_RETRIES: u32 = 1_000;
 

@@ -58,6 +58,8 @@ pub struct Saga {
     pub input: Arc<Record>,
     /// What it can be told while it runs.
     pub signals: IndexMap<CompactString, Arc<Signal>>,
+    /// Where it says `coordination choreography`, if it does.
+    pub choreography: Option<Span>,
     /// Counted from the start.
     pub deadline: Option<Duration>,
     /// The body.

@@ -250,6 +250,15 @@ codes! {
     TRIGGER_ON_COMMANDS = "SG0603";
     /// A trigger that neither starts nor signals anything.
     TRIGGER_WITHOUT_EFFECT = "SG0604";
+    // -- choreography -----------------------------------------------------------------------------
+    /// What only somebody can do who sees the whole.
+    NOT_CHOREOGRAPHED = "SG0605";
+    /// Data that a participant has not read when it needs it.
+    NOT_READ = "SG0606";
+    /// A participant that cannot learn of a failure.
+    CANNOT_LEARN = "SG0607";
+    /// Events that nobody reads.
+    EVENT_UNREAD = "SG0608";
     // -- scenarios --------------------------------------------------------------------------------
     /// A step that the saga does not have.
     UNKNOWN_STEP = "SG0701";

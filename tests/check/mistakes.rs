@@ -155,25 +155,6 @@ saga order {
 );
 
 mistake!(
-    what_is_not_built_yet_is_said_once_and_nothing_follows,
-    r#"participant stock {
-  command Reserve { sku: string } returns { hold: string }
-  command Release { hold: string? }
-  message Told { text: string }
-}
-saga order {
-  version 1
-  coordination choreography
-  input { sku: string }
-  signal approval { by: string }
-  step reserve { call stock.Reserve { sku: input.sku }  compensate stock.Release { hold: reserve.hold } }
-  await approval within 8h otherwise { fail "nobody" }
-  step tell { send stock.Told { text: approval.by + reserve.hold } }
-  output { hold: reserve.hold }
-}"#
-);
-
-mistake!(
     loops_that_make_no_sense,
     r#"participant shop {
   command Do { n: int } returns { n: int } fails "no"

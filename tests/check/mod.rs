@@ -18,6 +18,7 @@ macro_rules! mistake {
 }
 
 mod anything;
+mod choreography;
 mod hash;
 mod mistakes;
 mod outcomes;

@@ -4,6 +4,7 @@ mod bad_data;
 mod bad_files;
 mod bad_input;
 mod callback;
+mod choreographed;
 mod covering;
 mod gap;
 mod held;

@@ -224,6 +224,7 @@ pub(crate) fn plan(shape: &SagaShape) -> Plan {
         content: saga::definition::ContentHash::default(),
         input: Arc::new(input_shape()),
         signals: [(SIGNAL.into(), signal())].into(),
+        choreography: None,
         deadline: shape.deadline.then(|| Duration::from_secs(40)),
         body,
         output: None,

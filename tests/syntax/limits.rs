@@ -1,7 +1,7 @@
 //! No input, however made, costs much time, memory or stack; each limit says so at its place.
 
 use proptest::prelude::*;
-use saga::definition::limits::{MAX_ELEMENTS, MAX_INLINED, MAX_LOOPS, MAX_ROUNDS};
+use saga::definition::limits::{MAX_AWAITED, MAX_ELEMENTS, MAX_INLINED, MAX_LOOPS, MAX_ROUNDS};
 use saga::engine::GONE_THROUGH_MAX;
 use saga::source::{FileId, SourceFile};
 use saga::syntax::limits::{
@@ -150,6 +150,7 @@ fn the_reference_names_every_limit() {
         format!("| `MAX_ELEMENTS` | {MAX_ELEMENTS} "),
         format!("| `MAX_ROUNDS` | {MAX_ROUNDS} "),
         format!("| `MAX_LOOPS` | {MAX_LOOPS} "),
+        format!("| `MAX_AWAITED` | {MAX_AWAITED} "),
         format!("| `GONE_THROUGH_MAX` | {GONE_THROUGH_MAX} "),
         format!("| `MAX_NESTING` | {MAX_NESTING} "),
         format!("| `MAX_FINDINGS` | {MAX_FINDINGS} "),

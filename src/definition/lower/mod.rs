@@ -3,9 +3,6 @@
 //! Names are resolved, types are computed, times become numbers. Nothing stops at the first finding: what cannot be
 //! resolved is reported where it stands, gets [`Type::Unknown`](super::types::Type::Unknown), and is silent from there on. Rules that need the
 //! finished definition (structure, times, topics) are `check`'s.
-//!
-//! Words of the language that are not built yet are refused here, each once at its place; what stands inside them is
-//! not looked at, and the names that they would give are known and silent.
 
 mod types;
 mod participants;
@@ -177,18 +174,6 @@ struct Lowering<'t> {
 impl Lowering<'_> {
     fn report(&mut self, finding: Diagnostic) {
         self.problems.push(finding);
-    }
-
-    /// A word of the language that is not built yet.
-    fn not_built_yet(&mut self, word: &str, span: Span) {
-        self.skipped_any = true;
-        self.report(
-            Diagnostic::error(codes::NOT_BUILT_YET, span, format!("`{word}` is not built yet"))
-                .why(
-                    "It belongs to the language, and this version of saga cannot run it; nothing inside it was checked.",
-                )
-                .hint("leave it out"),
-        );
     }
 
     fn title_taken(&mut self, item: &tree::Scenario, first: Span) {

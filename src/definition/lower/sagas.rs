@@ -28,6 +28,7 @@ impl<'t> Lowering<'t> {
             content: ContentHash::default(),
             input: Arc::default(),
             signals: IndexMap::new(),
+            choreography: None,
             deadline: None,
             body: Vec::new(),
             output: None,
@@ -47,7 +48,7 @@ impl<'t> Lowering<'t> {
     }
 
     fn heads(&mut self, heads: &'t [tree::Head], saga: &mut Saga, times: &mut Defaults) {
-        let (mut version, mut input, mut deadline, mut defaults) = (None, None, None, None);
+        let (mut version, mut coordination, mut input, mut deadline, mut defaults) = (None, None, None, None, None);
         for head in heads {
             match head {
                 tree::Head::Version(number, span) => {
@@ -59,9 +60,8 @@ impl<'t> Lowering<'t> {
                     }
                 }
                 tree::Head::Coordination(word, span) => {
-                    if word.text != "orchestration" {
-                        self.not_built_yet(&format!("coordination {}", word.text), *span);
-                    }
+                    self.once("`coordination`", &mut coordination, *span);
+                    self.coordination(word, *span, saga);
                 }
                 tree::Head::Input(shape, span) => {
                     self.once("`input`", &mut input, *span);
@@ -83,6 +83,22 @@ impl<'t> Lowering<'t> {
                     self.once("`defaults`", &mut defaults, written.span);
                     *times = self.defaults(written);
                 }
+            }
+        }
+    }
+
+    fn coordination(&mut self, word: &tree::Name, span: Span, saga: &mut Saga) {
+        match word.text.as_str() {
+            "orchestration" => {}
+            "choreography" => saga.choreography = Some(span),
+            other => {
+                let known = ["orchestration", "choreography"];
+                let title = format!("`{other}` is no way to coordinate a saga");
+                let finding = Diagnostic::error(codes::UNKNOWN_WORD, word.span, title);
+                self.report(match super::near(other, known) {
+                    Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
+                    None => finding.hint("write `orchestration`, which is the default, or `choreography`"),
+                });
             }
         }
     }
