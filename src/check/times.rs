@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::definition::expression::{Expr, Typed};
 use crate::definition::value::Value;
-use crate::definition::{Compensation, Invocation, Saga, Sleep, Statement, StatementKind, Verb};
+use crate::definition::{Compensation, Invocation, Saga, Sleep, Statement, StatementKind, Verb, blocks};
 use crate::diagnostic::{Diagnostic, Problems, codes};
 use crate::source::Span;
 
@@ -17,6 +17,7 @@ pub(super) fn check(saga: &Saga, problems: &mut Problems) {
     });
     tries(&saga.body, problems);
     let Some(deadline) = saga.deadline else { return };
+    outlasting(&saga.body, deadline, "the deadline", problems);
     let (least, longest) = least_sleep(&saga.body);
     if let Some(longest) = longest.filter(|_| least >= deadline) {
         problems.push(
@@ -40,6 +41,7 @@ pub(super) fn check(saga: &Saga, problems: &mut Problems) {
 fn tries(statements: &[Statement], problems: &mut Problems) {
     super::each_try(statements, &mut |written| {
         let Some(limit) = written.within.as_ref().and_then(literal) else { return };
+        outlasting(&written.body, limit, "the time of the `try`", problems);
         let (least, longest) = least_sleep(&written.body);
         let Some(longest) = longest.filter(|_| least >= limit && !limit.is_zero()) else { return };
         let title = format!("this `try` sleeps for {} and has {} in all", shown(least), shown(limit));
@@ -49,6 +51,41 @@ fn tries(statements: &[Statement], problems: &mut Problems) {
                 .hint("write a longer `within`, or sleep less"),
         );
     });
+}
+
+/// Waits that alone take longer than a limit which ends them. Retries may: so one says "until then". Says whether the point of no return is reached,
+/// behind which no limit acts. What stands in sub-sagas is judged with them.
+fn outlasting(statements: &[Statement], limit: Duration, what: &str, problems: &mut Problems) -> bool {
+    statements.iter().any(|statement| {
+        match &statement.kind {
+            StatementKind::Pivot => return true,
+            StatementKind::Run(run) => return run.step.pivot,
+            StatementKind::Step(step) if step.pivot => return true,
+            StatementKind::Await { wait, .. } => {
+                let title = |wait: Duration| {
+                    format!(
+                        "this wait may take {}, and {what} is {}: nobody gets to `otherwise`",
+                        shown(wait),
+                        shown(limit)
+                    )
+                };
+                if let Some(within) = literal(&wait.within).filter(|within| *within >= limit && !limit.is_zero()) {
+                    problems.push(
+                        Diagnostic::warning(codes::DEADLINE_TOO_SHORT, wait.within.span, title(within))
+                            .hint("wait less, or allow more time"),
+                    );
+                }
+            }
+            // One of its own has the last word inside.
+            StatementKind::Try(written) if written.within.is_some() => return false,
+            _ => {}
+        }
+        let mut passed = false;
+        for block in blocks(statement) {
+            passed |= outlasting(block, limit, what, problems);
+        }
+        passed
+    })
 }
 
 fn within(invocation: &Invocation, step: &str, problems: &mut Problems) {

@@ -124,6 +124,22 @@ fn times_are_compared_as_far_as_they_are_literal() {
     ]);
 }
 
+#[test]
+fn waits_that_outlast_what_ends_them_are_found() {
+    let slow = "step pack { call shop.Pack { n: 1 }  retry 3 times every 10s..10s  compensate nothing }";
+    let wait = "await came within 1h otherwise { }";
+    all(&[
+        (&format!("signal came deadline 1h {wait}"), "SG0503"),
+        (&format!("signal came deadline 61m {wait}"), ""),
+        (&format!("signal came deadline 1h pivot\n{wait}"), ""),
+        (&format!("signal came deadline 1h when input.b {{ {wait} }}"), "SG0503"),
+        (&format!("signal came try within 1h {{ {wait} fail \"x\" }} catch {{ }}"), "SG0503"),
+        (&format!("signal came deadline 1h try within 2h {{ {wait} fail \"x\" }} catch {{ }}"), ""),
+        // Repetitions may: that says "until then".
+        (&format!("deadline 30s {slow}"), ""),
+    ]);
+}
+
 fn ends(source: &str) -> Vec<String> {
     let checked = check(source);
     let program = &checked.program;
