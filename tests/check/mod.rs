@@ -19,6 +19,7 @@ macro_rules! mistake {
 
 mod anything;
 mod choreography;
+mod covered;
 mod hash;
 mod mistakes;
 mod outcomes;
