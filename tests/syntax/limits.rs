@@ -9,7 +9,7 @@ use saga::syntax::limits::{
     MAX_YAML_DEPTH,
 };
 
-use super::{EXAMPLES, findings, findings_as, parse};
+use super::{EXAMPLES, findings, parse};
 
 /// The codes found, each once. What would take more than linear time would keep this test from ever ending.
 fn codes(source: &str) -> Vec<&'static str> {
@@ -158,25 +158,5 @@ fn the_reference_names_every_limit() {
         format!("| `MAX_ALIASED_NODES` | {MAX_ALIASED_NODES} "),
     ] {
         assert!(reference.contains(&row), "the table of limits lacks `{row}`");
-    }
-}
-
-#[test]
-fn the_examples_of_the_reference_are_read() {
-    let reference = include_str!("../../grammar/reference.md");
-    let examples = reference.split("```saga\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
-    for (example, _) in examples {
-        assert!(findings(example).is_empty(), "{example}\n{}", findings(example));
-    }
-    let twins: Vec<&str> = reference
-        .split("```yaml\n")
-        .skip(1)
-        .filter_map(|rest| rest.split_once("\n```"))
-        .map(|(text, _)| text)
-        .collect();
-    assert!(!twins.is_empty());
-    for example in twins {
-        let said = findings_as("reference.yaml", example);
-        assert!(said.is_empty(), "{example}\n{said}");
     }
 }
