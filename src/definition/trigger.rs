@@ -9,7 +9,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::evaluate::{Datum, Environment, evaluate};
-use super::expression::{Expr, Root, Typed};
+use super::expression::{Expr, PathSegment, Root, Typed};
 use super::json::check_json;
 use super::types::{Record, Type};
 use super::value::{Value, to_json};
@@ -92,6 +92,15 @@ impl Trigger {
 }
 
 impl Aim {
+    /// The way into the event to the one field of which the id is made; `None` if it is made of several, or of none.
+    #[must_use]
+    pub fn identified_by(&self) -> Option<&[PathSegment]> {
+        let mut ways = Vec::new();
+        fields(&self.id, &mut ways);
+        let (first, others) = ways.split_first()?;
+        others.iter().all(|other| other == first).then_some(*first)
+    }
+
     fn at(&self, event: &Event<'_>) -> Result<(String, Json), String> {
         let failed = |what: &str, why: &dyn std::fmt::Display| {
             format!("the {what} for `{}` cannot be computed: failed to {why}", self.saga)
@@ -104,6 +113,23 @@ impl Aim {
         let payload = evaluate(payload, event).map_err(|invalid| failed("payload", &invalid))?;
         let payload = Json::parse(to_json(&payload)).map_err(|error| failed("payload", &error))?;
         Ok((id, payload))
+    }
+}
+
+/// The ways to what an expression reads of the event.
+fn fields<'e>(expr: &'e Expr, ways: &mut Vec<&'e [PathSegment]>) {
+    match expr {
+        Expr::Literal(_) => {}
+        Expr::Read(read) => ways.push(&read.path),
+        Expr::Every(inner, ..) | Expr::Into(inner, ..) => fields(inner, ways),
+        Expr::Not(inner) | Expr::Negate(inner) | Expr::ToDecimal(inner) => fields(inner, ways),
+        Expr::Index(pair, _) | Expr::Binary(_, pair) => {
+            fields(&pair.0, ways);
+            fields(&pair.1, ways);
+        }
+        Expr::If(parts) => [&parts.0, &parts.1, &parts.2].into_iter().for_each(|part| fields(part, ways)),
+        Expr::Call(_, parts) | Expr::List(parts) => parts.iter().for_each(|part| fields(part, ways)),
+        Expr::Object(parts) => parts.iter().for_each(|(_, part)| fields(part, ways)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! One `AsyncAPI` 3 document of a deployment, from the orchestrator's side: it sends commands to the participants' topics
-//! and receives their replies; it receives requests from anybody and sends answers to whoever wants them.
+//! and receives their replies; it receives requests from anybody and sends answers to whoever wants them, and it receives
+//! the events for which it has triggers.
 //!
 //! The journal and the topics beside it are the orchestrator's own and no contract, so they are not in it.
 
@@ -8,7 +9,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Conflict, Names, commands, headers, messages, schemas};
-use crate::definition::Program;
+use crate::definition::expression::PathSegment;
+use crate::definition::{Program, Trigger};
 use crate::plan::Plan;
 
 /// Where schemas stand in the document.
@@ -47,6 +49,9 @@ pub fn asyncapi<'p>(programs: impl IntoIterator<Item = &'p Program> + Clone) -> 
         for (participant, message) in messages(program) {
             document.told(participant, message);
         }
+        for trigger in &program.triggers {
+            document.event(trigger);
+        }
     }
     let names: Vec<&str> = programs
         .clone()
@@ -64,7 +69,7 @@ pub fn asyncapi<'p>(programs: impl IntoIterator<Item = &'p Program> + Clone) -> 
         "info": {
             "title": title,
             "version": if versions.is_empty() { "0".to_owned() } else { versions.join(".") },
-            "description": "What the orchestrator sends and receives. The key of every record is the instance.",
+            "description": "What the orchestrator sends and receives. The key of every record but those of events is the instance.",
         },
         "defaultContentType": "application/json",
         "channels": document.channels()?,
@@ -107,17 +112,19 @@ impl Document {
     /// Adds a message to a channel, which is made if it is new.
     fn message(&mut self, channel: &str, name: &str, correlation: &str, parts: (Value, Value), summary: &str) {
         let (headers, payload) = parts;
-        self.messages.add(
-            name,
-            json!({
-                "name": name,
-                "summary": summary,
-                "headers": headers,
-                "payload": payload,
-                "correlationId": reference(&format!("#/components/correlationIds/{correlation}")),
-                "bindings": { "kafka": { "key": { "type": "string" }, "bindingVersion": "0.5.0" } },
-            }),
-        );
+        let message = json!({
+            "name": name,
+            "summary": summary,
+            "headers": headers,
+            "payload": payload,
+            "correlationId": reference(&format!("#/components/correlationIds/{correlation}")),
+            "bindings": keyed(&json!({ "type": "string" })),
+        });
+        self.described(channel, name, message);
+    }
+
+    fn described(&mut self, channel: &str, name: &str, message: Value) {
+        self.messages.add(name, message);
         if let Some((.., messages)) = self.topics.iter_mut().find(|(known, ..)| known == channel)
             && !messages.iter().any(|known| known == name)
         {
@@ -301,6 +308,52 @@ impl Document {
         self.message(topic, &name, "command", parts, &summary);
         self.operation("send", topic, &name, None);
     }
+
+    /// What somebody else writes, and a trigger reads.
+    fn event(&mut self, trigger: &Trigger) {
+        let (topic, name) = (&trigger.topic, format!("{}.event", trigger.name));
+        self.channel(topic, Some(topic), "events of others, of which triggers take those that are theirs");
+        let starts = trigger.start.iter().map(|aim| format!("starts {}", aim.saga));
+        let signals = trigger.signal.iter().map(|(aim, signal)| format!("signals {}.{signal}", aim.saga));
+        let does = starts.chain(signals).collect::<Vec<_>>().join(" and ");
+        let those = if trigger.filter.is_some() { ", where the trigger's condition holds" } else { "" };
+        let summary = trigger.docs.clone().unwrap_or_else(|| does.clone());
+        let key = json!({ "type": "string", "description": "any: events of one key are dealt with in their order" });
+        let mut message = json!({
+            "name": name,
+            "summary": summary,
+            "description": format!("{does}{those}"),
+            "payload": schema(&name),
+            "bindings": keyed(&key),
+        });
+        // Both clauses may mean one instance, or the second another than the first.
+        let aims = trigger.start.iter().chain(trigger.signal.iter().map(|(aim, _)| aim));
+        let mut fields: Vec<Option<String>> = aims.map(|aim| aim.identified_by().map(pointer)).collect();
+        fields.dedup();
+        if let ([Some(field)], Some(message)) = (fields.as_slice(), message.as_object_mut()) {
+            let correlation = json!({
+                "description": "what the id of the instance is made of",
+                "location": format!("$message.payload#{field}"),
+            });
+            message.insert("correlationId".to_owned(), correlation);
+        }
+        self.described(topic, &name, message);
+        self.operation("receive", topic, &name, None);
+    }
+}
+
+/// How Kafka has the key of a record.
+fn keyed(key: &Value) -> Value {
+    json!({ "kafka": { "key": key, "bindingVersion": "0.5.0" } })
+}
+
+/// A way into JSON, as RFC 6901 writes it.
+fn pointer(way: &[PathSegment]) -> String {
+    let part = |segment: &PathSegment| match segment {
+        PathSegment::Key(key) => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        PathSegment::Element(index) => format!("/{index}"),
+    };
+    way.iter().map(part).collect()
 }
 
 /// The names of the replies that are a command's own.

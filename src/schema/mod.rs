@@ -49,7 +49,7 @@ impl Names {
     }
 }
 
-/// The schemas of the types, inputs, signals, requests, replies and messages of some programs, each below its name in `$defs`.
+/// The schemas of the types, inputs, signals, requests, replies, messages and events of some programs, each below its name in `$defs`.
 ///
 /// # Errors
 /// Two programs define one name differently.
@@ -84,6 +84,10 @@ fn schemas<'p>(programs: impl IntoIterator<Item = &'p Program>, at: &'static str
         for (participant, message) in messages(program) {
             let schema = types.shape(&message.request, message.docs.as_deref());
             shapes.push((format!("{}.{}.message", participant.name, message.name), schema));
+        }
+        for trigger in &program.triggers {
+            let schema = types.shape(&trigger.event, trigger.docs.as_deref());
+            shapes.push((format!("{}.event", trigger.name), schema));
         }
     }
     let mut names = types.names;

@@ -65,6 +65,23 @@ saga shop {
   step sold { send stock.Sold { hold: reserve.hold } }
   output { hold: reserve.hold }
 }
+/// The web shop.
+trigger ordered {
+  on "web.orders"
+  event { kind: string, number: int, order: Order }
+  where event.kind == "ordered"
+  start shop { id: "shop-" + text(event.number), input: event.order }
+}
+trigger arrived {
+  on "yard.events"
+  event { parcel: { order: string, "at/last": timestamp } }
+  signal shop.delivered { id: event.parcel.order, with: { at: event.parcel."at/last" } }
+}
+trigger sorted {
+  on "yard.events"
+  event { yard: string, order: string, at: timestamp }
+  signal shop.delivered { id: event.yard + "-" + event.order, with: { at: event.at } }
+}
 "#;
 
 /// The programs of the shipped workflows.
@@ -115,11 +132,28 @@ fn assert_references_lead_somewhere(document: &Value) {
 fn the_asyncapi_document_is_valid_and_whole() {
     let meta: Value = serde_json::from_str(include_str!("../schemas/asyncapi-3.0.0.json")).unwrap();
     let meta = jsonschema::validator_for(&meta).unwrap();
-    for programs in [vec![program(EVERYTHING)], shipped().into_iter().take(1).collect(), vec![Program::default()]] {
+    let alone = shipped().into_iter().map(|program| vec![program]);
+    for programs in alone.chain([vec![program(EVERYTHING)], vec![Program::default()]]) {
         let document = asyncapi(&programs).unwrap();
         assert_valid(&meta, &document);
         assert_references_lead_somewhere(&document);
     }
+}
+
+#[test]
+fn events_of_triggers_are_received_and_tell_which_instance_they_mean() {
+    let document = asyncapi(&[program(EVERYTHING)]).unwrap();
+    let messages = &document["components"]["messages"];
+    assert_eq!(messages["ordered.event"]["correlationId"]["location"], "$message.payload#/number");
+    assert_eq!(messages["arrived.event"]["correlationId"]["location"], "$message.payload#/parcel/order");
+    assert!(messages["sorted.event"].get("correlationId").is_none(), "its id is made of two fields");
+    assert_eq!(document["operations"]["ordered.event"]["action"], "receive");
+    assert_eq!(document["channels"]["yard.events"]["messages"].as_object().unwrap().len(), 2);
+    let event = json!({ "kind": "ordered", "number": 7, "order": serde_json::from_str::<Value>(
+        &least(&Type::Record(program(EVERYTHING).sagas["shop"].input.clone()), "word")).unwrap() });
+    let schemas = json_schema(&[program(EVERYTHING)]).unwrap();
+    assert!(schema_of(&schemas, "ordered.event").is_valid(&event));
+    assert!(!schema_of(&schemas, "ordered.event").is_valid(&json!({ "kind": "ordered", "number": 7 })));
 }
 
 #[test]
