@@ -3,6 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use proptest::prelude::*;
+
+use crate::engine::walk;
+
+#[path = "../fuzz/src/run.rs"]
+mod run;
 #[path = "../fuzz/src/targets.rs"]
 mod targets;
 
@@ -58,4 +64,51 @@ fn records() {
 #[test]
 fn replies() {
     replay("reply", targets::reply);
+}
+
+/// Definitions that pass `check`: those that are shipped.
+fn definitions() -> Vec<String> {
+    let folder = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows")).unwrap();
+    let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+    // One that uses another is no text of its own.
+    files.retain(|file| file.extension().is_some_and(|end| end == "saga") && !file.ends_with("subscription.saga"));
+    files.sort();
+    files.iter().map(|file| fs::read_to_string(file).unwrap()).collect()
+}
+
+/// `PROPTEST_CASES` for a longer search.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_definition_that_passes_check_comes_to_an_end(
+        which in any::<prop::sample::Index>(),
+        choices in prop::collection::vec(any::<u8>(), 0..400),
+    ) {
+        let definitions = definitions();
+        let mut bytes = which.get(&definitions).clone().into_bytes();
+        bytes.push(0);
+        bytes.extend(choices);
+        run::run(&bytes);
+    }
+}
+
+#[test]
+fn the_seeds_of_runs_run() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/run");
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        assert!(run::run(&fs::read(&path).unwrap()) > 0, "{}", path.display());
+    }
+}
+
+#[test]
+fn runs() {
+    replay("run", |bytes| {
+        run::run(bytes);
+    });
 }

@@ -1,7 +1,7 @@
 //! The engine: its table, and what holds for every saga under every order of events.
 
 mod moves;
-mod promises;
 mod turns;
 pub(crate) mod shapes;
+pub(crate) mod walk;
 mod walks;

@@ -1,13 +1,18 @@
-//! Random walks: any definition, any order of answers, silence, repeats, lateness, orders and time, with the instance
-//! rebuilt from its journal after every record. The participants keep the guard of `docs/protocol.md`.
+//! A walk through a definition: any order of answers, silence, repeats, lateness, signals, orders and time, with the
+//! instance rebuilt from its journal after every record. The participants keep the guard of `docs/protocol.md`.
+//!
+//! What happens is chosen by numbers from outside: `walks` draws them for random definitions, a fuzzer makes them up.
 
+pub(crate) mod data;
 mod limits;
+mod promises;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use proptest::prelude::*;
-use saga::definition::Participant;
+use compact_str::CompactString;
+use saga::definition::types::Record;
+use saga::definition::{Command as Contract, Participant};
 use saga::engine::{
     self, Acknowledged, Change, Command, CommandId, CommandKind, Decision, Direction, Effect, Event, Input, Instance,
     InstanceId, Order, OrderRequest, Outcome, Phase, Place, Reply, ReplyKind, RequestId, Rest, Run, Start, State,
@@ -18,56 +23,31 @@ use saga::plan::{NodeId, Plan};
 use saga::time::Timestamp;
 
 use self::limits::turns;
-use super::shapes::{self, CODE, SIGNAL, SagaShape};
 
 const START: Timestamp = Timestamp(1_000_000);
 
 /// The most inputs of a walk once chance has run out: everything then succeeds, so a walk that is longer never ends.
 const FAIR_INPUTS_MAX: u32 = 5_000;
 
-/// `PROPTEST_CASES` for a longer search.
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_500)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 20_000, ..ProptestConfig::default() })]
-
-    #[test]
-    fn every_walk_ends_and_holds_what_is_promised(
-        shape in shapes::saga(),
-        flags in 0u8..16,
-        large in prop::bool::weighted(0.2),
-        choices in prop::collection::vec(any::<u16>(), 0..160),
-    ) {
-        let mut walk = Walk::new(&shape, choices);
-        walk.start(&shapes::input(flags, large));
-        while !walk.instance.has_ended() {
-            walk.step();
-        }
-        walk.check_end();
-    }
-}
-
 /// What a guarded participant remembers of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Row {
     Doing,
     Done,
-    Failed(&'static str),
+    Failed(CompactString),
     Undone,
 }
 
-pub(super) struct Walk {
-    pub(super) plan: Plan,
-    pub(super) instance: Instance,
-    pub(super) now: Timestamp,
+pub(crate) struct Walk {
+    plan: Plan,
+    instance: Instance,
+    now: Timestamp,
     journal: Vec<String>,
-    pub(super) events: Vec<Event>,
+    events: Vec<Event>,
     /// Commands on their way; any may be delivered at any time, again and again.
     commands: Vec<Command>,
     /// Replies on their way.
-    pub(super) replies: Vec<Reply>,
+    replies: Vec<Reply>,
     /// Inputs of which the engine said that nobody will ever listen to them.
     ignored: Vec<Input>,
     rows: BTreeMap<CommandId, Row>,
@@ -76,11 +56,12 @@ pub(super) struct Walk {
     orders: u32,
     fair_inputs: u32,
     turns: Turns,
+    /// Something is stuck that nobody can resolve: arithmetic that cannot be done behind the point of no return.
+    has_given_up: bool,
 }
 
 impl Walk {
-    fn new(shape: &SagaShape, choices: Vec<u16>) -> Self {
-        let plan = shapes::plan(shape);
+    pub(crate) fn new(plan: Plan, choices: Vec<u16>) -> Self {
         let id = InstanceId::try_from("walk/1").unwrap();
         let instance = Instance::new(id, Run(START.0), &plan);
         Self {
@@ -98,11 +79,28 @@ impl Walk {
             orders: 0,
             fair_inputs: 0,
             turns: turns(),
+            has_given_up: false,
         }
     }
 
-    fn start(&mut self, input: &str) {
-        let input = Json::parse(input).unwrap();
+    /// It is completed or compensated.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.instance.has_ended()
+    }
+
+    /// It is stuck, and stays so.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.has_given_up
+    }
+
+    /// Begins with an input by chance.
+    pub(crate) fn start_somehow(&mut self) {
+        let shape = std::sync::Arc::clone(&self.plan.saga.input);
+        let input = self.value(&shape);
+        self.start(input);
+    }
+
+    pub(crate) fn start(&mut self, input: Json) {
         self.tell(&Input::Start(Start { input, reply_to: None, traceparent: None }));
         assert_ne!(self.instance.phase, Phase::New);
     }
@@ -111,7 +109,19 @@ impl Walk {
         self.choices.next().map(|choice| choice % below)
     }
 
-    fn step(&mut self) {
+    /// A value of this type, by chance; when that has run out, a tame one.
+    fn value(&mut self, record: &Record) -> Json {
+        let choices = &mut self.choices;
+        data::fitting(record, "word", &mut |below| choices.next().map_or(below - 1, |choice| choice % below))
+    }
+
+    /// What the participant has promised of a command.
+    fn contract(&self, place: &Place, work: Direction) -> std::sync::Arc<Contract> {
+        let work = engine::invocation(self.plan.work(self.plan.find(place).unwrap().node()).unwrap(), work);
+        std::sync::Arc::clone(&work.unwrap().command)
+    }
+
+    pub(crate) fn step(&mut self) {
         match self.choose(24) {
             Some(22..) => drop(self.give_turn()),
             Some(0..=6) => self.deliver_command(),
@@ -145,7 +155,7 @@ impl Walk {
         decision
     }
 
-    pub(super) fn would_decide(&self, input: &Input) -> Decision {
+    fn would_decide(&self, input: &Input) -> Decision {
         let mut turns = self.turns.clone();
         let mut takes =
             |place: &Place, asked: &Participant| turns.takes(0, (&self.instance.id, place), asked, self.now);
@@ -233,15 +243,20 @@ impl Walk {
     /// A participant with the guard, in one of its moods.
     fn participant(&mut self, command: &Command, mood: u16) -> Option<Reply> {
         let late = self.now > command.deadline;
-        let refuses = !command.wire.starts_with("Undo");
+        let refuses = command.work == Direction::Do;
         let row = self.rows.get(&command.id).cloned();
+        let contract = self.contract(&command.place, command.work);
         let failed = |code: &str| Status::Failed { code: code.into(), message: None };
         let retry = |code: &str| Status::Retry { code: Some(code.into()) };
         let status = match (command.kind, row) {
             (CommandKind::Do, None) if late => retry("expired"),
             (CommandKind::Do, None) => match mood {
-                0 if refuses => self.set(command, Row::Failed(CODE), failed(CODE)),
-                1 if refuses => self.set(command, Row::Failed("unheard_of"), failed("unheard_of")),
+                0 if refuses && !contract.fails.is_empty() => {
+                    let index = usize::from(self.choose(16).unwrap_or_default()) % contract.fails.len();
+                    let code = &contract.fails[index];
+                    self.set(command, Row::Failed(code.clone()), failed(code))
+                }
+                0 | 1 if refuses => self.set(command, Row::Failed("unheard_of".into()), failed("unheard_of")),
                 2 => retry("busy"),
                 3 => self.set(command, Row::Doing, Status::Pending),
                 4 => return None,
@@ -252,7 +267,7 @@ impl Walk {
                 _ => Status::Pending,
             },
             (CommandKind::Do | CommandKind::Query, Some(Row::Done)) => Status::Succeeded,
-            (CommandKind::Do | CommandKind::Query, Some(Row::Failed(code))) => failed(code),
+            (CommandKind::Do | CommandKind::Query, Some(Row::Failed(code))) => failed(&code),
             (CommandKind::Do | CommandKind::Query, Some(Row::Undone)) => failed("already-undone"),
             (CommandKind::Undo, None | Some(Row::Done | Row::Failed(_) | Row::Undone)) => match mood {
                 2 => retry("busy"),
@@ -277,8 +292,11 @@ impl Walk {
             CommandKind::Query => ReplyKind::Query,
             CommandKind::Message => panic!("nobody answers it"),
         };
-        let fits = mood != 6;
-        let payload = Some(Json::parse(if fits { r#"{"ok":true,"more":[1]}"# } else { r#"{"ok":"yes"}"# }).unwrap());
+        let payload = Some(match mood {
+            6 => Json::parse(r#"{"ok":"yes"}"#).unwrap(),
+            7..=8 => self.value(&contract.reply),
+            _ => data::more(&contract.reply, "word", &mut |below| below - 1),
+        });
         Some(Reply { command: command.id.clone(), kind, attempt: command.attempt, status, payload })
     }
 
@@ -324,28 +342,39 @@ impl Walk {
             (Some(0..=1), _) => Order::Cancel,
             (Some(2), Some(step)) => {
                 let work = self.direction(step);
-                let reply = Some(Json::parse(r#"{"ok":false}"#).unwrap());
                 // By hand, and the participant is told so.
-                Order::Resolve { step: step.clone(), work, outcome: Outcome::Succeeded { reply } }
+                Order::Resolve {
+                    step: step.clone(),
+                    work,
+                    outcome: Outcome::Succeeded { reply: self.reply(step, work) },
+                }
             }
             (Some(3), Some(step)) => Order::Resolve {
                 step: step.clone(),
                 work: Direction::Do,
-                outcome: Outcome::Failed { code: CODE.into() },
+                outcome: Outcome::Failed { code: "no".into() },
             },
             (_, step) => Order::Retry { step: step.cloned() },
         };
         self.give(order);
     }
 
+    /// What a person says that the step has returned, where it is one that returns something.
+    fn reply(&mut self, step: &Place, work: Direction) -> Option<Json> {
+        let node = self.plan.find(step)?.node();
+        let asked = engine::invocation(self.plan.work(node)?, work)?;
+        let record = std::sync::Arc::clone(&asked.command.reply);
+        Some(self.value(&record))
+    }
+
     /// A signal comes, wanted or not.
     fn signal(&mut self) {
-        let with = match self.choose(4) {
-            Some(0) => r#"{"go":"perhaps"}"#,
-            Some(1) => r#"{"go":false}"#,
-            _ => r#"{"go":true}"#,
-        };
-        self.give(Order::Signal { signal: SIGNAL.into(), with: Some(Json::parse(with).unwrap()) });
+        let signals = self.plan.saga.signals.values().cloned().collect::<Vec<_>>();
+        let Some(choice) = self.choose(1 << 15).filter(|_| !signals.is_empty()) else { return };
+        let signal = &signals[usize::from(choice) % signals.len()];
+        let with =
+            if choice % 4 == 3 { Json::parse(r#"{"go":"perhaps"}"#).unwrap() } else { self.value(&signal.shape) };
+        self.give(Order::Signal { signal: self.plan.signal_in_general(&signal.name), with: Some(with) });
     }
 
     fn direction(&self, place: &Place) -> Direction {
@@ -356,13 +385,16 @@ impl Walk {
         }
     }
 
-    fn give(&mut self, order: Order) {
+    /// Gives an order; says whether it changes something.
+    fn give(&mut self, order: Order) -> bool {
         self.orders += 1;
         let request = RequestId::try_from(format!("order {}", self.orders).as_str()).unwrap();
         let input = Input::Order(OrderRequest { request, order, by: Some("eva".into()), reason: None });
-        if matches!(self.tell(&input), Decision::Change(_)) {
+        let changes = matches!(self.tell(&input), Decision::Change(_));
+        if changes {
             assert_eq!(self.decision(&input), Decision::Nothing, "an order counts once");
         }
+        changes
     }
 
     fn decision(&self, input: &Input) -> Decision {
@@ -403,11 +435,7 @@ impl Walk {
         }
         if let Some(command) = owed.first() {
             self.now = Timestamp(self.now.0.min(command.deadline.0));
-            let reply = self.participant(command, 11).map(|mut reply| {
-                reply.payload = Some(Json::parse(r#"{"ok":true}"#).unwrap());
-                reply
-            });
-            if let Some(reply) = reply
+            if let Some(reply) = self.participant(command, 11)
                 && matches!(self.tell(&Input::Reply(reply)), Decision::Change(_))
             {
                 return;
@@ -417,8 +445,9 @@ impl Walk {
             let stuck = self.instance.stuck(&self.plan);
             // Behind the point of no return a participant that refuses will go on to refuse: done by hand.
             let step = stuck[0].clone();
-            let (work, reply) = (self.direction(&step), Some(Json::parse(r#"{"ok":true}"#).unwrap()));
-            self.give(Order::Resolve { step, work, outcome: Outcome::Succeeded { reply } });
+            let work = self.direction(&step);
+            let reply = self.reply(&step, work);
+            self.has_given_up = !self.give(Order::Resolve { step, work, outcome: Outcome::Succeeded { reply } });
             return;
         }
         if self.give_turn() {

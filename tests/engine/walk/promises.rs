@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use saga::engine::{self, Decision, Direction, Event, Input, Phase, Place, State};
 use saga::plan::{At, Class, Kind};
 
-use super::walks::Walk;
+use super::Walk;
 
 impl Walk {
     /// The mirror image: what the flow ends before it enters another is taken back only when that is taken back.
@@ -139,7 +139,7 @@ impl Walk {
         in_order && one[fork] < other[fork]
     }
 
-    pub(super) fn check_end(&mut self) {
+    pub(crate) fn check_end(&mut self) {
         self.check_order();
         let ends = self.events.iter().filter(|event| matches!(event, Event::Completed { .. } | Event::Compensated));
         assert_eq!(ends.count(), 1, "one outcome");

@@ -1,0 +1,12 @@
+//! See `../src/run.rs`.
+#![no_main]
+
+#[path = "../src/run.rs"]
+mod run;
+#[path = "../../tests/engine/walk/mod.rs"]
+#[expect(dead_code, reason = "a walk can begin with a given input, too")]
+mod walk;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    run::run(bytes);
+});
