@@ -39,7 +39,9 @@ const RUN_PATIENCE: Duration = Duration::from_mins(1);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The outcome is JSON on standard output; the exit code says how it ended (`saga help exit-codes`).
-Ctrl-C leaves the instance in the log; the same command with the same --id goes on with it.")]
+Ctrl-C leaves the instance in the log; the same command with the same --id goes on with it.
+With --scenario the log and the clock are real: timeouts, pauses and waits take as long as they say.
+To see whether scenarios hold, `saga test` plays them in virtual time.")]
 pub(super) struct Arguments {
     /// A file of the language
     file: String,
@@ -48,7 +50,7 @@ pub(super) struct Arguments {
     /// The input: JSON, @FILE, or - for standard input [default: that of the file's first scenario]
     #[arg(long, value_name = "JSON", conflicts_with = "scenario")]
     input: Option<String>,
-    /// Play the scenario of this title: its input, and what happens in it
+    /// Play the scenario of this title, in real time: its input, and what happens in it
     #[arg(long, value_name = "TITLE", conflicts_with_all = ["participant"])]
     scenario: Option<String>,
     /// A business key, such as an order's number: the same run with the same id is done once

@@ -19,6 +19,9 @@ use crate::plan::Plan;
 
 /// Play the scenarios of files, in virtual time, with simulated participants
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Days pass at once, nothing is written, and what is expected is compared. To have one in the log, where it can be
+looked at and operated, `saga run FILE --scenario TITLE` plays it in real time.")]
 pub(super) struct Arguments {
     /// Files of the language; - for standard input
     #[arg(required = true, value_name = "FILE")]
