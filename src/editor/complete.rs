@@ -1,6 +1,8 @@
 //! What could stand where the text ends: looked up by the words right before it, since what is being written is no
 //! sentence yet.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 
 use super::index::{Index, Symbol};
@@ -66,12 +68,13 @@ pub(super) fn complete(program: &Program, tree: &File, index: &Index, before: &s
     // What is being typed already is the editor's to filter by.
     let head = before.trim_end_matches(is_word);
     let saga = saga_around(tree, before.1);
+    let event = event_around(program, tree, before.1);
     if in_string(head.0) {
         return codes(program, index, head.0);
     }
     let head = head.0;
     if let Some(path) = head.strip_suffix('.') {
-        return members(program, &saga, path);
+        return members(program, &saga, event, path);
     }
     let words = head.trim_end();
     let last = words.rsplit(|letter: char| !is_word(letter)).next().unwrap_or_default();
@@ -90,20 +93,20 @@ pub(super) fn complete(program: &Program, tree: &File, index: &Index, before: &s
     }
     match words.chars().next_back() {
         Some(':') if in_type(words) => types(program),
-        Some('{' | ',') => keys(program, words).unwrap_or_else(|| expression(program, &saga)),
+        Some('{' | ',') => keys(program, words).unwrap_or_else(|| expression(program, &saga, event)),
         None => keywords(Place::Top),
         Some('}') if words.matches('{').count() <= words.matches('}').count() => keywords(Place::Top),
         Some(':' | '=' | '(' | '[' | '+' | '-' | '*' | '/' | '<' | '>' | '&' | '|' | '?' | '!') => {
-            expression(program, &saga)
+            expression(program, &saga, event)
         }
         _ => match last {
             "when" | "until" | "where" | "within" | "in" | "sleep" | "if" | "then" | "else" => {
-                expression(program, &saga)
+                expression(program, &saga, event)
             }
             _ => {
                 let mut all = keywords(Place::Block);
                 all.extend(keywords(Place::Step));
-                all.extend(expression(program, &saga));
+                all.extend(expression(program, &saga, event));
                 all
             }
         },
@@ -135,6 +138,20 @@ fn saga_around(tree: &File, at: usize) -> CompactString {
         _ => None,
     });
     around.unwrap_or_default()
+}
+
+/// What a trigger reads, where the text ends in one.
+fn event_around<'p>(program: &'p Program, tree: &File, at: usize) -> Option<&'p Arc<Record>> {
+    let begins = |item: &&Item| match item {
+        Item::Use(item) => item.span.start,
+        Item::Type(item) => item.span.start,
+        Item::Participant(item) => item.span.start,
+        Item::Saga(item) => item.span.start,
+        Item::Trigger(item) => item.span.start,
+        Item::Scenario(item) => item.span.start,
+    };
+    let Item::Trigger(around) = tree.items.iter().rev().find(|item| (begins(item) as usize) < at)? else { return None };
+    program.triggers.iter().find(|trigger| trigger.name == around.name.text).map(|trigger| &trigger.event)
 }
 
 /// Whether the line ends within quotes.
@@ -186,7 +203,12 @@ fn types(program: &Program) -> Vec<Completion> {
         .collect()
 }
 
-fn expression(program: &Program, saga: &str) -> Vec<Completion> {
+fn expression(program: &Program, saga: &str, event: Option<&Arc<Record>>) -> Vec<Completion> {
+    // No instance is there yet, so neither are its values and ids.
+    if let Some(event) = event {
+        let functions = FUNCTIONS.iter().filter(|name| **name != "id").map(|name| one(*name, What::Function, "", None));
+        return [one("event", What::Keyword, shape(event), None)].into_iter().chain(functions).collect();
+    }
     let mut all = steps(program, saga);
     all.extend(ROOTS.iter().map(|name| one(*name, What::Keyword, "", None)));
     all.extend(FUNCTIONS.iter().map(|name| one(*name, What::Function, "", None)));
@@ -220,7 +242,7 @@ fn codes(program: &Program, index: &Index, head: &str) -> Vec<Completion> {
 }
 
 /// What stands behind the dot of a path.
-fn members(program: &Program, saga: &str, path: &str) -> Vec<Completion> {
+fn members(program: &Program, saga: &str, event: Option<&Arc<Record>>, path: &str) -> Vec<Completion> {
     let is_path = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '[' | ']' | '*');
     let start = path.trim_end_matches(is_path);
     let path = path.get(start.len()..).unwrap_or_default();
@@ -252,7 +274,12 @@ fn members(program: &Program, saga: &str, path: &str) -> Vec<Completion> {
     };
     let mut parts = path.split('.');
     let first = parts.next().unwrap_or_default();
-    let mut ty = root(program, saga, name_of(first)).map(|ty| indexed(first, ty));
+    let known = match (event, name_of(first)) {
+        (Some(event), "event") => Some(Type::Record(Arc::clone(event))),
+        (Some(_), _) => None,
+        (None, name) => root(program, saga, name),
+    };
+    let mut ty = known.map(|ty| indexed(first, ty));
     for part in parts {
         ty = ty.and_then(|ty| field(&ty, name_of(part)).map(|field| indexed(part, field.ty.clone())));
     }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use self::index::{Index, Symbol};
 use crate::check::{Checked, Library, check_file};
-use crate::definition::Program;
 use crate::definition::lower::{Trees, lower};
+use crate::definition::{Program, Trigger};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Plan, svg};
 use crate::source::{FileId, SourceFile, Sources, Span};
@@ -84,6 +84,10 @@ impl Document {
                 .map(|(name, participant)| (name.clone(), Arc::clone(participant)))
                 .collect();
             program.participants.extend(kept);
+            let known = before.into_iter().flat_map(|before| &before.program.triggers);
+            let is_lost = |known: &&Arc<Trigger>| program.triggers.iter().all(|trigger| trigger.name != known.name);
+            let kept: Vec<_> = known.filter(is_lost).cloned().collect();
+            program.triggers.extend(kept);
         }
         let index = Index::new(&trees, &program);
         Self { sources, findings, program, trees, index }

@@ -21,6 +21,9 @@ use crate::editor::Document;
 /// result is an SVG.
 pub const GRAPH: &str = "saga.graph";
 
+/// What an editor says when files have changed on disk.
+const FILES_CHANGED: &str = "workspace/didChangeWatchedFiles";
+
 /// Documents that are held at once; more are not looked at. Editors open as many as people do.
 const DOCUMENTS_MAX: usize = 1_000;
 
@@ -29,9 +32,14 @@ const DOCUMENTS_MAX: usize = 1_000;
 /// # Errors
 /// The editor does not keep to the protocol.
 pub fn serve(connection: &Connection) -> Result<(), ProtocolError> {
-    let (id, _) = connection.initialize_start()?;
+    let (id, editor) = connection.initialize_start()?;
     let about = json!({ "name": "saga", "version": env!("CARGO_PKG_VERSION") });
     connection.initialize_finish(id, json!({ "capabilities": capabilities(), "serverInfo": about }))?;
+    if let Some(request) = watches(&editor)
+        && connection.sender.send(Message::Request(request)).is_err()
+    {
+        return Ok(());
+    }
     let mut server = Server::default();
     for message in &connection.receiver {
         match message {
@@ -45,7 +53,7 @@ pub fn serve(connection: &Connection) -> Result<(), ProtocolError> {
                 }
             }
             Message::Notification(notification) => server.hear(notification),
-            // Nothing is asked of the editor.
+            // An editor that will not watch files says so; it is asked nothing else.
             Message::Response(_) => {}
         }
         if connection.receiver.is_empty() {
@@ -57,6 +65,16 @@ pub fn serve(connection: &Connection) -> Result<(), ProtocolError> {
         }
     }
     Ok(())
+}
+
+/// Asks the editor to tell of files that change on disk, if it can: those that documents use may not be open in it.
+fn watches(editor: &Value) -> Option<Request> {
+    let can = editor.pointer("/capabilities/workspace/didChangeWatchedFiles/dynamicRegistration");
+    can.filter(|can| **can == json!(true))?;
+    let watchers = ["**/*.{saga,yaml,yml}", "**/saga.toml"].map(|pattern| json!({ "globPattern": pattern }));
+    let registration = json!({ "id": "files", "method": FILES_CHANGED, "registerOptions": { "watchers": watchers } });
+    let params = json!({ "registrations": [registration] });
+    Some(Request { id: "files".to_owned().into(), method: "client/registerCapability".to_owned(), params })
 }
 
 fn capabilities() -> lsp::ServerCapabilities {
@@ -141,6 +159,8 @@ impl Server {
                     self.others_have_changed = true;
                 }
             }
+            // Which they are makes no difference: what is used is read from disk.
+            FILES_CHANGED => self.others_have_changed = true,
             _ => {}
         }
     }

@@ -64,6 +64,39 @@ fn codes_fields_and_steps_of_a_scenario_are_suggested() {
 }
 
 #[test]
+fn what_an_event_holds_is_suggested_in_triggers_and_there_alone() {
+    let trigger = "trigger ordered {
+  on \"shop.orders\"
+  event { order: string, item: { sku: string, count: int } }
+  where WHERE
+  start order { id: ID, input: { sku: SKU } }
+}
+";
+    let whole = |holes: [&str; 3]| {
+        let trigger = ["WHERE", "ID", "SKU"]
+            .iter()
+            .zip(holes)
+            .fold(trigger.to_owned(), |it, (hole, text)| it.replace(hole, text));
+        format!("{ORDER}{trigger}")
+    };
+    let before = whole(["event.item.count > 0", "event.order", "event.item.sku"]);
+    let within = |holes| {
+        let (text, offset) = at(&whole(holes));
+        let before = Document::new("case.saga", &before, None, &Alone);
+        let document = Document::new("case.saga", &text, Some(&before), &Alone);
+        document.completions(offset).into_iter().map(|one| one.label).collect::<Vec<_>>()
+    };
+    assert_eq!(within(["event.|", "event.order", "event.item.sku"]), ["order", "item"]);
+    assert_eq!(within(["true", "\"o-\" + event.|", "event.item.sku"]), ["order", "item"]);
+    assert_eq!(within(["true", "event.order", "event.item.| "]), ["sku", "count"]);
+    assert_has(&within(["|", "event.order", "event.item.sku"]), &["event", "text"]);
+    let roots = within(["true", "event.order", "|"]);
+    assert!(!roots.iter().any(|label| ["input", "reserve", "id"].contains(&label.as_str())), "{roots:?}");
+    // Elsewhere there is no event.
+    assert_eq!(labels(&with("call stock.Reserve { sku: event.| }")), Vec::<String>::new());
+}
+
+#[test]
 fn names_are_explained() {
     let hover = |text: &str| {
         let (text, offset) = at(text);

@@ -49,6 +49,11 @@ impl Editor {
 
     /// One that has nothing open.
     fn start() -> Self {
+        Self::able_to(json!({}))
+    }
+
+    /// One that says what it can do.
+    fn able_to(capabilities: Value) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_saga"))
             .args(["lsp", "--stdio"])
             .stdin(Stdio::piped())
@@ -58,8 +63,9 @@ impl Editor {
         let to = child.stdin.take().unwrap();
         let from = BufReader::new(child.stdout.take().unwrap());
         let mut editor = Self { child, to, from, asked: 0, heard: Vec::new() };
-        let about =
-            editor.ask("initialize", json!({ "processId": null, "rootUri": null, "capabilities": {} })).unwrap();
+        let about = editor
+            .ask("initialize", json!({ "processId": null, "rootUri": null, "capabilities": capabilities }))
+            .unwrap();
         assert_eq!(about["serverInfo"]["name"], "saga");
         assert_eq!(about["capabilities"]["positionEncoding"], "utf-16");
         editor.tell("initialized", json!({}));

@@ -113,6 +113,39 @@ fn findings_follow_what_is_typed_in_another_file() {
 }
 
 #[test]
+fn findings_follow_what_changes_on_disk() {
+    let (folder, stock, order) = desk();
+    let mut editor =
+        Editor::able_to(json!({ "workspace": { "didChangeWatchedFiles": { "dynamicRegistration": true } } }));
+    // It asks for what it is told below.
+    let asked = editor.read();
+    assert_eq!(asked["method"], "client/registerCapability");
+    let registered = &asked["params"]["registrations"][0];
+    assert_eq!(registered["method"], "workspace/didChangeWatchedFiles");
+    editor.send(&json!({ "jsonrpc": "2.0", "id": asked["id"], "result": null }));
+    open(&mut editor, &order, ORDER);
+    findings(&mut editor, &order, 0);
+    let told = |kind: u8| json!({ "changes": [{ "uri": stock, "type": kind }] });
+    fs::write(folder.path().join("stock.saga"), STOCK.replace("sku: string", "sku: int")).unwrap();
+    editor.tell("workspace/didChangeWatchedFiles", told(2));
+    assert_eq!(findings(&mut editor, &order, 1)[0]["code"], "SG0301");
+    fs::remove_file(folder.path().join("stock.saga")).unwrap();
+    editor.tell("workspace/didChangeWatchedFiles", told(3));
+    assert_eq!(findings(&mut editor, &order, 1)[0]["code"], "SG0221");
+    fs::write(folder.path().join("stock.saga"), STOCK).unwrap();
+    editor.tell("workspace/didChangeWatchedFiles", told(1));
+    findings(&mut editor, &order, 0);
+    editor.close();
+}
+
+#[test]
+fn an_editor_that_cannot_watch_files_is_not_asked_to() {
+    let mut editor = Editor::open(super::ORDER);
+    assert_eq!(editor.read()["method"], "textDocument/publishDiagnostics");
+    editor.close();
+}
+
+#[test]
 fn a_text_that_is_no_file_uses_none() {
     let mut editor = Editor::start();
     open(&mut editor, "untitled:Untitled-1", ORDER);
