@@ -3,6 +3,7 @@
 //! A file may use those below one folder: that of the nearest `saga.toml` upward, or else of the file that was named
 //! first. What a link leads to counts, not where the link stands; and only regular files, so that nothing is waited for.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
@@ -36,6 +37,49 @@ impl Folder {
         let root = folder.ancestors().find(|above| above.join(SETTINGS).is_file()).unwrap_or(folder).to_owned();
         Ok(Self { first, root })
     }
+}
+
+/// The most entries of folders that are looked at for the users of a file: a second's work.
+pub const ENTRIES_MAX: usize = 50_000;
+
+/// Folders that hold what tools have made: large, and no sources.
+const MADE: [&str; 2] = ["target", "node_modules"];
+
+/// The files that may use a file, and itself: those below the folder of the nearest `saga.toml`, and those in the folders
+/// above it, from which it may be used too. None where there is more than [`ENTRIES_MAX`] to look at.
+///
+/// Hidden folders are passed over, and links are not followed.
+#[must_use]
+pub fn users(file: &Path) -> Option<BTreeSet<PathBuf>> {
+    let above: Vec<&Path> = file.ancestors().skip(1).collect();
+    let project = above.iter().find(|folder| folder.join(SETTINGS).is_file());
+    let mut open: Vec<(PathBuf, bool)> = above.iter().map(|folder| (folder.to_path_buf(), false)).collect();
+    open.extend(project.map(|folder| (folder.to_path_buf(), true)));
+    let mut found = BTreeSet::new();
+    let mut entries = 0;
+    while let Some((folder, with_those_below)) = open.pop() {
+        // One that cannot be read holds nothing that could be used.
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            entries += 1;
+            if entries > ENTRIES_MAX {
+                return None;
+            }
+            let Ok(kind) = entry.file_type() else { continue };
+            let name = entry.file_name();
+            let is_made = name.to_string_lossy().starts_with('.') || MADE.iter().any(|made| *made == name);
+            if kind.is_dir() && with_those_below && !is_made {
+                open.push((entry.path(), true));
+            } else if kind.is_file() && is_ours(&entry.path()) {
+                found.insert(entry.path());
+            }
+        }
+    }
+    Some(found)
+}
+
+/// Whether a file is one of the language by its name.
+fn is_ours(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "saga" || extension == "yaml" || extension == "yml")
 }
 
 impl Library for Folder {
@@ -92,10 +136,7 @@ fn straight(path: &Path) -> PathBuf {
 #[must_use]
 pub fn beside(path: &Path) -> Vec<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let is_ours = |path: &PathBuf| {
-        path.extension().is_some_and(|extension| extension == "saga" || extension == "yaml" || extension == "yml")
-    };
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let paths = entries.flatten().take(NAMES_MAX).map(|entry| entry.path()).filter(is_ours);
+    let paths = entries.flatten().take(NAMES_MAX).map(|entry| entry.path()).filter(|path| is_ours(path));
     paths.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect()
 }

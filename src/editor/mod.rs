@@ -22,7 +22,7 @@ use crate::source::{FileId, SourceFile, Sources, Span};
 use crate::syntax::{self, tree};
 
 pub use self::complete::{Completion, What};
-pub use self::rename::Refused;
+pub use self::rename::{Named, Refused};
 
 /// The one file of a document.
 const FILE: FileId = FileId(0);
@@ -156,16 +156,37 @@ impl Document {
     /// The name at `offset`, if it can be given another.
     #[must_use]
     pub fn renameable(&self, offset: u32) -> Option<Span> {
-        self.index.at(offset).filter(|found| rename::is_possible(&self.index, &found.symbol)).map(|found| found.span)
+        let found = self.index.at(offset)?;
+        rename::named(&self.index, &self.sources, &found.symbol).is_ok().then_some(found.span)
     }
 
-    /// The places that get the new name.
+    /// What stands at `offset`, to be given another name.
     ///
     /// # Errors
-    /// Nothing there has a name of the author's, or the new name cannot be it.
-    pub fn rename(&self, offset: u32, to: &str) -> Result<Vec<Span>, Refused> {
+    /// Nothing there has a name of the author's.
+    pub fn named(&self, offset: u32) -> Result<Named, Refused> {
         let found = self.index.at(offset).ok_or(Refused::NoName)?;
-        rename::rename(&self.index, &found.symbol, to)
+        rename::named(&self.index, &self.sources, &found.symbol)
+    }
+
+    /// Whether it is defined here, or in a file that this one uses.
+    #[must_use]
+    pub fn knows(&self, named: &Named) -> bool {
+        rename::is_known(&self.index, &self.sources, named)
+    }
+
+    /// The places that get the new name: in this file, and in those that it uses.
+    ///
+    /// # Errors
+    /// The new name cannot be it.
+    pub fn rename(&self, named: &Named, to: &str) -> Result<Vec<Span>, Refused> {
+        rename::rename(&self.index, named, to)
+    }
+
+    /// Whether it can be read to its end: of one that cannot, not all names are known.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.trees.files.iter().all(|(_, tree)| !tree.incomplete) && !self.trees.files.is_empty()
     }
 
     /// What could stand at `offset`.

@@ -1,8 +1,9 @@
 //! Another name for something: everywhere where it is named, or nowhere.
 
-use super::FILE;
+use std::sync::Arc;
+
 use super::index::{Index, Symbol};
-use crate::source::Span;
+use crate::source::{Sources, Span};
 use crate::syntax;
 
 /// Why something does not get another name.
@@ -22,21 +23,36 @@ pub enum Refused {
     Taken(String),
 }
 
-/// Whether it can have another name at all.
-pub(super) fn is_possible(index: &Index, symbol: &Symbol) -> bool {
-    fixed(symbol).is_none() && index.definition(symbol).is_some() && elsewhere(index, symbol).is_none()
+/// Something that can have another name, in whichever document it is met.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub(super) symbol: Symbol,
+    /// The name of the file that defines it.
+    file: Arc<str>,
 }
 
-/// What others use has its name in files that nobody may have open.
-fn elsewhere(index: &Index, symbol: &Symbol) -> Option<&'static str> {
-    let is_ours = |span: Span| span.file == FILE;
-    match index.definition(symbol) {
-        Some(defined) if !is_ours(defined.span) => Some("it is defined in another file; rename it there"),
-        _ if !index.of(symbol).all(|occurrence| is_ours(occurrence.span)) => {
-            Some("a file that this one uses names it, too")
-        }
-        _ => None,
+impl Named {
+    /// The name of the file that defines it.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
     }
+}
+
+/// What can have another name.
+pub(super) fn named(index: &Index, sources: &Sources, symbol: &Symbol) -> Result<Named, Refused> {
+    if let Some(why) = fixed(symbol) {
+        return Err(Refused::Fixed(why));
+    }
+    let file = index.definition(symbol).and_then(|defined| sources.get(defined.span.file));
+    let file = file.ok_or(Refused::Fixed("what it names is not defined in this file"))?;
+    Ok(Named { symbol: symbol.clone(), file: Arc::from(&*file.name) })
+}
+
+/// Whether a document knows it: it defines it, or uses the file that does.
+pub(super) fn is_known(index: &Index, sources: &Sources, named: &Named) -> bool {
+    let defined = index.definition(&named.symbol).and_then(|defined| sources.get(defined.span.file));
+    defined.is_some_and(|file| *file.name == *named.file)
 }
 
 fn fixed(symbol: &Symbol) -> Option<&'static str> {
@@ -50,16 +66,8 @@ fn fixed(symbol: &Symbol) -> Option<&'static str> {
     }
 }
 
-pub(super) fn rename(index: &Index, symbol: &Symbol, to: &str) -> Result<Vec<Span>, Refused> {
-    if let Some(why) = fixed(symbol) {
-        return Err(Refused::Fixed(why));
-    }
-    if index.definition(symbol).is_none() {
-        return Err(Refused::Fixed("what it names is not defined in this file"));
-    }
-    if let Some(why) = elsewhere(index, symbol) {
-        return Err(Refused::Fixed(why));
-    }
+/// The places of a document, and of the files that it uses, that get the new name.
+pub(super) fn rename(index: &Index, Named { symbol, .. }: &Named, to: &str) -> Result<Vec<Span>, Refused> {
     let small = |first: char| first.is_ascii_lowercase();
     let big = |first: char| first.is_ascii_uppercase();
     let rest = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';

@@ -31,6 +31,11 @@ pub(super) fn path(uri: &str) -> Option<String> {
     Some(real.unwrap_or_else(|| Cow::into_owned(path)))
 }
 
+/// The URI of a file that no editor has open.
+pub(super) fn uri(path: &str) -> String {
+    format!("file://{}", utf8_percent_encode(path, PATH))
+}
+
 /// The files around a document.
 #[derive(Debug)]
 pub(super) struct Around<'d> {
@@ -57,7 +62,7 @@ impl Library for Around<'_> {
         let found = self.folder.as_ref().ok_or(NotFound::NoFiles)?.find(from, path)?;
         let name = match self.desk.get(&found.key) {
             Some(open) => open.uri.clone(),
-            None => format!("file://{}", utf8_percent_encode(&found.key, PATH)),
+            None => uri(&found.key),
         };
         Ok(Place { name, ..found })
     }

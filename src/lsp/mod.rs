@@ -5,6 +5,7 @@
 
 mod convert;
 mod desk;
+mod rename;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -247,13 +248,8 @@ impl Server {
             }
             "textDocument/rename" => {
                 let at: lsp::RenameParams = read(params)?;
-                let (uri, document, offset) = self.at(&at.text_document_position_params)?;
-                let spans = document
-                    .rename(offset, &at.new_name)
-                    .map_err(|refused| Failure::refused(format!("failed to {refused}")))?;
-                let edit =
-                    |span| lsp::TextEdit { range: convert::range(document, span), new_text: at.new_name.clone() };
-                written(&json!({ "changes": { uri: spans.into_iter().map(edit).collect::<Vec<_>>() } }))
+                let (uri, _, offset) = self.at(&at.text_document_position_params)?;
+                written(&json!({ "changes": rename::rename(self, uri, offset, &at.new_name)? }))
             }
             "textDocument/formatting" => {
                 let at: lsp::DocumentFormattingParams = read(params)?;

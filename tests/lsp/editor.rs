@@ -118,7 +118,8 @@ fn names_are_explained() {
 fn what_is_defined_elsewhere_or_is_no_name_keeps_it() {
     let rename = |text: &str, to: &str| {
         let (text, offset) = at(text);
-        Document::new("case.saga", &text, None, &Alone).rename(offset, to).map(|spans| spans.len())
+        let document = Document::new("case.saga", &text, None, &Alone);
+        document.named(offset).and_then(|named| document.rename(&named, to)).map(|spans| spans.len())
     };
     assert_eq!(rename(&ORDER.replace("participant stock", "participant st|ock"), "store"), Ok(3));
     assert_eq!(rename(&ORDER.replace("command Release", "command Rel|ease"), "GiveBack"), Ok(2));
@@ -190,7 +191,7 @@ fn after_a_rename_everything_still_fits() {
         for entry in document.outline().iter().filter(|entry| entry.what != What::Scenario) {
             let to =
                 if entry.name.starts_with(|letter: char| letter.is_ascii_uppercase()) { "Other" } else { "another" };
-            let spans = document.rename(entry.name_span.start, to).unwrap();
+            let spans = document.rename(&document.named(entry.name_span.start).unwrap(), to).unwrap();
             let mut changed = text.clone();
             for span in spans.iter().rev() {
                 changed.replace_range(span.range(), to);
@@ -214,7 +215,11 @@ fn half_of_a_text_is_no_defect() {
         let end = u32::try_from(end).unwrap();
         for offset in [end, end / 2] {
             drop((document.hover(offset), document.definition(offset), document.completions(offset)));
-            drop((document.occurrences(offset), document.rename(offset, "x"), document.outline()));
+            drop((
+                document.occurrences(offset),
+                document.named(offset).map(|named| document.rename(&named, "x")),
+                document.outline(),
+            ));
         }
         drop((document.formatted(), document.picture(None)));
         before = Some(document);

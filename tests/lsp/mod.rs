@@ -49,11 +49,11 @@ impl Editor {
 
     /// One that has nothing open.
     fn start() -> Self {
-        Self::able_to(json!({}))
+        Self::able_to(&json!({}))
     }
 
     /// One that says what it can do.
-    fn able_to(capabilities: Value) -> Self {
+    fn able_to(capabilities: &Value) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_saga"))
             .args(["lsp", "--stdio"])
             .stdin(Stdio::piped())

@@ -80,11 +80,87 @@ fn a_definition_is_found_in_the_file_that_has_it() {
     let all = editor.ask("textDocument/references", place).unwrap();
     let uris: Vec<&str> = all.as_array().unwrap().iter().map(|one| one["uri"].as_str().unwrap()).collect();
     assert_eq!(uris, [&order, &order, &stock]);
-    // The other file may have other users.
-    let mut rename = at(&order, 4, 10);
-    rename["newName"] = json!("store");
-    let refused = editor.ask("textDocument/rename", rename).unwrap_err();
-    assert_eq!(refused["message"], "failed to rename: it is defined in another file; rename it there");
+    editor.close();
+}
+
+/// What a rename changes: by file, the lines.
+fn changed(edits: &Value) -> Vec<(String, Vec<u64>)> {
+    let changes = edits["changes"].as_object().unwrap_or_else(|| panic!("{edits}"));
+    let file = |uri: &String| uri.rsplit('/').next().unwrap().to_owned();
+    let line = |edit: &Value| edit["range"]["start"]["line"].as_u64().unwrap();
+    let lines = |edits: &Value| {
+        let mut lines: Vec<u64> = edits.as_array().unwrap().iter().map(line).collect();
+        lines.sort_unstable();
+        lines
+    };
+    let mut found: Vec<_> = changes.iter().map(|(uri, edits)| (file(uri), lines(edits))).collect();
+    found.sort();
+    found
+}
+
+const CART: &str = "use: [ ../stock.saga ]
+sagas:
+  cart:
+    version: 1
+    sequence:
+      - step: reserve
+        call: stock.Reserve
+        with: { sku: a }
+        compensate: nothing
+";
+
+const TRIAL: &str = r#"use "../order.saga"
+scenario "it is there" for order {
+  when reserve replies { hold: "h" }
+  expect calls reserve
+}
+"#;
+
+#[test]
+fn a_name_changes_in_all_files_that_know_it() {
+    let (folder, stock, order) = desk();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    fs::create_dir(folder.path().join("more")).unwrap();
+    write("saga.toml", "");
+    write("more/cart.yaml", CART);
+    write("more/trial.saga", TRIAL);
+    write("more/alone.saga", STOCK);
+    write("order.saga", "this is not what the editor has");
+    let mut editor = Editor::start();
+    open(&mut editor, &order, ORDER);
+    findings(&mut editor, &order, 0);
+    let mut rename = |line: u32, character: u32, to: &str| {
+        let mut params = at(&order, line, character);
+        params["newName"] = json!(to);
+        editor.ask("textDocument/rename", params)
+    };
+    let is = |file: &str, lines: &[u64]| (file.to_owned(), lines.to_vec());
+    // The participant, from where it is used; one of that name in a file that has to do with none of them stays.
+    let edits = rename(4, 10, "store").unwrap();
+    assert_eq!(changed(&edits), [is("cart.yaml", &[6]), is("order.saga", &[4, 5]), is("stock.saga", &[1])]);
+    assert!(edits["changes"].get(&stock).is_some(), "{edits}");
+    // A step, which scenarios of another file know.
+    assert_eq!(changed(&rename(3, 8, "hold_it").unwrap()), [is("order.saga", &[3, 5]), is("trial.saga", &[2, 3])]);
+    // The name must be free everywhere, and all must be readable.
+    write("more/cart.yaml", &format!("{CART}participants:\n  store: {{ command: {{ Take: {{ }} }} }}\n"));
+    assert_eq!(rename(4, 10, "store").unwrap_err()["message"], "failed to rename to `store`: the name is taken");
+    write("more/trial.saga", &format!("{TRIAL} scenario"));
+    let refused = rename(3, 8, "hold_it").unwrap_err();
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.ends_with("more/trial.saga knows the name and has errors; mend them first"), "{message}");
+    editor.close();
+}
+
+#[test]
+fn without_a_project_the_users_of_a_file_are_in_its_folder_and_above() {
+    let (folder, stock, order) = desk();
+    fs::write(folder.path().join("order.saga"), ORDER).unwrap();
+    let mut editor = Editor::start();
+    open(&mut editor, &stock, STOCK);
+    let mut params = at(&stock, 1, 13);
+    params["newName"] = json!("store");
+    let edits = editor.ask("textDocument/rename", params).unwrap();
+    assert_eq!(edits["changes"][&order].as_array().map(Vec::len), Some(2), "{edits}");
     editor.close();
 }
 
@@ -116,7 +192,7 @@ fn findings_follow_what_is_typed_in_another_file() {
 fn findings_follow_what_changes_on_disk() {
     let (folder, stock, order) = desk();
     let mut editor =
-        Editor::able_to(json!({ "workspace": { "didChangeWatchedFiles": { "dynamicRegistration": true } } }));
+        Editor::able_to(&json!({ "workspace": { "didChangeWatchedFiles": { "dynamicRegistration": true } } }));
     // It asks for what it is told below.
     let asked = editor.read();
     assert_eq!(asked["method"], "client/registerCapability");
