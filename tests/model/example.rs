@@ -19,7 +19,9 @@ use super::explore::shipped;
 const NOT_FOUND: &[&str] = &[
     "booking: compensated deadline",
     "claim: compensated deadline",
+    "group_travel: compensated deadline",
     "order: compensated deadline",
+    "port_in: compensated deadline",
     "subscription: compensated deadline",
     "transfer: compensated deadline",
     "travel: compensated deadline",

@@ -87,6 +87,12 @@ fn the_same_seed_lives_the_same_life() {
     assert_ne!(told(3), told(4));
 }
 
+/// Another claimed a partition that was back with its first owner before it noticed; neither had anything to do.
+#[test]
+fn an_owner_that_has_not_noticed_a_claim_has_nothing_left_to_do() {
+    live(&booking(), 17_340, &Wanted::default(), Wrong::default()).unwrap();
+}
+
 #[test]
 fn without_troubles_everything_is_done_once() {
     let wanted = Wanted { troubles: BTreeSet::new(), sagas: Some(2), steps: None };

@@ -115,6 +115,12 @@ impl Partition {
         if let Phase::Running(tenure) = &self.phase { Some(&tenure.ledger) } else { None }
     }
 
+    /// The offset of its claim, while it runs.
+    #[must_use]
+    pub const fn epoch(&self) -> Option<u64> {
+        if let Phase::Running(tenure) = &self.phase { Some(tenure.epoch) } else { None }
+    }
+
     /// Up to where its inputs are read and handled, while it runs.
     #[must_use]
     pub fn read(&self) -> Option<Positions> {

@@ -144,6 +144,11 @@ impl Judge {
         &self.truth
     }
 
+    /// The offset of the latest claim.
+    pub(in crate::simulation) const fn epoch(&self) -> Option<u64> {
+        self.epoch
+    }
+
     /// How many commands are under way to a participant, as every reader sees it.
     pub(in crate::simulation) fn under_way(&self, topic: &str) -> usize {
         let under_way = |live: &Live| {

@@ -57,10 +57,13 @@ impl World {
             let Some(ledger) = task.and_then(Partition::ledger) else { return false };
             let end = |topic| self.log.shelf(topic, partition).map_or(0, |shelf| shelf.records.len() as u64);
             let read = judge.truth().read;
+            // Another may have claimed it since, of which its owner learns by its next record: with nothing to do there is none.
+            let is_latest = || judge.truth().to_text().ok() == ledger.to_text().ok();
             ledger.live_count() == 0
+                && judge.truth().live_count() == 0
                 && read.requests == end(REQUESTS)
                 && read.replies == end(REPLIES)
-                && judge.truth().to_text().ok() == ledger.to_text().ok()
+                && (task.and_then(Partition::epoch) != judge.epoch() || is_latest())
         })
     }
 
