@@ -2,7 +2,7 @@
 //! loses, doubles and reorders what it has not acknowledged, participants with their guards, clients, operators, clocks.
 //!
 //! Orchestrators are the partition tasks of [`runtime`](crate::runtime), the very ones that run in production; only their
-//! log is [simulated](crate::log::simulated). A [`Judge`](judge) looks at every record, message and fact with a rule of
+//! log is [simulated](crate::log::simulated). A judge looks at every record, message and fact with a rule of
 //! reading of its own and holds them to the properties of `docs/protocol.md`. Nothing here reads a clock or draws a random
 //! number but from the seed: the same seed lives the same life, for ever.
 
