@@ -22,7 +22,7 @@
 //! | **inputs**: `read` passes over what was taken, and its own cause | `ReadAhead`, `ReadBehind` |
 //! | all but what no later state would listen to is journaled | `UnrecordedRejections`, `ConflictKnown`, `NoBar`, `JunkDropped` |
 //! | an end is forgotten behind requests that were read | `ForgetByClock`, `ForgetUnread` |
-//! | the run is in all ids, rises, and replies to another are nothing | `OneRun`, `RunByClock`, `AnyRun` |
+//! | the run is in all ids, rises, and replies to another are nothing | `OneRun`, `AnyRun`; `RunByClock` by a script |
 //! | one partition an instance: forwarded, once | `NotForwarded`, `ForwardDropped`, `ForwardedAgain` |
 //! | parked inputs, and all behind them, wait for a person | `ParkedAlone`, `ResumedUnasked` |
 //! | lost inputs stop the partition until a person accepts that loss | `GapUnasked`, `GapForEver` |

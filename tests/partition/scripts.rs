@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga::engine::Order;
+use saga::engine::{Event, Order};
 use saga::journal::record::{Body, Cause, Record};
 use saga::log::{DEAD, JOURNAL, Outcome, REPLIES, REQUESTS, Range, Report, Request, Stored, partition_of};
-use saga::runtime::partition::{Do, Fact, Stop, Told};
+use saga::runtime::partition::{Defect, Do, Fact, Stop, Told};
 use saga::time::Timestamp;
 use saga::wire::Message;
 
@@ -201,6 +201,33 @@ fn what_is_assigned_again_goes_on_as_it_is_and_what_is_others_says_so() {
     other.tell(Told::Log(Report::Assigned));
     other.settle();
     assert!(matches!(other.facts[..], [Fact::Recovering, Fact::Elsewhere]), "{:?}", other.facts);
+}
+
+/// The run stands in all command ids: one that is named by the clock alone can be that of the life before.
+#[test]
+fn a_second_life_in_the_same_moment_has_a_run_of_its_own() {
+    let runs = |defect| {
+        let mut rig = running(|config| {
+            config.remember = Duration::ZERO;
+            config.defect = defect;
+        });
+        for request in ["first", "second"] {
+            rig.log.put(REQUESTS, Some(0), start("x", "{}", request).into());
+            rig.settle();
+            rig.work();
+        }
+        let started = |record: &Record| match &record.body {
+            Body::Change { run, change, .. } => {
+                change.events.iter().any(|event| matches!(event, Event::Started { .. })).then_some(*run)
+            }
+            _ => None,
+        };
+        rig.journal().iter().filter_map(started).collect::<Vec<_>>()
+    };
+    let [first, second] = runs(None)[..] else { panic!("it lives twice") };
+    assert!(first < second);
+    let [first, second] = runs(Some(Defect::RunByClock))[..] else { panic!("it lives twice") };
+    assert_eq!(first, second);
 }
 
 #[test]

@@ -123,7 +123,6 @@ catches! {
     catches_a_cancel_that_is_dropped: defect = Defect::NoBar, 1, "nothing before `read` would still change a saga";
     catches_command_ids_without_the_run: defect = Defect::OneRun, 17, "a life of an instance begins once";
     catches_a_reply_to_another_life: defect = Defect::AnyRun, 77, "";
-    catches_a_run_named_by_the_clock: defect = Defect::RunByClock, 6502, "a life of an instance begins once";
     catches_forgetting_by_a_clock: defect = Defect::ForgetByClock, 1, "nobody is forgotten who may still be asked for";
     catches_forgetting_without_a_read: defect = Defect::ForgetUnread, 1, "nobody is forgotten who may still be asked";
     catches_an_input_taken_in_the_wrong_partition: defect = Defect::NotForwarded, 3, "an instance lives in its own partition";
@@ -140,8 +139,8 @@ catches! {
     catches_a_message_that_is_taken_for_told: defect = Defect::UnknownMeansTold, 199, "a message is done when the log has";
 
     catches_a_checkpoint_that_completes_too_early: defect = Defect::CompletedTooEarly, 1, "";
-    catches_a_checkpoint_that_waits_for_too_little: defect = Defect::CompletedByStart, 7262, "what recovery would not";
-    catches_a_checkpoint_trusted_by_its_acknowledgement: defect = Defect::CompletedByAck, 5303, "";
+    catches_a_checkpoint_that_waits_for_too_little: defect = Defect::CompletedByStart, 20_615, "work can always be finished";
+    catches_a_checkpoint_trusted_by_its_acknowledgement: defect = Defect::CompletedByAck, 6845, "";
     catches_a_checkpoint_trusted_at_hand_over: defect = Defect::CompletedAtHandOver, 2, "";
     catches_a_checkpoint_without_parked_inputs: defect = Defect::WaitingLeftOut, 0, "recovery from any checkpoint equals";
     catches_a_checkpoint_with_the_ended_first: defect = Defect::EndedFirst, 77, "recovery from any checkpoint equals";
