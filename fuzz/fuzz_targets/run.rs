@@ -4,7 +4,6 @@
 #[path = "../src/run.rs"]
 mod run;
 #[path = "../../tests/engine/walk/mod.rs"]
-#[expect(dead_code, reason = "a walk can begin with a given input, too")]
 mod walk;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -114,6 +114,12 @@ fn what_cannot_be_asked_is_said() {
 }
 
 #[test]
+fn a_file_without_a_saga_says_so() {
+    let said = Desk::with("parts.saga", "participant shop {\n  command Take\n}\n").saga(&["simulate", "parts.saga"]);
+    assert!(said.contains("defines no saga: there is nothing to simulate"), "{said}");
+}
+
+#[test]
 fn a_file_with_findings_is_not_simulated() {
     let broken = BOOKING.replace("call payments.Charge", "call payments.Chrage");
     let said = Desk::with("booking.saga", broken).saga(&["simulate", "booking.saga"]);

@@ -107,6 +107,9 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         return under_load(arguments, sagas, &file, out);
     }
     let asked = worlds::Asked { seeds: arguments.seeds.clone(), wanted, unguarded: arguments.unguarded };
+    if sagas.is_empty() {
+        out.remark(format_args!("{} defines no saga: there is nothing to simulate", file.name));
+    }
     let (mut holds, mut all) = (true, Vec::new());
     for saga in &sagas {
         let Some(cast) = Cast::of(&file.program, &saga.name).map(Arc::new) else { continue };

@@ -20,7 +20,7 @@ pub(super) struct Outgoing {
     topic: Arc<str>,
     partition: Option<u32>,
     message: Arc<Message>,
-    command: Option<Sent>,
+    pub(super) command: Option<Sent>,
 }
 
 /// Which command a message is.

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::defect::Defect;
 use super::effects::{Owed, Unsent, of_record};
+use super::reports::unheard;
 use super::setting::Setting;
 use super::told::Stop;
-use crate::engine::Calls;
-use crate::journal::record::{Body, Record};
+use crate::engine::{Calls, InstanceId};
+use crate::journal::record::{Body, Cause, Record};
 use crate::journal::{self, Damage, JournalError, Ledger, Rule, STRANGERS};
 use crate::log::Stored;
 use crate::time::Timestamp;
@@ -185,6 +186,11 @@ impl Recovery {
             if *offset >= acknowledged {
                 let messages = of_record(set, *offset, &record, &booked);
                 self.unsent.push(*offset, messages);
+                if let Some(id) = dealt_with(&record.body).filter(|id| self.ledger.queue(id).is_none())
+                    && let Some(live) = self.ledger.live(id)
+                {
+                    self.unsent.push(*offset, unheard(set, *offset, &live));
+                }
             }
             self.unsent.drop_before(self.ledger.sent);
         }
@@ -207,6 +213,17 @@ impl Recovery {
         let owed = unsent.into_owed(set, &self.ledger);
         let calls = if set.config.defect == Some(Defect::CallsForgotten) { Calls::default() } else { self.calls };
         Found { ledger: self.ledger, owed, volume: self.volume, calls }
+    }
+}
+
+/// The instance of which a record deals with a parked input.
+const fn dealt_with(body: &Body) -> Option<&InstanceId> {
+    match body {
+        Body::Change { instance, cause: Cause::Parked, .. }
+        | Body::Bar { instance, cause: Cause::Parked, .. }
+        | Body::Reject { instance: Some(instance), cause: Cause::Parked, .. }
+        | Body::Pass { instance } => Some(instance),
+        _ => None,
     }
 }
 

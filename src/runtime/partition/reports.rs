@@ -1,11 +1,12 @@
 //! What the log says of commands and messages that were sent: inputs of their instances too.
 
-use super::effects::{Sent, of_change};
+use super::effects::{Outgoing, of_change};
 use super::inputs::{Asked, Came};
 use super::setting::Setting;
 use super::tenure::{Over, Tenure};
 use super::told::Do;
 use crate::engine::{CommandId, CommandKind, Effect, Input, InstanceId, Undeliverable, pending};
+use crate::journal::Live;
 use crate::journal::record::Cause;
 use crate::wire::Message;
 
@@ -55,20 +56,22 @@ impl Tenure {
         self.decide(set, &asked, input, out)
     }
 
-    /// What the log said of an instance's messages while it was parked was not heard: they are sent again.
+    /// The last parked input of an instance is dealt with, by the latest record.
     pub(super) fn send_again(&mut self, set: &mut Setting, id: &InstanceId) {
         let Some(live) = self.ledger.live(id) else { return };
-        let unheard = |effect: &Effect| match effect {
-            Effect::Command(command) => {
-                let message = Sent { id: command.id.clone(), kind: command.kind, attempt: command.attempt };
-                command.kind == CommandKind::Message && !self.owed.has(&message)
-            }
-            Effect::Answer(_) => false,
-        };
-        let effects: Vec<Effect> = pending(&live.plan, &live.instance).into_iter().filter(unheard).collect();
         let place = self.epoch + self.n;
-        for message in of_change(set, place, &live, effects) {
-            self.owed.push(set, place, message);
+        for message in unheard(set, place, &live) {
+            if message.command.as_ref().is_some_and(|sent| !self.owed.has(sent)) {
+                self.owed.push(set, place, message);
+            }
         }
     }
+}
+
+/// What the log said of an instance's messages while it was parked was not heard: they are sent again for the record that
+/// ends its queue, by its owner and by whoever recovers from that record.
+pub(super) fn unheard(set: &mut Setting, offset: u64, live: &Live) -> Vec<Outgoing> {
+    let is_message = |effect: &Effect| matches!(effect, Effect::Command(it) if it.kind == CommandKind::Message);
+    let effects = pending(&live.plan, &live.instance).into_iter().filter(is_message).collect();
+    of_change(set, offset, live, effects)
 }

@@ -117,7 +117,6 @@ impl Tenure {
             let first = self.ledger.queue(&id).filter(|queue| unasked || queue.resumed == Resumed::Yes);
             let Some(parked) = first.and_then(|queue| queue.parked.front()).cloned() else {
                 self.resumed.remove(&id);
-                self.send_again(set, &id);
                 let due = self.ledger.wake(&id).and_then(|live| live.instance.next_due(&live.plan));
                 self.schedule(&id, due.unwrap_or(Timestamp::NEVER));
                 self.note_instance(&id);
@@ -138,6 +137,9 @@ impl Tenure {
                 // A timer is due again by itself, a command that could not be sent has a timer too, and messages are sent
                 // again behind all that is parked.
                 _ => self.note(set, id.as_str(), Body::Pass { instance: id.clone() }, out)?,
+            }
+            if self.ledger.queue(&id).is_none() {
+                self.send_again(set, &id);
             }
         }
         Ok(())

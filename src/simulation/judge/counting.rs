@@ -145,7 +145,7 @@ impl Judge {
                     continue;
                 }
                 let gap = matches!(record.body, Body::Gap { .. }) && input < shelf.start;
-                if gap && *consents {
+                if gap && *consents > 0 {
                     lost = true;
                     continue;
                 }
@@ -160,7 +160,7 @@ impl Judge {
                 }
                 self.passed_over.insert(passed);
             }
-            *consents &= !lost;
+            *consents -= u32::from(lost);
         }
         self.consents = consents;
         Ok(())
@@ -168,7 +168,7 @@ impl Judge {
 
     /// A person accepts that inputs are lost: one loss of each topic.
     pub(in crate::simulation) fn accepts(&mut self) {
-        self.consents = [true; 2];
+        self.consents = self.consents.map(|consents| consents + 1);
     }
 
     /// Whoever is forgotten can be asked for by no request that is still to be read.

@@ -92,8 +92,8 @@ pub(in crate::simulation) struct Judge {
     asked: BTreeSet<(InstanceId, Run, String)>,
     /// Each state that counts, cut to a hash.
     states: BTreeSet<(InstanceId, Run, u64, u64)>,
-    /// Whether people accept a loss of requests, and of replies.
-    consents: [bool; 2],
+    /// How many losses of requests, and of replies, people have accepted that no record says yet.
+    consents: [u32; 2],
     pub(in crate::simulation) claims: u32,
     /// Attempts that waited for their turn.
     pub(in crate::simulation) queued: usize,
@@ -133,7 +133,7 @@ impl Judge {
             begun: BTreeSet::new(),
             asked: BTreeSet::new(),
             states: BTreeSet::new(),
-            consents: [false; 2],
+            consents: [0; 2],
             claims: 0,
             strangers: 0,
         }
