@@ -27,6 +27,8 @@ struct Proved {
     retriable: Vec<CompactString>,
     /// Topics of the participants that it calls.
     topics: BTreeSet<CompactString>,
+    /// Of a choreographed saga, the topics of its participants' events.
+    events: BTreeSet<CompactString>,
     /// Steps, and compensations, whose times are the built-in ones.
     built_in: (Vec<CompactString>, Vec<CompactString>),
 }
@@ -39,6 +41,7 @@ impl Proved {
             pivots: check::points_of_no_return(saga),
             retriable: Vec::new(),
             topics: BTreeSet::new(),
+            events: BTreeSet::new(),
             built_in: (Vec::new(), Vec::new()),
         };
         let Defaults { timeout, retry, compensation_retry } = check::defaults();
@@ -51,6 +54,9 @@ impl Proved {
             let Some(work) = plan.work(id) else { continue };
             for invocation in work.action().into_iter().chain(work.compensation()) {
                 this.topics.insert(invocation.participant.commands_topic.clone());
+                if saga.choreography.is_some() {
+                    this.events.insert(invocation.participant.events_topic.clone());
+                }
             }
             if work.action().is_some_and(|action| is_built_in(action, retry)) {
                 this.built_in.0.push(node.place.clone());
@@ -81,6 +87,9 @@ pub(super) fn text(file: &Checked, explored: &[Explored], (with_outcomes, form):
         row("no return", no_return(&proved));
         if !proved.topics.is_empty() {
             row("topics", list(&proved.topics));
+        }
+        if !proved.events.is_empty() {
+            row("events", list(&proved.events));
         }
         let (steps, undos) = &proved.built_in;
         if !steps.is_empty() || !undos.is_empty() {
@@ -146,6 +155,9 @@ pub(super) fn json(file: &Checked, explored: &[Explored], with_outcomes: bool) -
             "topics": proved.topics,
             "built_in_times": { "steps": proved.built_in.0, "compensations": proved.built_in.1 },
         });
+        if let Some(known) = known.as_object_mut().filter(|_| !proved.events.is_empty()) {
+            known.insert("events".to_owned(), json!(proved.events));
+        }
         if let Some(known) = known.as_object_mut().filter(|_| with_outcomes) {
             known.insert("outcomes".to_owned(), outcomes::json(file, &proved.outcomes, explored));
             known.insert("worst".to_owned(), outcomes::worst_json(file, saga));
