@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::explored::{self, Explored};
-use super::out::visible;
+use super::out::{plural, visible};
 use super::sources::{Checked, check_file, colour};
 use super::ways::{self, Form};
 use super::{CliError, Exit, Out, proved};
@@ -171,7 +171,6 @@ fn summary(seen: &[Seen]) -> String {
     let count = |severity| {
         seen.iter().flat_map(|seen| &seen.file.findings).filter(|finding| finding.severity == severity).count()
     };
-    let plural = |count: usize, word: &str| if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") };
     let files = plural(seen.len(), "file");
     match (count(Severity::Error), count(Severity::Warning)) {
         (0, 0) => format!("{files}: no findings"),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::fmt::write;
+use super::out::plural;
 use super::sources::{Checked, STDIN};
 use super::table::Table;
 use super::{CliError, Out};
@@ -124,7 +125,7 @@ pub(super) fn complete(file: &Checked, all: &[Covered<'_>], out: &mut Out) -> Re
     let before = file.text_as_read();
     let between = if before.ends_with('\n') { "" } else { "\n" };
     write(name, &format!("{before}{between}{text}"))?;
-    let count = if made.len() == 1 { "1 scenario".to_owned() } else { format!("{} scenarios", made.len()) };
+    let count = plural(made.len(), "scenario");
     out.remark(format_args!("{name}: {count} written; look whether they say what should be, and not only what is"));
     Ok(())
 }

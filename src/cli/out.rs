@@ -20,6 +20,12 @@ pub enum Audience {
     Program,
 }
 
+/// `1 file`, `2 files`
+#[must_use]
+pub fn plural(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
 /// A text whose control characters are written out as escapes, so that no data moves the cursor or speaks to the terminal.
 /// Line ends and tabs stay.
 #[must_use]

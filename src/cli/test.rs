@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::check::each_once;
 use super::covered::{Covered, complete};
 use super::error::near_miss;
+use super::out::plural;
 use super::sources::{Checked, check_file};
 use super::table::Table;
 use super::{CliError, Exit, Out};
@@ -108,7 +109,7 @@ fn covered<'f>(files: &'f [Checked], played: &[Played<'f>]) -> Vec<(&'f Checked,
 
 fn summary(played: &[Played<'_>]) -> String {
     let failed = played.iter().filter(|one| !one.report.departures.is_empty()).count();
-    let scenarios = if played.len() == 1 { "1 scenario".to_owned() } else { format!("{} scenarios", played.len()) };
+    let scenarios = plural(played.len(), "scenario");
     match (played.len(), failed) {
         (0, _) => "no scenarios".to_owned(),
         (_, 0) => format!("{scenarios}, all as expected"),

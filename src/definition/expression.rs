@@ -57,6 +57,28 @@ pub enum Expr {
     ToDecimal(Box<Expr>),
 }
 
+impl Expr {
+    /// Shows this and each expression in it, the outer before the inner.
+    pub fn walk<'e>(&'e self, see: &mut dyn FnMut(&'e Self)) {
+        see(self);
+        match self {
+            Self::Literal(_) | Self::Read(_) => {}
+            Self::Every(inner, ..)
+            | Self::Into(inner, ..)
+            | Self::Not(inner)
+            | Self::Negate(inner)
+            | Self::ToDecimal(inner) => inner.walk(see),
+            Self::Index(pair, _) | Self::Binary(_, pair) => {
+                pair.0.walk(see);
+                pair.1.walk(see);
+            }
+            Self::If(parts) => [&parts.0, &parts.1, &parts.2].into_iter().for_each(|part| part.walk(see)),
+            Self::Call(_, parts) | Self::List(parts) => parts.iter().for_each(|part| part.walk(see)),
+            Self::Object(fields) => fields.iter().for_each(|(_, part)| part.walk(see)),
+        }
+    }
+}
+
 /// Reads a value of the instance.
 #[derive(Clone, Debug)]
 pub struct Read {

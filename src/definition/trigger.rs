@@ -96,7 +96,11 @@ impl Aim {
     #[must_use]
     pub fn identified_by(&self) -> Option<&[PathSegment]> {
         let mut ways = Vec::new();
-        fields(&self.id, &mut ways);
+        self.id.walk(&mut |expr| {
+            if let Expr::Read(read) = expr {
+                ways.push(read.path.as_slice());
+            }
+        });
         let (first, others) = ways.split_first()?;
         others.iter().all(|other| other == first).then_some(*first)
     }
@@ -113,23 +117,6 @@ impl Aim {
         let payload = evaluate(payload, event).map_err(|invalid| failed("payload", &invalid))?;
         let payload = Json::parse(to_json(&payload)).map_err(|error| failed("payload", &error))?;
         Ok((id, payload))
-    }
-}
-
-/// The ways to what an expression reads of the event.
-fn fields<'e>(expr: &'e Expr, ways: &mut Vec<&'e [PathSegment]>) {
-    match expr {
-        Expr::Literal(_) => {}
-        Expr::Read(read) => ways.push(&read.path),
-        Expr::Every(inner, ..) | Expr::Into(inner, ..) => fields(inner, ways),
-        Expr::Not(inner) | Expr::Negate(inner) | Expr::ToDecimal(inner) => fields(inner, ways),
-        Expr::Index(pair, _) | Expr::Binary(_, pair) => {
-            fields(&pair.0, ways);
-            fields(&pair.1, ways);
-        }
-        Expr::If(parts) => [&parts.0, &parts.1, &parts.2].into_iter().for_each(|part| fields(part, ways)),
-        Expr::Call(_, parts) | Expr::List(parts) => parts.iter().for_each(|part| fields(part, ways)),
-        Expr::Object(parts) => parts.iter().for_each(|(_, part)| fields(part, ways)),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::definition::evaluate::Invalid;
 use crate::definition::expression::Typed;
 use crate::definition::{Invocation, Verb};
 use crate::json::Json;
-use crate::plan::{At, Class, Undo, Work};
+use crate::plan::{At, Class, Plan, Undo, Work};
 use crate::time::Timestamp;
 
 impl Draft<'_> {
@@ -198,6 +198,12 @@ pub fn invocation(work: &Work, direction: Direction) -> Option<&Invocation> {
         Direction::Do => work.action(),
         Direction::Undo => work.compensation(),
     }
+}
+
+/// The same by the place of the step.
+#[must_use]
+pub fn invocation_at<'p>(plan: &'p Plan, place: &str, direction: Direction) -> Option<&'p Invocation> {
+    invocation(plan.work(plan.find(place)?.node())?, direction)
 }
 
 /// The id of a step's work in one direction.

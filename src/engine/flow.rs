@@ -132,32 +132,20 @@ impl Instance {
 
     /// Whether nothing starts at a node any more: a scope around it fails, or has been taken back.
     pub(super) fn is_shut(&self, plan: &Plan, at: At) -> bool {
-        scopes(plan, at).any(|scope| {
+        plan.scopes(at).any(|scope| {
             matches!(self.state(scope), Some(State::Failing(_) | State::Caught(_))) || self.failing(scope).is_some()
         })
     }
 
     /// What the innermost failing scope around a node fails with.
     pub(super) fn failing_around(&self, plan: &Plan, at: At) -> Option<&Failure> {
-        scopes(plan, at).find_map(|scope| self.failing(scope))
+        plan.scopes(at).find_map(|scope| self.failing(scope))
     }
 
     pub(super) fn chosen<C>(&self, at: At, arms: &[(C, NodeId)], otherwise: NodeId) -> Option<NodeId> {
         let State::Chose(arm) = self.state(at)? else { return None };
         Some(arms.get(*arm as usize).map_or(otherwise, |(_, child)| *child))
     }
-}
-
-/// The scopes around a node, the innermost first, up to the saga's body that it belongs to: what takes a step back is not
-/// touched by what fails around that step.
-fn scopes(plan: &Plan, at: At) -> impl Iterator<Item = At> {
-    let flow = plan.node(at.node()).flow;
-    let mut next = Some(plan.scope(at));
-    std::iter::from_fn(move || {
-        let scope = next.take()?;
-        next = (scope.node() != flow).then(|| plan.scope(scope));
-        Some(scope)
-    })
 }
 
 /// The sequence of the handler that took it; a number that is none was refused when it was applied.

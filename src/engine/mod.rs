@@ -39,7 +39,7 @@ mod turns;
 mod untimed;
 
 pub use apply::Misfit;
-pub use attempts::{command_id, invocation};
+pub use attempts::{command_id, invocation, invocation_at};
 pub use decide::decide;
 pub use draft::Takes;
 pub use effect::{Answer, Command, CommandKind, Effect, End};

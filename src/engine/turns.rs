@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
-use super::attempts::invocation;
+use super::attempts::{invocation, invocation_at};
 use super::event::{Change, Event, Place};
 use super::id::InstanceId;
 use super::instance::{Instance, Wait};
@@ -186,7 +186,7 @@ impl Calls {
         }
         for event in &change.events {
             let Event::Called { at, work, .. } = event else { continue };
-            let called = plan.find(at).and_then(|at| invocation(plan.work(at.node())?, *work));
+            let called = invocation_at(plan, at, *work);
             let Some(participant) = called.map(|invocation| &invocation.participant) else { continue };
             if participant.limits.iter().any(|limit| limit.per != Per::Once) {
                 let last = self.last.entry(participant.commands_topic.clone()).or_default();

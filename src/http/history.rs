@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::redact::redact;
 use super::view::Instant;
 use crate::definition::types::Type;
-use crate::definition::{self, Invocation, Participant};
-use crate::engine::{self, Direction, Event, Order, Outcome};
+use crate::definition::{self, Participant};
+use crate::engine::{Direction, Event, Order, Outcome, invocation_at};
 use crate::journal::Plans;
 use crate::journal::record::{Body, Cause, Record};
 use crate::json::Json;
@@ -108,7 +108,7 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
         }
         Event::Queued { at, work, .. } => {
             let back = if *work == Direction::Undo { "take back: " } else { "" };
-            let asked = invocation(plan, at, *work).map(|invocation| &invocation.participant);
+            let asked = invocation_at(plan, at, *work).map(|invocation| &invocation.participant);
             let turn = asked.map(|asked| turn_at(asked)).unwrap_or_default();
             fact("queued", Some(at), format!("{back}waits for {turn}"), None)
         }
@@ -130,7 +130,7 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
             fact("pended", Some(at), format!("the participant works on it, awaited until {until}"), None)
         }
         Event::Succeeded { at, work: Direction::Do, reply } => {
-            let reply = reply.as_ref().map(|reply| match invocation(plan, at, Direction::Do) {
+            let reply = reply.as_ref().map(|reply| match invocation_at(plan, at, Direction::Do) {
                 Some(action) => fitting(&action.command.reply, reply),
                 None => reply.clone(),
             });
@@ -301,13 +301,8 @@ fn said(code: &str, message: Option<&str>) -> String {
     message.map_or_else(|| code.to_owned(), |message| format!("{code} ({message})"))
 }
 
-fn invocation<'p>(plan: &'p Plan, place: &str, work: Direction) -> Option<&'p Invocation> {
-    let step = node(plan, place).and_then(|node| plan.work(node))?;
-    engine::invocation(step, work)
-}
-
 fn called(plan: &Plan, place: &str, work: Direction) -> String {
-    invocation(plan, place, work)
+    invocation_at(plan, place, work)
         .map(|invocation| format!("{}.{}", invocation.participant.name, invocation.command.name))
         .unwrap_or_default()
 }

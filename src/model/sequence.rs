@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::explore::{Answer, Deed, Told};
 use crate::definition::{Called, Invocation};
-use crate::engine::{Direction, Event, invocation};
+use crate::engine::{Direction, Event, invocation_at};
 use crate::plan::Plan;
 use crate::plan::picture::mermaid_text;
 
@@ -102,8 +102,7 @@ impl Diagram<'_> {
     }
 
     fn invocation(&self, called: &Called) -> Option<&Invocation> {
-        let work = self.plan.work(self.plan.find(&called.step)?.node())?;
-        invocation(work, if called.undo { Direction::Undo } else { Direction::Do })
+        invocation_at(self.plan, &called.step, if called.undo { Direction::Undo } else { Direction::Do })
     }
 
     /// Its name in the diagram.

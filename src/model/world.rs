@@ -117,7 +117,6 @@ pub(super) fn without_indices(place: &str) -> String {
 }
 
 fn least_reply(plan: &Plan, command: &Command) -> Option<Json> {
-    let work = plan.work(plan.find(&command.place)?.node())?;
-    let invocation = engine::invocation(work, command.work)?;
+    let invocation = engine::invocation_at(plan, &command.place, command.work)?;
     Json::parse(least(&Type::Record(invocation.command.reply.clone()), &command.place)).ok()
 }

@@ -201,6 +201,13 @@ impl Plan {
         self.beside(at, self.node(at.node()).scope)
     }
 
+    /// The scopes around it, the innermost first, up to the saga's body that it belongs to: what takes a step back is not
+    /// touched by what fails around that step.
+    pub fn scopes(&self, at: At) -> impl Iterator<Item = At> {
+        let flow = self.node(at.node()).flow;
+        std::iter::successors(Some(self.scope(at)), move |scope| (scope.node() != flow).then(|| self.scope(*scope)))
+    }
+
     /// Another node in the same element or round of all loops that are around both.
     #[must_use]
     pub fn beside(&self, at: At, node: NodeId) -> At {

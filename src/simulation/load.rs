@@ -16,7 +16,7 @@ use super::requests::{instance, ordered, started};
 use super::worker::Worker;
 use super::world::BEGIN;
 use crate::definition::Per;
-use crate::engine::{Event, InstanceId, Order, Summary, invocation};
+use crate::engine::{Event, InstanceId, Order, Summary, invocation_at};
 use crate::journal::record::Body;
 use crate::log::simulated::{Client, Faults, Manner, Random, Simulated};
 use crate::log::{REPLIES, REQUESTS, Report};
@@ -264,9 +264,7 @@ impl<'a> House<'a> {
                 }
                 Event::Called { at, work, .. } => {
                     let since = self.queued.remove(&(instance.clone(), at.clone()));
-                    let plan = &self.cast.plan;
-                    let work = plan.find(at).and_then(|node| plan.work(node.node())).map(|of| (of, *work));
-                    let asked = work.and_then(|(of, direction)| invocation(of, direction));
+                    let asked = invocation_at(&self.cast.plan, at, *work);
                     if let (Some(since), Some(asked)) = (since, asked) {
                         self.figures.waited(&asked.participant.name, self.now - since);
                     }

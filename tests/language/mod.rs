@@ -33,6 +33,11 @@ fn with_steps(statements: &str, step: &str) -> String {
     text
 }
 
+/// The same, where each step asks a shop, and is taken back there with the reason.
+fn with_shop_steps(statements: &str) -> String {
+    with_steps(statements, "{ call shop.Do { n: 1 }  compensate shop.Undo { n: NAME.n, why: failure.code } }")
+}
+
 /// One instance and its clock.
 struct Story {
     plan: Plan,

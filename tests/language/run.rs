@@ -4,13 +4,10 @@
 use saga::engine::{Input, Order, Reply, ReplyKind, Status, Summary};
 use saga::json::Json;
 
-use super::{Story, scenarios_hold, with_steps};
+use super::{Story, scenarios_hold, with_shop_steps};
 
 /// Contracts; a saga `pay` of some statements; and one around it.
 fn saga(inner: &str, outer: &str) -> String {
-    let expand = |statements: &str| {
-        with_steps(statements, "{ call shop.Do { n: 1 }  compensate shop.Undo { n: NAME.n, why: failure.code } }")
-    };
     format!(
         r#"participant shop {{
   command Do {{ n: int }} returns {{ n: int }} fails "no", "never"
@@ -29,8 +26,8 @@ saga order {{
   input {{ big: bool }}
   {}
 }}"#,
-        expand(inner),
-        expand(outer)
+        with_shop_steps(inner),
+        with_shop_steps(outer)
     )
 }
 

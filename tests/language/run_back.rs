@@ -4,13 +4,10 @@
 use saga::engine::{Direction, Input, Order, Reply, ReplyKind, Status, Summary};
 use saga::json::Json;
 
-use super::{Story, scenarios_hold, with_steps};
+use super::{Story, scenarios_hold, with_shop_steps};
 
 /// Contracts; a saga `back` of some statements behind its `pivot`; and one around it.
 fn saga(back: &str, outer: &str) -> String {
-    let expand = |statements: &str| {
-        with_steps(statements, "{ call shop.Do { n: 1 }  compensate shop.Undo { n: NAME.n, why: failure.code } }")
-    };
     format!(
         r#"participant shop {{
   command Do {{ n: int }} returns {{ n: int }} fails "no", "never"
@@ -30,8 +27,8 @@ saga order {{
   input {{ big: bool, n: int }}
   {}
 }}"#,
-        expand(back),
-        expand(outer)
+        with_shop_steps(back),
+        with_shop_steps(outer)
     )
 }
 

@@ -3,12 +3,11 @@
 
 use saga::engine::{Direction, Input, Order, Summary};
 
-use super::{Story, with_steps};
+use super::{Story, with_shop_steps};
 
 /// A saga of some statements, in which `@x` is a step that may refuse and is taken back.
 fn saga(statements: &str) -> String {
-    let text =
-        with_steps(statements, "{ call shop.Do { n: 1 }  compensate shop.Undo { n: NAME.n, why: failure.code } }");
+    let text = with_shop_steps(statements);
     format!(
         r#"participant shop {{
   command Do {{ n: int }} returns {{ n: int }} fails "no", "never"

@@ -152,21 +152,11 @@ impl Walk<'_, '_> {
 
 /// The names that an expression reads.
 pub(super) fn reads(expr: &Expr, names: &mut BTreeSet<CompactString>) {
-    match expr {
-        Expr::Literal(_) => {}
-        Expr::Read(read) => {
-            if let Root::Name(name) | Root::Previous(name) = &read.root {
-                names.insert(name.clone());
-            }
+    expr.walk(&mut |expr| {
+        if let Expr::Read(read) = expr
+            && let Root::Name(name) | Root::Previous(name) = &read.root
+        {
+            names.insert(name.clone());
         }
-        Expr::Every(inner, ..) | Expr::Into(inner, ..) => reads(inner, names),
-        Expr::Not(inner) | Expr::Negate(inner) | Expr::ToDecimal(inner) => reads(inner, names),
-        Expr::Index(pair, _) | Expr::Binary(_, pair) => {
-            reads(&pair.0, names);
-            reads(&pair.1, names);
-        }
-        Expr::If(parts) => [&parts.0, &parts.1, &parts.2].into_iter().for_each(|part| reads(part, names)),
-        Expr::Call(_, parts) | Expr::List(parts) => parts.iter().for_each(|part| reads(part, names)),
-        Expr::Object(fields) => fields.iter().for_each(|(_, part)| reads(part, names)),
-    }
+    });
 }

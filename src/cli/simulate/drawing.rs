@@ -1,5 +1,7 @@
 //! A load as SVG: above, how many sagas were over after how long; below, what each participant was asked in each second.
 
+use std::collections::BTreeMap;
+
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::SeriesLabelPosition;
@@ -8,7 +10,8 @@ use plotters::prelude::{
     LineSeries, Palette as _, Palette99, PathElement, SVGBackend, WHITE,
 };
 
-use super::load::{millis, rounded, series};
+use super::end;
+use super::load::{millis, rounded};
 use crate::simulation::Figures;
 
 /// In pixels.
@@ -41,7 +44,8 @@ fn draw(root: &Panel<'_>, saga: &str, figures: &Figures) -> Result<(), Box<dyn s
     let title = format!("{saga}: percent of sagas that are over after how long");
     let mut chart = framed(&above, &title).build_cartesian_2d(decades.log_scale(), 0.0..100.0)?;
     lines(&mut chart, ended, &|took| millis(rounded(*took)))?;
-    let asked: Lines = series(figures).into_iter().map(|(name, points)| (name, every_second(&points))).collect();
+    let asked = figures.participants.iter().map(|(name, asked)| (name.to_string(), every_second(&asked.seconds)));
+    let asked: Lines = asked.collect();
     let end = asked.iter().flat_map(|(_, points)| points).map(|(second, _)| *second).fold(1.0, f64::max);
     let highest = asked.iter().flat_map(|(_, points)| points).map(|(_, count)| *count).fold(1.0, f64::max);
     let mut chart = framed(&below, "commands in each second").build_cartesian_2d(0.0..end, 0.0..highest)?;
@@ -84,26 +88,25 @@ where
 /// How many percent of those that ended so are over after how long.
 fn over(figures: &Figures) -> Lines {
     let one = |(how, took): (&Option<compact_str::CompactString>, &Vec<u64>)| {
-        let name = how.as_ref().map_or_else(|| "completed".to_owned(), |code| format!("compensated {code}"));
         let all = took.len();
         // More points than pixels show nothing more.
         let step = all.div_ceil(SIZE.0 as usize).max(1);
         let at = |rank: usize| {
             took.get(rank).map(|took| (float(*took).max(1.0), float(rank as u64 + 1) / float(all as u64) * 100.0))
         };
-        (name, (0..all).step_by(step).chain(all.checked_sub(1)).filter_map(at).collect())
+        (end(how.as_deref()), (0..all).step_by(step).chain(all.checked_sub(1)).filter_map(at).collect())
     };
     figures.ended.iter().map(one).collect()
 }
 
 /// Seconds without a command are points too.
-fn every_second(points: &[(u64, usize)]) -> Vec<(f64, f64)> {
-    let last = points.last().map_or(0, |(second, _)| *second);
+fn every_second(seconds: &BTreeMap<u64, usize>) -> Vec<(f64, f64)> {
+    let last = seconds.last_key_value().map_or(0, |(second, _)| *second);
     let step = usize::try_from(last / u64::from(SIZE.0) + 1).unwrap_or(1);
     let mut all = Vec::new();
     for second in (0..=last).step_by(step) {
         let end = second + step as u64;
-        let count = points.iter().filter(|(at, _)| (second..end).contains(at)).map(|(_, count)| *count).max();
+        let count = seconds.range(second..end).map(|(_, count)| *count).max();
         all.push((float(second), float(count.unwrap_or_default() as u64)));
     }
     all

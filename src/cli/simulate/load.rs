@@ -7,6 +7,8 @@ use compact_str::CompactString;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 
+use super::end;
+use crate::cli::out::plural;
 use crate::cli::table::Table;
 use crate::definition::json::duration_literal;
 use crate::simulation::{Asked, Figures, Load, Rule, percentile};
@@ -18,8 +20,7 @@ const BARS: usize = 12;
 
 /// For people.
 pub(super) fn text(saga: &str, load: &Load, figures: &Figures) -> String {
-    let partitions =
-        if figures.partitions == 1 { "1 partition".to_owned() } else { format!("{} partitions", figures.partitions) };
+    let partitions = plural(figures.partitions as usize, "partition");
     let mut text = format!(
         "{saga}: {} sagas, {} a second, on {partitions}: {} passed, {} commands, {} records of the journal\n",
         HumanCount(load.sagas as u64),
@@ -30,7 +31,7 @@ pub(super) fn text(saga: &str, load: &Load, figures: &Figures) -> String {
     );
     let mut table = Table::new(&["  END", "SAGAS", "P50", "P90", "P99", "LONGEST"]);
     for (how, took) in &figures.ended {
-        let how = how.as_ref().map_or_else(|| "  completed".to_owned(), |code| format!("  compensated {code}"));
+        let how = format!("  {}", end(how.as_deref()));
         let at = |percent| millis(percentile(took, percent));
         table.row([how, HumanCount(took.len() as u64).to_string(), at(50), at(90), at(99), at(100)]);
     }
@@ -223,13 +224,4 @@ fn literal(text: &str) -> Option<Duration> {
 /// The names of rules that are neither a step's nor a participant's.
 pub(super) fn unknown<T>(rules: &[Rule<T>], is_known: impl Fn(&str) -> bool) -> Option<&str> {
     rules.iter().filter_map(|rule| rule.of.as_deref()).find(|of| !is_known(of))
-}
-
-/// What `rate` and all else came to, as lines over time: see [`super::drawing`].
-pub(super) fn series(figures: &Figures) -> Vec<(String, Vec<(u64, usize)>)> {
-    let line = |(name, asked): (&CompactString, &Asked)| {
-        let points = asked.seconds.iter().map(|(second, count)| (*second, *count)).collect();
-        (name.to_string(), points)
-    };
-    figures.participants.iter().map(line).collect()
 }

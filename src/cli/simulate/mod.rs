@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::error::near_miss;
 use super::sources::{Checked, check_file};
 use super::{CliError, Exit, Out};
-use crate::simulation::{Cast, LOAD_MAX, Load, Rule, Slip, Trouble, Wanted, Wrong, bear, tell};
+use crate::simulation::{Cast, LOAD_MAX, Load, Rule, Trouble, Wanted, bear, tell};
 
 /// How long answers take where nothing is said.
 const LATENCY_USUAL: Range<Duration> = Duration::from_millis(20)..Duration::from_millis(200);
@@ -94,6 +94,9 @@ fn after_help() -> String {
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
     let file = check_file(&arguments.file)?.accepted(out)?;
+    if let Some(sagas) = arguments.load {
+        return under_load(arguments, sagas, &file, out);
+    }
     let wanted = Wanted {
         troubles: arguments.faults.clone().map_or_else(|| Trouble::ALL.into(), |Troubles(only)| only),
         sagas: arguments.sagas,
@@ -103,9 +106,6 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         Some(saga) => vec![Arc::clone(file.saga(Some(saga))?)],
         None => file.own_sagas().map(Arc::clone).collect(),
     };
-    if let Some(sagas) = arguments.load {
-        return under_load(arguments, sagas, &file, out);
-    }
     let asked = worlds::Asked { seeds: arguments.seeds.clone(), wanted, unguarded: arguments.unguarded };
     if sagas.is_empty() {
         out.remark(format_args!("{} defines no saga: there is nothing to simulate", file.name));
@@ -114,8 +114,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     for saga in &sagas {
         let Some(cast) = Cast::of(&file.program, &saga.name).map(Arc::new) else { continue };
         if arguments.story {
-            let slip = arguments.unguarded.then_some(Slip::NoGuard);
-            out.data(tell(&cast, asked.seeds.start, &asked.wanted, Wrong { slip, ..Wrong::default() }) + "\n")?;
+            out.data(tell(&cast, asked.seeds.start, &asked.wanted, asked.wrong()) + "\n")?;
             continue;
         }
         let lived = worlds::all(&saga.name, &cast, &asked);
@@ -205,6 +204,11 @@ fn faults(text: &str) -> Result<Troubles, String> {
         trouble.ok_or_else(|| format!("there is no fault `{name}`; there are none, {}", all_names()))
     };
     text.split(',').map(|name| known(name.trim())).collect::<Result<_, _>>().map(Troubles)
+}
+
+/// How sagas ended, in words.
+fn end(code: Option<&str>) -> String {
+    code.map_or_else(|| "completed".to_owned(), |code| format!("compensated {code}"))
 }
 
 fn all_names() -> String {

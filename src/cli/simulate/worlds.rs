@@ -1,5 +1,6 @@
 //! Worlds under faults: many seeds, what happened in them, and the smallest one that breaks a promise.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use std::time::Duration;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use super::end;
+use crate::cli::out::plural;
 use crate::cli::table::Table;
 use crate::simulation::{Cast, Seen, Shrunk, Slip, Trouble, Violation, Wanted, Wrong, live, shrink};
 
@@ -19,6 +22,13 @@ pub(super) struct Asked {
     pub(super) seeds: Range<u64>,
     pub(super) wanted: Wanted,
     pub(super) unguarded: bool,
+}
+
+impl Asked {
+    /// What is wrong with the worlds on purpose.
+    pub(super) fn wrong(&self) -> Wrong {
+        Wrong { slip: self.unguarded.then_some(Slip::NoGuard), ..Wrong::default() }
+    }
 }
 
 /// A saga that has lived them.
@@ -32,7 +42,7 @@ pub(super) struct Lived {
 
 /// Lives the worlds of a saga, on all cores.
 pub(super) fn all(saga: &str, cast: &Arc<Cast>, asked: &Asked) -> Lived {
-    let wrong = Wrong { slip: asked.unguarded.then_some(Slip::NoGuard), ..Wrong::default() };
+    let wrong = asked.wrong();
     let bar = ProgressBar::new(asked.seeds.end - asked.seeds.start);
     let style = ProgressStyle::with_template("{prefix}  {bar:30} {pos}/{len} worlds, {eta} left");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -125,11 +135,8 @@ impl Lived {
         };
         let mut ended: Vec<_> = seen.ended.iter().collect();
         ended.sort_by_key(|(how, count)| (how.is_some(), std::cmp::Reverse(**count)));
-        let ended = ended.into_iter().map(|(how, count)| match how {
-            None => format!("{} completed", counted(*count)),
-            Some(code) => format!("{} compensated {code}", counted(*count)),
-        });
-        let faults = &seen.faults;
+        let ended = ended.into_iter().map(|(how, count)| format!("{} {}", counted(*count), end(how.as_deref())));
+        let faults = seen.faults.named();
         let days = seen.passed.as_secs() / 86_400;
         vec![
             ("sagas", ended.collect()),
@@ -152,18 +159,10 @@ impl Lived {
             ),
             (
                 "the log's faults",
-                some(&[
-                    (faults.lost as usize, "lost"),
-                    (faults.unacknowledged as usize, "unacknowledged"),
-                    (faults.late as usize, "late"),
-                    (faults.doubled as usize, "doubled"),
-                    (faults.reordered as usize, "reordered"),
-                    (faults.replaced as usize, "replaced"),
-                    (faults.mistaken as usize, "mistaken"),
-                    (faults.refused as usize, "refused"),
-                    (faults.failed as usize, "failed"),
-                    (seen.strangers, "by strangers"),
-                ]),
+                some(
+                    &[&faults.map(|(name, count)| (count as usize, name))[..], &[(seen.strangers, "by strangers")]]
+                        .concat(),
+                ),
             ),
             (
                 "inputs",
@@ -202,7 +201,7 @@ impl Lived {
     pub(super) fn json(&self, file: &str) -> Value {
         let Self { saga, asked, seen, broken } = self;
         let ended = |(how, count): (&Option<String>, &usize)| json!({ "end": if how.is_some() { "compensated" } else { "completed" }, "code": how, "sagas": count });
-        let faults = &seen.faults;
+        let faults: BTreeMap<_, _> = seen.faults.named().into();
         let broken = broken.as_ref().map(|(seed, Shrunk { wanted, violation })| {
             json!({
                 "seed": seed,
@@ -226,11 +225,7 @@ impl Lived {
             "handovers": seen.rebalances,
             "claims": seen.claims,
             "checkpoints": seen.checkpoints,
-            "faults": {
-                "lost": faults.lost, "unacknowledged": faults.unacknowledged, "late": faults.late, "doubled": faults.doubled,
-                "reordered": faults.reordered, "replaced": faults.replaced, "mistaken": faults.mistaken,
-                "refused": faults.refused, "failed": faults.failed,
-            },
+            "faults": faults,
             "forwarded": seen.forwarded,
             "parked": seen.parked,
             "broken": broken,
@@ -244,11 +239,7 @@ fn names(wanted: &Wanted) -> String {
 }
 
 fn made_of(wanted: &Wanted) -> String {
-    let sagas = match wanted.sagas {
-        Some(1) => "1 saga".to_owned(),
-        Some(sagas) => format!("{sagas} sagas"),
-        None => "all its sagas".to_owned(),
-    };
+    let sagas = wanted.sagas.map_or_else(|| "all its sagas".to_owned(), |sagas| plural(sagas, "saga"));
     let steps = wanted.steps.map_or_else(|| "its whole life".to_owned(), |steps| format!("{steps} actions"));
     format!("{sagas}, {steps}, faults: {}", names(wanted))
 }

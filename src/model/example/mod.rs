@@ -9,10 +9,9 @@ mod written;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use compact_str::CompactString;
-
 use super::explore::{self, Deed, Ending, Told, Way, endings};
 use super::scenario::{self, Report, calls};
+use super::world::without_indices;
 use crate::definition::json::least;
 use crate::definition::types::Type;
 use crate::definition::{Answer, Called, Expect, ExpectKind, Happening, HappeningKind, Scenario, Verb};
@@ -153,7 +152,7 @@ fn everything(plan: &Plan, clues: &[HappeningKind]) -> Vec<HappeningKind> {
     for (id, node) in plan.nodes() {
         let Some(work) = plan.work(id) else { continue };
         let answer = |undo, answer, times| {
-            let called = Called { undo, step: bare(&node.place) };
+            let called = Called { undo, step: without_indices(&node.place).into() };
             HappeningKind::Answer { called, answer, times }
         };
         if let Some(action) = work.action().filter(|action| action.verb == Verb::Call) {
@@ -334,21 +333,7 @@ fn is_message(plan: &Plan, place: &str, direction: Direction) -> bool {
     invocation.is_some_and(|invocation| invocation.verb == Verb::Send)
 }
 
-/// A name or place without its indices.
-fn bare(place: &str) -> CompactString {
-    let mut depth = 0u32;
-    place
-        .chars()
-        .filter(|character| {
-            depth += u32::from(*character == '[');
-            let is_outside = depth == 0;
-            depth -= u32::from(*character == ']');
-            is_outside
-        })
-        .collect()
-}
-
 fn work<'p>(plan: &'p Plan, place: &str) -> Option<&'p Work> {
-    let id = plan.nodes().find(|(_, node)| node.place == bare(place))?.0;
+    let id = plan.nodes().find(|(_, node)| node.place == without_indices(place))?.0;
     plan.work(id)
 }

@@ -7,6 +7,7 @@ use crate::check::shown;
 use crate::definition::types::{Record, Type};
 use crate::definition::{Answer, Called, ExpectKind, HappeningKind};
 use crate::json::Json;
+use crate::model::world::without_indices;
 use crate::plan::Plan;
 use crate::source::{FileId, SourceFile};
 use crate::syntax::{self, key, quoted};
@@ -41,7 +42,7 @@ pub(super) fn happening(plan: &Plan, happening: &HappeningKind) -> String {
     match happening {
         HappeningKind::Cancelled(after) => format!("cancelled{}", behind(*after)),
         HappeningKind::Arrives { signal, with, after } => {
-            let shape = plan.saga.signals.get(super::bare(signal).as_str()).map(|signal| signal.shape.clone());
+            let shape = plan.saga.signals.get(without_indices(signal).as_str()).map(|signal| signal.shape.clone());
             let with = shape.filter(|shape| !shape.fields.is_empty()).map(|shape| object(&shape, with));
             let with = with.map(|with| format!(" {with}")).unwrap_or_default();
             format!("signal {signal} arrives{with}{}", behind(*after))

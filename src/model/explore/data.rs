@@ -58,31 +58,20 @@ impl Looked {
     }
 
     fn read(&mut self, expr: &Expr) {
-        match expr {
-            Expr::Literal(value) => match value {
-                Value::Int(number) => drop(self.numbers.insert(*number)),
-                Value::Decimal(number) => {
-                    let whole = i64::try_from(number.trunc().mantissa()).ok();
-                    self.numbers.extend(whole.filter(|_| number.is_integer()));
-                }
-                _ => {}
-            },
+        expr.walk(&mut |expr| match expr {
+            Expr::Literal(Value::Int(number)) => drop(self.numbers.insert(*number)),
+            Expr::Literal(Value::Decimal(number)) => {
+                let whole = i64::try_from(number.trunc().mantissa()).ok();
+                self.numbers.extend(whole.filter(|_| number.is_integer()));
+            }
             Expr::Read(read) => match &read.root {
                 Root::Input => self.input = true,
                 Root::FailureMessage => self.messages = true,
                 Root::Name(name) | Root::Previous(name) => drop(self.names.insert(name.clone())),
                 _ => {}
             },
-            Expr::Every(inner, ..) | Expr::Into(inner, ..) => self.read(inner),
-            Expr::Index(pair, _) | Expr::Binary(_, pair) => {
-                self.read(&pair.0);
-                self.read(&pair.1);
-            }
-            Expr::Not(inner) | Expr::Negate(inner) | Expr::ToDecimal(inner) => self.read(inner),
-            Expr::If(parts) => [&parts.0, &parts.1, &parts.2].into_iter().for_each(|part| self.read(part)),
-            Expr::Call(_, parts) | Expr::List(parts) => parts.iter().for_each(|part| self.read(part)),
-            Expr::Object(fields) => fields.iter().for_each(|(_, part)| self.read(part)),
-        }
+            _ => {}
+        });
     }
 
     /// The inputs to begin with.

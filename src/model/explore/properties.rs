@@ -243,10 +243,7 @@ fn is_shut(plan: &Plan, before: &World, failed: &[At], node: At) -> bool {
             || (scope == At::ROOT && matches!(before.instance.phase, Phase::Failing(_) | Phase::Compensated(_)))
     };
     let is_found_out = plan.work(node.node()).is_some_and(|work| work.class == Class::InnerPivot);
-    // What takes a step back is not touched by what fails around that step.
-    let flow = plan.node(node.node()).flow;
-    let around = |scope: &At| (scope.node() != flow).then(|| plan.scope(*scope));
-    !is_found_out && std::iter::successors(Some(plan.scope(node)), around).any(fails)
+    !is_found_out && plan.scopes(node).any(fails)
 }
 
 /// What should have ended before `node` begins: a step or wait that stands before it, or an element or round of a loop.

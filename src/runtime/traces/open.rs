@@ -208,8 +208,7 @@ impl Open {
         let OpenCall { place, work, attempt, began, mut notes, taken_over } = self.calls.swap_remove(index);
         let About { instance, plan } = about;
         let span = Call { instance, run: self.run, place: &place, work, attempt }.span();
-        let done = plan.find(&place).and_then(|found| plan.work(found.node()));
-        let invocation = done.and_then(|done| engine::invocation(done, work));
+        let invocation = engine::invocation_at(plan, &place, work);
         let (word, name) = match work {
             Direction::Do => ("do", place.clone()),
             Direction::Undo => ("undo", format!("undo {place}")),

@@ -1,10 +1,9 @@
 //! A record counts: what that may be.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{Change, Event, Instance, InstanceId, Refusal, Run, invocation};
+use crate::engine::{Change, Event, Instance, InstanceId, Refusal, Run, invocation_at};
 use crate::journal::record::{Body, Cause, Positions, Record, Resumed};
 use crate::journal::{Booked, decode};
 use crate::log::simulated::Shelf;
@@ -41,7 +40,7 @@ impl Judge {
                 }
                 self.is_in_the_log(*cause)?;
                 self.asks_once(offset, instance, *run, *cause, shelves.requests)?;
-                self.keeps_the_rate(offset, instance, change)?;
+                self.keeps_the_rate(offset, change)?;
             }
             _ => {}
         }
@@ -196,15 +195,13 @@ impl Judge {
     }
 
     /// Calls are as far apart as this partition's share of the rate wants.
-    fn keeps_the_rate(&mut self, offset: u64, id: &InstanceId, change: &Change) -> Holds {
+    fn keeps_the_rate(&mut self, offset: u64, change: &Change) -> Holds {
         for event in &change.events {
             self.queued += usize::from(matches!(event, Event::Queued { .. }));
             let Event::Called { at, work: direction, .. } = event else { continue };
-            // What begins an instance calls nobody of another plan than the one that is current.
-            let live = self.truth.live(id).map(|live| Arc::clone(&live.plan));
-            let Some(plan) = live.or_else(|| self.plans.all().next().map(Arc::clone)) else { continue };
-            let work = plan.find(at).and_then(|node| plan.work(node.node()));
-            let Some(asked) = work.and_then(|work| invocation(work, *direction)) else { continue };
+            // A cast has one plan.
+            let Some(plan) = self.plans.all().next() else { continue };
+            let Some(asked) = invocation_at(plan, at, *direction) else { continue };
             let Some(rate) = self.rates.get_mut(asked.participant.commands_topic.as_str()) else { continue };
             // Where an owner's claim took long its clock was ahead: then nobody can tell from the records.
             if let Some(last) = rate.last.replace(change.at)

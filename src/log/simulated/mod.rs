@@ -4,6 +4,8 @@
 //! thing happen that could happen next, chosen by the seed, and tells who learns of it. What is acknowledged is kept,
 //! as of every log; for what is not, anything goes as long as the budget of faults lasts.
 
+mod random;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -13,42 +15,7 @@ use super::{
 use crate::time::Timestamp;
 use crate::wire::Message;
 
-/// Pseudo-random numbers: splitmix64, the same for ever.
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// The numbers of a seed.
-    #[must_use]
-    pub const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next number.
-    pub const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `count`; 0 for none.
-    pub fn below(&mut self, count: usize) -> usize {
-        let count = u64::try_from(count).unwrap_or(u64::MAX).max(1);
-        usize::try_from(self.next() % count).unwrap_or(0)
-    }
-
-    /// One of several.
-    pub fn one_of<T: Copy, const N: usize>(&mut self, all: [T; N]) -> T {
-        const { assert!(N > 0, "one of none") };
-        all.get(self.below(N)).copied().unwrap_or(all[0])
-    }
-
-    /// True in about `percent` of 100 cases.
-    pub fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-}
+pub use self::random::Random;
 
 /// A process that uses the log, in one of its lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,11 +61,26 @@ impl Faults {
         self.failed += other.failed;
     }
 
+    /// Each by its name.
+    #[must_use]
+    pub const fn named(&self) -> [(&'static str, u32); 9] {
+        [
+            ("lost", self.lost),
+            ("unacknowledged", self.unacknowledged),
+            ("late", self.late),
+            ("doubled", self.doubled),
+            ("reordered", self.reordered),
+            ("replaced", self.replaced),
+            ("mistaken", self.mistaken),
+            ("refused", self.refused),
+            ("failed", self.failed),
+        ]
+    }
+
     /// All of them.
     #[must_use]
-    pub const fn total(&self) -> u32 {
-        let appends = self.lost + self.unacknowledged + self.late + self.doubled + self.reordered;
-        appends + self.replaced + self.mistaken + self.refused + self.failed
+    pub fn total(&self) -> u32 {
+        self.named().iter().map(|(_, count)| count).sum()
     }
 
     /// None.
