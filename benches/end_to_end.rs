@@ -16,7 +16,7 @@ use saga::engine::{InstanceId, Status};
 use saga::json::Json;
 use saga::log::{JOURNAL, REPLIES, REQUESTS};
 use saga::runtime::{self, Accepted, Filter, Follow, Options, Orchestrator, Reply, Serve};
-use saga::wire::{self, About, Message};
+use saga::wire::{self, About, CloudEvent, Message};
 use tokio::task::JoinSet;
 
 #[global_allocator]
@@ -47,12 +47,14 @@ impl Serve for Cast {
         if self.answers == Answers::Never {
             return None;
         }
-        let command = wire::read_command(message).expect("the engine writes commands that can be read");
+        let command = CloudEvent::read(message)
+            .and_then(|event| wire::read_command(&event))
+            .expect("the engine writes commands that can be read");
         let mut commands = self.program.participants.values().flat_map(|participant| participant.commands.values());
         let contract = commands.find(|known| known.wire == command.call).expect("it is in the definition");
         let payload = least(&Type::Record(Arc::clone(&contract.reply)), &command.step);
         let payload = Json::parse(payload).expect("the least value is JSON");
-        let about = About { participant: "bench", saga: &command.saga, traceparent: None };
+        let about = About { participant: "bench", traceparent: None };
         let message = wire::reply(&command.reply(Status::Succeeded, Some(payload)), &about);
         let partition = command.reply_partition.and_then(|partition| u32::try_from(partition).ok());
         Some(Reply { topic: Arc::from(REPLIES), partition, message })

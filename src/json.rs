@@ -1,7 +1,9 @@
 //! JSON text that passes through: payloads are parsed only where a definition looks into them.
 
+use std::cell::Cell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,51 @@ use serde_json::value::RawValue;
 
 /// The largest payload of a request, command or reply, in bytes: Kafka's default limit of a message.
 pub const PAYLOAD_MAX: usize = 1 << 20;
+
+/// A thread's memory in which JSON is written until it is known how long it is: a piece that grows and then shrinks for each
+/// message was a tenth of what an orchestrator took.
+pub(crate) struct Scratch(Vec<u8>);
+
+/// What is kept of it, in bytes: a message with more is rare.
+const SCRATCH_MAX: usize = 64 << 10;
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+impl Scratch {
+    /// Empty, with the room of the last time.
+    pub(crate) fn take() -> Self {
+        Self(SCRATCH.take())
+    }
+
+    /// What was written, in a piece of its size.
+    pub(crate) fn exact(self) -> Box<[u8]> {
+        Box::from(self.0.as_slice())
+    }
+}
+
+impl Deref for Scratch {
+    type Target = Vec<u8>;
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if self.0.capacity() <= SCRATCH_MAX {
+            self.0.clear();
+            SCRATCH.set(std::mem::take(&mut self.0));
+        }
+    }
+}
 
 /// One JSON value as text, cheap to clone. Equal if the texts are.
 #[derive(Clone, Serialize, Deserialize)]
@@ -40,6 +87,18 @@ impl Json {
             return Err(JsonError::TooLarge { bytes: text.len() });
         }
         Ok(Self(Arc::from(RawValue::from_string(text)?)))
+    }
+
+    /// Takes a value out of a larger text.
+    ///
+    /// # Errors
+    /// It is over [`PAYLOAD_MAX`].
+    pub fn from_raw(raw: &RawValue) -> Result<Self, JsonError> {
+        let bytes = raw.get().len();
+        if bytes > PAYLOAD_MAX {
+            return Err(JsonError::TooLarge { bytes });
+        }
+        Ok(Self(Arc::from(raw.to_owned())))
     }
 
     /// What a value serializes to. Without a limit: for what is not a payload and is limited by other means.

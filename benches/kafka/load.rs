@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, Header, Message as _, OwnedHeaders};
 use saga::engine::{InstanceId, ReplyTo, RequestId, Start};
 use saga::json::Json;
 use saga::log::partition_of;
-use saga::wire::{self, Ask, Request, header};
+use saga::wire::attribute::REPLY_TYPE;
+use saga::wire::{self, Ask, Request};
+use serde::Deserialize;
 
 use crate::client::{Nothing, Outgoing, Receiver, Sender};
 use crate::floor;
@@ -61,17 +63,18 @@ impl Participants {
                 if answers == Answers::Most && number(key).is_some_and(waits) {
                     continue;
                 }
+                let came = command.payload().unwrap_or_default();
                 let (payload, headers) = match engine {
-                    Engine::Floor => (command.payload().unwrap_or_default(), None),
+                    Engine::Floor => (Box::from(came), None),
                     Engine::Saga => {
-                        let asked = Asked::of(command.headers().expect("commands have headers"));
+                        let asked: Asked<'_> = serde_json::from_slice(came).expect("commands are JSON");
                         let is_refused = refused.as_deref() == Some(asked.step) && asked.kind == "do";
-                        let payload = if is_refused || asked.kind == "undo" { "{}" } else { REPLY };
-                        (payload.as_bytes(), Some(asked.reply(if is_refused { "failed" } else { "succeeded" })))
+                        let data = if is_refused || asked.kind == "undo" { "{}" } else { REPLY };
+                        (asked.reply(if is_refused { "failed" } else { "succeeded" }, data), Some(headers()))
                     }
                 };
                 let (partition, topic) = (command.partition().cast_unsigned(), Arc::clone(&to));
-                let outgoing = Outgoing { topic, partition, key: Box::from(key), payload: Box::from(payload) };
+                let outgoing = Outgoing { topic, partition, key: Box::from(key), payload };
                 replies.send(&outgoing, headers, Vec::new());
             }
         });
@@ -89,62 +92,31 @@ impl Drop for Participants {
     }
 }
 
-/// What a reply says again of its command.
-#[derive(Default)]
+/// What a reply says again of its command, and where it stands.
+#[derive(Deserialize)]
 struct Asked<'a> {
-    instance: &'a str,
-    saga: &'a str,
     step: &'a str,
     command: &'a str,
     kind: &'a str,
     attempt: &'a str,
 }
 
-impl<'a> Asked<'a> {
-    fn of(headers: &'a BorrowedHeaders) -> Self {
-        let mut asked = Self::default();
-        for Header { key, value } in headers.iter() {
-            let field = match key {
-                header::INSTANCE => &mut asked.instance,
-                header::NAME => &mut asked.saga,
-                header::STEP => &mut asked.step,
-                header::COMMAND => &mut asked.command,
-                header::KIND => &mut asked.kind,
-                header::ATTEMPT => &mut asked.attempt,
-                _ => continue,
-            };
-            *field = text(value);
-        }
-        asked
-    }
-
-    /// The headers that the libraries for participants write.
-    fn reply(&self, status: &str) -> OwnedHeaders {
-        let Self { instance, saga, step, command, kind, attempt } = *self;
-        let event = format!("{command}/{kind}/{attempt}/{status}");
-        let headers = [
-            (header::SPEC_VERSION, "1.0"),
-            (header::TYPE, header::REPLY_TYPE),
-            (header::ID, &event),
-            (header::SOURCE, "/participants/bench"),
-            (header::CONTENT_TYPE, "application/json"),
-            (header::INSTANCE, instance),
-            (header::NAME, saga),
-            (header::STEP, step),
-            (header::COMMAND, command),
-            (header::KIND, kind),
-            (header::ATTEMPT, attempt),
-            (header::STATUS, status),
-        ];
-        let code = (status == "failed").then_some((header::CODE, REFUSAL));
-        let owned = OwnedHeaders::new_with_capacity(headers.len() + 1);
-        let all = headers.into_iter().chain(code);
-        all.fold(owned, |owned, (key, value)| owned.insert(Header { key, value: Some(value) }))
+impl Asked<'_> {
+    /// As the libraries for participants write it.
+    fn reply(&self, status: &str, data: &str) -> Box<[u8]> {
+        let Self { command, kind, attempt, .. } = *self;
+        let code = if status == "failed" { format!(r#""code":"{REFUSAL}","#) } else { String::new() };
+        let text = format!(
+            r#"{{"specversion":"1.0","type":"{REPLY_TYPE}","id":"{command}/{kind}/{attempt}/{status}","source":"/participants/bench","command":"{command}","kind":"{kind}","attempt":"{attempt}","status":"{status}",{code}"data":{data}}}"#
+        );
+        text.into_bytes().into_boxed_slice()
     }
 }
 
-fn text(value: Option<&[u8]>) -> &str {
-    str::from_utf8(value.unwrap_or_default()).unwrap_or_default()
+/// The header of every message of a saga.
+fn headers() -> OwnedHeaders {
+    let value = Some("application/cloudevents+json");
+    OwnedHeaders::new_with_capacity(1).insert(Header { key: "content-type", value })
 }
 
 /// The number of the saga whose id a key is.
@@ -201,12 +173,7 @@ impl<'a> Driver<'a> {
         let ask = Ask::Start { saga: SAGA.into(), start };
         let request = Request { id, instance: InstanceId::try_from(key).expect("it is short"), ask };
         let message = wire::request(&request, "/bench");
-        let owned = OwnedHeaders::new_with_capacity(message.headers.len());
-        let headers = message
-            .headers
-            .iter()
-            .fold(owned, |owned, (key, value)| owned.insert(Header { key, value: Some(value.as_bytes()) }));
-        (message.payload, Some(headers))
+        (message.payload, Some(headers()))
     }
 
     /// Takes an answer, if one comes: how long its saga took.
@@ -264,8 +231,11 @@ impl<'a> Driver<'a> {
 }
 
 fn expect_ending(answer: &BorrowedMessage<'_>, ending: &str) {
-    let headers = answer.headers().expect("answers have headers");
-    let status = headers.iter().find(|header| header.key == header::STATUS);
-    let status = status.map(|status| text(status.value)).unwrap_or_default();
+    #[derive(Deserialize)]
+    struct Answered<'a> {
+        status: &'a str,
+    }
+
+    let Answered { status } = serde_json::from_slice(answer.payload().unwrap_or_default()).expect("answers are JSON");
     assert_eq!(status, ending, "of {:?}", answer.key().map(String::from_utf8_lossy));
 }

@@ -35,67 +35,66 @@ def confirm(command, request):
 
 def cancel(command, reply):
     """Takes back what is in the guard's row: the saga may never have seen it."""
-    db.execute("DELETE FROM rooms WHERE hold = ?", [json.loads(reply)["hold"]])
+    db.execute("DELETE FROM rooms WHERE hold = ?", [reply["hold"]])
 
 
 WORK = {"ReserveRoom": reserve, "ConfirmRoom": confirm}
+NAMES = ("command", "kind", "attempt")
 
 
-def answer(headers, request):
-    """The guard's table: status, code and payload of the reply, in one transaction with the work."""
-    command, kind = headers["saga-command"], headers["saga-kind"]
-    is_late = kind == "do" and int(headers["saga-deadline"]) < time.time() * 1000
-    keep_until = min(int(headers["saga-keep-until"]), 2**63 - 1)
+def said(message, status, code=None, data=None):
+    """A reply: what names its command, and what came of it."""
+    reply = {"type": "saga.reply.v1"} | {name: message[name] for name in NAMES} | {"status": status}
+    return reply | ({"code": code} if code else {}) | ({} if data is None else {"data": data})
+
+
+def answer(message):
+    """The guard's table: the reply, in one transaction with the work."""
+    command, kind = message["command"], message["kind"]
+    is_late = kind == "do" and int(message["deadline"]) < time.time() * 1000
+    keep_until = min(int(message["keepuntil"]), 2**63 - 1)
     is_new = False
     if kind == "undo" or (kind == "do" and not is_late):
         is_new = db.execute("INSERT INTO saga_guard VALUES (?, 'doing', NULL, ?) ON CONFLICT DO NOTHING",
                             [command, keep_until]).rowcount == 1
     row = None if is_new else db.execute("SELECT state, reply FROM saga_guard WHERE command = ?", [command]).fetchone()
-    state, reply = row or (None, None)
+    state, kept = (row[0], json.loads(row[1])) if row else (None, None)
 
     def settle(state, reply):
         db.execute("UPDATE saga_guard SET state = ?, reply = ?, keep_until = max(keep_until, ?) WHERE command = ?",
                    [state, json.dumps(reply), keep_until, command])
+        return reply
 
     if kind == "undo":
         if state == "done":
-            cancel(command, reply)
-        settle("undone", {})
-        return "succeeded", None, {}
-    if state == "done":
-        return "succeeded", None, json.loads(reply)
-    if state == "failed":
-        return "failed", json.loads(reply), None
+            cancel(command, kept["data"])
+        return settle("undone", said(message, "succeeded", data={}))
+    if state in ("done", "failed"):
+        return kept | {name: message[name] for name in NAMES}
     if state == "undone":
-        return "failed", "already-undone", None
+        return said(message, "failed", "already-undone")
     if kind == "query":
-        return "unknown-command", None, None
+        return said(message, "unknown-command")
     if is_late:
-        return "retry", "expired", None
+        return said(message, "retry", "expired")
     db.execute("SAVEPOINT work")
     try:
-        reply = WORK[headers["saga-call"]](command, request)
-        settle("done", reply)
-        return "succeeded", None, reply
+        reply = WORK[message["call"]](command, message.get("data", {}))
+        return settle("done", said(message, "succeeded", data=reply))
     except Refused as refused:
         db.execute("ROLLBACK TO work")
-        settle("failed", str(refused))
-        return "failed", str(refused), None
+        return settle("failed", said(message, "failed", str(refused)))
 
 
 for line in sys.stdin:
     message = json.loads(line)
-    headers = message["headers"]
     try:
         db.execute("BEGIN IMMEDIATE")
-        status, code, payload = answer(headers, message["payload"])
+        reply = answer(message)
         db.execute("COMMIT")
     except Exception as fault:  # it passes, or a person reads of it: nothing of this command is left
-        print(f"{headers['saga-command']}: {fault!r}", file=sys.stderr)
+        print(f"{message['command']}: {fault!r}", file=sys.stderr)
         if db.in_transaction:
             db.execute("ROLLBACK")
-        status, code, payload = "retry", "fault", None
-    reply = {name: headers[name] for name in ("saga-command", "saga-kind", "saga-attempt")} | {"saga-status": status}
-    if code:
-        reply["saga-code"] = code
-    print(json.dumps({"headers": reply, "payload": payload}), flush=True)
+        reply = said(message, "retry", "fault")
+    print(json.dumps(reply), flush=True)

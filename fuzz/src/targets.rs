@@ -1,11 +1,9 @@
 //! What the fuzzer feeds with bytes. `tests/fuzz.rs` runs the same functions over `fuzz/corpus/`.
 
-use std::sync::Arc;
-
 use saga::journal;
 use saga::source::{FileId, SourceFile};
 use saga::syntax::{self, Form};
-use saga::wire::{Message, from_line, read_reply, read_request, to_line};
+use saga::wire::{CloudEvent, read_command, read_reply, read_request};
 
 /// A source file: never a panic, and what can be read can be laid out, and laid out again to the same text.
 pub(crate) fn source(bytes: &[u8]) {
@@ -56,19 +54,10 @@ pub(crate) fn record(bytes: &[u8]) {
     }
 }
 
-/// A message of a stranger on a topic: headers as `name: value` lines, an empty line, the payload. Also as the line of
-/// a `process:` participant.
+/// A message of a stranger on a topic or a pipe: refused with a reason, or read; and what was read is written as it was meant.
 pub(crate) fn reply(bytes: &[u8]) {
-    let end = bytes.windows(2).position(|two| two == b"\n\n").unwrap_or(bytes.len());
-    let (head, payload) = bytes.split_at(end);
-    let headers = String::from_utf8_lossy(head).lines().filter_map(|line| line.split_once(": ")).collect();
-    let payload = payload.get(2..).unwrap_or_default().into();
-    let message = Message { key: Arc::from("fuzz"), headers, payload };
-    let _ = (read_reply(&message).is_ok(), read_request(&message).is_ok());
-    if let Ok(text) = std::str::from_utf8(bytes)
-        && let Ok(message) = from_line(text)
-        && let Ok(line) = to_line(&message)
-    {
-        assert!(!line.trim_end().contains('\n'), "a line is one line");
-    }
+    let Ok(event) = CloudEvent::parse(bytes) else { return };
+    let _ = (read_command(&event).is_ok(), read_reply(&event).is_ok(), read_request(&event).is_ok());
+    let written = event.write();
+    assert_eq!(CloudEvent::parse(&written.payload).ok().as_ref(), Some(&event), "an event reads as it was written");
 }

@@ -307,7 +307,7 @@ fn verdict(report: &Report, arguments: &Arguments, out: &mut Out) -> Result<Exit
             ),
         )
         .hint("is it running, does it read that topic, and has its consumer group no older commands to do first?")
-        .hint("it must reply to the topic and partition that `saga-reply-to` and `saga-reply-partition` name"));
+        .hint("it must reply to the topic and partition that `replyto` and `replypartition` name"));
     }
     if report.count(Outcome::Broken) > 0 {
         return Ok(Exit::Findings);

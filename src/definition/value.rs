@@ -88,5 +88,5 @@ fn push_all(out: &mut String, parts: &[&str]) {
 
 /// A string in quotes, escaped as RFC 8259 asks.
 fn write_string(text: &str, out: &mut String) {
-    out.push_str(&serde_json::Value::from(text).to_string());
+    out.push_str(&serde_json::to_string(text).expect("text is JSON"));
 }

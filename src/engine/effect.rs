@@ -30,7 +30,7 @@ pub struct Command {
     pub place: Place,
     /// Whether the step is being done or taken back.
     pub work: Direction,
-    /// What the participant is asked, as `saga-kind` says.
+    /// What the participant is asked, as `kind` says.
     pub kind: CommandKind,
     /// 1, 2, 3 …
     pub attempt: u32,
@@ -60,7 +60,7 @@ pub enum CommandKind {
 }
 
 impl CommandKind {
-    /// As in the header `saga-kind`.
+    /// As in the attribute `kind`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

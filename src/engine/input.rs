@@ -65,7 +65,7 @@ pub struct Reply {
     pub payload: Option<Json>,
 }
 
-/// What a reply answers, as `saga-kind` says.
+/// What a reply answers, as `kind` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReplyKind {
     /// A `do`.

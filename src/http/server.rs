@@ -21,7 +21,7 @@ use super::body::{self, Body};
 use super::routes::{Call, ROUTES, Route};
 use super::service::Service;
 use crate::json::PAYLOAD_MAX;
-use crate::wire::header::TRACEPARENT;
+use crate::wire::attribute::TRACEPARENT;
 
 /// The largest body: a payload with what stands around it.
 const BODY_MAX: usize = PAYLOAD_MAX + 16 * 1024;

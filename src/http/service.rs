@@ -341,8 +341,9 @@ impl Service {
     /// It is no reply, or the log does not take it.
     pub async fn reply(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), ApiError> {
         let message = read_callback(headers, body).map_err(|error| {
-            ApiError::bad_request(format!("failed to {error}"))
-                .hint("send back the saga-* headers of the command, with saga-status and the reply as body")
+            ApiError::bad_request(format!("failed to {error}")).hint(
+                "send back ce-command, ce-kind and ce-attempt of the command, with ce-status and the reply as body",
+            )
         })?;
         let partition = partition_of(&message.key, self.orchestrator.log().partitions());
         match self.replies.append(&self.orchestrator.log().topics().replies, partition, message).await {

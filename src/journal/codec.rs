@@ -7,6 +7,7 @@
 use serde::Deserialize;
 
 use super::record::{Record, VERSION};
+use crate::json::Scratch;
 
 /// The journal cannot be read, or contradicts itself.
 #[derive(Debug, thiserror::Error)]
@@ -87,12 +88,10 @@ pub enum Damage {
 
 /// A record's bytes.
 #[must_use]
-pub fn encode(record: &Record) -> Vec<u8> {
-    /// Most records are below this.
-    const USUAL: usize = 512;
-    let mut bytes = Vec::with_capacity(USUAL);
-    serde_json::to_writer(&mut bytes, record).expect("a record is text, numbers and JSON, and memory takes it");
-    bytes
+pub fn encode(record: &Record) -> Box<[u8]> {
+    let mut bytes = Scratch::take();
+    serde_json::to_writer(&mut *bytes, record).expect("a record is text, numbers and JSON, and memory takes it");
+    bytes.exact()
 }
 
 /// Reads a record.

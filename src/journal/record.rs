@@ -412,7 +412,7 @@ impl StartHash {
         let hash = Sha256::new_with_prefix(saga).chain_update([0]);
         // `Value` keeps fields sorted. What it cannot hold, such as too deep a nesting, is compared as it stands.
         match serde_json::from_str::<serde_json::Value>(input.get()) {
-            Ok(value) => Self::cut(hash.chain_update(value.to_string())),
+            Ok(value) => Self::cut(hash.chain_update(serde_json::to_string(&value).expect("it was JSON"))),
             Err(_) => Self::cut(hash.chain_update(input.get())),
         }
     }

@@ -3,8 +3,8 @@
 //! | the reply is | HTTP says |
 //! |---|---|
 //! | `succeeded` | 200 and the reply |
-//! | `failed` | 422 and `saga-code` |
-//! | `pending` | 202; the final reply is posted to `saga-callback` |
+//! | `failed` | 422 and `ce-code` |
+//! | `pending` | 202; the final reply is posted to `ce-callback` |
 //! | `retry` | 503 |
 //! | `unknown-command` | 404 |
 
@@ -21,11 +21,11 @@ use axum::routing::post;
 use tokio::net::TcpListener;
 use tokio::task::{self, JoinError};
 
-use super::http_message::{from_headers, to_headers};
+use super::http_message::{from_headers, to_body, to_headers};
 use super::service::Participant;
 use super::store::Store;
-use crate::json::PAYLOAD_MAX;
-use crate::wire::{self, Message, WireError, header};
+use crate::json::{Json, JsonError, PAYLOAD_MAX};
+use crate::wire::{self, CloudEvent, Message, WireError, attribute};
 
 /// How often work outside the database that was interrupted is taken up again.
 const RESUME_EVERY: Duration = Duration::from_secs(10);
@@ -60,23 +60,39 @@ pub fn router<S: Store>(participant: Arc<Participant<S>>) -> Router {
         .with_state(participant)
 }
 
-/// Reads a late reply that a participant posts to the address in `saga-callback`: a message for `saga.replies`, whose
+/// Reads a late reply that a participant posts to the address in `ce-callback`: a message for `saga.replies`, whose
 /// key chooses the partition.
 ///
 /// # Errors
 /// It is no reply: answer 400 with the error's text.
 pub fn read_callback(headers: &HeaderMap, body: &[u8]) -> Result<Message, WireError> {
-    let mut posted = from_headers(headers, body);
-    if posted.header(header::TYPE).is_none() {
-        posted.push(header::TYPE, header::REPLY_TYPE);
+    let mut posted = from_headers(headers);
+    // What stands with a refusal may be anything: its code says what counts.
+    posted.data = match data(body) {
+        Err(error) if posted.get(attribute::STATUS) == Some("succeeded") => return Err(error),
+        data => data.unwrap_or_default(),
+    };
+    if posted.get(attribute::TYPE).is_none() {
+        posted.set(attribute::TYPE, attribute::REPLY_TYPE);
     }
     let reply = wire::read_reply(&posted)?;
     let about = wire::About {
-        participant: posted.header(header::SOURCE).and_then(|source| source.rsplit('/').next()).unwrap_or("callback"),
-        saga: posted.header(header::NAME).unwrap_or_default(),
-        traceparent: posted.header(header::TRACEPARENT),
+        participant: posted.get(attribute::SOURCE).and_then(|source| source.rsplit('/').next()).unwrap_or("callback"),
+        traceparent: posted.get(attribute::TRACEPARENT),
     };
     Ok(wire::reply(&reply, &about))
+}
+
+/// The data that a body holds; none if it is empty.
+fn data(body: &[u8]) -> Result<Option<Json>, WireError> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    if body.len() > PAYLOAD_MAX {
+        return Err(JsonError::TooLarge { bytes: body.len() }.into());
+    }
+    let text = str::from_utf8(body).map_err(|error| WireError::NotUtf8 { valid_up_to: error.valid_up_to() })?;
+    Ok(Some(Json::parse(text)?))
 }
 
 /// A client for HTTP that follows no redirects: an address is told once, in the settings.
@@ -95,23 +111,28 @@ pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
 }
 
 async fn answer<S: Store>(State(participant): State<Arc<Participant<S>>>, headers: HeaderMap, body: Bytes) -> Response {
-    let command = from_headers(&headers, &body);
     // Not bound to the request: a client that goes away leaves no work half done.
-    let handled = task::spawn_blocking(move || participant.handle(&command, super::now())).await;
+    let handled = task::spawn_blocking(move || {
+        let mut command = from_headers(&headers);
+        command.data = data(&body)?;
+        participant.handle(&command, super::now())
+    });
+    let handled = handled.await;
     respond(handled)
 }
 
 fn respond(handled: Result<Result<Message, WireError>, JoinError>) -> Response {
-    let (status, headers, body) = match handled {
+    let read = handled.map(|handled| handled.and_then(|reply| CloudEvent::read(&reply).map(CloudEvent::into_owned)));
+    let (status, headers, body) = match read {
         Ok(Ok(reply)) => {
-            let status = match reply.header(header::STATUS) {
+            let status = match reply.get(attribute::STATUS) {
                 Some("succeeded") => StatusCode::OK,
                 Some("failed") => StatusCode::UNPROCESSABLE_ENTITY,
                 Some("pending") => StatusCode::ACCEPTED,
                 Some("unknown-command") => StatusCode::NOT_FOUND,
                 Some(_) | None => StatusCode::SERVICE_UNAVAILABLE,
             };
-            (status, to_headers(&reply), Body::from(reply.payload.into_vec()))
+            (status, to_headers(&reply), Body::from(to_body(&reply)))
         }
         Ok(Err(error)) => (StatusCode::BAD_REQUEST, HeaderMap::new(), Body::from(format!("failed to {error}\n"))),
         Err(panic) => {
@@ -140,7 +161,7 @@ async fn keep_up<S: Store>(participant: Arc<Participant<S>>) {
                 match task::spawn_blocking(move || resumed.resume()).await {
                     Ok(Ok(ended)) => {
                         for (command, reply) in ended {
-                            call_back(&client, &command, reply).await;
+                            call_back(&client, &command, &reply).await;
                         }
                     }
                     Ok(Err(error)) => tracing::warn!(%error, "interrupted work cannot be taken up for now"),
@@ -161,10 +182,9 @@ async fn keep_up<S: Store>(participant: Arc<Participant<S>>) {
 
 /// Posts a late reply. It is not repeated: the row answers whoever asks, and a step whose answer never comes is asked
 /// for, or taken back.
-async fn call_back(client: &reqwest::Client, command: &Message, reply: Message) {
-    let Some(address) = command.header(header::CALLBACK) else { return };
-    let request =
-        client.post(address).timeout(CALLBACK_TIMEOUT).headers(to_headers(&reply)).body(reply.payload.into_vec());
+async fn call_back(client: &reqwest::Client, command: &CloudEvent<'_>, reply: &Message) {
+    let (Some(address), Ok(reply)) = (command.get(attribute::CALLBACK), CloudEvent::read(reply)) else { return };
+    let request = client.post(address).timeout(CALLBACK_TIMEOUT).headers(to_headers(&reply)).body(to_body(&reply));
     let outcome = request.send().await.and_then(reqwest::Response::error_for_status);
     if let Err(error) = outcome {
         tracing::warn!(%error, "a late reply was not taken");

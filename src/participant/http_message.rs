@@ -1,46 +1,56 @@
-//! Messages over HTTP: CloudEvents in binary mode, so `ce_id` is `ce-id` and a value that is not printable ASCII is
-//! percent-encoded. A participant that treats ids as opaque text never has to decode one.
+//! Events over HTTP: CloudEvents in binary mode, so the attribute `id` is the header `ce-id`, the body is the data, and a value
+//! that is not printable ASCII is percent-encoded. A participant that treats ids as opaque text never has to decode one.
 
 use std::sync::Arc;
 
-use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use crate::wire::{Message, header};
+use crate::wire::{CloudEvent, attribute};
 
 /// What CloudEvents wants encoded besides what is not ASCII.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
-/// The message's headers.
-pub(super) fn to_headers(message: &Message) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(message.headers.len());
-    for (name, value) in message.headers.iter() {
-        let name = name.replace('_', "-");
-        let value = if is_ours(&name) { utf8_percent_encode(value, ENCODED).to_string() } else { value.to_string() };
-        // A header of somebody else's that HTTP cannot carry is left out: none of ours is such.
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+/// In front of an attribute's name.
+const PREFIX: &str = "ce-";
+
+/// The event's headers.
+pub(super) fn to_headers(event: &CloudEvent<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(attribute::ALL.len() + 1);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in event.iter() {
+        let value =
+            if name == attribute::TRACEPARENT { value.into() } else { utf8_percent_encode(value, ENCODED).to_string() };
+        // None of ours is such that HTTP cannot carry it; a trace of a stranger's may be.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name_of(name)), HeaderValue::try_from(value)) {
             headers.append(name, value);
         }
     }
     headers
 }
 
-/// The headers that we read, and the body, as a message.
-pub(super) fn from_headers(headers: &HeaderMap, body: &[u8]) -> Message {
-    let mut message = Message { payload: Box::from(body), ..Message::default() };
-    for known in header::ALL {
-        let Some(value) = headers.get(known.replace('_', "-")) else { continue };
-        let value = String::from_utf8_lossy(value.as_bytes());
-        let value = if is_ours(known) { percent_decode_str(&value).decode_utf8_lossy() } else { value };
-        message.push(known, value.as_ref());
-    }
-    message.key = Arc::from(message.header(header::INSTANCE).unwrap_or_default());
-    message
+/// The body that goes with them.
+pub(super) fn to_body(event: &CloudEvent<'_>) -> Vec<u8> {
+    event.data.as_ref().map(|data| data.get().as_bytes().to_vec()).unwrap_or_default()
 }
 
-/// Headers of HTTP itself and of W3C are as they are.
-fn is_ours(name: &str) -> bool {
-    name.starts_with("saga-") || name.starts_with("ce-") || name.starts_with("ce_")
+/// The event of which headers hold the attributes, without its data.
+pub(super) fn from_headers(headers: &HeaderMap) -> CloudEvent<'static> {
+    let mut event = CloudEvent::default();
+    for known in attribute::ALL {
+        let Some(value) = headers.get(name_of(known)) else { continue };
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let is_ours = known != attribute::TRACEPARENT;
+        let value = if is_ours { percent_decode_str(&value).decode_utf8_lossy() } else { value };
+        event.set(known, value.into_owned());
+    }
+    event.key = Arc::from(event.get(attribute::INSTANCE).unwrap_or_default());
+    event
+}
+
+/// W3C's header is as W3C has it.
+fn name_of(attribute: &str) -> String {
+    if attribute == attribute::TRACEPARENT { attribute.to_owned() } else { format!("{PREFIX}{attribute}") }
 }
 
 #[cfg(test)]
@@ -51,15 +61,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_message_comes_back_as_it_was(values in proptest::collection::vec(any::<String>(), header::ALL.len())) {
-            let mut sent = Message { payload: Box::from(&b"{}"[..]), ..Message::default() };
-            for (name, value) in header::ALL.into_iter().zip(&values).filter(|(name, _)| is_ours(name)) {
-                sent.push(name, value);
+        fn attributes_come_back_as_they_were(values in proptest::collection::vec(any::<String>(), attribute::ALL.len())) {
+            let mut sent = CloudEvent::default();
+            for (name, value) in attribute::ALL.into_iter().zip(&values).filter(|(name, _)| *name != attribute::TRACEPARENT) {
+                sent.set(name, value);
             }
-            sent.key = Arc::from(sent.header(header::INSTANCE).unwrap());
+            sent.key = Arc::from(sent.get(attribute::INSTANCE).unwrap_or_default());
             let headers = to_headers(&sent);
             prop_assert!(headers.values().all(|value| value.to_str().is_ok()), "only printable ASCII travels");
-            prop_assert_eq!(sent, from_headers(&headers, b"{}"));
+            prop_assert_eq!(sent, from_headers(&headers));
         }
     }
 }

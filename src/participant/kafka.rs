@@ -27,7 +27,7 @@ use super::service::Participant;
 use super::store::Store;
 use crate::engine::{CommandKind, Status};
 use crate::log::kafka::{Context, OpenError, Reach, Role, Settings, headers, is_final, stored};
-use crate::wire::{self, About, Message, header};
+use crate::wire::{self, About, CloudEvent, Message, WireError, attribute};
 
 /// How long one look at the topic waits.
 const POLL: Duration = Duration::from_millis(100);
@@ -67,9 +67,9 @@ pub struct Addressed {
 impl Addressed {
     /// A reply, addressed as its command asks; `None` if that names no topic.
     #[must_use]
-    pub fn reply_to(command: &Message, reply: Message) -> Option<Self> {
-        let topic = command.header(header::REPLY_TO)?.to_owned();
-        let partition = command.header(header::REPLY_PARTITION).and_then(|number| number.parse().ok());
+    pub fn reply_to(command: &CloudEvent<'_>, reply: Message) -> Option<Self> {
+        let topic = command.get(attribute::REPLY_TO)?.to_owned();
+        let partition = command.get(attribute::REPLY_PARTITION).and_then(|number| number.parse().ok());
         Some(Self { topic, partition, message: reply })
     }
 }
@@ -118,29 +118,36 @@ struct Guarded<'a, S: Store> {
 
 impl<S: Store> Answer for Guarded<'_, S> {
     fn answer(&mut self, message: &Message) -> Vec<Addressed> {
-        if message.header(header::KIND) == Some(CommandKind::Message.as_str()) {
-            self.take(message);
+        let event = match CloudEvent::read(message) {
+            Ok(event) => event,
+            Err(error) => {
+                pass_over(&error);
+                return Vec::new();
+            }
+        };
+        if event.get(attribute::KIND) == Some(CommandKind::Message.as_str()) {
+            self.take(&event);
             return Vec::new();
         }
         // A handler that panics has left nothing: its transaction was dropped.
-        let handled = catch_unwind(AssertUnwindSafe(|| self.participant.handle(message, super::now())));
+        let handled = catch_unwind(AssertUnwindSafe(|| self.participant.handle(&event, super::now())));
         let reply = match handled {
             Ok(Ok(reply)) => Some(reply),
             Ok(Err(error)) => {
-                tracing::warn!("a message on the topic of commands is passed over: failed to {error}");
+                pass_over(&error);
                 None
             }
             Err(_) => {
                 tracing::error!("a handler panicked; nothing of its work stays, and its command is answered `retry`");
-                wire::read_command(message).ok().map(|command| {
+                wire::read_command(&event).ok().map(|command| {
                     let status = Status::Retry { code: Some(CompactString::const_new(PANICKED)) };
-                    let (participant, saga) = (self.participant.name(), command.saga.as_str());
-                    let traceparent = command.traceparent.as_deref();
-                    wire::reply(&command.reply(status, None), &About { participant, saga, traceparent })
+                    let about =
+                        About { participant: self.participant.name(), traceparent: command.traceparent.as_deref() };
+                    wire::reply(&command.reply(status, None), &about)
                 })
             }
         };
-        reply.and_then(|reply| Addressed::reply_to(message, reply)).into_iter().collect()
+        reply.and_then(|reply| Addressed::reply_to(&event, reply)).into_iter().collect()
     }
 
     fn is_unfinished(&self) -> bool {
@@ -178,13 +185,15 @@ impl<S: Store> Answer for Guarded<'_, S> {
 impl<S: Store> Guarded<'_, S> {
     /// Takes a message that nobody answers and nobody repeats: while it meets a passing fault it is tried again, and
     /// what is behind it in the topic waits, as it does in front of any consumer whose database is away.
-    fn take(&mut self, message: &Message) {
+    fn take(&mut self, message: &CloudEvent<'_>) {
         loop {
             let handled = catch_unwind(AssertUnwindSafe(|| self.participant.handle(message, super::now())));
+            let handled =
+                handled.map(|reply| reply.and_then(|reply| CloudEvent::read(&reply).map(CloudEvent::into_owned)));
             let status = match &handled {
-                Ok(Ok(reply)) => reply.header(header::STATUS),
+                Ok(Ok(reply)) => reply.get(attribute::STATUS),
                 Ok(Err(error)) => {
-                    tracing::warn!("a message on the topic of commands is passed over: failed to {error}");
+                    pass_over(error);
                     return;
                 }
                 Err(_) => {
@@ -192,7 +201,7 @@ impl<S: Store> Guarded<'_, S> {
                     return;
                 }
             };
-            let code = handled.as_ref().ok().and_then(|reply| reply.as_ref().ok()?.header(header::CODE));
+            let code = handled.as_ref().ok().and_then(|reply| reply.as_ref().ok()?.get(attribute::CODE));
             match (status, code) {
                 (Some("retry"), Some(code::UNKNOWN_CALL)) => {
                     tracing::error!(key = %message.key, "nobody here takes this message, which is passed over");
@@ -219,6 +228,10 @@ impl<S: Store> Guarded<'_, S> {
             }
         }
     }
+}
+
+fn pass_over(error: &WireError) {
+    tracing::warn!("a message on the topic of commands is passed over: failed to {error}");
 }
 
 /// What came of sending: which, and what is to be sent again.

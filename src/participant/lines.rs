@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 use super::service::Participant;
 use super::store::Store;
-use crate::wire::{self, LINE_MAX};
+use crate::wire::{CloudEvent, EVENT_MAX, Message};
 
 /// Answers commands one after the other until the input ends.
 ///
@@ -23,7 +23,7 @@ pub fn serve<S: Store>(
     match participant.resume() {
         Ok(ended) => {
             for (_, reply) in ended {
-                write_line(&mut output, &reply)?;
+                write_line(&mut output, reply)?;
             }
         }
         Err(error) => tracing::warn!(%error, "interrupted work cannot be taken up for now"),
@@ -32,19 +32,19 @@ pub fn serve<S: Store>(
     loop {
         line.clear();
         // One byte more than the limit shows that there is more.
-        let limit = u64::try_from(LINE_MAX).unwrap_or(u64::MAX).saturating_add(2);
+        let limit = u64::try_from(EVENT_MAX).unwrap_or(u64::MAX).saturating_add(2);
         if input.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
             return Ok(());
         }
-        if line.last() != Some(&b'\n') && line.len() > LINE_MAX {
-            tracing::error!("a command's line of over {LINE_MAX} bytes is dropped");
+        if line.last() != Some(&b'\n') && line.len() > EVENT_MAX {
+            tracing::error!("a command's line of over {EVENT_MAX} bytes is dropped");
             drop_rest_of_line(&mut input)?;
             continue;
         }
-        let text = String::from_utf8_lossy(&line);
-        let handled = wire::from_line(text.trim_end()).and_then(|command| participant.handle(&command, super::now()));
+        let handled =
+            CloudEvent::parse(line.trim_ascii_end()).and_then(|command| participant.handle(&command, super::now()));
         match handled {
-            Ok(reply) => write_line(&mut output, &reply)?,
+            Ok(reply) => write_line(&mut output, reply)?,
             Err(error) => tracing::error!("a command was dropped: failed to {error}"),
         }
     }
@@ -62,30 +62,32 @@ fn drop_rest_of_line(input: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
-fn write_line(output: &mut impl Write, reply: &wire::Message) -> io::Result<()> {
-    match wire::to_line(reply) {
-        Ok(line) => {
-            writeln!(output, "{line}")?;
-            output.flush()
-        }
-        Err(error) => {
-            tracing::error!("a reply was dropped: failed to {error}");
-            Ok(())
-        }
+fn write_line(output: &mut impl Write, reply: Message) -> io::Result<()> {
+    output.write_all(&to_line(reply))?;
+    output.flush()
+}
+
+/// An event as one line, with its end. JSON text may be spread over lines, but inside of strings it has no line ends.
+pub(super) fn to_line(message: Message) -> Vec<u8> {
+    let mut line = message.payload.into_vec();
+    for byte in line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+        *byte = b' ';
     }
+    line.push(b'\n');
+    line
 }
 
 /// What is next on a pipe.
 pub(super) enum Line {
     /// A line, without what is not UTF-8.
     Text(String),
-    /// More than [`LINE_MAX`] without a line end: the rest is for [`skip_line`].
+    /// More than [`EVENT_MAX`] without a line end: the rest is for [`skip_line`].
     TooLong,
     /// The end, or a broken pipe.
     End,
 }
 
-/// The next line of a pipe, of which never more than [`LINE_MAX`] is kept.
+/// The next line of a pipe, of which never more than [`EVENT_MAX`] is kept.
 pub(super) async fn next_line(pipe: &mut (impl AsyncBufRead + Unpin)) -> Line {
     let mut line = Vec::new();
     loop {
@@ -95,7 +97,7 @@ pub(super) async fn next_line(pipe: &mut (impl AsyncBufRead + Unpin)) -> Line {
             return Line::End;
         }
         let (part, used, is_end) = up_to_line_end(buffer);
-        if line.len().saturating_add(part.len()) > LINE_MAX {
+        if line.len().saturating_add(part.len()) > EVENT_MAX {
             return Line::TooLong;
         }
         line.extend_from_slice(part);

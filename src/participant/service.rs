@@ -17,7 +17,7 @@ use super::store::{Claim, Row, Store, Transaction};
 use crate::engine::Status;
 use crate::json::Json;
 use crate::time::Timestamp;
-use crate::wire::{self, About, Message, ReceivedCommand, WireError};
+use crate::wire::{self, About, CloudEvent, Message, ReceivedCommand, WireError};
 
 /// How long a `done` or `failed` row outlives its `keep_until`. Its saga may wait for a person for weeks and then take it
 /// back, and an undo that finds no row takes nothing back. Or the orchestrator may be down for longer than the row is
@@ -165,10 +165,10 @@ impl<S: Store> Participant<S> {
     /// Answers a command. Blocks for as long as the handler and the database do.
     ///
     /// # Errors
-    /// The message is no command that can be read: there is nobody to answer.
-    pub fn handle(&self, message: &Message, now: Timestamp) -> Result<Message, WireError> {
-        let command = wire::read_command(message)?;
-        let answer = self.answer(message, &command, now).unwrap_or_else(|fault| {
+    /// The event is no command that can be read: there is nobody to answer.
+    pub fn handle(&self, event: &CloudEvent<'_>, now: Timestamp) -> Result<Message, WireError> {
+        let command = wire::read_command(event)?;
+        let answer = self.answer(event, &command, now).unwrap_or_else(|fault| {
             tracing::warn!(command = %command.id, error = %fault, "the store failed; the command is answered `retry`");
             Answer::retry(code::STORE)
         });
@@ -181,16 +181,16 @@ impl<S: Store> Participant<S> {
     ///
     /// # Errors
     /// The database does not answer.
-    pub fn resume(&self) -> Result<Vec<(Message, Message)>, S::Error> {
+    pub fn resume(&self) -> Result<Vec<(CloudEvent<'static>, Message)>, S::Error> {
         let begun = self.lock().doing()?;
         let mut ended = Vec::new();
         for (id, row) in begun {
-            let message = row.reply.as_deref().map(wire::from_line);
-            let Some(Ok(message)) = message else {
+            let begun = row.reply.as_deref().map(|text| CloudEvent::parse(text.as_bytes()));
+            let Some(Ok(event)) = begun else {
                 tracing::error!(command = %id, "a row of the guard that is `doing` does not hold its command");
                 continue;
             };
-            let Ok(command) = wire::read_command(&message) else { continue };
+            let Ok(command) = wire::read_command(&event) else { continue };
             let Some(_running) = Running::begin(&self.outside, &id) else { continue };
             let Some(Handler::Outside(work)) = self.handlers.get(&command.call) else {
                 tracing::error!(command = %id, call = %command.call, "nobody does this command any more");
@@ -198,7 +198,7 @@ impl<S: Store> Participant<S> {
             };
             let answer = self.work_outside(work, &command)?;
             if answer.status.is_final() {
-                ended.push((message, self.message(&command, answer)));
+                ended.push((event.into_owned(), self.message(&command, answer)));
             }
         }
         Ok(ended)
@@ -218,11 +218,11 @@ impl<S: Store> Participant<S> {
     }
 
     fn message(&self, command: &ReceivedCommand, answer: Answer) -> Message {
-        let about = About { participant: &self.name, saga: &command.saga, traceparent: command.traceparent.as_deref() };
+        let about = About { participant: &self.name, traceparent: command.traceparent.as_deref() };
         wire::reply(&command.reply(answer.status, answer.payload), &about)
     }
 
-    fn answer(&self, message: &Message, command: &ReceivedCommand, now: Timestamp) -> Result<Answer, S::Error> {
+    fn answer(&self, event: &CloudEvent<'_>, command: &ReceivedCommand, now: Timestamp) -> Result<Answer, S::Error> {
         let id = command.id.to_text();
         let ask = Ask::of(command.kind, command.deadline, now);
         let mut store = self.lock();
@@ -245,9 +245,11 @@ impl<S: Store> Participant<S> {
                     open.end(outcome, State::Done)
                 }
                 Some(Handler::Outside(work)) => {
-                    let Ok(line) = wire::to_line(message) else { return Ok(Answer::retry(code::STORE)) };
+                    let Ok(text) = String::from_utf8(event.write().payload.into_vec()) else {
+                        return Ok(Answer::retry(code::STORE));
+                    };
                     let running = Running::begin(&self.outside, &id);
-                    open.commit(State::Doing, Some(line))?;
+                    open.commit(State::Doing, Some(text))?;
                     drop(store);
                     let answer = self.work_outside(work, command);
                     drop(running);

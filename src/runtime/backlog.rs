@@ -7,7 +7,7 @@ use super::mirror::Depth;
 use super::orchestrator::Orchestrator;
 use super::partition::{Stop, lost};
 use crate::engine::InstanceId;
-use crate::wire::{self, Ask};
+use crate::wire::{Ask, CloudEvent, read_request};
 
 /// How many requests are looked at for the start of one instance. Behind more of them nobody finds out by looking.
 const LOOKED_MAX: u64 = 10_000;
@@ -38,7 +38,8 @@ impl Orchestrator {
             let Some(last) = records.last() else { return Ok(false) };
             next = last.offset.saturating_add(1);
             let is_its_start = |message| {
-                wire::read_request(message).is_ok_and(|it| it.instance == *id && matches!(it.ask, Ask::Start { .. }))
+                let request = CloudEvent::read(message).and_then(|event| read_request(&event));
+                request.is_ok_and(|it| it.instance == *id && matches!(it.ask, Ask::Start { .. }))
             };
             if records.iter().any(|record| is_its_start(&record.message)) {
                 return Ok(true);

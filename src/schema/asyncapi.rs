@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Conflict, Names, commands, headers, messages, schemas};
+use super::{Conflict, Names, commands, envelope, messages, schemas};
 use crate::definition::expression::PathSegment;
 use crate::definition::{Program, Trigger};
 use crate::plan::Plan;
@@ -80,13 +80,13 @@ pub fn asyncapi<'p>(programs: impl IntoIterator<Item = &'p Program> + Clone) -> 
             "correlationIds": {
                 "command": {
                     "description": "one id for do, undo, query, all attempts, and their replies",
-                    "location": "$message.header#/saga-command",
+                    "location": "$message.payload#/command",
                 },
                 "request": {
                     "description": "the id of the request: in its answer under another name",
-                    "location": "$message.header#/ce_id",
+                    "location": "$message.payload#/id",
                 },
-                "answered": { "description": "the id of the request", "location": "$message.header#/saga-request" },
+                "answered": { "description": "the id of the request", "location": "$message.payload#/request" },
             },
         },
     }))
@@ -110,12 +110,11 @@ fn schema(name: &str) -> Value {
 
 impl Document {
     /// Adds a message to a channel, which is made if it is new.
-    fn message(&mut self, channel: &str, name: &str, correlation: &str, parts: (Value, Value), summary: &str) {
-        let (headers, payload) = parts;
+    fn message(&mut self, channel: &str, name: &str, correlation: &str, payload: &Value, summary: &str) {
         let message = json!({
             "name": name,
             "summary": summary,
-            "headers": headers,
+            "contentType": "application/cloudevents+json",
             "payload": payload,
             "correlationId": reference(&format!("#/components/correlationIds/{correlation}")),
             "bindings": keyed(&json!({ "type": "string" })),
@@ -163,7 +162,7 @@ impl Document {
         });
         if let (Some((back, replies)), Some(operation)) = (back, operation.as_object_mut()) {
             let reply = json!({
-                "address": { "location": "$message.header#/saga-reply-to" },
+                "address": { "location": "$message.payload#/replyto" },
                 "channel": reference(&format!("#/channels/{back}")),
                 "messages": replies.iter().map(|reply| of(back, reply)).collect::<Vec<_>>(),
             });
@@ -175,7 +174,7 @@ impl Document {
     /// What is the same for every saga.
     fn orders(&mut self) {
         self.channel(REQUESTS, Some(REQUESTS), "requests to the engine; with another prefix than `saga`, its own name");
-        self.channel(ANSWERS, None, "the topic that a request names in `saga-reply-to`");
+        self.channel(ANSWERS, None, "the topic that a request names in `replyto`");
         self.channel(REPLIES, None, "the topic and partition that a command names: `saga.replies`, or by its prefix");
         let failure = json!({
             "type": "object",
@@ -192,7 +191,7 @@ impl Document {
             ("compensated", failure, "the saga failed, and all is taken back"),
             ("rejected", refusal, "the request is refused"),
         ] {
-            self.message(ANSWERS, status, "answered", (headers::answer(status), payload), summary);
+            self.message(ANSWERS, status, "answered", &envelope::answer(status, payload), summary);
         }
         let text = json!({ "type": "string" });
         let step = json!({ "type": "string", "description": "the step's place" });
@@ -211,7 +210,7 @@ impl Document {
                 "say what became of a stuck step",
             ),
         ] {
-            self.message(REQUESTS, kind, "request", (headers::request(kind, None), payload), summary);
+            self.message(REQUESTS, kind, "request", &envelope::request(kind, None, payload), summary);
             self.operation("receive", REQUESTS, kind, Some((ANSWERS, &rejected)));
         }
         for (status, kinds, summary) in [
@@ -221,31 +220,19 @@ impl Document {
         ] {
             // `retry` is the name of an order already.
             let word = if status == "retry-later" { "retry" } else { status };
-            self.message(REPLIES, status, "command", (headers::reply(word, kinds, None), json!({})), summary);
+            self.message(REPLIES, status, "command", &envelope::reply(word, kinds, None, json!({})), summary);
         }
-        let undone = headers::reply("succeeded", &["undo"], None);
-        self.message(
-            REPLIES,
-            "undone",
-            "command",
-            (undone, json!({})),
-            "it is taken back, or there was nothing to take back",
-        );
-        let refused = headers::reply("failed", &["undo"], Some(json!({ "type": "string" })));
-        self.message(
-            REPLIES,
-            "undo-refused",
-            "command",
-            (refused, json!({})),
-            "it cannot be taken back: the saga is stuck",
-        );
+        let undone = envelope::reply("succeeded", &["undo"], None, json!({}));
+        self.message(REPLIES, "undone", "command", &undone, "it is taken back, or there was nothing to take back");
+        let refused = envelope::reply("failed", &["undo"], Some(json!({ "type": "string" })), json!({}));
+        self.message(REPLIES, "undo-refused", "command", &refused, "it cannot be taken back: the saga is stuck");
     }
 
     fn start(&mut self, saga: &str, docs: Option<&str>) {
         let name = format!("{saga}.start");
-        let parts = (headers::request("start", Some(saga)), schema(&format!("{saga}.input")));
+        let payload = envelope::request("start", Some(saga), schema(&format!("{saga}.input")));
         let summary = docs.map_or_else(|| format!("begin an instance of {saga}"), ToOwned::to_owned);
-        self.message(REQUESTS, &name, "request", parts, &summary);
+        self.message(REQUESTS, &name, "request", &payload, &summary);
         let answers = ["completed", "compensated", "rejected"].map(ToOwned::to_owned);
         self.operation("receive", REQUESTS, &name, Some((ANSWERS, &answers)));
     }
@@ -258,9 +245,9 @@ impl Document {
         let is_wanted = signal.shape.fields.iter().any(|field| !field.ty.is_optional());
         let required: &[&str] = if is_wanted { &["signal", "with"] } else { &["signal"] };
         let fields = json!({ "signal": addressed(&plan.signal_in_general(&signal.name)), "with": schema(&name) });
-        let parts = (headers::request("signal", None), order(fields, required));
+        let payload = envelope::request("signal", None, order(fields, required));
         let summary = signal.docs.clone().unwrap_or_else(|| format!("tell an instance of {saga} {}", signal.name));
-        self.message(REQUESTS, &name, "request", parts, &summary);
+        self.message(REQUESTS, &name, "request", &payload, &summary);
         self.operation("receive", REQUESTS, &name, Some((ANSWERS, &["rejected".to_owned()])));
     }
 
@@ -270,8 +257,8 @@ impl Document {
         self.channel(topic, Some(topic), &docs);
         if participant.answers_queries {
             let query = format!("{name}.query");
-            let parts = (headers::command(None), json!({ "type": "object" }));
-            self.message(topic, &query, "command", parts, "what became of a command");
+            let payload = envelope::command(None, json!({ "type": "object" }));
+            self.message(topic, &query, "command", &payload, "what became of a command");
             let replies = participant
                 .commands
                 .values()
@@ -284,16 +271,15 @@ impl Document {
     fn command(&mut self, participant: &crate::definition::Participant, command: &crate::definition::Command) {
         let (topic, name) = (&participant.commands_topic, format!("{}.{}", participant.name, command.name));
         let summary = command.docs.clone().unwrap_or_else(|| format!("ask {} for {}", participant.name, command.name));
-        let parts = (headers::command(Some(&command.wire)), schema(&format!("{name}.request")));
-        self.message(topic, &name, "command", parts, &summary);
-        let done = headers::reply("succeeded", &["do", "query"], None);
-        let parts = (done, schema(&format!("{name}.reply")));
-        self.message(REPLIES, &format!("{name}.succeeded"), "command", parts, "it is done");
+        let payload = envelope::command(Some(&command.wire), schema(&format!("{name}.request")));
+        self.message(topic, &name, "command", &payload, &summary);
+        let done = envelope::reply("succeeded", &["do", "query"], None, schema(&format!("{name}.reply")));
+        self.message(REPLIES, &format!("{name}.succeeded"), "command", &done, "it is done");
         if !command.fails.is_empty() {
-            let codes = headers::codes(command.fails.iter().map(compact_str::CompactString::as_str));
+            let codes = envelope::codes(command.fails.iter().map(compact_str::CompactString::as_str));
             let message = json!({ "type": "object", "properties": { "message": { "type": "string" } } });
-            let parts = (headers::reply("failed", &["do", "query"], Some(codes)), message);
-            self.message(REPLIES, &format!("{name}.failed"), "command", parts, "a business no: nothing happened");
+            let payload = envelope::reply("failed", &["do", "query"], Some(codes), message);
+            self.message(REPLIES, &format!("{name}.failed"), "command", &payload, "a business no: nothing happened");
         }
         let general = ["retry-later", "pending", "undone", "undo-refused"].map(ToOwned::to_owned);
         let replies: Vec<String> =
@@ -304,8 +290,8 @@ impl Document {
     fn told(&mut self, participant: &crate::definition::Participant, message: &crate::definition::Command) {
         let (topic, name) = (&participant.commands_topic, format!("{}.{}", participant.name, message.name));
         let summary = message.docs.clone().unwrap_or_else(|| format!("tell {} {}", participant.name, message.name));
-        let parts = (headers::message(&message.wire), schema(&format!("{name}.message")));
-        self.message(topic, &name, "command", parts, &summary);
+        let payload = envelope::message(&message.wire, schema(&format!("{name}.message")));
+        self.message(topic, &name, "command", &payload, &summary);
         self.operation("send", topic, &name, None);
     }
 

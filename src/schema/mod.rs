@@ -4,7 +4,7 @@
 //! alike is in it once, what they define differently is a [`Conflict`], for a document has one meaning a name.
 
 mod asyncapi;
-mod headers;
+mod envelope;
 mod types;
 
 use serde_json::{Map, Value, json};

@@ -24,7 +24,7 @@ use crate::model::world::names;
 use crate::plan::ROOT_PLACE;
 use crate::runtime::partition::{Config, Do, Fact, Partition, Told};
 use crate::time::Timestamp;
-use crate::wire::{Message, header};
+use crate::wire::{CloudEvent, Message, attribute};
 
 /// The most instances of one load: what they leave in the log is kept in memory, some 20 KB each.
 pub const LOAD_MAX: usize = 100_000;
@@ -305,9 +305,10 @@ impl<'a> House<'a> {
 
     fn take(&mut self, topic: &Arc<str>, message: &Message) {
         let name = self.name(topic);
-        let step = message.header(header::STEP).unwrap_or_default();
-        let is_message = message.header(header::KIND) == Some("message");
-        let is_repeat = message.header(header::ATTEMPT).is_some_and(|attempt| attempt != "1");
+        let event = CloudEvent::read(message).unwrap_or_default();
+        let step = event.get(attribute::STEP).unwrap_or_default();
+        let is_message = event.get(attribute::KIND) == Some("message");
+        let is_repeat = event.get(attribute::ATTEMPT).is_some_and(|attempt| attempt != "1");
         self.figures.asked(&name, self.now, is_repeat, is_message);
         let now = Timestamp(BEGIN + self.now);
         let Some((reply, to)) = self.worker.handle(topic, message, now, &mut self.random) else {

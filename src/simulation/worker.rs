@@ -10,7 +10,7 @@ use crate::engine::{CommandId, ReplyKind, Status};
 use crate::json::Json;
 use crate::log::simulated::Random;
 use crate::time::Timestamp;
-use crate::wire::{self, About, Message, ReceivedCommand};
+use crate::wire::{self, About, CloudEvent, Message, ReceivedCommand};
 
 /// The code of a compensation that is refused.
 const NOT_NOW: &str = "not-now";
@@ -103,7 +103,7 @@ impl Worker {
         now: Timestamp,
         random: &mut Random,
     ) -> Option<(Message, u32)> {
-        let command = wire::read_command(message).ok()?;
+        let command = wire::read_command(&CloudEvent::read(message).ok()?).ok()?;
         if self.slip == Some(Slip::RowsForgotten) && random.chance(10) {
             self.rows.clear();
         }
@@ -112,7 +112,7 @@ impl Worker {
             return None;
         }
         let participant = self.cast.participants.get(topic).map_or("", |participant| participant.name.as_str());
-        let about = About { participant, saga: &command.saga, traceparent: None };
+        let about = About { participant, traceparent: None };
         let to = command.reply_partition.and_then(|partition| u32::try_from(partition).ok())?;
         Some((wire::reply(&command.reply(status, payload), &about), to))
     }

@@ -2,7 +2,8 @@
 
 use compact_str::CompactString;
 
-use super::{Message, RecordId, WireError, header, text};
+use super::cloud_event::Writing;
+use super::{CloudEvent, Message, RecordId, WireError, attribute, text};
 use crate::engine::{Answer, End, Failure, InstanceId, Refusal, Rejection, ReplyTo, RequestId};
 use crate::json::Json;
 
@@ -56,14 +57,13 @@ fn message(
     (code, body): (Option<&str>, &str),
 ) -> Message {
     let event = format_args!("{}/{status}", to.request);
-    let mut message = Message::event(instance.as_str(), event, header::ANSWER_TYPE, SOURCE);
-    message.push(header::INSTANCE, instance.as_str());
-    message.push(header::REQUEST, to.request.as_str());
-    message.push(header::STATUS, status);
-    message.push_if(header::CODE, code);
-    message.push_shown(header::RECORD, record);
-    message.payload = Box::from(body.as_bytes());
-    message
+    let mut writing = Writing::new(instance.as_str(), event, attribute::ANSWER_TYPE, SOURCE);
+    writing.push(attribute::INSTANCE, instance.as_str());
+    writing.push(attribute::REQUEST, to.request.as_str());
+    writing.push(attribute::STATUS, status);
+    writing.push_if(attribute::CODE, code);
+    writing.push_shown(attribute::RECORD, record);
+    writing.end(Some(body))
 }
 
 /// The refusal's word as it is serialized.
@@ -78,21 +78,21 @@ fn refusal_word(refusal: Refusal) -> CompactString {
 ///
 /// # Errors
 /// A header is missing or wrong, or the payload does not fit the status.
-pub fn read_answer(message: &Message) -> Result<Answered, WireError> {
+pub fn read_answer(event: &CloudEvent<'_>) -> Result<Answered, WireError> {
     const WANTED: &str = "`completed`, `compensated` or `rejected`";
-    text::expect_type(message, header::ANSWER_TYPE)?;
-    let body = text::payload(message)?.unwrap_or_else(Json::empty_object);
-    let ending = match text::required(message, header::STATUS, WANTED)? {
+    text::expect_type(event, attribute::ANSWER_TYPE)?;
+    let body = event.data.clone().unwrap_or_else(Json::empty_object);
+    let ending = match text::required(event, attribute::STATUS, WANTED)? {
         "completed" => Ending::Ended(End::Completed(body)),
         "compensated" => Ending::Ended(End::Compensated(shape::<Failure>("compensated", &body)?)),
         "rejected" => Ending::Rejected(shape::<Rejection>("rejected", &body)?),
-        other => return Err(WireError::wrong(header::STATUS, other, WANTED)),
+        other => return Err(WireError::wrong(attribute::STATUS, other, WANTED)),
     };
     Ok(Answered {
-        request: text::request_id(message, header::REQUEST)?,
-        instance: text::instance(message)?,
+        request: text::request_id(event, attribute::REQUEST)?,
+        instance: text::instance(event)?,
         ending,
-        record: text::parsed(message, header::RECORD, "partition/offset, such as 3/1042")?,
+        record: text::parsed(event, attribute::RECORD, "partition/offset, such as 3/1042")?,
     })
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
+use super::cloud_event::Writing;
 use super::reply::kind_from;
-use super::{Message, WireError, header, text};
+use super::{CloudEvent, Message, WireError, attribute, text};
 use crate::engine::{Command, CommandId, CommandKind, Reply, ReplyKind, Status};
 use crate::json::Json;
 use crate::time::Timestamp;
@@ -74,25 +75,24 @@ pub fn command(command: &Command, envelope: &Envelope<'_>) -> Message {
     let attempt = command.attempt;
     let event = format_args!("{id}/{}/{attempt}", kind.as_str());
     let source = format_args!("/sagas/{}", envelope.saga);
-    let mut message = Message::event(instance, event, header::COMMAND_TYPE, source);
-    message.push_if(header::TRACEPARENT, command.traceparent.as_deref());
-    message.push(header::INSTANCE, instance);
-    message.push(header::NAME, envelope.saga);
-    message.push(header::STEP, command.place.as_str());
-    message.push(header::COMMAND, id.as_str());
-    message.push(header::CALL, command.wire.as_str());
-    message.push(header::KIND, kind.as_str());
-    message.push_shown(header::ATTEMPT, attempt);
+    let mut writing = Writing::new(instance, event, attribute::COMMAND_TYPE, source);
+    writing.push_if(attribute::TRACEPARENT, command.traceparent.as_deref());
+    writing.push(attribute::INSTANCE, instance);
+    writing.push(attribute::SAGA, envelope.saga);
+    writing.push(attribute::STEP, command.place.as_str());
+    writing.push(attribute::COMMAND, id.as_str());
+    writing.push(attribute::CALL, command.wire.as_str());
+    writing.push(attribute::KIND, kind.as_str());
+    writing.push_shown(attribute::ATTEMPT, attempt);
     if kind != CommandKind::Message {
-        message.push(header::REPLY_TO, envelope.reply_topic);
-        message.push_shown(header::REPLY_PARTITION, envelope.reply_partition);
-        message.push_shown(header::DEADLINE, command.deadline.min(LATEST).0);
+        writing.push(attribute::REPLY_TO, envelope.reply_topic);
+        writing.push_shown(attribute::REPLY_PARTITION, envelope.reply_partition);
+        writing.push_shown(attribute::DEADLINE, command.deadline.min(LATEST).0);
     }
     let keep = if kind == CommandKind::Message { KEEP_MESSAGE } else { KEEP_AFTER_DEADLINE };
-    message.push_shown(header::KEEP_UNTIL, command.deadline.after(keep).min(LATEST).0);
-    message.push_shown(header::RECORD, envelope.record);
-    message.set_payload(&command.payload);
-    message
+    writing.push_shown(attribute::KEEP_UNTIL, command.deadline.after(keep).min(LATEST).0);
+    writing.push_shown(attribute::RECORD, envelope.record);
+    writing.end(Some(command.payload.get()))
 }
 
 /// A compensation that is a work of its own is done, not undone: its participant never heard of the step's command.
@@ -148,26 +148,26 @@ impl ReceivedCommand {
 ///
 /// # Errors
 /// A header is missing or wrong, or the payload is not JSON within its limit.
-pub fn read_command(message: &Message) -> Result<ReceivedCommand, WireError> {
-    text::expect_type(message, header::COMMAND_TYPE)?;
-    let is_message = message.header(header::KIND) == Some(CommandKind::Message.as_str());
+pub fn read_command(event: &CloudEvent<'_>) -> Result<ReceivedCommand, WireError> {
+    text::expect_type(event, attribute::COMMAND_TYPE)?;
+    let is_message = event.get(attribute::KIND) == Some(CommandKind::Message.as_str());
     Ok(ReceivedCommand {
-        id: text::command_id(message)?,
-        call: text::word(message, header::CALL)?,
-        kind: if is_message { ReplyKind::Do } else { kind_from(message)? },
+        id: text::command_id(event)?,
+        call: text::word(event, attribute::CALL)?,
+        kind: if is_message { ReplyKind::Do } else { kind_from(event)? },
         is_message,
-        attempt: text::attempt(message)?,
-        saga: text::word(message, header::NAME)?,
-        step: text::word(message, header::STEP)?,
-        reply_topic: text::optional_word(message, header::REPLY_TO)?,
-        reply_partition: text::partition(message)?,
-        deadline: if is_message { LATEST } else { text::instant(message, header::DEADLINE)? },
-        keep_until: text::instant(message, header::KEEP_UNTIL)?,
-        record: match message.header(header::RECORD) {
-            Some(_) => Some(text::parsed(message, header::RECORD, "partition/offset, such as 3/1042")?),
+        attempt: text::attempt(event)?,
+        saga: text::word(event, attribute::SAGA)?,
+        step: text::word(event, attribute::STEP)?,
+        reply_topic: text::optional_word(event, attribute::REPLY_TO)?,
+        reply_partition: text::partition(event)?,
+        deadline: if is_message { LATEST } else { text::instant(event, attribute::DEADLINE)? },
+        keep_until: text::instant(event, attribute::KEEP_UNTIL)?,
+        record: match event.get(attribute::RECORD) {
+            Some(_) => Some(text::parsed(event, attribute::RECORD, "partition/offset, such as 3/1042")?),
             None => None,
         },
-        traceparent: text::traceparent(message),
-        payload: text::payload(message)?.unwrap_or_else(Json::empty_object),
+        traceparent: text::traceparent(event),
+        payload: event.data.clone().unwrap_or_else(Json::empty_object),
     })
 }

@@ -1,4 +1,4 @@
-//! Why a message cannot be read. Whoever wrote it reads this, so it names the header and what would do instead.
+//! Why a message cannot be read. Whoever wrote it reads this, so it names the attribute and what would do instead.
 
 use crate::json::JsonError;
 
@@ -8,49 +8,48 @@ const QUOTED: usize = 80;
 /// Why a message cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
-    /// A header is not there.
-    #[error("find the header `{header}`: {wanted}")]
+    /// An attribute is not there.
+    #[error("find the attribute `{attribute}`: {wanted}")]
     Missing {
         /// Its name.
-        header: &'static str,
+        attribute: &'static str,
         /// What it would hold.
         wanted: &'static str,
     },
-    /// A header holds something else.
-    #[error("read the header `{header}`: `{value}` is not {wanted}")]
+    /// An attribute holds something else.
+    #[error("read the attribute `{attribute}`: `{value}` is not {wanted}")]
     Wrong {
         /// Its name.
-        header: &'static str,
+        attribute: &'static str,
         /// The beginning of what it holds.
         value: String,
         /// What it should hold.
         wanted: &'static str,
     },
-    /// The payload is not UTF-8.
-    #[error("read the payload as JSON: it is not UTF-8 from byte {valid_up_to} on")]
+    /// It is not UTF-8.
+    #[error("read a message as JSON: it is not UTF-8 from byte {valid_up_to} on")]
     NotUtf8 {
         /// So much of it is.
         valid_up_to: usize,
     },
-    /// The payload is not JSON, or too large.
+    /// The data is not JSON, or too large.
     #[error(transparent)]
     Payload(#[from] JsonError),
-    /// A line is over its limit.
-    #[error("take a line of over {} bytes: the payload's limit is {}", super::LINE_MAX, crate::json::PAYLOAD_MAX)]
-    LongLine,
-    /// A line is not `{"headers": {…}, "payload": …}`.
-    #[error("read a line as {{\"headers\": {{…}}, \"payload\": …}}: {0}")]
-    Line(#[source] serde_json::Error),
-    /// A header's value is neither text nor a whole number.
-    #[error("read the header `{name}`: `{value}` is neither a string nor a whole number")]
-    HeaderValue {
-        /// Its name.
-        name: String,
-        /// The beginning of its value.
-        value: String,
+    /// It is over its limit.
+    #[error(
+        "take a message of {bytes} bytes: the limit is {}, of which {} for its data",
+        super::EVENT_MAX,
+        crate::json::PAYLOAD_MAX
+    )]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
     },
-    /// The payload is JSON of another shape.
-    #[error("read the payload of a message that says `{kind}`: {source}")]
+    /// It is no event.
+    #[error("read a message as one JSON object, a CloudEvent in structured mode: {0}")]
+    NoEvent(#[source] serde_json::Error),
+    /// The data is JSON of another shape.
+    #[error("read the data of a message that says `{kind}`: {source}")]
     Shape {
         /// What the message says it is.
         kind: &'static str,
@@ -60,11 +59,11 @@ pub enum WireError {
 }
 
 impl WireError {
-    pub(super) fn wrong(header: &'static str, value: &str, wanted: &'static str) -> Self {
+    pub(super) fn wrong(attribute: &'static str, value: &str, wanted: &'static str) -> Self {
         let mut quoted: String = value.chars().take(QUOTED).flat_map(char::escape_debug).collect();
         if value.chars().nth(QUOTED).is_some() {
             quoted.push('…');
         }
-        Self::Wrong { header, value: quoted, wanted }
+        Self::Wrong { attribute, value: quoted, wanted }
     }
 }

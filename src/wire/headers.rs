@@ -1,66 +1,42 @@
-//! A message's headers, all in one piece of text.
+//! The headers of a message.
 //!
-//! A message has about fifteen of them, is made by one thread and dropped by another: a piece of memory for each name and
-//! value was a tenth of what an orchestrator took.
+//! Ours have one, always the same, so that all of them share it.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Room for the usual message: less would be doubled on the way.
-const TEXT_USUAL: usize = 640;
-const COUNT_USUAL: usize = 20;
+/// The header of every message of ours, which says what its payload is: CloudEvents asks for it.
+const OURS: (&str, &str) = ("content-type", "application/cloudevents+json");
+
+/// A name and its value.
+type Pair = (Box<str>, Box<str>);
 
 /// Names and values, in their order. A name may be there more than once.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Headers {
-    text: String,
-    /// Where in the text names and values end.
-    ends: Vec<[u32; 2]>,
-}
+pub struct Headers(Option<Arc<Vec<Pair>>>);
 
 impl Headers {
-    /// With room for a message like ours.
-    pub(crate) fn with_usual_capacity() -> Self {
-        Self { text: String::with_capacity(TEXT_USUAL), ends: Vec::with_capacity(COUNT_USUAL) }
+    /// Those of a message of ours.
+    pub(crate) fn ours() -> Self {
+        static SHARED: LazyLock<Headers> = LazyLock::new(|| {
+            let mut headers = Headers::default();
+            headers.push(OURS.0, OURS.1);
+            headers
+        });
+        SHARED.clone()
     }
 
     /// Adds one behind the others.
     pub fn push(&mut self, name: &str, value: &str) {
-        self.text.push_str(name);
-        let name = self.end();
-        self.text.push_str(value);
-        self.ends.push([name, self.end()]);
-    }
-
-    /// The same, with what a value shows as.
-    pub(super) fn push_shown(&mut self, name: &str, value: impl fmt::Display) {
-        self.text.push_str(name);
-        let name = self.end();
-        write!(self.text, "{value}").expect("a string takes everything");
-        self.ends.push([name, self.end()]);
-    }
-
-    fn end(&self) -> u32 {
-        u32::try_from(self.text.len()).expect("no log takes a message of 4 GiB")
-    }
-
-    /// The same, without room for more.
-    #[cfg(feature = "kafka")]
-    pub(crate) fn fitted(&self) -> Self {
-        self.clone()
+        Arc::make_mut(self.0.get_or_insert_default()).push((Box::from(name), Box::from(value)));
     }
 
     /// All of them.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> + ExactSizeIterator {
-        (0..self.ends.len()).map(|index| self.at(index).unwrap_or_default())
-    }
-
-    fn at(&self, index: usize) -> Option<(&str, &str)> {
-        let [name, value] = self.ends.get(index)?.map(|end| end as usize);
-        let begin = index.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |[_, end]| *end as usize);
-        Some((self.text.get(begin..name)?, self.text.get(name..value)?))
+        self.0.as_deref().map_or(&[][..], Vec::as_slice).iter().map(|(name, value)| (&**name, &**value))
     }
 
     /// The value of the first one of that name.
@@ -69,42 +45,31 @@ impl Headers {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
-    /// Gives all of that name another value.
-    #[cfg(any(feature = "kafka", test))]
-    pub(crate) fn set(&mut self, name: &str, value: &str) {
-        *self = self.iter().map(|(known, held)| (known, if known == name { value } else { held })).collect();
-    }
-
-    /// Removes all of that name.
-    pub fn remove(&mut self, name: &str) {
-        if self.get(name).is_some() {
-            *self = self.iter().filter(|(known, _)| *known != name).collect();
-        }
-    }
-
     /// How many there are.
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.ends.len()
+    pub fn len(&self) -> usize {
+        self.iter().len()
     }
 
     /// Whether there is none.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The bytes of all names and values.
     #[must_use]
-    pub const fn bytes(&self) -> usize {
-        self.text.len()
+    pub fn bytes(&self) -> usize {
+        self.iter().map(|(name, value)| name.len() + value.len()).sum()
     }
 }
 
-impl<'a> FromIterator<(&'a str, &'a str)> for Headers {
-    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(all: I) -> Self {
-        let mut headers = Self::default();
-        all.into_iter().for_each(|(name, value)| headers.push(name, value));
+impl<'a, V: AsRef<str>> FromIterator<(&'a str, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (&'a str, V)>>(all: I) -> Self {
+        let mut all = all.into_iter().peekable();
+        let is_ours = |(name, value): &(&str, V)| (*name, value.as_ref()) == OURS;
+        let mut headers = if all.next_if(is_ours).is_some() { Self::ours() } else { Self::default() };
+        all.for_each(|(name, value)| headers.push(name, value.as_ref()));
         headers
     }
 }
@@ -164,15 +129,6 @@ mod tests {
             let text = serde_json::to_string(&headers).unwrap();
             prop_assert_eq!(&text, &serde_json::to_string(&pairs).unwrap());
             prop_assert_eq!(&serde_json::from_str::<Headers>(&text).unwrap(), &headers);
-            let (mut without, mut with) = (headers.clone(), headers);
-            without.remove("a");
-            with.set("a", "new");
-            prop_assert_eq!(
-                without.iter().collect::<Vec<_>>(),
-                pairs.iter().copied().filter(|(name, _)| *name != "a").collect::<Vec<_>>()
-            );
-            let set = |(name, value)| (name, if name == "a" { "new" } else { value });
-            prop_assert_eq!(with.iter().collect::<Vec<_>>(), pairs.into_iter().map(set).collect::<Vec<_>>());
         }
     }
 }

@@ -3,12 +3,13 @@
 use compact_str::CompactString;
 use serde::Deserialize;
 
-use super::{Message, WireError, header, text};
+use super::cloud_event::Writing;
+use super::{CloudEvent, Message, WireError, attribute, text};
 use crate::engine::{Reply, ReplyKind, Status};
 use crate::json::Json;
 
 impl ReplyKind {
-    /// As in the header `saga-kind`.
+    /// As in the attribute `kind`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -20,7 +21,7 @@ impl ReplyKind {
 }
 
 impl Status {
-    /// As in the header `saga-status`.
+    /// As in the attribute `status`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -47,20 +48,18 @@ impl Status {
 pub struct About<'a> {
     /// Who replies: the participant's name.
     pub participant: &'a str,
-    /// The saga's name, as the command has it.
-    pub saga: &'a str,
     /// W3C trace context, as the command has it.
     pub traceparent: Option<&'a str>,
 }
 
-/// The payload of a refusal where the participant sends none of its own.
+/// The data of a refusal where the participant sends none of its own.
 #[derive(Deserialize)]
 struct Words {
     message: Option<String>,
 }
 
 /// A reply as a message for the topic and partition that the command names. The words of a refusal go into the
-/// payload's `message` where there is no other payload.
+/// data's `message` where there is no other data.
 #[must_use]
 pub fn reply(reply: &Reply, about: &About<'_>) -> Message {
     let instance = reply.command.instance.as_str();
@@ -68,70 +67,65 @@ pub fn reply(reply: &Reply, about: &About<'_>) -> Message {
     let (kind, attempt, status) = (reply.kind.as_str(), reply.attempt, reply.status.as_str());
     let event = format_args!("{id}/{kind}/{attempt}/{status}");
     let source = format_args!("/participants/{}", about.participant);
-    let mut message = Message::event(instance, event, header::REPLY_TYPE, source);
-    message.push_if(header::TRACEPARENT, about.traceparent);
-    message.push(header::INSTANCE, instance);
-    message.push(header::NAME, about.saga);
-    message.push(header::STEP, reply.command.place.as_str());
-    message.push(header::COMMAND, id.as_str());
-    message.push(header::KIND, kind);
-    message.push_shown(header::ATTEMPT, attempt);
-    message.push(header::STATUS, status);
+    let mut writing = Writing::new(instance, event, attribute::REPLY_TYPE, source);
+    writing.push_if(attribute::TRACEPARENT, about.traceparent);
+    writing.push(attribute::COMMAND, id.as_str());
+    writing.push(attribute::KIND, kind);
+    writing.push_shown(attribute::ATTEMPT, attempt);
+    writing.push(attribute::STATUS, status);
     let code = match &reply.status {
         Status::Failed { code, .. } => Some(code.as_str()),
         Status::Retry { code } => code.as_deref(),
         Status::Succeeded | Status::Pending | Status::UnknownCommand => None,
     };
-    message.push_if(header::CODE, code);
+    writing.push_if(attribute::CODE, code);
     match (&reply.payload, &reply.status) {
-        (Some(payload), _) => message.set_payload(payload),
+        (Some(payload), _) => writing.end(Some(payload.get())),
         (None, Status::Failed { message: Some(words), .. }) => {
-            message.payload = serde_json::json!({ "message": words }).to_string().into_bytes().into_boxed_slice();
+            writing.end(Some(&serde_json::json!({ "message": words }).to_string()))
         }
-        (None, _) => {}
+        (None, _) => writing.end(None),
     }
-    message
 }
 
-/// Reads a reply. Only `saga-command`, `saga-kind`, `saga-attempt`, `saga-status` and, for `failed`, `saga-code` are
+/// Reads a reply. Only `command`, `kind`, `attempt`, `status` and, for `failed`, `code` are
 /// asked for: all that a participant in any language has to know.
 ///
 /// # Errors
-/// A header is missing or wrong, or the payload of `succeeded` is not JSON within its limit. The payload of a refusal
-/// may be anything: the code says what counts.
-pub fn read_reply(message: &Message) -> Result<Reply, WireError> {
-    text::expect_type(message, header::REPLY_TYPE)?;
-    let command = text::command_id(message)?;
-    let kind = kind_from(message)?;
-    let attempt = text::attempt(message)?;
-    let (status, payload) = match read_word(message)? {
-        StatusWord::Succeeded => (Status::Succeeded, text::payload(message)?),
+/// An attribute is missing or wrong.
+pub fn read_reply(event: &CloudEvent<'_>) -> Result<Reply, WireError> {
+    text::expect_type(event, attribute::REPLY_TYPE)?;
+    let command = text::command_id(event)?;
+    let kind = kind_from(event)?;
+    let attempt = text::attempt(event)?;
+    let (status, payload) = match read_word(event)? {
+        StatusWord::Succeeded => (Status::Succeeded, event.data.clone()),
         StatusWord::Failed => {
-            let code = text::word(message, header::CODE)?;
-            let payload = text::payload(message).unwrap_or_default();
+            let code = text::word(event, attribute::CODE)?;
+            let payload = event.data.clone();
             (Status::Failed { code, message: words(payload.as_ref()) }, payload)
         }
-        StatusWord::Retry => (Status::Retry { code: retry_code(message) }, None),
+        StatusWord::Retry => (Status::Retry { code: retry_code(event) }, None),
         StatusWord::Pending => (Status::Pending, None),
         StatusWord::UnknownCommand => (Status::UnknownCommand, None),
     };
     Ok(Reply { command, kind, attempt, status, payload })
 }
 
-/// `saga-kind` of a command or reply.
-pub(super) fn kind_from(message: &Message) -> Result<ReplyKind, WireError> {
+/// `kind` of a command or reply.
+pub(super) fn kind_from(event: &CloudEvent<'_>) -> Result<ReplyKind, WireError> {
     const WANTED: &str = "`do`, `undo`, `query` or `message`";
-    match text::required(message, header::KIND, WANTED)? {
+    match text::required(event, attribute::KIND, WANTED)? {
         // A message is done like a `do`; who answers it all the same is told apart by the engine, and over a bridge
         // says by it that the message was taken.
         "do" | "message" => Ok(ReplyKind::Do),
         "undo" => Ok(ReplyKind::Undo),
         "query" => Ok(ReplyKind::Query),
-        other => Err(WireError::wrong(header::KIND, other, WANTED)),
+        other => Err(WireError::wrong(attribute::KIND, other, WANTED)),
     }
 }
 
-/// `saga-status` without what belongs to it.
+/// `status` without what belongs to it.
 enum StatusWord {
     Succeeded,
     Failed,
@@ -140,24 +134,24 @@ enum StatusWord {
     UnknownCommand,
 }
 
-fn read_word(message: &Message) -> Result<StatusWord, WireError> {
+fn read_word(event: &CloudEvent<'_>) -> Result<StatusWord, WireError> {
     const WANTED: &str = "`succeeded`, `failed`, `retry`, `pending` or `unknown-command`";
-    match text::required(message, header::STATUS, WANTED)? {
+    match text::required(event, attribute::STATUS, WANTED)? {
         "succeeded" => Ok(StatusWord::Succeeded),
         "failed" => Ok(StatusWord::Failed),
         "retry" => Ok(StatusWord::Retry),
         "pending" => Ok(StatusWord::Pending),
         "unknown-command" => Ok(StatusWord::UnknownCommand),
-        other => Err(WireError::wrong(header::STATUS, other, WANTED)),
+        other => Err(WireError::wrong(attribute::STATUS, other, WANTED)),
     }
 }
 
 /// The reason for a `retry` is for people only, so a wrong one is dropped rather than the reply.
-fn retry_code(message: &Message) -> Option<CompactString> {
-    text::optional_word(message, header::CODE).ok().flatten()
+fn retry_code(event: &CloudEvent<'_>) -> Option<CompactString> {
+    text::optional_word(event, attribute::CODE).ok().flatten()
 }
 
-/// The words of a refusal, if its payload has them.
+/// The words of a refusal, if its data has them.
 fn words(payload: Option<&Json>) -> Option<String> {
     serde_json::from_str::<Words>(payload?.get()).ok()?.message
 }

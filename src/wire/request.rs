@@ -1,10 +1,13 @@
 //! Requests: from anybody to the engine. Start a saga, signal one, or give an order to one.
 
+use std::borrow::Cow;
+
 use compact_str::CompactString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Message, WireError, header, text};
+use super::cloud_event::Writing;
+use super::{CloudEvent, Message, WireError, attribute, text};
 use crate::engine::{Direction, InstanceId, Order, OrderRequest, Outcome, Place, ReplyTo, RequestId, Start};
 use crate::json::Json;
 
@@ -90,15 +93,14 @@ struct Resolve {
 #[must_use]
 pub fn request(request: &Request, source: &str) -> Message {
     let instance = request.instance.as_str();
-    let mut message = Message::event(instance, request.id.as_str(), header::REQUEST_TYPE, source);
-    message.push(header::INSTANCE, instance);
-    let reply_to = match &request.ask {
+    let mut writing = Writing::new(instance, request.id.as_str(), attribute::REQUEST_TYPE, source);
+    writing.push(attribute::INSTANCE, instance);
+    let (data, reply_to) = match &request.ask {
         Ask::Start { saga, start } => {
-            message.push(header::KIND, "start");
-            message.push(header::NAME, saga.as_str());
-            message.push_if(header::TRACEPARENT, start.traceparent.as_deref());
-            message.set_payload(&start.input);
-            &start.reply_to
+            writing.push(attribute::KIND, "start");
+            writing.push(attribute::SAGA, saga.as_str());
+            writing.push_if(attribute::TRACEPARENT, start.traceparent.as_deref());
+            (Cow::Borrowed(start.input.get()), &start.reply_to)
         }
         Ask::Order { order, reply_to } => {
             let (by, reason) = (order.by.clone(), order.reason.clone());
@@ -110,54 +112,53 @@ pub fn request(request: &Request, source: &str) -> Message {
                     ("resolve", text::encoded(&Resolve { step, work, outcome, by, reason }))
                 }
             };
-            message.push(header::KIND, kind);
-            message.payload = payload.into_bytes().into_boxed_slice();
-            reply_to
+            writing.push(attribute::KIND, kind);
+            (Cow::Owned(payload), reply_to)
         }
     };
     if let Some(ReplyTo { topic, partition, request: _ }) = reply_to {
-        message.push(header::REPLY_TO, topic.as_str());
+        writing.push(attribute::REPLY_TO, topic.as_str());
         if let Some(partition) = partition {
-            message.push_shown(header::REPLY_PARTITION, partition);
+            writing.push_shown(attribute::REPLY_PARTITION, partition);
         }
     }
-    message
+    writing.end(Some(&data))
 }
 
 /// Reads a request.
 ///
 /// # Errors
 /// A header is missing or wrong, or the payload is not what the kind of request takes.
-pub fn read_request(message: &Message) -> Result<Request, WireError> {
-    text::expect_type(message, header::REQUEST_TYPE)?;
-    let id = text::request_id(message, header::ID)?;
-    let instance = text::instance(message)?;
-    let reply_to = reply_to(message, &id)?;
-    let ask = match kind(message)? {
+pub fn read_request(event: &CloudEvent<'_>) -> Result<Request, WireError> {
+    text::expect_type(event, attribute::REQUEST_TYPE)?;
+    let id = text::request_id(event, attribute::ID)?;
+    let instance = text::instance(event)?;
+    let reply_to = reply_to(event, &id)?;
+    let ask = match kind(event)? {
         Kind::Start => Ask::Start {
-            saga: text::word(message, header::NAME)?,
+            saga: text::word(event, attribute::SAGA)?,
             start: Start {
-                input: text::payload(message)?.unwrap_or_else(Json::empty_object),
+                input: event.data.clone().unwrap_or_else(Json::empty_object),
                 reply_to,
-                traceparent: text::traceparent(message),
+                traceparent: text::traceparent(event),
             },
         },
         Kind::Cancel => {
-            let Cancel { by, reason } = shape("cancel", message)?;
+            let Cancel { by, reason } = shape("cancel", event)?;
             Ask::Order { order: OrderRequest { request: id.clone(), order: Order::Cancel, by, reason }, reply_to }
         }
         Kind::Retry => {
-            let Retry { step, by, reason } = shape("retry", message)?;
+            let Retry { step, by, reason } = shape("retry", event)?;
             let order = Order::Retry { step };
             Ask::Order { order: OrderRequest { request: id.clone(), order, by, reason }, reply_to }
         }
         Kind::Signal => {
-            let Arrives { signal, with, by, reason } = shape("signal", message)?;
+            let Arrives { signal, with, by, reason } = shape("signal", event)?;
             let order = Order::Signal { signal, with };
             Ask::Order { order: OrderRequest { request: id.clone(), order, by, reason }, reply_to }
         }
         Kind::Resolve => {
-            let Resolve { step, work, outcome, by, reason } = shape("resolve", message)?;
+            let Resolve { step, work, outcome, by, reason } = shape("resolve", event)?;
             let order = Order::Resolve { step, work, outcome };
             Ask::Order { order: OrderRequest { request: id.clone(), order, by, reason }, reply_to }
         }
@@ -173,24 +174,24 @@ enum Kind {
     Resolve,
 }
 
-fn kind(message: &Message) -> Result<Kind, WireError> {
+fn kind(event: &CloudEvent<'_>) -> Result<Kind, WireError> {
     const WANTED: &str = "`start`, `signal`, `cancel`, `retry` or `resolve`";
-    match text::required(message, header::KIND, WANTED)? {
+    match text::required(event, attribute::KIND, WANTED)? {
         "start" => Ok(Kind::Start),
         "cancel" => Ok(Kind::Cancel),
         "retry" => Ok(Kind::Retry),
         "signal" => Ok(Kind::Signal),
         "resolve" => Ok(Kind::Resolve),
-        other => Err(WireError::wrong(header::KIND, other, WANTED)),
+        other => Err(WireError::wrong(attribute::KIND, other, WANTED)),
     }
 }
 
-fn reply_to(message: &Message, request: &RequestId) -> Result<Option<ReplyTo>, WireError> {
-    let Some(topic) = text::optional_word(message, header::REPLY_TO)? else { return Ok(None) };
-    Ok(Some(ReplyTo { topic, partition: text::partition(message)?, request: request.clone() }))
+fn reply_to(event: &CloudEvent<'_>, request: &RequestId) -> Result<Option<ReplyTo>, WireError> {
+    let Some(topic) = text::optional_word(event, attribute::REPLY_TO)? else { return Ok(None) };
+    Ok(Some(ReplyTo { topic, partition: text::partition(event)?, request: request.clone() }))
 }
 
-fn shape<T: DeserializeOwned>(kind: &'static str, message: &Message) -> Result<T, WireError> {
-    let payload = text::payload(message)?.unwrap_or_else(Json::empty_object);
+fn shape<T: DeserializeOwned>(kind: &'static str, event: &CloudEvent<'_>) -> Result<T, WireError> {
+    let payload = event.data.clone().unwrap_or_else(Json::empty_object);
     serde_json::from_str(payload.get()).map_err(|source| WireError::Shape { kind, source })
 }

@@ -1,49 +1,52 @@
-//! Headers and payloads as typed values, for the readers of this layer.
+//! Attributes and data as typed values, for the readers of this layer.
 
 use std::str::FromStr;
 
 use compact_str::CompactString;
 use serde::Serialize;
 
-use super::{Message, WireError, header};
+use super::{CloudEvent, WireError, attribute};
 use crate::engine::{CommandId, ID_MAX, InstanceId, RequestId};
-use crate::json::Json;
 use crate::time::Timestamp;
 
 const MILLISECONDS: &str = "milliseconds since 1970, a whole number";
 const WORD: &str = "a word of 1 to 200 bytes without control characters";
 const A_PARTITION: &str = "a partition's number from 0 on";
 
-/// The header, which must be there.
+/// The attribute, which must be there.
 pub(super) fn required<'a>(
-    message: &'a Message,
+    event: &'a CloudEvent<'_>,
     name: &'static str,
     wanted: &'static str,
 ) -> Result<&'a str, WireError> {
-    message.header(name).ok_or(WireError::Missing { header: name, wanted })
+    event.get(name).ok_or(WireError::Missing { attribute: name, wanted })
 }
 
-/// The header as what it must be.
-pub(super) fn parsed<T: FromStr>(message: &Message, name: &'static str, wanted: &'static str) -> Result<T, WireError> {
-    let value = required(message, name, wanted)?;
+/// The attribute as what it must be.
+pub(super) fn parsed<T: FromStr>(
+    event: &CloudEvent<'_>,
+    name: &'static str,
+    wanted: &'static str,
+) -> Result<T, WireError> {
+    let value = required(event, name, wanted)?;
     value.parse().map_err(|_| WireError::wrong(name, value, wanted))
 }
 
-/// `ce_type`, which says the message's form and version.
-pub(super) fn expect_type(message: &Message, wanted: &'static str) -> Result<(), WireError> {
-    let value = required(message, header::TYPE, wanted)?;
-    if value == wanted { Ok(()) } else { Err(WireError::wrong(header::TYPE, value, wanted)) }
+/// `type`, which says the message's form and version.
+pub(super) fn expect_type(event: &CloudEvent<'_>, wanted: &'static str) -> Result<(), WireError> {
+    let value = required(event, attribute::TYPE, wanted)?;
+    if value == wanted { Ok(()) } else { Err(WireError::wrong(attribute::TYPE, value, wanted)) }
 }
 
 /// A word: a name, a code, a topic.
-pub(super) fn word(message: &Message, name: &'static str) -> Result<CompactString, WireError> {
-    let value = required(message, name, WORD)?;
+pub(super) fn word(event: &CloudEvent<'_>, name: &'static str) -> Result<CompactString, WireError> {
+    let value = required(event, name, WORD)?;
     check_word(name, value)
 }
 
 /// A word that may be absent.
-pub(super) fn optional_word(message: &Message, name: &'static str) -> Result<Option<CompactString>, WireError> {
-    message.header(name).map(|value| check_word(name, value)).transpose()
+pub(super) fn optional_word(event: &CloudEvent<'_>, name: &'static str) -> Result<Option<CompactString>, WireError> {
+    event.get(name).map(|value| check_word(name, value)).transpose()
 }
 
 fn check_word(name: &'static str, value: &str) -> Result<CompactString, WireError> {
@@ -53,59 +56,49 @@ fn check_word(name: &'static str, value: &str) -> Result<CompactString, WireErro
     Ok(CompactString::from(value))
 }
 
-/// `saga-instance`.
-pub(super) fn instance(message: &Message) -> Result<InstanceId, WireError> {
-    let value = required(message, header::INSTANCE, WORD)?;
-    InstanceId::try_from(value).map_err(|_| WireError::wrong(header::INSTANCE, value, WORD))
+/// `instance`.
+pub(super) fn instance(event: &CloudEvent<'_>) -> Result<InstanceId, WireError> {
+    let value = required(event, attribute::INSTANCE, WORD)?;
+    InstanceId::try_from(value).map_err(|_| WireError::wrong(attribute::INSTANCE, value, WORD))
 }
 
-/// A request's id, in `ce_id` or `saga-request`.
-pub(super) fn request_id(message: &Message, name: &'static str) -> Result<RequestId, WireError> {
-    let value = required(message, name, WORD)?;
+/// A request's id, in `id` or `request`.
+pub(super) fn request_id(event: &CloudEvent<'_>, name: &'static str) -> Result<RequestId, WireError> {
+    let value = required(event, name, WORD)?;
     RequestId::try_from(value).map_err(|_| WireError::wrong(name, value, WORD))
 }
 
-/// `saga-command`.
-pub(super) fn command_id(message: &Message) -> Result<CommandId, WireError> {
+/// `command`.
+pub(super) fn command_id(event: &CloudEvent<'_>) -> Result<CommandId, WireError> {
     const WANTED: &str = "a command's id, instance/run/step/round, exactly as the command has it";
-    let value = required(message, header::COMMAND, WANTED)?;
-    CommandId::parse(value).ok_or_else(|| WireError::wrong(header::COMMAND, value, WANTED))
+    let value = required(event, attribute::COMMAND, WANTED)?;
+    CommandId::parse(value).ok_or_else(|| WireError::wrong(attribute::COMMAND, value, WANTED))
 }
 
-/// `saga-attempt`.
-pub(super) fn attempt(message: &Message) -> Result<u32, WireError> {
+/// `attempt`.
+pub(super) fn attempt(event: &CloudEvent<'_>) -> Result<u32, WireError> {
     const WANTED: &str = "the number of the attempt, 1, 2, 3 …";
-    let number = parsed(message, header::ATTEMPT, WANTED)?;
-    if number == 0 { Err(WireError::wrong(header::ATTEMPT, "0", WANTED)) } else { Ok(number) }
+    let number = parsed(event, attribute::ATTEMPT, WANTED)?;
+    if number == 0 { Err(WireError::wrong(attribute::ATTEMPT, "0", WANTED)) } else { Ok(number) }
 }
 
-/// `saga-deadline`, `saga-keep-until`.
-pub(super) fn instant(message: &Message, name: &'static str) -> Result<Timestamp, WireError> {
-    parsed(message, name, MILLISECONDS).map(Timestamp)
+/// `deadline`, `keepuntil`.
+pub(super) fn instant(event: &CloudEvent<'_>, name: &'static str) -> Result<Timestamp, WireError> {
+    parsed(event, name, MILLISECONDS).map(Timestamp)
 }
 
-/// `saga-reply-partition`, which may be absent: then the key decides.
-pub(super) fn partition(message: &Message) -> Result<Option<i32>, WireError> {
-    let Some(value) = message.header(header::REPLY_PARTITION) else { return Ok(None) };
+/// `replypartition`, which may be absent: then the key decides.
+pub(super) fn partition(event: &CloudEvent<'_>) -> Result<Option<i32>, WireError> {
+    let Some(value) = event.get(attribute::REPLY_PARTITION) else { return Ok(None) };
     match value.parse() {
         Ok(number) if number >= 0 => Ok(Some(number)),
-        _ => Err(WireError::wrong(header::REPLY_PARTITION, value, A_PARTITION)),
+        _ => Err(WireError::wrong(attribute::REPLY_PARTITION, value, A_PARTITION)),
     }
 }
 
 /// `traceparent`. A wrong one is dropped, as W3C says: tracing never makes work fail.
-pub(super) fn traceparent(message: &Message) -> Option<CompactString> {
-    optional_word(message, header::TRACEPARENT).ok().flatten()
-}
-
-/// The payload as JSON; none if it is empty.
-pub(super) fn payload(message: &Message) -> Result<Option<Json>, WireError> {
-    if message.payload.is_empty() {
-        return Ok(None);
-    }
-    let text =
-        str::from_utf8(&message.payload).map_err(|error| WireError::NotUtf8 { valid_up_to: error.valid_up_to() })?;
-    Ok(Some(Json::parse(text)?))
+pub(super) fn traceparent(event: &CloudEvent<'_>) -> Option<CompactString> {
+    optional_word(event, attribute::TRACEPARENT).ok().flatten()
 }
 
 /// The JSON of a struct of ours.

@@ -1,7 +1,7 @@
 //! The services alone: a driver books as a saga would, repeats what it need not, and kills services in between.
 
 use saga::participant::Address;
-use saga::wire::header;
+use saga::wire::attribute;
 
 use super::processes::Server;
 use super::world::{Dice, World, dice};
@@ -18,9 +18,9 @@ impl Asking<'_> {
     /// Asks until there is a final reply.
     async fn ask(&self, kind: &str, call: &str, payload: &str) -> String {
         let address: Address = self.server.commands().parse().expect("an address");
-        let asked = with(command(self.booking, kind, call, payload), header::DEADLINE, "9999999999999");
-        let asked = with(asked, header::KEEP_UNTIL, "9999999999999");
-        let asked = with(asked, header::COMMAND, &format!("{}/1/{}/1", self.booking, self.step));
+        let asked = with(command(self.booking, kind, call, payload), attribute::DEADLINE, "9999999999999");
+        let asked = with(asked, attribute::KEEP_UNTIL, "9999999999999");
+        let asked = with(asked, attribute::COMMAND, &format!("{}/1/{}/1", self.booking, self.step));
         for _ in 0..1_000 {
             let (replies, _) = carried(&address, settings(), vec![asked.clone()]).await;
             let said = replies.first().and_then(|reply| reply.split_once(": ")).map(|(_, said)| said.to_owned());

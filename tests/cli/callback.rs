@@ -49,12 +49,12 @@ fn the_final_answer_comes_later() {
     let payments = format!("payments=http://{}/commands", listener.local_addr().unwrap());
     let participant = thread::spawn(move || {
         let headers = take(&listener);
-        let callback = header(&headers, "saga-callback").strip_prefix("http://").unwrap().to_owned();
+        let callback = header(&headers, "ce-callback").strip_prefix("http://").unwrap().to_owned();
         let (address, path) = callback.split_once('/').unwrap();
         // Nothing else of the API is there.
         let other = status(address, "GET /instances HTTP/1.1\r\n", "");
-        let mut head = format!("POST /{path} HTTP/1.1\r\nsaga-status: succeeded\r\n");
-        for name in ["saga-command", "saga-kind", "saga-attempt"] {
+        let mut head = format!("POST /{path} HTTP/1.1\r\nce-status: succeeded\r\n");
+        for name in ["ce-command", "ce-kind", "ce-attempt"] {
             head.extend([name, ": ", header(&headers, name), "\r\n"]);
         }
         status(address, &head, r#"{"receipt": "later"}"#);

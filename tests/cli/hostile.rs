@@ -13,8 +13,8 @@ use super::{Desk, in_form};
 const RUDE: &str = r#"
 while read -r line; do
   field() { printf '%s' "$line" | sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
-  printf '{"headers":{"saga-command":"%s","saga-kind":"%s","saga-attempt":1,"saga-status":"failed","saga-code":"sold_out"},"payload":{"message":"\\u001b]0;mine\\u0007\\u001b[2Jgone \302\2332J\\n+0.000s  forged"}}\n' \
-    "$(field saga-command)" "$(field saga-kind)"
+  printf '{"command":"%s","kind":"%s","attempt":1,"status":"failed","code":"sold_out","data":{"message":"\\u001b]0;mine\\u0007\\u001b[2Jgone \302\2332J\\n+0.000s  forged"}}\n' \
+    "$(field command)" "$(field kind)"
 done
 "#;
 

@@ -54,8 +54,8 @@ pub(super) const TILL: &str = r#"
 [ -e open ] || exec sed d
 while read -r line; do
   field() { printf '%s' "$line" | sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
-  printf '{"headers":{"saga-command":"%s","saga-kind":"%s","saga-attempt":%s,"saga-status":"succeeded"},"payload":{"hold":"h-1","receipt":"r-1"}}\n' \
-    "$(field saga-command)" "$(field saga-kind)" "$(field saga-attempt)"
+  printf '{"command":"%s","kind":"%s","attempt":%s,"status":"succeeded","data":{"hold":"h-1","receipt":"r-1"}}\n' \
+    "$(field command)" "$(field kind)" "$(field attempt)"
 done
 "#;
 

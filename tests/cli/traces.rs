@@ -288,8 +288,8 @@ fn a_participant_is_told_the_span_of_its_attempt_also_behind_a_crash() {
     let server = collector.server(folder, &more, &[]);
     // The stock has said 202 and answers now.
     let reply = r#"{"hold": "h-1"}"#;
-    let mut head = format!("POST /replies HTTP/1.1\r\nsaga-status: succeeded\r\ncontent-length: {}\r\n", reply.len());
-    for name in ["saga-command", "saga-kind", "saga-attempt"] {
+    let mut head = format!("POST /replies HTTP/1.1\r\nce-status: succeeded\r\ncontent-length: {}\r\n", reply.len());
+    for name in ["ce-command", "ce-kind", "ce-attempt"] {
         head.extend([name, ": ", header(&asked, name), "\r\n"]);
     }
     let mut stream = TcpStream::connect(&server.address).unwrap();

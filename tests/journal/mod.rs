@@ -306,7 +306,7 @@ fn older_versions_read_as_they_always_did_and_are_written_as_this_one() {
         for (line, record) in lines.lines().zip(&records) {
             assert_eq!(decode(line.as_bytes()).unwrap(), *record, "{line}");
             let written = line.replacen(&format!(r#""v":{version}"#), &format!(r#""v":{VERSION}"#), 1);
-            assert_eq!(String::from_utf8(encode(record)).unwrap(), written);
+            assert_eq!(String::from_utf8(encode(record).into_vec()).unwrap(), written);
         }
     }
 }
@@ -316,7 +316,7 @@ fn version_5_reads_and_writes_as_it_always_did() {
     let records = of_version_5();
     assert_eq!(V5.lines().count(), records.len());
     for (line, record) in V5.lines().zip(&records) {
-        assert_eq!(String::from_utf8(encode(record)).unwrap(), *line);
+        assert_eq!(String::from_utf8(encode(record).into_vec()).unwrap(), *line);
         assert_eq!(decode(line.as_bytes()).unwrap(), *record, "{line}");
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use saga::log::kafka::{Raw, Settings};
 use saga::participant::bridge::AT_ONCE_MAX;
+use saga::wire::CloudEvent;
 
 use super::broker::shared;
 use super::house::{FILE, House, INPUT, PATIENCE};
@@ -69,7 +70,7 @@ impl Desk {
             let mut body = vec![0; header("content-length").parse().unwrap()];
             request.read_exact(&mut body).unwrap();
             let mut state = self.lock();
-            state.asked.push((format!("{} {}", header("saga-command"), header("saga-kind")), header("traceparent")));
+            state.asked.push((format!("{} {}", header("ce-command"), header("ce-kind")), header("traceparent")));
             state.now += 1;
             state.most = state.most.max(state.now);
             self.state.1.notify_all();
@@ -124,7 +125,8 @@ fn a_participant_is_asked_no_more_at_once_than_it_bears() {
     let raw = Raw::open(&Settings::new(broker.address(), []).unwrap()).unwrap();
     for partition in 0..3 {
         for reply in raw.read_all(&format!("{}.replies", house.prefix), partition).unwrap() {
-            assert_eq!(reply.header("traceparent"), Some(TRACE), "{reply:?}");
+            let event = CloudEvent::read(&reply).unwrap();
+            assert_eq!(event.get("traceparent"), Some(TRACE), "{event:?}");
         }
     }
 }
@@ -158,8 +160,8 @@ fn a_process_takes_commands_from_kafka() {
     let house = House::new(broker);
     let script = r#"while read -r line; do
   field() { printf '%s' "$line" | sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
-  printf '{"headers":{"saga-command":"%s","saga-kind":"%s","saga-attempt":%s,"saga-status":"succeeded"},"payload":{"hold":"h-1","seat":"1A"}}\n' \
-    "$(field saga-command)" "$(field saga-kind)" "$(field saga-attempt)"
+  printf '{"command":"%s","kind":"%s","attempt":%s,"status":"succeeded","data":{"hold":"h-1","seat":"1A"}}\n' \
+    "$(field command)" "$(field kind)" "$(field attempt)"
 done"#;
     fs::write(house.folder.path().join("desk.sh"), script).unwrap();
     let tickets = ["--participant", "tickets=process:sh desk.sh", "--participants", "simulated"];

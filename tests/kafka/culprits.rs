@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use saga::json::Json;
 use saga::participant::kafka::{Addressed, Answer};
-use saga::wire::Message;
+use saga::wire::{CloudEvent, Message};
 use serde_json::{Value, json};
 
 /// What is wrong with a participant.
@@ -24,7 +25,7 @@ pub(super) enum Bug {
     FailsWithAnUndeclaredCode,
     CutsIdsAtSpaces,
     DropsIdsBeyondAscii,
-    NeedsOptionalHeaders,
+    NeedsOptionalAttributes,
     HasASmallBuffer,
     MakesUpAReplyForRepeats,
     RefusesUndo,
@@ -48,7 +49,7 @@ pub(super) enum Bug {
     WorksPastTheDeadline,
     DoesUnknownCalls,
     TakesAnyRequest,
-    GuessesMissingHeaders,
+    GuessesMissingAttributes,
     DiesOfGarbage,
     DiesOfMessages,
     DiesOfLargePayloads,
@@ -223,48 +224,42 @@ impl Culprit {
     }
 
     /// What it makes of a message; nothing if it cannot be read.
-    fn read_and_do(&mut self, message: &Message) -> Option<(String, String, String, Said)> {
-        let guesses = self.is(Bug::GuessesMissingHeaders);
-        let header = |name: &str, guess: &str| {
-            let value = message.header(name).map(str::to_owned);
+    fn read_and_do(&mut self, message: &CloudEvent<'_>) -> Option<(String, String, String, Said)> {
+        let guesses = self.is(Bug::GuessesMissingAttributes);
+        let told = |name: &str, guess: &str| {
+            let value = message.get(name).map(str::to_owned);
             value.or_else(|| guesses.then(|| guess.to_owned())).filter(|value| !value.is_empty())
         };
-        if message.header("ce_type") != Some("saga.command.v1") && !guesses {
+        if message.get("type") != Some("saga.command.v1") && !guesses {
             return None;
         }
-        let (command, kind) = (header("saga-command", "unknown")?, header("saga-kind", "do")?);
-        let (attempt, call) = (header("saga-attempt", "1")?, header("saga-call", "ReserveRoom")?);
+        let (command, kind) = (told("command", "unknown")?, told("kind", "do")?);
+        let (attempt, call) = (told("attempt", "1")?, told("call", "ReserveRoom")?);
         if kind == "message" {
             self.is_dead |= self.is(Bug::DiesOfMessages);
             return None;
         }
-        let deadline: u64 = header("saga-deadline", "9999999999999")?.parse().ok()?;
-        let keep_until: u64 = header("saga-keep-until", "9999999999999")?.parse().ok()?;
+        let deadline: u64 = told("deadline", "9999999999999")?.parse().ok()?;
+        let keep_until: u64 = told("keepuntil", "9999999999999")?.parse().ok()?;
         if !matches!(&*kind, "do" | "undo" | "query") || attempt.parse::<u32>().is_err() {
             return None;
         }
         if self.is(Bug::DropsIdsBeyondAscii) && !command.is_ascii() {
             return None;
         }
-        if self.is(Bug::NeedsOptionalHeaders) {
-            message.header("saga-record")?;
+        if self.is(Bug::NeedsOptionalAttributes) {
+            message.get("record")?;
         }
-        if message.payload.len() > 1 << 16 && self.is(Bug::HasASmallBuffer) {
+        let data = message.data.as_ref().map_or("{}", Json::get);
+        if data.len() > 1 << 16 && self.is(Bug::HasASmallBuffer) {
             return None;
         }
-        if message.payload.len() > 1 << 20 {
-            self.is_dead = self.is(Bug::DiesOfLargePayloads);
-            return None;
-        }
-        let Ok(request) = serde_json::from_slice::<Value>(&message.payload) else {
-            self.is_dead = self.is(Bug::DiesOfGarbage);
-            return None;
-        };
+        let request: Value = serde_json::from_str(data).unwrap_or_default();
         let is_fit = request["hotel"].is_string() && request["nights"].is_i64();
         let said = match (&*kind, &*call) {
             ("do", "ReserveRoom") if !is_fit && !self.is(Bug::TakesAnyRequest) => failed("unfit-request"),
             ("do", "ReserveRoom") | ("undo" | "query", _) => {
-                let key = if self.is(Bug::GoesByTheInstance) { message.header("saga-instance")? } else { &command };
+                let key = if self.is(Bug::GoesByTheInstance) { message.get("instance")? } else { &command };
                 self.guarded(key, &kind, deadline < now(), keep_until, &request)
             }
             _ if self.is(Bug::DoesUnknownCalls) => ("succeeded", None, json!({})),
@@ -279,7 +274,12 @@ impl Answer for Culprit {
         if self.is_dead || self.is(Bug::Silent) {
             return Vec::new();
         }
-        let Some((command, kind, attempt, (status, code, payload))) = self.read_and_do(message) else {
+        let Ok(event) = CloudEvent::read(message) else {
+            let is_large = message.payload.len() > 1 << 20;
+            self.is_dead = self.is(if is_large { Bug::DiesOfLargePayloads } else { Bug::DiesOfGarbage });
+            return Vec::new();
+        };
+        let Some((command, kind, attempt, (status, code, payload))) = self.read_and_do(&event) else {
             return Vec::new();
         };
         let command = match command.split_once(' ') {
@@ -287,21 +287,20 @@ impl Answer for Culprit {
             _ => command,
         };
         let attempt = if self.is(Bug::RepliesAsFirstAttempt) { "1".to_owned() } else { attempt };
-        let mut headers =
-            vec![("saga-command", command), ("saga-attempt", attempt), ("saga-status", status.to_owned())];
+        let mut reply = json!({ "command": command, "attempt": attempt, "status": status, "data": payload });
+        let mut say = |name: &str, value: &str| reply[name] = json!(value);
         if !self.is(Bug::RepliesWithoutKind) {
-            headers.push(("saga-kind", kind));
+            say("kind", &kind);
         }
         if !self.is(Bug::RepliesWithoutType) {
-            headers.push(("ce_type", "saga.reply.v1".to_owned()));
+            say("type", "saga.reply.v1");
         }
-        headers.extend(code.map(|code| ("saga-code", code)));
-        let reply = Message {
-            key: message.key.clone(),
-            headers: headers.iter().map(|(name, value)| (*name, value.as_str())).collect(),
-            payload: if payload.is_null() { Box::default() } else { payload.to_string().into_bytes().into() },
-        };
-        let mut addressed: Vec<Addressed> = Addressed::reply_to(message, reply).into_iter().collect();
+        if let Some(code) = &code {
+            say("code", code);
+        }
+        let payload = reply.to_string().into_bytes().into();
+        let reply = Message { key: message.key.clone(), payload, ..Message::default() };
+        let mut addressed: Vec<Addressed> = Addressed::reply_to(&event, reply).into_iter().collect();
         for reply in &mut addressed {
             if self.is(Bug::IgnoresReplyPartition) {
                 reply.partition = None;

@@ -9,7 +9,7 @@ use saga::engine::Status;
 use saga::json::Json;
 use saga::log::kafka::Settings;
 use saga::participant::kafka::{Addressed, Answer, consume};
-use saga::wire::{self, About, Message};
+use saga::wire::{self, About, CloudEvent, Message};
 
 use super::broker::{Broker, shared};
 use super::house::{House, Server, text};
@@ -22,27 +22,28 @@ const LOOKS: u32 = 3;
 /// A participant that reads its topic itself, and counts who is in at once.
 #[derive(Default)]
 struct Doors {
-    inside: BTreeMap<String, Message>,
+    inside: BTreeMap<String, CloudEvent<'static>>,
     out: BTreeSet<String>,
     looks: u32,
     most: Arc<AtomicUsize>,
 }
 
-fn done(message: &Message) -> Option<Addressed> {
-    let command = wire::read_command(message).unwrap();
-    let about = About { participant: "doors", saga: &command.saga, traceparent: None };
+fn done(event: &CloudEvent<'_>) -> Option<Addressed> {
+    let command = wire::read_command(event).unwrap();
+    let about = About { participant: "doors", traceparent: None };
     let reply = command.reply(Status::Succeeded, Some(Json::empty_object()));
-    Addressed::reply_to(message, wire::reply(&reply, &about))
+    Addressed::reply_to(event, wire::reply(&reply, &about))
 }
 
 impl Answer for Doors {
     fn answer(&mut self, message: &Message) -> Vec<Addressed> {
         self.looks = 0;
-        let command = message.header("saga-command").unwrap().to_owned();
+        let event = CloudEvent::read(message).unwrap();
+        let command = event.get("command").unwrap().to_owned();
         if self.out.contains(&command) {
-            return done(message).into_iter().collect();
+            return done(&event).into_iter().collect();
         }
-        self.inside.insert(command, message.clone());
+        self.inside.insert(command, event.into_owned());
         self.most.fetch_max(self.inside.len(), Ordering::Relaxed);
         Vec::new()
     }

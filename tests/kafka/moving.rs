@@ -8,6 +8,7 @@ use saga::json::Json;
 use saga::log::kafka::{Kafka, Raw, RawMessage, Settings};
 use saga::log::{Site, Topics, partition_of};
 use saga::runtime::{Options, Orchestrator};
+use serde_json::{Value, json};
 
 use super::adapter::RUNTIME;
 use super::broker::shared;
@@ -15,22 +16,11 @@ use super::house::{FILE, House, INPUT, text};
 
 /// A start as a service writes it to the topic itself.
 fn start(id: &str) -> RawMessage {
-    let headers = [
-        ("ce_specversion", "1.0"),
-        ("ce_type", "saga.request.v1"),
-        ("ce_id", id),
-        ("ce_source", "/shop"),
-        ("content-type", "application/json"),
-        ("saga-instance", id),
-        ("saga-kind", "start"),
-        ("saga-name", "booking"),
-    ];
-    let headers = headers.map(|(name, value)| (name.to_owned(), Some(value.as_bytes().to_vec())));
-    RawMessage {
-        key: Some(id.as_bytes().to_vec()),
-        headers: headers.to_vec(),
-        payload: Some(INPUT.as_bytes().to_vec()),
-    }
+    let event = json!({
+        "specversion": "1.0", "type": "saga.request.v1", "id": id, "source": "/shop", "instance": id, "kind": "start",
+        "saga": "booking", "data": serde_json::from_str::<Value>(INPUT).unwrap(),
+    });
+    RawMessage { key: Some(id.as_bytes().to_vec()), headers: vec![], payload: Some(event.to_string().into_bytes()) }
 }
 
 #[test]

@@ -57,8 +57,8 @@ macro_rules! found_out {
 }
 
 found_out! {
-    no_guard: NoGuard breaks "same-reply", "at-once", "no-do-after-undo", "no-do-after-early-undo", "late-do", "late-repeat", "late-undo", "done-row-stays", "query-unknown", "query-done", "query-undone", "remembers-a-no", "undo-of-a-no", "shuffled", "once-in-the-books", "unknown-call", "wrong-headers";
-    no_guard_and_constant_replies: NoGuardAndConstantReplies breaks "no-do-after-undo", "no-do-after-early-undo", "late-do", "late-undo", "done-row-stays", "query-unknown", "query-undone", "remembers-a-no", "undo-of-a-no", "shuffled", "once-in-the-books", "unknown-call", "wrong-headers";
+    no_guard: NoGuard breaks "same-reply", "at-once", "no-do-after-undo", "no-do-after-early-undo", "late-do", "late-repeat", "late-undo", "done-row-stays", "query-unknown", "query-done", "query-undone", "remembers-a-no", "undo-of-a-no", "shuffled", "once-in-the-books", "unknown-call", "wrong-attributes";
+    no_guard_and_constant_replies: NoGuardAndConstantReplies breaks "no-do-after-undo", "no-do-after-early-undo", "late-do", "late-undo", "done-row-stays", "query-unknown", "query-undone", "remembers-a-no", "undo-of-a-no", "shuffled", "once-in-the-books", "unknown-call", "wrong-attributes";
     ignores_reply_partition: IgnoresReplyPartition breaks "answered-where-asked";
     ignores_reply_topic: IgnoresReplyTopic breaks "answered-where-asked";
     replies_as_first_attempt: RepliesAsFirstAttempt breaks "names-its-command";
@@ -68,7 +68,7 @@ found_out! {
     fails_with_an_undeclared_code: FailsWithAnUndeclaredCode breaks "keeps-the-contract";
     cuts_ids_at_spaces: CutsIdsAtSpaces breaks "names-its-command";
     drops_ids_beyond_ascii: DropsIdsBeyondAscii breaks "strange-ids";
-    needs_optional_headers: NeedsOptionalHeaders breaks "extra-headers";
+    needs_optional_attributes: NeedsOptionalAttributes breaks "extra-attributes";
     has_a_small_buffer: HasASmallBuffer breaks "largest-request";
     makes_up_a_reply_for_repeats: MakesUpAReplyForRepeats breaks "same-reply", "at-once", "late-repeat", "done-row-stays";
     refuses_undo: RefusesUndo breaks "undo-takes-back", "undo-again", "no-do-after-undo", "late-undo", "done-row-stays", "query-undone", "shuffled", "once-in-the-books";
@@ -81,7 +81,7 @@ found_out! {
     expires_repeats: ExpiresRepeats breaks "late-repeat";
     expires_undo: ExpiresUndo breaks "late-undo";
     purges_done: PurgesDone breaks "done-row-stays";
-    fails_unknown_queries: FailsUnknownQueries breaks "late-do", "query-unknown", "unknown-call", "wrong-headers";
+    fails_unknown_queries: FailsUnknownQueries breaks "late-do", "query-unknown", "unknown-call", "wrong-attributes";
     claims_for_queries: ClaimsForQueries breaks "late-do", "query-unknown";
     forgets_for_queries: ForgetsForQueries breaks "query-done", "remembers-a-no";
     answers_queries_of_undone_as_done: AnswersQueriesOfUndoneAsDone breaks "query-undone", "shuffled";
@@ -92,7 +92,7 @@ found_out! {
     works_past_the_deadline: WorksPastTheDeadline breaks "once-in-the-books";
     does_unknown_calls: DoesUnknownCalls breaks "unknown-call";
     takes_any_request: TakesAnyRequest breaks "unfit-request";
-    guesses_missing_headers: GuessesMissingHeaders breaks "wrong-headers";
+    guesses_missing_attributes: GuessesMissingAttributes breaks "wrong-attributes";
     dies_of_messages: DiesOfMessages breaks "unknown-message";
     dies_of_garbage: DiesOfGarbage breaks "garbage";
     dies_of_large_payloads: DiesOfLargePayloads breaks "oversized";

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use saga::log::kafka::{Raw, Settings};
 use saga::participant::kafka::serve;
 use saga::participant::{Participant, Refusal, SqliteStore};
+use saga::wire::CloudEvent;
 
 use super::broker::shared;
 use super::house::{FILE, House, text};
@@ -99,7 +100,8 @@ fn a_participant_is_told_once_and_a_signal_needs_no_server() {
     let partitions = raw.partitions(&topic).unwrap().unwrap();
     let sent = (0..partitions).flat_map(|partition| raw.read_all(&topic, partition).unwrap());
     for message in sent {
-        assert_eq!(message.header("saga-kind"), Some("message"));
-        assert_eq!((message.header("saga-reply-to"), message.header("saga-deadline")), (None, None));
+        let event = CloudEvent::read(&message).unwrap();
+        assert_eq!(event.get("kind"), Some("message"));
+        assert_eq!((event.get("replyto"), event.get("deadline")), (None, None));
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use saga::engine::{InstanceId, RequestId, Status};
 use saga::json::Json;
 use saga::runtime::{self, Decision, Followed, Options, Orchestrator, Reply, Serve};
-use saga::wire::{self, About, Message};
+use saga::wire::{self, About, CloudEvent, Message};
 
 /// A booking in short: two reservations, the payment as the point of no return, a confirmation.
 pub(crate) const BOOKING: &str = r#"
@@ -67,14 +67,14 @@ impl Cast {
 
 impl Serve for Cast {
     fn serve(&self, command: &Message) -> Option<Reply> {
-        let command = wire::read_command(command).unwrap();
+        let command = wire::read_command(&CloudEvent::read(command).unwrap()).unwrap();
         self.asked.lock().unwrap().push(command.call.to_string());
         let (status, payload) = match &self.says[command.call.as_str()] {
             Says::Succeeds(payload) => (Status::Succeeded, Some(Json::parse(*payload).unwrap())),
             Says::Fails(code) => (Status::Failed { code: (*code).into(), message: None }, None),
             Says::Nothing => return None,
         };
-        let about = About { participant: "test", saga: &command.saga, traceparent: None };
+        let about = About { participant: "test", traceparent: None };
         let message = wire::reply(&command.reply(status, payload), &about);
         let partition = command.reply_partition.map(|partition| u32::try_from(partition).unwrap());
         Some(Reply { topic: command.reply_topic.unwrap().as_str().into(), partition, message })

@@ -6,7 +6,7 @@ use saga::engine::{Direction, Event, Status};
 use saga::http::{history, view};
 use saga::log::{Outcome, REPLIES, partition_of};
 use saga::runtime::{self, Client, Decision, Reply, Serve, Shown};
-use saga::wire::{self, About, Message, ReceivedCommand};
+use saga::wire::{self, About, CloudEvent, Message, ReceivedCommand};
 
 use super::house::{BOOKING, Cast, INPUT, instance, json, open, start};
 
@@ -26,7 +26,7 @@ impl Slow {
 
 impl Serve for Slow {
     fn serve(&self, message: &Message) -> Option<Reply> {
-        let command = wire::read_command(message).unwrap();
+        let command = wire::read_command(&CloudEvent::read(message).unwrap()).unwrap();
         if command.call != "ReserveRoom" {
             return self.others.serve(message);
         }
@@ -79,7 +79,7 @@ async fn what_a_participant_takes_at_once_is_kept_over_all_partitions() {
             }
             tokio::task::yield_now().await;
         };
-        let about = About { participant: "hotels", saga: &command.saga, traceparent: None };
+        let about = About { participant: "hotels", traceparent: None };
         let reply = command.reply(Status::Succeeded, Some(json(r#"{"hold":"h1"}"#)));
         let partition = u32::try_from(command.reply_partition.unwrap()).unwrap();
         let appended = client.append(&Arc::from(REPLIES), partition, wire::reply(&reply, &about)).await;

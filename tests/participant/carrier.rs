@@ -60,7 +60,7 @@ async fn a_reply_that_may_not_be_in_the_log_is_sent_again_and_those_behind_it_fo
     let client = Client::new(&*log);
     let topic: Arc<str> = Arc::from("ticket.commands");
     for instance in ["order-1", "order-2", "order-3"] {
-        let asked = client.append(&topic, 0, command(instance, "do", "Reserve", "{}")).await;
+        let asked = client.append(&topic, 0, command(instance, "do", "Reserve", "{}").write()).await;
         assert!(matches!(asked, Outcome::At(_)), "{asked:?}");
     }
     let carriers = Carriers::open(&log, vec![(Address::Simulated, settings())]).unwrap();
@@ -77,7 +77,7 @@ async fn a_reply_that_may_not_be_in_the_log_is_sent_again_and_those_behind_it_fo
     assert!(answered.iter().all(|(_, reply)| reply.starts_with("succeeded")), "{answered:?}");
     carriers.close().await;
     // All are handled, so nothing is carried again: only what is behind them is read.
-    let next = client.append(&topic, 0, command("order-4", "do", "Reserve", "{}")).await;
+    let next = client.append(&topic, 0, command("order-4", "do", "Reserve", "{}").write()).await;
     assert_eq!(next, Outcome::At(3));
     let (first, range) = client.read(&topic, 0, 3).await.unwrap();
     assert_eq!((first[0].offset, range.start), (3, 3));

@@ -9,7 +9,7 @@ use saga::json::Json;
 use saga::participant::store::{Claim, Row, Store, Transaction};
 use saga::participant::{Call, Participant, Refusal, SqliteStore};
 use saga::time::Timestamp;
-use saga::wire::Message;
+use saga::wire::CloudEvent;
 
 use super::messages::{NOW, command, shown, with};
 
@@ -149,8 +149,8 @@ fn participant(business: Business) -> (Participant<Crashing>, World) {
     (participant, world)
 }
 
-fn seats_taken(store: &rusqlite::Connection, message: &Message) -> u32 {
-    let id = message.header("saga-command").unwrap();
+fn seats_taken(store: &rusqlite::Connection, message: &CloudEvent<'_>) -> u32 {
+    let id = message.get("command").unwrap();
     let mut count = store.prepare_cached("SELECT count(*) FROM seats WHERE taken_by = ?1").unwrap();
     count.query_row((id,), |row| row.get(0)).unwrap()
 }
@@ -226,11 +226,11 @@ fn a_row_is_kept_until_the_latest_deadline_of_all_attempts() {
         || -> i64 { world.reader.query_row("SELECT keep_until FROM saga_guard", (), |row| row.get(0)).unwrap() };
     let reserve = command("a", "do", "Reserve", "{}");
     for (told, wanted) in [(500, 500), (900, 900), (700, 900)] {
-        let attempt = with(reserve.clone(), "saga-keep-until", &told.to_string());
+        let attempt = with(reserve.clone(), "keepuntil", &told.to_string());
         participant.handle(&attempt, NOW).unwrap();
         assert_eq!(wanted, keep_until());
     }
-    participant.handle(&with(command("a", "undo", "Cancel", "{}"), "saga-keep-until", "100"), NOW).unwrap();
+    participant.handle(&with(command("a", "undo", "Cancel", "{}"), "keepuntil", "100"), NOW).unwrap();
     assert_eq!(900, keep_until(), "an undo shortens nothing");
 }
 
@@ -256,7 +256,7 @@ fn what_was_refused_is_not_done_a_day_later() {
     let refused = shown(&participant.handle(&reserve, NOW).unwrap());
     let later = Timestamp(NOW.0 + 86_400_000);
     assert_eq!(0, participant.purge(later).unwrap());
-    let again = with(with(reserve.clone(), "saga-attempt", "2"), "saga-deadline", &(later.0 + 1).to_string());
+    let again = with(with(reserve.clone(), "attempt", "2"), "deadline", &(later.0 + 1).to_string());
     assert_eq!(refused, shown(&participant.handle(&again, later).unwrap()));
     assert_eq!(0, seats_taken(&world.reader, &reserve));
 }
@@ -269,7 +269,7 @@ fn a_compensation_of_its_own_is_work_like_any() {
         assert_eq!(None, done, "nothing was done here before");
         Ok(())
     });
-    let own = with(command("a", "do", "Apologize", "{}"), "saga-command", "a/1/reserve~/1");
+    let own = with(command("a", "do", "Apologize", "{}"), "command", "a/1/reserve~/1");
     assert_eq!("succeeded {}", shown(&participant.handle(&own, NOW).unwrap()));
     assert_eq!("succeeded {}", shown(&participant.handle(&own, NOW).unwrap()));
 }
@@ -279,9 +279,9 @@ fn what_a_participant_does_not_know_or_cannot_read_is_said() {
     let (participant, _world) = participant(Business::Succeeds);
     let unknown = command("a", "do", "Refund", "{}");
     assert_eq!("retry unknown-call", shown(&participant.handle(&unknown, NOW).unwrap()));
-    let nameless = with(command("a", "do", "Reserve", "{}"), "saga-command", "7");
+    let nameless = with(command("a", "do", "Reserve", "{}"), "command", "7");
     assert_eq!(
-        "read the header `saga-command`: `7` is not a command's id, instance/run/step/round, exactly as the command has it",
+        "read the attribute `command`: `7` is not a command's id, instance/run/step/round, exactly as the command has it",
         participant.handle(&nameless, NOW).unwrap_err().to_string()
     );
 }

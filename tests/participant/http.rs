@@ -13,7 +13,7 @@ use saga::participant::bridge::{Bridge, Outgoing};
 use saga::participant::http::{read_callback, router, serve};
 use saga::participant::{Address, Participant, Refusal, SqliteStore};
 use saga::time::Timestamp;
-use saga::wire::{Message, header};
+use saga::wire::{CloudEvent, attribute};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
@@ -21,10 +21,10 @@ use super::messages::{command, shown, with};
 use super::simulated::{carried, settings};
 
 /// A command that is due in ten seconds of the real clock.
-fn due(instance: &str, kind: &str, call: &str) -> Message {
+fn due(instance: &str, kind: &str, call: &str) -> CloudEvent<'static> {
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
     let deadline = Timestamp(0).after(now).0 + 10_000;
-    with(command(instance, kind, call, r#"{"nights":2}"#), header::DEADLINE, &deadline.to_string())
+    with(command(instance, kind, call, r#"{"nights":2}"#), attribute::DEADLINE, &deadline.to_string())
 }
 
 /// An address where `router` answers for as long as the test runs.
@@ -64,7 +64,7 @@ async fn a_participant_of_the_library_answers_over_http() {
         let replies: Vec<_> = replies.iter().map(|reply| reply.replace(&address.to_string(), "URL")).collect();
         assert_eq!((vec![format!("{instance}: {wanted}")], 8), (replies, handled));
     }
-    let late = with(due("late", "do", "ReserveRoom"), header::DEADLINE, "1");
+    let late = with(due("late", "do", "ReserveRoom"), attribute::DEADLINE, "1");
     assert_eq!(vec!["late: retry expired"], carried(&address, settings(), vec![late]).await.0);
 }
 
@@ -74,8 +74,8 @@ async fn bad(headers: HeaderMap, body: Bytes) -> Response {
         Response::builder().status(status).body(Body::from(body.to_owned())).expect("a response")
     };
     assert_eq!(r#"{"nights":2}"#, String::from_utf8_lossy(&body));
-    assert_eq!("http://127.0.0.1:9/replies", headers["saga-callback"]);
-    match headers["saga-instance"].to_str().unwrap() {
+    assert_eq!("http://127.0.0.1:9/replies", headers["ce-callback"]);
+    match headers["ce-instance"].to_str().unwrap() {
         "slow" => std::future::pending().await,
         "garbage" => told(200, "<html>it works</html>"),
         "huge" => told(200, &"7".repeat(PAYLOAD_MAX + 1)),
@@ -89,7 +89,7 @@ async fn bad(headers: HeaderMap, body: Bytes) -> Response {
         "framework" => told(422, "missing field `hotel`"),
         "other" => {
             let mut response = told(200, "{}");
-            response.headers_mut().insert("saga-command", "somebody/1/else/1".parse().unwrap());
+            response.headers_mut().insert("ce-command", "somebody/1/else/1".parse().unwrap());
             response
         }
         unknown => panic!("{unknown}"),
@@ -137,7 +137,7 @@ async fn whatever_a_participant_answers_is_a_reply_that_says_so() {
 async fn a_participant_that_is_slow_or_down_is_asked_again() {
     let address = serving(Router::new().route("/commands", post(bad))).await;
     // Its deadline is over, so the least time is waited.
-    let slow = with(due("slow", "do", "ReserveRoom"), header::DEADLINE, "1");
+    let slow = with(due("slow", "do", "ReserveRoom"), attribute::DEADLINE, "1");
     assert_eq!(
         vec![format!("slow: retry http-no-answer {address}")],
         carried(&address, settings(), vec![slow]).await.0
@@ -172,11 +172,11 @@ async fn many_commands_are_under_way_at_once_and_all_are_handled() {
 }
 
 /// A message that nobody answers.
-fn told(instance: &str) -> Message {
+fn told(instance: &str) -> CloudEvent<'static> {
     let mut message = due(instance, "message", "Told");
-    let absent = [header::REPLY_TO, header::REPLY_PARTITION, header::DEADLINE];
+    let absent = [attribute::REPLY_TO, attribute::REPLY_PARTITION, attribute::DEADLINE];
     for name in absent {
-        message.headers.remove(name);
+        message.remove(name);
     }
     message
 }
@@ -189,8 +189,8 @@ async fn a_message_is_offered_until_it_is_taken_or_refused_and_its_answer_goes_n
         "/commands",
         post(move |headers: HeaderMap| async move {
             let mut seen = seen.lock().await;
-            let instance = headers["saga-instance"].to_str().unwrap().to_owned();
-            assert_eq!(headers["saga-kind"], "message");
+            let instance = headers["ce-instance"].to_str().unwrap().to_owned();
+            assert_eq!(headers["ce-kind"], "message");
             let status = match &*instance {
                 "busy" if seen.contains(&instance) => 204,
                 "busy" => 503,
@@ -206,7 +206,7 @@ async fn a_message_is_offered_until_it_is_taken_or_refused_and_its_answer_goes_n
     let bridge = Bridge::open(&serving(router).await, settings(), out).unwrap();
     let (give, commands) = mpsc::channel(100);
     for (offset, instance) in [(7, "busy"), (8, "refused"), (9, "later")] {
-        give.send((offset, told(instance))).await.unwrap();
+        give.send((offset, told(instance).write())).await.unwrap();
     }
     let serves = tokio::spawn(async move {
         bridge.serve(5, commands).await;
@@ -257,7 +257,7 @@ async fn work_that_was_interrupted_is_told_to_the_callback() {
     let url = format!("http://{}/replies", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, callback).await.unwrap() });
 
-    let charge = with(due("a", "do", "Charge"), header::CALLBACK, &url);
+    let charge = with(due("a", "do", "Charge"), attribute::CALLBACK, &url);
     let dying = payments(true);
     let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dying.handle(&charge, Timestamp(0))));
     assert!(died.is_err());
@@ -282,12 +282,9 @@ async fn work_that_was_interrupted_is_told_to_the_callback() {
 #[test]
 fn a_callback_by_hand_needs_four_headers() {
     let mut headers = HeaderMap::new();
-    for (name, value) in [
-        ("saga-command", "Zo%C3%AB/1/charge/1"),
-        ("saga-kind", "do"),
-        ("saga-attempt", "1"),
-        ("saga-status", "succeeded"),
-    ] {
+    for (name, value) in
+        [("ce-command", "Zo%C3%AB/1/charge/1"), ("ce-kind", "do"), ("ce-attempt", "1"), ("ce-status", "succeeded")]
+    {
         assert!(read_callback(&headers, b"{}").is_err());
         headers.insert(name, value.parse().unwrap());
     }

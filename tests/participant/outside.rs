@@ -57,7 +57,7 @@ fn interrupted_work_is_pending_and_is_taken_up_with_its_own_key() {
     assert_eq!(0, participant.resume().unwrap().len(), "a passing fault: it stays");
     let ended = participant.resume().unwrap();
     let [(asked, reply)] = ended.as_slice() else { panic!("one command was interrupted, not {}", ended.len()) };
-    assert_eq!(Some(r#"{"amount":"840.00"}"#.as_bytes()), Some(asked.payload.as_ref()));
+    assert_eq!(asked.data.as_ref().map(saga::json::Json::get), Some(r#"{"amount":"840.00"}"#));
     assert_eq!(r#"succeeded "r-1""#, shown(reply));
     assert_eq!(vec!["a/1/reserve/1"; 3], network.lock().unwrap().asked, "always by the same key");
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use saga::participant::guard::{Ask, State, Verdict, verdict};
 use saga::participant::{Address, Participant, SqliteStore, http};
-use saga::wire::{self, Message, header};
+use saga::wire::{self, CloudEvent, attribute};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -39,9 +39,9 @@ fn table(head: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn every_header_is_explained() {
-    let told: Vec<_> = table("| header |").into_iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
-    assert_eq!(header::ALL.to_vec(), told);
+fn every_attribute_is_explained() {
+    let told: Vec<_> = table("| attribute |").into_iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
+    assert_eq!(attribute::ALL.to_vec(), told);
 }
 
 #[cfg(feature = "kafka")]
@@ -87,20 +87,10 @@ fn the_table_of_the_guard_is_that_of_the_code() {
 
 #[test]
 fn the_messages_can_be_read() {
-    let blocks = blocks("key: order-7");
+    let blocks = blocks("{\"specversion\"");
     let [asked, replied] = blocks.as_slice() else { panic!("a command and a reply, not {}", blocks.len()) };
-    let read = |text: &str| {
-        let mut message = Message { key: Arc::from("order-7"), ..Message::default() };
-        for line in text.lines().skip(1) {
-            match line.split_once(": ") {
-                Some((name, value)) => message.headers.push(name, value),
-                None => message.payload = Box::from(line.as_bytes()),
-            }
-        }
-        message
-    };
-    let asked = wire::read_command(&read(asked)).unwrap();
-    let replied = wire::read_reply(&read(replied)).unwrap();
+    let asked = wire::read_command(&CloudEvent::parse(asked.as_bytes()).unwrap()).unwrap();
+    let replied = wire::read_reply(&CloudEvent::parse(replied.as_bytes()).unwrap()).unwrap();
     assert_eq!((&asked.id, asked.kind, asked.attempt), (&replied.command, replied.kind, replied.attempt));
 }
 
@@ -149,8 +139,8 @@ async fn the_request_over_http_gets_the_response() {
     assert_eq!(blocks("HTTP/1.1 200").remove(0).trim_end(), said.trim_end());
 }
 
-fn due(kind: &str, call: &str, payload: &str) -> Message {
-    with(command("a", kind, call, payload), header::DEADLINE, &u64::MAX.to_string())
+fn due(kind: &str, call: &str, payload: &str) -> CloudEvent<'static> {
+    with(command("a", kind, call, payload), attribute::DEADLINE, &u64::MAX.to_string())
 }
 
 #[tokio::test]
@@ -176,7 +166,7 @@ async fn the_participant_in_python_keeps_the_guard() {
     let arguments = [script, store].map(|path| path.to_str().unwrap().to_owned()).to_vec();
     let address = Address::Process { program: "python3".to_owned(), arguments };
     let request = r#"{"hotel":"Lux","nights":2}"#;
-    let late = || with(command("a", "do", "ReserveRoom", request), header::DEADLINE, "1");
+    let late = || with(command("a", "do", "ReserveRoom", request), attribute::DEADLINE, "1");
     // Each by a process of its own, so that only what was committed is known.
     for (message, wanted) in [
         (due("query", "ReserveRoom", "{}"), "unknown-command"),
@@ -193,7 +183,7 @@ async fn the_participant_in_python_keeps_the_guard() {
     }
     let many = (0..11).map(|number| {
         let id = format!("a/1/reserve/{}", number + 2);
-        with(due("do", "ReserveRoom", request), header::COMMAND, &id)
+        with(due("do", "ReserveRoom", request), attribute::COMMAND, &id)
     });
     let (replies, _) = carried(&address, settings(), many.collect()).await;
     assert_eq!(1, replies.iter().filter(|reply| *reply == "a: failed sold_out").count(), "ten rooms, eleven guests");

@@ -5,7 +5,7 @@ use std::io::BufReader;
 
 use saga::participant::bridge::{Bridge, Outgoing};
 use saga::participant::{Address, Participant, SqliteStore, lines};
-use saga::wire::{self, LINE_MAX, Message, header};
+use saga::wire::{CloudEvent, EVENT_MAX, attribute};
 use tokio::sync::mpsc;
 
 use super::messages::{command, shown, with};
@@ -15,8 +15,8 @@ use super::simulated::{carried, settings};
 const SHELL: &str = r#"
 field() { printf '%s' "$line" | sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
 reply() {
-  printf '{"headers":{"saga-command":"%s","saga-kind":"%s","saga-attempt":%s,"saga-status":"%s"},"payload":%s}\n' \
-    "$(field saga-command)" "$(field saga-kind)" "$(field saga-attempt)" "$1" "$2"
+  printf '{"command":"%s","kind":"%s","attempt":%s,"status":"%s","data":%s}\n' \
+    "$(field command)" "$(field kind)" "$(field attempt)" "$1" "$2"
 }
 "#;
 
@@ -38,13 +38,13 @@ fn script(text: &str) -> Script {
 }
 
 /// Its deadline is long over, so the least time is waited for an answer.
-fn hasty(instance: &str) -> Message {
+fn hasty(instance: &str) -> CloudEvent<'static> {
     command(instance, "do", "Reserve", "{}")
 }
 
 /// A command for whose answer a test has all the time.
-fn patient(instance: &str) -> Message {
-    with(hasty(instance), header::DEADLINE, &u64::MAX.to_string())
+fn patient(instance: &str) -> CloudEvent<'static> {
+    with(hasty(instance), attribute::DEADLINE, &u64::MAX.to_string())
 }
 
 #[tokio::test]
@@ -63,8 +63,8 @@ async fn lines_that_are_no_replies_are_passed_over() {
     let tickets = script(&format!(
         r#"echo "starting up"; echo "on stderr" >&2
         read -r line
-        echo; echo '{{"headers":7}}'; echo '{{"headers":{{}}}}'; echo '{{"headers":{{"saga-status":[]}}}}'
-        head -c {LINE_MAX} /dev/zero | tr '\0' 'x'; echo "xx"
+        echo; echo '{{"kind":true}}'; echo '{{}}'; echo '{{"status":[]}}'
+        head -c {EVENT_MAX} /dev/zero | tr '\0' 'x'; echo "xx"
         reply succeeded 1; cat > /dev/null"#
     ));
     assert_eq!(vec!["a: succeeded 1"], carried(&tickets.address, settings(), vec![patient("a")]).await.0);
@@ -84,7 +84,7 @@ async fn a_process_that_dies_is_started_again_and_its_commands_are_to_be_repeate
         let mut told = Vec::new();
         // While it is down a repeat is answered `retry` at once, so this is a matter of tries.
         for offset in 0_u64..100_000 {
-            give.send((offset, patient("a"))).await.unwrap();
+            give.send((offset, patient("a").write())).await.unwrap();
             let Some(Outgoing::Reply { message, .. }) = outgoing.recv().await else { panic!("a reply comes first") };
             assert_eq!(Some(Outgoing::Handled { partition: 5, next: offset + 1 }), outgoing.recv().await);
             told.push(shown(&message));
@@ -118,11 +118,11 @@ async fn a_process_that_stays_silent_leaves_the_command_to_the_timeout() {
 }
 
 /// Everything a bridge gives until its process has been closed.
-async fn all_replies(script: &Script, command: Message, count: usize) -> Vec<(Option<i32>, String)> {
+async fn all_replies(script: &Script, command: CloudEvent<'_>, count: usize) -> Vec<(Option<i32>, String)> {
     let (out, mut outgoing) = mpsc::channel(10);
     let bridge = Bridge::open(&script.address, settings(), out).unwrap();
     let (give, commands) = mpsc::channel(1);
-    give.send((0, command)).await.unwrap();
+    give.send((0, command.write())).await.unwrap();
     let listening = async {
         let mut told = Vec::new();
         while told.len() < count {
@@ -142,7 +142,7 @@ async fn all_replies(script: &Script, command: Message, count: usize) -> Vec<(Op
 async fn a_final_reply_behind_a_pending_one_is_passed_on_and_no_second_one() {
     let payments = script(
         r#"read -r line; reply pending null; reply succeeded 1; reply succeeded 2
-        line='"saga-command":"b/1/reserve/1","saga-kind":"do","saga-attempt":"1"'; reply succeeded 3; cat > /dev/null"#,
+        line='"command":"b/1/reserve/1","kind":"do","attempt":"1"'; reply succeeded 3; cat > /dev/null"#,
     );
     let told = all_replies(&payments, patient("a"), 3).await;
     let wanted = [(Some(3), "a: pending"), (None, "a: succeeded 1"), (None, "b: succeeded 3")];
@@ -153,7 +153,7 @@ async fn a_final_reply_behind_a_pending_one_is_passed_on_and_no_second_one() {
 async fn an_answer_to_another_command_does_not_answer_this_one() {
     let tickets = script(
         r#"read -r line; mine=$line
-        line='"saga-command":"other/1/reserve/1","saga-kind":"do","saga-attempt":"1"'; reply succeeded 2
+        line='"command":"other/1/reserve/1","kind":"do","attempt":"1"'; reply succeeded 2
         line=$mine; reply succeeded 1; cat > /dev/null"#,
     );
     let told = all_replies(&tickets, patient("a"), 2).await;
@@ -165,13 +165,14 @@ fn the_front_answers_each_line_and_passes_over_what_it_cannot_read() {
     let store = SqliteStore::new(rusqlite::Connection::open_in_memory().unwrap()).unwrap();
     let participant = Participant::new("tickets", store).command("Reserve", |_, call| call.request::<i32>());
     let mut input = String::from("no JSON\n\n");
-    input.push_str(&"x".repeat(LINE_MAX + 10));
+    input.push_str(&"x".repeat(EVENT_MAX + 10));
     input.push('\n');
-    let spread = with(command("a", "do", "Reserve", "\n 7 "), header::DEADLINE, &u64::MAX.to_string());
-    input.push_str(&wire::to_line(&spread).unwrap());
+    let spread = with(command("a", "do", "Reserve", "\n 7 "), attribute::DEADLINE, &u64::MAX.to_string());
+    input.push_str(str::from_utf8(&spread.write().payload).unwrap());
     let mut output = Vec::new();
     lines::serve(&participant, BufReader::new(input.as_bytes()), &mut output).unwrap();
     let output = String::from_utf8(output).unwrap();
-    let replies: Vec<_> = output.lines().map(|line| shown(&wire::from_line(line).unwrap())).collect();
+    let replies: Vec<_> =
+        output.lines().map(|line| shown(&CloudEvent::parse(line.as_bytes()).unwrap().write())).collect();
     assert_eq!(vec!["succeeded 7"], replies);
 }

@@ -7,7 +7,7 @@ use saga::definition::{Answer, Called, Command, Happening, HappeningKind, Partic
 use saga::participant::Address;
 use saga::participant::bridge::{Bridge, Outgoing, Settings};
 use saga::source::Span;
-use saga::wire::{Message, header};
+use saga::wire::{CloudEvent, attribute};
 use tokio::sync::mpsc;
 
 use super::messages::{command, shown, with};
@@ -46,22 +46,27 @@ pub(crate) fn settings() -> Settings {
 }
 
 /// What a bridge makes of some messages, offsets from 7 on: replies in short, and how far all is handled.
-pub(crate) async fn carried(address: &Address, settings: Settings, messages: Vec<Message>) -> (Vec<String>, u64) {
+pub(crate) async fn carried(
+    address: &Address,
+    settings: Settings,
+    commands: Vec<CloudEvent<'_>>,
+) -> (Vec<String>, u64) {
     let (out, mut outgoing) = mpsc::channel(100);
     let bridge = Bridge::open(address, settings, out).unwrap();
-    let (give, commands) = mpsc::channel(100);
-    for (offset, message) in (7_u64..).zip(messages) {
-        give.send((offset, message)).await.unwrap();
+    let (give, given) = mpsc::channel(100);
+    for (offset, command) in (7_u64..).zip(commands) {
+        give.send((offset, command.write())).await.unwrap();
     }
     drop(give);
-    bridge.serve(5, commands).await;
+    bridge.serve(5, given).await;
     bridge.close().await;
     let (mut replies, mut handled) = (Vec::new(), 0);
     while let Some(outgoing) = outgoing.recv().await {
         match outgoing {
             Outgoing::Reply { topic, partition, message } => {
                 assert_eq!(("saga.replies", Some(3)), (topic.as_deref().unwrap(), partition));
-                assert_eq!(message.header(header::INSTANCE), Some(message.key.as_ref()));
+                let event = CloudEvent::read(&message).unwrap();
+                assert!(event.get(attribute::COMMAND).unwrap().starts_with(&*message.key));
                 replies.push(format!("{}: {}", message.key, shown(&message)));
             }
             Outgoing::Handled { partition, next } => {
@@ -102,7 +107,7 @@ async fn without_a_scenario_the_least_reply_of_the_contract_comes() {
             command("a", "do", "Reserve", "{}"),
             command("b", "query", "Reserve", "{}"),
             command("c", "undo", "Cancel", "{}"),
-            Message::default(),
+            CloudEvent::default(),
         ],
     )
     .await;
@@ -118,7 +123,7 @@ async fn a_scenario_decides_attempt_by_attempt() {
         (false, Answer::Fails(Some("full".into())), None),
         (true, Answer::Fails(None), None),
     ]);
-    let attempt = |kind, number| with(command("a", kind, "Reserve", "{}"), header::ATTEMPT, number);
+    let attempt = |kind, number| with(command("a", kind, "Reserve", "{}"), attribute::ATTEMPT, number);
     let (replies, handled) = carried(
         &Address::Simulated,
         Settings { scenario: Some(scenario), ..settings() },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from saga_participant import Command, Participant, PostgresStore, Refused, Retry, SqliteStore, Unreadable
-from saga_participant.message import read_command
+from saga_participant.message import DATA_MAX, Message, Reply, read_command
 
 NEVER = 9_999_999_999_999
 
@@ -143,14 +144,11 @@ def test_a_message_waits_a_passing_fault_out(rooms: Rooms) -> None:
         def send(self, *_: Any) -> None:
             raise AssertionError("nobody waits for an answer")
 
-    class Record:
-        def headers(self) -> Any:
-            told = {**GOOD, "saga-kind": "message"}
-            del told["saga-deadline"]
-            return [(name, text.encode()) for name, text in told.items()]
+    told = {name: text for name, text in GOOD.items() if name != "deadline"} | {"kind": "message"}
 
+    class Record:
         def value(self) -> bytes:
-            return b"{}"
+            return Message(told, {}).write()
 
         def key(self) -> bytes:
             return b"order-7"
@@ -170,8 +168,8 @@ def test_a_message_waits_a_passing_fault_out(rooms: Rooms) -> None:
     assert rooms.held == 1
     rooms.fault = Retry("busy")
     stop.set()
-    told = read_command({**GOOD, "saga-kind": "message", "saga-command": "order-8/1/room/1"}.items(), b"{}")
-    assert not topic._take(rooms.participant, told, stop), "it ends before it is taken, and must come again"
+    other = read_command(Message(told | {"command": "order-8/1/room/1"}))
+    assert not topic._take(rooms.participant, other, stop), "it ends before it is taken, and must come again"
     assert rooms.held == 1
 
 
@@ -180,11 +178,11 @@ def test_a_compensation_of_its_own(rooms: Rooms) -> None:
 
 
 def a_charge() -> Command:
-    headers = {
-        "ce_type": "saga.command.v1", "saga-command": "o/1/charge/1", "saga-call": "Charge", "saga-kind": "do",
-        "saga-attempt": "1", "saga-deadline": str(NEVER), "saga-keep-until": str(NEVER), "saga-instance": "o",
+    attributes = {
+        "type": "saga.command.v1", "command": "o/1/charge/1", "call": "Charge", "kind": "do",
+        "attempt": "1", "deadline": str(NEVER), "keepuntil": str(NEVER), "instance": "o",
     }
-    return read_command(headers.items(), b"{}")
+    return read_command(Message(attributes, {"sum": "840.00"}), b"o")
 
 
 def test_work_outside_is_taken_up_again(rooms: Rooms) -> None:
@@ -193,6 +191,7 @@ def test_work_outside_is_taken_up_again(rooms: Rooms) -> None:
 
     @rooms.participant.outside("Charge")
     def charge(command: Command) -> Any:
+        assert (command.payload, command.key) == ({"sum": "840.00"}, b"o"), "from the row too"
         charged.append(command.id)
         if is_away:
             raise ConnectionError("the card network does not answer")
@@ -241,37 +240,128 @@ def test_rows_go_when_nobody_can_ask(rooms: Rooms) -> None:
 
 
 GOOD = {
-    "ce_type": "saga.command.v1", "saga-command": "order-7/1/room/1", "saga-call": "ReserveRoom", "saga-kind": "do",
-    "saga-attempt": "2", "saga-deadline": "1700000010000", "saga-keep-until": "1700003610000",
+    "type": "saga.command.v1", "command": "order-7/1/room/1", "call": "ReserveRoom", "kind": "do",
+    "attempt": "2", "deadline": "1700000010000", "keepuntil": "1700003610000",
 }
 
 
-@pytest.mark.parametrize("header", GOOD)
-@pytest.mark.parametrize("value", [None, b"", b"\xff", b"soon"])
-def test_a_header_that_is_missing_or_wrong(header: str, value: bytes | None) -> None:
-    if value == b"soon" and header in ("saga-command", "saga-call"):
+def read(value: bytes | str | None) -> Command:
+    return read_command(Message.read(value.encode() if isinstance(value, str) else value))
+
+
+def written(**more: str) -> str:
+    """A command, with these members written so."""
+    members = {name: json.dumps(value) for name, value in GOOD.items()} | more
+    return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in members.items()) + "}"
+
+
+@pytest.mark.parametrize("attribute", GOOD)
+@pytest.mark.parametrize("value", ["null", '""', '"soon"', '"\\ud800"', "true", "-1", "1.0", "2e3", "[]", "{}"])
+def test_an_attribute_that_is_missing_or_wrong(attribute: str, value: str) -> None:
+    if value in ('"soon"', "-1") and attribute in ("command", "call"):
         return  # as good a word as any
-    headers: list[Any] = [(name, text.encode()) for name, text in GOOD.items() if name != header]
-    if value is not None:
-        headers.append((header, value))
     with pytest.raises(Unreadable):
-        read_command(headers, b"{}")
+        read(written(**{attribute: value}))
 
 
-@pytest.mark.parametrize("payload", [b"{", b"\xff", b"<html>", b"NaN", b"[" * 200_000, b" " * (1 << 20) + b"{}"])
-def test_a_payload_that_is_no_json(payload: bytes) -> None:
+@pytest.mark.parametrize("name", ["traceparent", "step", "status"])
+def test_an_attribute_that_is_not_needed_is_text_too(name: str) -> None:
+    read(written(**{name: '"x"'}))
     with pytest.raises(Unreadable):
-        read_command(GOOD.items(), payload)
+        read(written(**{name: "{}"}))
 
 
-def test_a_reply_copies_what_names_the_command() -> None:
-    from saga_participant.message import Reply
+def test_members_come_in_any_order_with_strangers_and_numbers() -> None:
+    members = [(name, json.dumps(value)) for name, value in GOOD.items() if name not in ("attempt", "deadline")]
+    members += [("data", '{ "a" : [1.0] }'), ("tomorrow", "[1,{}]"), ("attempt", "2"), ("deadline", "1700000010000")]
+    members += [("traceparent", "null"), ("tomorrow", "2")]
+    command = read("\n{ " + " ,\r\n".join(f'"{name}"\t: {value}' for name, value in reversed(members)) + " }\n")
+    assert (command.attempt, command.deadline, command.payload) == (2, 1700000010000, {"a": [1.0]})
+    assert command.attributes == GOOD, "what is null is absent"
+    assert read(written()).payload == read(written(data=" null ")).payload == {}
 
-    headers = dict(GOOD, **{"traceparent": "00-a-b-01", "saga-instance": "Gödel/7", "x-unknown": "1"})
-    command = read_command(reversed(headers.items()), None)
-    told = dict(Reply("failed", "sold_out").headers(command, "rooms"))
-    assert told["saga-command"] == b"order-7/1/room/1"
-    assert (told["saga-kind"], told["saga-attempt"], told["saga-code"]) == (b"do", b"2", b"sold_out")
-    assert (told["ce_type"], told["traceparent"]) == (b"saga.reply.v1", b"00-a-b-01")
-    assert told["saga-instance"].decode() == "Gödel/7"
-    assert "x-unknown" not in told
+
+@pytest.mark.parametrize("name", ["type", "command", "data", "traceparent", "c\\u006fmmand"])
+@pytest.mark.parametrize("value", ["null", '"x"'])
+def test_what_stands_twice_is_unreadable(name: str, value: str) -> None:
+    text = written(data="{}", traceparent="null")
+    with pytest.raises(Unreadable, match="twice"):
+        read(f'{text[:-1]},"{name}":{value}}}')
+
+
+@pytest.mark.parametrize("data", ["{", "<html>", "NaN", "[" * 200_000, '"\\x"', "1 2", "'a'", "", "1,"])
+def test_data_that_is_no_json(data: str) -> None:
+    with pytest.raises(Unreadable):
+        read(written(data=data))
+
+
+def test_a_name_is_text() -> None:
+    for name in ("7", "[]", "null"):
+        with pytest.raises(Unreadable):
+            read(f"{written()[:-1]},{name}:1}}")
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\xff\x00", b"{}", b"[]", b"7", b"[" * 200_000, b"{1:2}", b'{"a" 1}', b'{"a":1,}'])
+def test_a_value_that_is_no_message(value: bytes | None) -> None:
+    with pytest.raises(Unreadable):
+        read(value)
+    with pytest.raises(Unreadable):
+        read(written()[:-1].encode() + (value or b""))
+    with pytest.raises(Unreadable):
+        read(written().encode() + (value or b"") + b"}")
+
+
+def test_data_has_a_limit_and_so_has_what_is_around_it() -> None:
+    read(written(data='{"a":1' + " " * (DATA_MAX - 7) + "}"))
+    for data in ['{"a":1' + " " * (DATA_MAX - 6) + "}", '"' + "é" * (DATA_MAX // 2) + '"']:
+        with pytest.raises(Unreadable, match="data has over"):
+            read(written(data=data))
+    with pytest.raises(Unreadable):
+        read(written(tomorrow='"' + "x" * (DATA_MAX + (64 << 10)) + '"'))
+
+
+def test_a_reply_names_its_command() -> None:
+    more = {"traceparent": "00-a-b-01", "instance": "Gödel/7", "saga": "booking", "step": "room"}
+    command = read_command(Message(GOOD | more | {"command": "Gödel/7/1/room/1"}))
+    told = Message.read(Reply("failed", "sold_out", {"message": "no room"}).message(command, "rooms").write())
+    assert told == Message(
+        {
+            "specversion": "1.0", "type": "saga.reply.v1", "id": "Gödel/7/1/room/1/do/2/failed",
+            "source": "/participants/rooms", "traceparent": "00-a-b-01", "command": "Gödel/7/1/room/1", "kind": "do",
+            "attempt": "2", "status": "failed", "code": "sold_out",
+        },
+        {"message": "no room"},
+    )
+    assert "data" not in json.loads(Reply("pending").message(command, "rooms").write())
+
+
+def test_the_row_keeps_the_reply_and_a_repeat_names_its_own_attempt(rooms: Rooms) -> None:
+    def answered(attempt: int) -> dict[str, Any]:
+        command = read_command(Message(GOOD | {"attempt": str(attempt), "deadline": str(NEVER)}))
+        return dict(json.loads(rooms.participant.handle(command).message(command, "rooms").write()))
+
+    first, again = answered(1), answered(2)
+    (kept,) = rooms.store.connection.execute("SELECT reply FROM saga_guard").fetchone()
+    assert json.loads(kept) == first
+    assert again == first | {"attempt": "2", "id": "order-7/1/room/1/do/2/succeeded"}
+
+
+@pytest.mark.parametrize("reply", [{1, 2}, float("nan"), "x" * DATA_MAX])
+def test_a_reply_that_cannot_be_sent_leaves_nothing(rooms: Rooms, reply: Any) -> None:
+    @rooms.participant.command("Odd")
+    def odd(db: Any, command: Command) -> Any:
+        db.execute("INSERT INTO rooms VALUES ('held')")
+        return reply
+
+    assert rooms.ask("do", call="Odd") == ("retry", "unwritable-reply", None)
+    assert (rooms.held, rooms.rows) == (0, [])
+
+
+def test_a_row_that_does_not_hold_its_command_stops_no_other(rooms: Rooms) -> None:
+    rooms.participant.outside("Charge")(lambda command: {"receipt": "r-1"})
+    sql = "INSERT INTO saga_guard (command, state, reply, keep_until) VALUES ('%s', 'doing', %s, 9)"
+    command = a_charge()
+    for id, kept in [("a", "NULL"), ("b", "'{}'"), (command.id, f"'{command.to_text()}'")]:
+        rooms.store.connection.execute(sql % (id, kept))
+    ((resumed, _),) = rooms.participant.resume()
+    assert resumed.id == command.id

@@ -8,7 +8,7 @@
  * The guard's row is written in the transaction of the work, so that a command which comes twice, late, or behind its
  * own undo does its work at most once. docs/participants.md of the project explains the protocol.
  */
-export { type Command, type Kind, type Message, Unreadable, readCommand } from "./message.js";
+export { type Command, type Kind, type Message, Unreadable, readCommand, readMessage, writeMessage } from "./message.js";
 export { type Ended, Participant, Refusal } from "./participant.js";
 export { type Store, postgres, sqlite } from "./store.js";
 export { type Service, serve } from "./kafka.js";

@@ -6,7 +6,7 @@
  * guard makes harmless. What cannot be read or answered is logged and passed over, so nothing blocks a partition.
  */
 
-import { type Message, Unreadable, header } from "./message.js";
+import { CONTENT_TYPE, type Message, Unreadable, attribute, readMessage, writeMessage } from "./message.js";
 import type { Participant } from "./participant.js";
 
 /** How often work outside the database that was interrupted is taken up again. */
@@ -26,7 +26,6 @@ type Bytes = Uint8Array | string;
 export interface KafkaRecord {
   key: Bytes | null;
   value: Bytes | null;
-  headers?: Record<string, Bytes | Bytes[] | undefined>;
   offset: string;
 }
 
@@ -95,11 +94,11 @@ export async function serve<C>(participant: Participant<C>, topic: string, clien
   };
 
   const addressOf = async (command: Message): Promise<{ topic: string; partition?: number }> => {
-    const name = command.headers.get(header.replyTo);
-    if (name === undefined) throw new Unreadable(`the header ${header.replyTo} is missing`);
+    const name = command.attributes.get(attribute.replyTo);
+    if (name === undefined) throw new Unreadable(`the attribute ${attribute.replyTo} is missing`);
     const partitions = await partitionsOf(name);
     if (partitions === 0) throw new Unreadable(`there is no topic \`${name}\` for its reply`);
-    const partition = command.headers.get(header.replyPartition);
+    const partition = command.attributes.get(attribute.replyPartition);
     if (partition === undefined) return { topic: name };
     if (/^\d{1,9}$/.test(partition) && Number(partition) < partitions) return { topic: name, partition: Number(partition) };
     throw new Unreadable(`\`${name}\` has no partition \`${partition}\` for its reply`);
@@ -108,10 +107,10 @@ export async function serve<C>(participant: Participant<C>, topic: string, clien
   /** A message, which nobody repeats: while it meets a passing fault it is tried again, and what is behind it waits. */
   const take = async (command: Message, heartbeat?: () => Promise<void>): Promise<void> => {
     for (;;) {
-      const { headers } = await participant.handle(command);
-      const [id, status, code] = [header.command, header.status, header.code].map((name) => headers.get(name));
+      const { attributes } = await participant.handle(command);
+      const [id, status, code] = [attribute.command, attribute.status, attribute.code].map((name) => attributes.get(name));
       if (code === "unknown-call") {
-        console.error(`nobody here takes the message ${id}, a ${command.headers.get(header.call)}: it is passed over`);
+        console.error(`nobody here takes the message ${id}, a ${command.attributes.get(attribute.call)}: it is passed over`);
         return;
       }
       if (status === "failed") console.error(`the message ${id} was refused, which its saga never hears: ${code}`);
@@ -125,11 +124,11 @@ export async function serve<C>(participant: Participant<C>, topic: string, clien
   };
 
   const send = async (command: Message, reply: Message): Promise<void> => {
-    if (command.headers.get(header.kind) === "message") return;
+    if (command.attributes.get(attribute.kind) === "message") return;
     const { topic: to, ...partition } = await addressOf(command);
-    const headers = Object.fromEntries(reply.headers);
+    const headers = { "content-type": CONTENT_TYPE };
     const key = reply.key === "" ? null : reply.key;
-    await producer.send({ topic: to, acks: -1, messages: [{ key, value: reply.payload, headers, ...partition }] });
+    await producer.send({ topic: to, acks: -1, messages: [{ key, value: writeMessage(reply), headers, ...partition }] });
   };
 
   const resume = async (): Promise<void> => {
@@ -150,8 +149,8 @@ export async function serve<C>(participant: Participant<C>, topic: string, clien
     partitionsConsumedConcurrently: CONCURRENTLY,
     eachMessage: async ({ partition, message: record, heartbeat }) => {
       try {
-        const command = messageOf(record);
-        if (command.headers.get(header.kind) === "message") return await take(command, heartbeat);
+        const command = readMessage(text(record.key), text(record.value));
+        if (command.attributes.get(attribute.kind) === "message") return await take(command, heartbeat);
         await addressOf(command);
         await send(command, await participant.handle(command));
       } catch (error) {
@@ -179,15 +178,6 @@ function text(bytes: Bytes | null | undefined): string {
   try {
     return decoder.decode(bytes);
   } catch {
-    throw new Unreadable("its key, a header or its payload is not UTF-8");
+    throw new Unreadable("its key or its value is not UTF-8");
   }
-}
-
-function messageOf(record: KafkaRecord): Message {
-  const headers = new Map<string, string>();
-  for (const [name, value] of Object.entries(record.headers ?? {})) {
-    // Of headers with one name the first counts.
-    headers.set(name, text(Array.isArray(value) ? value[0] : value));
-  }
-  return { key: text(record.key), headers, payload: text(record.value) };
 }

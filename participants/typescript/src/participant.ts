@@ -1,7 +1,7 @@
 /** Answers commands. How they travel is the business of `serve`. */
 
 import { type Ask, askOf, claims, verdict } from "./guard.js";
-import { type Command, type Message, PAYLOAD_MAX, REPLY_TYPE, fromLine, header, readCommand, toLine } from "./message.js";
+import { type Command, DATA_MAX, type Message, REPLY_TYPE, attribute, readCommand, readKept, required, writeMessage } from "./message.js";
 import type { Row, Store, Transaction } from "./store.js";
 
 /**
@@ -45,7 +45,7 @@ type Handler<C> =
 /** What a delivery is answered. */
 interface Answer {
   readonly status: "succeeded" | "failed" | "retry" | "pending" | "unknown-command";
-  readonly code?: string;
+  readonly code?: string | undefined;
   readonly payload?: string;
 }
 
@@ -125,7 +125,13 @@ export class Participant<C> {
     const ended: Ended[] = [];
     for (const begun of await this.store.doing()) {
       if (this.#running.has(begun.command)) continue;
-      const command = readCommand(fromLine(begun.line));
+      let command: Command;
+      try {
+        command = readCommand(readKept(begun.line));
+      } catch (error) {
+        console.error(`the row of ${begun.command} is \`doing\` and does not hold its command:`, error);
+        continue;
+      }
       const handler = this.#handlers.get(command.call);
       if (handler?.does !== "outside") {
         console.error(`nobody does ${command.call} any more; ${command.id} stays \`doing\``);
@@ -184,38 +190,35 @@ export class Participant<C> {
       await open.settle(command.id, { state, reply, keepUntil: command.keepUntil });
       open.keep();
     };
+    const answered = async (state: Row["state"], answer: Answer): Promise<Answer> => {
+      await settle(state, writeMessage(this.#reply(command, answer)));
+      return answer;
+    };
     const judged = verdict(ask, row?.state);
     switch (judged) {
       case "work": {
         if (handler === undefined) return { status: "retry", code: "unknown-call" };
         if (handler.does === "outside") {
-          await settle("doing", toLine(command.message));
+          await settle("doing", writeMessage(command.message));
           return "outside";
         }
         await open.mark();
         const outcome = await attempt(command, () => run(handler, open.connection, undefined, command));
-        if (!(outcome instanceof Refusal)) {
-          await settle("done", outcome);
-          return { status: "succeeded", payload: outcome };
-        }
-        if (outcome.kind === "failed") {
-          await open.back();
-          await settle("failed", kept(outcome));
-        }
-        return refused(outcome);
+        if (!(outcome instanceof Refusal)) return answered("done", { status: "succeeded", payload: outcome });
+        if (outcome.kind === "retry") return refused(outcome);
+        await open.back();
+        return answered("failed", refused(outcome));
       }
       case "compensate": {
         if (handler === undefined || handler.does === "outside") return { status: "retry", code: "unknown-call" };
-        const done = row?.reply ?? undefined;
+        const done = row && kept(row).payload;
         const outcome = await attempt(command, () => run(handler, open.connection, done, command));
         // Refused, the work stays done, and a person has to look.
         if (outcome instanceof Refusal) return refused(outcome);
-        await settle("undone", outcome);
-        return { status: "succeeded", payload: outcome };
+        return answered("undone", { status: "succeeded", payload: outcome });
       }
       case "forbid":
-        await settle("undone", "{}");
-        return { status: "succeeded", payload: "{}" };
+        return answered("undone", { status: "succeeded", payload: "{}" });
       case "same-reply":
       case "pending":
       case "already-undone":
@@ -245,32 +248,30 @@ export class Participant<C> {
       // Another process took it up too, and ended it; it may have been taken back since.
       if (row !== undefined && row.state !== "doing") return known(row, "do");
       const isRefused = outcome instanceof Refusal;
-      const reply = isRefused ? kept(outcome) : outcome;
+      const answer: Answer = isRefused ? refused(outcome) : { status: "succeeded", payload: outcome };
+      const reply = writeMessage(this.#reply(command, answer));
       await open.settle(command.id, { state: isRefused ? "failed" : "done", reply, keepUntil: command.keepUntil });
       open.keep();
-      return isRefused ? refused(outcome) : { status: "succeeded", payload: outcome };
+      return answer;
     });
   }
 
   #reply(command: Command, answer: Answer): Message {
     const asked = command.message;
-    const headers = new Map<string, string>([
-      [header.specVersion, "1.0"],
-      [header.type, REPLY_TYPE],
-      [header.id, `${command.id}/${command.kind}/${command.attempt}/${answer.status}`],
-      [header.source, `/participants/${this.name}`],
-      [header.contentType, "application/json"],
+    const attributes = new Map<string, string>([
+      [attribute.specVersion, "1.0"],
+      [attribute.type, REPLY_TYPE],
+      [attribute.id, `${command.id}/${command.kind}/${command.attempt}/${answer.status}`],
+      [attribute.source, `/participants/${this.name}`],
     ]);
-    for (const copied of [header.traceparent, header.instance, header.name, header.step]) {
-      const value = asked.headers.get(copied);
-      if (value !== undefined) headers.set(copied, value);
-    }
-    headers.set(header.command, command.id);
-    headers.set(header.kind, command.kind);
-    headers.set(header.attempt, String(command.attempt));
-    headers.set(header.status, answer.status);
-    if (answer.code !== undefined) headers.set(header.code, answer.code);
-    return { key: asked.key, headers, payload: answer.payload ?? "" };
+    const traceparent = asked.attributes.get(attribute.traceparent);
+    if (traceparent !== undefined) attributes.set(attribute.traceparent, traceparent);
+    attributes.set(attribute.command, command.id);
+    attributes.set(attribute.kind, command.kind);
+    attributes.set(attribute.attempt, String(command.attempt));
+    attributes.set(attribute.status, answer.status);
+    if (answer.code !== undefined) attributes.set(attribute.code, answer.code);
+    return { key: asked.key, attributes, data: answer.payload ?? "" };
   }
 }
 
@@ -308,19 +309,21 @@ async function attempt(command: Command, call: () => Promise<string>): Promise<s
 /** A reply that is no JSON, or too large, is a defect of the participant: nothing of it stays, and it is seen. */
 function encode(reply: unknown): string {
   const text = JSON.stringify(reply ?? {});
-  if (text !== undefined && Buffer.byteLength(text) <= PAYLOAD_MAX) return text;
-  console.error(`a handler's reply is no JSON of at most ${PAYLOAD_MAX} bytes`);
+  if (text !== undefined && Buffer.byteLength(text) <= DATA_MAX) return text;
+  console.error(`a handler's reply is no JSON of at most ${DATA_MAX} bytes`);
   throw Refusal.retry("unwritable-reply");
-}
-
-/** A refusal as the column `reply` holds it. */
-function kept(refusal: Refusal): string {
-  return JSON.stringify({ code: refusal.code, message: refusal.words });
 }
 
 function refused({ kind, code, words }: Pick<Refusal, "kind" | "code" | "words">): Answer {
   if (kind === "retry" || words === undefined) return { status: kind, code };
   return { status: kind, code, payload: JSON.stringify({ message: words }) };
+}
+
+/** The answer that a row keeps. */
+function kept(row: Row): Answer {
+  const reply = readKept(row.reply ?? "");
+  const status = required(reply, attribute.status) as Answer["status"];
+  return { status, code: reply.attributes.get(attribute.code), payload: reply.data };
 }
 
 /** What a row answers by itself. */
@@ -329,14 +332,9 @@ function known(row: Row, ask: Ask): Answer {
     case "doing":
       return { status: "pending" };
     case "done":
-      return { status: "succeeded", payload: row.reply ?? "{}" };
-    case "failed": {
-      const { code, message } = JSON.parse(row.reply ?? "{}") as { code: string; message?: string };
-      return refused(Refusal.failed(code, message));
-    }
+    case "failed":
+      return kept(row);
     case "undone":
-      return ask === "undo"
-        ? { status: "succeeded", payload: row.reply ?? "{}" }
-        : { status: "failed", code: "already-undone" };
+      return ask === "undo" ? kept(row) : { status: "failed", code: "already-undone" };
   }
 }

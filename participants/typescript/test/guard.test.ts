@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import Database from "better-sqlite3";
-import { type Message, Participant, Refusal, type Store, Unreadable, serve, sqlite } from "../src/index.js";
+import { type Message, Participant, Refusal, type Store, Unreadable, serve, sqlite, writeMessage } from "../src/index.js";
 import type { KafkaRecord } from "../src/kafka.js";
-import { fromLine, header, toLine } from "../src/message.js";
+import { attribute, readKept } from "../src/message.js";
 
 const NOW = 1_700_000_000_000;
 const DAY = 86_400_000;
@@ -19,31 +19,31 @@ type Delivery = (typeof DELIVERIES)[number];
 
 type Business = "succeeds" | "refuses" | "faults first" | "throws first";
 
-function command(instance: string, kind: string, call: string, payload = "{}", more: Record<string, string> = {}): Message {
+function command(instance: string, kind: string, call: string, data = "{}", more: Record<string, string> = {}): Message {
   const id = `${instance}/1/reserve/1`;
-  const headers = {
-    [header.type]: "saga.command.v1",
-    [header.id]: `${id}/${kind}/1`,
-    [header.instance]: instance,
-    [header.name]: "booking",
-    [header.step]: "reserve",
-    [header.command]: id,
-    [header.call]: call,
-    [header.kind]: kind,
-    [header.attempt]: "1",
-    [header.replyTo]: "saga.replies",
-    [header.replyPartition]: "3",
-    [header.deadline]: String(NOW + 10_000),
-    [header.keepUntil]: String(NOW + 3_610_000),
+  const attributes = {
+    [attribute.type]: "saga.command.v1",
+    [attribute.id]: `${id}/${kind}/1`,
+    [attribute.instance]: instance,
+    [attribute.saga]: "booking",
+    [attribute.step]: "reserve",
+    [attribute.command]: id,
+    [attribute.call]: call,
+    [attribute.kind]: kind,
+    [attribute.attempt]: "1",
+    [attribute.replyTo]: "saga.replies",
+    [attribute.replyPartition]: "3",
+    [attribute.deadline]: String(NOW + 10_000),
+    [attribute.keepUntil]: String(NOW + 3_610_000),
     ...more,
   };
-  return { key: instance, headers: new Map(Object.entries(headers)), payload };
+  return { key: instance, attributes: new Map(Object.entries(attributes)), data };
 }
 
-/** A reply in short: its status, its code and, of what succeeded, its payload. */
+/** A reply in short: its status, its code and, of what succeeded, its data. */
 function shown(reply: Message): string {
-  const status = reply.headers.get(header.status) ?? "";
-  return [status, status === "succeeded" ? reply.payload : reply.headers.get(header.code)].filter(Boolean).join(" ");
+  const status = reply.attributes.get(attribute.status) ?? "";
+  return [status, status === "succeeded" ? reply.data : reply.attributes.get(attribute.code)].filter(Boolean).join(" ");
 }
 
 class World {
@@ -165,7 +165,7 @@ test("a row is kept until the latest deadline of all attempts", async () => {
   const world = new World();
   const participant = await world.tickets("succeeds");
   for (const [told, wanted] of [[500, 500], [900, 900], [700, 900]] as const) {
-    await participant.handle(command("a", "do", "Reserve", "{}", { [header.keepUntil]: String(told) }));
+    await participant.handle(command("a", "do", "Reserve", "{}", { [attribute.keepUntil]: String(told) }));
     assert.equal(world.number("SELECT keep_until FROM saga_guard"), wanted);
   }
 });
@@ -203,7 +203,7 @@ test("a refused undo leaves the work done", async () => {
 test("a compensation of its own is work like any", async () => {
   const participant = new World().participant("mail").undo("Apologize", Object, (_, done) => assert.equal(done, undefined));
   await participant.prepare();
-  const own = command("a", "do", "Apologize", "{}", { [header.command]: "a/1/reserve~/1" });
+  const own = command("a", "do", "Apologize", "{}", { [attribute.command]: "a/1/reserve~/1" });
   assert.equal(shown(await participant.handle(own)), "succeeded {}");
   assert.equal(shown(await participant.handle(own)), "succeeded {}");
 });
@@ -212,13 +212,13 @@ test("what is no command is said", async () => {
   const world = new World();
   const participant = await world.tickets("succeeds");
   for (const [name, value, why] of [
-    [header.type, "", "the header ce_type is missing"],
-    [header.type, "saga.reply.v1", "the header ce_type is `saga.reply.v1`, not saga.command.v1"],
-    [header.command, "x".repeat(501), "the header saga-command has over 500 bytes"],
-    [header.call, "", "the header saga-call is missing"],
-    [header.kind, "redo", "the header saga-kind is `redo`, not do, undo, query or message"],
-    [header.attempt, "0", "the header saga-attempt is `0`, not 1, 2, 3 …"],
-    [header.deadline, "soon", "the header saga-deadline is `soon`, not milliseconds since 1970"],
+    [attribute.type, "", "the attribute type is missing"],
+    [attribute.type, "saga.reply.v1", "the attribute type is `saga.reply.v1`, not saga.command.v1"],
+    [attribute.command, "x".repeat(501), "the attribute command has over 500 bytes"],
+    [attribute.call, "", "the attribute call is missing"],
+    [attribute.kind, "redo", "the attribute kind is `redo`, not do, undo, query or message"],
+    [attribute.attempt, "0", "the attribute attempt is `0`, not 1, 2, 3 …"],
+    [attribute.deadline, "soon", "the attribute deadline is `soon`, not milliseconds since 1970"],
   ] as const) {
     const wrong = command("a", "do", "Reserve", "{}", { [name]: value });
     await assert.rejects(participant.handle(wrong), { name: "Unreadable", message: why });
@@ -262,7 +262,7 @@ test("interrupted work outside is pending, and is taken up with its own key", as
     world
       .participant("payments")
       .outside("Charge", Object, (_, { id, message }) => {
-        asked.push(`${id} ${message.payload}`);
+        asked.push(`${id} ${message.data}`);
         return says.shift()?.();
       })
       .undo("Refund", String, (_, done) => assert.equal(done, "r-1"));
@@ -301,12 +301,11 @@ test("what another process ended and took back stays taken back", async () => {
   assert.equal(shown(await participant.handle(command("a", "do", "Charge"))), "failed already-undone");
 });
 
-test("a message is taken once, though late and at the second try, and is answered by nobody", async (context) => {
-  context.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
-  const world = new World();
+/** What `serve` does with each record, and what it sent by then. */
+async function served(participant: Participant<Database.Database>, topics: string[]) {
   let eachMessage: ((one: { topic: string; partition: number; message: KafkaRecord }) => Promise<void>) | undefined;
   const [nothing, sent] = [async () => undefined, [] as unknown[]];
-  const service = await serve(await world.tickets("faults first"), "commands", {
+  const service = await serve(participant, "commands", {
     consumer: {
       connect: nothing,
       subscribe: nothing,
@@ -316,29 +315,86 @@ test("a message is taken once, though late and at the second try, and is answere
       disconnect: nothing,
     },
     producer: { connect: nothing, disconnect: nothing, send: async (what) => sent.push(what) },
-    admin: { connect: nothing, disconnect: nothing, listTopics: async () => [], fetchTopicMetadata: async () => ({ topics: [] }) },
+    admin: {
+      connect: nothing,
+      disconnect: nothing,
+      listTopics: async () => topics,
+      fetchTopicMetadata: async () => ({ topics: [{ partitions: [0, 1, 2, 3] }] }),
+    },
   });
-  const { key, headers, payload } = command("a", "message", "Reserve");
-  const absent: readonly string[] = [header.replyTo, header.replyPartition, header.deadline];
-  const told = Object.fromEntries([...headers].filter(([name]) => !absent.includes(name)));
+  const take = async (message: KafkaRecord) => eachMessage?.({ topic: "commands", partition: 0, message });
+  return { take, sent, close: () => service.close() };
+}
+
+test("a command is answered where it says, behind what nobody can read", async () => {
+  const world = new World();
+  const { take, sent, close } = await served(await world.tickets("succeeds"), ["saga.replies"]);
+  const good = Buffer.from(writeMessage(command("a", "do", "Reserve")));
+  const broken = Buffer.from(good);
+  broken[broken.indexOf("reserve")] = 0xff;
+  for (const value of [null, Buffer.of(0xff, 0), "{}", good.subarray(1), broken, good]) {
+    await take({ key: Buffer.from("a"), value, offset: "0" });
+  }
+  await close();
+  const value = writeMessage(await (await world.tickets("succeeds")).handle(command("a", "do", "Reserve")));
+  const headers = { "content-type": "application/cloudevents+json" };
+  assert.deepEqual(sent, [{ topic: "saga.replies", acks: -1, messages: [{ key: "a", value, headers, partition: 3 }] }]);
+});
+
+test("a message is taken once, though late and at the second try, and is answered by nobody", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  const world = new World();
+  const { take, sent, close } = await served(await world.tickets("faults first"), []);
+  const { key, attributes, data } = command("a", "message", "Reserve");
+  const absent: readonly string[] = [attribute.replyTo, attribute.replyPartition, attribute.deadline];
+  const told = [...attributes].filter(([name]) => !absent.includes(name));
   for (const call of ["Reserve", "Reserve", "Unheard"]) {
-    const message = { key, value: payload, headers: { ...told, [header.call]: call }, offset: "0" };
+    const value = writeMessage({ key, attributes: new Map([...told, [attribute.call, call]]), data });
+    const message = { key, value, offset: "0" };
     let taken = false;
-    const taking = eachMessage?.({ topic: "commands", partition: 0, message }).then(() => (taken = true));
+    const taking = take(message).then(() => (taken = true));
     while (!taken) {
       await new Promise((resolve) => setImmediate(resolve));
       context.mock.timers.tick(1_000);
     }
     await taking;
   }
-  await service.close();
+  await close();
   assert.equal(world.seats("a"), 1);
   assert.deepEqual(sent, []);
 });
 
+test("the row keeps the reply, and a repeat names its own attempt", async () => {
+  const world = new World();
+  const participant = await world.tickets("succeeds");
+  const answer = async (attempt: string) => {
+    const more = { [attribute.attempt]: attempt, [attribute.traceparent]: "00-1" };
+    return writeMessage(await participant.handle(command("a", "do", "Reserve", "{}", more)));
+  };
+  const first = await answer("1");
+  assert.equal(
+    first,
+    '{"specversion":"1.0","type":"saga.reply.v1","id":"a/1/reserve/1/do/1/succeeded","source":"/participants/tickets",' +
+      '"traceparent":"00-1","command":"a/1/reserve/1","kind":"do","attempt":"1","status":"succeeded","data":{"seat":"1A"}}',
+  );
+  assert.equal(world.number("SELECT reply FROM saga_guard"), first);
+  assert.equal(await answer("2"), first.replace("do/1", "do/2").replace('"attempt":"1"', '"attempt":"2"'));
+});
+
+test("a row that does not hold its command stops no other", async () => {
+  const world = new World();
+  const participant = world.participant("payments").outside("Charge", Object, () => "r-1");
+  await participant.prepare();
+  const begun = world.database.prepare("INSERT INTO saga_guard VALUES (?, 'doing', ?, 9)");
+  const charge = command("c", "do", "Charge");
+  for (const [id, line] of [["a", null], ["b", "{}"], ["c/1/reserve/1", writeMessage(charge)]]) begun.run(id, line);
+  assert.deepEqual((await participant.resume()).map((ended) => ended.command), [charge]);
+});
+
 test("a command is kept by the letter", () => {
-  for (const payload of ["{}", "840.00", '"é\\n"', "[ 1.0 ]"]) {
-    const message = command("a", "do", "Charge", payload);
-    assert.deepEqual(fromLine(toLine(message)), message);
+  const long = [`"${"\\n".repeat(500_000)}"`, `[0${",1".repeat(500_000)}]`];
+  for (const data of ["{}", "840.00", '"é\\n"', "[ 1.0 ]", '{"a":[{"b":"}\\\\\\""}],"data":","}', ...long]) {
+    const message = command("a", "do", "Charge", data);
+    assert.deepEqual(readKept(writeMessage(message)), message);
   }
 });

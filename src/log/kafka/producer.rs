@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
@@ -25,6 +25,13 @@ use super::trust::Trust;
 use crate::log::endpoint::{Endpoint, Outbox};
 use crate::log::{Append, Outcome, Report, Ticket};
 use crate::wire::Message;
+
+/// From so many appends under way on their reports are gathered for [`GATHERS_FOR`]: who is told of many at once does many
+/// at once, and what it appends travels together. Where so much is under way nobody notices the wait.
+const GATHERS_FROM: usize = 1_000;
+
+/// How long reports are gathered: about what a broker takes for a request.
+const GATHERS_FOR: Duration = Duration::from_millis(2);
 
 /// Reports of appends on their way to those who asked.
 #[derive(Debug, Default)]
@@ -65,6 +72,11 @@ impl Deliveries {
             let mut state = self.changed.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
             if !state.has_some {
                 return;
+            }
+            if !state.closing && self.open.load(Ordering::Relaxed) >= GATHERS_FROM {
+                drop(state);
+                std::thread::sleep(GATHERS_FOR);
+                state = self.lock();
             }
             state.has_some = false;
             let outbox = std::mem::take(&mut state.outbox);

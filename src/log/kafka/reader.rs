@@ -383,14 +383,9 @@ fn list((topic, partition): &Place, from: Option<u64>) -> TopicPartitionList {
 
 /// A record as it was fetched. What is not text in a key or a header is replaced: anybody may write to a topic.
 pub(crate) fn stored(message: &BorrowedMessage<'_>) -> Stored {
-    let mut headers = WireHeaders::default();
-    if let Some(all) = message.headers() {
-        headers = WireHeaders::with_usual_capacity();
-        for header in all.iter() {
-            headers.push(header.key, &String::from_utf8_lossy(header.value.unwrap_or_default()));
-        }
-        headers = headers.fitted(); // thousands of them wait to be taken
-    }
+    let headers = message.headers().map_or_else(WireHeaders::default, |all| {
+        all.iter().map(|header| (header.key, String::from_utf8_lossy(header.value.unwrap_or_default()))).collect()
+    });
     let taken = Message {
         key: Arc::from(String::from_utf8_lossy(message.key().unwrap_or_default())),
         headers,

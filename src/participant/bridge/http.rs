@@ -16,9 +16,9 @@ use super::{Answer, patience};
 use crate::engine::{ReplyKind, Status};
 use crate::json::{Json, PAYLOAD_MAX};
 use crate::participant::http::client;
-use crate::participant::http_message::{from_headers, to_headers};
+use crate::participant::http_message::{from_headers, to_body, to_headers};
 use crate::participant::now;
-use crate::wire::{Message, ReceivedCommand, header};
+use crate::wire::{CloudEvent, ReceivedCommand, attribute};
 
 /// The most of an address that is told with what happened there: together they are a word of the wire.
 const PLACE_MAX: usize = 120;
@@ -48,16 +48,16 @@ impl HttpEndpoint {
         Ok(Self { url, place, client: client()?, callback })
     }
 
-    pub(super) async fn ask(&self, mut message: Message, command: &ReceivedCommand) -> Answer {
+    pub(super) async fn ask(&self, mut event: CloudEvent<'static>, command: &ReceivedCommand) -> Answer {
         if let Some(callback) = &self.callback {
-            message.push(header::CALLBACK, callback.as_str());
+            event.set(attribute::CALLBACK, callback.clone());
         }
         let request = self
             .client
             .post(self.url.clone())
             .timeout(patience(command.deadline, now()))
-            .headers(to_headers(&message))
-            .body(message.payload.into_vec());
+            .headers(to_headers(&event))
+            .body(to_body(&event));
         let answer = match request.send().await {
             Ok(response) => read(response, command).await,
             Err(error) => Err(fault(&error)),
@@ -79,8 +79,8 @@ async fn read(mut response: reqwest::Response, command: &ReceivedCommand) -> Res
         }
         body.extend_from_slice(&chunk);
     }
-    let reply = from_headers(&headers, &body);
-    let other = reply.header(header::COMMAND).is_some_and(|told| told != command.id.to_text());
+    let reply = from_headers(&headers);
+    let other = reply.get(attribute::COMMAND).is_some_and(|told| told != command.id.to_text());
     if other {
         return Err("answer-to-another-command".into());
     }
@@ -95,7 +95,7 @@ async fn read(mut response: reqwest::Response, command: &ReceivedCommand) -> Res
         StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => {
             let told: Refused = serde_json::from_slice(&body).unwrap_or_default();
             // A framework's own 422 has no code: it is no decision of the participant's.
-            let code = reply.header(header::CODE).map(CompactString::from).or(told.code);
+            let code = reply.get(attribute::CODE).map(CompactString::from).or(told.code);
             let code = code
                 .filter(|code| !code.is_empty())
                 .ok_or_else(|| format_compact!("http-{}-without-code", status.as_u16()))?;
@@ -104,8 +104,8 @@ async fn read(mut response: reqwest::Response, command: &ReceivedCommand) -> Res
         StatusCode::NOT_FOUND if command.kind == ReplyKind::Query => {
             Ok(Answer { status: Status::UnknownCommand, payload: None })
         }
-        StatusCode::SERVICE_UNAVAILABLE if reply.header(header::CODE).is_some() => {
-            Ok(Answer::retry(reply.header(header::CODE).unwrap_or_default()))
+        StatusCode::SERVICE_UNAVAILABLE if reply.get(attribute::CODE).is_some() => {
+            Ok(Answer::retry(reply.get(attribute::CODE).unwrap_or_default()))
         }
         status => Err(format_compact!("http-{}", status.as_u16())),
     }

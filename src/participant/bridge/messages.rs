@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::Endpoint;
 use crate::engine::Status;
-use crate::wire::{Message, ReceivedCommand};
+use crate::wire::{CloudEvent, ReceivedCommand};
 
 /// The most messages to one participant that wait until they are taken: beyond it nothing more is read, so that a
 /// participant that is down for long costs no memory.
@@ -31,7 +31,7 @@ pub(super) struct Letter {
 impl Letter {
     /// Offers the message until the participant takes it or refuses it for good; false if the partition was let go
     /// before that.
-    pub(super) async fn deliver(mut self, message: Message, command: &ReceivedCommand) -> bool {
+    pub(super) async fn deliver(mut self, message: CloudEvent<'static>, command: &ReceivedCommand) -> bool {
         let mut pause = PAUSE_MIN;
         loop {
             // The place is free while the message waits: others are not held up by it.

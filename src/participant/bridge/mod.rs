@@ -31,7 +31,7 @@ use crate::definition::{Participant, Scenario};
 use crate::engine::Status;
 use crate::json::Json;
 use crate::time::{Timestamp, millis};
-use crate::wire::{self, About, Message, ReceivedCommand};
+use crate::wire::{self, About, CloudEvent, Message, ReceivedCommand};
 
 /// The most commands that one participant is asked at once over a bridge, whatever its contract takes: as many as a small
 /// service has threads. What waits, waits in the log.
@@ -210,8 +210,9 @@ impl Bridge {
         closed: &watch::Receiver<()>,
         under_way: &mut JoinSet<Option<u64>>,
     ) -> Begun {
-        let command = match wire::read_command(&message) {
-            Ok(command) => command,
+        let read = CloudEvent::read(&message).and_then(|event| Ok((wire::read_command(&event)?, event.into_owned())));
+        let (command, event) = match read {
+            Ok(read) => read,
             Err(error) => {
                 let (participant, key) = (&self.participant.name, &message.key);
                 tracing::warn!(%participant, %key, "a message on a command topic is passed over: failed to {error}");
@@ -232,7 +233,7 @@ impl Bridge {
             let (at_once, closed) = (Arc::clone(&self.at_once), closed.clone());
             let letter = Letter { participant: name, endpoint, at_once, closed };
             under_way.spawn(async move {
-                let taken = letter.deliver(message, &command).await;
+                let taken = letter.deliver(event, &command).await;
                 drop(waits);
                 taken.then_some(offset)
             });
@@ -240,7 +241,7 @@ impl Bridge {
         }
         let place = Arc::clone(&self.at_once).acquire_owned().await;
         under_way.spawn(async move {
-            let answer = endpoint.ask(message, &command).await;
+            let answer = endpoint.ask(event, &command).await;
             drop(place);
             if let Some(answer) = answer {
                 send(&out, &name, &command, answer).await;
@@ -253,11 +254,11 @@ impl Bridge {
 
 impl Endpoint {
     /// What the participant says; none if it stays silent.
-    async fn ask(&self, message: Message, command: &ReceivedCommand) -> Option<Answer> {
+    async fn ask(&self, event: CloudEvent<'static>, command: &ReceivedCommand) -> Option<Answer> {
         match self {
             Self::Simulated(simulated) => simulated.answer(command),
-            Self::Http(endpoint) => Some(endpoint.ask(message, command).await),
-            Self::Process(endpoint) => endpoint.ask(message, command).await,
+            Self::Http(endpoint) => Some(endpoint.ask(event, command).await),
+            Self::Process(endpoint) => endpoint.ask(event, command).await,
         }
     }
 }
@@ -270,7 +271,7 @@ enum Begun {
 
 /// A reply to a command goes where the command says.
 async fn send(out: &mpsc::Sender<Outgoing>, participant: &str, command: &ReceivedCommand, answer: Answer) {
-    let about = About { participant, saga: &command.saga, traceparent: command.traceparent.as_deref() };
+    let about = About { participant, traceparent: command.traceparent.as_deref() };
     let message = wire::reply(&command.reply(answer.status, answer.payload), &about);
     let topic = command.reply_topic.clone();
     // Nobody listens any more: the command stays unhandled and comes again.

@@ -21,9 +21,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{AT_ONCE_MAX, Answer, Outgoing, patience};
 use crate::engine::Reply;
-use crate::participant::lines::{Line, next_line, skip_line};
+use crate::participant::lines::{Line, next_line, skip_line, to_line};
 use crate::participant::now;
-use crate::wire::{self, About, Message, ReceivedCommand, header};
+use crate::wire::{self, About, CloudEvent, EVENT_MAX, ReceivedCommand, attribute};
 
 /// The pauses between starts of a child that dies: doubled each time, short again once it has answered something.
 const RESTART_MIN: Duration = Duration::from_millis(100);
@@ -47,7 +47,7 @@ pub(super) struct ProcessEndpoint {
 }
 
 enum Job {
-    Ask { attempt: Attempt, line: String, answer: oneshot::Sender<Answer> },
+    Ask { attempt: Attempt, line: Vec<u8>, answer: oneshot::Sender<Answer> },
     Close,
 }
 
@@ -68,14 +68,8 @@ impl ProcessEndpoint {
     }
 
     /// None if nothing came in time: the orchestrator's own timeout then says so.
-    pub(super) async fn ask(&self, message: Message, command: &ReceivedCommand) -> Option<Answer> {
-        let line = match wire::to_line(&message) {
-            Ok(line) => line,
-            Err(error) => {
-                tracing::error!(command = %command.id, "a command cannot be written as a line: failed to {error}");
-                return Some(Answer::retry("process-unwritable"));
-            }
-        };
+    pub(super) async fn ask(&self, event: CloudEvent<'static>, command: &ReceivedCommand) -> Option<Answer> {
+        let line = to_line(event.write());
         let (answer, answered) = oneshot::channel();
         let attempt = (command.id.to_text(), command.kind.as_str(), command.attempt);
         if self.jobs.send(Job::Ask { attempt, line, answer }).await.is_err() {
@@ -192,9 +186,9 @@ impl Supervisor {
 
     fn hand_over(
         &mut self,
-        to_child: &mpsc::Sender<String>,
+        to_child: &mpsc::Sender<Vec<u8>>,
         attempt: Attempt,
-        line: String,
+        line: Vec<u8>,
         answer: oneshot::Sender<Answer>,
     ) {
         if self.in_flight.len() >= LINES_MAX {
@@ -210,13 +204,13 @@ impl Supervisor {
 
     /// Whether the line was a reply.
     async fn take_reply(&mut self, line: &str) -> bool {
-        let read = wire::from_line(line).and_then(|mut message| {
-            if message.header(header::TYPE).is_none() {
-                message.push(header::TYPE, header::REPLY_TYPE);
+        let read = CloudEvent::parse(line.as_bytes()).and_then(|mut event| {
+            if event.get(attribute::TYPE).is_none() {
+                event.set(attribute::TYPE, attribute::REPLY_TYPE);
             }
-            wire::read_reply(&message).map(|reply| (reply, message))
+            wire::read_reply(&event).map(|reply| (reply, event))
         });
-        let (reply, message) = match read {
+        let (reply, event) = match read {
             Ok(read) => read,
             Err(error) => {
                 tracing::warn!(participant = %self.participant, "a line of a participant's process is no reply: failed to {error}");
@@ -240,7 +234,7 @@ impl Supervisor {
         if asker.is_none_or(|asker| asker.send(answer).is_err()) {
             // The asker is gone, or the process was asked in an earlier life. It is a reply all the same, such as the final
             // one behind a `pending`, and whether it counts is the engine's business.
-            self.pass_on(reply, &message).await;
+            self.pass_on(reply, &event).await;
         }
         true
     }
@@ -253,14 +247,10 @@ impl Supervisor {
         self.answered.push_back((attempt, is_final));
     }
 
-    async fn pass_on(&self, reply: Reply, message: &Message) {
+    async fn pass_on(&self, reply: Reply, event: &CloudEvent<'_>) {
         let (participant, command) = (&self.participant, &reply.command);
         tracing::info!(%participant, %command, "a reply that no command waits for is passed on");
-        let about = About {
-            participant,
-            saga: message.header(header::NAME).unwrap_or_default(),
-            traceparent: message.header(header::TRACEPARENT),
-        };
+        let about = About { participant, traceparent: event.get(attribute::TRACEPARENT) };
         let reply = Outgoing::Reply { topic: None, partition: None, message: wire::reply(&reply, &about) };
         // Nobody listens any more: the bridge is closing.
         let _closed = self.out.send(reply).await;
@@ -288,11 +278,10 @@ impl Supervisor {
     }
 }
 
-async fn write_lines(mut stdin: ChildStdin, mut lines: mpsc::Receiver<String>) {
-    while let Some(mut line) = lines.recv().await {
-        line.push('\n');
+async fn write_lines(mut stdin: ChildStdin, mut lines: mpsc::Receiver<Vec<u8>>) {
+    while let Some(line) = lines.recv().await {
         // A child that closed its input is about to end, which the reader notices.
-        if stdin.write_all(line.as_bytes()).await.is_err() || stdin.flush().await.is_err() {
+        if stdin.write_all(&line).await.is_err() || stdin.flush().await.is_err() {
             return;
         }
     }
@@ -312,7 +301,7 @@ async fn read_lines(
                 }
             }
             Line::TooLong => {
-                tracing::warn!(%participant, "a line of over {} bytes is passed over", wire::LINE_MAX);
+                tracing::warn!(%participant, "a line of over {} bytes is passed over", EVENT_MAX);
                 if !skip_line(&mut stdout).await {
                     return;
                 }
@@ -327,7 +316,7 @@ async fn pass_remarks(participant: CompactString, mut stderr: BufReader<tokio::p
         match next_line(&mut stderr).await {
             Line::Text(line) => tracing::info!(%participant, "{}", line.trim_end()),
             Line::TooLong => {
-                tracing::info!(%participant, "(a line of over {} bytes)", wire::LINE_MAX);
+                tracing::info!(%participant, "(a line of over {} bytes)", EVENT_MAX);
                 if !skip_line(&mut stderr).await {
                     return;
                 }

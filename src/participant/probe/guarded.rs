@@ -2,11 +2,11 @@
 //! leaves nothing in effect where it can.
 
 use super::subject::Call;
-use super::talk::{Case, Heard, Key, OVER, Talk, Wrong, before};
+use super::talk::{Case, Heard, Key, OVER, Talk, Wrong, before, raw};
 use crate::engine::{ReplyKind, Status};
 use crate::json::Json;
 use crate::participant::guard::code;
-use crate::wire::header;
+use crate::wire::attribute;
 
 use ReplyKind::{Do, Query, Undo};
 
@@ -211,8 +211,9 @@ pub(super) fn late_undo(talk: &mut Talk<'_>, call: &Call) -> Tried {
 
 pub(super) fn done_row_stays(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let mut case = talk.case(call);
-    let heard = talk.ask_changed(&mut case, Do, "with a `saga-keep-until` that is over", |message| {
-        message.headers.set(header::KEEP_UNTIL, &before(OVER));
+    let heard = talk.ask_changed(&mut case, Do, "with a `keepuntil` that is over", |mut event| {
+        event.set(attribute::KEEP_UNTIL, before(OVER));
+        raw(&event)
     });
     let first = succeeds(talk, "`do`", heard)?;
     let heard = talk.ask(&mut case, Do);
@@ -291,7 +292,7 @@ pub(super) fn remembers_no(talk: &mut Talk<'_>, call: &Call) -> Tried {
     is_same(talk, "a redelivered `do`", &first, heard)?;
     // What was refused then could be done now: with the request that it does, it is still the same command.
     case.call.request = call.request.clone();
-    let heard = talk.ask_changed(&mut case, Do, "once it could be done", |_| {});
+    let heard = talk.ask_changed(&mut case, Do, "once it could be done", |event| raw(&event));
     is_same(talk, "another attempt, once it could be done,", &first, heard)?;
     if talk.subject.participant.answers_queries {
         let heard = talk.ask(&mut case, Query);

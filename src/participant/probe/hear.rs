@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use memchr::memmem;
+
 use super::rules::{ANSWERED_WHERE_ASKED, KEEPS_CONTRACT, NAMES_ITS_COMMAND, READABLE_REPLY};
 use super::talk::{Case, Heard, Key, Talk};
 use crate::definition::json::check_json;
@@ -10,7 +12,7 @@ use crate::engine::{ReplyKind, Status};
 use crate::json::Json;
 use crate::log::kafka::RawArrival;
 use crate::participant::guard::code;
-use crate::wire::{self, Message, header};
+use crate::wire::{self, CloudEvent, attribute};
 
 impl Talk<'_> {
     /// Takes what comes next, if anything does.
@@ -22,19 +24,32 @@ impl Talk<'_> {
 
     fn arrived(&mut self, arrival: &RawArrival) {
         let message = &arrival.message;
-        let is_ours = |text: &str| text.contains(&self.options.tag);
+        let tag = self.options.tag.as_bytes();
         // Other probes, and on a topic of the deployment the sagas of others.
-        if !is_ours(&message.key) && !message.headers.iter().any(|(_, value)| is_ours(value)) {
+        if memmem::find(message.key.as_bytes(), tag).or_else(|| memmem::find(&message.payload, tag)).is_none() {
             return;
         }
         self.heard += 1;
-        if self.is_of_unreadable(message) {
+        // Of what is no event nothing is known; it counts as an answer to what was asked last.
+        let (event, unreadable) = match CloudEvent::read(message) {
+            Ok(event) => (event, None),
+            Err(error) => (CloudEvent::default(), Some(error)),
+        };
+        if self.is_of_unreadable(&event) {
             return;
         }
-        let Some((key, is_named)) = self.key_of(message) else { return };
+        let named = match (&unreadable, self.last.clone()) {
+            (None, _) => self.key_of(&event),
+            (Some(_), last) => last.map(|last| (last, false)),
+        };
+        let Some((key, is_named)) = named else { return };
         let Some(case) = self.cases.get(&key.0).cloned() else { return };
         self.check_place(arrival, &case);
-        let heard = match wire::read_reply(&self.mended(message, &key)) {
+        let read = match unreadable {
+            None => wire::read_reply(&self.mended(&event, &key)),
+            Some(error) => Err(error),
+        };
+        let heard = match read {
             Ok(reply) => Heard { status: Some(reply.status), payload: reply.payload },
             Err(error) => {
                 self.fault(READABLE_REPLY, format!("failed to {error}"));
@@ -48,18 +63,18 @@ impl Talk<'_> {
     }
 
     /// Whether it answers what nobody can read: anything will do but that it was done.
-    fn is_of_unreadable(&mut self, message: &Message) -> bool {
-        let is_to_query = message.header(header::KIND) == Some(ReplyKind::Query.as_str());
-        if is_to_query || message.header(header::STATUS) == Some(Status::UnknownCommand.as_str()) {
+    fn is_of_unreadable(&mut self, event: &CloudEvent<'_>) -> bool {
+        let is_to_query = event.get(attribute::KIND) == Some(ReplyKind::Query.as_str());
+        if is_to_query || event.get(attribute::STATUS) == Some(Status::UnknownCommand.as_str()) {
             return false;
         }
-        let instance = message.header(header::INSTANCE).unwrap_or(&message.key);
+        let instance = event.get(attribute::INSTANCE).unwrap_or(&event.key);
         let of_it = |case: &&Case| {
-            let is_named = message.header(header::COMMAND) == Some(case.id.to_text().as_str());
+            let is_named = event.get(attribute::COMMAND) == Some(case.id.to_text().as_str());
             is_named || case.id.instance.as_str() == instance
         };
         let Some(case) = self.cases.values().filter(|case| case.never.is_some()).find(of_it) else { return false };
-        if let (Some(rule), Some("succeeded")) = (case.never, message.header(header::STATUS)) {
+        if let (Some(rule), Some("succeeded")) = (case.never, event.get(attribute::STATUS)) {
             let how = format!("`{}` is answered succeeded", case.id);
             self.fault(rule, how);
         }
@@ -67,21 +82,22 @@ impl Talk<'_> {
     }
 
     /// What it answers, and whether it says so; if not, it is what was asked last.
-    fn key_of(&mut self, message: &Message) -> Option<(Key, bool)> {
+    fn key_of(&mut self, event: &CloudEvent<'_>) -> Option<(Key, bool)> {
         let last = self.last.clone()?;
-        let told = |name| message.header(name).unwrap_or_default();
-        let (command, kind, attempt) = (told(header::COMMAND), told(header::KIND), told(header::ATTEMPT));
+        let told = |name| event.get(name).unwrap_or_default();
+        let (command, kind, attempt) = (told(attribute::COMMAND), told(attribute::KIND), told(attribute::ATTEMPT));
         let find = |key: &&Key| key.0 == command && key.1.as_str() == kind && key.2.to_string() == attempt;
         if let Some(key) = self.asked.keys().find(find) {
             return Some((key.clone(), true));
         }
         let of_command =
             self.asked.keys().filter(|key| key.0 == command).max_by_key(|key| (key.1.as_str() == kind, key.2)).cloned();
-        let missing: Vec<String> = [(header::COMMAND, command), (header::KIND, kind), (header::ATTEMPT, attempt)]
-            .into_iter()
-            .filter(|(name, _)| message.header(name).is_none())
-            .map(|(name, _)| format!("`{name}` is missing"))
-            .collect();
+        let missing: Vec<String> =
+            [(attribute::COMMAND, command), (attribute::KIND, kind), (attribute::ATTEMPT, attempt)]
+                .into_iter()
+                .filter(|(name, _)| event.get(name).is_none())
+                .map(|(name, _)| format!("`{name}` is missing"))
+                .collect();
         let how = if missing.is_empty() {
             format!("a reply to `{command}`, {kind}, attempt {attempt}, which was never asked")
         } else {
@@ -92,22 +108,21 @@ impl Talk<'_> {
     }
 
     /// A reply as it should name itself: what is wrong with that is noted by then, and the rest of it is read.
-    fn mended(&mut self, message: &Message, (command, kind, attempt): &Key) -> Message {
-        if message.header(header::TYPE).is_none() {
-            self.fault(READABLE_REPLY, format!("of a reply `{}` is missing", header::TYPE));
+    fn mended(&mut self, event: &CloudEvent<'_>, (command, kind, attempt): &Key) -> CloudEvent<'static> {
+        if event.get(attribute::TYPE).is_none() {
+            self.fault(READABLE_REPLY, format!("of a reply `{}` is missing", attribute::TYPE));
         }
         let named = [
-            (header::COMMAND, command.to_string()),
-            (header::KIND, kind.as_str().to_owned()),
-            (header::ATTEMPT, attempt.to_string()),
+            (attribute::COMMAND, command.to_string()),
+            (attribute::KIND, kind.as_str().to_owned()),
+            (attribute::ATTEMPT, attempt.to_string()),
         ];
-        let mut mended = message.clone();
+        let mut mended = event.clone().into_owned();
         for (name, value) in named {
-            mended.headers.remove(name);
-            mended.push(name, &value);
+            mended.set(name, value);
         }
-        if message.header(header::TYPE).is_none() {
-            mended.push(header::TYPE, header::REPLY_TYPE);
+        if event.get(attribute::TYPE).is_none() {
+            mended.set(attribute::TYPE, attribute::REPLY_TYPE);
         }
         mended
     }

@@ -1,13 +1,13 @@
-//! What anybody may write to a topic: odd ids, odd headers, garbage, too much of it. Behind each, a command in order
+//! What anybody may write to a topic: odd ids, odd attributes, garbage, too much of it. Behind each, a command in order
 //! goes to the same partition and must be answered.
 
-use super::rules::{GARBAGE, WRONG_HEADERS};
+use super::rules::{GARBAGE, WRONG_ATTRIBUTES};
 use super::subject::Call;
-use super::talk::{Case, Talk, Wrong};
+use super::talk::{Case, Talk, Wrong, raw};
 use crate::engine::{CommandKind, ReplyKind, Status};
 use crate::json::PAYLOAD_MAX;
 use crate::log::kafka::RawMessage;
-use crate::wire::{Message, header};
+use crate::wire::{CloudEvent, attribute};
 
 use ReplyKind::{Do, Query};
 
@@ -87,14 +87,24 @@ pub(super) fn strange_ids(talk: &mut Talk<'_>, call: &Call) -> Tried {
     Ok(())
 }
 
-pub(super) fn extra_headers(talk: &mut Talk<'_>, call: &Call) -> Tried {
+pub(super) fn extra_attributes(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let mut case = talk.case(call);
-    let heard = talk.ask_changed(&mut case, Do, "with headers in another order, unknown and missing ones", |message| {
-        let optional = [header::RECORD, header::SPEC_VERSION, header::SOURCE, header::TRACEPARENT];
-        message.headers = message.headers.iter().rev().filter(|(name, _)| !optional.contains(name)).collect();
-        message.headers.push("x-unknown", "1");
-        message.headers.push("saga-of-tomorrow", "ja");
-        message.headers.push(header::TRACEPARENT, "not a trace");
+    let words = "with attributes in another order, unknown and missing ones, and odd headers";
+    let heard = talk.ask_changed(&mut case, Do, words, |event| {
+        let optional = [attribute::RECORD, attribute::SPEC_VERSION, attribute::SOURCE, attribute::TRACEPARENT];
+        let numbers = [attribute::ATTEMPT, attribute::DEADLINE, attribute::KEEP_UNTIL, attribute::REPLY_PARTITION];
+        let mut object = Vec::new();
+        object.extend(event.data.as_ref().map(|data| format!("\"data\": {data}")));
+        object.push(r#""traceparent": "not a trace""#.to_owned());
+        object.push(r#""oftomorrow": {"a": [1, null]}, "xunknown": 1"#.to_owned());
+        object.push(r#""request": null"#.to_owned());
+        for (name, value) in event.iter().rev().filter(|(name, _)| !optional.contains(name)) {
+            let value = if numbers.contains(&name) { value.to_owned() } else { serde_json::json!(value).to_string() };
+            object.push(format!("{}: {value}", serde_json::json!(name)));
+        }
+        let headers = vec![("x-unknown".to_owned(), None), ("x-bytes".to_owned(), Some(b"\xff\xfe\x00".to_vec()))];
+        let payload = format!(" {{\n{}\n}}\n", object.join(",\n"));
+        RawMessage { payload: Some(payload.into_bytes()), headers, ..raw(&event) }
     });
     match heard {
         Some(heard) if matches!(heard.status, Some(Status::Succeeded)) => talk.put_back(&mut case),
@@ -106,7 +116,7 @@ pub(super) fn extra_headers(talk: &mut Talk<'_>, call: &Call) -> Tried {
 pub(super) fn largest_request(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let mut case = talk.case(call);
     // Spaces in front of the end: the same request.
-    let heard = talk.ask_changed(&mut case, Do, "of 1 MiB", |message| pad(message, PAYLOAD_MAX));
+    let heard = talk.ask_changed(&mut case, Do, "of 1 MiB", |event| pad(&event, PAYLOAD_MAX));
     match heard {
         Some(heard) if matches!(heard.status, Some(Status::Succeeded)) => talk.put_back(&mut case),
         Some(heard) => Err(Wrong::broken(format!("`do` of 1 MiB gets {}", heard.shown()))),
@@ -117,12 +127,27 @@ pub(super) fn largest_request(talk: &mut Talk<'_>, call: &Call) -> Tried {
     }
 }
 
-fn pad(message: &mut Message, size: usize) {
-    let mut payload = message.payload.to_vec();
-    let end = payload.pop();
-    payload.resize(size.saturating_sub(1), b' ');
-    payload.extend(end);
-    message.payload = payload.into_boxed_slice();
+/// The event with so many bytes of data.
+fn pad(event: &CloudEvent<'_>, size: usize) -> RawMessage {
+    let mut data = event.data.as_ref().map(|data| data.get().as_bytes().to_vec()).unwrap_or_default();
+    let end = data.pop();
+    data.resize(size.saturating_sub(1), b' ');
+    data.extend(end);
+    with_data(event, &data)
+}
+
+/// The event with these bytes for its data.
+fn with_data(event: &CloudEvent<'_>, data: &[u8]) -> RawMessage {
+    let mut bare = event.clone();
+    bare.data = None;
+    let mut message = raw(&bare);
+    if let Some(payload) = &mut message.payload {
+        payload.pop();
+        payload.extend_from_slice(b",\"data\":");
+        payload.extend_from_slice(data);
+        payload.push(b'}');
+    }
+    message
 }
 
 pub(super) fn oversized(talk: &mut Talk<'_>, call: &Call) -> Tried {
@@ -131,12 +156,11 @@ pub(super) fn oversized(talk: &mut Talk<'_>, call: &Call) -> Tried {
         case.is_odd = true;
         case
     };
-    let mut message = talk.message(&case, Do, 1);
-    pad(&mut message, PAYLOAD_MAX + 1);
+    let message = pad(&talk.message(&case, Do, 1), PAYLOAD_MAX + 1);
     talk.cases.insert(case.id.to_text(), case.clone());
     talk.asked.insert((case.id.to_text(), Do, 1), 1);
     // A topic that takes no such message is as good.
-    drop(talk.send("do of 1 MiB and a byte", &[(case.partition, (&message).into())]));
+    drop(talk.send("do of 1 MiB and a byte", &[(case.partition, message)]));
     goes_on(talk, call, case.partition, "a payload over 1 MiB")?;
     let mut case = case;
     talk.put_back(&mut case)
@@ -145,8 +169,9 @@ pub(super) fn oversized(talk: &mut Talk<'_>, call: &Call) -> Tried {
 pub(super) fn unknown_call(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let mut case = talk.case(call);
     case.is_odd = true;
-    let heard = talk.ask_changed(&mut case, Do, "of SagaProbeKnowsNoSuchCommand", |message| {
-        message.headers.set(header::CALL, "SagaProbeKnowsNoSuchCommand");
+    let heard = talk.ask_changed(&mut case, Do, "of SagaProbeKnowsNoSuchCommand", |mut event| {
+        event.set(attribute::CALL, "SagaProbeKnowsNoSuchCommand");
+        raw(&event)
     });
     if let Some(heard) = heard.filter(|heard| matches!(heard.status, Some(Status::Succeeded))) {
         return Err(Wrong::broken(format!("it gets {}", heard.shown())));
@@ -158,13 +183,13 @@ pub(super) fn unknown_call(talk: &mut Talk<'_>, call: &Call) -> Tried {
 pub(super) fn unknown_message(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let case = talk.case(call);
     let mut message = talk.message(&case, Do, 1);
-    let absent = [header::REPLY_TO, header::REPLY_PARTITION, header::DEADLINE];
+    let absent = [attribute::REPLY_TO, attribute::REPLY_PARTITION, attribute::DEADLINE];
     for name in absent {
-        message.headers.remove(name);
+        message.remove(name);
     }
-    message.headers.set(header::KIND, CommandKind::Message.as_str());
-    message.headers.set(header::CALL, "SagaProbeKnowsNoSuchMessage");
-    talk.send("message SagaProbeKnowsNoSuchMessage", &[(case.partition, (&message).into())])?;
+    message.set(attribute::KIND, CommandKind::Message.as_str());
+    message.set(attribute::CALL, "SagaProbeKnowsNoSuchMessage");
+    talk.send("message SagaProbeKnowsNoSuchMessage", &[(case.partition, raw(&message))])?;
     goes_on(talk, call, case.partition, "it")
 }
 
@@ -176,8 +201,8 @@ pub(super) fn unfit_request(talk: &mut Talk<'_>, call: &Call) -> Tried {
     for payload in ["{}", "[]", "null", "7"] {
         let mut case = talk.case(call);
         (case.is_odd, last) = (true, case.partition);
-        let heard = talk.ask_changed(&mut case, Do, &format!("with the request {payload}"), |message| {
-            message.payload = payload.as_bytes().into();
+        let heard = talk.ask_changed(&mut case, Do, &format!("with the request {payload}"), |event| {
+            with_data(&event, payload.as_bytes())
         });
         if let Some(heard) = heard.filter(|heard| matches!(heard.status, Some(Status::Succeeded))) {
             return Err(Wrong::broken(format!("with the request {payload} it gets {}", heard.shown())));
@@ -186,35 +211,35 @@ pub(super) fn unfit_request(talk: &mut Talk<'_>, call: &Call) -> Tried {
     goes_on(talk, call, last, "them")
 }
 
-pub(super) fn wrong_headers(talk: &mut Talk<'_>, call: &Call) -> Tried {
+pub(super) fn wrong_attributes(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let (_, partitions) = talk.places.commands;
     let partition = partitions.saturating_sub(1);
     let changes: [(&str, &'static str, Option<&str>); 11] = [
-        ("without `saga-command`", header::COMMAND, None),
-        ("without `saga-kind`", header::KIND, None),
-        ("without `saga-attempt`", header::ATTEMPT, None),
-        ("without `saga-call`", header::CALL, None),
-        ("without `saga-deadline`", header::DEADLINE, None),
-        ("with `saga-kind: redo`", header::KIND, Some("redo")),
-        ("with `saga-attempt: first`", header::ATTEMPT, Some("first")),
-        ("with `saga-deadline: soon`", header::DEADLINE, Some("soon")),
-        ("with `ce_type: saga.reply.v1`", header::TYPE, Some(header::REPLY_TYPE)),
-        ("with `ce_type: saga.command.v99`", header::TYPE, Some("saga.command.v99")),
-        ("without `ce_type`", header::TYPE, None),
+        ("without `command`", attribute::COMMAND, None),
+        ("without `kind`", attribute::KIND, None),
+        ("without `attempt`", attribute::ATTEMPT, None),
+        ("without `call`", attribute::CALL, None),
+        ("without `deadline`", attribute::DEADLINE, None),
+        ("with `kind` redo", attribute::KIND, Some("redo")),
+        ("with `attempt` first", attribute::ATTEMPT, Some("first")),
+        ("with `deadline` soon", attribute::DEADLINE, Some("soon")),
+        ("with `type` saga.reply.v1", attribute::TYPE, Some(attribute::REPLY_TYPE)),
+        ("with `type` saga.command.v99", attribute::TYPE, Some("saga.command.v99")),
+        ("without `type`", attribute::TYPE, None),
     ];
     let mut cases = Vec::new();
     for (words, name, value) in changes {
-        let case = never(talk, call, WRONG_HEADERS, partition);
+        let case = never(talk, call, WRONG_ATTRIBUTES, partition);
         let mut message = talk.message(&case, Do, 1);
         match value {
-            Some(value) => message.headers.set(name, value),
-            None => message.headers.remove(name),
+            Some(value) => message.set(name, value),
+            None => message.remove(name),
         }
-        talk.send(&format!("do {words}"), &[(partition, (&message).into())])?;
+        talk.send(&format!("do {words}"), &[(partition, raw(&message))])?;
         cases.push((words, case));
     }
     goes_on(talk, call, partition, "them")?;
-    faultless(talk, WRONG_HEADERS)?;
+    faultless(talk, WRONG_ATTRIBUTES)?;
     for (words, mut case) in cases {
         is_unknown(talk, &mut case, &format!("a `do` {words}"))?;
     }
@@ -225,36 +250,34 @@ pub(super) fn garbage(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let (_, partitions) = talk.places.commands;
     let partition = partitions.saturating_sub(1);
     let bytes = |bytes: &[u8]| Some(bytes.to_vec());
-    let no_headers = [
+    let strangers = [
         ("nothing at all", RawMessage::default()),
         ("random bytes", RawMessage { key: bytes(b"\xff\x00"), payload: bytes(b"\x00\x9f\x92\x96"), headers: vec![] }),
-        ("JSON without headers", RawMessage { key: None, payload: bytes(b"{\"a\":1}"), headers: vec![] }),
+        ("an object that is no event", RawMessage { key: None, payload: bytes(b"{\"a\":1}"), headers: vec![] }),
+        ("HTML", RawMessage { key: None, payload: bytes(b"<html>"), headers: vec![] }),
+        ("a number", RawMessage { key: None, payload: bytes(b"7"), headers: vec![] }),
     ];
-    for (words, message) in no_headers {
+    for (words, message) in strangers {
         talk.send(words, &[(partition, message)])?;
     }
     let deep = "[".repeat(BRACKETS);
-    let payloads: [(&str, Option<&[u8]>); 5] = [
-        ("a command whose payload is cut off", Some(b"{\"a\":")),
-        ("a command whose payload is no UTF-8", Some(b"{\"a\":\"\xff\"}")),
-        ("a command whose payload is 200,000 brackets deep", Some(deep.as_bytes())),
-        ("a command whose payload is HTML", Some(b"<html>")),
-        ("a command whose payload is not even a word of JSON", Some(b"NaN")),
+    let datas: [(&str, &[u8]); 4] = [
+        ("a command whose data is cut off", b"{\"a\":"),
+        ("a command whose data is no UTF-8", b"{\"a\":\"\xff\"}"),
+        ("a command whose data is 200,000 brackets deep", deep.as_bytes()),
+        ("a command whose data is not even a word of JSON", b"nothing"),
     ];
-    for (words, payload) in payloads {
+    for (words, data) in datas {
         let case = never(talk, call, GARBAGE, partition);
-        let mut message = RawMessage::from(&talk.message(&case, Do, 1));
-        message.payload = payload.map(<[u8]>::to_vec);
+        let message = with_data(&talk.message(&case, Do, 1), data);
         talk.send(words, &[(partition, message)])?;
     }
-    for (words, value) in [("headers that are null", None), ("headers that are no UTF-8", bytes(b"\xff\xfe\x00"))] {
-        let case = never(talk, call, GARBAGE, partition);
-        let mut message = RawMessage::from(&talk.message(&case, Do, 1));
-        for (_, held) in &mut message.headers {
-            held.clone_from(&value);
-        }
-        talk.send(&format!("a command with {words}"), &[(partition, message)])?;
+    let case = never(talk, call, GARBAGE, partition);
+    let mut message = raw(&talk.message(&case, Do, 1));
+    if let Some(payload) = &mut message.payload {
+        payload.truncate(payload.len() / 2);
     }
+    talk.send("half a command", &[(partition, message)])?;
     goes_on(talk, call, partition, "them")?;
     faultless(talk, GARBAGE)
 }

@@ -47,7 +47,7 @@ pub(super) const READABLE_REPLY: &str = "readable-reply";
 /// Whether a reply fits the contract.
 pub(super) const KEEPS_CONTRACT: &str = "keeps-the-contract";
 /// Whether what cannot be read is left alone.
-pub(super) const WRONG_HEADERS: &str = "wrong-headers";
+pub(super) const WRONG_ATTRIBUTES: &str = "wrong-attributes";
 /// Whether what is no JSON is left alone.
 pub(super) const GARBAGE: &str = "garbage";
 
@@ -79,13 +79,13 @@ pub const RULES: &[Rule] = &[
         .says("a command that it can do is answered `succeeded` in time")
         .since("a step that hears nothing is repeated, and then taken back"),
     once(ANSWERED_WHERE_ASKED, MESSAGES, Check::OfAllReplies)
-        .says("replies come on `saga-reply-to`, in the partition `saga-reply-partition`")
+        .says("replies come on `replyto`, in the partition `replypartition`")
         .since("another partition has another owner, which never asked"),
     once(NAMES_ITS_COMMAND, MESSAGES, Check::OfAllReplies)
-        .says("`saga-command`, `saga-kind` and `saga-attempt` are those of the command, byte for byte")
+        .says("`command`, `kind` and `attempt` are those of the command, byte for byte")
         .since("by them the engine knows what is answered; a reply that it cannot place is a dead letter"),
     once(READABLE_REPLY, MESSAGES, Check::OfAllReplies)
-        .says("a reply has `ce_type: saga.reply.v1`, a `saga-status`, a `saga-code` if it failed, and JSON")
+        .says("a reply has `type: saga.reply.v1`, a `status`, a `code` if it failed, and JSON")
         .since("a reply that nobody can read is a dead letter, and its step hears nothing"),
     once(KEEPS_CONTRACT, MESSAGES, Check::OfAllReplies)
         .says("a reply fits the contract, and so does the code of a refusal")
@@ -93,9 +93,9 @@ pub const RULES: &[Rule] = &[
     once("strange-ids", MESSAGES, Check::Tried(rough::strange_ids))
         .says("ids are opaque text of up to 500 bytes; any of them is answered as it came")
         .since("an instance's id is somebody else's business key: it has quotes, spaces, umlauts and slashes"),
-    once("extra-headers", MESSAGES, Check::Tried(rough::extra_headers))
-        .says("headers in any order, some that you do not know, and none of the optional ones, change nothing")
-        .since("a newer engine, a proxy and a tracing agent all add headers"),
+    once("extra-attributes", MESSAGES, Check::Tried(rough::extra_attributes))
+        .says("attributes in any order, some that you do not know, numbers for text, and none of the optional ones, change nothing; nor do headers")
+        .since("a newer engine, a proxy and a tracing agent all add to a message"),
     once("largest-request", MESSAGES, Check::Tried(rough::largest_request))
         .says("a request of 1 MiB is done like any other")
         .since("that is the limit which the engine promises to authors of sagas"),
@@ -130,7 +130,7 @@ pub const RULES: &[Rule] = &[
         .says("`undo` past its deadline: `succeeded`, and a `do` behind it is not done")
         .since("an undo is never too late: what it leaves, stays"),
     each("done-row-stays", guarded::done_row_stays)
-        .says("a `done` row past its `saga-keep-until` still answers, and can be taken back")
+        .says("a `done` row past its `keepuntil` still answers, and can be taken back")
         .since("a saga may wait for a person for weeks, and then take it back"),
     each("query-unknown", guarded::query_unknown)
         .says("`query` of what it never heard of: `unknown-command`, and a `do` works afterwards")
@@ -165,8 +165,8 @@ pub const RULES: &[Rule] = &[
     once("unfit-request", UNREADABLE, Check::Tried(rough::unfit_request))
         .says("a request that does not fit the contract: not `succeeded`")
         .since("somebody's definition is wrong, and the saga must not go on as if it had worked"),
-    once(WRONG_HEADERS, UNREADABLE, Check::Tried(rough::wrong_headers))
-        .says("a command with a header missing or wrong is not done, and the next one is answered")
+    once(WRONG_ATTRIBUTES, UNREADABLE, Check::Tried(rough::wrong_attributes))
+        .says("a command with an attribute missing or wrong is not done, and the next one is answered")
         .since("nobody knows what was meant; and one message must not stop a partition"),
     once(GARBAGE, UNREADABLE, Check::Tried(rough::garbage))
         .says("bytes that are no command are passed over, and the next command is answered")

@@ -19,7 +19,7 @@ use crate::json::Json;
 use crate::log::kafka::{Raw, RawMessage};
 use crate::log::partition_of;
 use crate::time::Timestamp;
-use crate::wire::{self, Envelope, Message, RecordId, header};
+use crate::wire::{self, CloudEvent, Envelope, RecordId, attribute};
 
 /// How long a command of the probe is waited for, as its deadline says: longer than the probe waits itself.
 const DEADLINE: Duration = Duration::from_mins(5);
@@ -91,6 +91,11 @@ pub(super) struct Talk<'a> {
     next_case: u32,
     /// Commands that may have been done, in order.
     open: Vec<CompactString>,
+}
+
+/// An event as it goes on a topic.
+pub(super) fn raw(event: &CloudEvent<'_>) -> RawMessage {
+    RawMessage::from(&event.write())
 }
 
 impl<'a> Talk<'a> {
@@ -172,8 +177,8 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// The command's message, in time.
-    pub(super) fn message(&self, case: &Case, kind: ReplyKind, attempt: u32) -> Message {
+    /// The command, in time.
+    pub(super) fn message(&self, case: &Case, kind: ReplyKind, attempt: u32) -> CloudEvent<'static> {
         let Call { command, request, undo, .. } = &case.call;
         let (sent, wire, payload) = match (kind, undo) {
             (ReplyKind::Do, _) => (CommandKind::Do, command.wire.clone(), request.clone()),
@@ -193,7 +198,8 @@ impl<'a> Talk<'a> {
             deadline: now().after(DEADLINE),
             traceparent: None,
         };
-        wire::command(&command, &self.envelope(case))
+        let message = wire::command(&command, &self.envelope(case));
+        CloudEvent::read(&message).expect("it was written just now").into_owned()
     }
 
     fn envelope(&self, case: &Case) -> Envelope<'_> {
@@ -233,15 +239,13 @@ impl<'a> Talk<'a> {
         case: &mut Case,
         kind: ReplyKind,
         words: &str,
-        change: impl FnOnce(&mut Message),
+        change: impl FnOnce(CloudEvent<'static>) -> RawMessage,
     ) -> Option<Heard> {
         case.attempts += 1;
-        let mut message = self.message(case, kind, case.attempts);
-        change(&mut message);
+        let message = change(self.message(case, kind, case.attempts));
         let key = self.register(case, kind, case.attempts);
         let words = if words.is_empty() { kind.as_str().to_owned() } else { format!("{} {words}", kind.as_str()) };
-        if let Err(Wrong::Untried(why) | Wrong::Broken(why)) = self.send(&words, &[(case.partition, (&message).into())])
-        {
+        if let Err(Wrong::Untried(why) | Wrong::Broken(why)) = self.send(&words, &[(case.partition, message)]) {
             self.said.came.push(why.clone());
             self.unsent = Some(why);
             return None;
@@ -251,13 +255,14 @@ impl<'a> Talk<'a> {
 
     /// Sends a command as the next attempt, and waits for its answer.
     pub(super) fn ask(&mut self, case: &mut Case, kind: ReplyKind) -> Option<Heard> {
-        self.ask_changed(case, kind, "", |_| {})
+        self.ask_changed(case, kind, "", |event| raw(&event))
     }
 
     /// Sends a command as the next attempt, past its deadline, and waits for its answer.
     pub(super) fn ask_late(&mut self, case: &mut Case, kind: ReplyKind) -> Option<Heard> {
-        self.ask_changed(case, kind, "past its deadline", |message| {
-            message.headers.set(header::DEADLINE, &before(OVER));
+        self.ask_changed(case, kind, "past its deadline", |mut event| {
+            event.set(attribute::DEADLINE, before(OVER));
+            raw(&event)
         })
     }
 
@@ -265,7 +270,7 @@ impl<'a> Talk<'a> {
     pub(super) fn redeliver(&mut self, case: &Case, kind: ReplyKind) -> Option<Heard> {
         let message = self.message(case, kind, case.attempts);
         let key = self.register(case, kind, case.attempts);
-        self.send(&format!("{} again", kind.as_str()), &[(case.partition, (&message).into())]).ok()?;
+        self.send(&format!("{} again", kind.as_str()), &[(case.partition, raw(&message))]).ok()?;
         self.hear(&key)
     }
 
@@ -279,7 +284,7 @@ impl<'a> Talk<'a> {
         let (mut keys, mut messages) = (Vec::new(), Vec::new());
         for (kind, partition) in kinds {
             case.attempts += 1;
-            messages.push((*partition, RawMessage::from(&self.message(case, *kind, case.attempts))));
+            messages.push((*partition, raw(&self.message(case, *kind, case.attempts))));
             keys.push(self.register(case, *kind, case.attempts));
         }
         self.send(words, &messages)?;

@@ -21,7 +21,7 @@ use crate::json::PAYLOAD_MAX;
 use crate::log::{HEADERS_MAX, Stored, partition_of};
 use crate::plan::Plan;
 use crate::time::Timestamp;
-use crate::wire::{Ask, Message, Request, read_reply, read_request};
+use crate::wire::{Ask, CloudEvent, Message, Request, read_reply, read_request};
 
 /// The most of an unreadable input that is kept and copied, in bytes: with its escapes it fits a record.
 const RAW_MAX: usize = 2 << 20;
@@ -99,16 +99,14 @@ impl Tenure {
         came: Came<'_>,
         out: &mut Vec<Do>,
     ) -> Result<(), Over> {
-        match lane {
-            Lane::Requests => match read_request(came.message) {
-                Ok(request) => self.request(set, came, &request, out),
-                Err(error) => self.dead(set, came, key_of(came.message), unreadable(&error), out),
-            },
-            Lane::Replies => match read_reply(came.message) {
-                Ok(reply) => self.reply(set, came, reply, out),
-                Err(error) => self.dead(set, came, key_of(came.message), unreadable(&error), out),
-            },
-        }
+        let event = CloudEvent::read(came.message);
+        let taken = match lane {
+            Lane::Requests => {
+                event.and_then(|event| read_request(&event)).map(|request| self.request(set, came, &request, out))
+            }
+            Lane::Replies => event.and_then(|event| read_reply(&event)).map(|reply| self.reply(set, came, reply, out)),
+        };
+        taken.unwrap_or_else(|error| self.dead(set, came, key_of(came.message), unreadable(&error), out))
     }
 
     fn request(&mut self, set: &mut Setting, came: Came<'_>, request: &Request, out: &mut Vec<Do>) -> Result<(), Over> {

@@ -167,7 +167,7 @@ impl Partition {
         let body = Body::Claim { owner: self.set.config.owner.clone(), attempt: self.attempts };
         let (read, at) = (Positions::default(), Timestamp::default());
         let record = Record { v: VERSION, epoch: 0, n: 0, read, sent: 0, checkpoint, at, body };
-        let message = Message { payload: encode(&record).into_boxed_slice(), ..Message::default() };
+        let message = Message { payload: encode(&record), ..Message::default() };
         let ticket = self.set.ticket();
         out.push(Do::Ask(Request::Append(Append {
             ticket,

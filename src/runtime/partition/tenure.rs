@@ -269,7 +269,7 @@ impl Tenure {
         let ticket = set.ticket();
         self.in_flight.push_back(InFlight { ticket, acked: false, record: Arc::new(record), stands });
         self.marks.moved = None;
-        let message = Message { key: Arc::from(key), headers: Headers::default(), payload: bytes.into_boxed_slice() };
+        let message = Message { key: Arc::from(key), headers: Headers::default(), payload: bytes };
         let partition = Some(set.config.partition);
         out.push(Do::Ask(Request::Append(Append {
             ticket,
@@ -443,7 +443,7 @@ impl Tenure {
 /// A record that is ready to be handed over.
 pub(super) struct Draft {
     pub(super) record: Record,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Box<[u8]>,
     /// The instance behind it, if it changes one.
     pub(super) next: Option<Instance>,
     /// What it causes.

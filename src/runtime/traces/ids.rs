@@ -8,7 +8,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::{Direction, InstanceId, Run};
-use crate::wire::header::TRACEPARENT;
+use crate::wire::attribute::TRACEPARENT;
 
 /// The trace of one run of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

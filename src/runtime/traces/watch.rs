@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use memchr::memmem;
+
 use super::export::{self, Export};
 use super::ids::{Call, read, traceparent};
 use super::open::{About, Open};
@@ -13,7 +15,7 @@ use crate::log::{Append, Log, Request};
 use crate::runtime::driver::{AfterPanic, Watch};
 use crate::runtime::partition::{Fact, Recovered, Told};
 use crate::runtime::shared::Core;
-use crate::wire::header;
+use crate::wire::{CloudEvent, attribute};
 
 /// Instances whose spans are open at once, in one process: a few hundred bytes each. What begins beyond that has no
 /// trace, which is said once.
@@ -180,22 +182,26 @@ impl Log for Way {
 
 impl Way {
     fn name(&self, append: &mut Append) {
-        let message = &append.message;
-        if message.header(header::TYPE) != Some(header::COMMAND_TYPE) || append.topic == self.dead {
+        if append.topic == self.dead
+            || memmem::find(&append.message.payload, attribute::COMMAND_TYPE.as_bytes()).is_none()
+        {
             return;
         }
-        let command = message.header(header::COMMAND).and_then(CommandId::parse);
-        let attempt = message.header(header::ATTEMPT).and_then(|attempt| attempt.parse().ok());
+        let Ok(mut event) = CloudEvent::read(&append.message) else { return };
+        if event.get(attribute::TYPE) != Some(attribute::COMMAND_TYPE) {
+            return;
+        }
+        let command = event.get(attribute::COMMAND).and_then(CommandId::parse);
+        let attempt = event.get(attribute::ATTEMPT).and_then(|attempt| attempt.parse().ok());
         let (Some(command), Some(attempt)) = (command, attempt) else { return };
         let CommandId { instance, run, place, own_undo, .. } = &command;
-        let is_undo = *own_undo || message.header(header::KIND) == Some(CommandKind::Undo.as_str());
+        let is_undo = *own_undo || event.get(attribute::KIND) == Some(CommandKind::Undo.as_str());
         let work = if is_undo { Direction::Undo } else { Direction::Do };
-        let started = message.header(header::TRACEPARENT).and_then(read);
+        let started = event.get(attribute::TRACEPARENT).and_then(read);
         let Some(trace) = self.export.trace(instance, *run, started.as_ref()) else { return };
         let span = Call { instance, run: *run, place, work, attempt }.span();
-        let mut named = (**message).clone();
-        named.headers.remove(header::TRACEPARENT);
-        named.push(header::TRACEPARENT, &traceparent(trace.id, span));
+        event.set(attribute::TRACEPARENT, traceparent(trace.id, span));
+        let named = event.write();
         append.message = Arc::new(named);
     }
 }

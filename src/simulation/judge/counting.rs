@@ -9,7 +9,7 @@ use crate::journal::{Booked, decode};
 use crate::log::simulated::Shelf;
 use crate::log::{Append, Stored};
 use crate::plan::Plan;
-use crate::wire::header;
+use crate::wire::{CloudEvent, attribute};
 
 use super::end::Ending;
 use super::{Holds, Judge, Shelves, Violation, broken, violated};
@@ -217,7 +217,8 @@ impl Judge {
     fn asks_once(&mut self, offset: u64, id: &InstanceId, run: Run, cause: Cause, requests: &Shelf) -> Holds {
         let Cause::Request(at) = cause else { return Ok(()) };
         let Some(stored) = self::at(requests, at) else { return Err(broken(format_args!("request {at}"))) };
-        let request = stored.message.header(header::ID).unwrap_or_default().to_owned();
+        let event = CloudEvent::read(&stored.message).map_err(broken)?;
+        let request = event.get(attribute::ID).unwrap_or_default().to_owned();
         if self.asked.insert((id.clone(), run, request)) {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use crate::engine::{Command, Effect, Refusal, caused, pending};
 use crate::journal::Live;
 use crate::journal::record::{Body, Cause};
 use crate::log::{Append, partition_of};
-use crate::wire::{self, Envelope, Message, RecordId, header};
+use crate::wire::{self, CloudEvent, Envelope, Message, RecordId, attribute};
 
 use super::{Holds, Judge, Key, violated};
 
@@ -20,7 +20,7 @@ impl Judge {
         let ours = u32::try_from(record.partition) == Ok(self.partition);
         let counts =
             usize::try_from(offset).ok().and_then(|at| self.records.get(at)).is_some_and(|(_, counts)| *counts);
-        if !ours || !counts || !self.calls_for(offset, &key, append.message.header(header::KIND)) {
+        if !ours || !counts || !self.calls_for(offset, &key, is_message(&append.message)) {
             return violated("a sent effect belongs to a counting record", format!("{record}: {key:?}"));
         }
         let right = partition_of(&append.message.key, self.partitions);
@@ -32,8 +32,8 @@ impl Judge {
 
     /// Whether a record calls for a message. What the log said of a one-way message while its instance was parked is not
     /// heard, so that it is sent again for a later record.
-    fn calls_for(&self, offset: u64, key: &Key, kind: Option<&str>) -> bool {
-        let from = if kind == Some("message") { 0 } else { offset };
+    fn calls_for(&self, offset: u64, key: &Key, is_message: bool) -> bool {
+        let from = if is_message { 0 } else { offset };
         self.effects.range(from..=offset).any(|(_, keys)| keys.contains(key))
     }
 
@@ -132,25 +132,31 @@ fn command_key(command: &Command) -> String {
 }
 
 fn key(message: &Message) -> Key {
-    let id = message.header(header::ID).unwrap_or("none").to_owned();
-    let kind = match message.header(header::TYPE) {
-        Some(header::COMMAND_TYPE) => "command",
-        Some(header::ANSWER_TYPE) => "answer",
+    let event = CloudEvent::read(message).unwrap_or_default();
+    let id = event.get(attribute::ID).unwrap_or("none").to_owned();
+    let kind = match event.get(attribute::TYPE) {
+        Some(attribute::COMMAND_TYPE) => "command",
+        Some(attribute::ANSWER_TYPE) => "answer",
         _ => "dead",
     };
     (kind, id)
 }
 
+fn is_message(message: &Message) -> bool {
+    CloudEvent::read(message).is_ok_and(|event| event.get(attribute::KIND) == Some("message"))
+}
+
 /// The record that a message says to belong to, and what it is; `None` if no orchestrator sent it.
 pub(in crate::simulation) fn justification(message: &Message) -> Option<(RecordId, Key)> {
-    let last = |wanted: &str| message.headers.iter().rev().find(|(name, _)| *name == wanted);
-    let (_, id) = key(message);
     // A copy has all headers of what it is a copy of.
+    let last = |wanted: &str| message.headers.iter().rev().find(|(name, _)| *name == wanted);
+    let (kind, id) = key(message);
     if message.header("saga-reason").is_some() {
-        return Some((last(header::RECORD)?.1.parse().ok()?, ("dead", id)));
+        return Some((last("saga-record")?.1.parse().ok()?, ("dead", id)));
     }
     if let Some((_, forwarded)) = last(FORWARDED) {
         return Some((forwarded.parse().ok()?, ("forward", id)));
     }
-    Some((last(header::RECORD)?.1.parse().ok()?, key(message)))
+    let event = CloudEvent::read(message).ok()?;
+    Some((event.get(attribute::RECORD)?.parse().ok()?, (kind, id)))
 }

@@ -11,7 +11,7 @@ use crate::log::simulated::Shelf;
 use crate::plan::{ROOT, Undo};
 use crate::simulation::worker::Work;
 use crate::time::Timestamp;
-use crate::wire::{self, Ask};
+use crate::wire::{Ask, CloudEvent, read_request};
 
 /// How an instance's life ended, by the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,9 @@ impl Judge {
             let known = self.truth.live(&id).is_some() || self.truth.past(&id).is_some();
             // A repeated order is refused once its instance has ended: it is not followed for all that.
             let is_order = matches!(cause, Cause::Request(_))
-                && wire::read_request(&stored.message).is_ok_and(|request| matches!(request.ask, Ask::Order { .. }));
+                && CloudEvent::read(&stored.message)
+                    .and_then(|event| read_request(&event))
+                    .is_ok_and(|request| matches!(request.ask, Ask::Order { .. }));
             if is_order && self.truth.live(&id).is_none() {
                 continue;
             }

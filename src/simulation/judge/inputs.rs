@@ -4,7 +4,7 @@ use crate::engine::{Decision, Input, InstanceId, Order, decide};
 use crate::journal::record::{Cause, PastOutcome, StartHash};
 use crate::log::Stored;
 use crate::time::Timestamp;
-use crate::wire::{self, Ask};
+use crate::wire::{Ask, CloudEvent, read_reply, read_request};
 
 use super::Judge;
 
@@ -18,8 +18,9 @@ impl Judge {
         if !self.is_home_of(&stored.message.key) {
             return Some(false); // it must be forwarded
         }
+        let Ok(event) = CloudEvent::read(&stored.message) else { return Some(false) };
         if matches!(cause, Cause::Reply(_)) {
-            let Ok(reply) = wire::read_reply(&stored.message) else { return Some(false) };
+            let Ok(reply) = read_reply(&event) else { return Some(false) };
             let id = reply.command.instance.clone();
             if self.truth.queue(&id).is_some() {
                 return Some(false);
@@ -32,7 +33,7 @@ impl Judge {
                 (None, None) => Some(false),
             };
         }
-        let Ok(request) = wire::read_request(&stored.message) else { return Some(false) };
+        let Ok(request) = read_request(&event) else { return Some(false) };
         let id = &request.instance;
         if self.truth.queue(id).is_some() {
             return Some(false); // it must be parked

@@ -48,7 +48,7 @@ pub(super) fn broken(what: impl std::fmt::Display) -> Violation {
     Violation { property: "what is written can be read", details: what.to_string() }
 }
 
-/// A message that a record justifies: what it is, and its `ce_id`.
+/// A message that a record justifies: what it is, and its `id`.
 type Key = (&'static str, String);
 
 /// The topics of a partition.

@@ -7,7 +7,7 @@ use crate::log::simulated::Shelf;
 use crate::log::{JOURNAL, REPLIES, REQUESTS, Stored};
 use crate::runtime::partition::Partition;
 use crate::simulation::judge::{Judge, Violation, violated};
-use crate::wire::header;
+use crate::wire::{CloudEvent, attribute};
 
 /// What a world may need to come to its end.
 const STEPS: usize = 20_000;
@@ -128,8 +128,9 @@ impl World {
             for topic in [REQUESTS, REPLIES] {
                 for stored in &self.log.shelf(topic, partition).unwrap_or(&none).records {
                     let Stored { offset, timestamp, message } = stored;
-                    let header = |name| message.header(name).unwrap_or("");
-                    let what = [header::ID, header::KIND, header::STATUS].map(header);
+                    let event = CloudEvent::read(message).unwrap_or_default();
+                    let what =
+                        [attribute::ID, attribute::KIND, attribute::STATUS].map(|name| event.get(name).unwrap_or(""));
                     lines.push(format!("{topic} {offset} at {} {} {what:?}", timestamp.0, message.key));
                 }
             }

@@ -9,6 +9,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
+use serde_json::{Value, json};
 
 use super::super::adapter::RUNTIME;
 use super::stranger::Litter;
@@ -75,23 +76,14 @@ impl Pen {
     pub(super) fn ask(&mut self, instance: &str, kind: &str, saga: &str, payload: &str) {
         self.written += 1;
         let id = format!("{kind}-{}", self.written);
-        let mut headers = OwnedHeaders::new();
-        let all = [
-            ("ce_specversion", "1.0"),
-            ("ce_type", "saga.request.v1"),
-            ("ce_id", &id),
-            ("ce_source", "/tests/faults"),
-            ("content-type", "application/json"),
-            ("saga-instance", instance),
-            ("saga-kind", kind),
-            ("saga-name", saga),
-            ("saga-reply-to", &self.answers),
-        ];
-        for (key, value) in all {
-            headers = headers.insert(Header { key, value: Some(value) });
-        }
+        let data: Value = serde_json::from_str(payload).expect("requests are JSON");
+        let event = json!({
+            "data": data, "type": "saga.request.v1", "id": id, "source": "/tests/faults", "specversion": "1.0",
+            "instance": instance, "kind": kind, "saga": saga, "replyto": self.answers,
+        });
+        let payload = event.to_string();
         let asked = Box::new(Asked((kind == "start").then(|| instance.to_owned())));
-        let record = BaseRecord::with_opaque_to(&self.requests, asked).key(instance).payload(payload).headers(headers);
+        let record = BaseRecord::with_opaque_to(&self.requests, asked).key(instance).payload(&payload);
         self.producer.send(record).unwrap_or_else(|(error, _)| panic!("a request can be written: {error}"));
     }
 

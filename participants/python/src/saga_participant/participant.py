@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Generic
 
-from .message import Command, Reply
+from .message import DATA_MAX, Command, Reply, Unreadable
 from .store import Connection, Store
 
 log = logging.getLogger("saga")
@@ -82,7 +82,7 @@ class Participant(Generic[Connection]):
         except Retry as retry:
             return Reply("retry", retry.code)
         except _Stays as stays:
-            return Reply("failed", stays.refused.code, _words(stays.refused.message))
+            return _failed(stays.refused)
         except Exception:
             log.exception("%s of %s failed and is answered `retry`", command.call, command.id)
             return Reply("retry", "fault")
@@ -95,10 +95,11 @@ class Participant(Generic[Connection]):
         """Ends work outside the database that a crash interrupted; replies that are to be sent."""
         ended = []
         for id, text in self.store.doing():
-            if text is None:
-                log.error("the row of %s is `doing` and does not hold its command", id)
+            try:
+                command = Command.from_text(text or "")
+            except Unreadable as why:
+                log.error("the row of %s is `doing` and does not hold its command: %s", id, why)
                 continue
-            command = Command.from_text(text)
             reply = self._work_outside(command)
             if reply.status in ("succeeded", "failed"):
                 ended.append((command, reply))
@@ -116,17 +117,20 @@ class Participant(Generic[Connection]):
         row = None if is_new else transaction.find(id)
         state, kept = (None, None) if row is None else row
 
+        def settled(state: str, reply: Reply) -> Reply:
+            transaction.settle(id, state, self._kept(command, reply), keep_until)
+            return reply
+
         if kind == "undo":
             if state == "doing":
                 return Reply("retry", "still-doing")
             if state == "done":
                 try:
-                    self._take_back(transaction.connection, command, json.loads(kept or "{}"))
+                    self._take_back(transaction.connection, command, Reply.from_text(kept or "").payload)
                 except Refused as refused:
                     # Nothing has changed: the saga is stuck, and a person has to look.
                     raise _Stays(refused) from None
-            transaction.settle(id, "undone", "{}", keep_until)
-            return Reply("succeeded", payload={})
+            return settled("undone", Reply("succeeded", payload={}))
         if state is not None:
             transaction.settle(id, state, kept, keep_until)
             return _known(state, kept)
@@ -140,24 +144,19 @@ class Participant(Generic[Connection]):
             return None
         transaction.mark()
         try:
-            reply = self._do(transaction.connection, command)
+            return settled("done", _succeeded(self._do(transaction.connection, command)))
         except Refused as refused:
             # What it wrote goes, and the row stays: a repeat must not find it otherwise.
             transaction.back()
-            kept = json.dumps({"code": refused.code, "message": refused.message})
-            transaction.settle(id, "failed", kept, keep_until)
-            return Reply("failed", refused.code, _words(refused.message))
-        transaction.settle(id, "done", json.dumps(reply), keep_until)
-        return Reply("succeeded", payload=reply)
+            return settled("failed", _failed(refused))
 
     def _do(self, connection: Connection, command: Command) -> Any:
         if work := self._works.get(command.call):
-            reply = work(connection, command)
-            return {} if reply is None else reply
+            return work(connection, command)
         if undo := self._undos.get(command.call):
             # A compensation without a `do` of ours before it.
             undo(connection, command, None)
-            return {}
+            return None
         raise Retry("unknown-call")
 
     def _take_back(self, connection: Connection, command: Command, reply: Any) -> None:
@@ -174,12 +173,9 @@ class Participant(Generic[Connection]):
             log.error("nobody does %s of %s any more", command.call, command.id)
             return Reply("pending")
         try:
-            reply = work(command)
-            reply = {} if reply is None else reply
-            state, kept, answer = "done", json.dumps(reply), Reply("succeeded", payload=reply)
+            state, reply = "done", _succeeded(work(command))
         except Refused as refused:
-            state, kept = "failed", json.dumps({"code": refused.code, "message": refused.message})
-            answer = Reply("failed", refused.code, _words(refused.message))
+            state, reply = "failed", _failed(refused)
         except Exception:
             # Nobody knows whether it worked: it stays `doing`, and is taken up again.
             log.exception("%s of %s is not done yet", command.call, command.id)
@@ -190,11 +186,14 @@ class Participant(Generic[Connection]):
                 if row is not None and row[0] != "doing":
                     # Another process took it up too, and ended it; it may have been taken back since.
                     return _known(*row)
-                transaction.settle(command.id, state, kept, command.keep_until)
+                transaction.settle(command.id, state, self._kept(command, reply), command.keep_until)
         except Exception:
             log.exception("the end of %s of %s could not be written", command.call, command.id)
             return Reply("pending")
-        return answer
+        return reply
+
+    def _kept(self, command: Command, reply: Reply) -> str:
+        return reply.message(command, self.name).write().decode()
 
 
 def _known(state: str, kept: str | None) -> Reply:
@@ -203,10 +202,7 @@ def _known(state: str, kept: str | None) -> Reply:
         return Reply("pending")
     if state == "undone":
         return Reply("failed", "already-undone")
-    said = json.loads(kept or "{}")
-    if state == "failed":
-        return Reply("failed", said["code"], _words(said.get("message")))
-    return Reply("succeeded", payload=said)
+    return Reply.from_text(kept or "")
 
 
 class _Stays(Exception):
@@ -216,8 +212,19 @@ class _Stays(Exception):
         self.refused = refused
 
 
-def _words(message: str | None) -> Any:
-    return None if message is None else {"message": message}
+def _succeeded(reply: Any) -> Reply:
+    """One that cannot be sent is a defect of the participant: nothing of it stays, and it is seen."""
+    try:
+        if len(json.dumps(reply, allow_nan=False)) <= DATA_MAX:
+            return Reply("succeeded", payload={} if reply is None else reply)
+        log.error("a handler's reply has over %s bytes", DATA_MAX)
+    except (TypeError, ValueError, RecursionError) as error:
+        log.error("a handler's reply cannot be written as JSON: %s", error)
+    raise Retry("unwritable-reply")
+
+
+def _failed(refused: Refused) -> Reply:
+    return Reply("failed", refused.code, None if refused.message is None else {"message": refused.message})
 
 
 def _now() -> int:

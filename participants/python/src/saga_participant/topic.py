@@ -8,9 +8,10 @@ import threading
 import time
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Message as Record
 
-from .message import Command, Reply, Unreadable, read_command
+from .message import CONTENT_TYPE, Command, Message, Reply, Unreadable, read_command
 from .participant import Participant
 
 log = logging.getLogger("saga")
@@ -63,11 +64,11 @@ def serve(
                 purge_at = time.monotonic() + PURGE_EVERY
                 _upkeep("removing old rows", participant.purge)
             done = []
-            for message in _next(consumer):
-                if not _answer(participant, message, replies, stop):
+            for record in _next(consumer):
+                if not _answer(participant, record, replies, stop):
                     # It ends, and what was not taken comes again.
                     break
-                done.append(message)
+                done.append(record)
             # Not before: a reply that is lost would be the end of its step.
             replies.wait()
             _store(consumer, done)
@@ -80,34 +81,33 @@ def _resume(participant: Participant[Any], replies: _Replies) -> None:
         replies.send(command, reply, participant.name)
 
 
-def _next(consumer: Consumer) -> list[Message]:
+def _next(consumer: Consumer) -> list[Record]:
     first = consumer.poll(POLL)
     if first is None:
         return []
     # What is there already, and no more: a single command does not wait for others.
     more = consumer.consume(BATCH - 1, timeout=0)
     batch = []
-    for message in [first, *more]:
-        if message.error() is None:
-            batch.append(message)
+    for record in [first, *more]:
+        if record.error() is None:
+            batch.append(record)
         else:
-            log.warning("commands cannot be read for now: %s", message.error())
+            log.warning("commands cannot be read for now: %s", record.error())
     return batch
 
 
 def _answer(
-    participant: Participant[Any], message: Message, replies: _Replies, stop: threading.Event
+    participant: Participant[Any], record: Record, replies: _Replies, stop: threading.Event
 ) -> bool:
     """Whether it is dealt with."""
     try:
-        headers: Any = message.headers() or []
-        command = read_command(headers, message.value(), message.key())
+        command = read_command(Message.read(record.value()), record.key())
     except Unreadable as why:
-        place = f"{message.topic()}/{message.partition()}/{message.offset()}"
+        place = f"{record.topic()}/{record.partition()}/{record.offset()}"
         log.warning("%s is passed over: %s", place, why)
         return True
     except Exception:
-        log.exception("%s/%s/%s is passed over", message.topic(), message.partition(), message.offset())
+        log.exception("%s/%s/%s is passed over", record.topic(), record.partition(), record.offset())
         return True
     if command.kind == "message":
         return _take(participant, command, stop)
@@ -133,11 +133,11 @@ def _take(participant: Participant[Any], command: Command, stop: threading.Event
         return True
 
 
-def _store(consumer: Consumer, batch: list[Message]) -> None:
+def _store(consumer: Consumer, batch: list[Record]) -> None:
     after: dict[tuple[str, int], int] = {}
-    for message in batch:
-        place: Any = (message.topic(), message.partition())
-        after[place] = (message.offset() or 0) + 1
+    for record in batch:
+        place: Any = (record.topic(), record.partition())
+        after[place] = (record.offset() or 0) + 1
     for (topic, partition), offset in after.items():
         try:
             consumer.store_offsets(offsets=[TopicPartition(topic, partition, offset)])
@@ -168,7 +168,7 @@ class _Replies:
             if error.retriable() or error.name() in ("_MSG_TIMED_OUT", "_TIMED_OUT", "_TRANSPORT"):
                 self.failed.append((command, reply, participant))
 
-        where: dict[str, Any] = {"headers": reply.headers(command, participant)}
+        where: dict[str, Any] = {"headers": [("content-type", CONTENT_TYPE.encode())]}
         if command.reply_partition is not None:
             where["partition"] = command.reply_partition
         while True:
@@ -176,7 +176,7 @@ class _Replies:
                 self.producer.produce(
                     command.reply_to,
                     key=command.key,
-                    value=reply.body(),
+                    value=reply.message(command, participant).write(),
                     on_delivery=delivered,
                     **where,
                 )

@@ -73,18 +73,11 @@ impl World {
     fn command(&mut self, instance: &str, step: &str, kind: &str, record: u64) {
         let (id, place) = (format!("{instance}/5/{step}/1"), format!("0/{record}"));
         let event = format!("{id}/{kind}/1");
-        let headers = [
-            ("ce_type", "saga.command.v1"),
-            ("ce_id", &event),
-            ("saga-instance", instance),
-            ("saga-step", step),
-            ("saga-kind", kind),
-            ("saga-attempt", "1"),
-            ("saga-command", &id),
-            ("saga-record", &place),
-            ("saga-reply-partition", "0"),
-        ];
-        self.put(COMMANDS, 0, seen(instance, &headers, &Value::Null));
+        let event = json!({
+            "type": "saga.command.v1", "id": event, "instance": instance, "step": step, "kind": kind, "attempt": "1",
+            "command": id, "record": place, "replypartition": "0",
+        });
+        self.put(COMMANDS, 0, seen(instance, &[], &event));
     }
 
     /// One change, with the messages of what it calls.
@@ -103,13 +96,8 @@ impl World {
 
     fn answer(&mut self, instance: &str, status: &str, record: u64) {
         let place = format!("0/{record}");
-        let headers = [
-            ("ce_type", "saga.answer.v1"),
-            ("saga-instance", instance),
-            ("saga-status", status),
-            ("saga-record", &place),
-        ];
-        self.put(ANSWERS, 0, seen(instance, &headers, &Value::Null));
+        let event = json!({ "type": "saga.answer.v1", "instance": instance, "status": status, "record": place });
+        self.put(ANSWERS, 0, seen(instance, &[], &event));
     }
 
     /// `a` completes and `b` is taken back, one step behind the other; one input is unreadable, and one is forwarded; a
@@ -177,10 +165,8 @@ impl World {
         self.edit(JOURNAL, at, |record| record["body"]["change"]["change"]["events"] = json!(events));
     }
 
-    fn header(&mut self, topic: &str, offset: u64, name: &str, value: &str) {
-        let message = &mut self.topics.partition_mut(topic, 0)[usize::try_from(offset).unwrap()];
-        message.headers.retain(|(known, _)| known != name);
-        message.headers.push((name.to_owned(), value.as_bytes().to_vec()));
+    fn attribute(&mut self, topic: &str, offset: u64, name: &str, value: &str) {
+        self.edit(topic, offset, |event| event[name] = json!(value));
     }
 }
 
@@ -259,9 +245,9 @@ fn each_wrong_is_found() {
             let at = world.at("a", 1);
             world.command("a", "pay", "do", at);
         }),
-        ("a command that its record does not call for", |world| world.header(COMMANDS, 0, "saga-attempt", "2")),
-        ("a command with a wrong id", |world| world.header(COMMANDS, 0, "saga-command", "b/6/seat/1")),
-        ("a command with a wrong id", |world| world.header(COMMANDS, 0, "ce_id", "b/5/seat/1/do/2")),
+        ("a command that its record does not call for", |world| world.attribute(COMMANDS, 0, "attempt", "2")),
+        ("a command with a wrong id", |world| world.attribute(COMMANDS, 0, "command", "b/6/seat/1")),
+        ("a command with a wrong id", |world| world.attribute(COMMANDS, 0, "id", "b/5/seat/1/do/2")),
         ("an input counts twice", |world| {
             let at = world.at("b", 3);
             world.edit(JOURNAL, at, |record| record["body"]["change"]["cause"] = json!({"reply": 0}));
@@ -283,9 +269,11 @@ fn each_wrong_is_found() {
             world.record(0, &json!({"completed": {"started": 2}}));
         }),
         ("an orphan answer", |world| world.answer("a", "completed", 99)),
-        ("another answer than its record's", |world| world.header(ANSWERS, 0, "saga-status", "completed")),
+        ("another answer than its record's", |world| world.attribute(ANSWERS, 0, "status", "completed")),
         ("an end that was not told", |world| world.topics.partition_mut(ANSWERS, 0).clear()),
-        ("an orphan in saga.dead", |world| world.header(DEAD, 0, "saga-record", "0/1")),
+        ("an orphan in saga.dead", |world| {
+            world.topics.partition_mut(DEAD, 0)[0].headers = vec![("saga-record".to_owned(), b"0/1".to_vec())];
+        }),
         ("a copy that is missing", |world| world.topics.partition_mut(DEAD, 0).clear()),
         ("a copy that is missing", |world| world.topics.partition_mut(REQUESTS, 1).clear()),
         ("an orphan that was forwarded", |world| world.topics.partition_mut(REQUESTS, 1)[0].key = b"z".to_vec()),

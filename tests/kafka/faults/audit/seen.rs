@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 /// A message where it stands.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
@@ -18,10 +20,10 @@ impl Seen {
         std::str::from_utf8(value).ok()
     }
 
-    /// `saga-record`: a partition of the journal, and an offset in it.
-    pub(crate) fn place(&self, header: &str) -> Option<(u32, u64)> {
-        let (partition, offset) = self.header(header)?.split_once('/')?;
-        Some((partition.parse().ok()?, offset.parse().ok()?))
+    /// An attribute's text, if the payload is an object that has it.
+    pub(crate) fn attribute(&self, name: &str) -> Option<String> {
+        let event: Value = serde_json::from_slice(&self.payload).ok()?;
+        Some(event.get(name)?.as_str()?.to_owned())
     }
 }
 
@@ -57,4 +59,10 @@ impl Topics {
         let all = self.partition(topic, partition);
         all.binary_search_by_key(&offset, |seen| seen.offset).ok().map(|index| &all[index])
     }
+}
+
+/// `3/1042`: a partition of the journal, and an offset in it.
+pub(crate) fn place(text: &str) -> Option<(u32, u64)> {
+    let (partition, offset) = text.split_once('/')?;
+    Some((partition.parse().ok()?, offset.parse().ok()?))
 }

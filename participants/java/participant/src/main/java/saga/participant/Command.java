@@ -36,7 +36,7 @@ public record Command(
             this.word = word;
         }
 
-        /** As in the header {@code saga-kind}. */
+        /** As in the attribute {@code kind}. */
         public String word() {
             return word;
         }
@@ -47,38 +47,38 @@ public record Command(
                     return kind;
                 }
             }
-            throw new UnreadableException("the header saga-kind is `" + word + "`, not do, undo, query or message");
+            throw new UnreadableException("the attribute kind is `" + word + "`, not do, undo, query or message");
         }
     }
 
     /**
      * Reads a command.
      *
-     * @throws UnreadableException a header is missing or wrong, or the payload is not JSON within its limit
+     * @throws UnreadableException an attribute is missing or wrong, or the data is not JSON within its limit
      */
     public static Command read(Message message) throws UnreadableException {
-        String type = required(message, Header.TYPE);
-        if (!type.equals(Header.COMMAND_TYPE)) {
-            throw new UnreadableException("the header ce_type is `" + type + "`, not " + Header.COMMAND_TYPE);
+        String type = required(message, Attribute.TYPE);
+        if (!type.equals(Attribute.COMMAND_TYPE)) {
+            throw new UnreadableException("the attribute type is `" + type + "`, not " + Attribute.COMMAND_TYPE);
         }
-        String id = required(message, Header.COMMAND);
+        String id = required(message, Attribute.COMMAND);
         if (id.getBytes(StandardCharsets.UTF_8).length > ID_MAX) {
-            throw new UnreadableException("the header saga-command has over " + ID_MAX + " bytes");
+            throw new UnreadableException("the attribute command has over " + ID_MAX + " bytes");
         }
-        String payload = message.payload().isEmpty() ? "{}" : message.payload();
-        if (payload.getBytes(StandardCharsets.UTF_8).length > Json.PAYLOAD_MAX) {
-            throw new UnreadableException("the payload has over " + Json.PAYLOAD_MAX + " bytes");
+        String payload = message.data().isEmpty() ? "{}" : message.data();
+        if (payload.getBytes(StandardCharsets.UTF_8).length > Json.DATA_MAX) {
+            throw new UnreadableException("the data has over " + Json.DATA_MAX + " bytes");
         }
         Json.check(payload);
-        Kind kind = Kind.of(required(message, Header.KIND));
+        Kind kind = Kind.of(required(message, Attribute.KIND));
         return new Command(
                 message,
                 id,
-                required(message, Header.CALL),
+                required(message, Attribute.CALL),
                 kind,
                 attempt(message),
-                kind == Kind.MESSAGE ? Long.MAX_VALUE : instant(message, Header.DEADLINE),
-                instant(message, Header.KEEP_UNTIL),
+                kind == Kind.MESSAGE ? Long.MAX_VALUE : instant(message, Attribute.DEADLINE),
+                instant(message, Attribute.KEEP_UNTIL),
                 payload);
     }
 
@@ -91,16 +91,16 @@ public record Command(
         }
     }
 
-    private static String required(Message message, String name) throws UnreadableException {
-        String value = message.header(name);
+    static String required(Message message, String name) throws UnreadableException {
+        String value = message.attribute(name);
         if (value == null || value.isEmpty()) {
-            throw new UnreadableException("the header " + name + " is missing");
+            throw new UnreadableException("the attribute " + name + " is missing");
         }
         return value;
     }
 
     private static int attempt(Message message) throws UnreadableException {
-        String value = required(message, Header.ATTEMPT);
+        String value = required(message, Attribute.ATTEMPT);
         try {
             int attempt = Integer.parseInt(value);
             if (attempt > 0) {
@@ -109,7 +109,7 @@ public record Command(
         } catch (NumberFormatException wrong) {
             // Said below.
         }
-        throw new UnreadableException("the header saga-attempt is `" + value + "`, not 1, 2, 3 …");
+        throw new UnreadableException("the attribute attempt is `" + value + "`, not 1, 2, 3 …");
     }
 
     private static long instant(Message message, String name) throws UnreadableException {
@@ -118,7 +118,7 @@ public record Command(
             long instant = Long.parseUnsignedLong(value);
             return instant < 0 ? Long.MAX_VALUE : instant;
         } catch (NumberFormatException wrong) {
-            throw new UnreadableException("the header " + name + " is `" + value + "`, not milliseconds since 1970", wrong);
+            throw new UnreadableException("the attribute " + name + " is `" + value + "`, not milliseconds since 1970", wrong);
         }
     }
 }

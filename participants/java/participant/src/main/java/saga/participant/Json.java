@@ -3,10 +3,8 @@ package saga.participant;
 import com.fasterxml.jackson.annotation.JsonFormat;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamWriteFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.MapperFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.cfg.CoercionAction;
@@ -18,12 +16,12 @@ import java.io.IOException;
 import java.math.BigDecimal;
 
 /**
- * Payloads. Decimals are strings, so that no float comes near them; unknown members are passed over, since a newer
+ * Data of messages. Decimals are strings, so that no float comes near them; unknown members are passed over, since a newer
  * definition may send more; nothing else is converted.
  */
 final class Json {
-    /** The largest payload, in bytes. */
-    static final int PAYLOAD_MAX = 1 << 20;
+    /** The largest data of a message, in bytes. */
+    static final int DATA_MAX = 1 << 20;
 
     private static final ObjectMapper MAPPER = JsonMapper.builder()
             .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
@@ -60,46 +58,30 @@ final class Json {
         return MAPPER.readValue(text, type);
     }
 
-    static JsonNode tree(String text) throws UnreadableException {
-        try {
-            return MAPPER.readTree(text);
-        } catch (JsonProcessingException error) {
-            throw new UnreadableException("it is not JSON: " + error.getOriginalMessage(), error);
-        }
+    static JsonParser parser(String text) throws IOException {
+        return MAPPER.createParser(text);
     }
 
-    /** The text of an object's member; empty if it has none. */
-    static String member(String object, String name) throws UnreadableException {
-        try (JsonParser parser = MAPPER.createParser(object)) {
-            parser.nextToken();
-            while (parser.nextToken() == JsonToken.FIELD_NAME) {
-                boolean found = parser.currentName().equals(name);
-                parser.nextToken();
-                int start = (int) parser.currentTokenLocation().getCharOffset();
-                parser.skipChildren();
-                parser.finishToken();
-                if (found) {
-                    return object.substring(start, (int) parser.currentLocation().getCharOffset());
-                }
-            }
-            return "";
-        } catch (IOException error) {
-            throw new UnreadableException("it is not JSON", error);
-        }
+    /** The value that the parser has come to, as it stands in the text that it reads. */
+    static String written(JsonParser parser, String text) throws IOException {
+        int start = (int) parser.currentTokenLocation().getCharOffset();
+        parser.skipChildren();
+        parser.finishToken();
+        return text.substring(start, (int) parser.currentLocation().getCharOffset());
     }
 
     /** Whether it is one JSON value, without keeping any of it. */
     static void check(String text) throws UnreadableException {
-        try (JsonParser parser = MAPPER.createParser(text)) {
+        try (JsonParser parser = parser(text)) {
             if (parser.nextToken() == null) {
-                throw new UnreadableException("the payload holds no JSON");
+                throw new UnreadableException("the data holds no JSON");
             }
             parser.skipChildren();
             if (parser.nextToken() != null) {
-                throw new UnreadableException("the payload holds more than one JSON value");
+                throw new UnreadableException("the data holds more than one JSON value");
             }
         } catch (IOException error) {
-            throw new UnreadableException("the payload is not JSON", error);
+            throw new UnreadableException("the data is not JSON", error);
         }
     }
 }

@@ -2,14 +2,11 @@ package saga.participant;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -55,9 +52,6 @@ public final class KafkaService implements Runnable, AutoCloseable {
 
     /** Commands of a batch: few enough that slow handlers are done before the group takes the member for dead. */
     private static final int BATCH_MAX = 100;
-
-    /** A reply's payload with its headers. */
-    private static final int REPLY_MAX = Json.PAYLOAD_MAX + (64 << 10);
 
     /** Partitions that are worked on at once: a database has little use for more connections from one process. */
     private static final int WORKERS = 4;
@@ -106,7 +100,7 @@ public final class KafkaService implements Runnable, AutoCloseable {
         });
         consuming.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
         consuming.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
-        Map<String, Object> producing = new HashMap<>(Map.of(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, REPLY_MAX));
+        Map<String, Object> producing = new HashMap<>(Map.of(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Message.MAX));
         settings.forEach((key, value) -> {
             if (ProducerConfig.configNames().contains(key) || !ConsumerConfig.configNames().contains(key)) {
                 producing.put(key, value);
@@ -182,10 +176,12 @@ public final class KafkaService implements Runnable, AutoCloseable {
         records.partitions().forEach(partition -> again.put(partition, records.records(partition).get(0).offset()));
         Map<TopicPartition, OffsetAndMetadata> answered = new HashMap<>();
         try {
-            records.forEach(this::learnReplyTopic);
             List<TopicPartition> partitions = List.copyOf(again.keySet());
             List<Callable<List<Sent>>> work = new ArrayList<>();
-            partitions.forEach(partition -> work.add(() -> answer(records.records(partition))));
+            for (TopicPartition partition : partitions) {
+                List<Read> read = records.records(partition).stream().map(this::read).toList();
+                work.add(() -> answer(read));
+            }
             List<Future<List<Sent>>> sent = workers.invokeAll(work);
             producer.flush();
             for (int at = 0; at < partitions.size(); at++) {
@@ -208,43 +204,67 @@ public final class KafkaService implements Runnable, AutoCloseable {
         }
     }
 
-    private List<Sent> answer(List<ConsumerRecord<byte[], byte[]>> records) {
-        List<Sent> sent = new ArrayList<>(records.size());
-        for (ConsumerRecord<byte[], byte[]> record : records) {
+    /** A record, and what it holds; null if nobody can read that. */
+    private record Read(ConsumerRecord<byte[], byte[]> record, Message command) {}
+
+    private Read read(ConsumerRecord<byte[], byte[]> record) {
+        try {
+            String key = record.key() == null ? "" : Message.text(record.key());
+            Message command = Message.read(key, record.value() == null ? new byte[0] : record.value());
+            learnReplyTopic(command.attribute(Attribute.REPLY_TO));
+            return new Read(record, command);
+        } catch (UnreadableException error) {
+            passOver(record, error);
+            return new Read(record, null);
+        }
+    }
+
+    private List<Sent> answer(List<Read> commands) {
+        List<Sent> sent = new ArrayList<>(commands.size());
+        for (Read read : commands) {
+            long offset = read.record.offset();
+            Message command = read.command;
             try {
-                Message command = message(record);
+                if (command == null) {
+                    sent.add(new Sent(offset, null));
+                    continue;
+                }
                 if (isMessage(command)) {
                     if (!isTaken(command)) {
                         // Read again, and what is behind it with it.
                         return sent;
                     }
-                    sent.add(new Sent(record.offset(), null));
+                    sent.add(new Sent(offset, null));
                     continue;
                 }
                 ProducerRecord<byte[], byte[]> address = address(command);
                 Message reply = participant.handle(command);
-                sent.add(new Sent(record.offset(), producer.send(addressed(address, reply))));
+                sent.add(new Sent(offset, producer.send(addressed(address, reply))));
             } catch (UnreadableException error) {
-                LOG.log(Level.WARNING, () -> "a record is passed over: %s, partition %d, offset %d: %s"
-                        .formatted(topic, record.partition(), record.offset(), error.getMessage()));
-                sent.add(new Sent(record.offset(), null));
+                passOver(read.record, error);
+                sent.add(new Sent(offset, null));
             }
         }
         return sent;
     }
 
+    private void passOver(ConsumerRecord<byte[], byte[]> record, UnreadableException error) {
+        LOG.log(Level.WARNING, () -> "a record is passed over: %s, partition %d, offset %d: %s"
+                .formatted(topic, record.partition(), record.offset(), error.getMessage()));
+    }
+
     private static boolean isMessage(Message command) {
-        return Command.Kind.MESSAGE.word().equals(command.header(Header.KIND));
+        return Command.Kind.MESSAGE.word().equals(command.attribute(Attribute.KIND));
     }
 
     /** Whether a message, which nobody repeats and nobody answers, is dealt with. */
     private boolean isTaken(Message message) throws UnreadableException {
         Message reply = participant.handle(message);
-        String id = message.header(Header.COMMAND);
-        String status = reply.header(Header.STATUS);
-        String code = reply.header(Header.CODE);
+        String id = message.attribute(Attribute.COMMAND);
+        String status = reply.attribute(Attribute.STATUS);
+        String code = reply.attribute(Attribute.CODE);
         if (Participant.UNKNOWN_CALL.equals(code)) {
-            LOG.log(Level.ERROR, "nobody here takes the message " + id + ", a " + message.header(Header.CALL) + ": it is passed over");
+            LOG.log(Level.ERROR, "nobody here takes the message " + id + ", a " + message.attribute(Attribute.CALL) + ": it is passed over");
             return true;
         }
         if ("failed".equals(status)) {
@@ -283,11 +303,8 @@ public final class KafkaService implements Runnable, AutoCloseable {
     }
 
     /** Asks before a producer does: that waits a minute for a topic which does not exist, and cannot tell. */
-    private void learnReplyTopic(ConsumerRecord<byte[], byte[]> record) {
-        var headers = record.headers().headers(Header.REPLY_TO).iterator();
-        byte[] value = headers.hasNext() ? headers.next().value() : null;
-        String name = value == null ? "" : new String(value, StandardCharsets.UTF_8);
-        if (name.isEmpty() || replyTopics.containsKey(name)) {
+    private void learnReplyTopic(String name) {
+        if (name == null || name.isEmpty() || replyTopics.containsKey(name)) {
             return;
         }
         try {
@@ -302,15 +319,15 @@ public final class KafkaService implements Runnable, AutoCloseable {
 
     /** Where the reply goes; without a value yet. */
     private ProducerRecord<byte[], byte[]> address(Message command) throws UnreadableException {
-        String name = command.header(Header.REPLY_TO);
+        String name = command.attribute(Attribute.REPLY_TO);
         if (name == null) {
-            throw new UnreadableException("the header saga-reply-to is missing");
+            throw new UnreadableException("the attribute replyto is missing");
         }
         Integer partitions = replyTopics.get(name);
         if (partitions == null) {
             throw new UnreadableException("there is no topic `" + name + "` for its reply");
         }
-        String partition = command.header(Header.REPLY_PARTITION);
+        String partition = command.attribute(Attribute.REPLY_PARTITION);
         if (partition == null) {
             return new ProducerRecord<>(name, null, null, null);
         }
@@ -327,30 +344,10 @@ public final class KafkaService implements Runnable, AutoCloseable {
 
     private static ProducerRecord<byte[], byte[]> addressed(ProducerRecord<byte[], byte[]> address, Message reply) {
         byte[] key = reply.key().isEmpty() ? null : reply.key().getBytes(StandardCharsets.UTF_8);
-        byte[] value = reply.payload().getBytes(StandardCharsets.UTF_8);
+        byte[] value = reply.write().getBytes(StandardCharsets.UTF_8);
         ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(address.topic(), address.partition(), key, value);
-        reply.headers().forEach((name, text) -> record.headers().add(name, text.getBytes(StandardCharsets.UTF_8)));
+        record.headers().add("content-type", Message.CONTENT_TYPE.getBytes(StandardCharsets.UTF_8));
         return record;
-    }
-
-    private static Message message(ConsumerRecord<byte[], byte[]> record) throws UnreadableException {
-        Map<String, String> headers = new LinkedHashMap<>();
-        for (var header : record.headers()) {
-            headers.putIfAbsent(header.key(), text(header.value()));
-        }
-        return new Message(text(record.key()), headers, text(record.value()));
-    }
-
-    /** Two ids that differ in bytes that are no text must not become one. */
-    private static String text(byte[] bytes) throws UnreadableException {
-        if (bytes == null) {
-            return "";
-        }
-        try {
-            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
-        } catch (CharacterCodingException error) {
-            throw new UnreadableException("its key, a header or its payload is not UTF-8", error);
-        }
     }
 
     private void resume() {
@@ -360,10 +357,10 @@ public final class KafkaService implements Runnable, AutoCloseable {
                 if (isMessage(command)) {
                     continue;
                 }
-                String partition = command.header(Header.REPLY_PARTITION);
+                String partition = command.attribute(Attribute.REPLY_PARTITION);
                 producer.send(addressed(
                         new ProducerRecord<>(
-                                command.header(Header.REPLY_TO),
+                                command.attribute(Attribute.REPLY_TO),
                                 partition == null ? null : Integer.valueOf(partition),
                                 null,
                                 null),

@@ -1,7 +1,5 @@
 package saga.participant;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
@@ -100,6 +98,16 @@ public final class Participant {
         static Answer failed(String code, String message) {
             String words = message == null ? "" : Json.write(Json.object().put("message", message));
             return new Answer("failed", code, words);
+        }
+
+        /** What a row keeps. */
+        static Answer kept(String reply) throws SQLException {
+            try {
+                Message kept = Message.kept(reply);
+                return new Answer(Command.required(kept, Attribute.STATUS), kept.attribute(Attribute.CODE), kept.data());
+            } catch (UnreadableException error) {
+                throw new SQLException("the guard's row does not hold its reply", error);
+            }
         }
 
         static Answer retry(String code) {
@@ -253,7 +261,7 @@ public final class Participant {
         for (Map.Entry<String, String> row : begun.entrySet()) {
             Command command;
             try {
-                command = Command.read(Message.fromLine(row.getValue() == null ? "" : row.getValue()));
+                command = Command.read(Message.kept(row.getValue() == null ? "" : row.getValue()));
             } catch (UnreadableException error) {
                 LOG.log(Level.ERROR, "the guard's row of " + row.getKey() + " is `doing` and does not hold its command", error);
                 continue;
@@ -311,19 +319,17 @@ public final class Participant {
                     } else if (handler instanceof Handler.WorksOutside outside) {
                         begun = outside;
                         running.add(id);
-                        open.settle(id, State.DOING, command.message().toLine(), command.keepUntil());
+                        open.settle(id, State.DOING, command.message().write(), command.keepUntil());
                         open.commit();
                     } else {
                         return Answer.retry(UNKNOWN_CALL);
                     }
                 }
                 case COMPENSATE -> {
-                    return compensate(open, command, handler, row.reply());
+                    return compensate(open, command, handler, Answer.kept(row.reply()).payload);
                 }
                 case FORBID -> {
-                    open.settle(id, State.UNDONE, "{}", command.keepUntil());
-                    open.commit();
-                    return Answer.succeeded("{}");
+                    return settle(open, command, State.UNDONE, Answer.succeeded("{}"));
                 }
                 case SAME_REPLY, UNDONE_BEFORE, PENDING, ALREADY_UNDONE -> {
                     if (row.keepUntil() < command.keepUntil()) {
@@ -381,26 +387,30 @@ public final class Participant {
     }
 
     /** A refusal leaves nothing but its row, a passing fault not even that. */
-    private static Answer work(Transaction open, Command command, Attempt attempt) throws SQLException {
+    private Answer work(Transaction open, Command command, Attempt attempt) throws SQLException {
         open.mark();
         String reply;
         try {
             reply = attempt(command, attempt);
         } catch (Refusal refusal) {
-            if (refusal.kind() == Refusal.Kind.FAILED) {
-                open.back();
-                open.settle(command.id(), State.FAILED, kept(refusal), command.keepUntil());
-                open.commit();
+            if (refusal.kind() == Refusal.Kind.RETRY) {
+                return answer(refusal);
             }
-            return answer(refusal);
+            open.back();
+            return settle(open, command, State.FAILED, answer(refusal));
         }
-        open.settle(command.id(), State.DONE, reply, command.keepUntil());
+        return settle(open, command, State.DONE, Answer.succeeded(reply));
+    }
+
+    /** Writes what became of a command, and commits. */
+    private Answer settle(Transaction open, Command command, State state, Answer answer) throws SQLException {
+        open.settle(command.id(), state, reply(command, answer).write(), command.keepUntil());
         open.commit();
-        return Answer.succeeded(reply);
+        return answer;
     }
 
     /** A compensation that is refused leaves the work done, and a person has to look. */
-    private static Answer compensate(Transaction open, Command command, Handler handler, String done)
+    private Answer compensate(Transaction open, Command command, Handler handler, String done)
             throws SQLException {
         Connection transaction = open.forHandlers();
         String reply;
@@ -418,28 +428,23 @@ public final class Participant {
         } catch (Refusal refusal) {
             return answer(refusal);
         }
-        open.settle(command.id(), State.UNDONE, reply, command.keepUntil());
-        open.commit();
-        return Answer.succeeded(reply);
+        return settle(open, command, State.UNDONE, Answer.succeeded(reply));
     }
 
     private Answer workOutside(Handler.WorksOutside outside, Command command) throws SQLException {
         State state;
-        String reply;
         Answer answer;
         try {
-            reply = attempt(command, () -> encode(outside.run(command)));
+            answer = Answer.succeeded(attempt(command, () -> encode(outside.run(command))));
             state = State.DONE;
-            answer = Answer.succeeded(reply);
         } catch (Refusal refusal) {
             if (refusal.kind() == Refusal.Kind.RETRY) {
                 // Whether it worked is unknown, so it stays `doing`: nothing else may begin under this id.
                 LOG.log(Level.WARNING, () -> command.id() + " is not done yet (" + refusal.code() + "); it is taken up again");
                 return Answer.pending();
             }
-            reply = kept(refusal);
-            state = State.FAILED;
             answer = answer(refusal);
+            state = State.FAILED;
         }
         try (Transaction open = Transaction.begin(database, dialect)) {
             Transaction.Row row = open.find(command.id());
@@ -447,19 +452,16 @@ public final class Participant {
                 // Another process took it up too, and ended it; it may have been taken back since.
                 return known(row, Verdict.Ask.DO);
             }
-            open.settle(command.id(), state, reply, command.keepUntil());
-            open.commit();
+            return settle(open, command, state, answer);
         }
-        return answer;
     }
 
     /** What a row answers by itself. */
     private static Answer known(Transaction.Row row, Verdict.Ask ask) throws SQLException {
         return switch (row.state()) {
             case DOING -> Answer.pending();
-            case DONE -> Answer.succeeded(row.reply());
-            case FAILED -> refused(row.reply());
-            case UNDONE -> ask == Verdict.Ask.UNDO ? Answer.succeeded(row.reply()) : Answer.failed(ALREADY_UNDONE, null);
+            case DONE, FAILED -> Answer.kept(row.reply());
+            case UNDONE -> ask == Verdict.Ask.UNDO ? Answer.kept(row.reply()) : Answer.failed(ALREADY_UNDONE, null);
         };
     }
 
@@ -469,32 +471,15 @@ public final class Participant {
                 : Answer.retry(refusal.code());
     }
 
-    /** A refusal as the column {@code reply} holds it. */
-    private static String kept(Refusal refusal) {
-        ObjectNode kept = Json.object().put("code", refusal.code());
-        if (refusal.getMessage() != null) {
-            kept.put("message", refusal.getMessage());
-        }
-        return Json.write(kept);
-    }
-
-    private static Answer refused(String kept) throws SQLException {
-        try {
-            JsonNode read = Json.tree(kept);
-            return Answer.failed(read.path("code").asText(), read.path("message").textValue());
-        } catch (UnreadableException error) {
-            throw new SQLException("the guard's row does not hold its refusal", error);
-        }
-    }
-
     /** A reply that is no JSON, or too large, is a defect of the participant: nothing of it stays, and it is seen. */
     private static String encode(Object reply) {
         try {
-            String text = Json.write(reply);
-            if (text.getBytes(StandardCharsets.UTF_8).length <= Json.PAYLOAD_MAX) {
+            String written = Json.write(reply);
+            String text = written.equals("null") ? "{}" : written;
+            if (text.getBytes(StandardCharsets.UTF_8).length <= Json.DATA_MAX) {
                 return text;
             }
-            LOG.log(Level.ERROR, () -> "a handler's reply has over " + Json.PAYLOAD_MAX + " bytes");
+            LOG.log(Level.ERROR, () -> "a handler's reply has over " + Json.DATA_MAX + " bytes");
         } catch (IllegalArgumentException error) {
             LOG.log(Level.ERROR, "a handler's reply cannot be written as JSON", error);
         }
@@ -503,25 +488,22 @@ public final class Participant {
 
     private Message reply(Command command, Answer answer) {
         Message asked = command.message();
-        Map<String, String> headers = new LinkedHashMap<>();
-        headers.put(Header.SPEC_VERSION, "1.0");
-        headers.put(Header.TYPE, Header.REPLY_TYPE);
+        Map<String, String> attributes = new LinkedHashMap<>();
+        attributes.put(Attribute.SPEC_VERSION, "1.0");
+        attributes.put(Attribute.TYPE, Attribute.REPLY_TYPE);
         String event = command.id() + "/" + command.kind().word() + "/" + command.attempt() + "/" + answer.status;
-        headers.put(Header.ID, event);
-        headers.put(Header.SOURCE, "/participants/" + name);
-        headers.put(Header.CONTENT_TYPE, "application/json");
-        for (String copied : List.of(Header.TRACEPARENT, Header.INSTANCE, Header.NAME, Header.STEP)) {
-            if (asked.header(copied) != null) {
-                headers.put(copied, asked.header(copied));
-            }
+        attributes.put(Attribute.ID, event);
+        attributes.put(Attribute.SOURCE, "/participants/" + name);
+        if (asked.attribute(Attribute.TRACEPARENT) != null) {
+            attributes.put(Attribute.TRACEPARENT, asked.attribute(Attribute.TRACEPARENT));
         }
-        headers.put(Header.COMMAND, command.id());
-        headers.put(Header.KIND, command.kind().word());
-        headers.put(Header.ATTEMPT, Integer.toString(command.attempt()));
-        headers.put(Header.STATUS, answer.status);
+        attributes.put(Attribute.COMMAND, command.id());
+        attributes.put(Attribute.KIND, command.kind().word());
+        attributes.put(Attribute.ATTEMPT, Integer.toString(command.attempt()));
+        attributes.put(Attribute.STATUS, answer.status);
         if (answer.code != null) {
-            headers.put(Header.CODE, answer.code);
+            attributes.put(Attribute.CODE, answer.code);
         }
-        return new Message(asked.key(), headers, answer.payload);
+        return new Message(asked.key(), attributes, answer.payload);
     }
 }

@@ -92,7 +92,7 @@ final class GuardTest {
     }
 
     private long seatsTaken(Message command) throws SQLException {
-        return world.number("SELECT count(*) FROM seats WHERE taken_by = ?", command.header(Header.COMMAND));
+        return world.number("SELECT count(*) FROM seats WHERE taken_by = ?", command.attribute(Attribute.COMMAND));
     }
 
     @ParameterizedTest
@@ -163,10 +163,10 @@ final class GuardTest {
         Participant participant = tickets(Business.SUCCEEDS);
         Message reserve = command("a", "do", "Reserve", "{}");
         for (long[] told : new long[][] {{500, 500}, {900, 900}, {700, 900}}) {
-            participant.handle(with(reserve, Header.KEEP_UNTIL, Long.toString(told[0])));
+            participant.handle(with(reserve, Attribute.KEEP_UNTIL, Long.toString(told[0])));
             assertEquals(told[1], world.number("SELECT keep_until FROM saga_guard"));
         }
-        participant.handle(with(command("a", "undo", "Cancel", "{}"), Header.KEEP_UNTIL, "100"));
+        participant.handle(with(command("a", "undo", "Cancel", "{}"), Attribute.KEEP_UNTIL, "100"));
         assertEquals(900, world.number("SELECT keep_until FROM saga_guard"), "an undo shortens nothing");
     }
 
@@ -191,11 +191,11 @@ final class GuardTest {
         Participant participant = tickets(Business.REFUSES);
         Message reserve = command("a", "do", "Reserve", "{}");
         Message refused = participant.handle(reserve);
-        assertEquals("{\"message\":\"no seat is left\"}", refused.payload());
+        assertEquals("{\"message\":\"no seat is left\"}", refused.data());
         world.now += World.DAY;
         assertEquals(0, participant.purge());
-        Message again = participant.handle(with(reserve, Header.DEADLINE, Long.toString(world.now + 1)));
-        assertEquals(shown(refused) + refused.payload(), shown(again) + again.payload());
+        Message again = participant.handle(with(reserve, Attribute.DEADLINE, Long.toString(world.now + 1)));
+        assertEquals(shown(refused) + refused.data(), shown(again) + again.data());
     }
 
     @Test
@@ -222,23 +222,32 @@ final class GuardTest {
                     World.write(tx, "INSERT INTO seats VALUES (?)", command.id());
                 })
                 .build();
-        Message own = with(command("a", "do", "Apologize", "{}"), Header.COMMAND, "a/1/reserve~/1");
+        Message own = with(command("a", "do", "Apologize", "{}"), Attribute.COMMAND, "a/1/reserve~/1");
         assertEquals("succeeded {}", shown(participant.handle(own)));
         assertEquals("succeeded {}", shown(participant.handle(own)));
         assertEquals(1, seatsTaken(own));
     }
 
     @Test
-    void aReplyHasTheHeadersOfItsCommand() throws Exception {
-        Message asked = with(command("a", "do", "Reserve", "{}"), Header.TRACEPARENT, "00-1-2-01");
+    void aReplyNamesItsCommand() throws Exception {
+        Message asked = with(command("a", "do", "Reserve", "{}"), Attribute.TRACEPARENT, "00-1-2-01");
         Message reply = tickets(Business.SUCCEEDS).handle(asked);
         assertEquals("a", reply.key());
         assertEquals(
-                "{ce_specversion=1.0, ce_type=saga.reply.v1, ce_id=a/1/reserve/1/do/1/succeeded, ce_source=/participants/tickets,"
-                        + " content-type=application/json, traceparent=00-1-2-01, saga-instance=a, saga-name=booking,"
-                        + " saga-step=reserve, saga-command=a/1/reserve/1, saga-kind=do, saga-attempt=1,"
-                        + " saga-status=succeeded}",
-                reply.headers().toString());
+                "{\"specversion\":\"1.0\",\"type\":\"saga.reply.v1\",\"id\":\"a/1/reserve/1/do/1/succeeded\","
+                        + "\"source\":\"/participants/tickets\",\"traceparent\":\"00-1-2-01\",\"command\":\"a/1/reserve/1\","
+                        + "\"kind\":\"do\",\"attempt\":\"1\",\"status\":\"succeeded\",\"data\":{\"seat\":\"1A\"}}",
+                reply.write());
+    }
+
+    @Test
+    void theRowKeepsTheReplyAndARepeatNamesItsOwnAttempt() throws Exception {
+        Participant participant = tickets(Business.SUCCEEDS);
+        Message reserve = command("a", "do", "Reserve", "{}");
+        String first = participant.handle(reserve).write();
+        assertEquals(first, world.text("SELECT reply FROM saga_guard"));
+        String again = participant.handle(with(reserve, Attribute.ATTEMPT, "2")).write();
+        assertEquals(first.replace("do/1", "do/2").replace("\"attempt\":\"1\"", "\"attempt\":\"2\""), again);
     }
 
     @ParameterizedTest
@@ -257,16 +266,16 @@ final class GuardTest {
         Participant participant = tickets(Business.SUCCEEDS);
         Message reserve = command("a", "do", "Reserve", "{}");
         String[][] wrong = {
-            {Header.TYPE, null, "the header ce_type is missing"},
-            {Header.TYPE, "saga.reply.v1", "the header ce_type is `saga.reply.v1`, not saga.command.v1"},
-            {Header.COMMAND, null, "the header saga-command is missing"},
-            {Header.COMMAND, "x".repeat(501), "the header saga-command has over 500 bytes"},
-            {Header.CALL, "", "the header saga-call is missing"},
-            {Header.KIND, "redo", "the header saga-kind is `redo`, not do, undo, query or message"},
-            {Header.ATTEMPT, "0", "the header saga-attempt is `0`, not 1, 2, 3 …"},
-            {Header.ATTEMPT, "99999999999", "the header saga-attempt is `99999999999`, not 1, 2, 3 …"},
-            {Header.DEADLINE, "soon", "the header saga-deadline is `soon`, not milliseconds since 1970"},
-            {Header.KEEP_UNTIL, null, "the header saga-keep-until is missing"},
+            {Attribute.TYPE, null, "the attribute type is missing"},
+            {Attribute.TYPE, "saga.reply.v1", "the attribute type is `saga.reply.v1`, not saga.command.v1"},
+            {Attribute.COMMAND, null, "the attribute command is missing"},
+            {Attribute.COMMAND, "x".repeat(501), "the attribute command has over 500 bytes"},
+            {Attribute.CALL, "", "the attribute call is missing"},
+            {Attribute.KIND, "redo", "the attribute kind is `redo`, not do, undo, query or message"},
+            {Attribute.ATTEMPT, "0", "the attribute attempt is `0`, not 1, 2, 3 …"},
+            {Attribute.ATTEMPT, "99999999999", "the attribute attempt is `99999999999`, not 1, 2, 3 …"},
+            {Attribute.DEADLINE, "soon", "the attribute deadline is `soon`, not milliseconds since 1970"},
+            {Attribute.KEEP_UNTIL, null, "the attribute keepuntil is missing"},
         };
         for (String[] one : wrong) {
             Message message = with(reserve, one[0], one[1]);
@@ -274,9 +283,9 @@ final class GuardTest {
                     one[2],
                     assertThrows(UnreadableException.class, () -> participant.handle(message)).getMessage());
         }
-        Message large = new Message("a", reserve.headers(), "\"" + "x".repeat(Json.PAYLOAD_MAX) + "\"");
+        Message large = new Message("a", reserve.attributes(), "\"" + "x".repeat(Json.DATA_MAX) + "\"");
         assertThrows(UnreadableException.class, () -> participant.handle(large));
-        Message deep = new Message("a", reserve.headers(), "[".repeat(100_000));
+        Message deep = new Message("a", reserve.attributes(), "[".repeat(100_000));
         assertThrows(UnreadableException.class, () -> participant.handle(deep));
         assertEquals("retry unknown-call", shown(participant.handle(command("a", "do", "Refund", "{}"))));
         assertEquals(0, world.number("SELECT count(*) FROM saga_guard"), "nothing of this leaves a row");
@@ -284,7 +293,7 @@ final class GuardTest {
 
     @Test
     void aDeadlineBeyondAnyNumberIsTheLatest() throws Exception {
-        Message patient = with(command("a", "do", "Reserve", "{}"), Header.DEADLINE, "18446744073709551615");
+        Message patient = with(command("a", "do", "Reserve", "{}"), Attribute.DEADLINE, "18446744073709551615");
         assertEquals(WORKED, shown(tickets(Business.SUCCEEDS).handle(patient)));
     }
 
@@ -322,11 +331,20 @@ final class GuardTest {
     }
 
     @Test
+    void aReplyOfNothingIsAnEmptyObject() throws Exception {
+        Participant participant =
+                world.participant("tickets").command("Reserve", Request.class, (tx, request, command) -> null).build();
+        for (int time = 0; time < 2; time++) {
+            assertEquals("succeeded {}", shown(participant.handle(command("a", "do", "Reserve", "{}"))));
+        }
+    }
+
+    @Test
     void aReplyThatCannotBeSentLeavesNothing() throws Exception {
         Participant participant = world.participant("tickets")
                 .command("Reserve", Request.class, (tx, request, command) -> {
                     World.write(tx, "INSERT INTO seats VALUES (?)", command.id());
-                    return "x".repeat(Json.PAYLOAD_MAX);
+                    return "x".repeat(Json.DATA_MAX);
                 })
                 .build();
         Message reserve = command("a", "do", "Reserve", "{}");

@@ -11,7 +11,6 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -23,6 +22,7 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.junit.jupiter.api.AfterEach;
@@ -109,10 +109,7 @@ final class KafkaServiceTest {
     }
 
     private void send(int partition, Message message) throws Exception {
-        ProducerRecord<byte[], byte[]> record =
-                new ProducerRecord<>(commands, partition, bytes(message.key()), bytes(message.payload()));
-        message.headers().forEach((name, value) -> record.headers().add(name, bytes(value)));
-        orchestrator.send(record).get();
+        orchestrator.send(new ProducerRecord<>(commands, partition, bytes(message.key()), bytes(message.write()))).get();
     }
 
     private static byte[] bytes(String text) {
@@ -120,19 +117,18 @@ final class KafkaServiceTest {
     }
 
     private Message asked(String instance, String kind, String call) {
-        return with(with(command(instance, kind, call, "{}"), Header.REPLY_TO, replies), Header.REPLY_PARTITION, "1");
+        return with(with(command(instance, kind, call, "{}"), Attribute.REPLY_TO, replies), Attribute.REPLY_PARTITION, "1");
     }
 
     /** The next replies: instance, partition, and the reply in short. */
-    private List<String> replies(int count) {
+    private List<String> replies(int count) throws UnreadableException {
         List<String> all = new ArrayList<>();
         while (all.size() < count) {
             for (ConsumerRecord<byte[], byte[]> record : heard.poll(Duration.ofSeconds(1))) {
-                Map<String, String> headers = new LinkedHashMap<>();
-                record.headers().forEach(header -> headers.put(header.key(), new String(header.value(), StandardCharsets.UTF_8)));
+                Header type = record.headers().lastHeader("content-type");
+                assertEquals("application/cloudevents+json", new String(type.value(), StandardCharsets.UTF_8));
                 String key = new String(record.key(), StandardCharsets.UTF_8);
-                Message reply = new Message(key, headers, new String(record.value(), StandardCharsets.UTF_8));
-                all.add(key + " " + record.partition() + " " + shown(reply));
+                all.add(key + " " + record.partition() + " " + shown(Message.read(key, record.value())));
             }
         }
         return all;
@@ -143,7 +139,7 @@ final class KafkaServiceTest {
         try (Running running = start()) {
             send(0, asked("a", "do", "Reserve"));
             send(0, asked("a", "do", "Reserve"));
-            send(0, with(asked("b", "undo", "Cancel"), Header.REPLY_PARTITION, "0"));
+            send(0, with(asked("b", "undo", "Cancel"), Attribute.REPLY_PARTITION, "0"));
             assertEquals(3, replies(3).size());
             send(0, asked("b", "do", "Reserve"));
             send(0, asked("a", "query", "Reserve"));
@@ -168,26 +164,25 @@ final class KafkaServiceTest {
             Message reserve = asked("a", "do", "Reserve");
             orchestrator.send(new ProducerRecord<>(commands, 0, null, (byte[]) null)).get();
             orchestrator.send(new ProducerRecord<>(commands, 0, new byte[] {-1}, new byte[] {-1, -2})).get();
-            send(0, new Message("a", reserve.headers(), "{"));
-            send(0, with(reserve, Header.REPLY_TO, null));
-            send(0, with(reserve, Header.REPLY_TO, prefix + ".nowhere"));
-            send(0, with(reserve, Header.REPLY_TO, "no topic's name / at all"));
-            send(0, with(reserve, Header.REPLY_PARTITION, "2"));
-            send(0, with(reserve, Header.REPLY_PARTITION, "first"));
-            ProducerRecord<byte[], byte[]> unreadable = new ProducerRecord<>(commands, 0, null, bytes("{}"));
-            reserve.headers().forEach((name, value) ->
-                    unreadable.headers().add(name, name.equals(Header.COMMAND) ? new byte[] {'a', -1} : bytes(value)));
-            orchestrator.send(unreadable).get();
+            send(0, new Message("a", reserve.attributes(), "{"));
+            send(0, with(reserve, Attribute.REPLY_TO, null));
+            send(0, with(reserve, Attribute.REPLY_TO, prefix + ".nowhere"));
+            send(0, with(reserve, Attribute.REPLY_TO, "no topic's name / at all"));
+            send(0, with(reserve, Attribute.REPLY_PARTITION, "2"));
+            send(0, with(reserve, Attribute.REPLY_PARTITION, "first"));
+            byte[] unreadable = bytes(with(reserve, Attribute.COMMAND, "a#").write());
+            unreadable[new String(unreadable, StandardCharsets.UTF_8).indexOf('#')] = -1;
+            orchestrator.send(new ProducerRecord<>(commands, 0, null, unreadable)).get();
             assertEquals(0, works.get(), "nobody would hear of it");
-            send(0, with(reserve, Header.REPLY_PARTITION, null));
+            send(0, with(reserve, Attribute.REPLY_PARTITION, null));
             assertEquals(1, replies(1).stream().filter(reply -> reply.endsWith("succeeded 1")).count());
         }
     }
 
     /** As an orchestrator writes one: with nobody to answer, and no deadline. */
     private Message told(String instance, String call) {
-        Message message = with(with(command(instance, "message", call, "{}"), Header.REPLY_TO, null), Header.REPLY_PARTITION, null);
-        return with(message, Header.DEADLINE, null);
+        Message message = with(with(command(instance, "message", call, "{}"), Attribute.REPLY_TO, null), Attribute.REPLY_PARTITION, null);
+        return with(message, Attribute.DEADLINE, null);
     }
 
     @Test

@@ -106,6 +106,13 @@ final class World {
         }
     }
 
+    String text(String sql) throws SQLException {
+        try (PreparedStatement statement = reader.prepareStatement(sql);
+                ResultSet row = statement.executeQuery()) {
+            return row.getString(1);
+        }
+    }
+
     static int write(Connection connection, String sql, String... arguments) throws SQLException {
         try (PreparedStatement statement = connection.prepareStatement(sql)) {
             for (int at = 0; at < arguments.length; at++) {
@@ -116,42 +123,42 @@ final class World {
     }
 
     /** A command of the instance, due in ten seconds. */
-    static Message command(String instance, String kind, String call, String payload) {
+    static Message command(String instance, String kind, String call, String data) {
         String id = instance + "/1/reserve/1";
-        Map<String, String> headers = new LinkedHashMap<>();
-        headers.put(Header.TYPE, Header.COMMAND_TYPE);
-        headers.put(Header.ID, id + "/" + kind + "/1");
-        headers.put(Header.INSTANCE, instance);
-        headers.put(Header.NAME, "booking");
-        headers.put(Header.STEP, "reserve");
-        headers.put(Header.COMMAND, id);
-        headers.put(Header.CALL, call);
-        headers.put(Header.KIND, kind);
-        headers.put(Header.ATTEMPT, "1");
-        headers.put(Header.REPLY_TO, "saga.replies");
-        headers.put(Header.REPLY_PARTITION, "3");
-        headers.put(Header.DEADLINE, Long.toString(NOW + 10_000));
-        headers.put(Header.KEEP_UNTIL, Long.toString(NOW + 3_610_000));
-        return new Message(instance, headers, payload);
+        Map<String, String> attributes = new LinkedHashMap<>();
+        attributes.put(Attribute.TYPE, Attribute.COMMAND_TYPE);
+        attributes.put(Attribute.ID, id + "/" + kind + "/1");
+        attributes.put(Attribute.INSTANCE, instance);
+        attributes.put(Attribute.SAGA, "booking");
+        attributes.put(Attribute.STEP, "reserve");
+        attributes.put(Attribute.COMMAND, id);
+        attributes.put(Attribute.CALL, call);
+        attributes.put(Attribute.KIND, kind);
+        attributes.put(Attribute.ATTEMPT, "1");
+        attributes.put(Attribute.REPLY_TO, "saga.replies");
+        attributes.put(Attribute.REPLY_PARTITION, "3");
+        attributes.put(Attribute.DEADLINE, Long.toString(NOW + 10_000));
+        attributes.put(Attribute.KEEP_UNTIL, Long.toString(NOW + 3_610_000));
+        return new Message(instance, attributes, data);
     }
 
-    /** The message with another value of a header; null removes it. */
+    /** The message with another value of an attribute; null removes it. */
     static Message with(Message message, String name, String value) {
-        Map<String, String> headers = new LinkedHashMap<>(message.headers());
-        headers.remove(name);
+        Map<String, String> attributes = new LinkedHashMap<>(message.attributes());
+        attributes.remove(name);
         if (value != null) {
-            headers.put(name, value);
+            attributes.put(name, value);
         }
-        return new Message(message.key(), headers, message.payload());
+        return new Message(message.key(), attributes, message.data());
     }
 
-    /** A reply in short: its status, its code and, of what succeeded, its payload. */
+    /** A reply in short: its status, its code and, of what succeeded, its data. */
     static String shown(Message reply) {
-        String status = reply.header(Header.STATUS);
+        String status = reply.attribute(Attribute.STATUS);
         if (status.equals("succeeded")) {
-            return status + " " + reply.payload();
+            return status + " " + reply.data();
         }
-        String code = reply.header(Header.CODE);
+        String code = reply.attribute(Attribute.CODE);
         return code == null ? status : status + " " + code;
     }
 }
