@@ -131,7 +131,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
 impl Arguments {
     const fn bounds(&self) -> Bounds {
         let steps = if self.deep { usize::MAX } else { STEPS_USUAL };
-        Bounds { states: self.states, steps, guard: !self.unguarded }
+        Bounds { states: self.states, steps, guard: !self.unguarded, reduces: true }
     }
 }
 

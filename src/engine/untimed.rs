@@ -1,8 +1,6 @@
 //! An instance without its clock and its counters, for whoever explores every order of things: two instances that
 //! differ in nothing but when something happened, or how often it was tried in between, behave alike.
 
-use std::hash::{Hash as _, Hasher};
-
 use super::attempts::invocation;
 use super::id::Direction;
 use super::instance::{Attempt, Instance, Phase, State, Wait};
@@ -98,35 +96,16 @@ impl Instance {
             let Some(work) = plan.work(at.node()) else { return };
             let Some((direction, _)) = state.attempt() else { return };
             let (Some(attempt), Some(last)) = (state.attempt_mut(), last(work, direction)) else { return };
-            attempt.number = attempt.number.saturating_sub(attempt.base.saturating_sub(1));
-            attempt.base = attempt.base.min(1);
-            if attempt.number > last {
-                attempt.number = last + 1;
-            } else if attempt.number > 2 && attempt.number < last {
-                attempt.number = 2;
-            }
+            // Of those before an operator's order it matters that there were any.
+            let before = attempt.base.saturating_sub(1);
+            let since = match attempt.number.saturating_sub(before) {
+                number if number > last => last + 1,
+                number if number > 2 && number < last => 2,
+                number => number,
+            };
+            attempt.number = before.min(1) + since;
+            attempt.base = attempt.base.min(2);
         });
-    }
-
-    /// Hashes what differs between instances of one exploration: not the id, the definition and the starter.
-    pub fn hash_what_changes(&self, hasher: &mut impl Hasher) {
-        let Self {
-            id: _,
-            run: _,
-            definition: _,
-            seq,
-            started,
-            changed,
-            input,
-            deadline,
-            starter: _,
-            phase,
-            states,
-            heard,
-        } = self;
-        (seq, started, changed, input, deadline).hash(hasher);
-        (phase, heard).hash(hasher);
-        states.hash(hasher);
     }
 
     /// Lets the attempt of a state, by its number, be the last that its retries allow. False where it is that already, or

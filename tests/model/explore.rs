@@ -17,7 +17,7 @@ use saga::source::SourceFile;
 use crate::engine::shapes;
 
 /// States that are looked at in a test: it runs without optimizations.
-const FEW: Bounds = Bounds { states: 8_000, steps: usize::MAX, guard: true };
+const FEW: Bounds = Bounds { states: 8_000, steps: usize::MAX, guard: true, reduces: true };
 
 pub(super) fn plan(text: &str) -> Plan {
     let checked = check::check_text("test.saga", text);
@@ -82,6 +82,30 @@ proptest! {
         let report = explore(&shapes::plan(&shape), &Engine, bounds);
         prop_assert!(report.violations.is_empty(), "{}", broken(&report));
     }
+
+    /// Of a saga that can be explored to the end without the reductions, they find the same ends, and as little that is broken.
+    #[test]
+    fn the_reductions_find_the_same(shape in shapes::saga()) {
+        let plan = shapes::plan(&shape);
+        let all = explore(&plan, &Engine, Bounds { states: 4_000, reduces: false, ..FEW });
+        if all.cut.is_empty() {
+            let fewer = explore(&plan, &Engine, FEW);
+            prop_assert_eq!(ends(&fewer), ends(&all));
+            prop_assert_eq!(calls(&fewer), calls(&all));
+            prop_assert!(fewer.violations.is_empty() && all.violations.is_empty(), "{}", broken(&all));
+            prop_assert!(fewer.states <= all.states && fewer.cut.is_empty());
+        }
+    }
+}
+
+fn ends(report: &Report) -> Vec<String> {
+    report.ways.iter().map(|way| way.ending.to_string()).collect()
+}
+
+/// How many steps are called and taken back on the way to an end that is no other's beginning.
+fn calls(report: &Report) -> Vec<[(u32, u32); 2]> {
+    let ended = report.ways.iter().filter(|way| !matches!(way.ending, Ending::Stuck(..)));
+    ended.map(|way| [way.tally.called, way.tally.undone]).collect()
 }
 
 /// `EXPLORED_CASES` for a longer search.

@@ -307,7 +307,9 @@ impl Lowering<'_> {
         if ty == Type::Decimal {
             (left, right) = (self.coerce(left, &ty), self.coerce(right, &ty));
         }
-        let overflow = if ty == Type::String { Overflow::OfOperands } else { Overflow::OfItsOwn };
+        // What lies between two instants that are there is no longer than the calendar.
+        let is_between = left.ty == Type::Timestamp && right.ty == Type::Timestamp;
+        let overflow = if ty == Type::String || is_between { Overflow::OfOperands } else { Overflow::OfItsOwn };
         self.binary_of(op, (left, right), ty, span, overflow)
     }
 

@@ -1,107 +1,52 @@
 //! The data that is explored: of what conditions look at, the values that make a difference; of all else the least.
 //!
-//! What a saga does depends on data only by its conditions. For each name that one reads, directly or through a `let`,
-//! each field is tried with the words of a choice, true and false, present and absent, and the numbers that the
-//! definition writes and their neighbours.
+//! What a saga does depends on data only by what [`reads`](super::reads) finds. Each field that is looked at is tried with
+//! the words of a choice, true and false, present and absent; with the numbers and texts that it is compared with, those
+//! beside them, and one that is none of them; and where it is computed with, with the largest, for what does not fit.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use compact_str::CompactString;
+use rust_decimal::Decimal;
 
-use crate::definition::expression::{Expr, Root, Typed};
+use super::reads::{Against, Look};
 use crate::definition::json::least;
 use crate::definition::types::{Record, Type};
 use crate::definition::value::{Value, to_json};
 use crate::json::Json;
-use crate::plan::{Kind, Plan};
+use crate::time::Timestamp;
 
 /// The most payloads of one kind that are tried.
-pub const PAYLOADS_MAX: usize = 16;
+pub const PAYLOADS_MAX: usize = 64;
 
-/// What conditions look at.
+/// Payloads, made up.
 #[derive(Debug, Default)]
-pub(super) struct Looked {
-    input: bool,
-    names: BTreeSet<CompactString>,
-    numbers: BTreeSet<i64>,
-    /// Whether one is about `failure.message`.
-    pub(super) messages: bool,
+pub(super) struct Data {
     /// Whether more payloads were possible than are tried.
     pub(super) was_cut: bool,
 }
 
-impl Looked {
-    pub(super) fn at(plan: &Plan) -> Self {
-        let mut looked = Self::default();
-        for (_, node) in plan.nodes() {
-            match &node.kind {
-                Kind::Choice { arms, .. } => arms.iter().for_each(|(condition, _)| looked.read(&condition.expr)),
-                Kind::Await(wait, _) => wait.filter.iter().for_each(|filter: &Typed| looked.read(&filter.expr)),
-                Kind::Each(each) => {
-                    each.filter.iter().chain([&each.list]).for_each(|typed| looked.read(&typed.expr));
-                }
-                Kind::Repeat(repeat) => looked.read(&repeat.until.expr),
-                _ => {}
-            }
-        }
-        // What a `let` is made of is looked at where the `let` is. Later ones read earlier ones.
-        let nodes: Vec<_> = plan.nodes().collect();
-        for (_, node) in nodes.iter().rev() {
-            if let Kind::Let(value) = &node.kind
-                && looked.names.contains(&node.place)
-            {
-                looked.read(&value.expr);
-            }
-        }
-        looked
-    }
-
-    fn read(&mut self, expr: &Expr) {
-        expr.walk(&mut |expr| match expr {
-            Expr::Literal(Value::Int(number)) => drop(self.numbers.insert(*number)),
-            Expr::Literal(Value::Decimal(number)) => {
-                let whole = i64::try_from(number.trunc().mantissa()).ok();
-                self.numbers.extend(whole.filter(|_| number.is_integer()));
-            }
-            Expr::Read(read) => match &read.root {
-                Root::Input => self.input = true,
-                Root::FailureMessage => self.messages = true,
-                Root::Name(name) | Root::Previous(name) => drop(self.names.insert(name.clone())),
-                _ => {}
-            },
-            _ => {}
-        });
-    }
-
-    /// The inputs to begin with.
-    pub(super) fn inputs(&mut self, plan: &Plan) -> Vec<Json> {
-        let is_looked_at = self.input;
-        self.payloads(&plan.saga.input, is_looked_at, "input")
-    }
-
-    /// The values of a step, signal or `let` of this name.
-    pub(super) fn values(&mut self, name: &str, record: &Arc<Record>) -> Vec<Json> {
-        let is_looked_at = self.names.contains(name);
-        self.payloads(record, is_looked_at, name)
-    }
-
-    fn payloads(&mut self, record: &Arc<Record>, is_looked_at: bool, word: &str) -> Vec<Json> {
-        let ty = Type::Record(Arc::clone(record));
-        if !is_looked_at {
-            return Json::parse(least(&ty, word)).into_iter().collect();
-        }
-        let values = self.records(record, word);
+impl Data {
+    /// The values of a record of which this is looked at.
+    pub(super) fn payloads(&mut self, record: &Arc<Record>, look: Option<&Look>, word: &str) -> Vec<Json> {
+        let values = match look {
+            Some(look) => self.each(&Type::Record(Arc::clone(record)), look, word),
+            None => vec![tame(&Type::Record(Arc::clone(record)), word)],
+        };
         values.iter().filter_map(|value| Json::parse(to_json(value)).ok()).collect()
     }
 
     /// Every combination of what the fields can be, up to the limit.
-    fn records(&mut self, record: &Record, word: &str) -> Vec<Value> {
+    fn records(&mut self, record: &Record, look: &Look, word: &str) -> Vec<Value> {
         let mut all: Vec<Vec<(CompactString, Value)>> = vec![Vec::new()];
         for field in &record.fields {
-            let values = match field.ty {
-                Type::Json => vec![Value::Raw("null".into())],
-                _ => self.each(&field.ty, word),
+            let own = look.fields.get(&field.key).cloned().or_else(|| look.itself.clone().map(Look::itself));
+            let values = match (&field.ty, own) {
+                (Type::Json, _) => vec![Value::Raw("null".into())],
+                (ty, Some(look)) => self.each(ty, &look, word),
+                (ty, None) => vec![tame(ty, word)],
             };
             let mut next = Vec::new();
             for value in &values {
@@ -120,41 +65,85 @@ impl Looked {
         all.into_iter().map(Value::Object).collect()
     }
 
-    fn each(&mut self, ty: &Type, word: &str) -> Vec<Value> {
-        match ty {
-            Type::Bool => vec![Value::Bool(false), Value::Bool(true)],
-            Type::Choice(words) => words.iter().cloned().map(Value::String).collect(),
-            Type::Optional(inner) => {
-                let mut values = self.each(inner, word);
+    fn each(&mut self, ty: &Type, look: &Look, word: &str) -> Vec<Value> {
+        let against = look.itself.as_ref();
+        match (ty, against) {
+            (Type::Optional(inner), _) => {
+                let mut values = self.each(inner, look, word);
                 values.insert(0, Value::Null);
                 values
             }
-            Type::Record(record) => self.records(record, word),
-            Type::Int => self.around().into_iter().map(Value::Int).collect(),
-            Type::Decimal => {
-                let decimal = |number: i64| Value::Decimal(rust_decimal::Decimal::from(number));
-                self.around().into_iter().map(decimal).collect()
-            }
-            Type::String => vec![Value::String(word.into())],
-            Type::Timestamp => vec![Value::Timestamp(super::START)],
-            Type::Duration => vec![Value::Duration(0)],
-            Type::List(inner) => {
+            (Type::Record(record), _) => self.records(record, look, word),
+            (Type::List(inner), _) => {
+                let of_element = look.elements.as_deref().cloned().or_else(|| against.cloned().map(Look::itself));
+                let Some(of_element) = of_element else { return vec![Value::List(Vec::new())] };
                 let mut values = vec![Value::List(Vec::new())];
-                let one = self.each(inner, word);
+                let one = self.each(inner, &of_element, word);
                 // Two differ from one by what stands before and behind.
                 let two = one.first().cloned().zip(one.last().cloned());
                 values.extend(one.into_iter().map(|one| Value::List(vec![one])));
                 values.extend(two.map(|(first, last)| Value::List(vec![first, last])));
                 values
             }
-            Type::Map(_) => vec![Value::Object(Vec::new())],
-            Type::Json | Type::Unknown => vec![Value::Null],
+            (Type::Bool, Some(_)) => vec![Value::Bool(false), Value::Bool(true)],
+            (Type::Choice(words), Some(_)) => words.iter().cloned().map(Value::String).collect(),
+            (Type::Int, Some(against)) => {
+                let large = large(against, i64::MAX, i64::MIN);
+                numbers(against).into_iter().chain(large).map(Value::Int).collect()
+            }
+            (Type::Decimal, Some(against)) => {
+                let large = large(against, LARGEST, -LARGEST);
+                numbers(against).into_iter().map(Decimal::from).chain(large).map(Value::Decimal).collect()
+            }
+            (Type::Timestamp, Some(against)) => {
+                let later = Some(super::START.after(DAY)).filter(|_| against.is_compared);
+                let last = Some(LAST).filter(|_| against.is_computed);
+                [super::START].into_iter().chain(later).chain(last).map(Value::Timestamp).collect()
+            }
+            (Type::Duration, Some(_)) => [0, DAY_MILLIS].into_iter().map(Value::Duration).collect(),
+            // The same text in all that is looked at, so that two can be equal, and one that no other is.
+            (Type::String, Some(against)) => {
+                let own = [CompactString::const_new("same"), word.into()];
+                own.into_iter().chain(against.words.iter().cloned()).map(Value::String).collect()
+            }
+            (ty, _) => vec![tame(ty, word)],
         }
     }
+}
 
-    /// 0, 1, and the numbers that conditions write with those beside them.
-    fn around(&self) -> BTreeSet<i64> {
-        let near = |number: &i64| [number.saturating_sub(1), *number, number.saturating_add(1)];
-        self.numbers.iter().flat_map(near).chain([0, 1]).collect()
+/// Apart from another instant.
+const DAY: Duration = Duration::from_hours(24);
+const DAY_MILLIS: i64 = 86_400_000;
+
+/// On the calendar's last day.
+const LAST: Timestamp = Timestamp(253_402_200_000_000);
+
+/// The largest decimal.
+const LARGEST: Decimal = Decimal::from_parts(0x0fff_ffff, 0x3e25_0261, 0x204f_ce5e, false, 0);
+
+/// The largest of each sign, where what is computed of them may be too large.
+fn large<T>(against: &Against, largest: T, least: T) -> impl Iterator<Item = T> {
+    let largest = Some(largest).filter(|_| against.is_computed);
+    largest.into_iter().chain(Some(least).filter(|_| against.is_subtracted))
+}
+
+/// 0, 1, and the numbers that something is compared with and those beside them.
+fn numbers(against: &Against) -> BTreeSet<i64> {
+    let near = |number: &i64| [number.saturating_sub(1), *number, number.saturating_add(1)];
+    against.numbers.iter().flat_map(near).chain([0, 1]).collect()
+}
+
+/// The least value; of instants the one of all that happens.
+fn tame(ty: &Type, word: &str) -> Value {
+    match ty {
+        Type::Timestamp => Value::Timestamp(super::START),
+        Type::Record(record) => {
+            let fields = record.fields.iter().map(|field| {
+                let value = if field.ty == Type::Json { Value::Raw("null".into()) } else { tame(&field.ty, word) };
+                (field.key.clone(), value)
+            });
+            Value::Object(fields.collect())
+        }
+        ty => Value::Raw(least(ty, word).into()),
     }
 }

@@ -10,10 +10,15 @@
 //! carries a command out before somebody learns of it. A crash is in each state: an instance is what its journal makes of
 //! it, and what the world is owed follows from that alone, so a restart is the state itself with its messages once more.
 
+mod reads;
 mod data;
-mod moves;
-mod properties;
+mod ahead;
 mod state;
+mod twins;
+mod moves;
+mod alike;
+mod properties;
+mod setting;
 mod words;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -22,18 +27,21 @@ use std::fmt;
 use compact_str::CompactString;
 use indexmap::IndexMap;
 
-use self::data::Looked;
-use self::moves::{Move, Moved, carry_out};
-use self::state::{Outside, World};
+use self::data::Data;
+use self::moves::{Move, Moved, Step, carry_out};
+use self::reads::Looked;
+use self::setting::Setting;
+use self::state::World;
+use super::world::without_indices;
 use crate::engine::{
-    self, Change, Decision, Direction, Input, Instance, InstanceId, Misfit, Phase, Run, State, Summary, Takes,
+    self, Change, Decision, Direction, Event, Input, Instance, InstanceId, Misfit, Phase, Run, State, Summary, Takes,
 };
 use crate::json::Json;
-use crate::plan::{At, NodeId, Plan};
+use crate::plan::Plan;
 use crate::time::Timestamp;
 
 pub use self::data::PAYLOADS_MAX;
-pub use self::moves::{ORDERS_MAX, SIGNALS_MAX};
+pub use self::moves::SIGNALS_MAX;
 pub use self::properties::Property;
 pub use self::words::{Answer, Deed, Told};
 
@@ -59,12 +67,14 @@ pub struct Bounds {
     pub steps: usize,
     /// Whether participants keep the guard of docs/protocol.md.
     pub guard: bool,
+    /// Whether one state is looked at for several that nothing can tell from it. Without, for tests of the reductions alone.
+    pub reduces: bool,
 }
 
 /// To the end, as far as memory goes.
 impl Default for Bounds {
     fn default() -> Self {
-        Self { states: STATES_MAX, steps: usize::MAX, guard: true }
+        Self { states: STATES_MAX, steps: usize::MAX, guard: true, reduces: true }
     }
 }
 
@@ -75,7 +85,7 @@ pub enum Ending {
     Completed,
     /// All taken back, for this code.
     Compensated(CompactString),
-    /// It waits for a person, at a step's action or compensation.
+    /// It waits for a person, at a step's action or compensation, in any element or round.
     Stuck(CompactString, Direction),
 }
 
@@ -185,65 +195,16 @@ impl Decides for Engine {
     }
 }
 
-/// What does not change during an exploration.
-struct Setting<'p> {
-    plan: &'p Plan,
-    engine: &'p dyn Decides,
-    guard: bool,
-    inputs: Vec<Json>,
-    /// The values of each step's reply, by node.
-    values: BTreeMap<NodeId, Vec<Json>>,
-    signals: Vec<(CompactString, Vec<Json>)>,
-    /// Whether a condition reads `failure.message`.
-    reads_messages: bool,
-}
-
-impl<'p> Setting<'p> {
-    fn new(plan: &'p Plan, engine: &'p dyn Decides, bounds: Bounds) -> (Self, bool) {
-        let mut looked = Looked::at(plan);
-        let inputs = looked.inputs(plan);
-        let mut values = BTreeMap::new();
-        for (id, node) in plan.nodes() {
-            if let Some(action) = plan.work(id).and_then(|work| work.action()) {
-                values.insert(id, looked.values(&node.place, &action.command.reply));
-            }
-        }
-        let signals = plan.saga.signals.values();
-        let names: Vec<_> = signals.map(|signal| (signal.name.clone(), signal.shape.clone())).collect();
-        let signals = names.into_iter().map(|(name, shape)| {
-            let values = looked.values(&name, &shape);
-            (plan.signal_in_general(&name), values)
-        });
-        let signals = signals.collect();
-        let was_cut = looked.was_cut;
-        (Self { plan, engine, guard: bounds.guard, inputs, values, signals, reads_messages: looked.messages }, was_cut)
-    }
-
-    /// How many values the step's reply has.
-    fn values(&self, at: At) -> u8 {
-        self.values.get(&at.node()).map_or(0, |values| u8::try_from(values.len()).unwrap_or(u8::MAX))
-    }
-
-    fn value(&self, at: At, number: u8) -> Option<Json> {
-        self.values.get(&at.node())?.get(usize::from(number)).cloned()
-    }
-
-    /// Whether something does not fit the step's reply.
-    fn has_unfit(&self, at: At) -> bool {
-        self.values.contains_key(&at.node())
-    }
-}
-
 /// The state that a state was reached from, and how.
 #[derive(Clone, Copy)]
 struct Came {
     from: u32,
-    by: Move,
+    by: Step,
 }
 
 struct Search<'p> {
     setting: Setting<'p>,
-    root: Vec<World>,
+    root: World,
     /// The states by their fingerprints.
     seen: IndexMap<u64, u32>,
     came: Vec<Came>,
@@ -269,7 +230,6 @@ pub fn explore(plan: &Plan, engine: &dyn Decides, bounds: Bounds) -> Report {
         cut.push("more payloads were possible than are tried");
     }
     search.begin();
-    let mut moves = Vec::new();
     while let Some((id, world)) = search.queue.pop_front() {
         if search.came.len() >= bounds.states {
             cut.push("there are more states than were looked at");
@@ -279,10 +239,7 @@ pub fn explore(plan: &Plan, engine: &dyn Decides, bounds: Bounds) -> Report {
             cut.push("there are more steps than were tried");
             break;
         }
-        moves::moves(&search.setting, &world, &mut moves);
-        for step in &moves {
-            search.step(id, &world, *step);
-        }
+        search.go_on(id, &world);
     }
     search.report(cut)
 }
@@ -290,17 +247,10 @@ pub fn explore(plan: &Plan, engine: &dyn Decides, bounds: Bounds) -> Report {
 impl<'p> Search<'p> {
     fn new(setting: Setting<'p>) -> Self {
         let id = InstanceId::try_from("explored").expect("a short word is an id");
-        let outside = Outside { signals: vec![0; setting.signals.len()], ..Outside::default() };
         let instance = Instance::new(id, Run(START.0), setting.plan);
-        let world = World { instance, rows: BTreeMap::new(), outside };
-        let mut root = vec![world];
-        if setting.plan.has_limits() {
-            let crowded = Outside { is_crowded: true, ..root.first().map(|it| it.outside.clone()).unwrap_or_default() };
-            root.extend(root.first().cloned().map(|world| World { outside: crowded, ..world }));
-        }
         Self {
             setting,
-            root,
+            root: World { instance, rows: Vec::new() },
             seen: IndexMap::new(),
             came: Vec::new(),
             edges: Vec::new(),
@@ -313,15 +263,67 @@ impl<'p> Search<'p> {
 
     /// The beginnings: each input.
     fn begin(&mut self) {
-        for (number, world) in (0..).zip(self.root.clone()) {
-            for input in (0..).zip(&self.setting.inputs.clone()).map(|(input, _)| input) {
-                self.step(NOWHERE - number, &world, Move::Start(input));
+        let root = self.root.clone();
+        for input in (0..).zip(&self.setting.inputs.clone()).map(|(input, _)| input) {
+            self.take(NOWHERE, &root, Move::Start(input));
+        }
+    }
+
+    /// Everything that can happen next.
+    ///
+    /// A signal for which nobody waits is remembered, and that is all; `properties` looks whether it is so. So it makes no
+    /// difference when it comes before somebody does: it is enough that it comes just before the step with which somebody
+    /// begins to wait.
+    fn go_on(&mut self, id: u32, world: &World) {
+        let mut moves = Vec::new();
+        moves::moves(&self.setting, world, &mut moves);
+        let mut offered = Vec::new();
+        let all = 0..u8::try_from(self.setting.signals.len()).unwrap_or(u8::MAX);
+        let waits = world.instance.states().filter(|(_, state)| matches!(state, State::Sleeping(_)));
+        let awaited: Vec<u8> = waits.filter_map(|(at, _)| moves::awaited(&self.setting, at)).collect();
+        for signal in if self.setting.reduces { awaited } else { all.collect() } {
+            self.offer(world, signal, &mut offered, &mut moves);
+        }
+        let mut next = 0;
+        while let Some(by) = moves.get(next).copied() {
+            next += 1;
+            for signal in self.take(id, world, by) {
+                self.offer(world, signal, &mut offered, &mut moves);
             }
         }
     }
 
-    fn step(&mut self, from: u32, world: &World, by: Move) {
-        match carry_out(&self.setting, world, by) {
+    fn offer(&self, world: &World, signal: u8, offered: &mut Vec<u8>, moves: &mut Vec<Move>) {
+        if !offered.contains(&signal) {
+            offered.push(signal);
+            moves::signals(&self.setting, world, signal, moves);
+        }
+    }
+
+    /// Takes a step, and says for which signals somebody begins to wait with it.
+    fn take(&mut self, from: u32, world: &World, by: Move) -> Vec<u8> {
+        let mut awaited = Vec::new();
+        for is_crowded in [false, true] {
+            let step = Step { by, is_crowded };
+            let (moved, was_asked) = carry_out(&self.setting, world, step);
+            if let Moved::To(_, change) = &moved {
+                for event in &change.events {
+                    if let Event::Slept { at, .. } = event {
+                        let at = self.setting.plan.find(at);
+                        awaited.extend(at.and_then(|at| moves::awaited(&self.setting, at)));
+                    }
+                }
+            }
+            self.arrive(from, world, step, moved);
+            if !was_asked {
+                break;
+            }
+        }
+        awaited
+    }
+
+    fn arrive(&mut self, from: u32, world: &World, by: Step, moved: Moved) {
+        match moved {
             Moved::Nothing => {}
             Moved::Misfit(misfit) => {
                 let id = self.note(from, by);
@@ -330,7 +332,7 @@ impl<'p> Search<'p> {
             }
             Moved::To(next, change) => {
                 let broken = properties::broken_by(&self.setting, world, &change, &next);
-                let fingerprint = next.fingerprint();
+                let fingerprint = alike::fingerprint(&self.setting, &next);
                 let known = self.seen.get(&fingerprint).copied();
                 let in_itself = || if known.is_none() { properties::broken_in(&self.setting, &next) } else { None };
                 let broken = broken.or_else(in_itself);
@@ -364,28 +366,47 @@ impl<'p> Search<'p> {
         }
     }
 
-    fn note(&mut self, from: u32, by: Move) -> u32 {
+    fn note(&mut self, from: u32, by: Step) -> u32 {
         let id = u32::try_from(self.came.len()).unwrap_or(NOWHERE);
         self.came.push(Came { from, by });
         id
     }
 
-    /// The moves from the beginning to a state, with the number of that beginning.
-    fn way(&self, to: u32) -> (usize, Vec<Move>) {
-        let mut moves = Vec::new();
+    /// A shortest way to a state.
+    fn way(&self, to: u32) -> Vec<Step> {
+        let mut steps = Vec::new();
         let mut at = to;
         while let Some(came) = self.came.get(at as usize) {
-            moves.push(came.by);
+            steps.push(came.by);
             at = came.from;
         }
-        moves.reverse();
-        ((NOWHERE - at) as usize, moves)
+        steps.reverse();
+        steps
     }
 
-    fn trace(&self, to: u32) -> Vec<Told> {
-        let (root, moves) = self.way(to);
-        let Some(root) = self.root.get(root) else { return Vec::new() };
-        words::told(&self.setting, root, &moves)
+    /// The ways to each ending; of one that is stuck in a twin, also those in which the others are.
+    fn ways(&self) -> BTreeMap<Ending, Way> {
+        let mut ways = BTreeMap::new();
+        for (ending, (id, tally)) in &self.endings {
+            let steps = self.way(*id);
+            let mut add = |ending: &Ending, swap| {
+                let trace = words::told(&self.setting, &self.root, &steps, swap);
+                let way = Way { ending: ending.clone(), trace, tally: *tally };
+                ways.entry(ending.clone()).or_insert(way);
+            };
+            add(ending, None);
+            let Ending::Stuck(place, direction) = ending else { continue };
+            let plan = self.setting.plan;
+            let Some(node) = plan.named(place).filter(|_| self.setting.reduces) else { continue };
+            for swap in self.setting.twins.others(node) {
+                let place = plan.node(swap.node(node)).place.clone();
+                let other = Ending::Stuck(place, *direction);
+                if !self.endings.contains_key(&other) {
+                    add(&other, Some(swap));
+                }
+            }
+        }
+        ways
     }
 
     /// A state from which nothing leads to an end.
@@ -411,13 +432,11 @@ impl<'p> Search<'p> {
         {
             self.violations.entry((Property::Ends, String::new())).or_insert(lost);
         }
-        let ways = self.endings.iter();
-        let ways =
-            ways.map(|(ending, (id, tally))| Way { ending: ending.clone(), trace: self.trace(*id), tally: *tally });
+        let ways = self.ways().into_values();
         let violations = self.violations.iter().map(|((property, at), id)| Violation {
             property: *property,
             at: at.clone(),
-            trace: self.trace(*id),
+            trace: words::told(&self.setting, &self.root, &self.way(*id), None),
         });
         let (ways, violations) = (ways.collect(), violations.collect());
         Report { states: self.seen.len(), steps: self.edges.len(), cut, ways, violations }
@@ -426,7 +445,8 @@ impl<'p> Search<'p> {
 
 /// Inputs by which conditions tell one way from another.
 pub(super) fn inputs(plan: &Plan) -> Vec<Json> {
-    Looked::at(plan).inputs(plan)
+    let looked = Looked::at(plan);
+    Data::default().payloads(&plan.saga.input, looked.all.input.as_ref(), "input")
 }
 
 /// The endings that a state is.
@@ -439,7 +459,7 @@ pub(super) fn endings(plan: &Plan, instance: &Instance) -> Vec<Ending> {
                 let state = plan.find(&place).and_then(|node| instance.state(node));
                 let direction =
                     state.and_then(|state| state.attempt()).map_or(Direction::Do, |(direction, _)| direction);
-                Ending::Stuck(place, direction)
+                Ending::Stuck(without_indices(&place).into(), direction)
             });
             stuck.collect()
         }

@@ -2,22 +2,18 @@
 
 use compact_str::CompactString;
 
-use super::state::{Row, World, key};
+use super::state::{Row, World};
 use super::{FAR, START, Setting};
 use crate::definition::Participant;
 use crate::engine::{
-    self, Acknowledged, Attempt, Change, Command, CommandId, CommandKind, Decision, Direction, Effect, Input, Instant,
-    Misfit, Order, OrderRequest, Outcome, Phase, Place, Reply, ReplyKind, RequestId, Start, State, Status,
-    Undeliverable, Wait,
+    self, Acknowledged, Attempt, Change, CommandId, Decision, Direction, Event, Input, Instant, Misfit, Order,
+    OrderRequest, Outcome, Phase, Place, Reply, ReplyKind, RequestId, Start, State, Status, Undeliverable, Wait,
 };
 use crate::json::Json;
 use crate::plan::{At, Kind, Work};
 
-/// How many orders a person gives to what is stuck.
-pub const ORDERS_MAX: u8 = 1;
-
-/// How often each signal arrives.
-pub const SIGNALS_MAX: u8 = 2;
+/// How many signals of one name wait to be taken.
+pub const SIGNALS_MAX: usize = 2;
 
 /// What happens. A slot is the number of a state in the instance's reading order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +51,22 @@ pub(super) enum Move {
     Refuse { slot: u16 },
     /// The participant takes another command.
     Turn { slot: u16 },
+}
+
+impl Move {
+    /// The same for another state, whose number is made of this one's.
+    pub(super) fn moved(self, to: impl Fn(u16) -> Option<u16>) -> Self {
+        let to = |slot| to(slot).unwrap_or(slot);
+        match self {
+            Self::Answer { slot, said, last } => Self::Answer { slot: to(slot), said, last },
+            Self::Time { slot, last, limit } => Self::Time { slot: to(slot), last, limit },
+            Self::Resolve { slot, failed } => Self::Resolve { slot: to(slot), failed },
+            Self::Acknowledge { slot } => Self::Acknowledge { slot: to(slot) },
+            Self::Refuse { slot } => Self::Refuse { slot: to(slot) },
+            Self::Turn { slot } => Self::Turn { slot: to(slot) },
+            Self::Start(_) | Self::Deadline | Self::Cancel | Self::Signal { .. } | Self::Retry => self,
+        }
+    }
 }
 
 /// What a participant says.
@@ -99,24 +111,33 @@ pub(super) fn moves(setting: &Setting<'_>, world: &World, out: &mut Vec<Move>) {
         }
     }
     out.push(Move::Deadline);
-    if !world.outside.cancelled {
+    if instance.phase == Phase::Forward {
         out.push(Move::Cancel);
     }
-    for (signal, count) in (0..).zip(&world.outside.signals) {
-        let values = setting.signals.get(usize::from(signal)).map_or(0, |(_, values)| values.len());
-        if *count < SIGNALS_MAX {
-            out.extend((0..u8::try_from(values).unwrap_or(u8::MAX)).map(|value| Move::Signal { signal, value }));
-        }
-    }
-    if world.outside.orders < ORDERS_MAX && !instance.stuck(plan).is_empty() {
+    if !instance.stuck(plan).is_empty() {
         out.push(Move::Retry);
     }
 }
 
+/// A signal arrives, with each value.
+pub(super) fn signals(setting: &Setting<'_>, world: &World, signal: u8, out: &mut Vec<Move>) {
+    let Some((name, values)) = setting.signals.get(usize::from(signal)) else { return };
+    if world.instance.signals().iter().filter(|waiting| waiting.signal == *name).count() < SIGNALS_MAX {
+        out.extend((0..u8::try_from(values.len()).unwrap_or(u8::MAX)).map(|value| Move::Signal { signal, value }));
+    }
+}
+
+/// The signal that a node waits for, by its number.
+pub(super) fn awaited(setting: &Setting<'_>, at: At) -> Option<u8> {
+    let Kind::Await(wait, _) = &setting.plan.node(at.node()).kind else { return None };
+    let name = setting.plan.signal_name(at, &wait.signal.name);
+    let number = setting.signals.iter().position(|(known, _)| *known == name);
+    number.and_then(|number| u8::try_from(number).ok())
+}
+
 fn of_attempt(setting: &Setting<'_>, world: &World, slot: u16, asked: &Asked<'_>, out: &mut Vec<Move>) {
     let Asked { node, work, direction, attempt } = asked;
-    let id = engine::command_id(&world.instance, work, &setting.plan.place(*node), *direction);
-    let row = world.rows.get(&key(&id)).copied();
+    let row = world.row(*node);
     let codes = engine::invocation(work, *direction)
         .map_or(0, |invocation| u8::try_from(invocation.command.fails.len()).unwrap_or(u8::MAX - 1));
     let mut answer = |said: Said, last: bool| out.push(Move::Answer { slot, said, last });
@@ -125,17 +146,15 @@ fn of_attempt(setting: &Setting<'_>, world: &World, slot: u16, asked: &Asked<'_>
     if !matches!(attempt.wait, Wait::Log(_) | Wait::Turn(_)) && attempt.number > 0 {
         match direction {
             Direction::Do => {
-                if matches!(row, Some(Row::Sent | Row::Doing | Row::Done)) {
+                if row == Some(Row::Sent) {
                     let values = setting.values(*node);
                     (0..values).for_each(|value| answer(Said::Succeeded(value), false));
                     if setting.has_unfit(*node) && attempt.wait.is_under_way() {
                         answer(Said::Unfit, false);
                     }
                 }
-                match row {
-                    Some(Row::Sent | Row::Doing) => (0..=codes).for_each(|code| answer(Said::Failed(code), false)),
-                    Some(Row::Refused(code)) => answer(Said::Failed(code), false),
-                    _ => {}
+                if row == Some(Row::Sent) {
+                    (0..=codes).for_each(|code| answer(Said::Failed(code), false));
                 }
             }
             Direction::Undo => {
@@ -144,9 +163,7 @@ fn of_attempt(setting: &Setting<'_>, world: &World, slot: u16, asked: &Asked<'_>
             }
         }
         if attempt.wait.is_under_way() && !matches!(attempt.wait, Wait::Pending(_)) {
-            let is_open =
-                !matches!(row, Some(Row::Done | Row::Refused(_) | Row::Undone)) || *direction == Direction::Undo;
-            if is_open {
+            if row == Some(Row::Sent) || *direction == Direction::Undo {
                 answer(Said::Retry, false);
                 answer(Said::Retry, true);
                 answer(Said::Pending, false);
@@ -169,13 +186,13 @@ fn of_attempt(setting: &Setting<'_>, world: &World, slot: u16, asked: &Asked<'_>
             out.push(Move::Refuse { slot });
             by_time(slot, attempt, &both, out);
         }
-        Wait::Query(_) | Wait::Pause(_) | Wait::Pending(_) | Wait::Unfit(_) => by_time(slot, attempt, &both, out),
+        // Behind the last attempt there is no pause.
+        Wait::Pause(_) => by_time(slot, attempt, &[false], out),
+        Wait::Query(_) | Wait::Pending(_) | Wait::Unfit(_) => by_time(slot, attempt, &both, out),
         Wait::Person(_) => {
-            if world.outside.orders < ORDERS_MAX {
-                let may_have_failed = *direction == Direction::Do && row == Some(Row::Sent) && codes > 0;
-                out.push(Move::Resolve { slot, failed: None });
-                out.extend(may_have_failed.then_some(Move::Resolve { slot, failed: Some(0) }));
-            }
+            let may_have_failed = *direction == Direction::Do && row == Some(Row::Sent) && codes > 0;
+            out.push(Move::Resolve { slot, failed: None });
+            out.extend(may_have_failed.then_some(Move::Resolve { slot, failed: Some(0) }));
         }
     }
 }
@@ -190,6 +207,13 @@ fn by_time(slot: u16, attempt: &Attempt, both: &[bool], out: &mut Vec<Move>) {
     }
 }
 
+/// A move, and whether participants that say `at most …` let each command wait that it calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) by: Move,
+    pub(super) is_crowded: bool,
+}
+
 /// What came of a move.
 pub(super) enum Moved {
     /// The engine makes nothing of it.
@@ -200,42 +224,47 @@ pub(super) enum Moved {
     Misfit(Misfit),
 }
 
-/// Carries a move out.
-pub(super) fn carry_out(setting: &Setting<'_>, world: &World, step: Move) -> Moved {
+/// Carries a step out. Says also whether a participant that says `at most …` was asked for room.
+pub(super) fn carry_out(setting: &Setting<'_>, world: &World, step: Step) -> (Moved, bool) {
     let plan = setting.plan;
     let mut next = Box::new(world.clone());
-    let Some(input) = input(setting, &mut next, step) else { return Moved::Nothing };
-    let Decision::Change(change) = next.decide(setting, &input) else { return Moved::Nothing };
+    let Some(input) = input(setting, &mut next, step.by) else { return (Moved::Nothing, false) };
+    let mut was_asked = false;
+    let mut takes = |_: &Place, _: &Participant| {
+        was_asked = true;
+        !step.is_crowded
+    };
+    let decision = setting.engine.decide(plan, &next.instance, &input, &mut takes);
+    let Decision::Change(change) = decision else { return (Moved::Nothing, was_asked) };
     if let Err(misfit) = setting.engine.apply(plan, &mut next.instance, &change) {
-        return Moved::Misfit(misfit);
+        return (Moved::Misfit(misfit), was_asked);
     }
-    for effect in engine::caused(plan, &next.instance, &change) {
-        if let Effect::Command(Command { id, kind: CommandKind::Do | CommandKind::Undo, .. }) = effect {
-            next.rows.entry(key(&id)).or_insert(Row::Sent);
+    for event in &change.events {
+        if let Event::Called { at, work: Direction::Do, .. } = event
+            && let Some(at) = plan.find(at)
+            && next.row(at).is_none()
+        {
+            next.set_row(at, Row::Sent);
         }
     }
     next.settle(setting);
-    Moved::To(next, change)
+    (Moved::To(next, change), was_asked)
 }
 
 impl World {
     fn decide(&self, setting: &Setting<'_>, input: &Input) -> Decision {
-        let mut takes = |_: &Place, _: &Participant| !self.outside.is_crowded;
-        setting.engine.decide(setting.plan, &self.instance, input, &mut takes)
+        setting.engine.decide(setting.plan, &self.instance, input, &mut |_: &Place, _: &Participant| true)
     }
 
     /// Leaves out what makes no difference.
     pub(super) fn settle(&mut self, setting: &Setting<'_>) {
-        let Self { instance, rows, outside } = self;
+        let Self { instance, rows } = self;
         instance.retime(|which, _| if which == Instant::Past { START } else { FAR });
         instance.uncount(setting.plan);
-        instance.silence(setting.reads_messages);
-        // Refused from here on.
-        outside.cancelled |= instance.phase != Phase::Forward;
-        for ((place, own), row) in rows {
-            // What is taken back is taken back whatever became of it.
-            let state = setting.plan.find(place).and_then(|node| instance.state(node));
-            if !*own && matches!(state, Some(State::Undoing(_) | State::Unknown)) {
+        instance.silence(setting.looked.all.failure_message);
+        for (at, row) in rows {
+            // What is not settled may have been done or not; and what is taken back is taken back whatever became of it.
+            if matches!(instance.state(*at), Some(State::Doing(_) | State::Undoing(_) | State::Unknown)) {
                 *row = Row::Sent;
             }
         }
@@ -280,24 +309,16 @@ fn input(setting: &Setting<'_>, next: &mut World, step: Move) -> Option<Input> {
             next.instance.next_due(plan).filter(|due| *due <= START)?;
             Some(Input::Due)
         }
-        Move::Cancel => {
-            next.outside.cancelled = true;
-            Some(order(request("cancel".to_owned())?, Order::Cancel))
-        }
+        Move::Cancel => Some(order(request("cancel".to_owned())?, Order::Cancel)),
         Move::Signal { signal, value } => {
             let (name, values) = setting.signals.get(usize::from(signal))?;
-            let count = next.outside.signals.get_mut(usize::from(signal))?;
-            *count += 1;
-            let request = request(format!("{name} {count}"))?;
+            let is_free = |words: &String| next.instance.signals().iter().all(|it| it.request.as_str() != words);
+            let request = request((1..=SIGNALS_MAX).map(|count| format!("{name} {count}")).find(is_free)?)?;
             let with = Some(values.get(usize::from(value))?.clone());
             Some(order(request, Order::Signal { signal: name.clone(), with }))
         }
-        Move::Retry => {
-            next.outside.orders += 1;
-            Some(order(request(format!("order {}", next.outside.orders))?, Order::Retry { step: None }))
-        }
+        Move::Retry => Some(order(request("order".to_owned())?, Order::Retry { step: None })),
         Move::Resolve { slot, failed } => {
-            next.outside.orders += 1;
             let (node, state) = next.at(slot)?;
             let (work, (direction, _)) = (plan.work(node.node())?, state.attempt()?);
             let place = plan.place(node);
@@ -308,12 +329,12 @@ fn input(setting: &Setting<'_>, next: &mut World, step: Move) -> Option<Input> {
                 None => Outcome::Succeeded { reply: None },
             };
             // A person who says that it failed has seen to it that it never happens.
-            let row = match (failed, direction, id.own_undo) {
-                (Some(_), ..) | (None, Direction::Undo, false) => Row::Undone,
-                (None, ..) => Row::Done,
-            };
-            next.rows.insert(key(&id), row);
-            let request = request(format!("order {}", next.outside.orders))?;
+            match (failed, direction, id.own_undo) {
+                (Some(_), ..) | (None, Direction::Undo, false) => next.set_row(node, Row::Undone),
+                (None, Direction::Do, _) => next.set_row(node, Row::Done),
+                (None, Direction::Undo, true) => {}
+            }
+            let request = request("order".to_owned())?;
             Some(order(request, Order::Resolve { step: place, work: direction, outcome }))
         }
         Move::Acknowledge { slot } => {
@@ -322,12 +343,6 @@ fn input(setting: &Setting<'_>, next: &mut World, step: Move) -> Option<Input> {
         }
         Move::Refuse { slot } => {
             let (command, attempt) = command(setting, next, slot)?;
-            // It was never sent, if this was the first attempt of it.
-            if attempt == 1
-                && let Some(row @ Row::Sent) = next.rows.get_mut(&key(&command))
-            {
-                *row = Row::Undone;
-            }
             Some(Input::Undeliverable(Undeliverable { command, attempt, why: "the log refuses it".to_owned() }))
         }
         Move::Turn { slot } => {
@@ -364,19 +379,18 @@ fn reply(setting: &Setting<'_>, next: &mut World, slot: u16, said: Said) -> Opti
             let row = if kind == ReplyKind::Undo { Row::Undone } else { Row::Done };
             (Status::Succeeded, payload, Some(row))
         }
-        Said::Unfit => (Status::Succeeded, Json::parse("[]").ok(), Some(Row::Done)),
+        Said::Unfit => (Status::Succeeded, Json::parse("[]").ok(), None),
         Said::Failed(code) => {
             let declared = invocation.command.fails.get(usize::from(code)).cloned();
             let code_said = declared.unwrap_or(CompactString::const_new(UNDECLARED));
-            let row = (kind != ReplyKind::Undo && !id.own_undo).then_some(Row::Refused(code));
-            (Status::Failed { code: code_said, message: None }, None, row)
+            (Status::Failed { code: code_said, message: None }, None, (kind != ReplyKind::Undo).then_some(Row::Refused))
         }
         Said::Retry => (Status::Retry { code: None }, None, None),
-        Said::Pending => (Status::Pending, None, Some(Row::Doing).filter(|_| kind != ReplyKind::Undo)),
+        Said::Pending => (Status::Pending, None, None),
         Said::Unknown => (Status::UnknownCommand, None, None),
     };
-    if let Some(row) = row {
-        next.rows.insert(key(&id), row);
+    if let Some(row) = row.filter(|_| !id.own_undo) {
+        next.set_row(node, row);
     }
     Some(Reply { command: id, kind, attempt, status, payload })
 }
@@ -402,20 +416,28 @@ pub(super) fn late(setting: &Setting<'_>, world: &World) -> Option<(Place, Reply
             Status::Pending,
         ]
     };
-    for (node, state) in world.instance.states() {
+    for (slot, (node, state)) in world.instance.states().enumerate() {
         let Kind::Step(work) = &plan.node(node.node()).kind else { continue };
         let place = plan.place(node);
-        let (attempt, statuses) = match state.attempt() {
-            None => (1, statuses().to_vec()),
-            // Of an attempt before, a final answer is as good as one of this.
-            Some((Direction::Do, attempt)) if attempt.number > 1 => {
-                (attempt.number - 1, vec![Status::Retry { code: None }])
-            }
-            Some(_) => continue,
-        };
         if work.action().is_none() {
             continue;
         }
+        let mut later = None;
+        let (attempt, statuses) = match state.attempt() {
+            None => (1, statuses().to_vec()),
+            // Of an attempt before, a final answer is as good as one of this. A first attempt stands for later ones, too.
+            Some((Direction::Do, attempt)) if attempt.number > 0 => {
+                let mut world = world.clone();
+                let number = if world.instance.exhaust(plan, slot) { last_of(&world, node) } else { attempt.number };
+                if number < 2 {
+                    continue;
+                }
+                later = Some(world);
+                (number - 1, vec![Status::Retry { code: None }])
+            }
+            Some(_) => continue,
+        };
+        let world = later.as_ref().unwrap_or(world);
         for status in statuses {
             let command = engine::command_id(&world.instance, work, &place, Direction::Do);
             let reply = Reply { command, kind: ReplyKind::Do, attempt, status, payload: None };
@@ -426,4 +448,29 @@ pub(super) fn late(setting: &Setting<'_>, world: &World) -> Option<(Place, Reply
         }
     }
     None
+}
+
+fn last_of(world: &World, node: At) -> u32 {
+    world.instance.state(node).and_then(State::attempt).map_or(0, |(_, attempt)| attempt.number)
+}
+
+/// A signal that nobody waits for, and that changes more than that it is remembered.
+pub(super) fn unawaited(setting: &Setting<'_>, world: &World) -> Option<CompactString> {
+    let waits: Vec<u8> = world
+        .instance
+        .states()
+        .filter(|(_, state)| matches!(state, State::Sleeping(_)))
+        .filter_map(|(at, _)| awaited(setting, at))
+        .collect();
+    let numbered = (0u8..).zip(&setting.signals).filter(|(number, _)| !waits.contains(number));
+    let mut changes = numbered.filter(|(_, (name, values))| {
+        let (Ok(request), with) = (RequestId::try_from("a signal"), values.first().cloned()) else { return false };
+        let order = Order::Signal { signal: name.clone(), with };
+        let input = Input::Order(OrderRequest { request, order, by: None, reason: None });
+        match world.decide(setting, &input) {
+            Decision::Change(change) => !matches!(change.events.as_slice(), [Event::Ordered { .. }]),
+            Decision::Nothing | Decision::Rejected(_) => false,
+        }
+    });
+    changes.next().map(|(_, (name, _))| name.clone())
 }

@@ -167,6 +167,9 @@ pub(super) fn broken_in(setting: &Setting<'_>, after: &World) -> Option<(Propert
     if !matches!(after.instance.phase, Phase::New | Phase::Forward) && moves::takes_cancel(setting, after) {
         return Some((Property::NoReturn, "a cancel".to_owned()));
     }
+    if let Some(signal) = moves::unawaited(setting, after) {
+        return Some((Property::LateChangesNothing, format!("a signal {signal}")));
+    }
     let changes = || moves::late(setting, after).map(|(place, _)| (Property::OneOutcome, place.to_string()));
     match &after.instance.phase {
         Phase::Completed(_) => of_completed(plan, after).map(|place| (Property::AllOrNothing, place)).or_else(changes),
@@ -313,22 +316,22 @@ fn of_completed(plan: &Plan, world: &World) -> Option<String> {
 /// What a participant may have done, or may yet do when a late copy comes, that a compensation should have taken back.
 fn left_over(setting: &Setting<'_>, world: &World, scope: At) -> Option<String> {
     let plan = setting.plan;
-    let of_rows = world.rows.iter().find_map(|((place, own), row)| {
-        let node = plan.find(place)?;
+    let of_rows = world.rows.iter().find_map(|(node, row)| {
+        let node = *node;
         let work = plan.work(node.node())?;
-        let is_taken_back = !own && work.undo == Some(Undo::OfCommand) && work.class == Class::Compensatable;
+        let is_taken_back = work.undo == Some(Undo::OfCommand) && work.class == Class::Compensatable;
         // Nothing takes a point of no return back: nobody may go back before it is known that it was not passed.
         let counts = is_taken_back || (scope == At::ROOT && work.class == Class::Pivot);
         if !counts || !plan.is_within(node, scope) || is_of_run(plan, node) {
             return None;
         }
         let stays = match row {
-            Row::Sent | Row::Doing | Row::Done => true,
+            Row::Sent | Row::Done => true,
             // Without a guard a copy of the command that comes late is done again.
             Row::Undone => !setting.guard,
-            Row::Refused(_) => false,
+            Row::Refused => false,
         };
-        stays.then(|| place.to_string())
+        stays.then(|| plan.place(node).to_string())
     });
     let of_states = || {
         world.instance.states().find_map(|(node, state)| {

@@ -2,8 +2,9 @@
 
 use compact_str::CompactString;
 
-use super::moves::{Move, Moved, Said, carry_out};
+use super::moves::{Move, Moved, Said, Step, carry_out};
 use super::state::World;
+use super::twins::Swap;
 use super::{Setting, moves};
 use crate::definition::Called;
 use crate::engine::{self, Direction, Event, Wait};
@@ -68,14 +69,31 @@ pub struct Told {
     pub events: Vec<Event>,
 }
 
-/// Goes the way again, and tells it.
-pub(super) fn told(setting: &Setting<'_>, root: &World, way: &[Move]) -> Vec<Told> {
+/// Goes the way again, and tells it; or the way on which two twins are in each other's place.
+pub(super) fn told(setting: &Setting<'_>, root: &World, way: &[Step], swap: Option<Swap>) -> Vec<Told> {
     let mut world = root.clone();
+    let mut written = root.clone();
     let mut told = Vec::new();
     for step in way {
-        let (happens, is_usual) = words(setting, &world, *step);
-        let deed = deed(setting, &world, *step);
-        match carry_out(setting, &world, *step) {
+        let step = &match swap {
+            Some(swap) => {
+                let at = |slot: u16| written.instance.states().nth(usize::from(slot)).map(|(at, _)| at);
+                let swapped = step.by.moved(|slot| {
+                    let at = at(slot)?;
+                    let at = at.beside(swap.node(at.node()), setting.plan.node(at.node()).depth());
+                    let slot = world.instance.states().position(|(other, _)| other == at)?;
+                    u16::try_from(slot).ok()
+                });
+                if let Moved::To(next, _) = carry_out(setting, &written, *step).0 {
+                    written = *next;
+                }
+                Step { by: swapped, ..*step }
+            }
+            None => *step,
+        };
+        let (happens, is_usual) = words(setting, &world, step.by);
+        let deed = deed(setting, &world, step.by);
+        match carry_out(setting, &world, *step).0 {
             Moved::To(next, change) => {
                 told.push(Told { happens, deed, is_usual, events: change.events });
                 world = *next;

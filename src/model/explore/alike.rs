@@ -1,0 +1,229 @@
+//! Which states are taken for one.
+//!
+//! Always: those that differ only in which attempt in the middle this is, in words for people, or in a code that nobody
+//! asks for any more. With the reductions also those that differ in values at which nobody may look any more, in signals
+//! that nobody may take, in whether a deadline that only says that it has passed has passed, or in which of
+//! several twins is in which state. The first one that is found stands for all of them.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hash};
+
+use super::Setting;
+use super::ahead;
+use super::reads::When;
+use super::state::World;
+use super::twins::Twins;
+use crate::engine::{self, Attempt, Direction, Failure, Phase, State, Wait};
+use crate::json::Json;
+use crate::plan::{At, Class, NodeId};
+use crate::time::Timestamp;
+
+/// The hash of one part of a state.
+fn hash(part: impl Hash) -> u64 {
+    foldhash::quality::FixedState::default().hash_one(part)
+}
+
+/// States with the same fingerprint are taken for the same. Of a million states two share one by chance with a
+/// probability of 3 in 100 million.
+pub(super) fn fingerprint(setting: &Setting<'_>, world: &World) -> u64 {
+    let instance = &world.instance;
+    let mut sum = Sum::default();
+    sum.add(setting, world, None, 0, hash(phase(setting, world)));
+    let mut spent = 0u32;
+    for (at, state) in instance.states() {
+        if setting.reduces && is_spent(setting, world, at, state) {
+            spent += 1;
+            continue;
+        }
+        sum.add(setting, world, Some(at), 1, hash(of_state(setting, world, at, state)));
+    }
+    sum.add(setting, world, None, 5, u64::from(spent));
+    for (at, row) in &world.rows {
+        if setting.reduces && !setting.is_asked_of_row(*at) {
+            continue;
+        }
+        sum.add(setting, world, Some(*at), 2, hash(row));
+    }
+    if let Some(input) = &instance.input {
+        sum.add(setting, world, None, 3, of_input(setting, world, input));
+    }
+    let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for signal in instance.signals() {
+        if !setting.reduces || may_take(setting, world, &signal.signal) {
+            by_name.entry(&signal.signal).or_default().push(signal.with.get());
+        }
+    }
+    sum.add(setting, world, None, 4, hash(by_name));
+    sum.finish()
+}
+
+/// Parts of a state, in any order; those of twins are kept apart, and put in order at the end.
+#[derive(Default)]
+struct Sum {
+    all: u64,
+    twins: BTreeMap<(At, NodeId), BTreeMap<u32, u64>>,
+}
+
+impl Sum {
+    fn add(&mut self, setting: &Setting<'_>, world: &World, at: Option<At>, kind: u8, part: u64) {
+        let Some(at) = at else {
+            self.all = self.all.wrapping_add(hash((kind, part)));
+            return;
+        };
+        match setting.twins.at(at).filter(|_| setting.reduces) {
+            Some(twin) => {
+                let order = if Twins::waits_for_others(setting.plan, world, &twin) { twin.index } else { 0 };
+                let sum = self.twins.entry(twin.around).or_default().entry(twin.index).or_default();
+                *sum = sum.wrapping_add(hash((twin.inside, kind, order, part)));
+            }
+            None => self.all = self.all.wrapping_add(hash((at, kind, part))),
+        }
+    }
+
+    fn finish(self) -> u64 {
+        let mut all = self.all;
+        for (around, twins) in self.twins {
+            let mut twins: Vec<u64> = twins.into_values().collect();
+            twins.sort_unstable();
+            all = all.wrapping_add(hash((around, twins)));
+        }
+        hash(all)
+    }
+}
+
+/// Of a failure the code; the step and the words where somebody reads them.
+type OfFailure<'w> = (&'w str, Option<&'w str>, Option<&'w str>);
+
+fn phase<'w>(setting: &Setting<'_>, world: &'w World) -> (u8, Option<OfFailure<'w>>, bool) {
+    let instance = &world.instance;
+    let has_deadline = instance.deadline != Timestamp::NEVER;
+    match &instance.phase {
+        Phase::New => (0, None, has_deadline),
+        Phase::Forward => (1, None, has_deadline),
+        // It passes, and that is all: the state before, in which it can pass, is found first.
+        Phase::Committed => (2, None, has_deadline && !setting.reduces),
+        Phase::Failing(failure) => (3, Some(of_failure(setting, failure)), false),
+        Phase::Completed(_) => (4, None, false),
+        Phase::Compensated(failure) => (5, Some(of_failure(setting, failure)), false),
+    }
+}
+
+fn of_failure<'w>(setting: &Setting<'_>, failure: &'w Failure) -> OfFailure<'w> {
+    let reads = &setting.looked.all;
+    let step = Some(failure.step.as_str()).filter(|_| !setting.reduces || reads.failure_step);
+    let message = failure.message.as_deref().filter(|_| reads.failure_message);
+    (&failure.code, step, message)
+}
+
+/// What of a state makes a difference: what it is, what it counts, and what it holds.
+type OfState<'w> = (u8, [u32; 3], Option<&'w str>, Option<OfFailure<'w>>);
+
+fn of_state<'w>(setting: &Setting<'_>, world: &World, at: At, state: &'w State) -> OfState<'w> {
+    let value = |value: &'w Json| Some(value.get()).filter(|_| is_looked_at(setting, world, at));
+    match state {
+        State::Doing(attempt) => (0, of_attempt(setting, at, Direction::Do, attempt), None, None),
+        State::Done(Some(json)) => (1, [1, 0, 0], value(json), None),
+        State::Done(None) => (1, [0; 3], None, None),
+        State::Refused(_) => (2, [0; 3], None, None),
+        State::Unknown => (3, [0; 3], None, None),
+        State::Undoing(undoing) => {
+            let value = undoing.value.as_ref().and_then(value);
+            (4, of_attempt(setting, at, Direction::Undo, &undoing.attempt), value, None)
+        }
+        State::Turned => (5, [0; 3], None, None),
+        State::Undone => (6, [0; 3], None, None),
+        State::Chose(arm) => (7, [*arm, 0, 0], None, None),
+        State::Bound(json) => (8, [0; 3], value(json), None),
+        State::Each(elements) => {
+            let left = elements.left.map_or(0, |left| u32::from(left) + 1);
+            (9, [elements.count.into(), elements.over.into(), left], None, None)
+        }
+        State::Rounds(rounds) => {
+            let left = rounds.left.map_or(0, |left| u32::from(left) + 1);
+            (10, [rounds.over.into(), rounds.met.into(), left], None, None)
+        }
+        State::Sleeping(_) => (11, [0; 3], None, None),
+        State::Woke => (12, [0; 3], None, None),
+        State::Reached => (13, [0; 3], None, None),
+        State::Failing(failure) => (14, [0; 3], None, Some(of_failure(setting, failure))),
+        State::Caught(caught) => {
+            let failure = of_failure(setting, &caught.failure);
+            let is_read = !setting.reduces || setting.looked.all.failure_code;
+            (15, [caught.handler, 0, 0], None, Some(failure).filter(|_| is_read))
+        }
+        State::Halted(_) => (16, [0; 3], None, None),
+    }
+}
+
+/// A step that nothing takes back, in a scope that fails: whether it is done, refused or unknown is nobody's business any
+/// more, nor which of several such steps have begun, unless something around is asked whether anything in it has.
+fn is_spent(setting: &Setting<'_>, world: &World, at: At, state: &State) -> bool {
+    let is_settled = matches!(state, State::Done(_) | State::Refused(_) | State::Unknown);
+    is_settled
+        && setting.is_without_way_back(at)
+        && matches!(world.instance.phase, Phase::Failing(_) | Phase::Compensated(_))
+}
+
+/// Which attempt it is, what it waits for, and whether all attempts together have an end. Of one that has gone out it makes
+/// no difference whether there were others, as long as there may be another. A pivot step goes on behind the last, and is shown as stuck then.
+fn of_attempt(setting: &Setting<'_>, at: At, direction: Direction, attempt: &Attempt) -> [u32; 3] {
+    let called = setting.plan.work(at.node()).and_then(|work| engine::invocation(work, direction));
+    let last = called.map_or(0, |called| called.timing.retry.times.saturating_add(1));
+    let is_pivot =
+        setting.plan.work(at.node()).is_some_and(|work| matches!(work.class, Class::Pivot | Class::InnerPivot));
+    let since = attempt.number.saturating_sub(attempt.base.saturating_sub(1));
+    let number = match attempt.number {
+        number if !setting.reduces => 4 * number + attempt.base,
+        _ if is_pivot && since > 1 && since >= last => 2 + since - last,
+        number => number.min(1),
+    };
+    let wait = match &attempt.wait {
+        Wait::Answer(_) => 0,
+        Wait::Query(_) => 1,
+        Wait::Pause(_) => 2,
+        Wait::Pending(_) => 3,
+        Wait::Unfit(_) => 4,
+        Wait::Log(_) => 5,
+        Wait::Person(_) => 6,
+        Wait::Turn(turn) => 7 + u32::from(turn.until.is_some()),
+    };
+    [number, wait, u32::from(attempt.limit != Timestamp::NEVER)]
+}
+
+/// Whether anybody may yet look at the value of what stands at an address.
+fn is_looked_at(setting: &Setting<'_>, world: &World, at: At) -> bool {
+    if !setting.reduces {
+        return true;
+    }
+    let readers = setting.readers.get(&at.node());
+    readers.is_some_and(|readers| readers.may_come(setting, &world.instance, at))
+}
+
+/// Of the input, the fields at which somebody may yet look.
+fn of_input(setting: &Setting<'_>, world: &World, input: &Json) -> u64 {
+    if !setting.reduces {
+        return hash(input.get());
+    }
+    let Some(number) = setting.inputs.iter().position(|known| known == input) else { return hash(input.get()) };
+    let Some(fields) = setting.input_fields.get(number) else { return hash(input.get()) };
+    let mut looked_at = vec![false; fields.len()];
+    for reader in &setting.looked.readers {
+        let Some(look) = &reader.reads.input else { continue };
+        if ahead::is_ahead(setting.plan, &world.instance, (At::new(reader.node), 0), reader.when) {
+            for ((key, _), is_looked_at) in fields.iter().zip(&mut looked_at) {
+                *is_looked_at |= look.itself.is_some() || look.fields.contains_key(key);
+            }
+        }
+    }
+    let values = fields.iter().zip(looked_at).filter(|(_, is_looked_at)| *is_looked_at);
+    hash(values.map(|((_, value), _)| value).collect::<Vec<_>>())
+}
+
+/// Whether anything may yet wait for a signal.
+pub(super) fn may_take(setting: &Setting<'_>, world: &World, signal: &str) -> bool {
+    let waits = setting.waits.get(signal);
+    waits.is_none_or(|waits| {
+        let mut waits = waits.iter();
+        waits.any(|node| ahead::is_ahead(setting.plan, &world.instance, (At::new(*node), 0), When::Awaiting))
+    })
+}

@@ -1,0 +1,432 @@
+//! What a saga does depends on data only by some of its expressions: which those are, and what they look at.
+//!
+//! A condition looks at what it compares; arithmetic looks at its operands wherever it stands, since it may overflow; a
+//! payload that only passes values on looks at nothing. What a `let`, an element of a loop or the output of a sub-saga is
+//! made of is looked at as far as they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use compact_str::CompactString;
+
+use crate::definition::Sleep;
+use crate::definition::expression::{BinaryOp, Expr, Function, PathSegment, Root, Typed};
+use crate::definition::types::Type;
+use crate::definition::value::Value;
+use crate::plan::{Kind, NodeId, Plan, ROOT, Work};
+
+/// What is looked at of a value; of any that is looked at, also whether it is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Look {
+    /// The value itself.
+    pub(super) itself: Option<Against>,
+    /// Of a record.
+    pub(super) fields: BTreeMap<CompactString, Look>,
+    /// Of a list: how many there are, and of each this.
+    pub(super) elements: Option<Box<Look>>,
+    /// One of a list is looked at by its place, or the order of them.
+    pub(super) is_by_place: bool,
+}
+
+/// What a value is compared with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Against {
+    pub(super) numbers: BTreeSet<i64>,
+    pub(super) words: BTreeSet<CompactString>,
+    /// Something compares it, or what is computed with it.
+    pub(super) is_compared: bool,
+    /// It is computed with, and what comes of it may be too large.
+    pub(super) is_computed: bool,
+    /// The same, and a negative one may make it so.
+    pub(super) is_subtracted: bool,
+}
+
+impl Against {
+    const COMPARED: Self = Self {
+        numbers: BTreeSet::new(),
+        words: BTreeSet::new(),
+        is_compared: true,
+        is_computed: false,
+        is_subtracted: false,
+    };
+
+    fn and(&mut self, other: &Self) {
+        self.numbers.extend(&other.numbers);
+        self.words.extend(other.words.iter().cloned());
+        self.is_compared |= other.is_compared;
+        self.is_computed |= other.is_computed;
+        self.is_subtracted |= other.is_subtracted;
+    }
+
+    /// The constants in both operands.
+    fn constants(operands: &(Expr, Expr)) -> Self {
+        let mut against = Self::COMPARED;
+        let mut see = |expr: &Expr| match expr {
+            Expr::Literal(Value::Int(number)) => drop(against.numbers.insert(*number)),
+            Expr::Literal(Value::Decimal(number)) => {
+                let whole = i64::try_from(number.trunc().mantissa()).ok();
+                against.numbers.extend(whole.filter(|_| number.is_integer()));
+            }
+            Expr::Literal(Value::String(word)) => drop(against.words.insert(word.clone())),
+            _ => {}
+        };
+        operands.0.walk(&mut see);
+        operands.1.walk(&mut see);
+        against
+    }
+}
+
+impl Look {
+    pub(super) fn itself(against: Against) -> Self {
+        Self { itself: Some(against), ..Self::default() }
+    }
+
+    pub(super) fn and(&mut self, other: &Self) {
+        if let Some(against) = &other.itself {
+            self.itself.get_or_insert_default().and(against);
+        }
+        for (key, look) in &other.fields {
+            self.fields.entry(key.clone()).or_default().and(look);
+        }
+        if let Some(elements) = &other.elements {
+            self.elements.get_or_insert_default().and(elements);
+        }
+        self.is_by_place |= other.is_by_place;
+    }
+
+    /// This, of what stands at the end of a way.
+    fn at(self, path: &[PathSegment]) -> Self {
+        path.iter().rfold(self, |look, segment| match segment {
+            PathSegment::Key(key) => Self { fields: [(key.clone(), look)].into(), ..Self::default() },
+            PathSegment::Element(_) => Self { elements: Some(Box::new(look)), is_by_place: true, ..Self::default() },
+        })
+    }
+
+    /// What is looked at of each element, if all of the list is.
+    fn of_each(&self) -> Self {
+        let mut each = self.elements.as_deref().cloned().unwrap_or_default();
+        if let Some(against) = &self.itself {
+            each.and(&Self::itself(against.clone()));
+        }
+        each
+    }
+
+    fn of_field(&self, key: &CompactString) -> Option<Self> {
+        let whole = self.itself.clone().map(Self::itself);
+        let own = self.fields.get(key).cloned();
+        match (whole, own) {
+            (Some(mut whole), Some(own)) => {
+                whole.and(&own);
+                Some(whole)
+            }
+            (whole, own) => whole.or(own),
+        }
+    }
+}
+
+/// What one or more expressions look at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reads {
+    pub(super) input: Option<Look>,
+    /// By the name of a step, `let`, element or signal.
+    pub(super) names: BTreeMap<CompactString, Look>,
+    /// Those of them of which the round before is looked at.
+    pub(super) previous: BTreeSet<CompactString>,
+    pub(super) failure_code: bool,
+    pub(super) failure_step: bool,
+    pub(super) failure_message: bool,
+}
+
+impl Reads {
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn and(&mut self, other: &Self) {
+        if let Some(look) = &other.input {
+            self.input.get_or_insert_default().and(look);
+        }
+        for (name, look) in &other.names {
+            self.names.entry(name.clone()).or_default().and(look);
+        }
+        self.previous.extend(other.previous.iter().cloned());
+        self.failure_code |= other.failure_code;
+        self.failure_step |= other.failure_step;
+        self.failure_message |= other.failure_message;
+    }
+
+    /// What is looked at in an expression of whose value this is; without it, the value is only passed on.
+    fn look(&mut self, expr: &Expr, wanted: Option<&Look>) {
+        let whole = || wanted.map(|look| Look::itself(look.itself.clone().unwrap_or(Against::COMPARED)));
+        match expr {
+            Expr::Literal(_) => {}
+            Expr::Read(read) => {
+                let Some(wanted) = wanted else { return };
+                let look = wanted.clone().at(&read.path);
+                match &read.root {
+                    Root::Input => self.input.get_or_insert_default().and(&look),
+                    Root::Name(name) => self.names.entry(name.clone()).or_default().and(&look),
+                    Root::Previous(name) => {
+                        self.names.entry(name.clone()).or_default().and(&look);
+                        self.previous.insert(name.clone());
+                    }
+                    Root::FailureCode => self.failure_code = true,
+                    Root::FailureStep => self.failure_step = true,
+                    Root::FailureMessage => self.failure_message = true,
+                    Root::SagaId | Root::SagaStarted | Root::Round | Root::Event => {}
+                }
+            }
+            Expr::Every(list, path, _) => {
+                let of_list = |look: &Look| Look {
+                    elements: Some(Box::new(look.of_each().at(path))),
+                    is_by_place: look.is_by_place || look.itself.is_some(),
+                    ..Look::default()
+                };
+                self.look(list, wanted.map(of_list).as_ref());
+            }
+            Expr::Into(inner, segment, _) => {
+                let of_inner = wanted.map(|look| look.clone().at(std::slice::from_ref(segment)));
+                self.look(inner, of_inner.as_ref());
+            }
+            Expr::Index(operands, _) => {
+                let of_list = whole().map(|look| Look { is_by_place: true, ..look });
+                self.look(&operands.0, of_list.as_ref());
+                self.look(&operands.1, whole().as_ref());
+            }
+            Expr::Not(inner) => self.look(inner, whole().as_ref()),
+            Expr::ToDecimal(inner) => self.look(inner, wanted),
+            Expr::Negate(inner) => self.look(inner, Some(&computed(wanted, true))),
+            Expr::Binary(op, operands) => self.look_at_both(*op, operands, wanted),
+            Expr::If(parts) => {
+                self.look(&parts.0, Some(&Look::itself(Against::COMPARED)));
+                self.look(&parts.1, wanted);
+                self.look(&parts.2, wanted);
+            }
+            Expr::Call(function, arguments) => {
+                let of_argument = match function {
+                    Function::Count => wanted.map(|_| Look { elements: Some(Box::default()), ..Look::default() }),
+                    Function::Sum => {
+                        let each = computed(wanted, false);
+                        Some(Look { elements: Some(Box::new(each)), ..Look::default() })
+                    }
+                    Function::Min | Function::Max | Function::Any | Function::All | Function::Present => {
+                        let each = |look: &Look| Look {
+                            elements: Some(Box::new(Look::itself(look.itself.clone().unwrap_or(Against::COMPARED)))),
+                            is_by_place: look.is_by_place && *function == Function::Present,
+                            ..Look::default()
+                        };
+                        wanted.map(each)
+                    }
+                    Function::Id | Function::Contains | Function::Rounded | Function::Length | Function::Text => {
+                        whole()
+                    }
+                };
+                for argument in arguments {
+                    self.look(argument, of_argument.as_ref());
+                }
+            }
+            Expr::Object(fields) => {
+                for (key, value) in fields {
+                    self.look(value, wanted.and_then(|look| look.of_field(key)).as_ref());
+                }
+            }
+            Expr::List(elements) => {
+                let each = wanted.map(Look::of_each);
+                for element in elements {
+                    self.look(element, each.as_ref());
+                }
+            }
+        }
+    }
+
+    fn look_at_both(&mut self, op: BinaryOp, operands: &(Expr, Expr), wanted: Option<&Look>) {
+        let (left, right) = operands;
+        let of_both = match op {
+            BinaryOp::And | BinaryOp::Or => wanted.map(|_| Look::itself(Against::COMPARED)),
+            BinaryOp::Coalesce => wanted.cloned(),
+            BinaryOp::Equal | BinaryOp::NotEqual
+                if matches!(left, Expr::Literal(Value::Null)) || matches!(right, Expr::Literal(Value::Null)) =>
+            {
+                wanted.map(|_| Look::default())
+            }
+            BinaryOp::Equal
+            | BinaryOp::NotEqual
+            | BinaryOp::LessEqual
+            | BinaryOp::GreaterEqual
+            | BinaryOp::Less
+            | BinaryOp::Greater => {
+                wanted.map(|_| Look { is_by_place: true, ..Look::itself(Against::constants(operands)) })
+            }
+            BinaryOp::Add if is_text(left) || is_text(right) => wanted.cloned(),
+            // What lies between two instants is never too long.
+            BinaryOp::Subtract if is_instant(left) && is_instant(right) => {
+                wanted.map(|_| Look::itself(Against::COMPARED))
+            }
+            BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide => {
+                Some(computed(wanted, op != BinaryOp::Add))
+            }
+        };
+        self.look(left, of_both.as_ref());
+        self.look(right, of_both.as_ref());
+    }
+}
+
+/// Of an operand: what is looked at of the result, and whether that is too large.
+fn computed(wanted: Option<&Look>, is_subtracted: bool) -> Look {
+    let mut against = Against { is_computed: true, is_subtracted, ..Against::default() };
+    if let Some(of_result) = wanted.and_then(|look| look.itself.as_ref()) {
+        against.and(of_result);
+    }
+    Look::itself(against)
+}
+
+/// Texts are put together, and that does not overflow.
+fn is_text(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value) => matches!(value, Value::String(_)),
+        Expr::Binary(BinaryOp::Add, operands) => is_text(&operands.0) || is_text(&operands.1),
+        Expr::Call(function, _) => matches!(function, Function::Text | Function::Id),
+        expr => is_read_as(expr, &|ty| matches!(ty, Type::String | Type::Choice(_))),
+    }
+}
+
+fn is_instant(expr: &Expr) -> bool {
+    is_read_as(expr, &|ty| *ty == Type::Timestamp)
+}
+
+/// Whether what is read is of such a type; or one of several that are, if it is not there.
+fn is_read_as(expr: &Expr, is_such: &dyn Fn(&Type) -> bool) -> bool {
+    match expr {
+        Expr::Read(read) => is_such(read.ty.required()),
+        Expr::Into(.., ty) | Expr::Index(_, ty) => is_such(ty.required()),
+        Expr::Binary(BinaryOp::Coalesce, operands) => {
+            is_read_as(&operands.0, is_such) || is_read_as(&operands.1, is_such)
+        }
+        Expr::If(parts) => is_read_as(&parts.1, is_such),
+        _ => false,
+    }
+}
+
+/// When an expression is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// Once, when the flow comes to the node.
+    Entered,
+    /// Whenever a signal comes for which the node waits, until it has one.
+    Awaiting,
+    /// Behind each round.
+    Round,
+    /// When all in the node has ended.
+    Left,
+    /// Before each attempt.
+    Attempts,
+    /// Before each attempt of the compensation.
+    Back,
+}
+
+/// Expressions of a node that look at something.
+#[derive(Clone, Debug)]
+pub(super) struct Reader {
+    pub(super) node: NodeId,
+    pub(super) when: When,
+    pub(super) reads: Reads,
+}
+
+/// What a saga's expressions look at.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Looked {
+    pub(super) all: Reads,
+    pub(super) readers: Vec<Reader>,
+    /// Whether the expressions look deeper into each other than is followed.
+    pub(super) was_cut: bool,
+}
+
+/// How often what is looked at is carried on from a name to what that is made of. Each name that stands for another needs
+/// one more; only a round that looks ever deeper into the one before it needs more than there are names in a saga.
+const CARRIED_MAX: usize = 64;
+
+impl Looked {
+    pub(super) fn at(plan: &Plan) -> Self {
+        let mut looked = Self::default();
+        for _ in 0..CARRIED_MAX {
+            let mut all = Reads::default();
+            looked.readers.clear();
+            for (id, _) in plan.nodes() {
+                for (when, reads) in reads_of(plan, id, &looked.all) {
+                    all.and(&reads);
+                    if !reads.is_empty() {
+                        looked.readers.push(Reader { node: id, when, reads });
+                    }
+                }
+            }
+            if all == looked.all {
+                return looked;
+            }
+            looked.all = all;
+        }
+        looked.was_cut = true;
+        looked
+    }
+
+    pub(super) fn name(&self, name: &str) -> Option<&Look> {
+        self.all.names.get(name)
+    }
+}
+
+fn reads_of(plan: &Plan, id: NodeId, all: &Reads) -> Vec<(When, Reads)> {
+    let node = plan.node(id);
+    let itself = || Some(Look::itself(Against::COMPARED));
+    let of = |wanted: Option<Look>, expressions: &[&Typed]| {
+        let mut reads = Reads::default();
+        for typed in expressions {
+            reads.look(&typed.expr, wanted.as_ref());
+        }
+        reads
+    };
+    match &node.kind {
+        Kind::Choice { arms, .. } => {
+            let conditions: Vec<&Typed> = arms.iter().map(|(condition, _)| condition).collect();
+            vec![(When::Entered, of(itself(), &conditions))]
+        }
+        Kind::Await(wait, _) => {
+            let filter: Vec<&Typed> = wait.filter.iter().collect();
+            vec![(When::Awaiting, of(itself(), &filter)), (When::Entered, of(None, &[&wait.within]))]
+        }
+        Kind::Each(each) => {
+            let name = &plan.node(each.element).place;
+            let element = all.names.get(name).cloned().unwrap_or_default();
+            // One after the other, it matters which comes first.
+            let is_by_place = each.window == 1 && element != Look::default();
+            let list = Look { elements: Some(Box::new(element)), is_by_place, ..Look::default() };
+            let filter: Vec<&Typed> = each.filter.iter().collect();
+            let mut reads = of(itself(), &filter);
+            reads.and(&of(Some(list), &[&each.list]));
+            vec![(When::Entered, reads)]
+        }
+        Kind::Repeat(repeat) => vec![(When::Round, of(itself(), &[&repeat.until]))],
+        Kind::Step(work) => of_work(work),
+        Kind::Run(run) => {
+            let mut all_reads = of_work(&run.work);
+            all_reads.push((When::Left, of(all.names.get(&node.place).cloned(), &[&run.output])));
+            all_reads
+        }
+        Kind::Let(value) => vec![(When::Entered, of(all.names.get(&node.place).cloned(), &[value]))],
+        Kind::Sleep(Sleep::For(time) | Sleep::Until(time)) => vec![(When::Entered, of(None, &[time]))],
+        Kind::Try(trial) => vec![(When::Entered, of(None, &trial.within.iter().collect::<Vec<_>>()))],
+        Kind::Scope(_) if id == ROOT => {
+            vec![(When::Left, of(None, &plan.saga.output.iter().collect::<Vec<_>>()))]
+        }
+        Kind::Scope(_) | Kind::Sequence(_) | Kind::Parallel(_) | Kind::Pivot | Kind::Fail { .. } => Vec::new(),
+    }
+}
+
+fn of_work(work: &Work) -> Vec<(When, Reads)> {
+    let called = |invocation: Option<&crate::definition::Invocation>| {
+        let mut reads = Reads::default();
+        if let Some(invocation) = invocation {
+            reads.look(&invocation.payload.expr, None);
+            invocation.timing.within.iter().for_each(|within| reads.look(&within.expr, None));
+        }
+        reads
+    };
+    vec![(When::Attempts, called(work.action())), (When::Back, called(work.compensation()))]
+}

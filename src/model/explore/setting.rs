@@ -1,0 +1,105 @@
+//! What does not change during an exploration.
+
+use std::collections::BTreeMap;
+
+use compact_str::CompactString;
+use serde_json::value::RawValue;
+
+use super::ahead::Readers;
+use super::data::Data;
+use super::reads::{Look, Looked};
+use super::twins::Twins;
+use super::{Bounds, Decides};
+use crate::json::Json;
+use crate::plan::{At, Class, Kind, NodeId, Plan, ROOT, Undo, Work};
+
+pub(super) struct Setting<'p> {
+    pub(super) plan: &'p Plan,
+    pub(super) engine: &'p dyn Decides,
+    pub(super) guard: bool,
+    pub(super) reduces: bool,
+    pub(super) inputs: Vec<Json>,
+    /// The fields of each input, as texts.
+    pub(super) input_fields: Vec<Vec<(CompactString, String)>>,
+    /// The values of each step's reply, by node.
+    values: BTreeMap<NodeId, Vec<Json>>,
+    pub(super) signals: Vec<(CompactString, Vec<Json>)>,
+    pub(super) looked: Looked,
+    /// Who looks at the value of a node.
+    pub(super) readers: BTreeMap<NodeId, Readers>,
+    /// Who waits for a signal.
+    pub(super) waits: BTreeMap<CompactString, Vec<NodeId>>,
+    pub(super) twins: Twins,
+}
+
+impl<'p> Setting<'p> {
+    pub(super) fn new(plan: &'p Plan, engine: &'p dyn Decides, bounds: Bounds) -> (Self, bool) {
+        let looked = Looked::at(plan);
+        let mut data = Data::default();
+        let inputs = data.payloads(&plan.saga.input, looked.all.input.as_ref(), "input");
+        let mut values = BTreeMap::new();
+        let (mut by_signal, mut waits): (BTreeMap<_, Look>, BTreeMap<_, Vec<NodeId>>) = Default::default();
+        for (id, node) in plan.nodes() {
+            if let Some(action) = plan.work(id).and_then(|work| work.action()) {
+                values.insert(id, data.payloads(&action.command.reply, looked.name(&node.place), &node.place));
+            }
+            if let Kind::Await(wait, _) = &node.kind {
+                waits.entry(plan.signal_in_general(&wait.signal.name)).or_default().push(id);
+                if let Some(look) = looked.name(&wait.name) {
+                    by_signal.entry(wait.signal.name.clone()).or_default().and(look);
+                }
+            }
+        }
+        let signals = plan.saga.signals.values().map(|signal| {
+            let values = data.payloads(&signal.shape, by_signal.get(&signal.name), &signal.name);
+            (plan.signal_in_general(&signal.name), values)
+        });
+        let signals = signals.collect();
+        let readers =
+            looked.all.names.keys().filter_map(|name| Some((plan.named(name)?, Readers::of(name, &looked.readers))));
+        let readers = readers.collect();
+        let fields = |input: &Json| {
+            let fields: Option<BTreeMap<String, Box<RawValue>>> = serde_json::from_str(input.get()).ok();
+            let fields = fields.unwrap_or_default().into_iter();
+            fields.map(|(key, value)| (key.into(), value.get().to_owned())).collect()
+        };
+        let input_fields = inputs.iter().map(fields).collect();
+        let twins = Twins::of(plan, &looked);
+        let was_cut = data.was_cut || looked.was_cut;
+        let Bounds { guard, reduces, .. } = bounds;
+        let setting =
+            Self { plan, engine, guard, reduces, inputs, input_fields, values, signals, looked, readers, waits, twins };
+        (setting, was_cut)
+    }
+
+    /// Whether a promise asks what the participant remembers of a settled step.
+    pub(super) fn is_asked_of_row(&self, at: At) -> bool {
+        let of = |work: &Work| {
+            work.class == Class::Pivot || (work.class == Class::Compensatable && work.undo == Some(Undo::OfCommand))
+        };
+        self.plan.work(at.node()).is_some_and(of)
+    }
+
+    /// Whether nothing takes a step of the saga's own flow back, and nothing around it is asked whether it has begun.
+    pub(super) fn is_without_way_back(&self, at: At) -> bool {
+        let node = self.plan.node(at.node());
+        let Kind::Step(work) = &node.kind else { return false };
+        let mut around = std::iter::successors(node.parent, |node| self.plan.node(*node).parent);
+        let is_plain = around.all(|node| !matches!(self.plan.node(node).kind, Kind::Try(_) | Kind::Repeat(_)));
+        is_plain && node.flow == ROOT && work.class == Class::Compensatable && !work.has_compensation()
+    }
+
+    /// How many values the step's reply has.
+    pub(super) fn values(&self, at: At) -> u8 {
+        self.values.get(&at.node()).map_or(0, |values| u8::try_from(values.len()).unwrap_or(u8::MAX))
+    }
+
+    pub(super) fn value(&self, at: At, number: u8) -> Option<Json> {
+        self.values.get(&at.node())?.get(usize::from(number)).cloned()
+    }
+
+    /// Whether something does not fit the step's reply.
+    pub(super) fn has_unfit(&self, at: At) -> bool {
+        self.values.contains_key(&at.node())
+    }
+}
