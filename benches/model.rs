@@ -8,12 +8,17 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
+use mimalloc::MiMalloc;
 use saga::check;
 use saga::definition::Saga;
 use saga::files::Folder;
 use saga::model::explore::{Bounds, Engine, explore};
 use saga::plan::Plan;
 use saga::source::SourceFile;
+
+/// As in `saga` itself.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();

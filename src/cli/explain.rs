@@ -1,22 +1,26 @@
-//! `saga explain`: the page of a finding's code.
+//! `saga explain`: the page of a finding's code, or of a promise.
 
 use super::error::near_miss;
 use super::{CliError, Exit, Out};
 use crate::diagnostic::codes;
+use crate::model::explore::Property;
 
-/// Print the page of a finding's code
+/// Print the page of a finding's code, or of a promise that `saga check` explores
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// As in the finding: SG0101
+    /// As in the finding: SG0101; or as in `saga check`: mirror-order
     code: String,
 }
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
     let code = arguments.code.trim();
-    let Some(page) = codes::page(code) else {
-        let known = codes::CATALOGUE.iter().map(|(code, _)| code.0);
-        let error = CliError::usage(format!("there is no finding with the code `{code}`"));
-        return Err(match near_miss("known codes", &code.to_ascii_uppercase(), known) {
+    let Some(page) = codes::page(code).or_else(|| Property::named(code).map(Property::page)) else {
+        let error = CliError::usage(format!("there is no finding with the code `{code}`, and no promise of that name"));
+        let promises = || Property::ALL.into_iter().map(Property::name);
+        let near = near_miss("promises", &code.to_ascii_lowercase(), promises())
+            .filter(|_| code.contains('-') || !code.contains(|character: char| character.is_ascii_digit()));
+        let codes = || codes::CATALOGUE.iter().map(|(code, _)| code.0);
+        return Err(match near.or_else(|| near_miss("known codes", &code.to_ascii_uppercase(), codes())) {
             Some(hint) => error.hint(hint),
             None => error,
         });

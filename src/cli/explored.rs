@@ -65,6 +65,7 @@ impl Explored {
             let Violation { property, at, .. } = violation;
             let place = if at.is_empty() { String::new() } else { format!(", at {at}") };
             let _ = writeln!(text, "  BROKEN {}{place}: {}", property.name(), property.meaning());
+            let _ = writeln!(text, "    `saga explain {}` says what that means and why it matters", property.name());
             text.push_str(&ways::violation(self, violation, form));
             text.push_str(if self.guard {
                 "    this is a defect of saga or of its checks; please report it with the file\n"

@@ -61,7 +61,8 @@ fn every_shipped_saga_keeps_every_promise() {
             }
         }
     }
-    assert!(exhaustive >= 4, "some are explored to the end: {exhaustive}");
+    // The others, `disk`, `group_travel` and `order`, have more: benches/README.md has all of them to their ends.
+    assert_eq!(exhaustive, 11, "are explored to the end");
 }
 
 /// The codes with which it ends.
@@ -78,7 +79,7 @@ proptest! {
 
     #[test]
     fn every_random_saga_keeps_every_promise(shape in shapes::saga()) {
-        let bounds = Bounds { states: 400, ..FEW };
+        let bounds = Bounds { states: 1_000, ..FEW };
         let report = explore(&shapes::plan(&shape), &Engine, bounds);
         prop_assert!(report.violations.is_empty(), "{}", broken(&report));
     }

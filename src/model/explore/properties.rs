@@ -1,4 +1,7 @@
 //! What must hold in every state and for every step that leads there: family 6 of the language's checks.
+//!
+//! `tests/engine/walk/promises.rs` says much of it a second time, on purpose: it looks at whole journals and at what
+//! participants have done, and knows nothing of what is written here. A mistake in one is found by the other.
 
 use compact_str::CompactString;
 
@@ -70,6 +73,31 @@ impl Property {
             Self::OneOutcome => "one-outcome",
             Self::LateChangesNothing => "late-changes-nothing",
             Self::Sound => "sound",
+        }
+    }
+
+    /// The promise of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|property| property.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Its page (Markdown): what it says, why it matters, and what broke it.
+    #[must_use]
+    pub const fn page(self) -> &'static str {
+        match self {
+            Self::GoesOn => include_str!("promises/goes-on.md"),
+            Self::Ends => include_str!("promises/ends.md"),
+            Self::AllOrNothing => include_str!("promises/all-or-nothing.md"),
+            Self::InOrder => include_str!("promises/in-order.md"),
+            Self::Shut => include_str!("promises/shut.md"),
+            Self::RightHandler => include_str!("promises/right-handler.md"),
+            Self::MirrorOrder => include_str!("promises/mirror-order.md"),
+            Self::UndoneOnce => include_str!("promises/undone-once.md"),
+            Self::NoReturn => include_str!("promises/no-return.md"),
+            Self::OneOutcome => include_str!("promises/one-outcome.md"),
+            Self::LateChangesNothing => include_str!("promises/late-changes-nothing.md"),
+            Self::Sound => include_str!("promises/sound.md"),
         }
     }
 

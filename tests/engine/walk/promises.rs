@@ -1,4 +1,8 @@
 //! What a walk must hold to, after every record and at its end.
+//!
+//! The explorer looks for much of this in single states and steps (`src/model/explore/properties.rs`). Here it stands once
+//! more, on purpose, said of whole journals and of what participants have done, with nothing of that file: what would be
+//! wrong in one is found by the other.
 
 use std::collections::BTreeSet;
 

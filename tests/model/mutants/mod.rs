@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use saga::engine::{Change, Decision, Direction, Event, Failure, Input, Instance, Misfit, State, Takes};
-use saga::model::explore::{Bounds, Decides, Engine, Property, Report, explore};
+use saga::model::explore::{Bounds, Decides, Engine, Property, Report, Told, explore};
 use saga::plan::Plan;
 
 use super::explore::{TRIP, broken, plan};
@@ -146,14 +146,37 @@ fn every_mutant_is_killed_and_shown_with_a_way() {
             continue;
         };
         let _ = writeln!(shown, "{}\n  {} {}", mutant.name, violation.property.name(), violation.at);
-        for told in &violation.trace {
-            let events: Vec<&str> = told.events.iter().map(Event::name).collect();
-            let _ = writeln!(shown, "    {} -> {}", told.happens, events.join(", "));
-        }
+        shown.push_str(&steps(&violation.trace, "    "));
     }
     assert!(alive.is_empty(), "{}", alive.join("\n"));
     assert!(mutants().count() >= 25);
     insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn the_page_of_every_promise_shows_what_breaks_it() {
+    for property in Property::ALL {
+        let page = property.page();
+        assert!(page.starts_with(&format!("# {}: {}\n", property.name(), property.meaning())), "{page}");
+        let mutant = mutants().find(|mutant| page.contains(&format!("\nAn engine that {}:\n", mutant.name)));
+        let mutant = mutant.unwrap_or_else(|| panic!("{} names a mutant", property.name()));
+        assert_eq!(mutant.breaks, property, "{}", mutant.name);
+        let report = found(mutant);
+        let way = &report.violations.iter().find(|violation| violation.property == property).unwrap().trace;
+        let shown = format!("```text\n{}```\n", steps(way, ""));
+        assert!(page.contains(&shown), "the page of {} shows:\n{shown}", property.name());
+        assert_eq!(Property::named(property.name()), Some(property));
+    }
+}
+
+/// A way, a line for each step.
+fn steps(way: &[Told], indent: &str) -> String {
+    way.iter().fold(String::new(), |mut text, told| {
+        let events: Vec<&str> = told.events.iter().map(Event::name).collect();
+        let line = format!("{indent}{} -> {}", told.happens, events.join(", "));
+        let _ = writeln!(text, "{}", line.trim_end());
+        text
+    })
 }
 
 #[test]
@@ -171,7 +194,9 @@ fn the_document_names_every_mutant() {
     let table = format!("| an engine that … | breaks |\n|---|---|\n{}", rows.collect::<String>());
     assert!(document.contains(&table), "the table of mutants is:\n{table}");
     for property in Property::ALL {
-        assert!(document.contains(&format!("| `{}` |", property.name())), "{}", property.name());
+        let name = property.name();
+        let link = format!("| [`{name}`](../src/model/explore/promises/{name}.md) |");
+        assert!(document.contains(&link), "{name}");
         assert!(mutants().any(|mutant| mutant.breaks == property), "{} can fail", property.name());
     }
 }
