@@ -5,7 +5,6 @@
 //! that nobody may take, in whether a deadline that only says that it has passed has passed, or in which of
 //! several twins is in which state. The first one that is found stands for all of them.
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hash};
 
 use super::Setting;
@@ -13,7 +12,7 @@ use super::ahead;
 use super::reads::When;
 use super::state::World;
 use super::twins::Twins;
-use crate::engine::{self, Attempt, Direction, Failure, Phase, State, Wait};
+use crate::engine::{self, Attempt, Direction, Failure, Heralded, Phase, State, Wait};
 use crate::json::Json;
 use crate::plan::{At, Class, NodeId};
 use crate::time::Timestamp;
@@ -47,13 +46,12 @@ pub(super) fn fingerprint(setting: &Setting<'_>, world: &World) -> u64 {
     if let Some(input) = &instance.input {
         sum.add(setting, world, None, 3, of_input(setting, world, input));
     }
-    let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for signal in instance.signals() {
-        if !setting.reduces || may_take(setting, world, &signal.signal) {
-            by_name.entry(&signal.signal).or_default().push(signal.with.get());
-        }
-    }
-    sum.add(setting, world, None, 4, hash(by_name));
+    let may_take = |signal: &&Heralded| !setting.reduces || may_take(setting, world, &signal.signal);
+    let waiting = instance.signals().iter().filter(may_take);
+    let mut waiting: Vec<_> = waiting.map(|signal| (signal.signal.as_str(), signal.with.get())).collect();
+    // Of one name in the order of their coming.
+    waiting.sort_by_key(|(name, _)| *name);
+    sum.add(setting, world, None, 4, hash(waiting));
     sum.finish()
 }
 
@@ -61,7 +59,8 @@ pub(super) fn fingerprint(setting: &Setting<'_>, world: &World) -> u64 {
 #[derive(Default)]
 struct Sum {
     all: u64,
-    twins: BTreeMap<(At, NodeId), BTreeMap<u32, u64>>,
+    /// What they stand in, which of them, and its sum: a handful.
+    twins: Vec<((At, NodeId), u32, u64)>,
 }
 
 impl Sum {
@@ -73,21 +72,21 @@ impl Sum {
         match setting.twins.at(at).filter(|_| setting.reduces) {
             Some(twin) => {
                 let order = if Twins::waits_for_others(setting.plan, world, &twin) { twin.index } else { 0 };
-                let sum = self.twins.entry(twin.around).or_default().entry(twin.index).or_default();
-                *sum = sum.wrapping_add(hash((twin.inside, kind, order, part)));
+                let part = hash((twin.inside, kind, order, part));
+                let of_it = |(around, index, _): &&mut _| (*around, *index) == (twin.around, twin.index);
+                match self.twins.iter_mut().find(of_it) {
+                    Some((.., sum)) => *sum = sum.wrapping_add(part),
+                    None => self.twins.push((twin.around, twin.index, part)),
+                }
             }
             None => self.all = self.all.wrapping_add(hash((at, kind, part))),
         }
     }
 
     fn finish(self) -> u64 {
-        let mut all = self.all;
-        for (around, twins) in self.twins {
-            let mut twins: Vec<u64> = twins.into_values().collect();
-            twins.sort_unstable();
-            all = all.wrapping_add(hash((around, twins)));
-        }
-        hash(all)
+        let mut twins: Vec<_> = self.twins.into_iter().map(|(around, _, sum)| (around, sum)).collect();
+        twins.sort_unstable();
+        hash((self.all, twins))
     }
 }
 
@@ -195,7 +194,7 @@ fn is_looked_at(setting: &Setting<'_>, world: &World, at: At) -> bool {
     if !setting.reduces {
         return true;
     }
-    let readers = setting.readers.get(&at.node());
+    let readers = setting.readers(at);
     readers.is_some_and(|readers| readers.may_come(setting, &world.instance, at))
 }
 

@@ -406,26 +406,25 @@ pub(super) fn takes_cancel(setting: &Setting<'_>, world: &World) -> bool {
 }
 
 /// Answers to what is settled, and to attempts before the current one: none of them may change anything.
-pub(super) fn late(setting: &Setting<'_>, world: &World) -> Option<(Place, Reply)> {
+pub(super) fn late(setting: &Setting<'_>, world: &World) -> Option<Place> {
     let plan = setting.plan;
-    let statuses = || {
-        [
-            Status::Succeeded,
-            Status::Failed { code: CompactString::const_new(UNDECLARED), message: None },
-            Status::Retry { code: None },
-            Status::Pending,
-        ]
-    };
+    let statuses = [
+        Status::Succeeded,
+        Status::Failed { code: CompactString::const_new(UNDECLARED), message: None },
+        Status::Pending,
+        Status::Retry { code: None },
+    ];
+    // The last of them says something about one attempt, and only that is late while another is under way.
+    let of_attempt = statuses.get(3..).unwrap_or_default();
     for (slot, (node, state)) in world.instance.states().enumerate() {
         let Kind::Step(work) = &plan.node(node.node()).kind else { continue };
-        let place = plan.place(node);
         if work.action().is_none() {
             continue;
         }
         let mut later = None;
         let (attempt, statuses) = match state.attempt() {
-            None => (1, statuses().to_vec()),
-            // Of an attempt before, a final answer is as good as one of this. A first attempt stands for later ones, too.
+            None => (1, statuses.as_slice()),
+            // A first attempt stands for later ones, too.
             Some((Direction::Do, attempt)) if attempt.number > 0 => {
                 let mut world = world.clone();
                 let number = if world.instance.exhaust(plan, slot) { last_of(&world, node) } else { attempt.number };
@@ -433,18 +432,22 @@ pub(super) fn late(setting: &Setting<'_>, world: &World) -> Option<(Place, Reply
                     continue;
                 }
                 later = Some(world);
-                (number - 1, vec![Status::Retry { code: None }])
+                (number - 1, of_attempt)
             }
             Some(_) => continue,
         };
         let world = later.as_ref().unwrap_or(world);
+        let place = plan.place(node);
+        let command = engine::command_id(&world.instance, work, &place, Direction::Do);
+        let mut reply = Reply { command, kind: ReplyKind::Do, attempt, status: Status::Succeeded, payload: None };
         for status in statuses {
-            let command = engine::command_id(&world.instance, work, &place, Direction::Do);
-            let reply = Reply { command, kind: ReplyKind::Do, attempt, status, payload: None };
-            let decided = world.decide(setting, &Input::Reply(reply.clone()));
-            if matches!(decided, Decision::Change(_)) {
-                return Some((place, reply));
+            reply.status = status.clone();
+            let input = Input::Reply(reply);
+            if matches!(world.decide(setting, &input), Decision::Change(_)) {
+                return Some(place);
             }
+            let Input::Reply(same) = input else { return None };
+            reply = same;
         }
     }
     None

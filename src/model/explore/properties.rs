@@ -198,13 +198,13 @@ pub(super) fn broken_in(setting: &Setting<'_>, after: &World) -> Option<(Propert
     if let Some(signal) = moves::unawaited(setting, after) {
         return Some((Property::LateChangesNothing, format!("a signal {signal}")));
     }
-    let changes = || moves::late(setting, after).map(|(place, _)| (Property::OneOutcome, place.to_string()));
+    let changes = || moves::late(setting, after).map(|place| (Property::OneOutcome, place.to_string()));
     match &after.instance.phase {
         Phase::Completed(_) => of_completed(plan, after).map(|place| (Property::AllOrNothing, place)).or_else(changes),
         Phase::Compensated(_) => {
             left_over(setting, after, At::ROOT).map(|place| (Property::AllOrNothing, place)).or_else(changes)
         }
-        _ => moves::late(setting, after).map(|(place, _)| (Property::LateChangesNothing, place.to_string())),
+        _ => moves::late(setting, after).map(|place| (Property::LateChangesNothing, place.to_string())),
     }
 }
 

@@ -25,8 +25,8 @@ pub(super) struct Setting<'p> {
     values: BTreeMap<NodeId, Vec<Json>>,
     pub(super) signals: Vec<(CompactString, Vec<Json>)>,
     pub(super) looked: Looked,
-    /// Who looks at the value of a node.
-    pub(super) readers: BTreeMap<NodeId, Readers>,
+    /// Who looks at the value of a node, by node.
+    readers: Vec<Option<Readers>>,
     /// Who waits for a signal.
     pub(super) waits: BTreeMap<CompactString, Vec<NodeId>>,
     pub(super) twins: Twins,
@@ -55,8 +55,10 @@ impl<'p> Setting<'p> {
             (plan.signal_in_general(&signal.name), values)
         });
         let signals = signals.collect();
-        let readers =
-            looked.all.names.keys().filter_map(|name| Some((plan.named(name)?, Readers::of(name, &looked.readers))));
+        let readers = plan.nodes().map(|(_, node)| {
+            let is_looked_at = looked.name(&node.place).is_some();
+            is_looked_at.then(|| Readers::of(&node.place, &looked.readers))
+        });
         let readers = readers.collect();
         let fields = |input: &Json| {
             let fields: Option<BTreeMap<String, Box<RawValue>>> = serde_json::from_str(input.get()).ok();
@@ -87,6 +89,11 @@ impl<'p> Setting<'p> {
         let mut around = std::iter::successors(node.parent, |node| self.plan.node(*node).parent);
         let is_plain = around.all(|node| !matches!(self.plan.node(node).kind, Kind::Try(_) | Kind::Repeat(_)));
         is_plain && node.flow == ROOT && work.class == Class::Compensatable && !work.has_compensation()
+    }
+
+    /// Who looks at the value of what stands there.
+    pub(super) fn readers(&self, at: At) -> Option<&Readers> {
+        self.readers.get(at.node().0 as usize)?.as_ref()
     }
 
     /// How many values the step's reply has.
