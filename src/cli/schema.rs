@@ -19,7 +19,7 @@ pub(super) struct Arguments {
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Format {
-    #[value(help = "AsyncAPI 3.0: topics, messages, headers, correlation, payloads")]
+    #[value(help = "AsyncAPI 3.0: topics, messages, correlation, payloads")]
     Asyncapi,
     /// JSON Schema 2020-12: inputs, signals, requests, replies and messages, each under its name in `$defs`
     JsonSchema,

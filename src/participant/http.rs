@@ -83,9 +83,9 @@ pub fn read_callback(headers: &HeaderMap, body: &[u8]) -> Result<Message, WireEr
     Ok(wire::reply(&reply, &about))
 }
 
-/// The data that a body holds; none if it is empty.
+/// The data that a body holds; none if there is nothing in it, or `null`.
 fn data(body: &[u8]) -> Result<Option<Json>, WireError> {
-    if body.is_empty() {
+    if matches!(body.trim_ascii(), b"" | b"null") {
         return Ok(None);
     }
     if body.len() > PAYLOAD_MAX {

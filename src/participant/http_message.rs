@@ -17,7 +17,9 @@ const PREFIX: &str = "ce-";
 /// The event's headers.
 pub(super) fn to_headers(event: &CloudEvent<'_>) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(attribute::ALL.len() + 1);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if event.data.is_some() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
     for (name, value) in event.iter() {
         let value =
             if name == attribute::TRACEPARENT { value.into() } else { utf8_percent_encode(value, ENCODED).to_string() };

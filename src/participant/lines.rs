@@ -31,7 +31,7 @@ pub fn serve<S: Store>(
     let mut line = Vec::new();
     loop {
         line.clear();
-        // One byte more than the limit shows that there is more.
+        // The line's end, and one byte more, which shows that there is more.
         let limit = u64::try_from(EVENT_MAX).unwrap_or(u64::MAX).saturating_add(2);
         if input.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
             return Ok(());

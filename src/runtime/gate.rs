@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use memchr::memmem;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -91,11 +90,7 @@ fn waits(plans: &Plans, report: &Report) -> bool {
 
 /// Whether it is a start of a saga that is not known here.
 fn is_unknown(plans: &Plans, stored: &Stored) -> bool {
-    // A recovery passes a million records of the journal, in which these words are not.
-    if memmem::find(&stored.message.payload, attribute::REQUEST_TYPE.as_bytes()).is_none() {
-        return false;
-    }
-    let Ok(event) = CloudEvent::read(&stored.message) else { return false };
+    let Some(event) = CloudEvent::of_type(&stored.message, attribute::REQUEST_TYPE) else { return false };
     event.get(attribute::KIND) == Some(START)
         && event.get(attribute::SAGA).is_some_and(|saga| plans.current(saga).is_none())
 }

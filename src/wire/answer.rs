@@ -77,7 +77,7 @@ fn refusal_word(refusal: Refusal) -> CompactString {
 /// Reads an answer.
 ///
 /// # Errors
-/// A header is missing or wrong, or the payload does not fit the status.
+/// An attribute is missing or wrong, or the data does not fit the status.
 pub fn read_answer(event: &CloudEvent<'_>) -> Result<Answered, WireError> {
     const WANTED: &str = "`completed`, `compensated` or `rejected`";
     text::expect_type(event, attribute::ANSWER_TYPE)?;
@@ -97,5 +97,5 @@ pub fn read_answer(event: &CloudEvent<'_>) -> Result<Answered, WireError> {
 }
 
 fn shape<T: serde::de::DeserializeOwned>(kind: &'static str, body: &Json) -> Result<T, WireError> {
-    serde_json::from_str(body.get()).map_err(|source| WireError::Shape { kind, source })
+    serde_json::from_str(body.get()).map_err(|error| WireError::shape(kind, &error))
 }

@@ -147,7 +147,7 @@ impl ReceivedCommand {
 /// Reads a command.
 ///
 /// # Errors
-/// A header is missing or wrong, or the payload is not JSON within its limit.
+/// An attribute is missing or wrong.
 pub fn read_command(event: &CloudEvent<'_>) -> Result<ReceivedCommand, WireError> {
     text::expect_type(event, attribute::COMMAND_TYPE)?;
     let is_message = event.get(attribute::KIND) == Some(CommandKind::Message.as_str());

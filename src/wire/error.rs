@@ -5,6 +5,17 @@ use crate::json::JsonError;
 /// The most of a wrong value that an error quotes, in characters.
 const QUOTED: usize = 80;
 
+/// The most that is told of what a reader of JSON says, in characters.
+const SAID: usize = 200;
+
+fn cut(text: &str, most: usize) -> String {
+    let mut told: String = text.chars().take(most).collect();
+    if text.chars().nth(most).is_some() {
+        told.push('…');
+    }
+    told
+}
+
 /// Why a message cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
@@ -47,18 +58,28 @@ pub enum WireError {
     },
     /// It is no event.
     #[error("read a message as one JSON object, a CloudEvent in structured mode: {0}")]
-    NoEvent(#[source] serde_json::Error),
+    NoEvent(String),
     /// The data is JSON of another shape.
-    #[error("read the data of a message that says `{kind}`: {source}")]
+    #[error("read the data of a message that says `{kind}`: {why}")]
     Shape {
         /// What the message says it is.
         kind: &'static str,
         /// What is wrong with it.
-        source: serde_json::Error,
+        why: String,
     },
 }
 
 impl WireError {
+    /// What JSON's reader says: it may quote all that it has read.
+    pub(super) fn no_event(error: &serde_json::Error) -> Self {
+        Self::NoEvent(cut(&error.to_string(), SAID))
+    }
+
+    /// The same of the data.
+    pub(super) fn shape(kind: &'static str, error: &serde_json::Error) -> Self {
+        Self::Shape { kind, why: cut(&error.to_string(), SAID) }
+    }
+
     pub(super) fn wrong(attribute: &'static str, value: &str, wanted: &'static str) -> Self {
         let mut quoted: String = value.chars().take(QUOTED).flat_map(char::escape_debug).collect();
         if value.chars().nth(QUOTED).is_some() {

@@ -1,8 +1,8 @@
 //! Messages on the log: a key, headers, a payload; and what ours mean.
 //!
-//! Commands, replies, requests and answers are CloudEvents 1.0 in structured mode: the payload is one JSON object, an
+//! Commands, replies, requests and answers are CloudEvents 1.0 in structured mode: the payload is one JSON object, a
 //! [`CloudEvent`] once it is read; [`attribute`] is the one table of its names. Everything here turns engine data into a
-//! [`Message`], and an [`CloudEvent`] back. Anybody may write to a topic, so reading takes any bytes and answers with a typed
+//! [`Message`], and a [`CloudEvent`] back. Anybody may write to a topic, so reading takes any bytes and answers with a typed
 //! error; it never looks into the data beyond "is this JSON". What an id or a code means to an instance is the engine's business.
 
 mod answer;
@@ -26,8 +26,9 @@ pub use error::WireError;
 pub use headers::Headers;
 pub use reply::{About, read_reply, reply};
 pub use request::{Ask, Request, read_request, request};
+pub(crate) use text::is_word;
 
-/// A message to be appended, or as it was read. Of ours the payload is an [`CloudEvent`].
+/// A message to be appended, or as it was read. Of ours the payload is a [`CloudEvent`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
     /// The instance id, which chooses the partition.

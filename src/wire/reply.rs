@@ -82,7 +82,7 @@ pub fn reply(reply: &Reply, about: &About<'_>) -> Message {
     match (&reply.payload, &reply.status) {
         (Some(payload), _) => writing.end(Some(payload.get())),
         (None, Status::Failed { message: Some(words), .. }) => {
-            writing.end(Some(&serde_json::json!({ "message": words }).to_string()))
+            writing.end(Some(&serde_json::json!({ "message": beginning(words) }).to_string()))
         }
         (None, _) => writing.end(None),
     }
@@ -110,6 +110,13 @@ pub fn read_reply(event: &CloudEvent<'_>) -> Result<Reply, WireError> {
         StatusWord::UnknownCommand => (Status::UnknownCommand, None),
     };
     Ok(Reply { command, kind, attempt, status, payload })
+}
+
+/// So much of the words of a refusal is told, in bytes: escaped it is below the limit of all data.
+const WORDS_MAX: usize = 128 << 10;
+
+fn beginning(words: &str) -> &str {
+    words.get(..words.floor_char_boundary(WORDS_MAX)).unwrap_or(words)
 }
 
 /// `kind` of a command or reply.

@@ -41,7 +41,7 @@ pub enum Ask {
     },
 }
 
-/// The payload of `cancel`.
+/// The data of `cancel`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Cancel {
@@ -51,7 +51,7 @@ struct Cancel {
     reason: Option<String>,
 }
 
-/// The payload of `retry`.
+/// The data of `retry`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Retry {
@@ -63,7 +63,7 @@ struct Retry {
     reason: Option<String>,
 }
 
-/// The payload of `signal`.
+/// The data of `signal`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Arrives {
@@ -76,7 +76,7 @@ struct Arrives {
     reason: Option<String>,
 }
 
-/// The payload of `resolve`.
+/// The data of `resolve`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Resolve {
@@ -128,7 +128,7 @@ pub fn request(request: &Request, source: &str) -> Message {
 /// Reads a request.
 ///
 /// # Errors
-/// A header is missing or wrong, or the payload is not what the kind of request takes.
+/// An attribute is missing or wrong, or the data is not what the kind of request takes.
 pub fn read_request(event: &CloudEvent<'_>) -> Result<Request, WireError> {
     text::expect_type(event, attribute::REQUEST_TYPE)?;
     let id = text::request_id(event, attribute::ID)?;
@@ -193,5 +193,5 @@ fn reply_to(event: &CloudEvent<'_>, request: &RequestId) -> Result<Option<ReplyT
 
 fn shape<T: DeserializeOwned>(kind: &'static str, event: &CloudEvent<'_>) -> Result<T, WireError> {
     let payload = event.data.clone().unwrap_or_else(Json::empty_object);
-    serde_json::from_str(payload.get()).map_err(|source| WireError::Shape { kind, source })
+    serde_json::from_str(payload.get()).map_err(|error| WireError::shape(kind, &error))
 }

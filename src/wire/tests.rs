@@ -228,6 +228,33 @@ fn a_refusal_needs_a_code_and_may_have_any_data() {
 }
 
 #[test]
+fn a_refusal_with_endless_words_is_told_with_their_beginning() {
+    let asked = read_command(&event(&command(&a_command(CommandKind::Do, id("order-7")), &ENVELOPE))).unwrap();
+    let status = Status::Failed { code: "sold_out".into(), message: Some("\u{1}".repeat(PAYLOAD_MAX)) };
+    let message = reply(&asked.reply(status, None), &About { participant: "hotels", traceparent: None });
+    let read = read_reply(&event(&message)).unwrap();
+    assert!(matches!(read.status, Status::Failed { message: Some(words), .. } if words.len() == 128 << 10));
+}
+
+#[test]
+fn what_a_reader_of_json_says_is_told_in_short() {
+    let said = CloudEvent::parse(format!("\"{}\"", "é".repeat(30_000)).as_bytes()).unwrap_err().to_string();
+    assert!(
+        said.starts_with("read a message as one JSON object") && said.ends_with('…') && said.len() < 1_000,
+        "{said}"
+    );
+    let sent = Request {
+        id: RequestId::try_from("r").unwrap(),
+        instance: InstanceId::try_from("a").unwrap(),
+        ask: an_order(Order::Cancel),
+    };
+    let message = request(&sent, "/test");
+    let mut event = event(&message);
+    event.data = Some(json(&format!("{{\"{}\":1}}", "é".repeat(30_000))));
+    assert!(read_request(&event).unwrap_err().to_string().len() < 1_000);
+}
+
+#[test]
 fn attributes_come_in_any_order_as_text_or_as_whole_numbers_and_beside_what_nobody_knows() {
     let text = r#" { "data": {"seat":  "1A"}, "attempt": 2, "deadline": null, "status": "succeeded", "tomorrow": {"a": [1.5]},
         "kind": "do", "command": "a/1/reserve/1", "typ\u0065": "saga.reply.v1" } "#;

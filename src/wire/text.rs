@@ -49,11 +49,13 @@ pub(super) fn optional_word(event: &CloudEvent<'_>, name: &'static str) -> Resul
     event.get(name).map(|value| check_word(name, value)).transpose()
 }
 
+/// Whether a text can be a name, a code, a topic.
+pub(crate) fn is_word(value: &str) -> bool {
+    !value.is_empty() && value.len() <= ID_MAX && !value.chars().any(char::is_control)
+}
+
 fn check_word(name: &'static str, value: &str) -> Result<CompactString, WireError> {
-    if value.is_empty() || value.len() > ID_MAX || value.chars().any(char::is_control) {
-        return Err(WireError::wrong(name, value, WORD));
-    }
-    Ok(CompactString::from(value))
+    if is_word(value) { Ok(CompactString::from(value)) } else { Err(WireError::wrong(name, value, WORD)) }
 }
 
 /// `instance`.

@@ -13,7 +13,7 @@ use super::simulated::{carried, settings};
 
 /// What the scripts share: `reply STATUS PAYLOAD` answers the command in `$line`.
 const SHELL: &str = r#"
-field() { printf '%s' "$line" | sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
+field() { printf '%s' "${line%%\"data\":*}" | sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
 reply() {
   printf '{"command":"%s","kind":"%s","attempt":%s,"status":"%s","data":%s}\n' \
     "$(field command)" "$(field kind)" "$(field attempt)" "$1" "$2"

@@ -27,7 +27,7 @@ use crate::log::{Append, Outcome, Report, Ticket};
 use crate::wire::Message;
 
 /// From so many appends under way on their reports are gathered for [`GATHERS_FOR`]: who is told of many at once does many
-/// at once, and what it appends travels together. Where so much is under way nobody notices the wait.
+/// at once, and what it appends travels together. Where so much is under way, all of them at one broker that answers or at one that does not, this is little.
 const GATHERS_FROM: usize = 1_000;
 
 /// How long reports are gathered: about what a broker takes for a request.
@@ -84,6 +84,8 @@ impl Deliveries {
             let count = outbox.len();
             outbox.deliver();
             self.open.fetch_sub(count, Ordering::Relaxed);
+            // Who looks at the count before it waits holds this.
+            drop(self.lock());
             self.changed.notify_all();
         }
     }

@@ -18,7 +18,7 @@ use crate::json::{Json, PAYLOAD_MAX};
 use crate::participant::http::client;
 use crate::participant::http_message::{from_headers, to_body, to_headers};
 use crate::participant::now;
-use crate::wire::{CloudEvent, ReceivedCommand, attribute};
+use crate::wire::{CloudEvent, ReceivedCommand, attribute, is_word};
 
 /// The most of an address that is told with what happened there: together they are a word of the wire.
 const PLACE_MAX: usize = 120;
@@ -88,7 +88,7 @@ async fn read(mut response: reqwest::Response, command: &ReceivedCommand) -> Res
         StatusCode::ACCEPTED => Ok(Answer { status: Status::Pending, payload: None }),
         status if status.is_success() => {
             let text = String::from_utf8(body).map_err(|_| "answer-not-json")?;
-            let text = if text.trim().is_empty() { "{}".to_owned() } else { text };
+            let text = if matches!(text.trim(), "" | "null") { "{}".to_owned() } else { text };
             let payload = Json::parse(text).map_err(|_| "answer-not-json")?;
             Ok(Answer { status: Status::Succeeded, payload: Some(payload) })
         }
@@ -97,7 +97,7 @@ async fn read(mut response: reqwest::Response, command: &ReceivedCommand) -> Res
             // A framework's own 422 has no code: it is no decision of the participant's.
             let code = reply.get(attribute::CODE).map(CompactString::from).or(told.code);
             let code = code
-                .filter(|code| !code.is_empty())
+                .filter(|code| is_word(code))
                 .ok_or_else(|| format_compact!("http-{}-without-code", status.as_u16()))?;
             Ok(Answer { status: Status::Failed { code, message: told.message }, payload: None })
         }

@@ -33,7 +33,11 @@ impl Talk<'_> {
         // Of what is no event nothing is known; it counts as an answer to what was asked last.
         let (event, unreadable) = match CloudEvent::read(message) {
             Ok(event) => (event, None),
-            Err(error) => (CloudEvent::default(), Some(error)),
+            Err(error) => {
+                let mut event = CloudEvent::default();
+                event.key = message.key.clone();
+                (event, Some(error))
+            }
         };
         if self.is_of_unreadable(&event) {
             return;

@@ -121,7 +121,7 @@ pub(super) fn largest_request(talk: &mut Talk<'_>, call: &Call) -> Tried {
         Some(heard) if matches!(heard.status, Some(Status::Succeeded)) => talk.put_back(&mut case),
         Some(heard) => Err(Wrong::broken(format!("`do` of 1 MiB gets {}", heard.shown()))),
         None if let Some(why) = talk.unsent.take() => {
-            Err(Wrong::broken(format!("{why}: give the topic a `max.message.bytes` of 1114112 at least")))
+            Err(Wrong::broken(format!("{why}: give the topic a `max.message.bytes` of 1115136 at least")))
         }
         None => Err(Wrong::broken(format!("`do` of 1 MiB gets {}", talk.nothing()))),
     }

@@ -426,7 +426,7 @@ pub(super) fn now() -> Timestamp {
     crate::participant::now()
 }
 
-/// An instant that is over, as a header has it.
+/// An instant that is over, as an attribute has it.
 pub(super) fn before(duration: Duration) -> String {
     now().0.saturating_sub(crate::time::millis(duration)).to_string()
 }

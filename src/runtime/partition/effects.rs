@@ -104,7 +104,7 @@ pub(super) fn of_others(set: &mut Setting, offset: u64, body: &Body) -> Vec<Outg
     messages
 }
 
-/// The most of a reason that a copy carries, in bytes: it may quote a header, and the whole stands in the record.
+/// The most of a reason that a copy carries, in bytes: it may quote what came, and the whole stands in the record.
 const REASON_MAX: usize = 4 << 10;
 
 fn beginning(reason: &str) -> &str {

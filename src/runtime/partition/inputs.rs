@@ -17,17 +17,17 @@ use super::{INSTANCE_MAX, PARKED_BYTES_MAX, PARKED_MAX};
 use crate::engine::{Input, Instance, InstanceId, Order, OrderRequest, Refusal, Rejection, Reply, ReplyTo, Run, Start};
 use crate::journal::Live;
 use crate::journal::record::{Body, Cause, Parked, PastOutcome, Raw, RawPayload, StartHash};
-use crate::json::PAYLOAD_MAX;
-use crate::log::{HEADERS_MAX, Stored, partition_of};
+use crate::log::{Stored, partition_of};
 use crate::plan::Plan;
 use crate::time::Timestamp;
-use crate::wire::{Ask, CloudEvent, Message, Request, read_reply, read_request};
+use crate::wire::{Ask, CloudEvent, EVENT_MAX, Message, Request, read_reply, read_request};
 
 /// The most of an unreadable input that is kept and copied, in bytes: with its escapes it fits a record.
 const RAW_MAX: usize = 2 << 20;
 
-/// The largest input that is forwarded, in bytes: none that can be read is larger, and a copy needs room for its header.
-const FORWARDED_MAX: usize = PAYLOAD_MAX + HEADERS_MAX;
+/// The largest input that is forwarded, in bytes: an event at its limit with its key and header. None that can be read is
+/// larger, and its copy has room for one header more.
+const FORWARDED_MAX: usize = EVENT_MAX + 512;
 
 /// Which of the two streams an input came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,6 +30,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use defect::Defect;
+#[cfg(feature = "otlp")]
+pub(in crate::runtime) use setting::FORWARDED;
 pub use told::{Config, Do, Fact, Recovered, Stands, Stop, Told, lost};
 pub use turnstile::Turnstile;
 

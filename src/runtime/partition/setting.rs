@@ -10,7 +10,7 @@ use crate::journal::Plans;
 use crate::log::Ticket;
 
 /// Marks an input that was in the wrong partition once.
-pub(super) const FORWARDED: &str = "saga-forwarded";
+pub(in crate::runtime) const FORWARDED: &str = "saga-forwarded";
 
 #[derive(Debug)]
 pub(super) struct Setting {

@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use memchr::memmem;
-
 use super::export::{self, Export};
 use super::ids::{Call, read, traceparent};
 use super::open::{About, Open};
@@ -13,7 +11,7 @@ use crate::engine::{CommandId, CommandKind, Direction, Event, Instance, Instance
 use crate::journal::record::{Body, Positions, Record};
 use crate::log::{Append, Log, Request};
 use crate::runtime::driver::{AfterPanic, Watch};
-use crate::runtime::partition::{Fact, Recovered, Told};
+use crate::runtime::partition::{FORWARDED, Fact, Recovered, Told};
 use crate::runtime::shared::Core;
 use crate::wire::{CloudEvent, attribute};
 
@@ -182,15 +180,11 @@ impl Log for Way {
 
 impl Way {
     fn name(&self, append: &mut Append) {
-        if append.topic == self.dead
-            || memmem::find(&append.message.payload, attribute::COMMAND_TYPE.as_bytes()).is_none()
-        {
+        // A copy of what somebody wrote stays as it came.
+        if append.topic == self.dead || append.message.header(FORWARDED).is_some() {
             return;
         }
-        let Ok(mut event) = CloudEvent::read(&append.message) else { return };
-        if event.get(attribute::TYPE) != Some(attribute::COMMAND_TYPE) {
-            return;
-        }
+        let Some(mut event) = CloudEvent::of_type(&append.message, attribute::COMMAND_TYPE) else { return };
         let command = event.get(attribute::COMMAND).and_then(CommandId::parse);
         let attempt = event.get(attribute::ATTEMPT).and_then(|attempt| attempt.parse().ok());
         let (Some(command), Some(attempt)) = (command, attempt) else { return };
