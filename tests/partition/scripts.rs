@@ -164,6 +164,23 @@ fn consent_to_one_loss_is_not_consent_to_the_next() {
 }
 
 #[test]
+fn consent_goes_with_the_partition() {
+    let mut rig = running(|_| ());
+    rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());
+    rig.log.expire(REQUESTS, 0, 1);
+    rig.settle();
+    assert!(matches!(rig.stopped(), Stop::InputsLost { .. }), "{:?}", rig.stopped());
+    rig.tell(Told::AcceptGap);
+    rig.tell(Told::Log(Report::Revoked));
+    rig.tell(Told::Log(Report::Assigned));
+    rig.settle();
+    assert!(!rig.kinds().contains(&"gap"));
+    rig.tell(Told::AcceptGap);
+    rig.settle();
+    assert!(rig.kinds().contains(&"gap"));
+}
+
+#[test]
 fn every_order_to_resume_is_recorded() {
     let mut rig = running(|config| config.panics_at_replies = true);
     rig.log.put(REQUESTS, Some(0), start("x", "{}", "first").into());

@@ -116,6 +116,7 @@ impl Partition {
             Report::Stale { ticket } => {
                 if matches!(self.phase, Phase::Confirming { ticket: asked, .. } if asked == ticket) {
                     self.phase = Phase::Idle;
+                    self.forget_consent();
                     out.push(Do::Tell(Fact::Elsewhere));
                 }
             }
@@ -451,7 +452,13 @@ impl Partition {
 
     fn let_go(&mut self, out: &mut Vec<Do>) {
         self.phase = Phase::Idle;
+        self.forget_consent();
         out.push(Do::Tell(Fact::Released));
+    }
+
+    /// Consent to a loss was for the tenure that was about to begin: by the next one it may be another loss.
+    fn forget_consent(&mut self) {
+        self.accepts_gap &= self.set.config.defect == Some(Defect::GapForEver);
     }
 
     fn stop(&mut self, stop: Stop, out: &mut Vec<Do>) {
