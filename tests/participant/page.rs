@@ -6,8 +6,14 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
+use saga::check;
+use saga::definition::json::check_json;
+use saga::definition::types::Type;
+use saga::files::Folder;
+use saga::json::Json;
 use saga::participant::guard::{Ask, State, Verdict, verdict};
 use saga::participant::{Address, Participant, SqliteStore, http};
+use saga::source::SourceFile;
 use saga::wire::{self, CloudEvent, attribute};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -92,6 +98,49 @@ fn the_messages_can_be_read() {
     let asked = wire::read_command(&CloudEvent::parse(asked.as_bytes()).unwrap()).unwrap();
     let replied = wire::read_reply(&CloudEvent::parse(replied.as_bytes()).unwrap()).unwrap();
     assert_eq!((&asked.id, asked.kind, asked.attempt), (&replied.command, replied.kind, replied.attempt));
+}
+
+#[test]
+fn the_requests_through_the_log_can_be_read() {
+    let page = fs::read_to_string(root().join("docs/kafka.md")).unwrap();
+    let json = |start: &str| {
+        let block = page.split("\n```json\n").skip(1).find(|block| block.starts_with(start)).unwrap();
+        block.split("\n```").next().unwrap().to_owned()
+    };
+    let asked = json(r#"{"specversion":"1.0","type":"saga.request.v1""#);
+    let asked = wire::read_request(&CloudEvent::parse(asked.as_bytes()).unwrap()).unwrap();
+    let wire::Ask::Start { saga, start } = &asked.ask else { panic!("{asked:?}") };
+    let path = root().join("workflows/booking.saga");
+    let file = SourceFile::new("booking.saga", fs::read_to_string(&path).unwrap());
+    let program = check::check_file(file, &Folder::around(&path).unwrap()).program;
+    let input = Type::Record(program.sagas[saga].input.clone());
+    assert_eq!(check_json(&input, start.input.get()), Ok(()));
+    let answered = json(r#"{"specversion":"1.0","type":"saga.answer.v1""#);
+    let answered = wire::read_answer(&CloudEvent::parse(answered.as_bytes()).unwrap()).unwrap();
+    assert_eq!((&answered.request, &answered.instance), (&asked.id, &asked.instance));
+    // The other kinds, as their table has them.
+    let rows = page.lines().skip_while(|line| !line.starts_with("| `kind` | `data` |")).skip(3);
+    let mut read = 0;
+    for row in rows.take_while(|line| line.starts_with('|')) {
+        let words: Vec<&str> = row.split('`').collect();
+        for data in words[3..].iter().filter(|word| word.starts_with('{')) {
+            let data = if data.starts_with(r#"{"failed""#) {
+                format!(r#"{{"step":"charge","work":"do","outcome":{data}}}"#)
+            } else {
+                (*data).to_owned()
+            };
+            let mut event = CloudEvent::default();
+            let attributes =
+                [("type", attribute::REQUEST_TYPE), ("id", "r"), ("instance", "trip-7"), ("kind", words[1])];
+            for (name, value) in attributes {
+                event.set(name, value);
+            }
+            event.data = Some(Json::parse(data).unwrap());
+            assert!(wire::read_request(&event).is_ok(), "{row}: {:?}", wire::read_request(&event));
+            read += 1;
+        }
+    }
+    assert_eq!(read, 5);
 }
 
 #[test]
