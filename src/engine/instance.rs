@@ -184,6 +184,13 @@ pub struct Attempt {
     pub wait: Wait,
 }
 
+impl Attempt {
+    /// How many attempts there were before the one that an operator ordered; without an order none.
+    pub(crate) const fn before_order(&self) -> u32 {
+        self.base.saturating_sub(1)
+    }
+}
+
 /// What a step waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

@@ -60,3 +60,4 @@ pub use summary::Summary;
 pub use timing::PENDING_MAX;
 pub use turns::{Calls, Share, Turns};
 pub use untimed::Instant;
+pub(crate) use untimed::last_attempt;

@@ -95,9 +95,9 @@ impl Instance {
         self.states.edit(|_, at, state| {
             let Some(work) = plan.work(at.node()) else { return };
             let Some((direction, _)) = state.attempt() else { return };
-            let (Some(attempt), Some(last)) = (state.attempt_mut(), last(work, direction)) else { return };
+            let (Some(attempt), Some(last)) = (state.attempt_mut(), last_attempt(work, direction)) else { return };
             // Of those before an operator's order it matters that there were any.
-            let before = attempt.base.saturating_sub(1);
+            let before = attempt.before_order();
             let since = match attempt.number.saturating_sub(before) {
                 number if number > last => last + 1,
                 number if number > 2 && number < last => 2,
@@ -114,8 +114,8 @@ impl Instance {
         let mut is_before = false;
         self.states.edit(|number, at, state| {
             let (Some(work), Some((direction, _))) = (plan.work(at.node()), state.attempt()) else { return };
-            let (Some(attempt), Some(last)) = (state.attempt_mut(), last(work, direction)) else { return };
-            let last = attempt.base.saturating_sub(1).saturating_add(last);
+            let (Some(attempt), Some(last)) = (state.attempt_mut(), last_attempt(work, direction)) else { return };
+            let last = attempt.before_order().saturating_add(last);
             if number == slot && attempt.number > 0 && attempt.number < last {
                 attempt.number = last;
                 is_before = true;
@@ -125,7 +125,7 @@ impl Instance {
     }
 }
 
-/// The number of the last attempt, counted from 1.
-fn last(work: &Work, direction: Direction) -> Option<u32> {
+/// The number of the last attempt that retries allow, counted from 1, or from an operator's order.
+pub(crate) fn last_attempt(work: &Work, direction: Direction) -> Option<u32> {
     invocation(work, direction).map(|invocation| invocation.timing.retry.times.saturating_add(1))
 }

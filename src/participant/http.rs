@@ -72,9 +72,7 @@ pub fn read_callback(headers: &HeaderMap, body: &[u8]) -> Result<Message, WireEr
         Err(error) if posted.get(attribute::STATUS) == Some("succeeded") => return Err(error),
         data => data.unwrap_or_default(),
     };
-    if posted.get(attribute::TYPE).is_none() {
-        posted.set(attribute::TYPE, attribute::REPLY_TYPE);
-    }
+    posted.or_type(attribute::REPLY_TYPE);
     let reply = wire::read_reply(&posted)?;
     let about = wire::About {
         participant: posted.get(attribute::SOURCE).and_then(|source| source.rsplit('/').next()).unwrap_or("callback"),

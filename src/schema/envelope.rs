@@ -31,7 +31,7 @@ fn object(required: &[(&str, Value)], optional: &[(&str, Value)], data: Value) -
 
 fn cloud_event(kind: &str) -> Vec<(&'static str, Value)> {
     vec![
-        (attribute::SPEC_VERSION, word("1.0")),
+        (attribute::SPEC_VERSION, word(attribute::VERSION)),
         (attribute::TYPE, word(kind)),
         (attribute::ID, text("tells repeats of this very message")),
         (attribute::SOURCE, text("who wrote it")),
@@ -42,41 +42,44 @@ fn trace() -> Vec<(&'static str, Value)> {
     vec![(attribute::TRACEPARENT, text("W3C trace context; hand it on"))]
 }
 
-/// Of a command to a participant; of a query where `query` is true.
+/// Of a command to a participant; without the name of one, of a query.
 pub(super) fn command(wire: Option<&str>, data: Value) -> Value {
     let (call, kind) = match wire {
         Some(wire) => (word(wire), one_of(&["do", "undo"])),
         None => (text("the command whose outcome is asked for"), word("query")),
     };
-    let mut all = cloud_event(attribute::COMMAND_TYPE);
-    all.extend([
-        (attribute::INSTANCE, text("the saga's instance, the key of the record too")),
-        (attribute::SAGA, text("the saga's name")),
-        (attribute::STEP, text("the step's place")),
-        (attribute::COMMAND, text("one id for do, undo, query and all attempts: the key of the guard")),
-        (attribute::CALL, call),
-        (attribute::KIND, kind),
-        (attribute::ATTEMPT, number("1, 2, 3 …")),
+    let answered = [
         (attribute::REPLY_TO, text("the topic for the reply")),
         (attribute::REPLY_PARTITION, number("its partition")),
         (attribute::DEADLINE, number("after it nobody waits: milliseconds since 1970, UTC")),
-        (attribute::KEEP_UNTIL, number("the guard keeps its row so long: milliseconds since 1970, UTC")),
-        (attribute::RECORD, text("partition/offset of the journal record that justifies it")),
-    ]);
-    object(&all, &trace(), data)
+    ];
+    sent("one id for do, undo, query and all attempts: the key of the guard", (call, kind), answered, data)
 }
 
 /// Of a message to a participant, which nobody answers.
 pub(super) fn message(wire: &str, data: Value) -> Value {
+    sent("one id for all times that it is sent: the key of the guard", (word(wire), word("message")), [], data)
+}
+
+/// Of what a participant is sent, with what only that has which is answered.
+fn sent<const N: usize>(
+    id: &str,
+    (call, kind): (Value, Value),
+    answered: [(&'static str, Value); N],
+    data: Value,
+) -> Value {
     let mut all = cloud_event(attribute::COMMAND_TYPE);
     all.extend([
         (attribute::INSTANCE, text("the saga's instance, the key of the record too")),
         (attribute::SAGA, text("the saga's name")),
         (attribute::STEP, text("the step's place")),
-        (attribute::COMMAND, text("one id for all times that it is sent: the key of the guard")),
-        (attribute::CALL, word(wire)),
-        (attribute::KIND, word("message")),
+        (attribute::COMMAND, text(id)),
+        (attribute::CALL, call),
+        (attribute::KIND, kind),
         (attribute::ATTEMPT, number("1, 2, 3 …")),
+    ]);
+    all.extend(answered);
+    all.extend([
         (attribute::KEEP_UNTIL, number("the guard keeps its row so long: milliseconds since 1970, UTC")),
         (attribute::RECORD, text("partition/offset of the journal record that justifies it")),
     ]);

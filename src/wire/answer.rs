@@ -5,7 +5,6 @@ use compact_str::CompactString;
 use super::cloud_event::Writing;
 use super::{CloudEvent, Message, RecordId, WireError, attribute, text};
 use crate::engine::{Answer, End, Failure, InstanceId, Refusal, Rejection, ReplyTo, RequestId};
-use crate::json::Json;
 
 /// The source of all answers.
 const SOURCE: &str = "/saga/engine";
@@ -81,11 +80,10 @@ fn refusal_word(refusal: Refusal) -> CompactString {
 pub fn read_answer(event: &CloudEvent<'_>) -> Result<Answered, WireError> {
     const WANTED: &str = "`completed`, `compensated` or `rejected`";
     text::expect_type(event, attribute::ANSWER_TYPE)?;
-    let body = event.data.clone().unwrap_or_else(Json::empty_object);
     let ending = match text::required(event, attribute::STATUS, WANTED)? {
-        "completed" => Ending::Ended(End::Completed(body)),
-        "compensated" => Ending::Ended(End::Compensated(shape::<Failure>("compensated", &body)?)),
-        "rejected" => Ending::Rejected(shape::<Rejection>("rejected", &body)?),
+        "completed" => Ending::Ended(End::Completed(event.data_or_empty())),
+        "compensated" => Ending::Ended(End::Compensated(text::shape::<Failure>("compensated", event)?)),
+        "rejected" => Ending::Rejected(text::shape::<Rejection>("rejected", event)?),
         other => return Err(WireError::wrong(attribute::STATUS, other, WANTED)),
     };
     Ok(Answered {
@@ -94,8 +92,4 @@ pub fn read_answer(event: &CloudEvent<'_>) -> Result<Answered, WireError> {
         ending,
         record: text::parsed(event, attribute::RECORD, "partition/offset, such as 3/1042")?,
     })
-}
-
-fn shape<T: serde::de::DeserializeOwned>(kind: &'static str, body: &Json) -> Result<T, WireError> {
-    serde_json::from_str(body.get()).map_err(|error| WireError::shape(kind, &error))
 }

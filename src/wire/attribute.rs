@@ -75,6 +75,8 @@ pub(super) fn place(name: &str) -> Option<usize> {
     ALL.iter().position(|known| *known == name)
 }
 
+/// `specversion`: the version of CloudEvents that is spoken.
+pub const VERSION: &str = "1.0";
 /// `type` of a command to a participant.
 pub const COMMAND_TYPE: &str = "saga.command.v1";
 /// `type` of a participant's reply.

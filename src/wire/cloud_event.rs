@@ -8,14 +8,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use memchr::memmem;
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Headers, Message, WireError, attribute};
 use crate::json::{Json, PAYLOAD_MAX, Scratch};
-
-/// The version of CloudEvents that is spoken.
-const SPEC_VERSION: &str = "1.0";
 
 /// The name of what is not an attribute.
 const DATA: &str = "data";
@@ -80,6 +78,19 @@ impl<'a> CloudEvent<'a> {
         }
     }
 
+    /// Takes it for one of that type if it names none.
+    pub(crate) fn or_type(&mut self, kind: &'static str) {
+        if self.get(attribute::TYPE).is_none() {
+            self.set(attribute::TYPE, kind);
+        }
+    }
+
+    /// Its data; an empty object if it has none.
+    #[must_use]
+    pub fn data_or_empty(&self) -> Json {
+        self.data.clone().unwrap_or_else(Json::empty_object)
+    }
+
     /// Those that it has.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&'static str, &str)> {
         attribute::ALL.into_iter().zip(&self.values).filter_map(|(name, value)| Some((name, value.as_deref()?)))
@@ -115,7 +126,7 @@ impl Writing {
     /// Begins one of ours: `id` tells repeats of it, `kind` is one of the types in [`attribute`].
     pub(super) fn new(key: &str, id: impl fmt::Display, kind: &str, source: impl fmt::Display) -> Self {
         let mut writing = Self::empty(&Arc::from(key));
-        writing.push(attribute::SPEC_VERSION, SPEC_VERSION);
+        writing.push(attribute::SPEC_VERSION, attribute::VERSION);
         writing.push(attribute::TYPE, kind);
         writing.push_shown(attribute::ID, id);
         writing.push_shown(attribute::SOURCE, source);
@@ -131,14 +142,17 @@ impl Writing {
 
     /// Adds an attribute. `name` is one of [`attribute`].
     pub(super) fn push(&mut self, name: &str, value: &str) {
-        self.name(name);
-        serde_json::to_writer(&mut *self.bytes, value).expect("text is JSON, and memory takes all");
+        self.push_text(name, value);
     }
 
     /// The same, with what a value shows as.
     pub(super) fn push_shown(&mut self, name: &str, value: impl fmt::Display) {
+        self.push_text(name, &format_args!("{value}"));
+    }
+
+    fn push_text<T: Serialize + ?Sized>(&mut self, name: &str, text: &T) {
         self.name(name);
-        serde_json::to_writer(&mut *self.bytes, &format_args!("{value}")).expect("text is JSON, and memory takes all");
+        serde_json::to_writer(&mut *self.bytes, text).expect("text is JSON, and memory takes all");
     }
 
     pub(super) fn push_if(&mut self, name: &str, value: Option<&str>) {
@@ -224,16 +238,8 @@ impl<'de> Visitor<'de> for Object {
 }
 
 /// Text that is borrowed where nothing in it is escaped.
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_str(Anything)? {
-            Value::Text(text) => Ok(Self(text)),
-            Value::Number(_) | Value::Null => Err(D::Error::custom("a name is text")),
-        }
-    }
-}
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// What an attribute may be.
 enum Value<'a> {

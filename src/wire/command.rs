@@ -168,6 +168,6 @@ pub fn read_command(event: &CloudEvent<'_>) -> Result<ReceivedCommand, WireError
             None => None,
         },
         traceparent: text::traceparent(event),
-        payload: event.data.clone().unwrap_or_else(Json::empty_object),
+        payload: event.data_or_empty(),
     })
 }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use compact_str::CompactString;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::cloud_event::Writing;
@@ -137,28 +136,24 @@ pub fn read_request(event: &CloudEvent<'_>) -> Result<Request, WireError> {
     let ask = match kind(event)? {
         Kind::Start => Ask::Start {
             saga: text::word(event, attribute::SAGA)?,
-            start: Start {
-                input: event.data.clone().unwrap_or_else(Json::empty_object),
-                reply_to,
-                traceparent: text::traceparent(event),
-            },
+            start: Start { input: event.data_or_empty(), reply_to, traceparent: text::traceparent(event) },
         },
         Kind::Cancel => {
-            let Cancel { by, reason } = shape("cancel", event)?;
+            let Cancel { by, reason } = text::shape("cancel", event)?;
             Ask::Order { order: OrderRequest { request: id.clone(), order: Order::Cancel, by, reason }, reply_to }
         }
         Kind::Retry => {
-            let Retry { step, by, reason } = shape("retry", event)?;
+            let Retry { step, by, reason } = text::shape("retry", event)?;
             let order = Order::Retry { step };
             Ask::Order { order: OrderRequest { request: id.clone(), order, by, reason }, reply_to }
         }
         Kind::Signal => {
-            let Arrives { signal, with, by, reason } = shape("signal", event)?;
+            let Arrives { signal, with, by, reason } = text::shape("signal", event)?;
             let order = Order::Signal { signal, with };
             Ask::Order { order: OrderRequest { request: id.clone(), order, by, reason }, reply_to }
         }
         Kind::Resolve => {
-            let Resolve { step, work, outcome, by, reason } = shape("resolve", event)?;
+            let Resolve { step, work, outcome, by, reason } = text::shape("resolve", event)?;
             let order = Order::Resolve { step, work, outcome };
             Ask::Order { order: OrderRequest { request: id.clone(), order, by, reason }, reply_to }
         }
@@ -189,9 +184,4 @@ fn kind(event: &CloudEvent<'_>) -> Result<Kind, WireError> {
 fn reply_to(event: &CloudEvent<'_>, request: &RequestId) -> Result<Option<ReplyTo>, WireError> {
     let Some(topic) = text::optional_word(event, attribute::REPLY_TO)? else { return Ok(None) };
     Ok(Some(ReplyTo { topic, partition: text::partition(event)?, request: request.clone() }))
-}
-
-fn shape<T: DeserializeOwned>(kind: &'static str, event: &CloudEvent<'_>) -> Result<T, WireError> {
-    let payload = event.data.clone().unwrap_or_else(Json::empty_object);
-    serde_json::from_str(payload.get()).map_err(|error| WireError::shape(kind, &error))
 }

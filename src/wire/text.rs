@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use compact_str::CompactString;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::{CloudEvent, WireError, attribute};
 use crate::engine::{CommandId, ID_MAX, InstanceId, RequestId};
@@ -101,6 +102,11 @@ pub(super) fn partition(event: &CloudEvent<'_>) -> Result<Option<i32>, WireError
 /// `traceparent`. A wrong one is dropped, as W3C says: tracing never makes work fail.
 pub(super) fn traceparent(event: &CloudEvent<'_>) -> Option<CompactString> {
     optional_word(event, attribute::TRACEPARENT).ok().flatten()
+}
+
+/// The data as what a message of that kind has.
+pub(super) fn shape<T: DeserializeOwned>(kind: &'static str, event: &CloudEvent<'_>) -> Result<T, WireError> {
+    serde_json::from_str(event.data_or_empty().get()).map_err(|error| WireError::shape(kind, &error))
 }
 
 /// The JSON of a struct of ours.

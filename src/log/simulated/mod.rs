@@ -415,39 +415,29 @@ impl Simulated {
         let fault = self.random.below(100);
         let (faults, happened) = (&mut self.faults, &mut self.happened);
         match fault {
-            0..5 if faults.lost > 0 => {
-                (faults.lost, happened.lost) = (faults.lost - 1, happened.lost + 1);
-                Outcome::Unknown
-            }
-            5..10 if faults.unacknowledged > 0 => {
-                faults.unacknowledged -= 1;
-                happened.unacknowledged += 1;
+            0..5 if strikes(&mut faults.lost, &mut happened.lost) => Outcome::Unknown,
+            5..10 if strikes(&mut faults.unacknowledged, &mut happened.unacknowledged) => {
                 self.put(&append.topic, append.partition, Arc::clone(&append.message));
                 Outcome::Unknown
             }
-            10..15 if faults.late > 0 => {
-                (faults.late, happened.late) = (faults.late - 1, happened.late + 1);
+            10..15 if strikes(&mut faults.late, &mut happened.late) => {
                 self.stray(append);
                 Outcome::Unknown
             }
-            15..20 if faults.doubled > 0 => {
-                (faults.doubled, happened.doubled) = (faults.doubled - 1, happened.doubled + 1);
+            15..20 if strikes(&mut faults.doubled, &mut happened.doubled) => {
                 let offset = self.put(&append.topic, append.partition, Arc::clone(&append.message));
                 self.put(&append.topic, append.partition, Arc::clone(&append.message));
                 Outcome::At(offset)
             }
-            20..25 if faults.replaced > 0 => {
-                (faults.replaced, happened.replaced) = (faults.replaced - 1, happened.replaced + 1);
+            20..25 if strikes(&mut faults.replaced, &mut happened.replaced) => {
                 self.repeat(append);
                 Outcome::Unknown
             }
-            25..28 if faults.mistaken > 0 => {
-                (faults.mistaken, happened.mistaken) = (faults.mistaken - 1, happened.mistaken + 1);
+            25..28 if strikes(&mut faults.mistaken, &mut happened.mistaken) => {
                 self.put(&append.topic, append.partition, Arc::clone(&append.message));
                 Outcome::At(0)
             }
-            28..31 if faults.refused > 0 && *append.topic != *JOURNAL => {
-                (faults.refused, happened.refused) = (faults.refused - 1, happened.refused + 1);
+            28..31 if *append.topic != *JOURNAL && strikes(&mut faults.refused, &mut happened.refused) => {
                 Outcome::Refused(Arc::from("not allowed"))
             }
             _ => Outcome::At(self.put(&append.topic, append.partition, Arc::clone(&append.message))),
@@ -466,4 +456,13 @@ impl Simulated {
         };
         self.put(&append.topic, Some(partition), message);
     }
+}
+
+/// Takes one of the faults that are left, if there is one.
+const fn strikes(left: &mut u32, happened: &mut u32) -> bool {
+    let is_left = *left > 0;
+    if is_left {
+        (*left, *happened) = (*left - 1, *happened + 1);
+    }
+    is_left
 }

@@ -166,11 +166,10 @@ fn is_spent(setting: &Setting<'_>, world: &World, at: At, state: &State) -> bool
 /// Which attempt it is, what it waits for, and whether all attempts together have an end. Of one that has gone out it makes
 /// no difference whether there were others, as long as there may be another. A pivot step goes on behind the last, and is shown as stuck then.
 fn of_attempt(setting: &Setting<'_>, at: At, direction: Direction, attempt: &Attempt) -> [u32; 3] {
-    let called = setting.plan.work(at.node()).and_then(|work| engine::invocation(work, direction));
-    let last = called.map_or(0, |called| called.timing.retry.times.saturating_add(1));
-    let is_pivot =
-        setting.plan.work(at.node()).is_some_and(|work| matches!(work.class, Class::Pivot | Class::InnerPivot));
-    let since = attempt.number.saturating_sub(attempt.base.saturating_sub(1));
+    let work = setting.plan.work(at.node());
+    let last = work.and_then(|work| engine::last_attempt(work, direction)).unwrap_or(0);
+    let is_pivot = work.is_some_and(|work| matches!(work.class, Class::Pivot | Class::InnerPivot));
+    let since = attempt.number.saturating_sub(attempt.before_order());
     let number = match attempt.number {
         number if !setting.reduces => 4 * number + attempt.base,
         _ if is_pivot && since > 1 && since >= last => 2 + since - last,

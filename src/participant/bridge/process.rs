@@ -205,9 +205,7 @@ impl Supervisor {
     /// Whether the line was a reply.
     async fn take_reply(&mut self, line: &str) -> bool {
         let read = CloudEvent::parse(line.as_bytes()).and_then(|mut event| {
-            if event.get(attribute::TYPE).is_none() {
-                event.set(attribute::TYPE, attribute::REPLY_TYPE);
-            }
+            event.or_type(attribute::REPLY_TYPE);
             wire::read_reply(&event).map(|reply| (reply, event))
         });
         let (reply, event) = match read {

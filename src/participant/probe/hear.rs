@@ -125,9 +125,7 @@ impl Talk<'_> {
         for (name, value) in named {
             mended.set(name, value);
         }
-        if event.get(attribute::TYPE).is_none() {
-            mended.set(attribute::TYPE, attribute::REPLY_TYPE);
-        }
+        mended.or_type(attribute::REPLY_TYPE);
         mended
     }
 

@@ -132,7 +132,10 @@ fn command_key(command: &Command) -> String {
 }
 
 fn key(message: &Message) -> Key {
-    let event = CloudEvent::read(message).unwrap_or_default();
+    key_of(&CloudEvent::read(message).unwrap_or_default())
+}
+
+fn key_of(event: &CloudEvent<'_>) -> Key {
     let id = event.get(attribute::ID).unwrap_or("none").to_owned();
     let kind = match event.get(attribute::TYPE) {
         Some(attribute::COMMAND_TYPE) => "command",
@@ -150,13 +153,13 @@ fn is_message(message: &Message) -> bool {
 pub(in crate::simulation) fn justification(message: &Message) -> Option<(RecordId, Key)> {
     // A copy has all headers of what it is a copy of.
     let last = |wanted: &str| message.headers.iter().rev().find(|(name, _)| *name == wanted);
-    let (kind, id) = key(message);
+    let event = CloudEvent::read(message).unwrap_or_default();
+    let (kind, id) = key_of(&event);
     if message.header("saga-reason").is_some() {
         return Some((last("saga-record")?.1.parse().ok()?, ("dead", id)));
     }
     if let Some((_, forwarded)) = last(FORWARDED) {
         return Some((forwarded.parse().ok()?, ("forward", id)));
     }
-    let event = CloudEvent::read(message).ok()?;
     Some((event.get(attribute::RECORD)?.parse().ok()?, (kind, id)))
 }
