@@ -142,7 +142,7 @@ fn waiting(plan: &Arc<Plan>) {
         let input = Json::parse(INPUT).expect("the input is JSON");
         let start = Input::Start(Start { input, reply_to: None, traceparent: None });
         let decision = decide(plan, &instance, NOW, &start, &mut |_, _| true);
-        let Decision::Change(change) = decision else { unreachable!("a start of a saga begins it") };
+        let Decision::Change(change, _) = decision else { unreachable!("a start of a saga begins it") };
         let (definition, cause) = (Arc::clone(plan.saga.hash()), Cause::Request(0));
         let body = Body::Change { instance: instance.id, run: instance.run, definition, cause, change };
         let (read, at) = (Positions::default(), NOW);
@@ -185,8 +185,8 @@ fn played(plan: &Plan, mut instance: Instance, input: &str, card: Card) -> Vec<C
     let mut inbox = vec![Input::Start(Start { input, reply_to: None, traceparent: None })];
     let mut changes = Vec::with_capacity(8);
     while let Some(input) = inbox.pop() {
-        let Decision::Change(change) = decide(plan, &instance, NOW, &input, &mut |_, _| true) else { continue };
-        instance.apply(plan, &change).expect("what is decided can be applied");
+        let Decision::Change(change, next) = decide(plan, &instance, NOW, &input, &mut |_, _| true) else { continue };
+        instance = next;
         for effect in caused(plan, &instance, &change) {
             if let Effect::Command(command) = effect {
                 inbox.push(Input::Reply(answer(plan, &command, card)));

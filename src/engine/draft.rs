@@ -97,7 +97,9 @@ impl<'a> Draft<'a> {
         if self.events.is_empty() {
             return Decision::Nothing;
         }
-        Decision::Change(Change { seq: self.instance.seq + 1, at: self.now, events: self.events })
+        let Self { now: at, events, instance: mut next, .. } = self;
+        (next.seq, next.changed) = (next.seq + 1, at);
+        Decision::Change(Change { seq: next.seq, at, events }, next)
     }
 
     pub(super) fn emit(&mut self, event: Event) {

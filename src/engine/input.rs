@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Change, Place};
 use super::id::{CommandId, Direction, RequestId};
+use super::instance::Instance;
 use crate::json::Json;
 
 /// Something that the world tells an instance.
@@ -183,8 +184,8 @@ pub struct Acknowledged {
 /// What the engine makes of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// These facts; to be journaled, then applied.
-    Change(Change),
+    /// These facts, to be journaled; and the instance behind them, as [`Instance::apply`] makes it of them.
+    Change(Change, Instance),
     /// Nothing, and no later state would listen to it either.
     Nothing,
     /// Refused, although a later state might have accepted it: must be journaled, so that a second reading of the

@@ -114,8 +114,8 @@ impl<'a> Stage<'a> {
                     }
                     _ => {}
                 },
-                Decision::Change(change) => {
-                    self.instance.apply(self.plan, &change).expect("what is decided can be applied");
+                Decision::Change(change, next) => {
+                    self.instance = next;
                     let steps = change.events.iter().filter_map(|event| self.plan.find(event.step()?));
                     steps.for_each(|node| self.turns.note(0, self.plan, &self.instance, node));
                     for effect in engine::caused(self.plan, &self.instance, &change) {

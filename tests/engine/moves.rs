@@ -44,8 +44,8 @@ impl Script {
         match engine::decide(&self.plan, &self.instance, self.now, input, &mut |_, _| takes) {
             Decision::Nothing => vec!["nothing".to_owned()],
             Decision::Rejected(rejection) => vec![format!("rejected {:?}", rejection.code)],
-            Decision::Change(change) => {
-                self.instance.apply(&self.plan, &change).unwrap();
+            Decision::Change(change, next) => {
+                self.instance = next;
                 self.sent = engine::caused(&self.plan, &self.instance, &change)
                     .into_iter()
                     .filter_map(|effect| if let Effect::Command(command) = effect { Some(command) } else { None })
@@ -94,7 +94,7 @@ impl Script {
     /// Why the attempts are repeated that are repeated by time alone.
     fn why(&mut self) -> Vec<String> {
         self.now = self.instance.next_due(&self.plan).expect("something is due");
-        let Decision::Change(change) =
+        let Decision::Change(change, _) =
             engine::decide(&self.plan, &self.instance, self.now, &Input::Due, &mut |_, _| true)
         else {
             return Vec::new();

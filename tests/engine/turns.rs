@@ -161,8 +161,8 @@ impl Crowd {
         let id = instance.id.clone();
         let mut takes = |place: &_, asked: &_| turns.takes(0, (&id, place), asked, now);
         let decision = saga::engine::decide(&self.plan, instance, now, input, &mut takes);
-        let saga::engine::Decision::Change(change) = decision else { panic!("{decision:?}") };
-        instance.apply(&self.plan, &change).unwrap();
+        let saga::engine::Decision::Change(change, next) = decision else { panic!("{decision:?}") };
+        *instance = next;
         for node in change.events.iter().filter_map(|event| self.plan.find(event.step()?)) {
             self.turns.note(0, &self.plan, instance, node);
         }

@@ -69,8 +69,8 @@ impl Story {
         match engine::decide(&self.plan, &self.instance, self.now, input, &mut |_, _| true) {
             Decision::Nothing => vec!["nothing".to_owned()],
             Decision::Rejected(rejection) => vec![format!("rejected {:?}", rejection.code)],
-            Decision::Change(change) => {
-                self.instance.apply(&self.plan, &change).unwrap();
+            Decision::Change(change, next) => {
+                self.instance = next;
                 let lines = change.events.iter().map(line).collect();
                 self.journal.push(change);
                 self.crash();

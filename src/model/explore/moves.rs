@@ -235,7 +235,8 @@ pub(super) fn carry_out(setting: &Setting<'_>, world: &World, step: Step) -> (Mo
         !step.is_crowded
     };
     let decision = setting.engine.decide(plan, &next.instance, &input, &mut takes);
-    let Decision::Change(change) = decision else { return (Moved::Nothing, was_asked) };
+    // Applied anew, as whoever reads the journal does.
+    let Decision::Change(change, _) = decision else { return (Moved::Nothing, was_asked) };
     if let Err(misfit) = setting.engine.apply(plan, &mut next.instance, &change) {
         return (Moved::Misfit(misfit), was_asked);
     }
@@ -402,7 +403,7 @@ pub(super) const UNDECLARED: &str = "not_in_the_contract";
 pub(super) fn takes_cancel(setting: &Setting<'_>, world: &World) -> bool {
     let Ok(request) = RequestId::try_from("another cancel") else { return false };
     let order = Input::Order(OrderRequest { request, order: Order::Cancel, by: None, reason: None });
-    matches!(world.decide(setting, &order), Decision::Change(_))
+    matches!(world.decide(setting, &order), Decision::Change(..))
 }
 
 /// Answers to what is settled, and to attempts before the current one: none of them may change anything.
@@ -443,7 +444,7 @@ pub(super) fn late(setting: &Setting<'_>, world: &World) -> Option<Place> {
         for status in statuses {
             reply.status = status.clone();
             let input = Input::Reply(reply);
-            if matches!(world.decide(setting, &input), Decision::Change(_)) {
+            if matches!(world.decide(setting, &input), Decision::Change(..)) {
                 return Some(place);
             }
             let Input::Reply(same) = input else { return None };
@@ -471,7 +472,7 @@ pub(super) fn unawaited(setting: &Setting<'_>, world: &World) -> Option<CompactS
         let order = Order::Signal { signal: name.clone(), with };
         let input = Input::Order(OrderRequest { request, order, by: None, reason: None });
         match world.decide(setting, &input) {
-            Decision::Change(change) => !matches!(change.events.as_slice(), [Event::Ordered { .. }]),
+            Decision::Change(change, _) => !matches!(change.events.as_slice(), [Event::Ordered { .. }]),
             Decision::Nothing | Decision::Rejected(_) => false,
         }
     });

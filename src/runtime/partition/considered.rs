@@ -22,7 +22,7 @@ pub(super) enum Considered {
     Failed(String),
 }
 
-/// Decides, and applies the change to a copy: the instance itself stays as it was whatever happens.
+/// Decides on a copy: the instance itself stays as it was whatever happens.
 pub(super) fn consider<'a>(
     set: &Setting,
     plan: &'a Plan,
@@ -39,15 +39,9 @@ pub(super) fn consider<'a>(
         }
         Decision::Nothing => Considered::Nothing,
         Decision::Rejected(rejection) => Considered::Rejected(rejection),
-        Decision::Change(change) => {
-            let mut next = instance.clone();
-            match next.apply(plan, &change) {
-                Ok(()) => {
-                    let effects = caused(plan, &next, &change);
-                    Considered::Change { change, next, effects }
-                }
-                Err(misfit) => Considered::Failed(format!("the engine failed to {misfit}, which it decided itself")),
-            }
+        Decision::Change(change, next) => {
+            let effects = caused(plan, &next, &change);
+            Considered::Change { change, next, effects }
         }
     };
     // Nothing that is mutable is shared with what may unwind.

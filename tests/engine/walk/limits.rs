@@ -11,7 +11,7 @@ impl Walk {
     /// Lets whoever is first go on; says whether somebody is.
     pub(super) fn give_turn(&mut self) -> bool {
         let Some((_, place)) = self.turns.next(0, self.now) else { return false };
-        assert!(matches!(self.tell(&Input::Turn(place)), Decision::Change(_)), "a turn is for who waits for it");
+        assert!(matches!(self.tell(&Input::Turn(place)), Decision::Change(..)), "a turn is for who waits for it");
         true
     }
 

@@ -150,7 +150,7 @@ impl Walk {
                 }
             }
             Decision::Rejected(_) => {}
-            Decision::Change(change) => self.record(change),
+            Decision::Change(change, next) => self.record(change, next),
         }
         decision
     }
@@ -162,15 +162,16 @@ impl Walk {
         engine::decide(&self.plan, &self.instance, self.now, input, &mut takes)
     }
 
-    fn record(&mut self, change: &Change) {
+    fn record(&mut self, change: &Change, decided: &Instance) {
         assert!(!self.instance.has_ended(), "nothing happens behind the end: {change:?}");
         let text = serde_json::to_string(change).unwrap();
         let read: Change = serde_json::from_str(&text).unwrap();
         assert_eq!(read, *change, "a record reads as it was written");
         self.journal.push(text);
-        // To a copy, as the runtime does it.
+        // To a copy, as the runtime decides on one.
         let mut next = self.instance.clone();
         next.apply(&self.plan, &read).expect("what is decided can be applied");
+        assert_eq!(next, *decided, "who decides and who reads the journal come to the same");
         self.instance = next;
         if self.journal.len().is_multiple_of(2) {
             self.instance.fold_in();
@@ -333,7 +334,7 @@ impl Walk {
         let Some(choice) = self.choose(1 << 15).filter(|_| !self.ignored.is_empty()) else { return };
         let input = self.ignored[usize::from(choice) % self.ignored.len()].clone();
         let decision = self.would_decide(&input);
-        assert!(!matches!(decision, Decision::Change(_)), "told *nothing* before: {input:?} gives {decision:?}");
+        assert!(!matches!(decision, Decision::Change(..)), "told *nothing* before: {input:?} gives {decision:?}");
     }
 
     fn order(&mut self) {
@@ -390,7 +391,7 @@ impl Walk {
         self.orders += 1;
         let request = RequestId::try_from(format!("order {}", self.orders).as_str()).unwrap();
         let input = Input::Order(OrderRequest { request, order, by: Some("eva".into()), reason: None });
-        let changes = matches!(self.tell(&input), Decision::Change(_));
+        let changes = matches!(self.tell(&input), Decision::Change(..));
         if changes {
             assert_eq!(self.decision(&input), Decision::Nothing, "an order counts once");
         }
@@ -430,13 +431,13 @@ impl Walk {
         {
             let (command, attempt) = (command.id.clone(), command.attempt);
             let decision = self.tell(&Input::Acknowledged(Acknowledged { command, attempt }));
-            assert!(matches!(decision, Decision::Change(_)), "what is owed is waited for: {decision:?}");
+            assert!(matches!(decision, Decision::Change(..)), "what is owed is waited for: {decision:?}");
             return;
         }
         if let Some(command) = owed.first() {
             self.now = Timestamp(self.now.0.min(command.deadline.0));
             if let Some(reply) = self.participant(command, 11)
-                && matches!(self.tell(&Input::Reply(reply)), Decision::Change(_))
+                && matches!(self.tell(&Input::Reply(reply)), Decision::Change(..))
             {
                 return;
             }

@@ -92,14 +92,14 @@ saga signals {
 
 /// The decision with its events changed; nothing, if none is left.
 fn with(decision: Decision, edit: impl FnOnce(&mut Vec<Event>)) -> Decision {
-    let Decision::Change(mut change) = decision else { return decision };
+    let Decision::Change(mut change, next) = decision else { return decision };
     edit(&mut change.events);
-    if change.events.is_empty() { Decision::Nothing } else { Decision::Change(change) }
+    if change.events.is_empty() { Decision::Nothing } else { Decision::Change(change, next) }
 }
 
 /// These events, whatever was decided.
 fn instead(instance: &Instance, events: Vec<Event>) -> Decision {
-    Decision::Change(Change { seq: instance.seq + 1, at: instance.changed, events })
+    Decision::Change(Change { seq: instance.seq + 1, at: instance.changed, events }, instance.clone())
 }
 
 fn state<'i>(plan: &Plan, instance: &'i Instance, place: &str) -> Option<&'i State> {
