@@ -1,9 +1,13 @@
 //! Values while an expression is evaluated. At rest they are JSON text.
 
+use std::fmt::Display;
+use std::io::Write as _;
+
 use compact_str::CompactString;
 use rust_decimal::Decimal;
 
 use super::json::{decimal_text, duration_text};
+use crate::json::Scratch;
 use crate::time::Timestamp;
 
 /// A value. Equal values of one type have one representation, but for decimals, which keep their scale.
@@ -38,55 +42,58 @@ const SAFE_INT: u64 = 1 << 53;
 /// as ISO 8601, integers beyond 2^53 as strings, absent fields left out. Raw text is written as it is.
 #[must_use]
 pub fn to_json(value: &Value) -> String {
-    let mut out = String::new();
+    let mut out = Scratch::take();
     write_json(value, &mut out);
-    out
+    str::from_utf8(&out).expect("it was made of texts").to_owned()
 }
 
-fn write_json(value: &Value, out: &mut String) {
+fn write_json(value: &Value, out: &mut Vec<u8>) {
     match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Value::Int(value) if value.unsigned_abs() > SAFE_INT => push_all(out, &["\"", &value.to_string(), "\""]),
-        Value::Int(value) => out.push_str(&value.to_string()),
-        Value::Decimal(value) => push_all(out, &["\"", &decimal_text(*value), "\""]),
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
+        Value::Int(value) if value.unsigned_abs() > SAFE_INT => write_quoted(value, out),
+        Value::Int(value) => write_shown(value, out),
+        Value::Decimal(value) => write_quoted(decimal_text(*value), out),
         Value::String(text) => write_string(text, out),
-        Value::Timestamp(instant) => push_all(out, &["\"", &instant.to_string(), "\""]),
-        Value::Duration(millis) => push_all(out, &["\"", &duration_text(*millis), "\""]),
+        Value::Timestamp(instant) => write_quoted(instant, out),
+        Value::Duration(millis) => write_quoted(duration_text(*millis), out),
         Value::List(elements) => {
-            out.push('[');
+            out.push(b'[');
             for (index, element) in elements.iter().enumerate() {
                 if index > 0 {
-                    out.push(',');
+                    out.push(b',');
                 }
                 write_json(element, out);
             }
-            out.push(']');
+            out.push(b']');
         }
         Value::Object(fields) => {
-            out.push('{');
+            out.push(b'{');
             let present = fields.iter().filter(|(_, value)| *value != Value::Null);
             for (index, (key, value)) in present.enumerate() {
                 if index > 0 {
-                    out.push(',');
+                    out.push(b',');
                 }
                 write_string(key, out);
-                out.push(':');
+                out.push(b':');
                 write_json(value, out);
             }
-            out.push('}');
+            out.push(b'}');
         }
-        Value::Raw(text) => out.push_str(text),
+        Value::Raw(text) => out.extend_from_slice(text.as_bytes()),
     }
 }
 
-fn push_all(out: &mut String, parts: &[&str]) {
-    for part in parts {
-        out.push_str(part);
-    }
+fn write_shown(shown: impl Display, out: &mut Vec<u8>) {
+    write!(out, "{shown}").expect("memory takes it");
+}
+
+/// What needs no escapes.
+fn write_quoted(shown: impl Display, out: &mut Vec<u8>) {
+    write!(out, "\"{shown}\"").expect("memory takes it");
 }
 
 /// A string in quotes, escaped as RFC 8259 asks.
-fn write_string(text: &str, out: &mut String) {
-    out.push_str(&serde_json::to_string(text).expect("text is JSON"));
+fn write_string(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, text).expect("text is JSON, and memory takes it");
 }

@@ -131,6 +131,15 @@ impl Many {
             None => self.base.all.get(&at),
         }
     }
+
+    /// What is under way so, in no order.
+    fn of(&self, wanted: Activity) -> impl Iterator<Item = (At, &State)> {
+        let range = (wanted, At::ROOT)..=(wanted, At::LAST);
+        let base = self.base.active.range(range).filter(|(_, at)| !self.over.contains_key(at));
+        let base = base.filter_map(|(_, at)| Some((*at, self.base.all.get(at)?)));
+        let over = self.over.iter().filter_map(|(at, state)| Some((*at, state.as_ref()?)));
+        base.chain(over.filter(move |(_, state)| activity(state) == Some(wanted)))
+    }
 }
 
 impl States {
@@ -148,13 +157,18 @@ impl States {
         }
     }
 
+    /// Those in a vector, or those in a tree.
+    fn kept(&self) -> (&[(At, State)], Option<&Many>) {
+        match &self.0 {
+            Kept::Few(few) => (few, None),
+            Kept::Many(many) => (&[], Some(many)),
+        }
+    }
+
     /// All of them, in the order of addresses.
     pub(super) fn iter(&self) -> impl Iterator<Item = (At, &State)> {
-        let (few, many) = match &self.0 {
-            Kept::Few(few) => (Some(few), None),
-            Kept::Many(many) => (None, Some(many)),
-        };
-        let few = few.into_iter().flatten().map(|(at, state)| (*at, state));
+        let (few, many) = self.kept();
+        let few = few.iter().map(|(at, state)| (*at, state));
         few.chain(many.into_iter().flat_map(|many| {
             let (mut base, mut over) = (many.base.all.iter().peekable(), many.over.iter().peekable());
             std::iter::from_fn(move || {
@@ -184,24 +198,22 @@ impl States {
 
     /// What is under way so, in no order.
     pub(super) fn of(&self, wanted: Activity) -> impl Iterator<Item = (At, &State)> {
-        let (few, many) = match &self.0 {
-            Kept::Few(few) => (Some(few), None),
-            Kept::Many(many) => (None, Some(many)),
-        };
-        let few = few.into_iter().flatten().map(|(at, state)| (*at, state));
+        let (few, many) = self.kept();
+        let few = few.iter().map(|(at, state)| (*at, state));
         let few = few.filter(move |(_, state)| activity(state) == Some(wanted));
-        few.chain(many.into_iter().flat_map(move |many| {
-            let range = (wanted, At::ROOT)..=(wanted, At::LAST);
-            let base = many.base.active.range(range).filter(|(_, at)| !many.over.contains_key(at));
-            let base = base.filter_map(|(_, at)| Some((*at, many.base.all.get(at)?)));
-            let over = many.over.iter().filter_map(|(at, state)| Some((*at, state.as_ref()?)));
-            base.chain(over.filter(move |(_, state)| activity(state) == Some(wanted)))
-        }))
+        few.chain(many.into_iter().flat_map(move |many| many.of(wanted)))
     }
 
-    /// What is under way, in the order of addresses.
+    /// All that is under way, in no order.
+    pub(super) fn under_way(&self) -> impl Iterator<Item = (At, &State)> {
+        let (few, many) = self.kept();
+        let few = few.iter().filter(|(_, state)| activity(state).is_some()).map(|(at, state)| (*at, state));
+        few.chain(many.into_iter().flat_map(|many| ACTIVITIES.into_iter().flat_map(|wanted| many.of(wanted))))
+    }
+
+    /// The same in the order of addresses.
     pub(super) fn active(&self) -> Vec<(At, &State)> {
-        let mut active: Vec<(At, &State)> = ACTIVITIES.into_iter().flat_map(|activity| self.of(activity)).collect();
+        let mut active: Vec<(At, &State)> = self.under_way().collect();
         active.sort_unstable_by_key(|(at, _)| *at);
         active
     }

@@ -43,7 +43,7 @@ impl Instance {
         match self.phase {
             Phase::Completed(_) => Summary::Completed,
             Phase::Compensated(_) => Summary::Compensated,
-            _ if self.active().into_iter().any(|(at, state)| is_stuck(plan, at, state)) => Summary::Stuck,
+            _ if self.states.under_way().any(|(at, state)| is_stuck(plan, at, state)) => Summary::Stuck,
             Phase::Failing(_) => Summary::Compensating,
             Phase::New | Phase::Forward | Phase::Committed => Summary::Running,
         }
@@ -52,8 +52,10 @@ impl Instance {
     /// The places that wait for a person.
     #[must_use]
     pub fn stuck(&self, plan: &Plan) -> Vec<Place> {
-        let stuck = self.active().into_iter().filter(|(at, state)| is_stuck(plan, *at, state));
-        stuck.map(|(at, _)| plan.place(at)).collect()
+        let stuck = self.states.under_way().filter(|(at, state)| is_stuck(plan, *at, state));
+        let mut stuck: Vec<At> = stuck.map(|(at, _)| at).collect();
+        stuck.sort_unstable();
+        stuck.into_iter().map(|at| plan.place(at)).collect()
     }
 }
 

@@ -5,11 +5,15 @@
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map, btree_set};
+use std::collections::{BTreeSet, VecDeque, btree_set};
 use std::iter::Peekable;
 use std::mem;
 use std::ops::{Bound, Deref};
 use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+use indexmap::map::Entry;
 
 use super::ledger::Live;
 use crate::engine::{InstanceId, Rest};
@@ -24,7 +28,10 @@ pub const AWAKE_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Instances {
     awake_max: usize,
-    awake: BTreeMap<InstanceId, Box<Live>>,
+    /// Looked up many times for each decision, and therefore by a hash.
+    awake: IndexMap<InstanceId, Box<Live>, RandomState>,
+    /// Their ids in order.
+    order: BTreeSet<InstanceId>,
     /// In the order in which they woke; whichever has ended since is there, too.
     woken: VecDeque<InstanceId>,
     resting: BTreeSet<Resting>,
@@ -59,7 +66,8 @@ impl Instances {
     pub(super) fn new(awake_max: usize) -> Self {
         Self {
             awake_max: awake_max.max(1),
-            awake: BTreeMap::new(),
+            awake: IndexMap::default(),
+            order: BTreeSet::new(),
             woken: VecDeque::new(),
             resting: BTreeSet::new(),
             rest: Rest::default(),
@@ -102,8 +110,11 @@ impl Instances {
         }
         self.resting.remove(id.as_str());
         match self.awake.entry(id) {
-            btree_map::Entry::Vacant(place) => place.insert(Box::new(live)),
-            btree_map::Entry::Occupied(mut known) => {
+            Entry::Vacant(place) => {
+                self.order.insert(place.key().clone());
+                place.insert(Box::new(live))
+            }
+            Entry::Occupied(mut known) => {
                 **known.get_mut() = live;
                 known.into_mut()
             }
@@ -111,10 +122,16 @@ impl Instances {
     }
 
     pub(super) fn remove(&mut self, id: &InstanceId) -> Option<Box<Live>> {
-        match self.awake.remove(id) {
+        match self.fall_asleep(id) {
             Some(live) => Some(live),
             None => self.resting.take(id.as_str()).map(|resting| Box::new(self.woken(&resting))),
         }
+    }
+
+    fn fall_asleep(&mut self, id: &InstanceId) -> Option<Box<Live>> {
+        let live = self.awake.swap_remove(id)?;
+        self.order.remove(id);
+        Some(live)
     }
 
     /// Those behind an id.
@@ -123,7 +140,7 @@ impl Instances {
         let resting = id.map_or(Bound::Unbounded, |id| Bound::Excluded(id.as_str()));
         Behind {
             instances: self,
-            awake: self.awake.range::<InstanceId, _>((from, Bound::Unbounded)).peekable(),
+            awake: self.order.range::<InstanceId, _>((from, Bound::Unbounded)).peekable(),
             resting: self.resting.range::<str, _>((resting, Bound::Unbounded)).peekable(),
         }
     }
@@ -141,7 +158,7 @@ impl Instances {
 
     /// The one that has been awake for longest.
     fn put_to_rest(&mut self) {
-        let Some(live) = self.woken.pop_front().and_then(|id| self.awake.remove(&id)) else { return };
+        let Some(live) = self.woken.pop_front().and_then(|id| self.fall_asleep(&id)) else { return };
         let Live { instance, plan, bytes, due } = &*live;
         let known = self.plans.iter().position(|known| Arc::ptr_eq(known, plan));
         let number = known.unwrap_or_else(|| {
@@ -168,7 +185,7 @@ impl Instances {
 /// In the order of ids.
 pub(super) struct Behind<'a> {
     instances: &'a Instances,
-    awake: Peekable<btree_map::Range<'a, InstanceId, Box<Live>>>,
+    awake: Peekable<btree_set::Range<'a, InstanceId>>,
     resting: Peekable<btree_set::Range<'a, Resting>>,
 }
 
@@ -177,11 +194,12 @@ impl<'a> Iterator for Behind<'a> {
 
     fn next(&mut self) -> Option<Seen<'a>> {
         let is_awake = match (self.awake.peek(), self.resting.peek()) {
-            (Some((id, _)), Some(resting)) => id.as_str() < resting.id(),
+            (Some(id), Some(resting)) => id.as_str() < resting.id(),
             (awake, _) => awake.is_some(),
         };
         if is_awake {
-            return self.awake.next().map(|(_, live)| Seen::Awake(live));
+            let live = self.awake.next().and_then(|id| self.instances.awake.get(id));
+            return live.map(|live| Seen::Awake(live));
         }
         self.resting.next().map(|resting| self.instances.look(resting))
     }

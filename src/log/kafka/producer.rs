@@ -151,11 +151,12 @@ impl ProducerContext for Context {
             Ok(message) => {
                 self.reach.wrote();
                 let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
-                if !trust.contains_key(message.topic()) {
-                    trust.insert(Box::from(message.topic()), BTreeMap::new());
-                }
-                let of_topic = trust.get_mut(message.topic());
-                let judged = of_topic.and_then(|of| of.entry(message.partition()).or_default().judge(message.offset()));
+                let judge =
+                    |of: &mut BTreeMap<i32, Trust>| of.entry(message.partition()).or_default().judge(message.offset());
+                let judged = match trust.get_mut(message.topic()) {
+                    Some(of_topic) => judge(of_topic),
+                    None => judge(trust.entry(Box::from(message.topic())).or_default()),
+                };
                 judged.map_or(Outcome::Unknown, Outcome::At)
             }
             Err((error, _)) => outcome_of(error),

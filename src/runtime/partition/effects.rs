@@ -23,6 +23,13 @@ pub(super) struct Outgoing {
     pub(super) command: Option<Sent>,
 }
 
+impl Outgoing {
+    /// Whether it is a message of a step, which nobody answers but the log.
+    fn is_message(&self) -> bool {
+        self.command.as_ref().is_some_and(|sent| sent.kind == CommandKind::Message)
+    }
+}
+
 /// Which command a message is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sent {
@@ -225,15 +232,14 @@ impl Owed {
     /// Whether it is a message of a step, which nobody answers but the log.
     pub(super) fn is_message(&self, ticket: Ticket) -> bool {
         let index = self.all.binary_search_by_key(&ticket, |owing| owing.ticket).ok();
-        let sent = index.and_then(|index| self.all.get(index)?.what.command.as_ref());
-        sent.is_some_and(|sent| sent.kind == CommandKind::Message)
+        index.and_then(|index| self.all.get(index)).is_some_and(|owing| owing.what.is_message())
     }
 
     /// The log reports on a message.
     pub(super) fn report(&mut self, ticket: Ticket, outcome: Outcome, now: Duration) -> Next {
-        let is_message = self.is_message(ticket);
         let Ok(index) = self.all.binary_search_by_key(&ticket, |owing| owing.ticket) else { return Next::Nothing };
         let Some(owing) = self.all.get_mut(index) else { return Next::Nothing };
+        let is_message = owing.what.is_message();
         match (owing.state, outcome) {
             (Delivery::Done | Delivery::Acknowledged | Delivery::Again(_), _) => Next::Nothing,
             (Delivery::Open, Outcome::At(_)) => {

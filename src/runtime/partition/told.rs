@@ -139,7 +139,9 @@ pub struct Stands {
 impl Stands {
     pub(crate) fn of(live: &Live) -> Self {
         let Live { instance, plan, .. } = live;
-        Self { state: instance.summary(plan), stuck: instance.stuck(plan), was: None, started: instance.started }
+        let state = instance.summary(plan);
+        let stuck = if state == Summary::Stuck { instance.stuck(plan) } else { Vec::new() };
+        Self { state, stuck, was: None, started: instance.started }
     }
 }
 
