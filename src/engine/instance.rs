@@ -399,8 +399,9 @@ impl Instance {
         self.states.last()
     }
 
-    /// Requests that are recognised.
-    pub(super) fn requests(&self) -> &[RequestId] {
+    /// Requests that are recognised, in the order of their coming.
+    #[must_use]
+    pub fn requests(&self) -> &[RequestId] {
         self.heard.as_deref().map(|heard| heard.requests.as_slice()).unwrap_or_default()
     }
 

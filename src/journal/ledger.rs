@@ -12,14 +12,20 @@ use std::sync::Arc;
 use super::Plans;
 use super::codec::Damage;
 use super::instances::{AWAKE_MAX, Instances, Seen};
-use super::record::{Body, Cause, Ended, IdHash, Parked, Past, PastOutcome, Positions, Record, Resumed, StartHash};
-use crate::engine::{Change, Instance, InstanceId, Phase, Run, SnapshotError, definition_of};
+use super::record::{
+    Body, Cause, Ended, IdHash, Parked, Past, PastOutcome, Positions, Record, RequestHash, Resumed, StartHash,
+};
+use crate::engine::{Change, Instance, InstanceId, Phase, RequestId, Run, SnapshotError, definition_of};
 use crate::json::Json;
 use crate::plan::Plan;
 use crate::time::Timestamp;
 
-/// How many ended instances one record of a checkpoint holds: about 100 KiB.
+/// How many ended instances one record of a checkpoint holds: about 100 KiB, and 300 at most.
 pub const ENDED_A_RECORD: usize = 500;
+
+/// So many of the signals and orders that an ended instance followed are remembered with it, the last ones: who lost an
+/// answer repeats what came last, and what is remembered of a million instances has to be small.
+const REQUESTS_REMEMBERED: usize = 16;
 
 /// What a partition knows.
 #[derive(Debug)]
@@ -33,6 +39,8 @@ pub struct Ledger {
     live: Instances,
     queues: BTreeMap<InstanceId, Queue>,
     ended: BTreeMap<IdHash, Past>,
+    /// Of those that ended, the last requests; most had none.
+    followed: BTreeMap<IdHash, Box<[RequestHash]>>,
     sight: Sight,
 }
 
@@ -110,6 +118,7 @@ impl Ledger {
             live: Instances::new(awake_max),
             queues: BTreeMap::new(),
             ended: BTreeMap::new(),
+            followed: BTreeMap::new(),
             sight: Sight::default(),
         }
     }
@@ -158,7 +167,7 @@ impl Ledger {
                 // Above the run that is remembered, whatever the clocks of two owners say: the next life is above this one.
                 let above = self.past(instance).map_or(0, |past| past.run.0 + 1);
                 let past = Past { run: Run(record.at.0.max(above)), outcome: PastOutcome::Barred, at: record.at };
-                self.ended.insert(IdHash::of(instance), past);
+                self.remember(IdHash::of(instance), past, Box::default());
             }
             Body::Park { instance, parked } => self.park(instance, parked),
             Body::Resume { instance, .. } => {
@@ -171,6 +180,7 @@ impl Ledger {
             Body::Started { forgets } => {
                 if *forgets > Timestamp(0) {
                     self.ended.retain(|_, past| past.at >= *forgets);
+                    self.followed.retain(|id, _| self.ended.contains_key(id));
                 }
             }
             Body::Snapshot { instance } => self.snapshot(plans, instance)?,
@@ -180,8 +190,8 @@ impl Ledger {
                     .insert(instance.clone(), Queue { resumed: *resumed, parked: parked.iter().cloned().collect() });
             }
             Body::Ended { ended } => {
-                for Ended { id, was } in ended {
-                    self.ended.insert(*id, *was);
+                for Ended { id, was, requests } in ended {
+                    self.remember(*id, *was, requests.clone());
                 }
             }
             Body::Completed { started } => {
@@ -214,6 +224,7 @@ impl Ledger {
             self.live.insert(Live { instance: fresh, plan: Arc::clone(plan), bytes: 0, due: Timestamp::NEVER });
             if !self.ended.is_empty() {
                 self.ended.remove(&IdHash::of(id));
+                self.followed.remove(&IdHash::of(id));
             }
         }
         let live = self.live.wake(id).ok_or_else(|| about.out_of_sequence(0))?;
@@ -232,8 +243,17 @@ impl Ledger {
             return Ok(self.live.wake(id).map_or(Booked::Other, |live| Booked::Running(live)));
         }
         let Some(over) = self.live.remove(id) else { return Ok(Booked::Other) };
-        self.ended.insert(IdHash::of(id), past(&over));
+        self.remember(IdHash::of(id), past(&over), followed(&over));
         Ok(Booked::Over(*over))
+    }
+
+    fn remember(&mut self, id: IdHash, past: Past, requests: Box<[RequestHash]>) {
+        self.ended.insert(id, past);
+        if requests.is_empty() {
+            self.followed.remove(&id);
+        } else {
+            self.followed.insert(id, requests);
+        }
     }
 
     fn snapshot(&mut self, plans: &Plans, snapshot: &Json) -> Result<(), Damage> {
@@ -336,10 +356,20 @@ impl Ledger {
         if self.ended.is_empty() { None } else { self.ended.get(&IdHash::of(id)) }
     }
 
+    /// Whether an ended instance is remembered to have followed a signal or an order.
+    #[must_use]
+    pub fn has_followed(&self, id: &InstanceId, request: &RequestId) -> bool {
+        !self.followed.is_empty()
+            && self.followed.get(&IdHash::of(id)).is_some_and(|requests| requests.contains(&RequestHash::of(request)))
+    }
+
     /// The ended instances that are remembered and whose hashes are behind this one.
     pub fn ended_behind(&self, id: Option<IdHash>) -> impl Iterator<Item = Ended> {
         let from = id.map_or(Bound::Unbounded, Bound::Excluded);
-        self.ended.range((from, Bound::Unbounded)).map(|(id, was)| Ended { id: *id, was: *was })
+        self.ended.range((from, Bound::Unbounded)).map(|(id, was)| {
+            let requests = self.followed.get(id).cloned().unwrap_or_default();
+            Ended { id: *id, was: *was, requests }
+        })
     }
 
     /// How many ended instances are remembered.
@@ -370,6 +400,7 @@ impl Ledger {
         }
         lines.extend(self.queues.iter().map(|(id, queue)| format!("{id} parked {queue:?}")));
         lines.extend(self.ended.iter().map(|(id, past)| format!("{id:?} ended {past:?}")));
+        lines.extend(self.followed.iter().map(|(id, requests)| format!("{id:?} followed {requests:?}")));
         Ok(lines.join("\n"))
     }
 }
@@ -391,6 +422,11 @@ impl About<'_> {
     fn no_definition(&self) -> Damage {
         Damage::NoDefinition { instance: self.instance.to_string(), hash: self.definition.to_owned() }
     }
+}
+
+fn followed(over: &Live) -> Box<[RequestHash]> {
+    let requests = over.instance.requests();
+    requests.iter().skip(requests.len().saturating_sub(REQUESTS_REMEMBERED)).map(RequestHash::of).collect()
 }
 
 fn past(over: &Live) -> Past {

@@ -8,13 +8,13 @@ use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::engine::{Change, InstanceId, Rejection, ReplyTo, Run};
+use crate::engine::{Change, InstanceId, Rejection, ReplyTo, RequestId, Run};
 use crate::json::Json;
 use crate::time::Timestamp;
 use crate::wire::{Headers, Message};
 
 /// The version of the record's form. A change of it adds an upcaster and a frozen fixture.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// One record of a partition's journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -394,6 +394,8 @@ cut_hash! {
     IdHash(16)
     /// The saga's name and input of a start: 64 bits, compared only between two starts of one id.
     StartHash(8)
+    /// The id of a signal or an order: 64 bits, compared only among those of one instance.
+    RequestHash(8)
 }
 
 impl IdHash {
@@ -418,14 +420,25 @@ impl StartHash {
     }
 }
 
+impl RequestHash {
+    /// Of an id.
+    #[must_use]
+    pub fn of(request: &RequestId) -> Self {
+        Self::cut(Sha256::new_with_prefix(request.as_str()))
+    }
+}
+
 /// An instance that has ended, as it is remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ended {
     /// Its id.
     pub id: IdHash,
     /// What is known of it.
     pub was: Past,
+    /// The last signals and orders that it followed, so that a repeat of one is known.
+    #[serde(default, skip_serializing_if = "<[RequestHash]>::is_empty")]
+    pub requests: Box<[RequestHash]>,
 }
 
 /// What is remembered of an ended instance.

@@ -80,6 +80,31 @@ fn signals_that_nobody_has_taken_yet_are_shown_with_who_gave_them() {
     assert_eq!((&shown["signals"][0]["request"], &shown["signals_left_out"]), (&json!("r-2"), &json!(1)));
 }
 
+/// Whoever lost the answer gives the signal again, and the saga has gone on to its end meanwhile.
+#[test]
+fn a_signal_that_is_given_again_behind_the_end_gets_the_answer_of_the_first() {
+    let server = server();
+    let signal = |request| ["signal", "t-1", "approval", r#"{"by":"eva","approved":true}"#, "--request", request];
+    let told = |desk: &Desk, request| {
+        let output = desk.command(&signal(request)).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let first = told(&server.desk, "r-1");
+    assert_eq!(first.0, Some(0), "{first:?}");
+    server.until("t-1", "completed");
+    assert_eq!(told(&server.desk, "r-1"), first);
+    assert_eq!(told(&server.desk, "r-2").0, Some(6), "another comes too late");
+    let before = server.saga(&["history", "t-1"]);
+    // From what the log remembers, too.
+    let desk = server.stop();
+    assert_eq!(told(&desk, "r-1"), first);
+    assert_eq!(told(&desk, "r-2").0, Some(6));
+    assert_eq!(
+        desk.saga(&["history", "t-1"]).split_once("[stderr]").map_or(before.as_str(), |(lines, _)| lines),
+        before
+    );
+}
+
 #[test]
 fn the_api_takes_a_signal_once() {
     let server = server();

@@ -7,8 +7,8 @@ use saga::engine::{
     Change, Direction, Event, Failure, InstanceId, Order, Refusal, Rejection, ReplyTo, RequestId, Run, Why,
 };
 use saga::journal::record::{
-    Body, Cause, Ended, HexBytes, IdHash, Parked, Past, PastOutcome, Positions, Raw, RawPayload, Record, Resumed,
-    StartHash, VERSION,
+    Body, Cause, Ended, HexBytes, IdHash, Parked, Past, PastOutcome, Positions, Raw, RawPayload, Record, RequestHash,
+    Resumed, StartHash, VERSION,
 };
 use saga::journal::{Damage, JournalError, Ledger, Plans, Rule, decode, encode, read};
 use saga::json::Json;
@@ -23,16 +23,22 @@ const V2: &str = include_str!("../cases/journal/v2.jsonl");
 const V3: &str = include_str!("../cases/journal/v3.jsonl");
 /// What version 4 has besides: loops.
 const V4: &str = include_str!("../cases/journal/v4.jsonl");
-
 /// What version 5 has besides: sagas that take steps back.
 const V5: &str = include_str!("../cases/journal/v5.jsonl");
+/// What version 6 has besides: the last requests of ended instances.
+const V6: &str = include_str!("../cases/journal/v6.jsonl");
 
 fn json(text: &str) -> Json {
     Json::parse(text).unwrap()
 }
 
 fn lines() -> impl Iterator<Item = &'static str> {
-    V1.lines().chain(V2.lines()).chain(V3.lines()).chain(V4.lines()).chain(V5.lines())
+    V1.lines().chain(V2.lines()).chain(V3.lines()).chain(V4.lines()).chain(V5.lines()).chain(V6.lines())
+}
+
+fn ended(id: &InstanceId, was: Past, requests: &[&str]) -> Ended {
+    let hash = |request: &&str| RequestHash::of(&RequestId::try_from(*request).unwrap());
+    Ended { id: IdHash::of(id), was, requests: requests.iter().map(hash).collect() }
 }
 
 /// All that version 1 has.
@@ -172,7 +178,7 @@ fn all_kinds() -> Vec<Record> {
         },
         Body::Ended {
             ended: [PastOutcome::Completed(start()), PastOutcome::Compensated(start()), PastOutcome::Barred]
-                .map(|outcome| Ended { id: IdHash::of(&id()), was: Past { run: Run(1), outcome, at: Timestamp(2) } })
+                .map(|outcome| ended(&id(), Past { run: Run(1), outcome, at: Timestamp(2) }, &[]))
                 .to_vec(),
         },
         Body::Completed { started: 40 },
@@ -298,9 +304,23 @@ fn of_version_5() -> Vec<Record> {
     ]
 }
 
+fn of_version_6() -> Vec<Record> {
+    let id = InstanceId::try_from("order-1042").unwrap();
+    let outcome = PastOutcome::Compensated(StartHash::of("booking", &json(r#"{"nights":2}"#)));
+    let was = Past { run: Run(1), outcome, at: Timestamp(2) };
+    let body = Body::Ended { ended: vec![ended(&id, was, &["cancel/1", "ask/1"])] };
+    vec![Record { body, ..change(1, Cause::Request(1), Vec::new()) }]
+}
+
 #[test]
 fn older_versions_read_as_they_always_did_and_are_written_as_this_one() {
-    let older = [(1, V1, all_kinds()), (2, V2, of_version_2()), (3, V3, of_version_3()), (4, V4, of_version_4())];
+    let older = [
+        (1, V1, all_kinds()),
+        (2, V2, of_version_2()),
+        (3, V3, of_version_3()),
+        (4, V4, of_version_4()),
+        (5, V5, of_version_5()),
+    ];
     for (version, lines, records) in older {
         assert_eq!(lines.lines().count(), records.len(), "version {version}");
         for (line, record) in lines.lines().zip(&records) {
@@ -312,10 +332,10 @@ fn older_versions_read_as_they_always_did_and_are_written_as_this_one() {
 }
 
 #[test]
-fn version_5_reads_and_writes_as_it_always_did() {
-    let records = of_version_5();
-    assert_eq!(V5.lines().count(), records.len());
-    for (line, record) in V5.lines().zip(&records) {
+fn version_6_reads_and_writes_as_it_always_did() {
+    let records = of_version_6();
+    assert_eq!(V6.lines().count(), records.len());
+    for (line, record) in V6.lines().zip(&records) {
         assert_eq!(String::from_utf8(encode(record).into_vec()).unwrap(), *line);
         assert_eq!(decode(line.as_bytes()).unwrap(), *record, "{line}");
     }
@@ -324,11 +344,11 @@ fn version_5_reads_and_writes_as_it_always_did() {
 #[test]
 fn a_newer_version_is_refused_plainly_whatever_its_form() {
     for text in [
-        r#"{"v":6,"epoch":0,"n":0,"read":{"requests":0,"replies":0},"sent":0,"checkpoint":0,"at":0,"body":"mark"}"#,
+        r#"{"v":8,"epoch":0,"n":0,"read":{"requests":0,"replies":0},"sent":0,"checkpoint":0,"at":0,"body":"mark"}"#,
         r#"{"v":7,"something":"else"}"#,
     ] {
         let damage = decode(text.as_bytes()).unwrap_err();
-        assert!(matches!(damage, Damage::Newer { found: 6 | 7 }), "{damage}");
+        assert!(matches!(damage, Damage::Newer { found: 7 | 8 }), "{damage}");
         let error = JournalError { partition: 3, offset: 17, damage }.to_string();
         assert!(error.starts_with("read partition 3 of saga.journal at offset 17: it has version "), "{error}");
         assert!(error.contains("run the newer saga that wrote it"), "{error}");
@@ -364,7 +384,7 @@ fn a_bar_takes_a_life_above_the_one_it_follows() {
     let rejection = Rejection { code: Refusal::UnknownInstance, message: String::new() };
     let bar = Body::Bar { instance: id.clone(), cause: Cause::Request(0), rejection, tell: None };
     let mut ledger = Ledger::default();
-    for (n, at, body) in [(1, 5, Body::Ended { ended: vec![Ended { id: IdHash::of(&id), was: past }] }), (2, 10, bar)] {
+    for (n, at, body) in [(1, 5, Body::Ended { ended: vec![ended(&id, past, &[])] }), (2, 10, bar)] {
         let (read, at) = (Positions::default(), Timestamp(at));
         let record = Record { v: VERSION, epoch: 0, n, read, sent: 0, checkpoint: 0, at, body };
         ledger.book(&Plans::default(), &record, 0, None).unwrap();

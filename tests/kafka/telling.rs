@@ -81,12 +81,19 @@ fn a_participant_is_told_once_and_a_signal_needs_no_server() {
     while !text(&house.run(&["show", "t-1"])).contains("awaits the signal approval") {}
     let unfit = house.run(&["signal", "t-1", "approval", r#"{"by":7,"approved":true}"#]);
     assert_eq!(unfit.status.code(), Some(2), "{}", text(&unfit));
-    let told = house.run(&["signal", "t-1", "approval", r#"{"by":"eva","approved":true}"#]);
-    assert!(told.status.success(), "{}", text(&told));
+    let signal = |request| {
+        let told = house.run(&["signal", "t-1", "approval", r#"{"by":"eva","approved":true}"#, "--request", request]);
+        (told.status.code(), text(&told))
+    };
+    let told = signal("r-1");
+    assert_eq!(told.0, Some(0), "{}", told.1);
     assert!(house.run(&["cancel", "t-2"]).status.success());
     for (id, end) in [("t-1", "completed"), ("t-2", "compensated")] {
         while !text(&house.run(&["show", id])).contains(end) {}
     }
+    assert_eq!(signal("r-1"), told, "given again behind the end, it gets the answer of the first");
+    let late = signal("r-2");
+    assert!(late.0 == Some(6) && late.1.contains("has ended"), "{}", late.1);
     while letters(&store).len() < 4 {}
     stop.store(true, Ordering::Relaxed);
     reads.join().unwrap();

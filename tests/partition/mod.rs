@@ -26,7 +26,7 @@
 //! | one partition an instance: forwarded, once | `NotForwarded`, `ForwardDropped`, `ForwardedAgain` |
 //! | parked inputs, and all behind them, wait for a person | `ParkedAlone`, `ResumedUnasked` |
 //! | lost inputs stop the partition until a person accepts that loss | `GapUnasked`, `GapForEver` |
-//! | orders are recognised by request id | property "a request counts once"; `engine::walks` |
+//! | orders are recognised by request id | property "a request counts once"; `engine::walks`; behind an end `RequestsForgotten` |
 //! | **effects**: `sent` = acknowledged | `SentAtHandOver` |
 //! | what the log refuses for good is an input | `RefusedForgotten` |
 //! | each carries its record's offset | property "a sent effect belongs to a counting record" |

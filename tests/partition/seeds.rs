@@ -136,6 +136,7 @@ catches! {
     catches_sent_that_moves_at_hand_over: defect = Defect::SentAtHandOver, 1, "what recovery would not repeat has been sent";
     catches_a_refused_command_that_is_forgotten: defect = Defect::RefusedForgotten, 67, "what the log refused for good is told";
 
+    catches_requests_that_are_forgotten_with_their_instance: defect = Defect::RequestsForgotten, 1, "what was followed is not refused";
     catches_a_message_that_is_taken_for_told: defect = Defect::UnknownMeansTold, 199, "a message is done when the log has";
 
     catches_a_checkpoint_that_completes_too_early: defect = Defect::CompletedTooEarly, 1, "";

@@ -38,6 +38,8 @@ pub enum Defect {
     ConflictKnown,
     /// A cancel of an unknown instance leaves no trace.
     NoBar,
+    /// The requests of an ended instance are forgotten.
+    RequestsForgotten,
     /// An instance's second life has the first one's command ids.
     OneRun,
     /// A life is named by the clock alone, which may step back from owner to owner.

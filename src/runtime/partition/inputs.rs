@@ -219,6 +219,12 @@ impl Tenure {
         let past = self.ledger.past(id).filter(|past| asked.came.timestamp < past.at.after(set.config.remember));
         match (past.map(|past| past.outcome), &order.order) {
             (Some(PastOutcome::Barred), Order::Cancel) => self.nothing(set, asked, out),
+            (Some(_), _)
+                if self.ledger.has_followed(id, &order.request)
+                    && set.config.defect != Some(Defect::RequestsForgotten) =>
+            {
+                self.nothing(set, asked, out)
+            }
             (Some(_), _) => {
                 let why = format!("instance `{id}` has ended; there is nothing left to do");
                 self.reject(set, asked, Refusal::Ended, why, out)

@@ -9,7 +9,7 @@ use crate::journal::{Booked, decode};
 use crate::log::simulated::Shelf;
 use crate::log::{Append, Stored};
 use crate::plan::Plan;
-use crate::wire::{CloudEvent, attribute};
+use crate::wire::{Ask, CloudEvent, Request, attribute, read_request};
 
 use super::end::Ending;
 use super::{Holds, Judge, Shelves, Violation, broken, violated};
@@ -41,6 +41,9 @@ impl Judge {
                 self.is_in_the_log(*cause)?;
                 self.asks_once(offset, instance, *run, *cause, shelves.requests)?;
                 self.keeps_the_rate(offset, change)?;
+            }
+            Body::Reject { cause: Cause::Request(request), .. } => {
+                self.followed_none_of_it(offset, *request, shelves.requests)?;
             }
             _ => {}
         }
@@ -223,6 +226,24 @@ impl Judge {
             return Ok(());
         }
         violated("a request counts once, however often it is repeated", format!("record {offset}, {cause:?}"))
+    }
+}
+
+impl Judge {
+    /// What was followed is not refused when it is repeated, whether its instance goes on or has ended.
+    fn followed_none_of_it(&self, offset: u64, request: u64, requests: &Shelf) -> Holds {
+        let Some(stored) = at(requests, request) else { return Err(broken(format_args!("request {request}"))) };
+        let Ok(Request { id, instance, ask: Ask::Order { .. } }) =
+            CloudEvent::read(&stored.message).and_then(|event| read_request(&event))
+        else {
+            return Ok(());
+        };
+        let live = self.truth.live(&instance).is_some_and(|live| live.instance.requests().contains(&id));
+        let past = self.truth.past(&instance).filter(|past| stored.timestamp < past.at.after(self.remember));
+        if live || past.is_some() && self.truth.has_followed(&instance, &id) {
+            return violated("what was followed is not refused when it is repeated", format!("record {offset}"));
+        }
+        Ok(())
     }
 }
 

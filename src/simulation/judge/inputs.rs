@@ -48,9 +48,10 @@ impl Judge {
                 Some(PastOutcome::Barred) | None => Some(false),
             },
             Ask::Order { order, .. } if self.truth.live(id).is_some() => decided(id, &Input::Order(order.clone())),
-            Ask::Order { order, .. } => {
-                Some(past.is_some_and(|past| past.outcome == PastOutcome::Barred) && order.order == Order::Cancel)
-            }
+            Ask::Order { order, .. } => Some(past.is_some_and(|past| {
+                let is_barred = past.outcome == PastOutcome::Barred && order.order == Order::Cancel;
+                is_barred || self.truth.has_followed(id, &order.request)
+            })),
         }
     }
 }
