@@ -38,6 +38,7 @@ mod start;
 mod publish;
 mod orders;
 mod accept_gap;
+mod answering;
 mod limits;
 #[cfg(feature = "kafka")]
 mod probe;

@@ -1,14 +1,13 @@
 //! `saga run`: begins one instance, or goes on with it, follows it to its end, and gives the outcome.
 
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::net::TcpListener;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::answering::Desk;
 use super::error::{Kind, near_miss};
 use super::instance::runtime;
 #[cfg(feature = "kafka")]
@@ -24,12 +23,12 @@ use crate::engine::Summary;
 use crate::http::api::{OrderBody, OrderWord, StartBody, StartOutcome};
 use crate::http::cast::Cast;
 use crate::http::follower::{Age, Step};
-use crate::http::server::replies;
+use crate::http::server;
 use crate::http::service::Service;
 use crate::http::view::{FailureView, Shown, Standing};
 use crate::json::Json;
 use crate::participant::{Address, remembered};
-use crate::runtime::{Deployed, Standing as Stands};
+use crate::runtime::{Deployed, Options, Standing as Stands};
 
 /// How long a start on Kafka is waited for: its partition may be nobody's until a dead owner's session is over.
 #[cfg(feature = "kafka")]
@@ -40,6 +39,7 @@ const RUN_PATIENCE: Duration = Duration::from_mins(1);
 #[command(after_help = "\
 The outcome is JSON on standard output; the exit code says how it ended (`saga help exit-codes`).
 Ctrl-C leaves the instance in the log; the same command with the same --id goes on with it.
+Meanwhile `saga signal`, `saga cancel` and their like on the same data directory reach it.
 With --scenario the log and the clock are real: timeouts, pauses and waits take as long as they say.
 To see whether scenarios hold, `saga test` plays them in virtual time.")]
 pub(super) struct Arguments {
@@ -96,12 +96,17 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         return runtime()?.block_on(following.on_kafka(place, &settings, body, out));
     }
     runtime()?.block_on(async {
-        let service = Arc::new(Service::open(&data, &settings.options(format!("saga run {}", file.name))).await?);
+        let desk = Desk::take().await?;
+        let options = settings.options(format!("saga run {}", file.name));
+        let options = Options { server: Some(desk.address().to_owned()), ..options };
+        let service = Arc::new(Service::open(&data, &options).await?);
+        let answering = desk.open(server::router(Arc::clone(&service)));
         let followed = async {
             let addresses = following.addresses.choose(&following.cast, &service.known().await?, out)?;
             following.follow(&service, addresses, body, out).await
         };
         let followed = followed.await;
+        answering.end().await;
         // Whatever came of it, what is in the log is in order.
         service.close().await;
         following.end(followed.map_err(|error| error.at(&following.asked_at))?, out)
@@ -237,7 +242,10 @@ impl Following<'_> {
                 .hint(format!("to run version {current}, take its file; to go back, `saga deploy` this one")));
         }
         let has_http = addresses.values().any(|address| matches!(address, Address::Http(_)));
-        let callback = if has_http { Some(listen_for_replies(service).await?) } else { None };
+        let desk = if has_http { Some(Desk::take().await?) } else { None };
+        let callback = desk.as_ref().map(|desk| format!("{}/replies", desk.address()));
+        // Where participants post is nothing else of the API.
+        let _replies = desk.map(|desk| desk.open(server::replies(Arc::clone(service))));
         service.carry(self.cast.settings(&addresses, self.scenario.as_ref(), callback.as_deref())).await?;
         let (id, start) = if let Some(id) = begun {
             (id, StartOutcome::Known)
@@ -351,21 +359,6 @@ pub(super) fn older(deployed: &Deployed) -> Option<(&Deployed, u64)> {
         Stands::Older { version } => Some((deployed, version)),
         Stands::New | Stands::Unchanged | Stands::Replaces { .. } => None,
     }
-}
-
-/// Where participants that answer 202 post the final answer, as long as this process runs.
-async fn listen_for_replies(service: &Arc<Service>) -> Result<String, CliError> {
-    let unavailable = |error| CliError::new(Kind::Unavailable, format!("failed to listen for late answers: {error}"));
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(unavailable)?;
-    let address = listener.local_addr().map_err(unavailable)?;
-    let answering = axum::serve(listener, replies(Arc::clone(service)));
-    // Ends with the runtime.
-    tokio::spawn(async move {
-        if let Err(error) = answering.await {
-            tracing::error!(%error, "late answers are not taken any more");
-        }
-    });
-    Ok(format!("http://{address}/replies"))
 }
 
 const fn is_over(shown: &Shown) -> bool {

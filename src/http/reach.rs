@@ -3,9 +3,9 @@
 //! | the directory is held by | to look | to give orders |
 //! |---|---|---|
 //! | nobody | read beside nobody: looking changes nothing | this process holds it for that long |
-//! | a server that answers | ask the server | ask the server |
-//! | a server that does not answer | read beside it | refused, with who it is |
-//! | anybody else, such as `saga run` | read beside it | refused, with who it is |
+//! | a `saga serve` or `saga run` that answers | ask it | ask it |
+//! | one that does not answer | read beside it | refused, with who it is |
+//! | anybody else, such as a program of one's own | read beside it | refused, with who it is |
 //!
 //! Nobody else can have taken the address meanwhile: the lock file names its holder's id, and who answers must say the same one.
 
@@ -18,7 +18,7 @@ use super::api::{Accepted, ApiError, EventBody, ListQuery, OrderBody, Published,
 use super::client::Client;
 use super::history::History;
 use super::looking::Beside;
-use super::service::{ORDERING, Service};
+use super::service::{Service, is_brief};
 use super::view::{List, Shown};
 use crate::log::embedded::{Embedded, Held, Holder};
 
@@ -110,7 +110,7 @@ async fn find(data: &Path) -> Found {
                 if asked == ASKED_MAX {
                     return Found::Silent(holder.clone(), why);
                 }
-            } else if holder.owner != ORDERING {
+            } else if !is_brief(Some(holder)) {
                 break;
             }
         }
@@ -129,8 +129,8 @@ fn silent(data: &Path, holder: &Holder, why: &ApiError) -> ApiError {
 fn taken(data: &Path, holder: Option<&Holder>) -> ApiError {
     let who = holder.map_or_else(|| "another process".to_owned(), ToString::to_string);
     ApiError::unavailable(format!("{who} holds {} and takes no orders", data.display()))
-        .hint("let it end, or press Ctrl-C there: what it runs is safe in the log; then give the order again")
-        .hint("a `saga serve` on the directory takes orders while it works; `saga list` and `saga show` work now")
+        .hint("let it end: what it runs is safe in the log; then give the order again")
+        .hint("a `saga serve` or `saga run` takes orders while it works; `saga list` and `saga show` work now")
 }
 
 impl Reached {

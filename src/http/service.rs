@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use axum::http::HeaderMap;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::api::{
     Accepted, Alive, ApiError, Fault, INVALID_INPUT, ListQuery, OrderBody, Partitions, Ready, StartBody, StartOutcome,
@@ -24,12 +24,15 @@ use super::wanted;
 use crate::definition::Program;
 use crate::engine::{InstanceId, OrderRequest, RequestId};
 use crate::json::Json;
+use crate::log::embedded::{self, Holder};
 use crate::log::{Health, Outcome, Site, partition_of};
 use crate::participant::bridge::Settings;
 use crate::participant::carrier::Carriers;
 use crate::participant::remembered::{self, Remembered};
 use crate::participant::{Address, http::read_callback};
-use crate::runtime::{self, Client, Decision, Deployed, Error, Options, Orchestrator, PartitionState, Triggers};
+use crate::runtime::{
+    self, Client, Decision, Deployed, Error, OpenError, Options, Orchestrator, PartitionState, Triggers,
+};
 use uuid::Uuid;
 
 /// The file of a data directory that is one.
@@ -51,7 +54,14 @@ const AGAIN: &str =
     "ask again in a moment: a start with the same `id`, or an order with the same `request`, counts once";
 
 /// What a process calls itself that holds the data for the moment of an order.
-pub(super) const ORDERING: &str = "saga, giving an order";
+pub const ORDERING: &str = "saga, giving an order";
+
+/// How long whoever wants the data waits for one who gives an order: on a log that cannot be written that takes
+/// [`ORDER_WITHIN`] twice, and several may give orders one behind the other.
+const ORDERED_WITHIN: Duration = Duration::from_secs(10);
+
+/// And with which pause.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// A file: its name, its text, and what they mean.
 pub type File = (String, Arc<str>, Program);
@@ -65,6 +75,11 @@ pub struct Known {
     pub live: Cast,
     /// Those of the definitions that new instances run by.
     pub startable: Cast,
+}
+
+/// Whether it lets go in a moment: one who gives an order, or has not yet written down who it is.
+pub(super) fn is_brief(holder: Option<&Holder>) -> bool {
+    holder.is_none_or(|holder| holder.owner == ORDERING)
 }
 
 /// An open data directory.
@@ -84,12 +99,22 @@ impl Service {
         Self { orchestrator: Arc::new(orchestrator), replies, patience, carriers, triggers }
     }
 
-    /// Opens a data directory, or makes it.
+    /// Opens a data directory, or makes it. Waits for one who only gives an order there.
     ///
     /// # Errors
     /// The data directory cannot be used.
     pub async fn open(data: &Path, options: &Options) -> Result<Self, ApiError> {
-        Ok(Self::of(Orchestrator::open(data, options).await?, DECIDED_WITHIN))
+        let give_up = Instant::now() + ORDERED_WITHIN;
+        loop {
+            match Orchestrator::open(data, options).await {
+                Err(OpenError::Log(embedded::OpenError::Locked { holder, .. }))
+                    if is_brief(holder.as_deref()) && Instant::now() < give_up =>
+                {
+                    sleep(TRY_AGAIN_AFTER).await;
+                }
+                opened => return Ok(Self::of(opened?, DECIDED_WITHIN)),
+            }
+        }
     }
 
     /// Lets new instances run by the files.

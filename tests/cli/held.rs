@@ -6,6 +6,11 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::task::Poll;
+
+use saga::http::service::{ORDERING, Service};
+use saga::log::embedded::{self, Embedded};
+use saga::runtime::Options;
 
 use super::running::desk;
 use super::serving::{Server, start};
@@ -95,7 +100,7 @@ fn what_a_killed_server_left_behind_leads_nobody_astray() {
 }
 
 #[test]
-fn a_run_is_read_beside_and_takes_no_orders() {
+fn a_run_is_asked_and_takes_orders() {
     let run = Run::begin();
     let pid = run.child.id();
     insta::assert_snapshot!(shown(&run.desk, pid, &["list"]));
@@ -103,6 +108,27 @@ fn a_run_is_read_beside_and_takes_no_orders() {
     insta::assert_snapshot!(shown(&run.desk, pid, &["history", "o-1"]));
     insta::assert_snapshot!(shown(&run.desk, pid, &["cancel", "o-1"]));
     insta::assert_snapshot!(shown(&run.desk, pid, &["run", "order.saga", "--id", "o-2"]));
+}
+
+/// `saga serve` and `saga run` open by this; polled once, it has found the directory held.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_runs_sagas_waits_for_one_who_only_gives_an_order() {
+    let data = tempfile::tempdir().unwrap();
+    let hold = |owner: &str| {
+        let options = embedded::Options { owner: owner.to_owned(), ..embedded::Options::default() };
+        Embedded::open(data.path(), &options).unwrap()
+    };
+    let options = Options::default();
+    let order = hold(ORDERING);
+    let mut opening = std::pin::pin!(Service::open(data.path(), &options));
+    let waits = std::future::poll_fn(|context| Poll::Ready(opening.as_mut().poll(context).is_pending()));
+    assert!(waits.await, "it did not wait");
+    drop(order);
+    opening.await.unwrap().close().await;
+    // Whoever stays is not waited for.
+    let _other = hold("saga run order.saga");
+    let refused = Service::open(data.path(), &options).await.err().unwrap();
+    assert!(refused.message.contains("`saga run order.saga`"), "{}", refused.message);
 }
 
 #[test]

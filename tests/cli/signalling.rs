@@ -1,5 +1,7 @@
 //! `saga signal`: an instance that awaits something is told of it, through a server and on a directory that nobody holds.
 
+use std::process::Stdio;
+
 use serde_json::json;
 
 use super::serving::Server;
@@ -103,6 +105,21 @@ fn a_signal_that_is_given_again_behind_the_end_gets_the_answer_of_the_first() {
         desk.saga(&["history", "t-1"]).split_once("[stderr]").map_or(before.as_str(), |(lines, _)| lines),
         before
     );
+}
+
+#[test]
+fn a_run_that_awaits_a_signal_is_given_it() {
+    let desk = Desk::with("transfer.saga", SAGA);
+    let mut run = desk.command(&["run", "transfer.saga", "--id", "t-1", "--input", r#"{"amount":"5.00"}"#]);
+    let run = run.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    while !desk.saga(&["show", "t-1"]).contains("awaits the signal approval") {
+        std::thread::yield_now();
+    }
+    let told = desk.saga(&["signal", "t-1", "approval", r#"{"by":"eva","approved":true}"#]);
+    assert!(told.ends_with("[exit status: 0]\n"), "{told}");
+    let ended = run.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(String::from_utf8(ended.stdout).unwrap().contains("\"completed\""));
 }
 
 #[test]
