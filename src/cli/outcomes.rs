@@ -155,7 +155,7 @@ fn line(file: &Checked, span: Span) -> u32 {
 }
 
 /// In its two largest units, rounded up: a bound stays one.
-fn long(duration: Duration) -> String {
+pub(super) fn long(duration: Duration) -> String {
     const UNITS: [(&str, u128); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
     let millis = duration.as_millis();
     let Some(at) = UNITS.iter().position(|(_, size)| millis >= *size) else { return "0s".to_owned() };

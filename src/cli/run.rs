@@ -14,12 +14,13 @@ use super::instance::runtime;
 use super::kafka::{OnKafka, Place};
 use super::limits::stopped;
 use super::live::{Live, REDRAW};
+use super::outcomes::long;
 use super::participants::{Addresses, Participants};
 use super::settings::Settings;
 use super::sources::{Checked, check_file};
 use super::{CliError, Exit, Out, input};
 use crate::definition::{Happening, HappeningKind, Saga, Scenario};
-use crate::engine::Summary;
+use crate::engine::{self, Summary};
 use crate::http::api::{OrderBody, OrderWord, StartBody, StartOutcome};
 use crate::http::cast::Cast;
 use crate::http::follower::{Age, Step};
@@ -27,12 +28,17 @@ use crate::http::server;
 use crate::http::service::Service;
 use crate::http::view::{FailureView, Shown, Standing};
 use crate::json::Json;
+use crate::model::scenario;
 use crate::participant::{Address, remembered};
+use crate::plan::Plan;
 use crate::runtime::{Deployed, Options, Standing as Stands};
 
 /// How long a start on Kafka is waited for: its partition may be nobody's until a dead owner's session is over.
 #[cfg(feature = "kafka")]
 const RUN_PATIENCE: Duration = Duration::from_mins(1);
+
+/// A scenario that is over sooner needs no word on how long it takes.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Run an instance of a saga, durably, and follow it to its end
 #[derive(Debug, clap::Args)]
@@ -247,6 +253,7 @@ impl Following<'_> {
         // Where participants post is nothing else of the API.
         let _replies = desk.map(|desk| desk.open(server::replies(Arc::clone(service))));
         service.carry(self.cast.settings(&addresses, self.scenario.as_ref(), callback.as_deref())).await?;
+        self.says_how_long(out);
         let (id, start) = if let Some(id) = begun {
             (id, StartOutcome::Known)
         } else {
@@ -262,6 +269,23 @@ impl Following<'_> {
         }
         let ended = self.to_its_end(service, &id, out).await?;
         Ok((id, ended))
+    }
+
+    /// Time is real: whoever plays a scenario in which somebody is silent for ten minutes sits before it for so long.
+    fn says_how_long(&self, out: &mut Out) {
+        let Some(scenario) = &self.scenario else { return };
+        let trace = scenario::run(&Plan::new(Arc::clone(&self.saga)), scenario).trace;
+        let takes = trace.last().map(|(after, _)| *after).unwrap_or_default();
+        if takes < SOON {
+            return;
+        }
+        let mut waits: Vec<&str> = Vec::new();
+        for ((before, _), (after, event)) in trace.iter().zip(trace.iter().skip(1)) {
+            let place = event.step().map(engine::Place::as_str).filter(|place| !waits.contains(place));
+            waits.extend(place.filter(|_| after.saturating_sub(*before) >= SOON));
+        }
+        let at = if waits.is_empty() { String::new() } else { format!(", and waits at {}", waits.join(", ")) };
+        out.remark(format_args!("time is real: the scenario takes {}{at}; `saga test` plays it at once", long(takes)));
     }
 
     fn end(&self, (id, ended): (String, Option<Shown>), out: &mut Out) -> Result<Exit, CliError> {

@@ -313,3 +313,29 @@ fn killed_and_gone_on_with() {
     assert!(again.contains("had begun before") && again.contains("\"completed\""), "{again}");
     assert_eq!(again.matches("reserve: done").count(), 1, "what was done is not done again: {again}");
 }
+
+/// Whoever plays it sits before it for so long.
+#[test]
+fn a_scenario_that_takes_long_says_so_before_it_is_played() {
+    const SLOW: &str = r#"
+participant shop { command Take { }  command Give { } }
+saga order {
+  version 1
+  step take { call shop.Take { }  timeout 10m  retry 2 times every 1m  compensate shop.Give { } }
+  pivot
+}
+scenario "nobody answers" for order {
+  when take times out
+  expect compensated "timeout"
+}
+"#;
+    let desk = Desk::with("slow.saga", SLOW);
+    let mut run = desk.command(&["run", "slow.saga", "--scenario", "nobody answers"]);
+    let mut run = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let said = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let said = said.take_while(|line| !line.contains("began")).filter(|line| line.contains("time is real"));
+    let said: Vec<String> = said.collect();
+    run.kill().unwrap();
+    run.wait().unwrap();
+    insta::assert_snapshot!(said.join("\n"), @"time is real: the scenario takes 32m 12s, and waits at take; `saga test` plays it at once");
+}
