@@ -1,10 +1,10 @@
 //! Carries the calls of the API out on an orchestrator of this process: for the server, and for the command line where
 //! no server has the data open.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fs, io};
 
 use axum::http::HeaderMap;
 use tokio::sync::watch;
@@ -24,7 +24,7 @@ use super::wanted;
 use crate::definition::Program;
 use crate::engine::{InstanceId, OrderRequest, RequestId};
 use crate::json::Json;
-use crate::log::embedded::{self, Holder};
+use crate::log::embedded::{self, Embedded, Holder};
 use crate::log::{Health, Outcome, Site, partition_of};
 use crate::participant::bridge::Settings;
 use crate::participant::carrier::Carriers;
@@ -34,12 +34,6 @@ use crate::runtime::{
     self, Client, Decision, Deployed, Error, OpenError, Options, Orchestrator, PartitionState, Triggers,
 };
 use uuid::Uuid;
-
-/// The file of a data directory that is one.
-const LOG_FILE: &str = "saga.db";
-
-/// What is left of one whose file was removed.
-const WAL_FILE: &str = "saga.db-wal";
 
 /// How long a request that is in the log is waited for to be decided, to say more than that: usually it takes a
 /// group commit.
@@ -193,11 +187,11 @@ impl Service {
     /// # Errors
     /// There is none.
     pub fn is_there(data: &Path) -> Result<(), ApiError> {
-        match fs::metadata(data.join(LOG_FILE)).or_else(|_| fs::metadata(data.join(WAL_FILE))) {
+        match Embedded::is_there(data) {
+            Ok(false) => Err(no_data(data)),
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(no_data(data)),
             // Whether it can be used is seen when it is.
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-            Err(_) => Err(no_data(data)),
+            Ok(true) | Err(_) => Ok(()),
         }
     }
 

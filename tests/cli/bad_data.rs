@@ -190,6 +190,15 @@ fn with_its_file_removed() {
     insta::assert_snapshot!(with_its_file(|file| fs::remove_file(file).unwrap()));
 }
 
+/// Behind a clean end nothing of its data is left.
+#[test]
+fn with_its_file_removed_behind_an_end() {
+    let desk = night();
+    fs::remove_file(data(&desk).join("saga.db")).unwrap();
+    insta::assert_snapshot!(all_three(&desk, shown));
+    assert!(!data(&desk).join("saga.db").exists(), "nothing was begun");
+}
+
 #[test]
 fn that_a_crash_left_as_it_was_being_made() {
     let desk = desk();

@@ -110,6 +110,27 @@ fn no_number_of_partitions() {
     insta::assert_snapshot!(refusal(directory.path()), @"failed to open the log DATA/saga.db: it is damaged: its table `layout` does not say the number of partitions; SQLite's check says `ok`; 50 batches can be read, 0 cannot. Nothing was changed. Restore the directory from a backup, or copy it and rescue what can be read with SQLite's `.recover`");
 }
 
+/// A clean end leaves no write-ahead log: nothing but the lock file knows what was there.
+#[test]
+fn removed_or_emptied_behind_a_clean_end() {
+    let directory = filled();
+    let file = directory.path().join("saga.db");
+    let look = || format!("failed to {}", Embedded::look(directory.path()).expect_err("it must be refused"));
+    fs::write(&file, "").unwrap();
+    let emptied = refusal(directory.path());
+    insta::assert_snapshot!(emptied, @"failed to open the log DATA/saga.db: it is empty, and DATA/saga.lock says that it held a log: something else removed or emptied it, and what was in it is lost unless it is elsewhere. Nothing was changed. Restore the directory from a backup, or move it away whole to begin anew");
+    assert_eq!(look().replace(&*directory.path().to_string_lossy(), "DATA"), emptied);
+    assert_eq!(fs::read(&file).unwrap(), b"", "nothing was begun in it");
+    fs::remove_file(&file).unwrap();
+    insta::assert_snapshot!(refusal(directory.path()), @"failed to open the log DATA/saga.db: it is missing, and DATA/saga.lock says that it held a log: something else removed or emptied it, and what was in it is lost unless it is elsewhere. Nothing was changed. Restore the directory from a backup, or move it away whole to begin anew");
+    assert_eq!(refusal(directory.path()), refusal(directory.path()), "however often it is tried");
+    assert!(!file.exists() && Embedded::is_there(directory.path()).unwrap());
+    // Moved away whole, the directory begins anew.
+    fs::remove_file(directory.path().join("saga.lock")).unwrap();
+    assert!(!Embedded::is_there(directory.path()).unwrap());
+    drop(open(directory.path()));
+}
+
 #[test]
 fn cut_off_in_the_middle() {
     let directory = filled();

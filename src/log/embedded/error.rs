@@ -125,6 +125,21 @@ pub enum OpenError {
         /// The bytes of that.
         length: u64,
     },
+    /// The file is gone or emptied, and nothing of it is beside it.
+    #[error(
+        "open the log {}: {found}, and {} says that it held a log: something else removed or emptied it, and what was in it \
+         is lost unless it is elsewhere. Nothing was changed. Restore the directory from a backup, or move it away whole to \
+         begin anew",
+        path.display(), lock.display()
+    )]
+    Gone {
+        /// The file.
+        path: PathBuf,
+        /// How it was found.
+        found: &'static str,
+        /// What remembers it.
+        lock: PathBuf,
+    },
     /// No space for the first pages.
     #[error("open the log {}: the disk is full, or a quota or a limit of file sizes is used up; make space and start again, \
              nothing is lost", path.display())]

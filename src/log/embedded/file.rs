@@ -20,6 +20,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 
 use super::batch::{self, Blob, Entry};
 use super::error::OpenError;
+use super::lock;
 use super::refusal::{damaged, explain};
 use super::wal;
 use crate::log::Stored;
@@ -253,14 +254,17 @@ fn create(connection: &Connection, layout: &Layout) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Refuses an empty or missing file whose write-ahead log holds something: SQLite would delete that without a word.
+/// Refuses an empty or missing file whose write-ahead log holds something, which SQLite would delete without a word, and
+/// one that was made before, which would begin anew without a word.
 ///
-/// A file that is being made is never so. Its first page is synced before its write-ahead log begins, and an owner that
-/// ends deletes the log but not the file; so this looks at the log first, whoever is at work meanwhile.
+/// A file that is being made is never so. Its first page is synced before its write-ahead log begins and before the lock
+/// file says that it is made, and an owner that ends deletes the log but not the file; so this looks at those first, whoever
+/// is at work meanwhile.
 pub(super) fn not_emptied(path: &Path) -> Result<(), OpenError> {
     let wal = wal_of(path);
     let length = fs::metadata(&wal).map_or(0, |wal| wal.len());
-    if length == 0 {
+    let lock = path.with_file_name(lock::FILE);
+    if length == 0 && !lock::was_made(&lock) {
         return Ok(());
     }
     let found = match fs::metadata(path) {
@@ -268,6 +272,9 @@ pub(super) fn not_emptied(path: &Path) -> Result<(), OpenError> {
         Err(source) if source.kind() == io::ErrorKind::NotFound => "it is missing",
         Ok(_) | Err(_) => return Ok(()),
     };
+    if length == 0 {
+        return Err(OpenError::Gone { path: path.to_owned(), found, lock });
+    }
     Err(OpenError::Emptied { path: path.to_owned(), found, wal, length })
 }
 
@@ -310,7 +317,7 @@ pub(super) fn whole(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn wal_of(path: &Path) -> PathBuf {
+pub(super) fn wal_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
     PathBuf::from(name)

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use super::error::OpenError;
 use crate::time::Timestamp;
 
 /// The lock file's name in the data directory.
-const FILE: &str = "saga.lock";
+pub(super) const FILE: &str = "saga.lock";
 
 /// More than this is not what we wrote.
 const CONTENT_MAX: u64 = 4_096;
@@ -44,6 +44,14 @@ pub struct Holder {
     /// Of this taking of the lock: no two are the same.
     #[serde(default)]
     pub id: String,
+    /// Whether a log was ever made in the directory: then it is not made anew where it is gone.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub made: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_not(made: &bool) -> bool {
+    !*made
 }
 
 impl fmt::Display for Holder {
@@ -66,6 +74,7 @@ pub enum Held {
 #[derive(Debug)]
 pub(super) struct Lock {
     file: File,
+    path: PathBuf,
     pub(super) holder: Holder,
 }
 
@@ -104,21 +113,37 @@ impl Lock {
                 Err(TryLockError::Error(source)) => return Err(io(source)),
             }
         }
+        let made = holder(&mut file).is_some_and(|before| before.made);
         let holder = Holder {
             pid: std::process::id(),
             owner: owner.to_owned(),
             since: now.to_string(),
             server: server.map(str::to_owned),
             id: Uuid::now_v7().to_string(),
+            made,
         };
-        let text = serde_json::to_string(&holder).expect("a holder is plain text and a number");
-        // A full disk does not keep the lock from being held: the content is for those who find it held.
-        let written =
-            file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| writeln!(file, "{text}"));
-        if let Err(error) = written {
-            tracing::warn!(path = %path.display(), %error, "cannot write down who holds the data directory");
+        let mut lock = Self { file, path, holder };
+        lock.write();
+        Ok(lock)
+    }
+
+    /// Writes down that the directory has a log.
+    pub(super) fn made(&mut self) {
+        if !std::mem::replace(&mut self.holder.made, true) {
+            self.write();
         }
-        Ok(Self { file, holder })
+    }
+
+    /// Over what was there, which is cut behind it: a crash or a full disk leaves the one or the other, and its first line
+    /// counts. A full disk does not keep the lock from being held: the content is for those who find it held.
+    fn write(&mut self) {
+        let text = serde_json::to_string(&self.holder).expect("a holder is plain text and a number") + "\n";
+        let file = &mut self.file;
+        let written = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(text.as_bytes()));
+        let written = written.and_then(|()| file.set_len(text.len() as u64));
+        if let Err(error) = written {
+            tracing::warn!(path = %self.path.display(), %error, "cannot write down who holds the data directory");
+        }
     }
 }
 
@@ -137,8 +162,13 @@ pub(super) fn held(directory: &Path) -> io::Result<Held> {
     }
 }
 
+/// Whether a log was ever made in the directory of this lock file, as that has it.
+pub(super) fn was_made(file: &Path) -> bool {
+    File::open(file).ok().and_then(|mut file| holder(&mut file)).is_some_and(|holder| holder.made)
+}
+
 fn holder(file: &mut File) -> Option<Holder> {
     let mut text = String::new();
     file.take(CONTENT_MAX).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+    serde_json::from_str(text.lines().next()?).ok()
 }

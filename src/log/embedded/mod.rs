@@ -110,12 +110,13 @@ impl Embedded {
     /// Locked, read-only, full, damaged, newer, or not ours: each says what to do.
     pub fn open(directory: &Path, options: &Options) -> Result<Self, OpenError> {
         make(directory)?;
-        let lock = Lock::take(directory, &options.owner, options.server.as_deref(), now())?;
+        let mut lock = Lock::take(directory, &options.owner, options.server.as_deref(), now())?;
         let asked = Layout {
             partitions: options.partitions.unwrap_or(PARTITIONS_DEFAULT).max(1),
             created_by: format!("saga {}", env!("CARGO_PKG_VERSION")),
         };
         let (connection, layout) = file::open(directory, &asked, options.partitions)?;
+        lock.made();
         let path = directory.join(file::FILE);
         let sqlite = |source| OpenError::Sqlite { path: path.clone(), source };
         if let Some(pages) = options.max_pages {
@@ -195,6 +196,23 @@ impl Embedded {
     /// What the system says.
     pub fn held(directory: &Path) -> io::Result<Held> {
         lock::held(directory)
+    }
+
+    /// Whether there is a log in a directory, or was: then whoever opens it is told what became of it.
+    ///
+    /// # Errors
+    /// What the system says, of a directory that may not be read.
+    pub fn is_there(directory: &Path) -> io::Result<bool> {
+        let path = directory.join(file::FILE);
+        let traces = [path.clone(), file::wal_of(&path)].into_iter().map(fs::metadata);
+        for trace in traces {
+            match trace {
+                Ok(_) => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(lock::was_made(&directory.join(lock::FILE)))
     }
 
     /// This process as the holder of the directory; none where it is only looked into.
