@@ -9,7 +9,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::config::FromClientConfigAndContext;
 use saga::log::Topics;
-use saga::log::kafka::{Plan, Settings, init};
+use saga::log::kafka::{Founding, Plan, Settings};
 use tokio::runtime::Runtime;
 
 use crate::broker::{Own, Quiet};
@@ -76,7 +76,8 @@ impl<'a> Stage<'a> {
         let commands = names.commands.iter().chain([&names.answers]).map(ToString::to_string).collect();
         let topics = Topics::with_prefix(&names.prefix).expect("it is short and plain");
         let plan = Plan { topics, partitions: Some(names.partitions), replication: None, commands };
-        setup.runtime.block_on(init(&settings, &plan)).expect("topics are made");
+        let founding = Founding::begin(&settings).expect("the broker answers");
+        setup.runtime.block_on(founding.make(&plan)).expect("topics are made");
         Self { setup, names, shape, folder }
     }
 

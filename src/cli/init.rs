@@ -9,7 +9,7 @@ use super::{CliError, Exit, Out};
 use crate::http::api::ApiError;
 use crate::http::cast::Cast;
 use crate::log::PARTITIONS_DEFAULT;
-use crate::log::kafka::{OpenError, Plan, init, partitions};
+use crate::log::kafka::{Founding, OpenError, Plan};
 use crate::runtime::can_be_shared;
 
 /// Make the topics of a deployment on Kafka
@@ -39,10 +39,8 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     };
     // Before any topic is made: their number of partitions is for good.
     let failed = |error: OpenError| CliError::failed_to(Kind::Unavailable, &error);
-    let partitions = match arguments.partitions {
-        Some(partitions) => partitions,
-        None => partitions(&place.settings, &place.topics).map_err(failed)?.unwrap_or(PARTITIONS_DEFAULT),
-    };
+    let founding = Founding::begin(&place.settings).map_err(failed)?;
+    let partitions = arguments.partitions.or_else(|| founding.partitions(&place.topics)).unwrap_or(PARTITIONS_DEFAULT);
     let mut cast = Cast::default();
     for file in &arguments.files {
         let program = check_file(file)?.accepted(out)?.program;
@@ -55,7 +53,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         replication: arguments.replication,
         commands: cast.topics(),
     };
-    let made = runtime()?.block_on(init(&place.settings, &plan)).map_err(failed)?;
+    let made = runtime()?.block_on(founding.make(&plan)).map_err(failed)?;
     for (what, topics) in [("made", &made.made), ("there already", &made.known)] {
         if !topics.is_empty() {
             out.remark(format_args!("{what}: {}", topics.join(", ")));

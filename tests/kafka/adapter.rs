@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use saga::log::kafka::{Kafka, Plan, Settings, init};
+use saga::log::kafka::{Founding, Kafka, Plan, Settings};
 use saga::log::{Log, REPLIES, Reports, Topics};
 
 use super::broker::{Broker, shared};
@@ -56,7 +56,7 @@ impl<const NEW: bool> Adapter for OnKafka<NEW> {
         let commands = own.iter().map(|topic| format!("{prefix}.{topic}")).collect();
         let settings = settings(broker, NEW);
         let plan = Plan { topics: topics.clone(), partitions: Some(PARTITIONS), replication: None, commands };
-        let made = RUNTIME.block_on(init(&settings, &plan)).unwrap();
+        let made = RUNTIME.block_on(Founding::begin(&settings).unwrap().make(&plan)).unwrap();
         assert_eq!(made.made.len(), TOPICS.len());
         let log = Kafka::open(&settings, &topics, None).unwrap();
         Some(Self { broker, topics, log })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saga::log::kafka::{Kafka, Plan, Settings, init};
+use saga::log::kafka::{Founding, Kafka, Plan, Settings};
 use saga::log::{Health, Outcome, Ticket, Topics};
 
 use super::adapter::RUNTIME;
@@ -13,7 +13,7 @@ fn deployment(broker: &Broker) -> (Settings, Topics) {
     let settings = Settings::new(broker.address(), []).unwrap();
     let topics = Topics::default();
     let plan = Plan { topics: topics.clone(), partitions: Some(2), replication: None, commands: Vec::new() };
-    RUNTIME.block_on(init(&settings, &plan)).unwrap();
+    RUNTIME.block_on(Founding::begin(&settings).unwrap().make(&plan)).unwrap();
     (settings, topics)
 }
 

@@ -51,7 +51,7 @@ pub use raw::{Raw, RawArrival, RawMessage};
 pub(crate) use reader::stored;
 pub(crate) use settings::Role;
 pub use settings::Settings;
-pub use topics::{Made, Plan, differences, init, partitions};
+pub use topics::{Founding, Made, Plan, differences};
 
 /// The longest name of a topic, as Kafka has it.
 const TOPIC_MAX: usize = 249;

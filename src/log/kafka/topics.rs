@@ -56,57 +56,73 @@ pub struct Made {
     pub differences: Vec<Difference>,
 }
 
-/// Makes the topics that are missing, and says how those differ that are there.
-///
-/// # Errors
-/// The broker cannot be reached, or refuses.
-pub async fn init(settings: &Settings, plan: &Plan) -> Result<Made, OpenError> {
-    let broker = Broker::begin(settings)?;
-    let (before, brokers) = broker.found()?;
-    let known = |name: &str| before.iter().find(|topic| topic.name == name);
-    let partitions = plan.partitions.or_else(|| known(&plan.topics.requests).map(|requests| requests.partitions));
-    let replication = plan.replication.unwrap_or_else(|| REPLICATION_USUAL.min(brokers));
-    let wanted = deployment(&plan.topics, partitions.unwrap_or(PARTITIONS_DEFAULT), replication, &plan.commands);
-    let (there, missing): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|topic| known(&topic.name).is_some());
-    let mut made = Made { replication, ..Made::default() };
-    let new: Vec<NewTopic<'_>> = missing.iter().map(|topic| new_topic(topic)).collect();
-    if !new.is_empty() {
-        let results = broker.admin.create_topics(&new, &options()).await;
-        for result in results.map_err(|error| broker.refused("make the topics", said(&error)))? {
-            match result {
-                // Somebody else was faster.
-                Ok(name) | Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => made.made.push(name),
-                Err((name, code)) if is_forbidden(code) => {
-                    return Err(broker.not_allowed("make the topics", "Create", &name));
-                }
-                Err((name, code)) => {
-                    return Err(broker.refused("make the topics", format!("topic `{name}`: {code}")));
+/// A broker at which topics are to be made, and what it has already.
+pub struct Founding<'s> {
+    broker: Broker<'s>,
+    before: Vec<Found>,
+    brokers: u32,
+}
+
+impl<'s> Founding<'s> {
+    /// Asks what there is.
+    ///
+    /// # Errors
+    /// The broker cannot be reached, or refuses.
+    pub fn begin(settings: &'s Settings) -> Result<Self, OpenError> {
+        let broker = Broker::begin(settings)?;
+        let (before, brokers) = broker.found()?;
+        Ok(Self { broker, before, brokers })
+    }
+
+    /// How many partitions a deployment has; none where it is yet to be made.
+    #[must_use]
+    pub fn partitions(&self, topics: &Topics) -> Option<u32> {
+        self.before.iter().find(|topic| topic.name == *topics.requests).map(|requests| requests.partitions)
+    }
+
+    /// Makes the topics that are missing, and says how those differ that are there.
+    ///
+    /// # Errors
+    /// The broker cannot be reached, or refuses.
+    pub async fn make(self, plan: &Plan) -> Result<Made, OpenError> {
+        let Self { broker, before, brokers } = &self;
+        let known = |name: &str| before.iter().find(|topic| topic.name == name);
+        let partitions = plan.partitions.or_else(|| self.partitions(&plan.topics));
+        let replication = plan.replication.unwrap_or_else(|| REPLICATION_USUAL.min(*brokers));
+        let wanted = deployment(&plan.topics, partitions.unwrap_or(PARTITIONS_DEFAULT), replication, &plan.commands);
+        let (there, missing): (Vec<&Wanted>, Vec<&Wanted>) =
+            wanted.iter().partition(|topic| known(&topic.name).is_some());
+        let mut made = Made { replication, ..Made::default() };
+        let new: Vec<NewTopic<'_>> = missing.iter().map(|topic| new_topic(topic)).collect();
+        if !new.is_empty() {
+            let results = broker.admin.create_topics(&new, &options()).await;
+            for result in results.map_err(|error| broker.refused("make the topics", said(&error)))? {
+                match result {
+                    // Somebody else was faster.
+                    Ok(name) | Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => made.made.push(name),
+                    Err((name, code)) if is_forbidden(code) => {
+                        return Err(broker.not_allowed("make the topics", "Create", &name));
+                    }
+                    Err((name, code)) => {
+                        return Err(broker.refused("make the topics", format!("topic `{name}`: {code}")));
+                    }
                 }
             }
         }
-    }
-    // What is made is not known to every broker at once.
-    let began = Instant::now();
-    for topic in &missing {
-        let is_there = || matches!(partitions_of(broker.admin.inner(), &topic.name), Ok(Some(_)));
-        while began.elapsed() < MAKE_WITHIN && !is_there() {
-            sleep(LOOK_AGAIN).await;
+        // What is made is not known to every broker at once.
+        let began = Instant::now();
+        for topic in &missing {
+            let is_there = || matches!(partitions_of(broker.admin.inner(), &topic.name), Ok(Some(_)));
+            while began.elapsed() < MAKE_WITHIN && !is_there() {
+                sleep(LOOK_AGAIN).await;
+            }
         }
+        made.known.extend(there.iter().map(|topic| topic.name.clone()));
+        // Those that were made, too: where we set nothing, they have what is usual on this broker.
+        let (now, _) = broker.found()?;
+        made.differences = broker.compared(&wanted, &now).await?;
+        Ok(made)
     }
-    made.known.extend(there.iter().map(|topic| topic.name.clone()));
-    // Those that were made, too: where we set nothing, they have what is usual on this broker.
-    let (now, _) = broker.found()?;
-    made.differences = broker.compared(&wanted, &now).await?;
-    Ok(made)
-}
-
-/// How many partitions a deployment has; none where it is yet to be made.
-///
-/// # Errors
-/// The broker cannot be reached, or refuses.
-pub fn partitions(settings: &Settings, topics: &Topics) -> Result<Option<u32>, OpenError> {
-    let (now, _) = Broker::begin(settings)?.found()?;
-    Ok(now.iter().find(|topic| topic.name == *topics.requests).map(|requests| requests.partitions))
 }
 
 /// How the topics of a deployment that is there differ from what they should be.
