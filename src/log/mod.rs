@@ -41,9 +41,6 @@ pub const DEFINITIONS: &str = "saga.definitions";
 /// Partitions of every `saga.*` topic where nobody chose otherwise.
 pub const PARTITIONS_DEFAULT: u32 = 12;
 
-/// Room for headers beside the largest payload.
-pub const HEADERS_MAX: usize = 64 << 10;
-
 /// The largest record that an adapter must take on [`JOURNAL`], in bytes of its value: a snapshot of an instance at its
 /// limit of 8 MiB, escaped and wrapped. (Kafka: `max.message.bytes` of the topic, and of the producer.)
 pub const RECORD_MAX: usize = 16 << 20;

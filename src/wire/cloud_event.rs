@@ -18,8 +18,12 @@ use crate::json::{Json, PAYLOAD_MAX, Scratch};
 /// The name of what is not an attribute.
 const DATA: &str = "data";
 
+/// Room for attributes beside the largest payload, in bytes: an order's reason, a participant's words and a few ids are far
+/// below it.
+pub const HEADERS_MAX: usize = 64 << 10;
+
 /// The largest event in bytes: the largest data with room for its attributes.
-pub const EVENT_MAX: usize = PAYLOAD_MAX + (64 << 10);
+pub const EVENT_MAX: usize = PAYLOAD_MAX + HEADERS_MAX;
 
 /// An event as it was read, or is to be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

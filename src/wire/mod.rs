@@ -20,7 +20,7 @@ mod text;
 use std::sync::Arc;
 
 pub use answer::{Answered, Ending, answer, read_answer, rejection};
-pub use cloud_event::{CloudEvent, EVENT_MAX};
+pub use cloud_event::{CloudEvent, EVENT_MAX, HEADERS_MAX};
 pub use command::{Envelope, KEEP_AFTER_DEADLINE, ReceivedCommand, RecordId, command, read_command};
 pub use error::WireError;
 pub use headers::Headers;

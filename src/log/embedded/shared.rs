@@ -12,10 +12,10 @@ use crate::json::PAYLOAD_MAX;
 use crate::log::endpoint::{Endpoint, Outbox};
 use crate::log::health::now;
 use crate::log::{
-    Append, DEFINITION_MAX, DEFINITIONS, HEADERS_MAX, Health, JOURNAL, Outcome, RECORD_MAX, Report, Request, Ticket,
-    partition_of,
+    Append, DEFINITION_MAX, DEFINITIONS, Health, JOURNAL, Outcome, RECORD_MAX, Report, Request, Ticket, partition_of,
 };
 use crate::time::Timestamp;
+use crate::wire::HEADERS_MAX;
 
 /// What may wait for the disk, in bytes, before further appends are turned away: minutes of a full load, so that it is
 /// reached only while the disk is full or gone.

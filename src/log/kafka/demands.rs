@@ -8,7 +8,8 @@ use rdkafka::metadata::MetadataTopic;
 
 use super::context::Context;
 use crate::json::PAYLOAD_MAX;
-use crate::log::{DEFINITION_MAX, HEADERS_MAX, RECORD_MAX, Topics};
+use crate::log::{DEFINITION_MAX, RECORD_MAX, Topics};
+use crate::wire::{EVENT_MAX, HEADERS_MAX};
 
 /// What Kafka adds to a record, at most: its batch's head.
 pub(super) const BATCH_HEAD: usize = 1 << 10;
@@ -158,7 +159,7 @@ pub(super) fn deployment(topics: &Topics, partitions: u32, replication: u32, com
         topic(&topics.replies, PAYLOAD_MAX).with(&[deletes, kept, unbounded]),
         topic(&topics.journal, RECORD_MAX).with(&[deletes, by_broker]).with(&for_ever),
         // The largest input, with the reason and where it came from.
-        topic(&topics.dead, PAYLOAD_MAX + HEADERS_MAX).with(&[deletes]),
+        topic(&topics.dead, EVENT_MAX).with(&[deletes]),
         Wanted::new(&topics.definitions, 1, replication, DEFINITION_MAX).with(&[(CLEANUP, "compact", Certain)]),
     ];
     for name in commands {

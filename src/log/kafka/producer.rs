@@ -277,7 +277,13 @@ impl Producer {
 }
 
 pub(crate) fn headers(message: &Message) -> OwnedHeaders {
-    message.headers.iter().fold(OwnedHeaders::new_with_capacity(message.headers.len()), |headers, (key, value)| {
-        headers.insert(Header { key, value: Some(value.as_bytes()) })
-    })
+    with_headers(message.headers.iter().map(|(key, value)| (key, Some(value))))
+}
+
+/// As the client takes them; a value may be null.
+pub(super) fn with_headers<'h, V: AsRef<[u8]> + ?Sized + 'h>(
+    all: impl ExactSizeIterator<Item = (&'h str, Option<&'h V>)>,
+) -> OwnedHeaders {
+    let none = OwnedHeaders::new_with_capacity(all.len());
+    all.fold(none, |headers, (key, value)| headers.insert(Header { key, value: value.map(AsRef::as_ref) }))
 }

@@ -13,19 +13,18 @@ use rdkafka::client::Client;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Message as _, OwnedHeaders};
+use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::context::{Context, Reach, remark};
 use super::demands::BATCH_HEAD;
 use super::error::OpenError;
+use super::producer::with_headers;
 use super::reader::stored;
 use super::settings::{Role, Settings};
 use super::topics::{Unasked, partitions_of};
-use crate::json::PAYLOAD_MAX;
-use crate::log::HEADERS_MAX;
-use crate::wire::Message;
+use crate::wire::{EVENT_MAX, Message};
 
 /// How long the broker may take for one question, and for an acknowledgement.
 const ASK_WITHIN: Duration = Duration::from_secs(30);
@@ -166,7 +165,7 @@ impl Raw {
         let config = self.settings.client(Role::Admin, "");
         let admin = AdminClient::from_config_and_context(&config, Context(Arc::clone(&self.reach)))
             .map_err(|error| OpenError::client(&error))?;
-        let (kept, largest) = (kept.as_millis().to_string(), (PAYLOAD_MAX + HEADERS_MAX + BATCH_HEAD).to_string());
+        let (kept, largest) = (kept.as_millis().to_string(), (EVENT_MAX + BATCH_HEAD).to_string());
         let new = NewTopic::new(topic, i32::try_from(partitions).unwrap_or(i32::MAX), REPLICATION)
             .set("cleanup.policy", "delete")
             .set("max.message.bytes", &largest)
@@ -269,7 +268,7 @@ impl Raw {
         let (done, ack) = channel();
         let mut record = BaseRecord::with_opaque_to(topic, Box::new(done))
             .partition(i32::try_from(partition).unwrap_or(i32::MAX))
-            .headers(headers(&message.headers));
+            .headers(with_headers(message.headers.iter().map(|(key, value)| (&**key, value.as_ref()))));
         if let Some(key) = &message.key {
             record = record.key(key);
         }
@@ -305,10 +304,4 @@ impl Raw {
             }
         }
     }
-}
-
-fn headers(all: &[(String, Option<Vec<u8>>)]) -> OwnedHeaders {
-    all.iter().fold(OwnedHeaders::new_with_capacity(all.len()), |headers, (key, value)| {
-        headers.insert(Header { key, value: value.as_ref() })
-    })
 }

@@ -10,7 +10,8 @@ use rdkafka::config::RDKafkaLogLevel;
 
 use super::error::OpenError;
 use super::keys;
-use crate::log::{DEFINITION_MAX, HEADERS_MAX, RECORD_MAX, Topics};
+use crate::log::{DEFINITION_MAX, RECORD_MAX, Topics};
+use crate::wire::HEADERS_MAX;
 
 /// How long a message is tried before nobody knows what became of it: longer than the election of a leader, shorter
 /// than people wait.
