@@ -119,9 +119,8 @@ async fn answer<S: Store>(State(participant): State<Arc<Participant<S>>>, header
     respond(handled)
 }
 
-fn respond(handled: Result<Result<Message, WireError>, JoinError>) -> Response {
-    let read = handled.map(|handled| handled.and_then(|reply| CloudEvent::read(&reply).map(CloudEvent::into_owned)));
-    let (status, headers, body) = match read {
+fn respond(handled: Result<Result<CloudEvent<'_>, WireError>, JoinError>) -> Response {
+    let (status, headers, body) = match handled {
         Ok(Ok(reply)) => {
             let status = match reply.get(attribute::STATUS) {
                 Some("succeeded") => StatusCode::OK,
@@ -180,9 +179,9 @@ async fn keep_up<S: Store>(participant: Arc<Participant<S>>) {
 
 /// Posts a late reply. It is not repeated: the row answers whoever asks, and a step whose answer never comes is asked
 /// for, or taken back.
-async fn call_back(client: &reqwest::Client, command: &CloudEvent<'_>, reply: &Message) {
-    let (Some(address), Ok(reply)) = (command.get(attribute::CALLBACK), CloudEvent::read(reply)) else { return };
-    let request = client.post(address).timeout(CALLBACK_TIMEOUT).headers(to_headers(&reply)).body(to_body(&reply));
+async fn call_back(client: &reqwest::Client, command: &CloudEvent<'_>, reply: &CloudEvent<'_>) {
+    let Some(address) = command.get(attribute::CALLBACK) else { return };
+    let request = client.post(address).timeout(CALLBACK_TIMEOUT).headers(to_headers(reply)).body(to_body(reply));
     let outcome = request.send().await.and_then(reqwest::Response::error_for_status);
     if let Err(error) = outcome {
         tracing::warn!(%error, "a late reply was not taken");

@@ -132,7 +132,7 @@ impl<S: Store> Answer for Guarded<'_, S> {
         // A handler that panics has left nothing: its transaction was dropped.
         let handled = catch_unwind(AssertUnwindSafe(|| self.participant.handle(&event, super::now())));
         let reply = match handled {
-            Ok(Ok(reply)) => Some(reply),
+            Ok(Ok(reply)) => Some(reply.write()),
             Ok(Err(error)) => {
                 pass_over(&error);
                 None
@@ -168,7 +168,7 @@ impl<S: Store> Answer for Guarded<'_, S> {
         self.resumed = Some(Instant::now());
         match catch_unwind(AssertUnwindSafe(|| self.participant.resume())) {
             Ok(Ok(ended)) => {
-                ended.into_iter().filter_map(|(command, reply)| Addressed::reply_to(&command, reply)).collect()
+                ended.iter().filter_map(|(command, reply)| Addressed::reply_to(command, reply.write())).collect()
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "interrupted work cannot be taken up for now");
@@ -188,12 +188,10 @@ impl<S: Store> Guarded<'_, S> {
     fn take(&mut self, message: &CloudEvent<'_>) {
         loop {
             let handled = catch_unwind(AssertUnwindSafe(|| self.participant.handle(message, super::now())));
-            let handled =
-                handled.map(|reply| reply.and_then(|reply| CloudEvent::read(&reply).map(CloudEvent::into_owned)));
-            let status = match &handled {
-                Ok(Ok(reply)) => reply.get(attribute::STATUS),
+            let reply = match handled {
+                Ok(Ok(reply)) => reply,
                 Ok(Err(error)) => {
-                    pass_over(error);
+                    pass_over(&error);
                     return;
                 }
                 Err(_) => {
@@ -201,8 +199,7 @@ impl<S: Store> Guarded<'_, S> {
                     return;
                 }
             };
-            let code = handled.as_ref().ok().and_then(|reply| reply.as_ref().ok()?.get(attribute::CODE));
-            match (status, code) {
+            match (reply.get(attribute::STATUS), reply.get(attribute::CODE)) {
                 (Some("retry"), Some(code::UNKNOWN_CALL)) => {
                     tracing::error!(key = %message.key, "nobody here takes this message, which is passed over");
                     return;

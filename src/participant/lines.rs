@@ -23,7 +23,7 @@ pub fn serve<S: Store>(
     match participant.resume() {
         Ok(ended) => {
             for (_, reply) in ended {
-                write_line(&mut output, reply)?;
+                write_line(&mut output, reply.write())?;
             }
         }
         Err(error) => tracing::warn!(%error, "interrupted work cannot be taken up for now"),
@@ -44,7 +44,7 @@ pub fn serve<S: Store>(
         let handled =
             CloudEvent::parse(line.trim_ascii_end()).and_then(|command| participant.handle(&command, super::now()));
         match handled {
-            Ok(reply) => write_line(&mut output, reply)?,
+            Ok(reply) => write_line(&mut output, reply.write())?,
             Err(error) => tracing::error!("a command was dropped: failed to {error}"),
         }
     }

@@ -17,7 +17,7 @@ use super::store::{Claim, Row, Store, Transaction};
 use crate::engine::Status;
 use crate::json::Json;
 use crate::time::Timestamp;
-use crate::wire::{self, About, CloudEvent, Message, ReceivedCommand, WireError};
+use crate::wire::{self, About, CloudEvent, ReceivedCommand, WireError};
 
 /// How long a `done` or `failed` row outlives its `keep_until`. Its saga may wait for a person for weeks and then take it
 /// back, and an undo that finds no row takes nothing back. Or the orchestrator may be down for longer than the row is
@@ -166,13 +166,13 @@ impl<S: Store> Participant<S> {
     ///
     /// # Errors
     /// The event is no command that can be read: there is nobody to answer.
-    pub fn handle(&self, event: &CloudEvent<'_>, now: Timestamp) -> Result<Message, WireError> {
+    pub fn handle(&self, event: &CloudEvent<'_>, now: Timestamp) -> Result<CloudEvent<'static>, WireError> {
         let command = wire::read_command(event)?;
         let answer = self.answer(event, &command, now).unwrap_or_else(|fault| {
             tracing::warn!(command = %command.id, error = %fault, "the store failed; the command is answered `retry`");
             Answer::retry(code::STORE)
         });
-        Ok(self.message(&command, answer))
+        Ok(self.reply(&command, answer))
     }
 
     /// Ends the work outside transactions that a crash or a passing fault interrupted: the commands with their
@@ -181,7 +181,7 @@ impl<S: Store> Participant<S> {
     ///
     /// # Errors
     /// The database does not answer.
-    pub fn resume(&self) -> Result<Vec<(CloudEvent<'static>, Message)>, S::Error> {
+    pub fn resume(&self) -> Result<Vec<(CloudEvent<'static>, CloudEvent<'static>)>, S::Error> {
         let begun = self.lock().doing()?;
         let mut ended = Vec::new();
         for (id, row) in begun {
@@ -198,7 +198,7 @@ impl<S: Store> Participant<S> {
             };
             let answer = self.work_outside(work, &command)?;
             if answer.status.is_final() {
-                ended.push((event.into_owned(), self.message(&command, answer)));
+                ended.push((event.into_owned(), self.reply(&command, answer)));
             }
         }
         Ok(ended)
@@ -217,9 +217,9 @@ impl<S: Store> Participant<S> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn message(&self, command: &ReceivedCommand, answer: Answer) -> Message {
+    fn reply(&self, command: &ReceivedCommand, answer: Answer) -> CloudEvent<'static> {
         let about = About { participant: &self.name, traceparent: command.traceparent.as_deref() };
-        wire::reply(&command.reply(answer.status, answer.payload), &about)
+        wire::reply_event(&command.reply(answer.status, answer.payload), &about).into_owned()
     }
 
     fn answer(&self, event: &CloudEvent<'_>, command: &ReceivedCommand, now: Timestamp) -> Result<Answer, S::Error> {

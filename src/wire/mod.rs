@@ -24,7 +24,7 @@ pub use cloud_event::{CloudEvent, EVENT_MAX, HEADERS_MAX};
 pub use command::{Envelope, KEEP_AFTER_DEADLINE, ReceivedCommand, RecordId, command, read_command};
 pub use error::WireError;
 pub use headers::Headers;
-pub use reply::{About, read_reply, reply};
+pub use reply::{About, read_reply, reply, reply_event};
 pub use request::{Ask, Request, read_request, request};
 pub(crate) use text::is_word;
 

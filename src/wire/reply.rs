@@ -1,9 +1,10 @@
 //! Replies: from a participant to the orchestrator.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 use serde::Deserialize;
 
-use super::cloud_event::Writing;
 use super::{CloudEvent, Message, WireError, attribute, text};
 use crate::engine::{Reply, ReplyKind, Status};
 use crate::json::Json;
@@ -58,34 +59,46 @@ struct Words {
     message: Option<String>,
 }
 
-/// A reply as a message for the topic and partition that the command names. The words of a refusal go into the
-/// data's `message` where there is no other data.
+/// A reply as a message for the topic and partition that the command names.
 #[must_use]
 pub fn reply(reply: &Reply, about: &About<'_>) -> Message {
-    let instance = reply.command.instance.as_str();
+    reply_event(reply, about).write()
+}
+
+/// A reply, before it is written. The words of a refusal go into the data's `message` where there is no other data.
+#[must_use]
+pub fn reply_event<'r>(reply: &'r Reply, about: &About<'r>) -> CloudEvent<'r> {
+    let mut event = CloudEvent::default();
+    event.key = Arc::from(reply.command.instance.as_str());
     let id = reply.command.to_text();
     let (kind, attempt, status) = (reply.kind.as_str(), reply.attempt, reply.status.as_str());
-    let event = format_args!("{id}/{kind}/{attempt}/{status}");
-    let source = format_args!("/participants/{}", about.participant);
-    let mut writing = Writing::new(instance, event, attribute::REPLY_TYPE, source);
-    writing.push_if(attribute::TRACEPARENT, about.traceparent);
-    writing.push(attribute::COMMAND, id.as_str());
-    writing.push(attribute::KIND, kind);
-    writing.push_shown(attribute::ATTEMPT, attempt);
-    writing.push(attribute::STATUS, status);
+    event.set(attribute::SPEC_VERSION, attribute::VERSION);
+    event.set(attribute::TYPE, attribute::REPLY_TYPE);
+    event.set(attribute::ID, format!("{id}/{kind}/{attempt}/{status}"));
+    event.set(attribute::SOURCE, format!("/participants/{}", about.participant));
+    if let Some(traceparent) = about.traceparent {
+        event.set(attribute::TRACEPARENT, traceparent);
+    }
+    event.set(attribute::COMMAND, String::from(id));
+    event.set(attribute::KIND, kind);
+    event.set(attribute::ATTEMPT, attempt.to_string());
+    event.set(attribute::STATUS, status);
     let code = match &reply.status {
         Status::Failed { code, .. } => Some(code.as_str()),
         Status::Retry { code } => code.as_deref(),
         Status::Succeeded | Status::Pending | Status::UnknownCommand => None,
     };
-    writing.push_if(attribute::CODE, code);
-    match (&reply.payload, &reply.status) {
-        (Some(payload), _) => writing.end(Some(payload.get())),
-        (None, Status::Failed { message: Some(words), .. }) => {
-            writing.end(Some(&serde_json::json!({ "message": beginning(words) }).to_string()))
-        }
-        (None, _) => writing.end(None),
+    if let Some(code) = code {
+        event.set(attribute::CODE, code);
     }
+    event.data = match (&reply.payload, &reply.status) {
+        (Some(payload), _) => Some(payload.clone()),
+        (None, Status::Failed { message: Some(words), .. }) => {
+            Json::parse(serde_json::json!({ "message": beginning(words) }).to_string()).ok()
+        }
+        (None, _) => None,
+    };
+    event
 }
 
 /// Reads a reply. Only `command`, `kind`, `attempt`, `status` and, for `failed`, `code` are

@@ -11,7 +11,7 @@ use saga::participant::{Call, Participant, Refusal, SqliteStore};
 use saga::time::Timestamp;
 use saga::wire::CloudEvent;
 
-use super::messages::{NOW, command, shown, with};
+use super::messages::{NOW, answered, command, with};
 
 /// A store that can lose its commit, as in a crash right before it.
 struct Crashing {
@@ -173,7 +173,7 @@ fn play(participant: &Participant<Crashing>, business: Business, sequence: &[Del
             Delivery::Undo | Delivery::UndoCrashing => (&cancel, late),
             Delivery::Query => (&query, NOW),
         };
-        let reply = shown(&participant.handle(message, now).unwrap());
+        let reply = answered(&participant.handle(message, now).unwrap());
         let (next, wanted) = match (delivery, story) {
             (Delivery::LateDo, Story::NothingHappened) => (story, "retry expired"),
             (Delivery::Query, Story::NothingHappened) => (story, "unknown-command"),
@@ -242,7 +242,10 @@ fn what_can_still_be_taken_back_is_not_purged() {
     let days = |days: u64| Timestamp(NOW.0 + days * 86_400_000);
     assert_eq!(0, participant.purge(NOW).unwrap(), "nothing is past its time");
     assert_eq!(1, participant.purge(days(1)).unwrap(), "the undone one is");
-    assert_eq!("succeeded {}", shown(&participant.handle(&command("done", "undo", "Cancel", "{}"), days(30)).unwrap()));
+    assert_eq!(
+        "succeeded {}",
+        answered(&participant.handle(&command("done", "undo", "Cancel", "{}"), days(30)).unwrap())
+    );
     assert_eq!(0, seats_taken(&world.reader, &command("done", "do", "Reserve", "{}")));
     participant.handle(&command("other", "do", "Reserve", "{}"), NOW).unwrap();
     assert_eq!(2, participant.purge(days(500)).unwrap(), "at some time even what is done goes");
@@ -253,11 +256,11 @@ fn what_can_still_be_taken_back_is_not_purged() {
 fn what_was_refused_is_not_done_a_day_later() {
     let (participant, world) = participant(Business::Refuses);
     let reserve = command("a", "do", "Reserve", "{}");
-    let refused = shown(&participant.handle(&reserve, NOW).unwrap());
+    let refused = answered(&participant.handle(&reserve, NOW).unwrap());
     let later = Timestamp(NOW.0 + 86_400_000);
     assert_eq!(0, participant.purge(later).unwrap());
     let again = with(with(reserve.clone(), "attempt", "2"), "deadline", &(later.0 + 1).to_string());
-    assert_eq!(refused, shown(&participant.handle(&again, later).unwrap()));
+    assert_eq!(refused, answered(&participant.handle(&again, later).unwrap()));
     assert_eq!(0, seats_taken(&world.reader, &reserve));
 }
 
@@ -270,15 +273,15 @@ fn a_compensation_of_its_own_is_work_like_any() {
         Ok(())
     });
     let own = with(command("a", "do", "Apologize", "{}"), "command", "a/1/reserve~/1");
-    assert_eq!("succeeded {}", shown(&participant.handle(&own, NOW).unwrap()));
-    assert_eq!("succeeded {}", shown(&participant.handle(&own, NOW).unwrap()));
+    assert_eq!("succeeded {}", answered(&participant.handle(&own, NOW).unwrap()));
+    assert_eq!("succeeded {}", answered(&participant.handle(&own, NOW).unwrap()));
 }
 
 #[test]
 fn what_a_participant_does_not_know_or_cannot_read_is_said() {
     let (participant, _world) = participant(Business::Succeeds);
     let unknown = command("a", "do", "Refund", "{}");
-    assert_eq!("retry unknown-call", shown(&participant.handle(&unknown, NOW).unwrap()));
+    assert_eq!("retry unknown-call", answered(&participant.handle(&unknown, NOW).unwrap()));
     let nameless = with(command("a", "do", "Reserve", "{}"), "command", "7");
     assert_eq!(
         "read the attribute `command`: `7` is not a command's id, instance/run/step/round, exactly as the command has it",
@@ -295,7 +298,7 @@ fn a_request_that_does_not_fit_is_refused_and_nothing_happened() {
     let store = SqliteStore::new(rusqlite::Connection::open_in_memory().unwrap()).unwrap();
     let participant = Participant::new("hotels", store)
         .command("ReserveRoom", |_, call| call.request::<Wanted>().map(|wanted| wanted.nights));
-    let reply = |payload| shown(&participant.handle(&command(payload, "do", "ReserveRoom", payload), NOW).unwrap());
+    let reply = |payload| answered(&participant.handle(&command(payload, "do", "ReserveRoom", payload), NOW).unwrap());
     assert_eq!("succeeded 2", reply(r#"{"nights":2}"#));
     assert_eq!("failed unfit-request", reply(r#"{"nights":"two"}"#));
 }
@@ -313,7 +316,7 @@ fn a_handler_that_panics_leaves_nothing() {
     let reserve = command("a", "do", "Reserve", "{}");
     let first = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| participant.handle(&reserve, NOW)));
     assert!(first.is_err());
-    assert_eq!("succeeded 1", shown(&participant.handle(&reserve, NOW).unwrap()));
+    assert_eq!("succeeded 1", answered(&participant.handle(&reserve, NOW).unwrap()));
 }
 
 #[test]

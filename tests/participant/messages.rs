@@ -47,7 +47,12 @@ pub(crate) fn with(mut event: CloudEvent<'static>, name: &str, value: &str) -> C
 
 /// A reply in short: its status, its code and its payload.
 pub(crate) fn shown(message: &Message) -> String {
-    let reply = CloudEvent::read(message).and_then(|event| wire::read_reply(&event)).expect("a reply");
+    answered(&CloudEvent::read(message).expect("an event"))
+}
+
+/// The same of one that is not written yet.
+pub(crate) fn answered(reply: &CloudEvent<'_>) -> String {
+    let reply = wire::read_reply(reply).expect("a reply");
     let payload = reply.payload.map(|payload| format!(" {payload}")).unwrap_or_default();
     match reply.status {
         Status::Succeeded => format!("succeeded{payload}"),

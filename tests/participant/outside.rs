@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use saga::participant::{Participant, Refusal, SqliteStore};
 
-use super::messages::{NOW, command, shown};
+use super::messages::{NOW, answered, command};
 
 /// A card network: what it was asked, by key, and what it says next.
 #[derive(Default)]
@@ -40,7 +40,7 @@ fn interrupted(file: &Path, network: &Arc<Mutex<Network>>) {
 }
 
 fn answer(participant: &Participant<SqliteStore>, kind: &str, call: &str) -> String {
-    shown(&participant.handle(&command("a", kind, call, "{}"), NOW).unwrap())
+    answered(&participant.handle(&command("a", kind, call, "{}"), NOW).unwrap())
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn interrupted_work_is_pending_and_is_taken_up_with_its_own_key() {
     let ended = participant.resume().unwrap();
     let [(asked, reply)] = ended.as_slice() else { panic!("one command was interrupted, not {}", ended.len()) };
     assert_eq!(asked.data.as_ref().map(saga::json::Json::get), Some(r#"{"amount":"840.00"}"#));
-    assert_eq!(r#"succeeded "r-1""#, shown(reply));
+    assert_eq!(r#"succeeded "r-1""#, answered(reply));
     assert_eq!(vec!["a/1/reserve/1"; 3], network.lock().unwrap().asked, "always by the same key");
 
     assert_eq!(0, participant.resume().unwrap().len());
