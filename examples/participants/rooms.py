@@ -60,17 +60,19 @@ def answer(message):
     row = None if is_new else db.execute("SELECT state, reply FROM saga_guard WHERE command = ?", [command]).fetchone()
     state, kept = (row[0], json.loads(row[1])) if row else (None, None)
 
-    def settle(state, reply):
+    def settle(state, kept):
         db.execute("UPDATE saga_guard SET state = ?, reply = ?, keep_until = max(keep_until, ?) WHERE command = ?",
-                   [state, json.dumps(reply), keep_until, command])
-        return reply
+                   [state, json.dumps(kept), keep_until, command])
 
     if kind == "undo":
         if state == "done":
-            cancel(command, kept["data"])
-        return settle("undone", said(message, "succeeded", data={}))
-    if state in ("done", "failed"):
-        return kept | {name: message[name] for name in NAMES}
+            cancel(command, kept)
+        settle("undone", {})
+        return said(message, "succeeded", data={})
+    if state == "done":
+        return said(message, "succeeded", data=kept)
+    if state == "failed":
+        return said(message, "failed", kept["code"])
     if state == "undone":
         return said(message, "failed", "already-undone")
     if kind == "query":
@@ -79,11 +81,13 @@ def answer(message):
         return said(message, "retry", "expired")
     db.execute("SAVEPOINT work")
     try:
-        reply = WORK[message["call"]](command, message.get("data", {}))
-        return settle("done", said(message, "succeeded", data=reply))
+        reply = WORK[message["call"]](command, message.get("data", {})) or {}
+        settle("done", reply)
+        return said(message, "succeeded", data=reply)
     except Refused as refused:
         db.execute("ROLLBACK TO work")
-        return settle("failed", said(message, "failed", str(refused)))
+        settle("failed", {"code": str(refused)})
+        return said(message, "failed", str(refused))
 
 
 for line in sys.stdin:

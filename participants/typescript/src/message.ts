@@ -169,7 +169,7 @@ function json(text: string): unknown {
   }
 }
 
-export function required(message: Message, name: string): string {
+function required(message: Message, name: string): string {
   const value = message.attributes.get(name);
   if (value === undefined || value === "") throw new Unreadable(`the attribute ${name} is missing`);
   return value;

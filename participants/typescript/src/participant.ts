@@ -1,7 +1,7 @@
 /** Answers commands. How they travel is the business of `serve`. */
 
 import { type Ask, askOf, claims, verdict } from "./guard.js";
-import { type Command, DATA_MAX, type Message, REPLY_TYPE, attribute, readCommand, readKept, required, writeMessage } from "./message.js";
+import { type Command, DATA_MAX, type Message, REPLY_TYPE, attribute, readCommand, readKept, writeMessage } from "./message.js";
 import type { Row, Store, Transaction } from "./store.js";
 
 /**
@@ -191,7 +191,7 @@ export class Participant<C> {
       open.keep();
     };
     const answered = async (state: Row["state"], answer: Answer): Promise<Answer> => {
-      await settle(state, writeMessage(this.#reply(command, answer)));
+      await settle(state, toKeep(answer));
       return answer;
     };
     const judged = verdict(ask, row?.state);
@@ -249,8 +249,8 @@ export class Participant<C> {
       if (row !== undefined && row.state !== "doing") return known(row, "do");
       const isRefused = outcome instanceof Refusal;
       const answer: Answer = isRefused ? refused(outcome) : { status: "succeeded", payload: outcome };
-      const reply = writeMessage(this.#reply(command, answer));
-      await open.settle(command.id, { state: isRefused ? "failed" : "done", reply, keepUntil: command.keepUntil });
+      const [state, reply] = [isRefused ? "failed" : "done", toKeep(answer)] as const;
+      await open.settle(command.id, { state, reply, keepUntil: command.keepUntil });
       open.keep();
       return answer;
     });
@@ -319,11 +319,18 @@ function refused({ kind, code, words }: Pick<Refusal, "kind" | "code" | "words">
   return { status: kind, code, payload: JSON.stringify({ message: words }) };
 }
 
+/** What a row keeps of an answer, in the form of all libraries: the data, and of a refusal its code and message. */
+function toKeep(answer: Answer): string {
+  if (answer.status !== "failed") return answer.payload ?? "{}";
+  return JSON.stringify({ code: answer.code, ...(JSON.parse(answer.payload ?? "{}") as object) });
+}
+
 /** The answer that a row keeps. */
-function kept(row: Row): Answer {
-  const reply = readKept(row.reply ?? "");
-  const status = required(reply, attribute.status) as Answer["status"];
-  return { status, code: reply.attributes.get(attribute.code), payload: reply.data };
+function kept({ state, reply }: Row): Answer {
+  if (state !== "failed") return { status: "succeeded", payload: reply ?? "{}" };
+  const { code, message } = JSON.parse(reply ?? "{}") as { code?: string; message?: string };
+  if (code === undefined) throw new Error("the guard's row does not hold the code of its refusal");
+  return refused({ kind: "failed", code, words: message });
 }
 
 /** What a row answers by itself. */

@@ -377,8 +377,31 @@ test("the row keeps the reply, and a repeat names its own attempt", async () => 
     '{"specversion":"1.0","type":"saga.reply.v1","id":"a/1/reserve/1/do/1/succeeded","source":"/participants/tickets",' +
       '"traceparent":"00-1","command":"a/1/reserve/1","kind":"do","attempt":"1","status":"succeeded","data":{"seat":"1A"}}',
   );
-  assert.equal(world.number("SELECT reply FROM saga_guard"), first);
+  assert.equal(world.number("SELECT reply FROM saga_guard"), '{"seat":"1A"}');
   assert.equal(await answer("2"), first.replace("do/1", "do/2").replace('"attempt":"1"', '"attempt":"2"'));
+});
+
+// As every library writes it, so that one table serves a participant that is rewritten in another language.
+for (const [state, kept, answer] of [
+  ["done", '{"seat":"2B"}', '"status":"succeeded","data":{"seat":"2B"}}'],
+  ["failed", '{"code":"full"}', '"status":"failed","code":"full"}'],
+  ["failed", '{"code":"full","message":"no seat"}', '"status":"failed","code":"full","data":{"message":"no seat"}}'],
+  ["undone", "{}", '"status":"failed","code":"already-undone"}'],
+] as const) {
+  test(`a row of another library is answered: ${state} ${kept}`, async () => {
+    const world = new World();
+    const participant = await world.tickets("succeeds");
+    world.database.prepare("INSERT INTO saga_guard VALUES (?, ?, ?, 9)").run("a/1/reserve/1", state, kept);
+    const written = writeMessage(await participant.handle(command("a", "do", "Reserve", "{}")));
+    assert.ok(written.endsWith(answer), written);
+  });
+}
+
+test("a refusal is kept with its code", async () => {
+  const world = new World();
+  const participant = await world.tickets("refuses");
+  await participant.handle(command("a", "do", "Reserve", "{}"));
+  assert.equal(JSON.parse(String(world.number("SELECT reply FROM saga_guard"))).code, "full");
 });
 
 test("a row that does not hold its command stops no other", async () => {

@@ -138,11 +138,20 @@ class Reply:
         }
         return Message({name: text for name, text in told.items() if text is not None}, self.payload)
 
+    def to_text(self) -> str:
+        """For the row that keeps it, in the form of all libraries: the data, and of a refusal its code and message."""
+        if self.status == "failed":
+            return json.dumps({"code": self.code, **(self.payload or {})})
+        return json.dumps({} if self.payload is None else self.payload)
+
     @classmethod
-    def from_text(cls, text: str) -> Reply:
+    def from_text(cls, state: str, text: str) -> Reply:
         """Of the row that keeps it."""
-        kept = Message.read(text.encode())
-        return cls(kept.attributes["status"], kept.attributes.get("code"), kept.data)
+        kept = json.loads(text)
+        if state == "failed":
+            code = kept.pop("code")
+            return cls("failed", code, kept or None)
+        return cls("succeeded", payload=kept)
 
 
 def read_command(message: Message, key: bytes | None = None) -> Command:

@@ -118,7 +118,7 @@ class Participant(Generic[Connection]):
         state, kept = (None, None) if row is None else row
 
         def settled(state: str, reply: Reply) -> Reply:
-            transaction.settle(id, state, self._kept(command, reply), keep_until)
+            transaction.settle(id, state, reply.to_text(), keep_until)
             return reply
 
         if kind == "undo":
@@ -126,7 +126,7 @@ class Participant(Generic[Connection]):
                 return Reply("retry", "still-doing")
             if state == "done":
                 try:
-                    self._take_back(transaction.connection, command, Reply.from_text(kept or "").payload)
+                    self._take_back(transaction.connection, command, Reply.from_text("done", kept or "{}").payload)
                 except Refused as refused:
                     # Nothing has changed: the saga is stuck, and a person has to look.
                     raise _Stays(refused) from None
@@ -186,14 +186,11 @@ class Participant(Generic[Connection]):
                 if row is not None and row[0] != "doing":
                     # Another process took it up too, and ended it; it may have been taken back since.
                     return _known(*row)
-                transaction.settle(command.id, state, self._kept(command, reply), command.keep_until)
+                transaction.settle(command.id, state, reply.to_text(), command.keep_until)
         except Exception:
             log.exception("the end of %s of %s could not be written", command.call, command.id)
             return Reply("pending")
         return reply
-
-    def _kept(self, command: Command, reply: Reply) -> str:
-        return reply.message(command, self.name).write().decode()
 
 
 def _known(state: str, kept: str | None) -> Reply:
@@ -202,7 +199,7 @@ def _known(state: str, kept: str | None) -> Reply:
         return Reply("pending")
     if state == "undone":
         return Reply("failed", "already-undone")
-    return Reply.from_text(kept or "")
+    return Reply.from_text(state, kept or "{}")
 
 
 class _Stays(Exception):

@@ -1,5 +1,8 @@
 package saga.participant;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
@@ -90,32 +93,53 @@ public final class Participant {
     }
 
     /** What a delivery is answered. */
-    private record Answer(String status, String code, String payload) {
+    private record Answer(String status, String code, String message, String payload) {
         static Answer succeeded(String reply) {
-            return new Answer("succeeded", null, reply);
+            return new Answer("succeeded", null, null, reply);
         }
 
         static Answer failed(String code, String message) {
-            String words = message == null ? "" : Json.write(Json.object().put("message", message));
-            return new Answer("failed", code, words);
+            return new Answer("failed", code, message, "");
         }
 
-        /** What a row keeps. */
-        static Answer kept(String reply) throws SQLException {
-            try {
-                Message kept = Message.kept(reply);
-                return new Answer(Command.required(kept, Attribute.STATUS), kept.attribute(Attribute.CODE), kept.data());
-            } catch (UnreadableException error) {
-                throw new SQLException("the guard's row does not hold its reply", error);
+        /** The reply's data. */
+        String data() {
+            return message == null ? payload : Json.write(Json.object().put("message", message));
+        }
+
+        /** What the row keeps of it, in the form of all libraries: the data, and of a refusal its code and message. */
+        String toKeep() {
+            if (!status.equals("failed")) {
+                return payload;
             }
+            ObjectNode kept = Json.object().put("code", code);
+            return Json.write(message == null ? kept : kept.put("message", message));
+        }
+
+        /** The answer that a row keeps. */
+        static Answer kept(Transaction.Row row) throws SQLException {
+            String reply = row.reply() == null ? "{}" : row.reply();
+            if (row.state() != State.FAILED) {
+                return succeeded(reply);
+            }
+            JsonNode kept;
+            try {
+                kept = Json.read(reply, JsonNode.class);
+            } catch (JsonProcessingException error) {
+                throw new SQLException("the guard's row does not hold its refusal", error);
+            }
+            if (!kept.path("code").isTextual()) {
+                throw new SQLException("the guard's row does not hold the code of its refusal");
+            }
+            return failed(kept.get("code").asText(), kept.path("message").textValue());
         }
 
         static Answer retry(String code) {
-            return new Answer("retry", code, "");
+            return new Answer("retry", code, null, "");
         }
 
         static Answer pending() {
-            return new Answer("pending", null, "");
+            return new Answer("pending", null, null, "");
         }
 
         boolean isFinal() {
@@ -326,7 +350,7 @@ public final class Participant {
                     }
                 }
                 case COMPENSATE -> {
-                    return compensate(open, command, handler, Answer.kept(row.reply()).payload);
+                    return compensate(open, command, handler, Answer.kept(row).payload);
                 }
                 case FORBID -> {
                     return settle(open, command, State.UNDONE, Answer.succeeded("{}"));
@@ -345,7 +369,7 @@ public final class Participant {
                     return Answer.retry(EXPIRED);
                 }
                 case UNKNOWN_COMMAND -> {
-                    return new Answer("unknown-command", null, "");
+                    return new Answer("unknown-command", null, null, "");
                 }
             }
         } catch (SQLException | RuntimeException | Error error) {
@@ -404,7 +428,7 @@ public final class Participant {
 
     /** Writes what became of a command, and commits. */
     private Answer settle(Transaction open, Command command, State state, Answer answer) throws SQLException {
-        open.settle(command.id(), state, reply(command, answer).write(), command.keepUntil());
+        open.settle(command.id(), state, answer.toKeep(), command.keepUntil());
         open.commit();
         return answer;
     }
@@ -460,8 +484,8 @@ public final class Participant {
     private static Answer known(Transaction.Row row, Verdict.Ask ask) throws SQLException {
         return switch (row.state()) {
             case DOING -> Answer.pending();
-            case DONE, FAILED -> Answer.kept(row.reply());
-            case UNDONE -> ask == Verdict.Ask.UNDO ? Answer.kept(row.reply()) : Answer.failed(ALREADY_UNDONE, null);
+            case DONE, FAILED -> Answer.kept(row);
+            case UNDONE -> ask == Verdict.Ask.UNDO ? Answer.kept(row) : Answer.failed(ALREADY_UNDONE, null);
         };
     }
 
@@ -504,6 +528,6 @@ public final class Participant {
         if (answer.code != null) {
             attributes.put(Attribute.CODE, answer.code);
         }
-        return new Message(asked.key(), attributes, answer.payload);
+        return new Message(asked.key(), attributes, answer.data());
     }
 }

@@ -15,6 +15,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -245,9 +246,33 @@ final class GuardTest {
         Participant participant = tickets(Business.SUCCEEDS);
         Message reserve = command("a", "do", "Reserve", "{}");
         String first = participant.handle(reserve).write();
-        assertEquals(first, world.text("SELECT reply FROM saga_guard"));
+        assertEquals("{\"seat\":\"1A\"}", world.text("SELECT reply FROM saga_guard"));
         String again = participant.handle(with(reserve, Attribute.ATTEMPT, "2")).write();
         assertEquals(first.replace("do/1", "do/2").replace("\"attempt\":\"1\"", "\"attempt\":\"2\""), again);
+    }
+
+    /** As every library writes it, so that one table serves a participant that is rewritten in another language. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '#', value = {
+        "done   | {\"seat\":\"2B\"}                       | succeeded | | {\"seat\":\"2B\"}",
+        "failed | {\"code\":\"full\"}                     | failed | full | ",
+        "failed | {\"code\":\"full\",\"message\":\"no seat\"} | failed | full | {\"message\":\"no seat\"}",
+        "undone | {}                                      | failed | already-undone | ",
+    })
+    void aRowOfAnotherLibraryIsAnswered(String state, String kept, String status, String code, String data)
+            throws Exception {
+        Participant participant = tickets(Business.SUCCEEDS);
+        world.execute("INSERT INTO saga_guard VALUES ('a/1/reserve/1', '" + state + "', '" + kept + "', 9)");
+        Message reply = participant.handle(command("a", "do", "Reserve", "{}"));
+        assertEquals(status, reply.attribute(Attribute.STATUS));
+        assertEquals(code, reply.attribute(Attribute.CODE));
+        assertEquals(data == null ? "" : data, reply.data());
+    }
+
+    @Test
+    void aRefusalIsKeptWithItsCodeAndWords() throws Exception {
+        tickets(Business.REFUSES).handle(command("a", "do", "Reserve", "{}"));
+        assertEquals("{\"code\":\"full\",\"message\":\"no seat is left\"}", world.text("SELECT reply FROM saga_guard"));
     }
 
     @ParameterizedTest
