@@ -79,6 +79,28 @@ pub(crate) async fn carried(
     (replies, handled)
 }
 
+/// The same, each given once the one before it is handled: the reply to the last, if one came in time.
+pub(crate) async fn replied(address: &Address, settings: Settings, commands: Vec<CloudEvent<'_>>) -> Option<String> {
+    let (out, mut outgoing) = mpsc::channel(100);
+    let bridge = Bridge::open(address, settings, out).unwrap();
+    let (give, given) = mpsc::channel(1);
+    let giving = async {
+        let mut replied = None;
+        for (offset, command) in (7_u64..).zip(commands) {
+            replied = None;
+            give.send((offset, command.write())).await.unwrap();
+            while let Some(Outgoing::Reply { message, .. }) = outgoing.recv().await {
+                replied = Some(shown(&message));
+            }
+        }
+        drop(give);
+        replied
+    };
+    let (replied, ()) = tokio::join!(giving, bridge.serve(5, given));
+    bridge.close().await;
+    replied
+}
+
 fn scenario(happenings: &[(bool, Answer, Option<u32>)]) -> Arc<Scenario> {
     let happenings = happenings.iter().map(|(undo, answer, times)| Happening {
         kind: HappeningKind::Answer {
