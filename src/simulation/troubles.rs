@@ -25,6 +25,8 @@ pub enum Trouble {
     Refused,
     /// A read or a question to the log fails for now.
     Failed,
+    /// There is no room in the log for a while: appends wait, or nobody knows of them.
+    FullDisk,
     /// Orchestrators die between any two actions, and begin anew.
     Crash,
     /// Partitions go from one orchestrator to another.
@@ -49,7 +51,7 @@ pub enum Trouble {
 
 impl Trouble {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Lost,
         Self::Unacknowledged,
         Self::Late,
@@ -59,6 +61,7 @@ impl Trouble {
         Self::Mistaken,
         Self::Refused,
         Self::Failed,
+        Self::FullDisk,
         Self::Crash,
         Self::Rebalance,
         Self::Pause,
@@ -84,6 +87,7 @@ impl Trouble {
             Self::Mistaken => "mistaken",
             Self::Refused => "refused",
             Self::Failed => "failed",
+            Self::FullDisk => "full-disk",
             Self::Crash => "crash",
             Self::Rebalance => "rebalance",
             Self::Pause => "pause",
@@ -110,6 +114,7 @@ impl Trouble {
             Self::Mistaken => "an append is said to be where it is not",
             Self::Refused => "the log refuses a command or an answer for good",
             Self::Failed => "the log cannot be read for a moment",
+            Self::FullDisk => "the log has no room for a while: appends wait, or nobody knows of them",
             Self::Crash => "orchestrators die between any two actions, and begin anew",
             Self::Rebalance => "partitions go from one orchestrator to another",
             Self::Pause => "orchestrators stand still past their session, and go on",
@@ -160,6 +165,7 @@ impl Wanted {
             mistaken: only(Trouble::Mistaken, faults.mistaken),
             refused: only(Trouble::Refused, faults.refused),
             failed: only(Trouble::Failed, faults.failed),
+            full: only(Trouble::FullDisk, faults.full),
         }
     }
 }

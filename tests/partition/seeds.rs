@@ -5,7 +5,7 @@ use std::time::Duration;
 use saga::definition::{Limit, Per};
 use saga::log::simulated::Random;
 use saga::runtime::partition::Defect;
-use saga::simulation::{self, Seen, Slip, Violation, Wanted, Wrong};
+use saga::simulation::{self, Seen, Slip, Trouble, Violation, Wanted, Wrong};
 
 use super::saga::cast_of;
 
@@ -49,6 +49,7 @@ fn is_wild(seen: &Seen) {
     enough("waiting for turns", seen.queued, 300);
     enough("strangers", seen.strangers, 500);
     enough("crashes", seen.crashes, 500);
+    enough("full disks", seen.faults.full as usize, 300);
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -75,6 +76,21 @@ fn every_world_keeps_the_promises() {
     if only.is_none() {
         is_wild(&seen);
     }
+}
+
+/// Of all troubles this one alone, so that no other hides what it breaks.
+#[test]
+fn a_full_disk_breaks_nothing_but_what_does_not_wait() {
+    let wanted = Wanted { troubles: [Trouble::FullDisk].into(), ..Wanted::default() };
+    let live =
+        |seed, defect| simulation::live(&cast_of(seed, &[]), seed, &wanted, Wrong { defect, ..Wrong::default() });
+    let mut seen = Seen::default();
+    for seed in 0..200 {
+        seen.add(&live(seed, None).unwrap_or_else(|violation| panic!("seed {seed}: {violation}")));
+    }
+    assert!(seen.faults.full > 50 && seen.faults.total() == seen.faults.full, "{seen:?}");
+    let hasty = (0..200).filter(|seed| live(*seed, Some(Defect::EffectsBeforeAck)).is_err()).count();
+    assert!(hasty > 0, "what is sent before its record is in the log shows where that is not taken");
 }
 
 /// Looks for a world that shows a fault: first where it was seen the last time.
@@ -121,6 +137,7 @@ catches! {
     catches_junk_that_is_dropped: defect = Defect::JunkDropped, 0, "nothing before `read` would still change a saga";
     catches_a_conflict_that_is_taken_for_a_repeat: defect = Defect::ConflictKnown, 43, "nothing before `read` would";
     catches_a_cancel_that_is_dropped: defect = Defect::NoBar, 1, "nothing before `read` would still change a saga";
+    catches_requests_that_are_forgotten_with_their_instance: defect = Defect::RequestsForgotten, 1, "what was followed is not refused";
     catches_command_ids_without_the_run: defect = Defect::OneRun, 17, "a life of an instance begins once";
     catches_a_reply_to_another_life: defect = Defect::AnyRun, 77, "";
     catches_forgetting_by_a_clock: defect = Defect::ForgetByClock, 1, "nobody is forgotten who may still be asked for";
@@ -136,7 +153,6 @@ catches! {
     catches_sent_that_moves_at_hand_over: defect = Defect::SentAtHandOver, 1, "what recovery would not repeat has been sent";
     catches_a_refused_command_that_is_forgotten: defect = Defect::RefusedForgotten, 67, "what the log refused for good is told";
 
-    catches_requests_that_are_forgotten_with_their_instance: defect = Defect::RequestsForgotten, 1, "what was followed is not refused";
     catches_a_message_that_is_taken_for_told: defect = Defect::UnknownMeansTold, 199, "a message is done when the log has";
 
     catches_a_checkpoint_that_completes_too_early: defect = Defect::CompletedTooEarly, 1, "";

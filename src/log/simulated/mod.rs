@@ -4,98 +4,25 @@
 //! thing happen that could happen next, chosen by the seed, and tells who learns of it. What is acknowledged is kept,
 //! as of every log; for what is not, anything goes as long as the budget of faults lasts.
 
+mod faults;
 mod random;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use self::faults::strikes;
 use super::{
     Append, DEFINITIONS, JOURNAL, Outcome, READ_MAX, RECORD_MAX, Range, Report, Request, Stored, Ticket, partition_of,
 };
 use crate::time::Timestamp;
 use crate::wire::Message;
 
+pub use self::faults::{Faults, Full};
 pub use self::random::Random;
 
 /// A process that uses the log, in one of its lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Client(pub u32);
-
-/// How often each fault may still happen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// An append never lands and is reported unknown.
-    pub lost: u32,
-    /// An append lands and is reported unknown.
-    pub unacknowledged: u32,
-    /// An append is reported unknown and lands later, or never.
-    pub late: u32,
-    /// An append lands twice.
-    pub doubled: u32,
-    /// An append lands before one that was handed over earlier.
-    pub reordered: u32,
-    /// An append never lands, a repeat of an older record of its partition stands in its place, and it is reported
-    /// unknown. (Kafka: an error in one partition can make librdkafka repeat records.)
-    pub replaced: u32,
-    /// An append lands and is said to be at offset 0. No adapter may, and no owner trusts it. (Kafka: librdkafka makes up
-    /// such offsets. One that happened to be the place that an owner expects would deceive it: so an adapter that is in
-    /// doubt says unknown.)
-    pub mistaken: u32,
-    /// An append to a topic that is not the journal is refused for good.
-    pub refused: u32,
-    /// A confirmation, a look at the end or a read fails for now.
-    pub failed: u32,
-}
-
-impl Faults {
-    /// So many more.
-    pub const fn add(&mut self, other: &Self) {
-        self.lost += other.lost;
-        self.unacknowledged += other.unacknowledged;
-        self.late += other.late;
-        self.doubled += other.doubled;
-        self.reordered += other.reordered;
-        self.replaced += other.replaced;
-        self.mistaken += other.mistaken;
-        self.refused += other.refused;
-        self.failed += other.failed;
-    }
-
-    /// Each by its name.
-    #[must_use]
-    pub const fn named(&self) -> [(&'static str, u32); 9] {
-        [
-            ("lost", self.lost),
-            ("unacknowledged", self.unacknowledged),
-            ("late", self.late),
-            ("doubled", self.doubled),
-            ("reordered", self.reordered),
-            ("replaced", self.replaced),
-            ("mistaken", self.mistaken),
-            ("refused", self.refused),
-            ("failed", self.failed),
-        ]
-    }
-
-    /// All of them.
-    #[must_use]
-    pub fn total(&self) -> u32 {
-        self.named().iter().map(|(_, count)| count).sum()
-    }
-
-    /// None.
-    pub const NONE: Self = Self {
-        lost: 0,
-        unacknowledged: 0,
-        late: 0,
-        doubled: 0,
-        reordered: 0,
-        replaced: 0,
-        mistaken: 0,
-        refused: 0,
-        failed: 0,
-    };
-}
 
 /// How reports come, in percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +73,8 @@ pub struct Simulated {
     pub happened: Faults,
     /// How disorderly it reports.
     pub manner: Manner,
+    /// Until when there is no room, and what becomes of appends meanwhile.
+    full: Option<(Timestamp, Full)>,
     /// Records that ever landed.
     pub landed: u64,
     /// How many appends landed after their client was gone or had been told that nothing is known of them.
@@ -179,6 +108,7 @@ impl Simulated {
             refusing: BTreeSet::new(),
             happened: Faults::NONE,
             manner: Manner::USUAL,
+            full: None,
             landed: 0,
             landed_late: 0,
             now,
@@ -267,15 +197,29 @@ impl Simulated {
         self.waiting.push(Waiting { client, partition, request });
     }
 
+    /// Leaves no room until an instant, if that may still happen.
+    pub fn fill(&mut self, until: Timestamp, full: Full) {
+        if strikes(&mut self.faults.full, &mut self.happened.full) {
+            self.full = Some((until, full));
+        }
+    }
+
+    /// What becomes of appends, if there is no room for them now.
+    #[must_use]
+    pub fn full(&self) -> Option<Full> {
+        self.full.filter(|(until, _)| self.now < *until).map(|(_, full)| full)
+    }
+
     /// Lets nothing go wrong any more; what is astray never lands.
     pub fn heal(&mut self) {
         self.faults = Faults::default();
+        self.full = None;
         self.strays.clear();
     }
 
     /// Lets one thing happen, if anything can, and says who learns of it if anybody does.
     pub fn step(&mut self) -> Option<Delivery> {
-        if !self.strays.is_empty() && self.random.chance(10) {
+        if !self.strays.is_empty() && self.full().is_none() && self.random.chance(10) {
             let index = self.random.below(self.strays.len());
             let (topic, partition, message) = self.strays.swap_remove(index);
             if self.random.chance(70) {
@@ -332,6 +276,7 @@ impl Simulated {
                 let read = self.waiting.iter().take(index).position(is_read);
                 read.is_none_or(|read| !self.can_happen(read))
             }
+            Some(Waiting { request: Request::Append(_), .. }) => self.full() != Some(Full::Waits),
             Some(_) => true,
             None => false,
         }
@@ -412,6 +357,9 @@ impl Simulated {
         if append.message.payload.len() > RECORD_MAX {
             return Outcome::Refused(Arc::from("too large"));
         }
+        if self.full().is_some() {
+            return Outcome::Unknown;
+        }
         let fault = self.random.below(100);
         let (faults, happened) = (&mut self.faults, &mut self.happened);
         match fault {
@@ -456,13 +404,4 @@ impl Simulated {
         };
         self.put(&append.topic, Some(partition), message);
     }
-}
-
-/// Takes one of the faults that are left, if there is one.
-const fn strikes(left: &mut u32, happened: &mut u32) -> bool {
-    let is_left = *left > 0;
-    if is_left {
-        (*left, *happened) = (*left - 1, *happened + 1);
-    }
-    is_left
 }

@@ -6,16 +6,22 @@ use std::sync::Arc;
 use super::World;
 use super::node::Running;
 use crate::engine::Order;
-use crate::log::simulated::{Random, Shelf};
+use crate::log::simulated::{Faults, Full, Random, Shelf};
 use crate::log::{JOURNAL, REPLIES, REQUESTS, Report, partition_of};
 use crate::runtime::partition::Told;
 use crate::simulation::judge::Violation;
 use crate::simulation::requests::ordered;
 use crate::simulation::troubles::{Trouble, Wanted};
+use crate::time::Timestamp;
 use crate::wire::Message;
 
 /// Longer than a guard keeps any row.
 const LONG_PAUSE: u64 = 2 * 60 * 60 * 1_000;
+
+/// How often the disk of the log is full in a world where it is.
+const FULL_MAX: u32 = 3;
+/// And for how long, in milliseconds: a moment, longer than most answers are waited for, longer than guards keep their rows.
+const FULL_FOR: [u64; 4] = [20, 2_000, 40_000, 3 * 60 * 60 * 1_000];
 
 /// What may still go wrong, and what has.
 pub(super) struct Chaos {
@@ -77,7 +83,7 @@ impl World {
             15 if self.chaos.long_pauses > 0 => {
                 self.chaos.long_pauses -= 1;
                 self.pass(LONG_PAUSE)?;
-                self.worker.forget(crate::time::Timestamp(super::BEGIN + self.now));
+                self.worker.forget(Timestamp(super::BEGIN + self.now));
                 self.rewind();
                 Ok(())
             }
@@ -182,10 +188,20 @@ impl World {
         Ok(())
     }
 
+    /// The disk of the log fills up, and somebody makes room later.
+    pub(super) fn fill(&mut self) {
+        let Some(random) = &mut self.filler else { return };
+        if random.below(60) == 0 && self.log.full().is_none() {
+            let until = Timestamp(super::BEGIN + self.now + random.one_of(FULL_FOR));
+            let full = random.one_of([Full::Waits, Full::Unknown]);
+            self.log.fill(until, full);
+        }
+    }
+
     /// A stranger writes into a journal: bytes, JSON, or a piece of what stands there.
     pub(super) fn litter(&mut self) {
         let Some(random) = &mut self.stranger else { return };
-        if random.below(40) > 0 {
+        if random.below(40) > 0 || self.log.full().is_some() {
             return;
         }
         let partition = u32::try_from(random.below(self.judges.len())).unwrap_or_default();
@@ -291,8 +307,31 @@ impl World {
     }
 
     pub(super) fn order_retry(&mut self, id: &str) {
+        if self.log.full().is_some() {
+            return;
+        }
         self.requests += 1;
         let message = ordered(id, Order::Retry { step: None }, &format!("help-{}", self.requests));
         self.log.put(REQUESTS, Some(partition_of(id, self.partitions)), message.into());
+    }
+}
+
+/// Few faults a world, of all kinds over the worlds, so that what one fault breaks is not hidden by the next; and now
+/// and then a storm.
+pub(super) fn faults(random: &mut Random) -> Faults {
+    let times = if random.chance(10) { 4 } else { 1 };
+    let mut some =
+        |most: usize| times * u32::try_from(random.below(most + 1).saturating_sub(random.below(2))).unwrap_or_default();
+    Faults {
+        lost: some(2),
+        unacknowledged: some(2),
+        late: some(2),
+        doubled: some(1),
+        reordered: some(2),
+        replaced: some(1),
+        mistaken: some(1),
+        refused: some(1),
+        failed: some(2),
+        full: FULL_MAX,
     }
 }

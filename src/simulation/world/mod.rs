@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::chaos::Chaos;
+use self::chaos::{Chaos, faults};
 use self::node::{Node, Running};
 use super::cast::Cast;
 use super::judge::{Judge, Shelves, Violation, broken, hands_over, justification, violated};
@@ -27,7 +27,7 @@ use super::worker::{Slip, Worker};
 use crate::definition::Per;
 use crate::engine::InstanceId;
 use crate::journal::decode;
-use crate::log::simulated::{Faults, Manner, Random, Shelf, Simulated};
+use crate::log::simulated::{Manner, Random, Shelf, Simulated};
 use crate::log::{DEAD, JOURNAL, Outcome, REPLIES, REQUESTS, Report, Request, Ticket, partition_of};
 use crate::runtime::partition::{CLAIM_WITHIN, Defect, Do, Fact, Partition, Stop, Told};
 use crate::time::Timestamp;
@@ -99,6 +99,8 @@ pub(super) struct World {
     /// Somebody who writes into journals what is no record, in every eighth world; with dice of its own, so that the other
     /// worlds are as they would be without.
     stranger: Option<Random>,
+    /// What fills the disk of the log, in every fourth world; with dice of its own too.
+    filler: Option<Random>,
     ids: Vec<InstanceId>,
     /// Commands that participants have to deal with: topic, partition, offset.
     commands: Vec<(Arc<str>, u32, usize)>,
@@ -184,6 +186,7 @@ impl World {
             now: 0,
             script,
             stranger: (seed % 8 == 7 && wanted.has(Trouble::Stranger)).then(|| Random::new(!seed)),
+            filler: (seed % 4 == 2).then(|| Random::new(!seed)),
             ids,
             commands: Vec::new(),
             seen: BTreeMap::new(),
@@ -230,6 +233,7 @@ impl World {
 
     fn step(&mut self) -> Result<(), Violation> {
         self.litter();
+        self.fill();
         match self.random.below(100) {
             0..62 => self.log_step(),
             62..69 => {
@@ -429,6 +433,7 @@ impl World {
         if self.commands.is_empty() {
             return;
         }
+        let has_room = self.log.full().is_none();
         let index = if self.random.chance(70) { 0 } else { self.random.below(self.commands.len()) };
         let command = self.commands[index].clone();
         if !(self.worker.moody && self.random.chance(15)) {
@@ -441,8 +446,10 @@ impl World {
         let Some((reply, to)) = self.worker.handle(topic, &message, now, &mut self.random) else { return };
         let reply = Arc::new(reply);
         let copies = if self.worker.moody { self.random.one_of([0, 1, 1, 1, 1, 1, 1, 2]) } else { 1 };
+        let copies = if has_room { copies } else { 0 };
         if copies == 0 {
-            self.commands.push(command); // it crashed before it replied, and reads the command again
+            // It crashed before it replied, or could not, and reads the command again.
+            self.commands.push(command);
         }
         for _ in 0..copies {
             let to = if self.worker.moody && self.random.chance(8) { self.any_partition() } else { to };
@@ -467,23 +474,4 @@ impl World {
 fn pauses(cast: &Cast, quick: bool) -> [u64; 5] {
     let timeout = cast.timeout.min(LONGEST);
     if quick { [1, 1, 2, 20, 2 * timeout + 1_000] } else { [1, 20, 300, timeout + 100, 2 * timeout + 1_000] }
-}
-
-/// Few faults a world, of all kinds over the worlds, so that what one fault breaks is not hidden by the next; and now
-/// and then a storm.
-fn faults(random: &mut Random) -> Faults {
-    let times = if random.chance(10) { 4 } else { 1 };
-    let mut some =
-        |most: usize| times * u32::try_from(random.below(most + 1).saturating_sub(random.below(2))).unwrap_or_default();
-    Faults {
-        lost: some(2),
-        unacknowledged: some(2),
-        late: some(2),
-        doubled: some(1),
-        reordered: some(2),
-        replaced: some(1),
-        mistaken: some(1),
-        refused: some(1),
-        failed: some(2),
-    }
 }
