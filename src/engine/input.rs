@@ -77,6 +77,18 @@ pub enum ReplyKind {
     Query,
 }
 
+impl ReplyKind {
+    /// As in the attribute `kind`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Do => "do",
+            Self::Undo => "undo",
+            Self::Query => "query",
+        }
+    }
+}
+
 /// What a participant says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {

@@ -9,18 +9,6 @@ use super::{CloudEvent, Message, WireError, attribute, text};
 use crate::engine::{Reply, ReplyKind, Status};
 use crate::json::Json;
 
-impl ReplyKind {
-    /// As in the attribute `kind`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Do => "do",
-            Self::Undo => "undo",
-            Self::Query => "query",
-        }
-    }
-}
-
 impl Status {
     /// As in the attribute `status`.
     #[must_use]
