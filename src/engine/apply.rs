@@ -152,7 +152,7 @@ impl Instance {
             }
             Event::Stuck { at: place, work, code, message } => {
                 let trouble = Box::new(Trouble { code: code.clone(), message: message.clone(), since: at });
-                self.stick(plan, place, *work, trouble)?;
+                self.stick(plan, event, (place, *work), trouble)?;
             }
             Event::Unfit { at: place, work, until: Some(until), .. } => {
                 self.wait("unfit", plan, place, *work, Wait::Unfit(*until))?;
@@ -313,12 +313,21 @@ impl Instance {
         Ok(())
     }
 
-    fn stick(&mut self, plan: &Plan, place: &Place, work: Direction, trouble: Box<Trouble>) -> Result<(), Misfit> {
+    fn stick(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        (place, work): (&Place, Direction),
+        trouble: Box<Trouble>,
+    ) -> Result<(), Misfit> {
         /// Attempt 0: the payload could not be computed, so none has gone out.
         fn never_sent(trouble: Box<Trouble>) -> Attempt {
             Attempt { number: 0, base: 1, limit: Timestamp::NEVER, wait: Wait::Person(trouble) }
         }
         let node = resolve(plan, place)?;
+        if work == Direction::Undo && self.failing_around(plan, node).is_none() {
+            return Err(self.wrong_phase(event));
+        }
         let state = match (work, self.states.take(node)) {
             (Direction::Do, None) if matches!(plan.node(node.node()).kind, Kind::Step(_)) => {
                 State::Doing(never_sent(trouble))

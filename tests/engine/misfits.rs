@@ -1,0 +1,140 @@
+//! What `apply` takes: of every fact about a step, in every state of it, only what can follow. What stands in a damaged
+//! journal, or comes of a mistake in `decide`, ends there.
+
+use saga::definition::{Limit, Per};
+use saga::engine::{Change, Direction, Event, Failure, Input, Misfit, Order, Outcome, ReplyKind, Status};
+use saga::json::Json;
+use saga::time::Timestamp;
+
+use super::moves::{Script, failed, step};
+use super::shapes::{PivotShape, SagaShape, Shape};
+
+fn begun(pivot: PivotShape, behind: usize, limits: Vec<Limit>) -> Script {
+    let behind = (0..behind).map(|_| step()).collect();
+    let mut script = Script::of(&SagaShape { before: vec![step(), step()], pivot, behind, deadline: true, limits });
+    script.start();
+    script
+}
+
+fn apply(script: &Script, event: Event) -> Result<(), Misfit> {
+    let change = Change { seq: script.instance.seq + 1, at: script.now, events: vec![event] };
+    script.instance.clone().apply(script.plan(), &change)
+}
+
+/// Every fact about `s1` and about the whole, with its name.
+fn facts() -> Vec<(String, Event)> {
+    let at = || "s1".into();
+    let (until, limit) = (Timestamp(2_000_000), None);
+    let failure = || Failure { code: "no".into(), step: "s1".into(), message: None };
+    let mut facts = Vec::new();
+    for (side, work) in [("", Direction::Do), ("undo ", Direction::Undo)] {
+        let mut both = vec![
+            ("queued", Event::Queued { at: at(), work, until: None, limit }),
+            ("asked", Event::Asked { at: at(), work, until }),
+            ("pended", Event::Pended { at: at(), work, until }),
+            ("succeeded", Event::Succeeded { at: at(), work, reply: None }),
+            ("stuck", Event::Stuck { at: at(), work, code: "no".into(), message: None }),
+        ];
+        for attempt in 1..=3 {
+            let name = ["called 1", "called 2", "called 3"][attempt as usize - 1];
+            both.push((name, Event::Called { at: at(), work, attempt, until, limit }));
+        }
+        facts.extend(both.into_iter().map(|(name, event)| (format!("{side}{name}"), event)));
+    }
+    let others = [
+        ("refused", Event::Refused { at: at(), code: "no".into(), message: None }),
+        ("lost", Event::Lost { at: at() }),
+        ("withdrawn", Event::Withdrawn { at: at() }),
+        ("woke", Event::Woke { at: at() }),
+        ("took", Event::Took { at: at(), request: "r".try_into().unwrap() }),
+        ("caught", Event::Caught { at: at(), handler: 0 }),
+        ("turned", Event::Turned { at: at() }),
+        ("failed", Event::Failed { scope: "saga".into(), failure: failure() }),
+        ("late", Event::Late),
+        ("completed", Event::Completed { output: Json::empty_object() }),
+        ("compensated", Event::Compensated),
+    ];
+    facts.extend(others.map(|(name, event)| (name.to_owned(), event)));
+    facts
+}
+
+/// Which of the facts can be applied.
+fn taken(script: &Script) -> String {
+    let can_be = |(name, event)| apply(script, event).is_ok().then_some(name);
+    facts().into_iter().filter_map(can_be).collect::<Vec<_>>().join(", ")
+}
+
+fn step_of(limits: Vec<Limit>) -> Script {
+    begun(PivotShape::None, 0, limits)
+}
+
+#[test]
+fn forward_only_what_can_follow_is_applied() {
+    let under_way = "queued, asked, pended, succeeded, stuck, called 2, refused, lost, failed, completed";
+    let mut script = begun(PivotShape::Step, 1, Vec::new());
+    assert_eq!(taken(&script), under_way);
+    script.wait();
+    assert_eq!(taken(&script), under_way, "paused");
+    script.wait();
+    assert_eq!(taken(&script), under_way.replace("called 2", "called 3"), "an attempt is the next");
+    script.reply("s1", ReplyKind::Do, 2, Status::Succeeded);
+    assert_eq!(taken(&script), "failed, completed", "done");
+    script.done("s2");
+    script.done("s3");
+    assert_eq!(taken(&script), "late, completed", "behind the point of no return");
+    script.done("s4");
+    assert_eq!(taken(&script), "", "completed");
+}
+
+#[test]
+fn what_waits_for_its_turn_goes_out_or_is_withdrawn() {
+    let mut script = step_of(vec![Limit { count: 1, per: Per::Once }]);
+    let waits = "asked, pended, succeeded, stuck, called 1, refused, lost, withdrawn, failed, completed";
+    assert_eq!(taken(&script), waits);
+    script.takes = true;
+    script.tell(&Input::Turn("s1".into()));
+    script.wait();
+    script.takes = false;
+    script.wait();
+    assert_eq!(taken(&script), waits.replace("called 1", "called 2").replace("withdrawn, ", ""), "it was sent once");
+}
+
+#[test]
+fn on_the_way_back_only_what_can_follow_is_applied() {
+    let under_way =
+        "undo queued, undo asked, undo pended, undo succeeded, undo stuck, undo called 2, compensated".to_owned();
+    let mut script = step_of(Vec::new());
+    script.done("s1");
+    assert_eq!(script.refused("s2"), ["refused s2 no", "failed no at s2", "called undo s1 1"]);
+    assert_eq!(taken(&script), under_way);
+    script.wait();
+    script.wait();
+    assert_eq!(taken(&script), under_way.replace("called 2", "called 3"));
+    script.reply("s1", ReplyKind::Undo, 2, failed("will_not"));
+    assert_eq!(taken(&script), under_way.replace("called 2", "called 3"), "stuck");
+    let by_hand =
+        Order::Resolve { step: "s1".into(), work: Direction::Undo, outcome: Outcome::Succeeded { reply: None } };
+    script.order(by_hand);
+    assert_eq!(taken(&script), "", "compensated");
+}
+
+#[test]
+fn while_the_other_branch_settles_what_is_done_may_be_taken_back_and_nothing_is_tried_again() {
+    let both = Shape::Parallel(vec![step(), step()]);
+    let mut script = Script::of(&SagaShape {
+        before: vec![both],
+        pivot: PivotShape::None,
+        behind: Vec::new(),
+        deadline: true,
+        limits: Vec::new(),
+    });
+    script.start();
+    script.refused("s2");
+    assert_eq!(taken(&script), "asked, pended, succeeded, stuck, refused, lost, compensated", "under way");
+    script.tell(&Input::Due);
+    script.wait();
+    assert_eq!(
+        taken(&script),
+        "undo queued, undo asked, undo pended, undo succeeded, undo stuck, undo called 2, compensated"
+    );
+}
