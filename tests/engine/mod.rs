@@ -2,7 +2,11 @@
 
 mod misfits;
 mod moves;
+mod timing;
+mod told;
 mod turns;
+mod rest;
+mod words;
 pub(crate) mod shapes;
 pub(crate) mod walk;
 mod walks;

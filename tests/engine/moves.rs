@@ -29,7 +29,10 @@ impl Script {
     }
 
     pub(super) fn of(shape: &SagaShape) -> Self {
-        let plan = shapes::plan(shape);
+        Self::playing(shapes::plan(shape))
+    }
+
+    pub(super) fn playing(plan: Plan) -> Self {
         let now = Timestamp(1_000_000);
         let instance = Instance::new(InstanceId::try_from("i").unwrap(), Run(now.0), &plan);
         Self { plan, instance, now, sent: Vec::new(), orders: 0, takes: false }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use saga::definition::{Limit, Per};
 use saga::engine::{
-    Calls, Direction, Input, Instance, InstanceId, Order, Outcome, ReplyKind, Run, Share, Start, Status, Summary, Turns,
+    Calls, Change, Direction, Event, Input, Instance, InstanceId, Order, Outcome, ReplyKind, Run, Share, Start, Status,
+    Summary, Turns,
 };
 use saga::json::Json;
 use saga::plan::Plan;
@@ -306,6 +307,34 @@ fn of_definitions_that_differ_the_strictest_counts_while_it_is_current_or_somebo
     crowd.turns.define([&crowd.plan].into_iter());
     crowd.give();
     assert_eq!(crowd.called(), [0, 1, 2]);
+}
+
+#[test]
+fn a_call_that_stands_in_the_journal_keeps_the_rate_and_what_is_forgotten_or_ended_waits_no_more() {
+    let mut crowd = Crowd::new(Share::WHOLE, vec![per_second(1)]);
+    let called =
+        |at: &str| Event::Called { at: at.into(), work: Direction::Do, attempt: 1, until: crowd.now, limit: None };
+    let mut calls = Calls::default();
+    for (seq, at) in [(1, crowd.now.after(SECOND)), (2, crowd.now)] {
+        calls.see(&crowd.plan, &Change { seq, at, events: vec![called("s1")] });
+    }
+    crowd.turns.begin(0, &calls);
+    (0..3).for_each(|_| crowd.start());
+    assert_eq!(crowd.called(), [] as [usize; 0]);
+    assert_eq!(crowd.turns.next_at(0, crowd.now), Some(crowd.now.after(2 * SECOND)), "a second behind the latest");
+    crowd.now = crowd.now.after(2 * SECOND);
+    let first = crowd.instances[0].id.clone();
+    crowd.turns.forget(&first, &"s1".into());
+    assert_eq!(crowd.turns.next(0, crowd.now).unwrap().0.as_str(), "i1");
+    crowd.turns.end(0);
+    assert_eq!(crowd.turns.next_at(0, crowd.now), None, "nobody waits here");
+
+    let mut crowd = Crowd::new(Share::WHOLE, vec![at_once(1)]);
+    (0..2).for_each(|_| crowd.start());
+    crowd.turns.end(0);
+    crowd.turns.begin(1, &Calls::default());
+    crowd.start();
+    assert_eq!(crowd.called(), [0], "what is under way still is");
 }
 
 fn tried(timed: bool) -> Shape {

@@ -1,0 +1,120 @@
+//! What others are told: whoever asked for a saga, of its end; people, of what went wrong.
+
+use saga::engine::{
+    self, Acknowledged, Answer, CommandId, Decision, Effect, End, Input, Order, OrderRequest, ReplyKind, ReplyTo,
+    RequestId, Run, Start, Status, Undeliverable,
+};
+use saga::json::Json;
+
+use super::moves::{Script, failed, step};
+use super::shapes::{self, CODE, PivotShape, SagaShape, Shape, UndoShape};
+
+fn of(before: Vec<Shape>) -> Script {
+    Script::of(&SagaShape { before, pivot: PivotShape::None, behind: vec![], deadline: false, limits: vec![] })
+}
+
+fn to() -> ReplyTo {
+    ReplyTo { topic: "answers".into(), partition: Some(3), request: RequestId::try_from("mine").unwrap() }
+}
+
+/// What is owed behind the last change, and what that change itself gives rise to: how it ended.
+fn told(script: &mut Script, input: &Input) -> [Option<Answer>; 2] {
+    let (change, instance) = match engine::decide(script.plan(), &script.instance, script.now, input, &mut |_, _| true)
+    {
+        Decision::Change(change, next) => (change, next),
+        other => panic!("{other:?}"),
+    };
+    let answers = |effects: Vec<Effect>| {
+        effects.into_iter().find_map(|effect| if let Effect::Answer(answer) = effect { Some(answer) } else { None })
+    };
+    let told = [engine::pending(script.plan(), &instance), engine::caused(script.plan(), &instance, &change)];
+    script.instance = instance;
+    told.map(answers)
+}
+
+fn input_of(script: &Script, status: Status) -> Input {
+    let command = CommandId {
+        instance: script.instance.id.clone(),
+        run: script.instance.run,
+        place: "s1".into(),
+        round: 1,
+        own_undo: false,
+    };
+    let payload = Some(Json::parse(r#"{"ok":true}"#).unwrap());
+    Input::Reply(engine::Reply { command, kind: ReplyKind::Do, attempt: 1, status, payload })
+}
+
+#[test]
+fn whoever_asked_for_it_is_told_how_it_ended_and_nobody_before() {
+    for status in [Status::Succeeded, failed(CODE)] {
+        let mut script = of(vec![step()]);
+        let input = Json::parse(shapes::input(0, false)).unwrap();
+        let start = Input::Start(Start { input, reply_to: Some(to()), traceparent: None });
+        assert_eq!(told(&mut script, &start), [None, None]);
+        let reply = input_of(&script, status.clone());
+        let [owed, caused] = told(&mut script, &reply);
+        assert_eq!(owed, caused);
+        let answer = owed.unwrap();
+        assert_eq!(answer.to, to());
+        assert_eq!(matches!(answer.end, End::Completed(_)), status == Status::Succeeded, "{answer:?}");
+    }
+}
+
+/// The message of the failure.
+fn why(script: &Script) -> Option<&str> {
+    script.instance.failure()?.message.as_deref()
+}
+
+#[test]
+fn why_it_failed_is_kept_in_words() {
+    let mut script = of(vec![step()]);
+    script.start();
+    let request = RequestId::try_from("o").unwrap();
+    let reason = Some("the customer called".to_owned());
+    script.tell(&Input::Order(OrderRequest { request, order: Order::Cancel, by: None, reason }));
+    assert_eq!(why(&script), Some("the customer called"));
+
+    for (code, message, expected) in [
+        (CODE, Some("sold out"), Some("sold out")),
+        (CODE, None, None),
+        ("what", Some("sold out"), Some("the participant refuses with the undeclared code `what`: sold out")),
+        ("what", None, Some("the participant refuses with the undeclared code `what`")),
+    ] {
+        let mut script = of(vec![step()]);
+        script.start();
+        let message = message.map(str::to_owned);
+        script.reply("s1", ReplyKind::Do, 1, Status::Failed { code: code.into(), message });
+        assert_eq!(why(&script), expected);
+    }
+}
+
+#[test]
+fn what_the_log_says_of_another_attempt_or_life_or_behind_the_end_changes_nothing() {
+    let id = |script: &Script, run| CommandId {
+        instance: script.instance.id.clone(),
+        run,
+        place: "s1".into(),
+        round: 1,
+        own_undo: false,
+    };
+    let refuses = |command, attempt| Input::Undeliverable(Undeliverable { command, attempt, why: "too large".into() });
+    let mut script = of(vec![step()]);
+    script.start();
+    let run = script.instance.run;
+    let own = id(&script, run);
+    assert_eq!(script.tell(&refuses(id(&script, Run(7)), 1)), ["nothing"], "another life");
+    assert_eq!(script.tell(&refuses(own.clone(), 2)), ["nothing"], "another attempt");
+    assert_eq!(script.tell(&refuses(own.clone(), 1)), ["lost s1", "failed timeout at s1", "called undo s1 1"]);
+    assert_eq!(why(&script), Some("the log refuses it: too large"));
+    script.undone("s1");
+    assert_eq!(script.tell(&refuses(own, 1)), ["nothing"], "it is over");
+
+    let mut script = of(vec![Shape::Send { undo: UndoShape::Nothing }]);
+    assert_eq!(script.start(), ["started", "sent s1 1"]);
+    let has = |command, attempt| Input::Acknowledged(Acknowledged { command, attempt });
+    let own = id(&script, run);
+    assert_eq!(script.tell(&has(id(&script, Run(7)), 1)), ["nothing"]);
+    assert_eq!(script.tell(&has(own.clone(), 2)), ["nothing"]);
+    assert_eq!(script.tell(&has(own.clone(), 1)), ["succeeded s1", "completed {}"]);
+    assert_eq!(script.tell(&has(own, 1)), ["nothing"]);
+}

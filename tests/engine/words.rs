@@ -1,0 +1,77 @@
+//! What the engine writes and reads back: ids, and why an attempt is repeated.
+
+use saga::engine::{CommandId, ID_MAX, IdError, InstanceId, RequestId, Run, Why};
+
+#[test]
+fn an_id_is_short_and_printable() {
+    let long = "x".repeat(ID_MAX);
+    for id in ["x", "café/7", long.as_str()] {
+        assert_eq!(InstanceId::try_from(id).unwrap().as_str(), id);
+        assert_eq!(RequestId::try_from(id).unwrap().as_str(), id);
+    }
+    assert_eq!(InstanceId::try_from(""), Err(IdError::Empty));
+    assert_eq!(InstanceId::try_from(format!("{long}x").as_str()), Err(IdError::TooLong { bytes: ID_MAX + 1 }));
+    assert_eq!(InstanceId::try_from("a\nb"), Err(IdError::Control { code: 10 }));
+}
+
+#[test]
+fn the_id_of_a_command_reads_back_and_nothing_else_does() {
+    for (own_undo, text) in [(false, "eu/order-7/1000/charge[2]/1"), (true, "eu/order-7/1000/charge[2]~/1")] {
+        let instance = InstanceId::try_from("eu/order-7").unwrap();
+        let id = CommandId { instance, run: Run(1_000), place: "charge[2]".into(), round: 1, own_undo };
+        assert_eq!(id.to_text(), text);
+        assert_eq!(CommandId::parse(text), Some(id));
+    }
+    for text in ["", "order-7", "order-7/1000/charge", "order-7/x/charge/1", "order-7/1000/charge/x", "/1000/charge/1"]
+    {
+        assert_eq!(CommandId::parse(text), None, "{text:?}");
+    }
+}
+
+#[test]
+fn why_an_attempt_is_repeated_is_said_in_words() {
+    let asked = |code: &str| Why::Asked(code.into()).to_string();
+    let said = [
+        Why::Silence.to_string(),
+        Why::Unfit.to_string(),
+        Why::Unknown.to_string(),
+        asked(""),
+        asked("busy"),
+        asked("http-no-connection http://a"),
+        asked("http-no-connection"),
+        asked("http-no-answer http://a"),
+        asked("http-broken http://a"),
+        asked("answer-not-json http://a"),
+        asked("answer-too-large http://a"),
+        asked("answer-to-another-command http://a"),
+        asked("http-503 http://a"),
+        asked("http-422-without-code http://a"),
+        asked("http-odd http://a"),
+        asked("process-died"),
+        asked("process-down"),
+        asked("process-busy"),
+        asked("process-unwritable"),
+    ];
+    let expected = [
+        "no answer within the timeout",
+        "only answers came that do not fit the contract",
+        "the participant does not know the command",
+        "the participant asks for a repeat",
+        "the participant asks for a repeat: busy",
+        "no connection to http://a",
+        "no connection to the participant",
+        "no answer from http://a in time",
+        "the connection to http://a broke",
+        "an answer from http://a that is no JSON",
+        "an answer from http://a over the limit of a payload",
+        "an answer from http://a to another command",
+        "HTTP 503 from http://a",
+        "HTTP 422 without a code from http://a",
+        "the participant asks for a repeat: http-odd http://a",
+        "its process died before it answered",
+        "its process does not run: it died or cannot be started",
+        "its process does not read what it is sent",
+        "the command cannot be written as a line",
+    ];
+    assert_eq!(said.as_slice(), expected.as_slice());
+}
