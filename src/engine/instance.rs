@@ -263,6 +263,19 @@ impl Wait {
             Self::Log(_) | Self::Person(_) => None,
         }
     }
+
+    /// The same, to be changed.
+    pub(super) const fn until_mut(&mut self) -> Option<&mut Timestamp> {
+        match self {
+            Self::Answer(until)
+            | Self::Query(until)
+            | Self::Pause(until)
+            | Self::Pending(until)
+            | Self::Unfit(until) => Some(until),
+            Self::Turn(turn) => turn.until.as_mut(),
+            Self::Log(_) | Self::Person(_) => None,
+        }
+    }
 }
 
 impl State {

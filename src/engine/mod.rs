@@ -59,5 +59,4 @@ pub use snapshot::{SnapshotError, definition_of};
 pub use summary::Summary;
 pub use timing::PENDING_MAX;
 pub use turns::{Calls, Share, Turns};
-pub use untimed::Instant;
 pub(crate) use untimed::last_attempt;

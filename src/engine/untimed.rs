@@ -2,109 +2,75 @@
 //! differ in nothing but when something happened, or how often it was tried in between, behave alike.
 
 use super::attempts::invocation;
+use super::event::Failure;
 use super::id::Direction;
-use super::instance::{Attempt, Instance, Phase, State, Wait};
-use crate::plan::{Plan, Work};
+use super::instance::{Attempt, Instance, Phase, State, Trouble, Wait};
+use crate::plan::{At, Plan, Work};
 use crate::time::Timestamp;
 
-/// Which instant of an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Instant {
-    /// When the saga fails by itself.
-    Deadline,
-    /// When time alone ends the wait of a state, by its number among [`Instance::states`].
-    Wait(usize),
-    /// When all attempts of a step together end, by the number of its state.
-    Limit(usize),
-    /// Of something that has happened.
-    Past,
-}
-
 impl Instance {
-    /// Sets every instant to what `map` makes of it; [`Timestamp::NEVER`] stays.
-    pub fn retime(&mut self, mut map: impl FnMut(Instant, Timestamp) -> Timestamp) {
-        let mut set = |which: Instant, at: &mut Timestamp| {
-            if *at != Timestamp::NEVER {
-                *at = map(which, *at);
-            }
-        };
-        set(Instant::Past, &mut self.started);
-        set(Instant::Past, &mut self.changed);
-        set(Instant::Deadline, &mut self.deadline);
-        if let Some(heard) = &mut self.heard {
-            heard.signals.iter_mut().for_each(|signal| set(Instant::Past, &mut signal.at));
-        }
-        self.states.edit(|slot, _, state| match state {
-            State::Sleeping(until) => set(Instant::Wait(slot), until),
-            State::Halted(trouble) => set(Instant::Past, &mut trouble.since),
-            state => {
-                let Some(attempt) = state.attempt_mut() else { return };
-                set(Instant::Limit(slot), &mut attempt.limit);
-                match &mut attempt.wait {
-                    Wait::Answer(until)
-                    | Wait::Query(until)
-                    | Wait::Pause(until)
-                    | Wait::Pending(until)
-                    | Wait::Unfit(until) => set(Instant::Wait(slot), until),
-                    Wait::Log(since) => set(Instant::Past, since),
-                    Wait::Person(trouble) => set(Instant::Past, &mut trouble.since),
-                    Wait::Turn(turn) => {
-                        set(Instant::Past, &mut turn.since);
-                        turn.until.iter_mut().for_each(|until| set(Instant::Wait(slot), until));
-                    }
-                }
-            }
-        });
-    }
-
-    /// Forgets the words that are for people alone, unless `keep` says that an expression reads them; and the deadline of a
-    /// saga that fails already.
-    pub fn silence(&mut self, keep: bool) {
-        if matches!(self.phase, Phase::Failing(_)) {
-            self.deadline = Timestamp::NEVER;
-        }
-        let failure = match &mut self.phase {
-            Phase::Failing(failure) | Phase::Compensated(failure) => Some(failure),
-            _ => None,
-        };
-        if let Some(failure) = failure.filter(|_| !keep) {
-            failure.message = None;
-        }
-        self.states.edit(|_, _, state| match state {
-            State::Failing(failure) if !keep => failure.message = None,
-            State::Caught(caught) if !keep => caught.failure.message = None,
-            State::Halted(trouble) => trouble.message = None,
-            state => {
-                if let Some(Attempt { wait: Wait::Person(trouble), .. }) = state.attempt_mut() {
-                    trouble.message = None;
-                }
-            }
-        });
-    }
-
-    /// Forgets how many changes there were, which requests are recognised, and which of several attempts in the middle
-    /// this is: the first, the second, the last and those past it behave in ways of their own, and no others.
-    pub fn uncount(&mut self, plan: &Plan) {
+    /// Forgets what makes no difference to whoever explores: when something happened (it was `past`) and will happen (it is
+    /// `future`; [`Timestamp::NEVER`] stays), how many changes there were, which requests are recognised, which of several
+    /// attempts in the middle this is, and the deadline of a saga that fails already. The first attempt, the second, the last
+    /// and those past it behave in ways of their own, and no others. Words that are for people alone go, too, unless
+    /// `keeps_words` says that an expression reads them.
+    pub fn blur(&mut self, plan: &Plan, (past, future): (Timestamp, Timestamp), keeps_words: bool) {
         self.seq = 0;
+        (self.started, self.changed) = (past, past);
+        set(&mut self.deadline, future);
+        match &mut self.phase {
+            Phase::Failing(failure) => {
+                self.deadline = Timestamp::NEVER;
+                hush(failure, keeps_words);
+            }
+            Phase::Compensated(failure) => hush(failure, keeps_words),
+            Phase::New | Phase::Forward | Phase::Committed | Phase::Completed(_) => {}
+        }
         if let Some(heard) = &mut self.heard {
             heard.requests.clear();
+            heard.signals.iter_mut().for_each(|signal| signal.at = past);
             if heard.signals.is_empty() {
                 self.heard = None;
             }
         }
-        self.states.edit(|_, at, state| {
-            let Some(work) = plan.work(at.node()) else { return };
-            let Some((direction, _)) = state.attempt() else { return };
-            let (Some(attempt), Some(last)) = (state.attempt_mut(), last_attempt(work, direction)) else { return };
-            // Of those before an operator's order it matters that there were any.
-            let before = attempt.before_order();
-            let since = match attempt.number.saturating_sub(before) {
-                number if number > last => last + 1,
-                number if number > 2 && number < last => 2,
-                number => number,
-            };
-            attempt.number = before.min(1) + since;
-            attempt.base = attempt.base.min(2);
+        self.states.edit(|_, at, state| match state {
+            State::Sleeping(until) => set(until, future),
+            State::Halted(trouble) => blur_trouble(trouble, past),
+            State::Failing(failure) => hush(failure, keeps_words),
+            State::Caught(caught) => hush(&mut caught.failure, keeps_words),
+            State::Doing(attempt) => blur_attempt(plan, (at, Direction::Do), attempt, (past, future)),
+            State::Undoing(undoing) => {
+                blur_attempt(plan, (at, Direction::Undo), &mut undoing.attempt, (past, future));
+            }
+            State::Done(_)
+            | State::Refused(_)
+            | State::Unknown
+            | State::Turned
+            | State::Undone
+            | State::Chose(_)
+            | State::Bound(_)
+            | State::Each(_)
+            | State::Rounds(_)
+            | State::Woke
+            | State::Reached => {}
+        });
+    }
+
+    /// Lets the wait of a state, by its number among [`Instance::states`], end at an instant; and with it the time of all its
+    /// attempts, if that `is_limit`.
+    pub fn let_end(&mut self, slot: usize, at: Timestamp, is_limit: bool) {
+        self.states.edit(|number, _, state| {
+            if number != slot {
+                return;
+            }
+            if let State::Sleeping(until) = state {
+                return set(until, at);
+            }
+            let Some(attempt) = state.attempt_mut() else { return };
+            if is_limit {
+                set(&mut attempt.limit, at);
+            }
+            attempt.wait.until_mut().into_iter().for_each(|until| set(until, at));
         });
     }
 
@@ -123,6 +89,53 @@ impl Instance {
         });
         is_before
     }
+}
+
+/// An instant becomes another; what never comes stays so.
+fn set(instant: &mut Timestamp, to: Timestamp) {
+    if *instant != Timestamp::NEVER {
+        *instant = to;
+    }
+}
+
+fn hush(failure: &mut Failure, keeps_words: bool) {
+    if !keeps_words {
+        failure.message = None;
+    }
+}
+
+fn blur_trouble(trouble: &mut Trouble, past: Timestamp) {
+    trouble.since = past;
+    trouble.message = None;
+}
+
+fn blur_attempt(
+    plan: &Plan,
+    (at, direction): (At, Direction),
+    attempt: &mut Attempt,
+    (past, future): (Timestamp, Timestamp),
+) {
+    set(&mut attempt.limit, future);
+    match &mut attempt.wait {
+        Wait::Log(since) => *since = past,
+        Wait::Person(trouble) => blur_trouble(trouble, past),
+        wait => {
+            if let Wait::Turn(turn) = wait {
+                turn.since = past;
+            }
+            wait.until_mut().into_iter().for_each(|until| set(until, future));
+        }
+    }
+    let Some(last) = plan.work(at.node()).and_then(|work| last_attempt(work, direction)) else { return };
+    // Of those before an operator's order it matters that there were any.
+    let before = attempt.before_order();
+    let since = match attempt.number.saturating_sub(before) {
+        number if number > last => last + 1,
+        number if number > 2 && number < last => 2,
+        number => number,
+    };
+    attempt.number = before.min(1) + since;
+    attempt.base = attempt.base.min(2);
 }
 
 /// The number of the last attempt that retries allow, counted from 1, or from an operator's order.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use compact_str::{CompactString, format_compact};
 
-use super::{Around, Class, Each, Kind, Node, NodeId, ROOT, ROOT_PLACE, Repeat, SubSaga, Trial, Undo, Work};
+use super::{Around, Class, Each, Kind, Node, NodeId, Places, ROOT, ROOT_PLACE, Repeat, SubSaga, Trial, Undo, Work};
 use crate::definition::expression::Typed;
 use crate::definition::{self, Catch, Compensation, Run, Saga, Statement, StatementKind, Step, Verb, has_pivot};
 use crate::source::Span;
@@ -30,7 +30,7 @@ struct Builder {
     tries: Vec<NodeId>,
     runs: Vec<NodeId>,
     nodes: Vec<Node>,
-    places: BTreeMap<CompactString, NodeId>,
+    places: Places,
     /// Of each word, in each sub-saga.
     counts: BTreeMap<(CompactString, &'static str), u32>,
     /// The step that runs what is being built, with those around: `paid.card`; empty outside of sub-sagas.
@@ -44,7 +44,7 @@ struct Builder {
 /// The nodes of a plan, and what finds them.
 pub(super) struct Built {
     pub(super) nodes: Vec<Node>,
-    pub(super) places: BTreeMap<CompactString, NodeId>,
+    pub(super) places: Places,
     pub(super) tries: Vec<NodeId>,
     pub(super) runs: Vec<NodeId>,
 }
@@ -56,7 +56,7 @@ pub(super) fn build(saga: &Saga) -> Built {
         tries: Vec::new(),
         runs: Vec::new(),
         nodes: Vec::new(),
-        places: BTreeMap::new(),
+        places: Places::default(),
         counts: BTreeMap::new(),
         way: CompactString::default(),
         own_pivot: false,

@@ -12,10 +12,11 @@ pub mod graph;
 pub mod picture;
 pub mod svg;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 
 use self::build::{Built, node_id};
 
@@ -34,6 +35,9 @@ pub struct NodeId(pub u32);
 /// The saga's body.
 pub const ROOT: NodeId = NodeId(0);
 
+/// Nodes by their places. They are looked up for each event, and never gone through.
+type Places = IndexMap<CompactString, NodeId, RandomState>;
+
 /// Its place.
 pub const ROOT_PLACE: &str = "saga";
 
@@ -43,7 +47,7 @@ pub struct Plan {
     /// The definition that it came from.
     pub saga: Arc<Saga>,
     nodes: Vec<Node>,
-    places: BTreeMap<CompactString, NodeId>,
+    places: Places,
     has_limits: bool,
     /// The pivot steps of the saga itself.
     pivots: Vec<NodeId>,

@@ -71,22 +71,24 @@ impl Plan {
 
     /// In one element or round of all loops around both.
     fn is_written_before(&self, one: NodeId, other: NodeId) -> bool {
-        let (one, other) = (self.way_to(one), self.way_to(other));
-        let Some(fork) = one.iter().zip(&other).position(|(one, other)| one != other) else { return false };
-        let around = fork.checked_sub(1).and_then(|index| one.get(index)).map(|node| &self.node(*node).kind);
-        let in_order = match around {
-            Some(Kind::Scope(_) | Kind::Sequence(_) | Kind::Run(_) | Kind::Repeat(_)) => true,
+        let Some((fork, one, other)) = self.fork(one, other) else { return false };
+        let in_order = match &self.node(fork).kind {
+            Kind::Scope(_) | Kind::Sequence(_) | Kind::Run(_) | Kind::Repeat(_) => true,
             // A handler begins when the body has ended; of handlers one alone runs.
-            Some(Kind::Try(trial)) => one.get(fork).is_some_and(|one| *one <= trial.last),
+            Kind::Try(trial) => one <= trial.last,
             _ => false,
         };
-        in_order && one.get(fork) < other.get(fork)
+        in_order && one < other
     }
 
-    /// From the root to a node.
-    fn way_to(&self, node: NodeId) -> Vec<NodeId> {
-        let mut way: Vec<NodeId> = std::iter::successors(Some(node), |node| self.node(*node).parent).collect();
-        way.reverse();
-        way
+    /// The innermost node around both, and of its children those that they stand in; none where one stands in the other.
+    fn fork(&self, one: NodeId, other: NodeId) -> Option<(NodeId, NodeId, NodeId)> {
+        let (mut one, mut other) = ((one, None), (other, None));
+        while one.0 != other.0 {
+            // A parent's number is below its children's: the one with the larger number has further to go.
+            let deeper = if one.0 > other.0 { &mut one } else { &mut other };
+            *deeper = (self.node(deeper.0).parent?, Some(deeper.0));
+        }
+        Some((one.0, one.1?, other.1?))
     }
 }

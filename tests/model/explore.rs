@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use proptest::prelude::*;
-use saga::check;
+use saga::check::{self, Cause};
 use saga::engine::Direction;
 use saga::files::Folder;
 use saga::model::explore::{Bounds, Ending, Engine, Property, Report, Violation, explore};
@@ -17,7 +17,7 @@ use saga::source::SourceFile;
 use crate::engine::shapes;
 
 /// States that are looked at in a test: it runs without optimizations.
-const FEW: Bounds = Bounds { states: 8_000, steps: usize::MAX, guard: true, reduces: true };
+const FEW: Bounds = Bounds { states: 16_000, steps: usize::MAX, guard: true, reduces: true };
 
 pub(super) fn plan(text: &str) -> Plan {
     let checked = check::check_text("test.saga", text);
@@ -57,12 +57,21 @@ fn every_shipped_saga_keeps_every_promise() {
                 // What is computed from the text alone and what the engine does are the same.
                 let outcomes = check::outcomes(saga);
                 let computed: BTreeSet<CompactString> = outcomes.codes().cloned().collect();
-                assert_eq!(codes(&report), computed, "{} {}", path.display(), saga.name);
+                // Lists are explored with two elements at most: neither are those too many nor need their sum be too large.
+                let is_untried = |code: &CompactString| {
+                    let mut causes = outcomes.iter().filter(|(of, _)| *of == code).flat_map(|(_, reasons)| reasons);
+                    causes.any(|reason| matches!(reason.cause, Cause::TooMany))
+                };
+                let found = codes(&report);
+                let both = |codes: &BTreeSet<CompactString>| -> BTreeSet<CompactString> {
+                    codes.iter().filter(|code| found.contains(*code) || !is_untried(code)).cloned().collect()
+                };
+                assert_eq!(found, both(&computed), "{} {}", path.display(), saga.name);
             }
         }
     }
-    // The others, `disk`, `group_travel` and `order`, have more: benches/README.md has all of them to their ends.
-    assert_eq!(exhaustive, 11, "are explored to the end");
+    // `disk` has more: benches/README.md has it to its end.
+    assert_eq!(exhaustive, 13, "are explored to the end");
 }
 
 /// The codes with which it ends.

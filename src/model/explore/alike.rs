@@ -5,7 +5,9 @@
 //! that nobody may take, in whether a deadline that only says that it has passed has passed, or in which of
 //! several twins is in which state. The first one that is found stands for all of them.
 
-use std::hash::{BuildHasher as _, Hash};
+use std::hash::{BuildHasher as _, Hash, Hasher as _};
+
+use foldhash::quality::FixedState;
 
 use super::Setting;
 use super::ahead;
@@ -19,7 +21,7 @@ use crate::time::Timestamp;
 
 /// The hash of one part of a state.
 fn hash(part: impl Hash) -> u64 {
-    foldhash::quality::FixedState::default().hash_one(part)
+    FixedState::default().hash_one(part)
 }
 
 /// States with the same fingerprint are taken for the same. Of a million states two share one by chance with a
@@ -29,12 +31,13 @@ pub(super) fn fingerprint(setting: &Setting<'_>, world: &World) -> u64 {
     let mut sum = Sum::default();
     sum.add(setting, world, None, 0, hash(phase(setting, world)));
     let mut spent = 0u32;
+    let is_crowded = setting.reduces && instance.states().filter(|(_, state)| is_between(state)).nth(1).is_some();
     for (at, state) in instance.states() {
         if setting.reduces && is_spent(setting, world, at, state) {
             spent += 1;
             continue;
         }
-        sum.add(setting, world, Some(at), 1, hash(of_state(setting, world, at, state)));
+        sum.add(setting, world, Some(at), 1, hash_state(of_state(setting, world, (at, is_crowded), state)));
     }
     sum.add(setting, world, None, 5, u64::from(spent));
     for (at, row) in &world.rows {
@@ -49,9 +52,11 @@ pub(super) fn fingerprint(setting: &Setting<'_>, world: &World) -> u64 {
     let may_take = |signal: &&Heralded| !setting.reduces || may_take(setting, world, &signal.signal);
     let waiting = instance.signals().iter().filter(may_take);
     let mut waiting: Vec<_> = waiting.map(|signal| (signal.signal.as_str(), signal.with.get())).collect();
-    // Of one name in the order of their coming.
-    waiting.sort_by_key(|(name, _)| *name);
-    sum.add(setting, world, None, 4, hash(waiting));
+    if !waiting.is_empty() {
+        // Of one name in the order of their coming.
+        waiting.sort_by_key(|(name, _)| *name);
+        sum.add(setting, world, None, 4, hash(waiting));
+    }
     sum.finish()
 }
 
@@ -117,17 +122,28 @@ fn of_failure<'w>(setting: &Setting<'_>, failure: &'w Failure) -> OfFailure<'w> 
 /// What of a state makes a difference: what it is, what it counts, and what it holds.
 type OfState<'w> = (u8, [u32; 3], Option<&'w str>, Option<OfFailure<'w>>);
 
-fn of_state<'w>(setting: &Setting<'_>, world: &World, at: At, state: &'w State) -> OfState<'w> {
+/// The same as the hash of all of it, and a third of the work where it is a number alone.
+fn hash_state((kind, [first, second, third], value, failure): OfState<'_>) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    hasher.write_u64(u64::from(kind) << 32 | u64::from(first));
+    hasher.write_u64(u64::from(second) << 32 | u64::from(third));
+    if value.is_some() || failure.is_some() {
+        (value, failure).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+fn of_state<'w>(setting: &Setting<'_>, world: &World, (at, is_crowded): (At, bool), state: &'w State) -> OfState<'w> {
     let value = |value: &'w Json| Some(value.get()).filter(|_| is_looked_at(setting, world, at));
     match state {
-        State::Doing(attempt) => (0, of_attempt(setting, at, Direction::Do, attempt), None, None),
+        State::Doing(attempt) => (0, of_attempt(setting, (at, is_crowded), Direction::Do, attempt), None, None),
         State::Done(Some(json)) => (1, [1, 0, 0], value(json), None),
         State::Done(None) => (1, [0; 3], None, None),
         State::Refused(_) => (2, [0; 3], None, None),
         State::Unknown => (3, [0; 3], None, None),
         State::Undoing(undoing) => {
             let value = undoing.value.as_ref().and_then(value);
-            (4, of_attempt(setting, at, Direction::Undo, &undoing.attempt), value, None)
+            (4, of_attempt(setting, (at, is_crowded), Direction::Undo, &undoing.attempt), value, None)
         }
         State::Turned => (5, [0; 3], None, None),
         State::Undone => (6, [0; 3], None, None),
@@ -163,9 +179,28 @@ fn is_spent(setting: &Setting<'_>, world: &World, at: At, state: &State) -> bool
         && matches!(world.instance.phase, Phase::Failing(_) | Phase::Compensated(_))
 }
 
+/// Whether a step is between two attempts, or waits for more than the first answer to one.
+fn is_between(state: &State) -> bool {
+    state.attempt().is_some_and(|(_, attempt)| is_in_between(attempt))
+}
+
+fn is_in_between(attempt: &Attempt) -> bool {
+    match &attempt.wait {
+        Wait::Query(_) | Wait::Pause(_) | Wait::Pending(_) | Wait::Unfit(_) => true,
+        // Of one to whom none has gone out yet, everything is known.
+        Wait::Turn(_) | Wait::Person(_) => attempt.number > 0,
+        Wait::Answer(_) | Wait::Log(_) => false,
+    }
+}
+
 /// Which attempt it is, what it waits for, and whether all attempts together have an end. Of one that has gone out it makes
 /// no difference whether there were others, as long as there may be another. A pivot step goes on behind the last, and is shown as stuck then.
-fn of_attempt(setting: &Setting<'_>, at: At, direction: Direction, attempt: &Attempt) -> [u32; 3] {
+fn of_attempt(
+    setting: &Setting<'_>,
+    (at, is_crowded): (At, bool),
+    direction: Direction,
+    attempt: &Attempt,
+) -> [u32; 3] {
     let work = setting.plan.work(at.node());
     let last = work.and_then(|work| engine::last_attempt(work, direction)).unwrap_or(0);
     let is_pivot = work.is_some_and(|work| matches!(work.class, Class::Pivot | Class::InnerPivot));
@@ -176,6 +211,7 @@ fn of_attempt(setting: &Setting<'_>, at: At, direction: Direction, attempt: &Att
         number => number.min(1),
     };
     let wait = match &attempt.wait {
+        _ if is_crowded && is_in_between(attempt) => 0,
         Wait::Answer(_) => 0,
         Wait::Query(_) => 1,
         Wait::Pause(_) => 2,

@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use compact_str::CompactString;
+use foldhash::fast::FixedState;
 use indexmap::IndexMap;
 
 use self::data::Data;
@@ -56,7 +57,7 @@ pub const STATES_MAX: usize = 1_000_000;
 
 /// Steps from state to state that `saga check` tries of a saga: about 2 seconds. Steps and not seconds, so that what is found
 /// is the same on every machine.
-pub const STEPS_USUAL: usize = 500_000;
+pub const STEPS_USUAL: usize = 600_000;
 
 /// How an exploration is bounded.
 #[derive(Clone, Copy, Debug)]
@@ -206,7 +207,7 @@ struct Search<'p> {
     setting: Setting<'p>,
     root: World,
     /// The states by their fingerprints.
-    seen: IndexMap<u64, u32>,
+    seen: IndexMap<u64, u32, FixedState>,
     came: Vec<Came>,
     /// Steps, each from a state to a state.
     edges: Vec<(u32, u32)>,
@@ -251,7 +252,7 @@ impl<'p> Search<'p> {
         Self {
             setting,
             root: World { instance, rows: Vec::new() },
-            seen: IndexMap::new(),
+            seen: IndexMap::default(),
             came: Vec::new(),
             edges: Vec::new(),
             at_rest: Vec::new(),

@@ -6,11 +6,12 @@ use super::state::{Row, World};
 use super::{FAR, START, Setting};
 use crate::definition::Participant;
 use crate::engine::{
-    self, Acknowledged, Attempt, Change, CommandId, Decision, Direction, Event, Input, Instant, Misfit, Order,
-    OrderRequest, Outcome, Phase, Place, Reply, ReplyKind, RequestId, Start, State, Status, Undeliverable, Wait,
+    self, Acknowledged, Attempt, Change, CommandId, Decision, Direction, Event, Input, Misfit, Order, OrderRequest,
+    Outcome, Phase, Place, Reply, ReplyKind, RequestId, Start, State, Status, Undeliverable, Wait,
 };
 use crate::json::Json;
 use crate::plan::{At, Kind, Work};
+use crate::time::Timestamp;
 
 /// How many signals of one name wait to be taken.
 pub const SIGNALS_MAX: usize = 2;
@@ -110,7 +111,9 @@ pub(super) fn moves(setting: &Setting<'_>, world: &World, out: &mut Vec<Move>) {
             out.push(Move::Time { slot, last: false, limit: false });
         }
     }
-    out.push(Move::Deadline);
+    if instance.deadline != Timestamp::NEVER {
+        out.push(Move::Deadline);
+    }
     if instance.phase == Phase::Forward {
         out.push(Move::Cancel);
     }
@@ -198,7 +201,7 @@ fn of_attempt(setting: &Setting<'_>, world: &World, slot: u16, asked: &Asked<'_>
 }
 
 fn by_time(slot: u16, attempt: &Attempt, both: &[bool], out: &mut Vec<Move>) {
-    let has_limit = attempt.limit != crate::time::Timestamp::NEVER;
+    let has_limit = attempt.limit != Timestamp::NEVER;
     for last in both {
         out.push(Move::Time { slot, last: *last, limit: false });
         if has_limit {
@@ -227,18 +230,22 @@ pub(super) enum Moved {
 /// Carries a step out. Says also whether a participant that says `at most …` was asked for room.
 pub(super) fn carry_out(setting: &Setting<'_>, world: &World, step: Step) -> (Moved, bool) {
     let plan = setting.plan;
-    let mut next = Box::new(world.clone());
-    let Some(input) = input(setting, &mut next, step.by) else { return (Moved::Nothing, false) };
+    let Some(Brought { input, before, row }) = brought(setting, world, step.by) else { return (Moved::Nothing, false) };
     let mut was_asked = false;
     let mut takes = |_: &Place, _: &Participant| {
         was_asked = true;
         !step.is_crowded
     };
-    let decision = setting.engine.decide(plan, &next.instance, &input, &mut takes);
+    let instance = &before.as_deref().unwrap_or(world).instance;
+    let decision = setting.engine.decide(plan, instance, &input, &mut takes);
     // Applied anew, as whoever reads the journal does.
     let Decision::Change(change, _) = decision else { return (Moved::Nothing, was_asked) };
+    let mut next = before.unwrap_or_else(|| Box::new(world.clone()));
     if let Err(misfit) = setting.engine.apply(plan, &mut next.instance, &change) {
         return (Moved::Misfit(misfit), was_asked);
+    }
+    if let Some((at, row)) = row {
+        next.set_row(at, row);
     }
     for event in &change.events {
         if let Event::Called { at, work: Direction::Do, .. } = event
@@ -260,9 +267,7 @@ impl World {
     /// Leaves out what makes no difference.
     pub(super) fn settle(&mut self, setting: &Setting<'_>) {
         let Self { instance, rows } = self;
-        instance.retime(|which, _| if which == Instant::Past { START } else { FAR });
-        instance.uncount(setting.plan);
-        instance.silence(setting.looked.all.failure_message);
+        instance.blur(setting.plan, (START, FAR), setting.looked.all.failure_message);
         for (at, row) in rows {
             // What is not settled may have been done or not; and what is taken back is taken back whatever became of it.
             if matches!(instance.state(*at), Some(State::Doing(_) | State::Undoing(_) | State::Unknown)) {
@@ -276,79 +281,92 @@ impl World {
     }
 }
 
+/// What a move brings.
+struct Brought {
+    input: Input,
+    /// The state in which the engine hears it, where that is another: time has passed.
+    before: Option<Box<World>>,
+    /// What a participant remembers from then on.
+    row: Option<(At, Row)>,
+}
+
+impl From<Input> for Brought {
+    fn from(input: Input) -> Self {
+        Self { input, before: None, row: None }
+    }
+}
+
 /// The input that a move is, and what it does outside the engine.
-fn input(setting: &Setting<'_>, next: &mut World, step: Move) -> Option<Input> {
+fn brought(setting: &Setting<'_>, world: &World, step: Move) -> Option<Brought> {
     let plan = setting.plan;
     let request = |words: String| RequestId::try_from(words.as_str()).ok();
     let order =
         |request: RequestId, order: Order| Input::Order(OrderRequest { request, order, by: None, reason: None });
+    let exhausted = |slot: u16| {
+        let mut before = Box::new(world.clone());
+        before.instance.exhaust(plan, usize::from(slot)).then_some(before)
+    };
     match step {
         Move::Start(number) => {
             let input = setting.inputs.get(usize::from(number))?.clone();
-            Some(Input::Start(Start { input, reply_to: None, traceparent: None }))
+            Some(Input::Start(Start { input, reply_to: None, traceparent: None }).into())
         }
         Move::Answer { slot, said, last } => {
-            if last && !next.instance.exhaust(plan, usize::from(slot)) {
-                return None;
-            }
-            reply(setting, next, slot, said).map(Input::Reply)
+            let before = if last { Some(exhausted(slot)?) } else { None };
+            let (reply, row) = reply(setting, before.as_deref().unwrap_or(world), slot, said)?;
+            Some(Brought { input: Input::Reply(reply), before, row })
         }
         Move::Time { slot, last, limit } => {
-            let slot = usize::from(slot);
-            if last && !next.instance.exhaust(plan, slot) {
-                return None;
-            }
-            next.instance.retime(|which, at| match which {
-                Instant::Wait(of) if of == slot => START,
-                Instant::Limit(of) if of == slot && limit => START,
-                _ => at,
-            });
-            Some(Input::Due)
+            let mut before = if last { exhausted(slot)? } else { Box::new(world.clone()) };
+            before.instance.let_end(usize::from(slot), START, limit);
+            Some(Brought { before: Some(before), ..Input::Due.into() })
         }
         Move::Deadline => {
-            next.instance.retime(|which, at| if which == Instant::Deadline { START } else { at });
-            next.instance.next_due(plan).filter(|due| *due <= START)?;
-            Some(Input::Due)
+            let mut before = Box::new(world.clone());
+            before.instance.deadline = START;
+            before.instance.next_due(plan).filter(|due| *due <= START)?;
+            Some(Brought { before: Some(before), ..Input::Due.into() })
         }
-        Move::Cancel => Some(order(request("cancel".to_owned())?, Order::Cancel)),
+        Move::Cancel => Some(order(request("cancel".to_owned())?, Order::Cancel).into()),
         Move::Signal { signal, value } => {
             let (name, values) = setting.signals.get(usize::from(signal))?;
-            let is_free = |words: &String| next.instance.signals().iter().all(|it| it.request.as_str() != words);
+            let is_free = |words: &String| world.instance.signals().iter().all(|it| it.request.as_str() != words);
             let request = request((1..=SIGNALS_MAX).map(|count| format!("{name} {count}")).find(is_free)?)?;
             let with = Some(values.get(usize::from(value))?.clone());
-            Some(order(request, Order::Signal { signal: name.clone(), with }))
+            Some(order(request, Order::Signal { signal: name.clone(), with }).into())
         }
-        Move::Retry => Some(order(request("order".to_owned())?, Order::Retry { step: None })),
+        Move::Retry => Some(order(request("order".to_owned())?, Order::Retry { step: None }).into()),
         Move::Resolve { slot, failed } => {
-            let (node, state) = next.at(slot)?;
+            let (node, state) = world.at(slot)?;
             let (work, (direction, _)) = (plan.work(node.node())?, state.attempt()?);
             let place = plan.place(node);
-            let id = engine::command_id(&next.instance, work, &place, direction);
+            let id = engine::command_id(&world.instance, work, &place, direction);
             let outcome = match failed {
                 Some(code) => Outcome::Failed { code: work.action()?.command.fails.get(usize::from(code))?.clone() },
                 None if direction == Direction::Do => Outcome::Succeeded { reply: setting.value(node, 0) },
                 None => Outcome::Succeeded { reply: None },
             };
             // A person who says that it failed has seen to it that it never happens.
-            match (failed, direction, id.own_undo) {
-                (Some(_), ..) | (None, Direction::Undo, false) => next.set_row(node, Row::Undone),
-                (None, Direction::Do, _) => next.set_row(node, Row::Done),
-                (None, Direction::Undo, true) => {}
-            }
-            let request = request("order".to_owned())?;
-            Some(order(request, Order::Resolve { step: place, work: direction, outcome }))
+            let row = match (failed, direction, id.own_undo) {
+                (Some(_), ..) | (None, Direction::Undo, false) => Some(Row::Undone),
+                (None, Direction::Do, _) => Some(Row::Done),
+                (None, Direction::Undo, true) => None,
+            };
+            let input = order(request("order".to_owned())?, Order::Resolve { step: place, work: direction, outcome });
+            Some(Brought { row: row.map(|row| (node, row)), ..input.into() })
         }
         Move::Acknowledge { slot } => {
-            let (command, attempt) = command(setting, next, slot)?;
-            Some(Input::Acknowledged(Acknowledged { command, attempt }))
+            let (command, attempt) = command(setting, world, slot)?;
+            Some(Input::Acknowledged(Acknowledged { command, attempt }).into())
         }
         Move::Refuse { slot } => {
-            let (command, attempt) = command(setting, next, slot)?;
-            Some(Input::Undeliverable(Undeliverable { command, attempt, why: "the log refuses it".to_owned() }))
+            let (command, attempt) = command(setting, world, slot)?;
+            let why = "the log refuses it".to_owned();
+            Some(Input::Undeliverable(Undeliverable { command, attempt, why }).into())
         }
         Move::Turn { slot } => {
-            let (node, _) = next.at(slot)?;
-            Some(Input::Turn(plan.place(node)))
+            let (node, _) = world.at(slot)?;
+            Some(Input::Turn(plan.place(node)).into())
         }
     }
 }
@@ -363,9 +381,9 @@ fn command(setting: &Setting<'_>, world: &World, slot: u16) -> Option<(CommandId
 }
 
 /// The reply, and what the participant remembers behind it.
-fn reply(setting: &Setting<'_>, next: &mut World, slot: u16, said: Said) -> Option<Reply> {
-    let (id, attempt) = command(setting, next, slot)?;
-    let (node, state) = next.at(slot)?;
+fn reply(setting: &Setting<'_>, world: &World, slot: u16, said: Said) -> Option<(Reply, Option<(At, Row)>)> {
+    let (id, attempt) = command(setting, world, slot)?;
+    let (node, state) = world.at(slot)?;
     let (direction, Attempt { wait, .. }) = state.attempt()?;
     let work = setting.plan.work(node.node())?;
     let kind = match (wait, direction) {
@@ -390,10 +408,8 @@ fn reply(setting: &Setting<'_>, next: &mut World, slot: u16, said: Said) -> Opti
         Said::Pending => (Status::Pending, None, None),
         Said::Unknown => (Status::UnknownCommand, None, None),
     };
-    if let Some(row) = row.filter(|_| !id.own_undo) {
-        next.set_row(node, row);
-    }
-    Some(Reply { command: id, kind, attempt, status, payload })
+    let row = row.filter(|_| !id.own_undo).map(|row| (node, row));
+    Some((Reply { command: id, kind, attempt, status, payload }, row))
 }
 
 /// A code that no contract declares.

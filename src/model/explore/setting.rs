@@ -30,6 +30,10 @@ pub(super) struct Setting<'p> {
     /// Who waits for a signal.
     pub(super) waits: BTreeMap<CompactString, Vec<NodeId>>,
     pub(super) twins: Twins,
+    /// Nodes of which a promise asks what the participant remembers of a settled step.
+    asked_of_row: Vec<bool>,
+    /// Steps of the saga's own flow that nothing takes back, and nothing around is asked whether they have begun.
+    without_way_back: Vec<bool>,
 }
 
 impl<'p> Setting<'p> {
@@ -69,26 +73,33 @@ impl<'p> Setting<'p> {
         let twins = Twins::of(plan, &looked);
         let was_cut = data.was_cut || looked.was_cut;
         let Bounds { guard, reduces, .. } = bounds;
-        let setting =
-            Self { plan, engine, guard, reduces, inputs, input_fields, values, signals, looked, readers, waits, twins };
+        let setting = Self {
+            plan,
+            engine,
+            guard,
+            reduces,
+            inputs,
+            input_fields,
+            values,
+            signals,
+            looked,
+            readers,
+            waits,
+            twins,
+            asked_of_row: plan.nodes().map(|(id, _)| is_asked_of_row(plan, id)).collect(),
+            without_way_back: plan.nodes().map(|(id, _)| is_without_way_back(plan, id)).collect(),
+        };
         (setting, was_cut)
     }
 
     /// Whether a promise asks what the participant remembers of a settled step.
     pub(super) fn is_asked_of_row(&self, at: At) -> bool {
-        let of = |work: &Work| {
-            work.class == Class::Pivot || (work.class == Class::Compensatable && work.undo == Some(Undo::OfCommand))
-        };
-        self.plan.work(at.node()).is_some_and(of)
+        self.asked_of_row.get(at.node().0 as usize).is_some_and(|is_asked| *is_asked)
     }
 
     /// Whether nothing takes a step of the saga's own flow back, and nothing around it is asked whether it has begun.
     pub(super) fn is_without_way_back(&self, at: At) -> bool {
-        let node = self.plan.node(at.node());
-        let Kind::Step(work) = &node.kind else { return false };
-        let mut around = std::iter::successors(node.parent, |node| self.plan.node(*node).parent);
-        let is_plain = around.all(|node| !matches!(self.plan.node(node).kind, Kind::Try(_) | Kind::Repeat(_)));
-        is_plain && node.flow == ROOT && work.class == Class::Compensatable && !work.has_compensation()
+        self.without_way_back.get(at.node().0 as usize).is_some_and(|is_without| *is_without)
     }
 
     /// Who looks at the value of what stands there.
@@ -109,4 +120,19 @@ impl<'p> Setting<'p> {
     pub(super) fn has_unfit(&self, at: At) -> bool {
         self.values.contains_key(&at.node())
     }
+}
+
+fn is_asked_of_row(plan: &Plan, node: NodeId) -> bool {
+    let of = |work: &Work| {
+        work.class == Class::Pivot || (work.class == Class::Compensatable && work.undo == Some(Undo::OfCommand))
+    };
+    plan.work(node).is_some_and(of)
+}
+
+fn is_without_way_back(plan: &Plan, node: NodeId) -> bool {
+    let node = plan.node(node);
+    let Kind::Step(work) = &node.kind else { return false };
+    let mut around = std::iter::successors(node.parent, |node| plan.node(*node).parent);
+    let is_plain = around.all(|node| !matches!(plan.node(node).kind, Kind::Try(_) | Kind::Repeat(_)));
+    is_plain && node.flow == ROOT && work.class == Class::Compensatable && !work.has_compensation()
 }

@@ -68,11 +68,12 @@ impl Twins {
 
     /// The twin that something stands in.
     pub(super) fn at(&self, at: At) -> Option<Twin> {
+        let among = (*self.among.get(at.node().0 as usize)?)?;
         let mut indices = [0; MAX_LOOPS];
         for (depth, index) in indices.iter_mut().enumerate() {
             *index = at.index(depth);
         }
-        match (*self.among.get(at.node().0 as usize)?)? {
+        match among {
             Among::Elements { around, depth } => {
                 let index = indices.get_mut(depth).map(std::mem::take).unwrap_or_default();
                 Some(Twin {
