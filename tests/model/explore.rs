@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use saga::check::{self, Cause};
 use saga::engine::Direction;
 use saga::files::Folder;
-use saga::model::explore::{Bounds, Ending, Engine, Property, Report, Violation, explore};
+use saga::model::explore::{Bounds, Deed, Ending, Engine, Property, Report, Violation, explore};
 use saga::plan::Plan;
 use saga::source::SourceFile;
 
@@ -190,6 +190,34 @@ fn a_saga_that_takes_a_step_back_keeps_every_promise() {
     assert_eq!(codes(&report), check_codes(WAY_BACK));
     let stuck = |place: &str, work| report.ways.iter().any(|way| way.ending == Ending::Stuck(place.into(), work));
     assert!(stuck("charge.undo.money", Direction::Do) && stuck("charge.undo.note", Direction::Undo));
+}
+
+#[test]
+fn a_signal_reaches_each_element_of_a_loop() {
+    let text = r#"
+participant bank { command Charge }
+saga order {
+  version 1
+  let all = [1, 2]
+  for each one in all {
+    step paid { run pay }
+  }
+}
+saga pay {
+  version 1
+  signal agreed
+  await agreed within 1h otherwise { fail "not_agreed" }
+  step charge { call bank.Charge  compensate nothing }
+}
+"#;
+    let report = explore(&plan(text), &Engine, Bounds::default());
+    assert_eq!((report.cut.as_slice(), broken(&report).as_str()), (&[][..], ""));
+    let completed = report.ways.iter().find(|way| way.ending == Ending::Completed).expect("both may agree");
+    let signals = completed.trace.iter().filter_map(|told| match &told.deed {
+        Deed::Signal(name, _) => Some(name.as_str()),
+        _ => None,
+    });
+    assert_eq!(signals.collect::<Vec<_>>(), ["paid[1].agreed", "paid[2].agreed"]);
 }
 
 fn check_codes(text: &str) -> BTreeSet<CompactString> {

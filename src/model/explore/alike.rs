@@ -16,7 +16,7 @@ use super::state::World;
 use super::twins::Twins;
 use crate::engine::{self, Attempt, Direction, Failure, Heralded, Phase, State, Wait};
 use crate::json::Json;
-use crate::plan::{At, Class, NodeId};
+use crate::plan::{At, Class, NodeId, parsed};
 use crate::time::Timestamp;
 
 /// The hash of one part of a state.
@@ -255,7 +255,8 @@ fn of_input(setting: &Setting<'_>, world: &World, input: &Json) -> u64 {
 
 /// Whether anything may yet wait for a signal.
 pub(super) fn may_take(setting: &Setting<'_>, world: &World, signal: &str) -> bool {
-    let waits = setting.waits.get(signal);
+    let declared = parsed(signal).map_or(signal.into(), |(declared, _)| declared);
+    let waits = setting.waits.get(declared.as_ref());
     waits.is_none_or(|waits| {
         let mut waits = waits.iter();
         waits.any(|node| ahead::is_ahead(setting.plan, &world.instance, (At::new(*node), 0), When::Awaiting))

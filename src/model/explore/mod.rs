@@ -16,6 +16,7 @@ mod ahead;
 mod state;
 mod twins;
 mod moves;
+mod signalled;
 mod alike;
 mod properties;
 mod setting;
@@ -32,6 +33,7 @@ use self::data::Data;
 use self::moves::{Move, Moved, Step, carry_out};
 use self::reads::Looked;
 use self::setting::Setting;
+use self::signalled::Signalled;
 use self::state::World;
 use super::world::without_indices;
 use crate::engine::{
@@ -42,8 +44,8 @@ use crate::plan::Plan;
 use crate::time::Timestamp;
 
 pub use self::data::PAYLOADS_MAX;
-pub use self::moves::SIGNALS_MAX;
 pub use self::properties::Property;
+pub use self::signalled::SIGNALS_MAX;
 pub use self::words::{Answer, Deed, Told};
 
 /// The instant of everything that has happened.
@@ -279,10 +281,11 @@ impl<'p> Search<'p> {
         let mut moves = Vec::new();
         moves::moves(&self.setting, world, &mut moves);
         let mut offered = Vec::new();
-        let all = 0..u8::try_from(self.setting.signals.len()).unwrap_or(u8::MAX);
-        let waits = world.instance.states().filter(|(_, state)| matches!(state, State::Sleeping(_)));
-        let awaited: Vec<u8> = waits.filter_map(|(at, _)| moves::awaited(&self.setting, at)).collect();
-        for signal in if self.setting.reduces { awaited } else { all.collect() } {
+        let mut signals = signalled::awaited(&self.setting, world);
+        if !self.setting.reduces {
+            signals.extend(Signalled::all(&self.setting));
+        }
+        for signal in signals {
             self.offer(world, signal, &mut offered, &mut moves);
         }
         let mut next = 0;
@@ -294,15 +297,16 @@ impl<'p> Search<'p> {
         }
     }
 
-    fn offer(&self, world: &World, signal: u8, offered: &mut Vec<u8>, moves: &mut Vec<Move>) {
-        if !offered.contains(&signal) {
-            offered.push(signal);
-            moves::signals(&self.setting, world, signal, moves);
+    fn offer(&self, world: &World, signal: Signalled, offered: &mut Vec<CompactString>, moves: &mut Vec<Move>) {
+        let name = signal.name(&self.setting);
+        if !offered.contains(&name) {
+            offered.push(name);
+            signalled::signals(&self.setting, world, signal, moves);
         }
     }
 
     /// Takes a step, and says for which signals somebody begins to wait with it.
-    fn take(&mut self, from: u32, world: &World, by: Move) -> Vec<u8> {
+    fn take(&mut self, from: u32, world: &World, by: Move) -> Vec<Signalled> {
         let mut awaited = Vec::new();
         for is_crowded in [false, true] {
             let step = Step { by, is_crowded };
@@ -311,7 +315,7 @@ impl<'p> Search<'p> {
                 for event in &change.events {
                     if let Event::Slept { at, .. } = event {
                         let at = self.setting.plan.find(at);
-                        awaited.extend(at.and_then(|at| moves::awaited(&self.setting, at)));
+                        awaited.extend(at.and_then(|at| Signalled::awaited(&self.setting, at)));
                     }
                 }
             }

@@ -2,6 +2,7 @@
 
 use compact_str::CompactString;
 
+use super::signalled::{SIGNALS_MAX, Signalled};
 use super::state::{Row, World};
 use super::{FAR, START, Setting};
 use crate::definition::Participant;
@@ -12,9 +13,6 @@ use crate::engine::{
 use crate::json::Json;
 use crate::plan::{At, Kind, Work};
 use crate::time::Timestamp;
-
-/// How many signals of one name wait to be taken.
-pub const SIGNALS_MAX: usize = 2;
 
 /// What happens. A slot is the number of a state in the instance's reading order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +39,7 @@ pub(super) enum Move {
     /// Somebody cancels.
     Cancel,
     /// A signal arrives: which, and with which value.
-    Signal { signal: u8, value: u8 },
+    Signal { signal: Signalled, value: u8 },
     /// A person orders what is stuck to be tried again.
     Retry,
     /// A person says what became of a step: done, or failed with the code of this number.
@@ -120,22 +118,6 @@ pub(super) fn moves(setting: &Setting<'_>, world: &World, out: &mut Vec<Move>) {
     if !instance.stuck(plan).is_empty() {
         out.push(Move::Retry);
     }
-}
-
-/// A signal arrives, with each value.
-pub(super) fn signals(setting: &Setting<'_>, world: &World, signal: u8, out: &mut Vec<Move>) {
-    let Some((name, values)) = setting.signals.get(usize::from(signal)) else { return };
-    if world.instance.signals().iter().filter(|waiting| waiting.signal == *name).count() < SIGNALS_MAX {
-        out.extend((0..u8::try_from(values.len()).unwrap_or(u8::MAX)).map(|value| Move::Signal { signal, value }));
-    }
-}
-
-/// The signal that a node waits for, by its number.
-pub(super) fn awaited(setting: &Setting<'_>, at: At) -> Option<u8> {
-    let Kind::Await(wait, _) = &setting.plan.node(at.node()).kind else { return None };
-    let name = setting.plan.signal_name(at, &wait.signal.name);
-    let number = setting.signals.iter().position(|(known, _)| *known == name);
-    number.and_then(|number| u8::try_from(number).ok())
 }
 
 fn of_attempt(setting: &Setting<'_>, world: &World, slot: u16, asked: &Asked<'_>, out: &mut Vec<Move>) {
@@ -260,7 +242,7 @@ pub(super) fn carry_out(setting: &Setting<'_>, world: &World, step: Step) -> (Mo
 }
 
 impl World {
-    fn decide(&self, setting: &Setting<'_>, input: &Input) -> Decision {
+    pub(super) fn decide(&self, setting: &Setting<'_>, input: &Input) -> Decision {
         setting.engine.decide(setting.plan, &self.instance, input, &mut |_: &Place, _: &Participant| true)
     }
 
@@ -329,11 +311,11 @@ fn brought(setting: &Setting<'_>, world: &World, step: Move) -> Option<Brought> 
         }
         Move::Cancel => Some(order(request("cancel".to_owned())?, Order::Cancel).into()),
         Move::Signal { signal, value } => {
-            let (name, values) = setting.signals.get(usize::from(signal))?;
+            let name = signal.name(setting);
             let is_free = |words: &String| world.instance.signals().iter().all(|it| it.request.as_str() != words);
             let request = request((1..=SIGNALS_MAX).map(|count| format!("{name} {count}")).find(is_free)?)?;
-            let with = Some(values.get(usize::from(value))?.clone());
-            Some(order(request, Order::Signal { signal: name.clone(), with }).into())
+            let with = Some(signal.values(setting).get(usize::from(value))?.clone());
+            Some(order(request, Order::Signal { signal: name, with }).into())
         }
         Move::Retry => Some(order(request("order".to_owned())?, Order::Retry { step: None }).into()),
         Move::Resolve { slot, failed } => {
@@ -472,25 +454,4 @@ pub(super) fn late(setting: &Setting<'_>, world: &World) -> Option<Place> {
 
 fn last_of(world: &World, node: At) -> u32 {
     world.instance.state(node).and_then(State::attempt).map_or(0, |(_, attempt)| attempt.number)
-}
-
-/// A signal that nobody waits for, and that changes more than that it is remembered.
-pub(super) fn unawaited(setting: &Setting<'_>, world: &World) -> Option<CompactString> {
-    let waits: Vec<u8> = world
-        .instance
-        .states()
-        .filter(|(_, state)| matches!(state, State::Sleeping(_)))
-        .filter_map(|(at, _)| awaited(setting, at))
-        .collect();
-    let numbered = (0u8..).zip(&setting.signals).filter(|(number, _)| !waits.contains(number));
-    let mut changes = numbered.filter(|(_, (name, values))| {
-        let (Ok(request), with) = (RequestId::try_from("a signal"), values.first().cloned()) else { return false };
-        let order = Order::Signal { signal: name.clone(), with };
-        let input = Input::Order(OrderRequest { request, order, by: None, reason: None });
-        match world.decide(setting, &input) {
-            Decision::Change(change, _) => !matches!(change.events.as_slice(), [Event::Ordered { .. }]),
-            Decision::Nothing | Decision::Rejected(_) => false,
-        }
-    });
-    changes.next().map(|(_, (name, _))| name.clone())
 }

@@ -7,6 +7,7 @@ use compact_str::CompactString;
 
 use super::Setting;
 use super::moves;
+use super::signalled;
 use super::state::{Row, World};
 use crate::engine::{self, Change, Direction, Event, Phase, State, Summary};
 use crate::plan::{At, Class, Kind, Meant, NodeId, Plan, Undo, Work};
@@ -195,7 +196,7 @@ pub(super) fn broken_in(setting: &Setting<'_>, after: &World) -> Option<(Propert
     if !matches!(after.instance.phase, Phase::New | Phase::Forward) && moves::takes_cancel(setting, after) {
         return Some((Property::NoReturn, "a cancel".to_owned()));
     }
-    if let Some(signal) = moves::unawaited(setting, after) {
+    if let Some(signal) = signalled::unawaited(setting, after) {
         return Some((Property::LateChangesNothing, format!("a signal {signal}")));
     }
     let changes = || moves::late(setting, after).map(|place| (Property::OneOutcome, place.to_string()));

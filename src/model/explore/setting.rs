@@ -23,11 +23,12 @@ pub(super) struct Setting<'p> {
     pub(super) input_fields: Vec<Vec<(CompactString, String)>>,
     /// The values of each step's reply, by node.
     values: BTreeMap<NodeId, Vec<Json>>,
+    /// Each signal as it is declared, and what it can carry.
     pub(super) signals: Vec<(CompactString, Vec<Json>)>,
     pub(super) looked: Looked,
     /// Who looks at the value of a node, by node.
     readers: Vec<Option<Readers>>,
-    /// Who waits for a signal.
+    /// Who waits for a signal as it is declared, in any element.
     pub(super) waits: BTreeMap<CompactString, Vec<NodeId>>,
     pub(super) twins: Twins,
     /// Nodes of which a promise asks what the participant remembers of a settled step.
@@ -48,7 +49,7 @@ impl<'p> Setting<'p> {
                 values.insert(id, data.payloads(&action.command.reply, looked.name(&node.place), &node.place));
             }
             if let Kind::Await(wait, _) = &node.kind {
-                waits.entry(plan.signal_in_general(&wait.signal.name)).or_default().push(id);
+                waits.entry(wait.signal.name.clone()).or_default().push(id);
                 if let Some(look) = looked.name(&wait.name) {
                     by_signal.entry(wait.signal.name.clone()).or_default().and(look);
                 }
@@ -56,7 +57,7 @@ impl<'p> Setting<'p> {
         }
         let signals = plan.saga.signals.values().map(|signal| {
             let values = data.payloads(&signal.shape, by_signal.get(&signal.name), &signal.name);
-            (plan.signal_in_general(&signal.name), values)
+            (signal.name.clone(), values)
         });
         let signals = signals.collect();
         let readers = plan.nodes().map(|(_, node)| {

@@ -152,11 +152,8 @@ fn words(setting: &Setting<'_>, world: &World, step: Move) -> (String, bool) {
         Move::Deadline => ("the deadline comes".to_owned(), false),
         Move::Cancel => ("somebody cancels".to_owned(), false),
         Move::Signal { signal, value } => {
-            let (name, with) = setting
-                .signals
-                .get(usize::from(signal))
-                .map(|(name, values)| (name.clone(), values.get(usize::from(value)).map(ToString::to_string)))
-                .unwrap_or_default();
+            let with = signal.values(setting).get(usize::from(value)).map(ToString::to_string);
+            let name = signal.name(setting);
             (format!("the signal {name} arrives with {}", with.unwrap_or_default()), false)
         }
         Move::Retry => ("a person orders it tried again".to_owned(), true),
@@ -188,12 +185,8 @@ fn deed(setting: &Setting<'_>, world: &World, step: Move) -> Deed {
         Move::Deadline => Deed::Deadline,
         Move::Cancel => Deed::Cancelled,
         Move::Signal { signal, value } => {
-            let (name, with) = setting
-                .signals
-                .get(usize::from(signal))
-                .map(|(name, values)| (name.clone(), values.get(usize::from(value)).cloned()))
-                .unwrap_or_default();
-            Deed::Signal(name, with.unwrap_or_else(Json::empty_object))
+            let with = signal.values(setting).get(usize::from(value)).cloned();
+            Deed::Signal(signal.name(setting), with.unwrap_or_else(Json::empty_object))
         }
         Move::Retry | Move::Resolve { .. } => Deed::Ordered,
         Move::Acknowledge { slot } => Deed::Acknowledged(called(slot)),
