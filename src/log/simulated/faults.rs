@@ -24,7 +24,7 @@ pub struct Faults {
     pub refused: u32,
     /// A confirmation, a look at the end or a read fails for now.
     pub failed: u32,
-    /// There is no room for a while, for no append of anybody: [`Simulated::fill`].
+    /// There is no room for a while, for no append of anybody: [`Simulated::fill`](super::Simulated::fill).
     pub full: u32,
 }
 
