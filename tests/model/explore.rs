@@ -18,7 +18,7 @@ use saga::model::explore::{Bounds, Deed, Ending, Engine, Property, Report, Viola
 use saga::plan::Plan;
 use saga::source::SourceFile;
 
-use crate::engine::shapes;
+use crate::engine::shapes::{self, PivotShape, Shape, UndoShape};
 
 /// States that are looked at in a test: it runs without optimizations.
 const FEW: Bounds = Bounds { states: 16_000, steps: usize::MAX, guard: true, reduces: true };
@@ -110,6 +110,17 @@ proptest! {
             prop_assert!(fewer.states <= all.states && fewer.cut.is_empty());
         }
     }
+}
+
+/// Branches that are written alike are no twins where one between them fails before anybody is asked: those behind it never begin.
+#[test]
+fn a_branch_behind_one_that_fails_at_once_is_never_stuck() {
+    let step = || Shape::Step { undo: UndoShape::Same, queries: false };
+    let before = vec![Shape::Parallel(vec![step(), Shape::Fail, step()])];
+    let shape =
+        shapes::SagaShape { before, pivot: PivotShape::None, behind: Vec::new(), deadline: false, limits: Vec::new() };
+    let report = explore(&shapes::plan(&shape), &Engine, FEW);
+    assert_eq!(ends(&report), ["compensated given_up", "stuck undo s1"]);
 }
 
 /// What random sagas are drawn from are mostly sagas that the checks let pass. The others are explored, too: the engine must

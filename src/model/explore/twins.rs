@@ -43,6 +43,10 @@ impl Twins {
         let mut among: Vec<Option<Among>> = plan.nodes().map(|(id, _)| of_loop(plan, looked, id)).collect();
         for (around, node) in plan.nodes() {
             let Kind::Parallel(branches) = &node.kind else { continue };
+            // Behind such a branch none begins, so those before it are told from those behind.
+            if branches.iter().any(|branch| may_fail_at_once(plan, *branch)) {
+                continue;
+            }
             let mut kinds: Vec<(Vec<String>, NodeId)> = Vec::new();
             for branch in branches.iter().copied() {
                 let nodes = || within(plan, branch);
@@ -135,6 +139,30 @@ impl Swap {
             Some(NodeId(to.0 + offset))
         };
         place(self.one, self.other).or_else(|| place(self.other, self.one)).unwrap_or(node)
+    }
+}
+
+/// Whether a node may fail as it is entered, before anybody has answered anything.
+fn may_fail_at_once(plan: &Plan, id: NodeId) -> bool {
+    let all = |children: &[NodeId]| children.iter().any(|child| may_fail_at_once(plan, *child));
+    match &plan.node(id).kind {
+        Kind::Fail { .. } => true,
+        Kind::Scope(children) | Kind::Sequence(children) => {
+            let waits = |child: &NodeId| {
+                let is_step = matches!(&plan.node(*child).kind, Kind::Step(work) if work.action().is_some());
+                is_step || matches!(plan.node(*child).kind, Kind::Sleep(_) | Kind::Await(..))
+            };
+            all(children.split(waits).next().unwrap_or_default())
+        }
+        Kind::Parallel(children) => all(children),
+        Kind::Choice { arms, otherwise } => {
+            may_fail_at_once(plan, *otherwise) || arms.iter().any(|(_, arm)| may_fail_at_once(plan, *arm))
+        }
+        Kind::Run(run) => all(&run.children),
+        Kind::Each(each) => may_fail_at_once(plan, each.element),
+        Kind::Repeat(repeat) => may_fail_at_once(plan, repeat.round),
+        Kind::Try(trial) => all(&trial.body),
+        Kind::Step(_) | Kind::Pivot | Kind::Sleep(_) | Kind::Await(..) | Kind::Let(_) => false,
     }
 }
 
