@@ -144,24 +144,24 @@ impl Swap {
 
 /// Whether a node may fail as it is entered, before anybody has answered anything.
 fn may_fail_at_once(plan: &Plan, id: NodeId) -> bool {
-    let all = |children: &[NodeId]| children.iter().any(|child| may_fail_at_once(plan, *child));
+    let any = |children: &[NodeId]| children.iter().any(|child| may_fail_at_once(plan, *child));
+    let waits = |child: &NodeId| match &plan.node(*child).kind {
+        Kind::Step(work) => work.action().is_some(),
+        Kind::Sleep(_) | Kind::Await(..) => true,
+        _ => false,
+    };
+    let in_order = |children: &[NodeId]| any(children.split(waits).next().unwrap_or_default());
     match &plan.node(id).kind {
         Kind::Fail { .. } => true,
-        Kind::Scope(children) | Kind::Sequence(children) => {
-            let waits = |child: &NodeId| {
-                let is_step = matches!(&plan.node(*child).kind, Kind::Step(work) if work.action().is_some());
-                is_step || matches!(plan.node(*child).kind, Kind::Sleep(_) | Kind::Await(..))
-            };
-            all(children.split(waits).next().unwrap_or_default())
-        }
-        Kind::Parallel(children) => all(children),
+        Kind::Scope(children) | Kind::Sequence(children) => in_order(children),
+        Kind::Parallel(children) => any(children),
         Kind::Choice { arms, otherwise } => {
             may_fail_at_once(plan, *otherwise) || arms.iter().any(|(_, arm)| may_fail_at_once(plan, *arm))
         }
-        Kind::Run(run) => all(&run.children),
+        Kind::Run(run) => in_order(&run.children),
         Kind::Each(each) => may_fail_at_once(plan, each.element),
         Kind::Repeat(repeat) => may_fail_at_once(plan, repeat.round),
-        Kind::Try(trial) => all(&trial.body),
+        Kind::Try(trial) => in_order(&trial.body),
         Kind::Step(_) | Kind::Pivot | Kind::Sleep(_) | Kind::Await(..) | Kind::Let(_) => false,
     }
 }
