@@ -3,6 +3,7 @@
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::effect::CommandKind;
 use super::event::{Change, Place};
 use super::id::{CommandId, Direction, RequestId};
 use super::instance::Instance;
@@ -81,11 +82,12 @@ impl ReplyKind {
     /// As in the attribute `kind`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Do => "do",
-            Self::Undo => "undo",
-            Self::Query => "query",
-        }
+        let asked = match self {
+            Self::Do => CommandKind::Do,
+            Self::Undo => CommandKind::Undo,
+            Self::Query => CommandKind::Query,
+        };
+        asked.as_str()
     }
 }
 

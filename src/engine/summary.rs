@@ -52,10 +52,8 @@ impl Instance {
     /// The places that wait for a person.
     #[must_use]
     pub fn stuck(&self, plan: &Plan) -> Vec<Place> {
-        let stuck = self.states.under_way().filter(|(at, state)| is_stuck(plan, *at, state));
-        let mut stuck: Vec<At> = stuck.map(|(at, _)| at).collect();
-        stuck.sort_unstable();
-        stuck.into_iter().map(|at| plan.place(at)).collect()
+        let stuck = self.active().into_iter().filter(|(at, state)| is_stuck(plan, *at, state));
+        stuck.map(|(at, _)| plan.place(at)).collect()
     }
 }
 

@@ -223,8 +223,9 @@ impl Ledger {
             let fresh = Instance::new((*id).clone(), about.run, plan);
             self.live.insert(Live { instance: fresh, plan: Arc::clone(plan), bytes: 0, due: Timestamp::NEVER });
             if !self.ended.is_empty() {
-                self.ended.remove(&IdHash::of(id));
-                self.followed.remove(&IdHash::of(id));
+                let id = IdHash::of(id);
+                self.ended.remove(&id);
+                self.followed.remove(&id);
             }
         }
         let live = self.live.wake(id).ok_or_else(|| about.out_of_sequence(0))?;

@@ -6,7 +6,7 @@ use saga::engine::{Change, Direction, Event, Failure, Input, Misfit, Order, Outc
 use saga::json::Json;
 use saga::time::Timestamp;
 
-use super::moves::{Script, failed, step};
+use super::moves::{Script, failed, plain, step};
 use super::shapes::{PivotShape, SagaShape, Shape};
 
 fn begun(pivot: PivotShape, behind: usize, limits: Vec<Limit>) -> Script {
@@ -121,13 +121,7 @@ fn on_the_way_back_only_what_can_follow_is_applied() {
 #[test]
 fn while_the_other_branch_settles_what_is_done_may_be_taken_back_and_nothing_is_tried_again() {
     let both = Shape::Parallel(vec![step(), step()]);
-    let mut script = Script::of(&SagaShape {
-        before: vec![both],
-        pivot: PivotShape::None,
-        behind: Vec::new(),
-        deadline: true,
-        limits: Vec::new(),
-    });
+    let mut script = Script::of(&SagaShape { deadline: true, ..plain(vec![both]) });
     script.start();
     script.refused("s2");
     assert_eq!(taken(&script), "asked, pended, succeeded, stuck, refused, lost, compensated", "under way");

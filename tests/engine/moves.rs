@@ -123,6 +123,11 @@ pub(super) fn failed(code: &str) -> Status {
     Status::Failed { code: code.into(), message: None }
 }
 
+/// Without a point of no return, a deadline or limits.
+pub(super) fn plain(before: Vec<Shape>) -> SagaShape {
+    SagaShape { before, pivot: PivotShape::None, behind: Vec::new(), deadline: false, limits: Vec::new() }
+}
+
 pub(super) fn step() -> Shape {
     Shape::Step { undo: UndoShape::Same, queries: false }
 }

@@ -3,13 +3,12 @@
 use saga::engine::{Input, Instance, ReplyTo, RequestId, Rest, Start};
 use saga::json::Json;
 
-use super::moves::{Script, step};
-use super::shapes::{self, PivotShape, SagaShape};
+use super::moves::{Script, plain, step};
+use super::shapes::{self, SagaShape};
 
 /// One that has begun and waits, whose end is told to this topic.
 fn told(topic: &str, partition: Option<i32>, request: &str) -> Script {
-    let shape =
-        SagaShape { before: vec![step()], pivot: PivotShape::None, behind: vec![], deadline: true, limits: vec![] };
+    let shape = SagaShape { deadline: true, ..plain(vec![step()]) };
     let mut script = Script::of(&shape);
     let request = RequestId::try_from(request).unwrap();
     let reply_to = Some(ReplyTo { topic: topic.into(), partition, request });

@@ -8,14 +8,11 @@ use saga::json::Json;
 use saga::plan::Plan;
 use saga::time::Timestamp;
 
-use super::moves::{Script, failed, step};
-use super::shapes::{PivotShape, SagaShape};
+use super::moves::{Script, failed, plain, step};
 
 /// The pauses before the second and third attempt of the only step of this instance, in milliseconds.
 fn pauses(id: &str) -> [u64; 2] {
-    let shape =
-        SagaShape { before: vec![step()], pivot: PivotShape::None, behind: vec![], deadline: false, limits: vec![] };
-    let mut script = Script::of(&shape);
+    let mut script = Script::of(&plain(vec![step()]));
     script.instance = Instance::new(InstanceId::try_from(id).unwrap(), Run(script.now.0), script.plan());
     script.start();
     [1, 2].map(|attempt| {
@@ -40,9 +37,7 @@ fn pauses_double_and_are_lengthened_by_up_to_a_fifth_for_each_instance_otherwise
 
 #[test]
 fn an_order_to_try_again_gives_all_retries_anew() {
-    let before = vec![step(), step()];
-    let shape = SagaShape { before, pivot: PivotShape::None, behind: vec![], deadline: false, limits: vec![] };
-    let mut script = Script::of(&shape);
+    let mut script = Script::of(&plain(vec![step(), step()]));
     script.start();
     script.done("s1");
     script.refused("s2");
@@ -82,9 +77,7 @@ fn what_will_be_answered_later_is_waited_for_as_long_as_its_attempts_have_or_els
     assert_eq!(script.reply("take", ReplyKind::Do, 1, Status::Pending), ["pended take"]);
     assert_eq!(script.instance.next_due(script.plan()), Some(begins.after(Duration::from_hours(1))));
 
-    let shape =
-        SagaShape { before: vec![step()], pivot: PivotShape::None, behind: vec![], deadline: false, limits: vec![] };
-    let mut script = Script::of(&shape);
+    let mut script = Script::of(&plain(vec![step()]));
     script.start();
     assert_eq!(script.reply("s1", ReplyKind::Do, 1, Status::Pending), ["pended s1"]);
     assert_eq!(script.instance.next_due(script.plan()), Some(script.now.after(Duration::from_hours(24))));

@@ -6,11 +6,11 @@ use saga::engine::{
 };
 use saga::json::Json;
 
-use super::moves::{Script, failed, step};
-use super::shapes::{self, CODE, PivotShape, SagaShape, Shape, UndoShape};
+use super::moves::{Script, failed, plain, step};
+use super::shapes::{self, CODE, Shape, UndoShape};
 
 fn of(before: Vec<Shape>) -> Script {
-    Script::of(&SagaShape { before, pivot: PivotShape::None, behind: vec![], deadline: false, limits: vec![] })
+    Script::of(&plain(before))
 }
 
 fn to() -> ReplyTo {
@@ -19,11 +19,8 @@ fn to() -> ReplyTo {
 
 /// What is owed behind the last change, and what that change itself gives rise to: how it ended.
 fn told(script: &mut Script, input: &Input) -> [Option<Answer>; 2] {
-    let (change, instance) = match engine::decide(script.plan(), &script.instance, script.now, input, &mut |_, _| true)
-    {
-        Decision::Change(change, next) => (change, next),
-        other => panic!("{other:?}"),
-    };
+    let decision = engine::decide(script.plan(), &script.instance, script.now, input, &mut |_, _| true);
+    let Decision::Change(change, instance) = decision else { panic!("{decision:?}") };
     let answers = |effects: Vec<Effect>| {
         effects.into_iter().find_map(|effect| if let Effect::Answer(answer) = effect { Some(answer) } else { None })
     };
@@ -32,14 +29,13 @@ fn told(script: &mut Script, input: &Input) -> [Option<Answer>; 2] {
     told.map(answers)
 }
 
+/// The id of the first step's command in that life.
+fn id(script: &Script, run: Run) -> CommandId {
+    CommandId { instance: script.instance.id.clone(), run, place: "s1".into(), round: 1, own_undo: false }
+}
+
 fn input_of(script: &Script, status: Status) -> Input {
-    let command = CommandId {
-        instance: script.instance.id.clone(),
-        run: script.instance.run,
-        place: "s1".into(),
-        round: 1,
-        own_undo: false,
-    };
+    let command = id(script, script.instance.run);
     let payload = Some(Json::parse(r#"{"ok":true}"#).unwrap());
     Input::Reply(engine::Reply { command, kind: ReplyKind::Do, attempt: 1, status, payload })
 }
@@ -90,13 +86,6 @@ fn why_it_failed_is_kept_in_words() {
 
 #[test]
 fn what_the_log_says_of_another_attempt_or_life_or_behind_the_end_changes_nothing() {
-    let id = |script: &Script, run| CommandId {
-        instance: script.instance.id.clone(),
-        run,
-        place: "s1".into(),
-        round: 1,
-        own_undo: false,
-    };
     let refuses = |command, attempt| Input::Undeliverable(Undeliverable { command, attempt, why: "too large".into() });
     let mut script = of(vec![step()]);
     script.start();

@@ -18,7 +18,7 @@ use saga::model::explore::{Bounds, Deed, Ending, Engine, Property, Report, Viola
 use saga::plan::Plan;
 use saga::source::SourceFile;
 
-use crate::engine::shapes::{self, PivotShape, Shape, UndoShape};
+use crate::engine::shapes::{self, PivotShape, SagaShape, Shape, UndoShape};
 
 /// States that are looked at in a test: it runs without optimizations.
 const FEW: Bounds = Bounds { states: 16_000, steps: usize::MAX, guard: true, reduces: true };
@@ -117,8 +117,7 @@ proptest! {
 fn a_branch_behind_one_that_fails_at_once_is_never_stuck() {
     let step = || Shape::Step { undo: UndoShape::Same, queries: false };
     let before = vec![Shape::Parallel(vec![step(), Shape::Fail, step()])];
-    let shape =
-        shapes::SagaShape { before, pivot: PivotShape::None, behind: Vec::new(), deadline: false, limits: Vec::new() };
+    let shape = SagaShape { before, pivot: PivotShape::None, behind: Vec::new(), deadline: false, limits: Vec::new() };
     let report = explore(&shapes::plan(&shape), &Engine, FEW);
     assert_eq!(ends(&report), ["compensated given_up", "stuck undo s1"]);
 }
@@ -144,7 +143,7 @@ fn most_random_sagas_pass_the_checks() {
 }
 
 /// The saga of a shape, and those inside it each as one of its own, as in a text.
-fn program(shape: &shapes::SagaShape) -> Program {
+fn program(shape: &SagaShape) -> Program {
     fn collect(whole: &Saga, body: &[Statement], sagas: &mut Vec<Saga>) {
         for statement in body {
             let (run, step) = match &statement.kind {

@@ -45,13 +45,8 @@ pub struct Holder {
     #[serde(default)]
     pub id: String,
     /// Whether a log was ever made in the directory: then it is not made anew where it is gone.
-    #[serde(default, skip_serializing_if = "is_not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub made: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-const fn is_not(made: &bool) -> bool {
-    !*made
 }
 
 impl fmt::Display for Holder {
