@@ -122,6 +122,16 @@ fn a_branch_behind_one_that_fails_at_once_is_never_stuck() {
     assert_eq!(ends(&report), ["compensated given_up", "stuck undo s1"]);
 }
 
+/// Each round has its own saga that takes it back.
+#[test]
+fn rounds_that_sagas_take_back_keep_every_promise() {
+    let body = vec![Shape::Step { undo: UndoShape::Saga(5), queries: false }];
+    let before = vec![Shape::Repeat { times: 2, flag: None, body, otherwise: Vec::new() }];
+    let shape = SagaShape { before, pivot: PivotShape::None, behind: Vec::new(), deadline: false, limits: Vec::new() };
+    let report = explore(&shapes::plan(&shape), &Engine, Bounds { states: 1_000, ..FEW });
+    assert!(report.violations.is_empty(), "{}", broken(&report));
+}
+
 /// What random sagas are drawn from are mostly sagas that the checks let pass. The others are explored, too: the engine must
 /// hold for all that can be compiled.
 #[test]

@@ -240,6 +240,11 @@ fn is_of_run(plan: &Plan, node: At) -> bool {
     plan.has_own_pivot(node.node()) || plan.around(node.node()).any(|run| plan.has_own_pivot(run))
 }
 
+/// The saga that a node belongs to: the whole one, or one that takes a step back, each element's and round's its own.
+fn flow(plan: &Plan, node: At) -> At {
+    plan.beside(node, plan.node(node.node()).flow)
+}
+
 /// That very one.
 const fn meant(at: At) -> Meant {
     Meant { node: at.node(), at: Some(at) }
@@ -252,9 +257,7 @@ fn still_owed_behind(plan: &Plan, world: &World, node: At) -> Option<At> {
         let owes = match state {
             // What takes another step back is done when that is.
             State::Done(_) | State::Unknown => {
-                has_compensation
-                    && !is_of_run(plan, other)
-                    && plan.node(other.node()).flow == plan.node(node.node()).flow
+                has_compensation && !is_of_run(plan, other) && flow(plan, other) == flow(plan, node)
             }
             State::Doing(_) | State::Undoing(_) | State::Turned => {
                 matches!(plan.node(other.node()).kind, Kind::Step(_))
@@ -283,7 +286,7 @@ fn still_under_way_before(plan: &Plan, after: &World, node: At) -> Option<At> {
     let is_ahead = |(other, state): (At, &State)| {
         let waits = matches!(plan.node(other.node()).kind, Kind::Step(_) | Kind::Sleep(_) | Kind::Await(..));
         let is_under_way = matches!(state, State::Doing(_) | State::Sleeping(_));
-        let is_of_flow = plan.node(other.node()).flow == plan.node(node.node()).flow;
+        let is_of_flow = flow(plan, other) == flow(plan, node);
         (waits && is_under_way && is_of_flow && other != node && plan.is_before(meant(other), meant(node)))
             .then_some(other)
     };
