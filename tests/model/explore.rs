@@ -88,7 +88,7 @@ fn codes(report: &Report) -> BTreeSet<CompactString> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn every_random_saga_keeps_every_promise(shape in shapes::saga()) {
