@@ -38,7 +38,7 @@ impl Draft<'_> {
             Move::Lose => self.lose(at, words),
             Move::Withdraw => {
                 self.emit(Event::Withdrawn { at: place });
-                self.fail(at, Words { code: CompactString::const_new("timeout"), ..words });
+                self.fail(at, words);
             }
             Move::Stick => {
                 self.emit(Event::Stuck { at: place, work: direction, code: words.code, message: words.message });
@@ -110,10 +110,7 @@ impl Draft<'_> {
         let place = self.place(at);
         let command = command_id(&self.instance, work, &place, direction);
         match timing::repeat(&invocation.timing, attempt, persistence, &command, self.now) {
-            Repeat::At(until) => {
-                let until = until.max(Timestamp(self.now.0 + 1));
-                self.emit(Event::Paused { at: place, work: direction, until, why });
-            }
+            Repeat::At(until) => self.emit(Event::Paused { at: place, work: direction, until, why }),
             Repeat::GiveUp => self.lose(at, Words { message: Some(why.to_string()), ..Words::code("timeout") }),
             Repeat::AskPerson => {
                 let attempts = attempt.number;

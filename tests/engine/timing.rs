@@ -52,14 +52,20 @@ fn an_order_to_try_again_gives_all_retries_anew() {
 
 /// A saga of one step that has an hour for all its attempts, at a participant that takes one command at once.
 fn within_an_hour() -> Script {
-    let text = r#"
-participant shop { commands "shop"  at most 1 at once  command Take  command Give }
-saga order {
-  version 1
-  step take { call shop.Take  timeout 10m  within 1h  compensate shop.Give }
+    one("step take { call shop.Take  timeout 10m  within 1h  compensate shop.Give }")
 }
-"#;
-    let checked = check_text("order.saga", text);
+
+fn one(step: &str) -> Script {
+    let text = format!(
+        r#"
+participant shop {{ commands "shop"  at most 1 at once  command Take  command Give }}
+saga order {{
+  version 1
+  {step}
+}}
+"#
+    );
+    let checked = check_text("order.saga", &text);
     assert!(!checked.has_errors(), "{:?}", checked.findings);
     Script::playing(Plan::new(checked.program.sagas["order"].clone()))
 }
@@ -120,4 +126,27 @@ fn a_turn_that_comes_when_its_time_is_over_is_not_taken() {
         ["withdrawn take", "failed timeout at take", "compensated"],
         "nobody has noticed yet"
     );
+}
+
+#[test]
+fn a_turn_is_waited_for_as_long_as_its_attempts_have_and_without_an_end_where_they_have_none_or_it_is_the_pivot() {
+    for step in [
+        "step take { call shop.Take  timeout 10m  compensate shop.Give }",
+        "pivot step take { call shop.Take  timeout 10m  within 1h }",
+    ] {
+        let mut script = one(step);
+        assert_eq!(start(&mut script), ["started", "queued take"]);
+        assert_eq!(script.instance.next_due(script.plan()), None, "{step}");
+    }
+}
+
+#[test]
+fn what_will_be_answered_later_in_the_last_instant_of_its_attempts_has_a_day() {
+    let mut script = within_an_hour();
+    let ends = script.now.after(Duration::from_hours(1));
+    script.takes = true;
+    start(&mut script);
+    script.now = ends;
+    assert_eq!(script.reply("take", ReplyKind::Do, 1, Status::Pending), ["pended take"]);
+    assert_eq!(script.instance.next_due(script.plan()), Some(ends.after(Duration::from_hours(24))));
 }

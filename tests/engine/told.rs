@@ -1,8 +1,8 @@
 //! What others are told: whoever asked for a saga, of its end; people, of what went wrong.
 
 use saga::engine::{
-    self, Acknowledged, Answer, CommandId, Decision, Effect, End, Input, Order, OrderRequest, ReplyKind, ReplyTo,
-    RequestId, Run, Start, Status, Undeliverable,
+    self, Acknowledged, Answer, CommandId, Decision, Direction, Effect, End, Input, Order, OrderRequest, Outcome,
+    ReplyKind, ReplyTo, RequestId, Run, Start, Status, Undeliverable,
 };
 use saga::json::Json;
 
@@ -82,6 +82,16 @@ fn why_it_failed_is_kept_in_words() {
         script.reply("s1", ReplyKind::Do, 1, Status::Failed { code: code.into(), message });
         assert_eq!(why(&script), expected);
     }
+
+    let mut script = of(vec![step()]);
+    script.start();
+    script.reply("s1", ReplyKind::Do, 1, Status::Pending);
+    let outcome = Outcome::Failed { code: CODE.into() };
+    let order = Order::Resolve { step: "s1".into(), work: Direction::Do, outcome };
+    let reason = Some("they said so on the phone".to_owned());
+    let request = RequestId::try_from("o").unwrap();
+    script.tell(&Input::Order(OrderRequest { request, order, by: None, reason }));
+    assert_eq!(why(&script), Some("they said so on the phone"));
 }
 
 #[test]

@@ -266,6 +266,20 @@ fn partitions_that_are_more_than_the_rate_have_moments_of_their_own() {
 }
 
 #[test]
+fn of_a_moment_of_its_own_only_the_first_quarter_counts() {
+    // Five share a call a second: a moment is 4/3 s long, and the first of them has every fifth.
+    let (length, of) = (1_334, 5);
+    let mut crowd = Crowd::new(Share { number: 0, of }, vec![per_second(1)]);
+    let own = crowd.now.0 + crowd.calls(1)[0];
+    for (into, waits) in [(0, false), (length / 4 - 10, false), (length / 4 + 10, true)] {
+        let mut crowd = Crowd::new(Share { number: 0, of }, vec![per_second(1)]);
+        crowd.now = Timestamp(own + into);
+        let took = crowd.calls(1)[0];
+        assert_eq!(took > 0, waits, "{into} ms into it");
+    }
+}
+
+#[test]
 fn a_new_owner_knows_what_is_under_way_and_who_waits_and_when_the_last_call_was() {
     let mut crowd = Crowd::new(Share::WHOLE, vec![at_once(2), per_second(1)]);
     (0..4).for_each(|_| crowd.start());

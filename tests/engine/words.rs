@@ -1,6 +1,13 @@
 //! What the engine writes and reads back: ids, and why an attempt is repeated.
 
-use saga::engine::{CommandId, ID_MAX, IdError, InstanceId, RequestId, Run, Why};
+use saga::definition::{Limit, Per};
+use saga::engine::{
+    self, CommandId, Decision, Direction, ID_MAX, IdError, Input, InstanceId, Order, OrderRequest, Outcome, ReplyKind,
+    RequestId, Run, Why,
+};
+
+use super::moves::{Script, failed, plain, step};
+use super::shapes::SagaShape;
 
 #[test]
 fn an_id_is_short_and_printable() {
@@ -74,4 +81,34 @@ fn why_an_attempt_is_repeated_is_said_in_words() {
         "the command cannot be written as a line",
     ];
     assert_eq!(said.as_slice(), expected.as_slice());
+}
+
+/// What is said to whoever wants to resolve a step forward.
+fn refusal(script: &Script, step: &str) -> String {
+    let outcome = Outcome::Succeeded { reply: None };
+    let order = Order::Resolve { step: step.into(), work: Direction::Do, outcome };
+    let request = RequestId::try_from("mine").unwrap();
+    let input = Input::Order(OrderRequest { request, order, by: None, reason: None });
+    match engine::decide(script.plan(), &script.instance, script.now, &input, &mut |_, _| true) {
+        Decision::Rejected(rejection) => rejection.message,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_stands_in_the_way_of_an_order_is_said_in_words() {
+    let at_once = Limit { count: 1, per: Per::Once };
+    let mut script = Script::of(&SagaShape { limits: vec![at_once], ..plain(vec![step(), step()]) });
+    script.takes = true;
+    script.start();
+    assert_eq!(refusal(&script, "s2"), "`s2` has not begun: there is nothing to resolve");
+    script.done("s1");
+    assert_eq!(refusal(&script, "s1"), "`s1` is done: there is nothing to resolve");
+    script.takes = false;
+    script.refused("s2");
+    assert_eq!(refusal(&script, "s1"), "`s1` is waiting for its turn: there is nothing to resolve");
+    script.tell(&Input::Turn("s1".into()));
+    assert_eq!(refusal(&script, "s1"), "`s1` is being taken back: there is nothing to resolve");
+    script.reply("s1", ReplyKind::Undo, 1, failed("will_not"));
+    assert_eq!(refusal(&script, "s1"), "`s1` is stuck: there is nothing to resolve");
 }
