@@ -205,6 +205,20 @@ fn a_try_around_it_is_taken_back_and_the_saga_goes_on_without_the_list() {
 }
 
 #[test]
+fn one_that_had_ended_and_is_taken_back_has_no_list_either() {
+    let text =
+        "try { for each item in input.items { @a } step b { call shop.Do { n: 1 }  compensate nothing } } catch { }
+  output { is_there: a != null }";
+    let (mut story, _) = begin(text, &[1, 2]);
+    story.done("a[1]", &n(0));
+    story.done("a[2]", &n(0));
+    story.refused("b", "no");
+    story.undone("a[2]");
+    let end = ["succeeded undo a[1]", "unwound item[1]", "caught try#1 0", r#"completed {"is_there":false}"#];
+    assert_eq!(story.undone("a[1]"), end);
+}
+
+#[test]
 fn an_unknown_outcome_of_an_element_is_taken_back_itself() {
     let text = "for each item in input.items { step a { call shop.Do { n: item.n }  timeout 1s  retry 1 times every 1s
     compensate shop.Undo { n: a.n, of: item.n } } }";
@@ -335,6 +349,7 @@ fn an_id_is_another_one_in_each_element_and_the_same_after_a_crash() {
   step b { call shop.Name { id: id("disk") }  compensate nothing }"#;
     let (mut story, _) = begin(text, &[1, 2]);
     let mut ids = vec![story.command("a[1]").payload];
+    assert_eq!(ids[0].get(), r#"{"id":"cbfc16df-d7d1-5f72-9371-5f39a87cfb8d"}"#, "of `i/1767225600000[item 1]/disk`");
     assert_eq!(story.copy().command("a[1]").payload, ids[0]);
     story.done("a[1]", "{}");
     ids.push(story.command("a[2]").payload);

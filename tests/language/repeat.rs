@@ -203,6 +203,7 @@ fn an_id_is_another_one_in_each_round() {
     let text = r#"repeat at most 2 times { step a { call shop.Name { id: id("x") }  compensate nothing } } until round == 2 otherwise { }"#;
     let (mut story, _) = begin(text);
     let first = story.command("a[1]").payload;
+    assert_eq!(first.get(), r#"{"id":"5eeec58a-4e3c-5440-aed0-2af72a5d9068"}"#, "of `i/1767225600000[round#1 1]/x`");
     story.done("a[1]", "{}");
     assert_ne!(story.command("a[2]").payload, first);
 }
