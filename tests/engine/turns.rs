@@ -147,6 +147,7 @@ struct Crowd {
     turns: Turns,
     instances: Vec<Instance>,
     now: Timestamp,
+    partition: u32,
 }
 
 impl Crowd {
@@ -154,18 +155,19 @@ impl Crowd {
         let plan = shapes::plan(&shape(vec![step()], PivotShape::None, Vec::new(), limits));
         let mut turns = Turns::new(share, 1);
         turns.begin(0, &Calls::default());
-        Self { plan, turns, instances: Vec::new(), now: Timestamp(1_000_000_000) }
+        Self { plan, turns, instances: Vec::new(), now: Timestamp(1_000_000_000), partition: 0 }
     }
 
     fn tell(&mut self, number: usize, input: &Input) {
-        let (instance, turns, now) = (&mut self.instances[number], &mut self.turns, self.now);
+        let (instance, turns, now, partition) =
+            (&mut self.instances[number], &mut self.turns, self.now, self.partition);
         let id = instance.id.clone();
-        let mut takes = |place: &_, asked: &_| turns.takes(0, (&id, place), asked, now);
+        let mut takes = |place: &_, asked: &_| turns.takes(partition, (&id, place), asked, now);
         let decision = saga::engine::decide(&self.plan, instance, now, input, &mut takes);
         let saga::engine::Decision::Change(change, next) = decision else { panic!("{decision:?}") };
         *instance = next;
         for node in change.events.iter().filter_map(|event| self.plan.find(event.step()?)) {
-            self.turns.note(0, &self.plan, instance, node);
+            self.turns.note(partition, &self.plan, instance, node);
         }
     }
 
@@ -178,7 +180,7 @@ impl Crowd {
 
     /// Lets all go on whose turn it is.
     fn give(&mut self) {
-        while let Some((id, place)) = self.turns.next(0, self.now) {
+        while let Some((id, place)) = self.turns.next(self.partition, self.now) {
             let number = self.instances.iter().position(|instance| instance.id == id).unwrap();
             self.tell(number, &Input::Turn(place));
         }
@@ -202,7 +204,7 @@ impl Crowd {
             if calls.len() == count {
                 return calls;
             }
-            let next = self.turns.next_at(0, self.now).unwrap();
+            let next = self.turns.next_at(self.partition, self.now).unwrap();
             assert!(next > self.now, "it is worth to wait");
             self.now = next;
         }
@@ -300,15 +302,17 @@ fn a_new_owner_knows_what_is_under_way_and_who_waits_and_when_the_last_call_was(
 
 #[test]
 fn nobody_has_a_turn_before_all_that_share_it_have_begun() {
-    let mut crowd = Crowd::new(Share::WHOLE, vec![at_once(1)]);
-    crowd.turns = Turns::new(Share::WHOLE, 2);
-    crowd.turns.begin(0, &Calls::default());
-    crowd.start();
-    assert_eq!(crowd.turns.next(0, crowd.now), None);
-    crowd.turns.may_go_on();
-    crowd.turns.begin(1, &Calls::default());
-    assert_eq!(Vec::from_iter(crowd.turns.may_go_on()), [0], "it is woken");
-    assert!(crowd.turns.next(0, crowd.now).is_some());
+    for (partition, other) in [(0, 1), (1, 0)] {
+        let mut crowd = Crowd::new(Share::WHOLE, vec![at_once(1)]);
+        (crowd.turns, crowd.partition) = (Turns::new(Share::WHOLE, 2), partition);
+        crowd.turns.begin(partition, &Calls::default());
+        crowd.start();
+        assert_eq!(crowd.turns.next(partition, crowd.now), None);
+        crowd.turns.may_go_on();
+        crowd.turns.begin(other, &Calls::default());
+        assert_eq!(Vec::from_iter(crowd.turns.may_go_on()), [partition], "it is woken");
+        assert!(crowd.turns.next(partition, crowd.now).is_some());
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod repeat;
 mod run;
 mod run_back;
 mod send;
+mod step;
 mod try_;
 
 use saga::check::check_text;

@@ -1,0 +1,28 @@
+//! Steps: what is asked cannot always be computed.
+
+use saga::engine::{Direction, Summary};
+
+use super::Story;
+
+const TEXT: &str = r#"
+participant shop {
+  commands "shop"
+  command Pay
+  command Tell { n: int }
+}
+saga order {
+  version 1
+  input { n: int }
+  pivot step pay { call shop.Pay }
+  step tell { call shop.Tell { n: input.n + 1 } }
+}
+"#;
+
+#[test]
+fn behind_the_point_of_no_return_a_person_does_what_cannot_be_asked_for() {
+    let (mut story, _) = Story::begin(TEXT, r#"{"n":9223372036854775807}"#);
+    assert_eq!(story.done("pay", "{}"), ["succeeded pay", "stuck tell invalid"]);
+    assert_eq!(story.summary(), Summary::Stuck);
+    assert_eq!(story.retry("tell"), ["ordered", "stuck tell invalid"], "it is tried again");
+    assert_eq!(story.resolve("tell", Direction::Do), ["ordered", "succeeded tell", "completed {}"]);
+}
