@@ -263,11 +263,7 @@ fn decide_turn(given: Given<'_>, place: &Place) -> Decision {
 
 fn decide_undeliverable(given: Given<'_>, input: &Undeliverable) -> Decision {
     let Given { plan, instance, .. } = given;
-    let command = &input.command;
-    if command.run != instance.run || instance.has_ended() {
-        return Decision::Nothing;
-    }
-    let Some((node, attempt)) = under_way(plan, instance, command) else { return Decision::Nothing };
+    let Some((node, attempt)) = under_way(plan, instance, &input.command) else { return Decision::Nothing };
     let is_current = attempt.number == input.attempt;
     let mut draft = Draft::new(given);
     if is_current {
@@ -284,11 +280,7 @@ fn decide_undeliverable(given: Given<'_>, input: &Undeliverable) -> Decision {
 /// A message is in the log: its step is done, or taken back.
 fn decide_acknowledged(given: Given<'_>, input: &Acknowledged) -> Decision {
     let Given { plan, instance, .. } = given;
-    let command = &input.command;
-    if command.run != instance.run || instance.has_ended() {
-        return Decision::Nothing;
-    }
-    let Some((node, attempt)) = under_way(plan, instance, command) else { return Decision::Nothing };
+    let Some((node, attempt)) = under_way(plan, instance, &input.command) else { return Decision::Nothing };
     let is_awaited = attempt.number == input.attempt && matches!(attempt.wait, Wait::Log(_));
     let mut draft = Draft::new(given);
     if is_awaited {
@@ -297,7 +289,8 @@ fn decide_acknowledged(given: Given<'_>, input: &Acknowledged) -> Decision {
     draft.finish()
 }
 
-/// The attempts of the very work that a command's id names: what takes a step back may have an id of its own.
+/// The attempts of the very work that a command's id names, in this life and no other: what takes a step back may have an
+/// id of its own.
 fn under_way<'i>(plan: &Plan, instance: &'i Instance, command: &CommandId) -> Option<(At, &'i Attempt)> {
     let node = plan.find(&command.place)?;
     let (direction, attempt) = instance.state(node)?.attempt()?;

@@ -95,12 +95,15 @@ fn why_it_failed_is_kept_in_words() {
 }
 
 #[test]
-fn what_the_log_says_of_another_attempt_or_life_or_behind_the_end_changes_nothing() {
+fn what_is_said_of_another_attempt_or_life_or_behind_the_end_changes_nothing() {
     let refuses = |command, attempt| Input::Undeliverable(Undeliverable { command, attempt, why: "too large".into() });
     let mut script = of(vec![step()]);
     script.start();
     let run = script.instance.run;
     let own = id(&script, run);
+    let Input::Reply(reply) = input_of(&script, Status::Succeeded) else { unreachable!() };
+    let other = Input::Reply(engine::Reply { command: id(&script, Run(7)), ..reply });
+    assert_eq!(script.tell(&other), ["nothing"], "an answer to another life");
     assert_eq!(script.tell(&refuses(id(&script, Run(7)), 1)), ["nothing"], "another life");
     assert_eq!(script.tell(&refuses(own.clone(), 2)), ["nothing"], "another attempt");
     assert_eq!(script.tell(&refuses(own.clone(), 1)), ["lost s1", "failed timeout at s1", "called undo s1 1"]);

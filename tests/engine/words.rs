@@ -3,7 +3,7 @@
 use saga::definition::{Limit, Per};
 use saga::engine::{
     self, CommandId, Decision, Direction, ID_MAX, IdError, Input, InstanceId, Order, OrderRequest, Outcome, ReplyKind,
-    RequestId, Run, Why,
+    RequestId, Run, Summary, Why,
 };
 
 use super::moves::{Script, failed, plain, step};
@@ -81,6 +81,14 @@ fn why_an_attempt_is_repeated_is_said_in_words() {
         "the command cannot be written as a line",
     ];
     assert_eq!(said.as_slice(), expected.as_slice());
+}
+
+#[test]
+fn how_an_instance_stands_and_what_is_answered_have_words() {
+    let all = [Summary::Running, Summary::Compensating, Summary::Stuck, Summary::Completed, Summary::Compensated];
+    let words = all.map(|summary| summary.to_string());
+    assert_eq!(words, ["running", "compensating", "stuck", "completed", "compensated"]);
+    assert_eq!([ReplyKind::Do, ReplyKind::Undo, ReplyKind::Query].map(ReplyKind::as_str), ["do", "undo", "query"]);
 }
 
 /// What is said to whoever wants to resolve a step forward.

@@ -184,6 +184,19 @@ fn rounds_inside_elements_and_elements_inside_rounds() {
 }
 
 #[test]
+fn round_is_that_of_the_innermost_repeat_wherever_elements_are() {
+    let text = "let list = [1, 2]
+  for each x in list { repeat at most 2 times { for each y in list { @a } } until round == 2 otherwise { } }";
+    let (mut story, _) = begin(text);
+    for (place, round) in
+        [("a[1][1][1]", 1), ("a[1][1][2]", 1), ("a[1][2][1]", 2), ("a[1][2][2]", 2), ("a[2][1][1]", 1)]
+    {
+        assert_eq!(story.owed(), [format!(r#"do {place} 1 {{"n":{round}}}"#)]);
+        story.done(place, OK);
+    }
+}
+
+#[test]
 fn rounds_inside_each_other_that_wait_for_nothing_come_to_an_end() {
     let one = |block: &str| format!("repeat at most 1000 times {{ {block} }} until false otherwise {{ }}");
     let (story, lines) = begin(&one(&one(&one(""))));
