@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaResult;
 
 use super::context::{Context, Reach};
 use super::error::OpenError;
@@ -38,10 +39,64 @@ impl Asking {
     /// The offsets of a partition, by the broker's word.
     pub(super) fn range(&self, topic: &str, partition: u32) -> Result<Range, String> {
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
-        let asked = self.client().fetch_watermarks(topic, number, RANGE_WITHIN);
+        let asked = watermarks(self.client(), topic, number, RANGE_WITHIN);
         let (low, high) =
             asked.map_err(|error| format!("ask for the offsets of partition {partition} of {topic}: {error}"))?;
         let offset = |raw: i64| u64::try_from(raw).unwrap_or_default();
         Ok(Range { start: offset(low), end: offset(high) })
+    }
+}
+
+/// The first offset of a partition, and the one behind its last.
+///
+/// librdkafka sends two questions at once, for the one and for the other. Where a broker refuses the first and answers
+/// the second, since it has begun to lead the partition in between, and the client wakes to both answers, it forgets the
+/// refusal and gives the second's offset as both. That reads as a partition whose records are all gone. So what looks
+/// empty is asked for again: by then the broker leads.
+pub(super) fn watermarks<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+    within: Duration,
+) -> KafkaResult<(i64, i64)> {
+    let (low, high) = client.fetch_watermarks(topic, partition, within)?;
+    if low == high { client.fetch_watermarks(topic, partition, within) } else { Ok((low, high)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::ClientConfig;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+    use super::*;
+
+    /// Far longer than anything here takes.
+    const WITHIN: Duration = Duration::from_mins(1);
+
+    /// Of the refusals half are forgotten, more or less: it is up to when threads run.
+    const REFUSALS: usize = 40;
+
+    #[test]
+    fn a_partition_that_a_broker_begins_to_lead_does_not_look_empty() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("journal", 1, 1).unwrap();
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", cluster.bootstrap_servers()).set("group.id", "asking");
+        let producer: BaseProducer = config.create().unwrap();
+        for _ in 0..5 {
+            producer.send(BaseRecord::<(), _>::to("journal").partition(0).payload("a record")).unwrap();
+        }
+        producer.flush(WITHIN).unwrap();
+        let asking: BaseConsumer = config.create().unwrap();
+        for _ in 0..REFUSALS {
+            let refusal = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION];
+            cluster.request_errors(RDKafkaApiKey::ListOffsets, &refusal);
+            if let Ok(range) = watermarks(&asking, "journal", 0, WITHIN) {
+                assert_eq!(range, (0, 5));
+            }
+            cluster.clear_request_errors(RDKafkaApiKey::ListOffsets);
+        }
     }
 }

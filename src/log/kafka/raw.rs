@@ -17,6 +17,7 @@ use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::asking::watermarks;
 use super::context::{Context, Reach, remark};
 use super::demands::BATCH_HEAD;
 use super::error::OpenError;
@@ -194,7 +195,7 @@ impl Raw {
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
         let began = Instant::now();
         loop {
-            match self.consumer.fetch_watermarks(topic, number, ASK_WITHIN) {
+            match watermarks(&self.consumer, topic, number, ASK_WITHIN) {
                 Ok(range) => return Ok(range),
                 // A topic that was made just now has no leader for a moment.
                 Err(error) if began.elapsed() >= ASK_WITHIN => {
