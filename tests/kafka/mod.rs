@@ -9,6 +9,7 @@ mod culprits;
 mod demands;
 mod deploying;
 mod faults;
+mod foreign;
 mod guarded;
 mod health;
 mod house;

@@ -7,7 +7,9 @@
 //!
 //! librdkafka fetches a partition once a consumer, so two users of one partition are put on two consumers.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message as _};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::asking::Asking;
@@ -381,11 +383,17 @@ fn list((topic, partition): &Place, from: Option<u64>) -> TopicPartitionList {
     list
 }
 
-/// A record as it was fetched. What is not text in a key or a header is replaced: anybody may write to a topic.
+/// A header. None if its name is no text: the client panics at one, and anybody may write it.
+fn header(all: &BorrowedHeaders, index: usize) -> Option<(&str, Cow<'_, str>)> {
+    let header = catch_unwind(AssertUnwindSafe(|| all.get(index))).ok()?;
+    Some((header.key, String::from_utf8_lossy(header.value.unwrap_or_default())))
+}
+
+/// A record as it was fetched. What is not text in a key or a header's value is replaced: anybody may write to a topic.
 pub(crate) fn stored(message: &BorrowedMessage<'_>) -> Stored {
-    let headers = message.headers().map_or_else(WireHeaders::default, |all| {
-        all.iter().map(|header| (header.key, String::from_utf8_lossy(header.value.unwrap_or_default()))).collect()
-    });
+    let headers = message
+        .headers()
+        .map_or_else(WireHeaders::default, |all| (0..all.count()).filter_map(|index| header(all, index)).collect());
     let taken = Message {
         key: Arc::from(String::from_utf8_lossy(message.key().unwrap_or_default())),
         headers,
