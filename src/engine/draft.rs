@@ -4,6 +4,8 @@
 //! decided on what the journal will say, not on a second idea of it. Work that is left is a stack of nodes, never the
 //! machine's own stack: ten thousand `let`s in a row are no deeper than one.
 
+use std::borrow::Cow;
+
 use compact_str::CompactString;
 
 use super::environment::View;
@@ -22,7 +24,8 @@ use crate::time::Timestamp;
 /// A decision in the making.
 pub(super) struct Draft<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) instance: Instance,
+    /// A copy from the first fact on: many inputs bring none.
+    pub(super) instance: Cow<'a, Instance>,
     pub(super) now: Timestamp,
     pub(super) takes: &'a mut Takes<'a>,
     events: Vec<Event>,
@@ -80,7 +83,7 @@ impl<'a> Draft<'a> {
         let Given { plan, instance, now, takes } = given;
         Self {
             plan,
-            instance: instance.clone(),
+            instance: Cow::Borrowed(instance),
             now,
             takes,
             events: Vec::new(),
@@ -97,13 +100,15 @@ impl<'a> Draft<'a> {
         if self.events.is_empty() {
             return Decision::Nothing;
         }
-        let Self { now: at, events, instance: mut next, .. } = self;
+        let Self { now: at, events, instance, .. } = self;
+        let mut next = instance.into_owned();
         (next.seq, next.changed) = (next.seq + 1, at);
         Decision::Change(Change { seq: next.seq, at, events }, next)
     }
 
     pub(super) fn emit(&mut self, event: Event) {
-        self.instance.apply_event(self.plan, self.now, &event).expect("what is decided can be applied");
+        let applied = self.instance.to_mut().apply_event(self.plan, self.now, &event);
+        applied.expect("what is decided can be applied");
         self.events.push(event);
     }
 
