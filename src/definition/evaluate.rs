@@ -74,6 +74,20 @@ impl Typed {
         evaluate(&self.expr, env)
     }
 
+    /// Whether it has a value in `env`, which is not kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`evaluate`].
+    pub fn probe(&self, env: &dyn Environment) -> Result<(), Invalid> {
+        let evaluation = Evaluation { env, bytes_left: Cell::new(MAX_JSON_BYTES) };
+        match &self.expr {
+            // That of each field: nothing is added where they are put together.
+            Expr::Object(fields) => fields.iter().try_for_each(|(_, value)| evaluation.value(value).map(drop)),
+            expr => evaluation.value(expr).map(drop),
+        }
+    }
+
     /// The value as canonical JSON.
     ///
     /// # Errors

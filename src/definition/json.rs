@@ -13,7 +13,6 @@ mod scalar;
 
 use std::fmt;
 
-use compact_str::CompactString;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -117,6 +116,29 @@ impl<'de> DeserializeSeed<'de> for At<'_> {
     }
 }
 
+/// Whether a key is this one.
+struct IsKey<'p>(Option<&'p str>);
+
+impl<'de> DeserializeSeed<'de> for IsKey<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<bool, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for IsKey<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+        Ok(self.0 == Some(key))
+    }
+}
+
 /// One segment, and what is behind it.
 struct Step<'p> {
     segment: &'p PathSegment,
@@ -132,12 +154,15 @@ impl<'de> Visitor<'de> for Step<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
-        while let Some(key) = map.next_key::<CompactString>()? {
-            match self.segment {
-                PathSegment::Key(wanted) if *wanted == key => found = map.next_value_seed(At(self.rest))?,
-                PathSegment::Key(_) | PathSegment::Element(_) => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+        let wanted = match self.segment {
+            PathSegment::Key(wanted) => Some(wanted.as_str()),
+            PathSegment::Element(_) => None,
+        };
+        while let Some(is_wanted) = map.next_key_seed(IsKey(wanted))? {
+            if is_wanted {
+                found = map.next_value_seed(At(self.rest))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
             }
         }
         Ok(found)

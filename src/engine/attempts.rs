@@ -10,7 +10,6 @@ use super::instance::{Attempt, Instance, Wait};
 use super::step::{self, Move, Persistence, Queries, Stimulus};
 use super::timing::{self, Repeat};
 use crate::definition::evaluate::Invalid;
-use crate::definition::expression::Typed;
 use crate::definition::{Invocation, Verb};
 use crate::json::Json;
 use crate::plan::{At, Class, Plan, Undo, Work};
@@ -173,10 +172,10 @@ impl Draft<'_> {
         direction: Direction,
         invocation: &Invocation,
     ) -> Result<Option<Timestamp>, Invalid> {
-        let value = |typed: &Typed| typed.evaluate(&View::of(self.plan, &self.instance, (at, direction)));
-        value(&invocation.payload)?;
+        let view = View::of(self.plan, &self.instance, (at, direction));
+        invocation.payload.probe(&view)?;
         match invocation.timing.within.as_ref().filter(|_| invocation.verb == Verb::Call) {
-            Some(within) => value(within).map(|within| Some(self.later(&within))),
+            Some(within) => within.evaluate(&view).map(|within| Some(self.later(&within))),
             None => Ok(None),
         }
     }

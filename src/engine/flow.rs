@@ -132,8 +132,9 @@ impl Instance {
 
     /// Whether nothing starts at a node any more: a scope around it fails, or has been taken back.
     pub(super) fn is_shut(&self, plan: &Plan, at: At) -> bool {
-        plan.scopes(at).any(|scope| {
-            matches!(self.state(scope), Some(State::Failing(_) | State::Caught(_))) || self.failing(scope).is_some()
+        plan.scopes(at).any(|scope| match scope {
+            At::ROOT => matches!(self.phase, Phase::Failing(_)),
+            _ => matches!(self.state(scope), Some(State::Failing(_) | State::Caught(_))),
         })
     }
 

@@ -24,8 +24,7 @@ pub(super) fn decide(given: Given<'_>, (request, name, with): (&OrderRequest, &s
             if known.is_empty() { "it has none".to_owned() } else { format!("its signals: {}", known.join(", ")) };
         return rejected(Refusal::UnknownSignal, format!("saga `{}` has no signal `{name}`; {known}", plan.saga.name));
     };
-    let empty = Json::empty_object();
-    if let Err(misfits) = check_json(&Type::Record(signal.shape.clone()), with.unwrap_or(&empty).get()) {
+    if let Err(misfits) = check_json(&Type::Record(signal.shape.clone()), with.map_or("{}", Json::get)) {
         return rejected(Refusal::Misfit, format!("the signal `{name}` does not fit: {}", listed(&misfits)));
     }
     if let Phase::Failing(failure) = &instance.phase

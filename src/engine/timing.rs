@@ -1,5 +1,6 @@
 //! When the next attempt is due, or that there is none.
 
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::id::CommandId;
@@ -31,15 +32,15 @@ pub(super) fn repeat(
     now: Timestamp,
 ) -> Repeat {
     let retries = attempt.number.saturating_sub(attempt.base);
-    let due = now.after(pause(timing, retries, command, attempt.number));
-    let used_up = retries >= timing.retry.times || due >= attempt.limit;
-    match (persistence, used_up) {
-        (Persistence::Settling, _) | (Persistence::Bounded, true) => Repeat::GiveUp,
-        (Persistence::UntilDone, true) => Repeat::AskPerson,
-        (Persistence::Pivot, true) => {
+    let due = || now.after(pause(timing, retries, command, attempt.number));
+    let due = (persistence != Persistence::Settling && retries < timing.retry.times).then(due);
+    match (due.filter(|due| *due < attempt.limit), persistence) {
+        (Some(due), _) => Repeat::At(due),
+        (None, Persistence::Settling | Persistence::Bounded) => Repeat::GiveUp,
+        (None, Persistence::UntilDone) => Repeat::AskPerson,
+        (None, Persistence::Pivot) => {
             Repeat::At(now.after(lengthened(timing.retry.to, command, attempt.number).max(PIVOT_PAUSE_MIN)))
         }
-        (Persistence::Bounded | Persistence::Pivot | Persistence::UntilDone, false) => Repeat::At(due),
     }
 }
 
@@ -77,11 +78,32 @@ fn pause(timing: &Timing, retries: u32, command: &CommandId, attempt: u32) -> Du
 /// By 0 to 20 %, so that what failed together is not repeated together. Derived from the command's id and the
 /// attempt: a replay and a simulation come to the same pause.
 fn lengthened(pause: Duration, command: &CommandId, attempt: u32) -> Duration {
-    let share = hash(command.to_text().bytes().chain(attempt.to_le_bytes())) % 201;
+    let mut hash = Fnv::default();
+    // It takes every text.
+    let _ = write!(hash, "{command}");
+    attempt.to_le_bytes().into_iter().for_each(|byte| hash.add(byte));
+    let share = hash.0 % 201;
     Duration::from_millis(millis(pause).saturating_add(millis(pause).saturating_mul(share) / 1_000))
 }
 
 /// FNV-1a, 64 bit (<http://www.isthe.com/chongo/tech/comp/fnv/>): small, and the same on every machine.
-fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn add(&mut self, byte: u8) {
+        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+}
+
+impl fmt::Write for Fnv {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.bytes().for_each(|byte| self.add(byte));
+        Ok(())
+    }
 }
