@@ -394,6 +394,12 @@ impl Instance {
         self.states.iter()
     }
 
+    /// The one of that number in the order of addresses.
+    #[must_use]
+    pub fn nth_state(&self, number: usize) -> Option<(At, &State)> {
+        self.states.nth(number)
+    }
+
     /// Those that are under way, in the order of addresses: what is done, taken back or waited for, scopes that fail, and
     /// what waits for a person.
     #[must_use]

@@ -196,6 +196,14 @@ impl States {
         }))
     }
 
+    /// The state of that number in the order of addresses.
+    pub(super) fn nth(&self, number: usize) -> Option<(At, &State)> {
+        match &self.0 {
+            Kept::Few(few) => few.get(number).map(|(at, state)| (*at, state)),
+            Kept::Many(_) => self.iter().nth(number),
+        }
+    }
+
     /// What is under way so, in no order.
     pub(super) fn of(&self, wanted: Activity) -> impl Iterator<Item = (At, &State)> {
         let (few, many) = self.kept();
@@ -348,14 +356,14 @@ impl States {
         }
     }
 
-    /// Changes each state in its place, with its number in the order of addresses.
-    pub(super) fn edit(&mut self, mut change: impl FnMut(usize, At, &mut State)) {
+    /// Changes each state in its place.
+    pub(super) fn edit(&mut self, mut change: impl FnMut(At, &mut State)) {
         if let Kept::Few(few) = &mut self.0 {
-            return few.iter_mut().enumerate().for_each(|(slot, (at, state))| change(slot, *at, state));
+            return few.iter_mut().for_each(|(at, state)| change(*at, state));
         }
-        let edited = self.iter().enumerate().map(|(slot, (at, state))| {
+        let edited = self.iter().map(|(at, state)| {
             let mut state = state.clone();
-            change(slot, at, &mut state);
+            change(at, &mut state);
             (at, state)
         });
         *self = edited.collect();

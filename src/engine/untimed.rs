@@ -33,7 +33,7 @@ impl Instance {
                 self.heard = None;
             }
         }
-        self.states.edit(|_, at, state| match state {
+        self.states.edit(|at, state| match state {
             State::Sleeping(until) => set(until, future),
             State::Halted(trouble) => blur_trouble(trouble, past),
             State::Failing(failure) => hush(failure, keeps_words),
@@ -59,10 +59,8 @@ impl Instance {
     /// Lets the wait of a state, by its number among [`Instance::states`], end at an instant; and with it the time of all its
     /// attempts, if that `is_limit`.
     pub fn let_end(&mut self, slot: usize, at: Timestamp, is_limit: bool) {
-        self.states.edit(|number, _, state| {
-            if number != slot {
-                return;
-            }
+        let Some((node, _)) = self.nth_state(slot) else { return };
+        self.states.change(node, |state| {
             if let State::Sleeping(until) = state {
                 return set(until, at);
             }
@@ -77,17 +75,22 @@ impl Instance {
     /// Lets the attempt of a state, by its number, be the last that its retries allow. False where it is that already, or
     /// there is none.
     pub fn exhaust(&mut self, plan: &Plan, slot: usize) -> bool {
-        let mut is_before = false;
-        self.states.edit(|number, at, state| {
-            let (Some(work), Some((direction, _))) = (plan.work(at.node()), state.attempt()) else { return };
-            let (Some(attempt), Some(last)) = (state.attempt_mut(), last_attempt(work, direction)) else { return };
+        let last = self.nth_state(slot).and_then(|(at, state)| {
+            let (direction, attempt) = state.attempt()?;
+            let last = last_attempt(plan.work(at.node())?, direction)?;
             let last = attempt.before_order().saturating_add(last);
-            if number == slot && attempt.number > 0 && attempt.number < last {
-                attempt.number = last;
-                is_before = true;
-            }
+            (attempt.number > 0 && attempt.number < last).then_some((at, last))
         });
-        is_before
+        let Some((at, last)) = last else { return false };
+        self.states.change(at, |state| state.attempt_mut().into_iter().for_each(|attempt| attempt.number = last));
+        true
+    }
+
+    /// Makes a state, by its number, again what it is in an instance of which this is a copy.
+    pub fn change_back(&mut self, slot: usize, of: &Self) {
+        if let Some((at, state)) = of.nth_state(slot) {
+            self.states.put(at, state.clone());
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use compact_str::{CompactString, ToCompactString as _, format_compact};
+use memchr::memchr;
 
 use super::{Kind, Node, NodeId, Plan, ROOT};
 use crate::definition::limits::{MAX_ELEMENTS, MAX_LOOPS, MAX_ROUNDS};
@@ -72,6 +73,24 @@ impl At {
         };
         let indices = self.0 & ((1 << ALL_BITS) - 1) & !below;
         Self(Self::new(node).0 | indices)
+    }
+
+    /// The number, for a hash of one's own.
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Another node in all the same elements and rounds.
+    pub(crate) const fn moved(self, node: NodeId) -> Self {
+        self.beside(node, MAX_LOOPS)
+    }
+
+    /// The same in no element or round of one loop; loops from the outermost, 0.
+    pub(crate) const fn without(self, depth: usize) -> Self {
+        match shift(depth) {
+            Some(shift) => Self(self.0 & !(((1 << INDEX_BITS) - 1) << shift)),
+            None => self,
+        }
     }
 
     /// The last address of its node in the same element or round of the first `depth` loops.
@@ -146,7 +165,7 @@ impl Plan {
     /// What stands at a place: its node, in an element or round that there may be.
     #[must_use]
     pub fn find(&self, place: &str) -> Option<At> {
-        if !place.contains('[') {
+        if memchr(b'[', place.as_bytes()).is_none() {
             let node = self.named(place)?;
             return Some(At::new(node)).filter(|_| self.node(node).loops.is_empty());
         }
@@ -277,29 +296,36 @@ pub(crate) fn common(one: &Arc<[Around]>, other: &Arc<[Around]>) -> usize {
 /// A name with its indices.
 fn indexed(name: &str, at: At, loops: &[Around]) -> CompactString {
     let mut text = CompactString::default();
-    for (part, word) in name.split('.').enumerate() {
-        if part > 0 {
-            text.push('.');
+    let mut loops = loops.iter().enumerate().peekable();
+    for (part, word) in name.split_inclusive('.').enumerate() {
+        let bare = word.strip_suffix('.').unwrap_or(word);
+        text.push_str(bare);
+        while let Some((depth, _)) = loops.next_if(|(_, around)| around.part == part) {
+            push_index(&mut text, at.index(depth));
         }
-        text.push_str(word);
-        for (depth, _) in loops.iter().enumerate().filter(|(_, around)| around.part == part) {
-            // Where nothing is said of it, any is meant.
-            if at.index(depth) > 0 {
-                text.extend(["[", &at.index(depth).to_compact_string(), "]"]);
-            }
-        }
+        text.push_str(word.get(bare.len()..).unwrap_or_default());
     }
     text
+}
+
+/// `[3]`; nothing where nothing is said of it, since any is meant.
+fn push_index(text: &mut CompactString, index: u16) {
+    /// Most lists are short.
+    const FIRST: [&str; 10] = ["", "[1]", "[2]", "[3]", "[4]", "[5]", "[6]", "[7]", "[8]", "[9]"];
+    match FIRST.get(usize::from(index)) {
+        Some(first) => text.push_str(first),
+        None => text.extend(["[", &index.to_compact_string(), "]"]),
+    }
 }
 
 /// A place without its indices, and the indices, each with the name that it stands at.
 pub(crate) fn parsed(place: &str) -> Option<(Cow<'_, str>, Indices)> {
     let mut indices = Indices::default();
     // Mostly they stand at the end, and nothing is to be put together.
-    let begin = place.find('[')?;
-    let (bare, behind) = place.split_at(begin);
-    if !behind.contains('.') {
-        indices.read(bare.matches('.').count(), behind)?;
+    let (bare, behind) = place.split_at_checked(memchr(b'[', place.as_bytes())?)?;
+    if memchr(b'.', behind.as_bytes()).is_none() {
+        let part = bare.bytes().filter(|byte| *byte == b'.').count();
+        indices.read(part, behind)?;
         return Some((Cow::Borrowed(bare), indices));
     }
     let mut name = String::with_capacity(place.len());
@@ -327,13 +353,21 @@ impl Indices {
     }
 
     /// `[3][1]`, as the engine writes them: one thing has one name.
-    fn read(&mut self, part: usize, mut text: &str) -> Option<()> {
-        while !text.is_empty() {
-            let (index, behind) = text.strip_prefix('[')?.split_once(']')?;
-            let is_plain = index.bytes().all(|digit| digit.is_ascii_digit()) && !index.starts_with('0');
-            *self.all.get_mut(self.count)? = (part, index.parse().ok().filter(|_| is_plain)?);
+    fn read(&mut self, part: usize, text: &str) -> Option<()> {
+        let mut bytes = text.bytes();
+        while let Some(byte) = bytes.next() {
+            let mut index = 0u16;
+            loop {
+                match bytes.next()? {
+                    b']' if index > 0 => break,
+                    digit @ b'0'..=b'9' if index > 0 || digit > b'0' => {
+                        index = index.checked_mul(10)?.checked_add(u16::from(digit - b'0'))?;
+                    }
+                    _ => return None,
+                }
+            }
+            *self.all.get_mut(self.count).filter(|_| byte == b'[')? = (part, index);
             self.count += 1;
-            text = behind;
         }
         Some(())
     }

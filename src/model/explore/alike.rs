@@ -5,7 +5,7 @@
 //! that nobody may take, in whether a deadline that only says that it has passed has passed, or in which of
 //! several twins is in which state. The first one that is found stands for all of them.
 
-use std::hash::{BuildHasher as _, Hash, Hasher as _};
+use std::hash::{BuildHasher as _, Hash};
 
 use foldhash::quality::FixedState;
 
@@ -20,78 +20,87 @@ use crate::plan::{At, Class, NodeId, parsed};
 use crate::time::Timestamp;
 
 /// The hash of one part of a state.
-fn hash(part: impl Hash) -> u64 {
+pub(super) fn hash(part: impl Hash) -> u64 {
     FixedState::default().hash_one(part)
 }
 
+/// The same of two numbers, as `foldhash` does it: a state has dozens of them, and a hasher for each took longer than all
+/// else that is done with them.
+fn mixed(one: u64, other: u64) -> u64 {
+    /// The first digits of pi.
+    const DIGITS: [u64; 2] = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344];
+    let product = u128::from(one ^ DIGITS[0]) * u128::from(other ^ DIGITS[1]);
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half, then the upper one")]
+    let (low, high) = (product as u64, (product >> 64) as u64);
+    low ^ high
+}
+
 /// States with the same fingerprint are taken for the same. Of a million states two share one by chance with a
-/// probability of 3 in 100 million.
-pub(super) fn fingerprint(setting: &Setting<'_>, world: &World) -> u64 {
+/// probability of 3 in 100 million. `sum` is memory for it.
+pub(super) fn fingerprint(setting: &Setting<'_>, world: &World, sum: &mut Sum) -> u64 {
     let instance = &world.instance;
-    let mut sum = Sum::default();
-    sum.add(setting, world, None, 0, hash(phase(setting, world)));
+    sum.all = hash(phase(setting, world));
+    sum.twins.clear();
     let mut spent = 0u32;
-    let is_crowded = setting.reduces && instance.states().filter(|(_, state)| is_between(state)).nth(1).is_some();
-    for (at, state) in instance.states() {
+    let is_crowded = setting.reduces && instance.states().filter(|(_, state)| is_between(state)).count() > 1;
+    instance.states().for_each(|(at, state)| {
         if setting.reduces && is_spent(setting, world, at, state) {
             spent += 1;
-            continue;
+        } else {
+            sum.add(setting, world, at, hash_state(of_state(setting, world, (at, is_crowded), state)));
         }
-        sum.add(setting, world, Some(at), 1, hash_state(of_state(setting, world, (at, is_crowded), state)));
-    }
-    sum.add(setting, world, None, 5, u64::from(spent));
-    for (at, row) in &world.rows {
-        if setting.reduces && !setting.is_asked_of_row(*at) {
-            continue;
+    });
+    for (at, row) in world.rows.iter() {
+        if !setting.reduces || setting.is_asked_of_row(*at) {
+            sum.add(setting, world, *at, hash_state((ROW, [*row as u32, 0, 0], None, None)));
         }
-        sum.add(setting, world, Some(*at), 2, hash(row));
     }
-    if let Some(input) = &instance.input {
-        sum.add(setting, world, None, 3, of_input(setting, world, input));
-    }
+    let input = instance.input.as_ref().map(|input| of_input(setting, world, input));
+    sum.add_all((spent, input));
     let may_take = |signal: &&Heralded| !setting.reduces || may_take(setting, world, &signal.signal);
     let waiting = instance.signals().iter().filter(may_take);
     let mut waiting: Vec<_> = waiting.map(|signal| (signal.signal.as_str(), signal.with.get())).collect();
     if !waiting.is_empty() {
         // Of one name in the order of their coming.
         waiting.sort_by_key(|(name, _)| *name);
-        sum.add(setting, world, None, 4, hash(waiting));
+        sum.add_all(waiting);
     }
     sum.finish()
 }
 
-/// Parts of a state, in any order; those of twins are kept apart, and put in order at the end.
+/// Parts of a state, in any order; those of twins are kept apart, and added at the end.
 #[derive(Default)]
-struct Sum {
+pub(super) struct Sum {
     all: u64,
-    /// What they stand in, which of them, and its sum: a handful.
-    twins: Vec<((At, NodeId), u32, u64)>,
+    /// Each of them, what they stand in, and its sum: a handful.
+    twins: Vec<(At, (At, NodeId), u64)>,
 }
 
 impl Sum {
-    fn add(&mut self, setting: &Setting<'_>, world: &World, at: Option<At>, kind: u8, part: u64) {
-        let Some(at) = at else {
-            self.all = self.all.wrapping_add(hash((kind, part)));
+    /// A part that stands nowhere.
+    fn add_all(&mut self, part: impl Hash) {
+        self.all = self.all.wrapping_add(hash(part));
+    }
+
+    fn add(&mut self, setting: &Setting<'_>, world: &World, at: At, part: u64) {
+        let Some(twin) = setting.twins.at(at) else {
+            self.all = self.all.wrapping_add(mixed(at.bits(), part));
             return;
         };
-        match setting.twins.at(at).filter(|_| setting.reduces) {
-            Some(twin) => {
-                let order = if Twins::waits_for_others(setting.plan, world, &twin) { twin.index } else { 0 };
-                let part = hash((twin.inside, kind, order, part));
-                let of_it = |(around, index, _): &&mut _| (*around, *index) == (twin.around, twin.index);
-                match self.twins.iter_mut().find(of_it) {
-                    Some((.., sum)) => *sum = sum.wrapping_add(part),
-                    None => self.twins.push((twin.around, twin.index, part)),
-                }
-            }
-            None => self.all = self.all.wrapping_add(hash((at, kind, part))),
+        let order = if Twins::waits_for_others(setting.plan, world, &twin) { twin.index } else { 0 };
+        let part = mixed(mixed(twin.inside.bits(), order.into()), part);
+        // Those of one branch stand beside each other.
+        match self.twins.iter_mut().rev().find(|(own, ..)| *own == twin.own) {
+            Some((.., sum)) => *sum = sum.wrapping_add(part),
+            None => self.twins.push((twin.own, twin.around, part)),
         }
     }
 
-    fn finish(self) -> u64 {
-        let mut twins: Vec<_> = self.twins.into_iter().map(|(around, _, sum)| (around, sum)).collect();
-        twins.sort_unstable();
-        hash((self.all, twins))
+    fn finish(&self) -> u64 {
+        // What they are, and no longer which.
+        let twins =
+            self.twins.iter().map(|(_, (around, first), sum)| mixed(mixed(around.bits(), first.0.into()), *sum));
+        twins.fold(self.all, u64::wrapping_add)
     }
 }
 
@@ -119,18 +128,15 @@ fn of_failure<'w>(setting: &Setting<'_>, failure: &'w Failure) -> OfFailure<'w> 
     (&failure.code, step, message)
 }
 
-/// What of a state makes a difference: what it is, what it counts, and what it holds.
-type OfState<'w> = (u8, [u32; 3], Option<&'w str>, Option<OfFailure<'w>>);
+/// What of a state or a row makes a difference: what it is, what it counts, and what it holds.
+type OfState<'w> = (u32, [u32; 3], Option<&'w str>, Option<OfFailure<'w>>);
 
-/// The same as the hash of all of it, and a third of the work where it is a number alone.
+/// What a row is, behind all that states are.
+const ROW: u32 = 17;
+
 fn hash_state((kind, [first, second, third], value, failure): OfState<'_>) -> u64 {
-    let mut hasher = FixedState::default().build_hasher();
-    hasher.write_u64(u64::from(kind) << 32 | u64::from(first));
-    hasher.write_u64(u64::from(second) << 32 | u64::from(third));
-    if value.is_some() || failure.is_some() {
-        (value, failure).hash(&mut hasher);
-    }
-    hasher.finish()
+    let numbers = mixed(u64::from(kind) << 32 | u64::from(first), u64::from(second) << 32 | u64::from(third));
+    if value.is_some() || failure.is_some() { mixed(numbers, hash((value, failure))) } else { numbers }
 }
 
 fn of_state<'w>(setting: &Setting<'_>, world: &World, (at, is_crowded): (At, bool), state: &'w State) -> OfState<'w> {
@@ -238,19 +244,17 @@ fn of_input(setting: &Setting<'_>, world: &World, input: &Json) -> u64 {
     if !setting.reduces {
         return hash(input.get());
     }
-    let Some(number) = setting.inputs.iter().position(|known| known == input) else { return hash(input.get()) };
-    let Some(fields) = setting.input_fields.get(number) else { return hash(input.get()) };
-    let mut looked_at = vec![false; fields.len()];
-    for reader in &setting.looked.readers {
-        let Some(look) = &reader.reads.input else { continue };
-        if ahead::is_ahead(setting.plan, &world.instance, (At::new(reader.node), 0), reader.when) {
-            for ((key, _), is_looked_at) in fields.iter().zip(&mut looked_at) {
-                *is_looked_at |= look.itself.is_some() || look.fields.contains_key(key);
-            }
-        }
-    }
-    let values = fields.iter().zip(looked_at).filter(|(_, is_looked_at)| *is_looked_at);
-    hash(values.map(|((_, value), _)| value).collect::<Vec<_>>())
+    // A copy of one of them has its text in common with it.
+    let Some(number) = setting.inputs.iter().position(|known| std::ptr::eq(known.get(), input.get())) else {
+        return hash(input.get());
+    };
+    let fields = setting.input_fields.get(number).map(Vec::as_slice).unwrap_or_default();
+    let is_ahead = |reader: &usize| {
+        let reader = setting.looked.readers.get(*reader);
+        reader.is_some_and(|it| ahead::is_ahead(setting.plan, &world.instance, (At::new(it.node), 0), it.when))
+    };
+    let looked_at = fields.iter().filter(|field| field.readers.iter().any(is_ahead));
+    looked_at.fold(0, |sum: u64, field| sum.wrapping_add(field.hash))
 }
 
 /// Whether anything may yet wait for a signal.

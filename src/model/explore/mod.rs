@@ -14,6 +14,7 @@ mod reads;
 mod data;
 mod ahead;
 mod state;
+mod later;
 mod twins;
 mod moves;
 mod signalled;
@@ -24,12 +25,15 @@ mod words;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::rc::Rc;
 
 use compact_str::CompactString;
 use foldhash::fast::FixedState;
 use indexmap::IndexMap;
 
+use self::alike::Sum;
 use self::data::Data;
+use self::later::Later;
 use self::moves::{Move, Moved, Step, carry_out};
 use self::reads::Looked;
 use self::setting::Setting;
@@ -187,6 +191,15 @@ pub trait Decides {
     fn apply(&self, plan: &Plan, instance: &mut Instance, change: &Change) -> Result<(), Misfit> {
         instance.apply(plan, change)
     }
+
+    /// The instance behind a change, which a decision brings. An engine that makes mistakes makes it of its change.
+    ///
+    /// # Errors
+    /// The change does not belong to the instance.
+    fn behind(&self, plan: &Plan, before: &Instance, change: &Change, decided: Instance) -> Result<Instance, Misfit> {
+        let _ = (plan, before, change);
+        Ok(decided)
+    }
 }
 
 /// The engine that runs in production.
@@ -208,6 +221,7 @@ struct Came {
 struct Search<'p> {
     setting: Setting<'p>,
     root: World,
+    sum: Sum,
     /// The states by their fingerprints.
     seen: IndexMap<u64, u32, FixedState>,
     came: Vec<Came>,
@@ -253,7 +267,8 @@ impl<'p> Search<'p> {
         let instance = Instance::new(id, Run(START.0), setting.plan);
         Self {
             setting,
-            root: World { instance, rows: Vec::new() },
+            root: World { instance, rows: Rc::default() },
+            sum: Sum::default(),
             seen: IndexMap::default(),
             came: Vec::new(),
             edges: Vec::new(),
@@ -267,8 +282,9 @@ impl<'p> Search<'p> {
     /// The beginnings: each input.
     fn begin(&mut self) {
         let root = self.root.clone();
+        let mut later = Later::than(&root.instance);
         for input in (0..).zip(&self.setting.inputs.clone()).map(|(input, _)| input) {
-            self.take(NOWHERE, &root, Move::Start(input));
+            self.take(NOWHERE, (&root, &mut later), Move::Start(input));
         }
     }
 
@@ -288,10 +304,11 @@ impl<'p> Search<'p> {
         for signal in signals {
             self.offer(world, signal, &mut offered, &mut moves);
         }
+        let mut later = Later::than(&world.instance);
         let mut next = 0;
         while let Some(by) = moves.get(next).copied() {
             next += 1;
-            for signal in self.take(id, world, by) {
+            for signal in self.take(id, (world, &mut later), by) {
                 self.offer(world, signal, &mut offered, &mut moves);
             }
         }
@@ -306,11 +323,11 @@ impl<'p> Search<'p> {
     }
 
     /// Takes a step, and says for which signals somebody begins to wait with it.
-    fn take(&mut self, from: u32, world: &World, by: Move) -> Vec<Signalled> {
+    fn take(&mut self, from: u32, (world, later): (&World, &mut Later<'_>), by: Move) -> Vec<Signalled> {
         let mut awaited = Vec::new();
         for is_crowded in [false, true] {
             let step = Step { by, is_crowded };
-            let (moved, was_asked) = carry_out(&self.setting, world, step);
+            let (moved, was_asked) = carry_out(&self.setting, world, later, step);
             if let Moved::To(_, change) = &moved {
                 for event in &change.events {
                     if let Event::Slept { at, .. } = event {
@@ -319,7 +336,7 @@ impl<'p> Search<'p> {
                     }
                 }
             }
-            self.arrive(from, world, step, moved);
+            self.arrive(from, (world, later), step, moved);
             if !was_asked {
                 break;
             }
@@ -327,7 +344,7 @@ impl<'p> Search<'p> {
         awaited
     }
 
-    fn arrive(&mut self, from: u32, world: &World, by: Step, moved: Moved) {
+    fn arrive(&mut self, from: u32, (world, later): (&World, &Later<'_>), by: Step, moved: Moved) {
         match moved {
             Moved::Nothing => {}
             Moved::Misfit(misfit) => {
@@ -337,10 +354,14 @@ impl<'p> Search<'p> {
             }
             Moved::To(next, change) => {
                 let broken = properties::broken_by(&self.setting, world, &change, &next);
-                let fingerprint = alike::fingerprint(&self.setting, &next);
+                let fingerprint = alike::fingerprint(&self.setting, &next, &mut self.sum);
                 let known = self.seen.get(&fingerprint).copied();
-                let in_itself = || if known.is_none() { properties::broken_in(&self.setting, &next) } else { None };
-                let broken = broken.or_else(in_itself);
+                let in_itself = || {
+                    let is_replayed = moves::is_replayed(&self.setting, later, &change, &next);
+                    let defect = (!is_replayed).then(|| (Property::Sound, "a replay".to_owned()));
+                    defect.or_else(|| properties::broken_in(&self.setting, &next))
+                };
+                let broken = broken.or_else(|| if known.is_none() { in_itself() } else { None });
                 if let (Some(known), None) = (known, &broken) {
                     return self.edges.push((from, known));
                 }
@@ -365,7 +386,7 @@ impl<'p> Search<'p> {
                     known.and_modify(|(_, known)| *known = known.and(tally)).or_insert((id, tally));
                 }
                 if known.is_none() && !next.instance.has_ended() {
-                    self.queue.push_back((id, next));
+                    self.queue.push_back((id, Box::new(next)));
                 }
             }
         }
@@ -402,7 +423,7 @@ impl<'p> Search<'p> {
             add(ending, None);
             let Ending::Stuck(place, direction) = ending else { continue };
             let plan = self.setting.plan;
-            let Some(node) = plan.named(place).filter(|_| self.setting.reduces) else { continue };
+            let Some(node) = plan.named(place) else { continue };
             for swap in self.setting.twins.others(node) {
                 let place = plan.node(swap.node(node)).place.clone();
                 let other = Ending::Stuck(place, *direction);

@@ -1,14 +1,17 @@
 //! What can happen next in a state: answers, silence, time, people, signals; each as an input to the engine.
 
+use std::rc::Rc;
+
 use compact_str::CompactString;
 
+use super::later::Later;
 use super::signalled::{SIGNALS_MAX, Signalled};
 use super::state::{Row, World};
 use super::{FAR, START, Setting};
 use crate::definition::Participant;
 use crate::engine::{
-    self, Acknowledged, Attempt, Change, CommandId, Decision, Direction, Event, Input, Misfit, Order, OrderRequest,
-    Outcome, Phase, Place, Reply, ReplyKind, RequestId, Start, State, Status, Undeliverable, Wait,
+    self, Acknowledged, Attempt, Change, CommandId, Decision, Direction, Event, Input, Instance, Misfit, Order,
+    OrderRequest, Outcome, Phase, Place, Reply, ReplyKind, RequestId, Start, State, Status, Undeliverable, Wait,
 };
 use crate::json::Json;
 use crate::plan::{At, Kind, Work};
@@ -204,28 +207,28 @@ pub(super) enum Moved {
     /// The engine makes nothing of it.
     Nothing,
     /// A state, and what led to it.
-    To(Box<World>, Change),
+    To(World, Change),
     /// What the engine decided does not fit what it knows: a defect.
     Misfit(Misfit),
 }
 
 /// Carries a step out. Says also whether a participant that says `at most …` was asked for room.
-pub(super) fn carry_out(setting: &Setting<'_>, world: &World, step: Step) -> (Moved, bool) {
+pub(super) fn carry_out(setting: &Setting<'_>, world: &World, later: &mut Later<'_>, step: Step) -> (Moved, bool) {
     let plan = setting.plan;
-    let Some(Brought { input, before, row }) = brought(setting, world, step.by) else { return (Moved::Nothing, false) };
+    later.change_back();
+    let Some(Brought { input, row }) = brought(setting, world, later, step.by) else { return (Moved::Nothing, false) };
     let mut was_asked = false;
     let mut takes = |_: &Place, _: &Participant| {
         was_asked = true;
         !step.is_crowded
     };
-    let instance = &before.as_deref().unwrap_or(world).instance;
-    let decision = setting.engine.decide(plan, instance, &input, &mut takes);
-    // Applied anew, as whoever reads the journal does.
-    let Decision::Change(change, _) = decision else { return (Moved::Nothing, was_asked) };
-    let mut next = before.unwrap_or_else(|| Box::new(world.clone()));
-    if let Err(misfit) = setting.engine.apply(plan, &mut next.instance, &change) {
-        return (Moved::Misfit(misfit), was_asked);
-    }
+    let decision = setting.engine.decide(plan, later.instance(), &input, &mut takes);
+    let Decision::Change(change, decided) = decision else { return (Moved::Nothing, was_asked) };
+    let instance = match setting.engine.behind(plan, later.instance(), &change, decided) {
+        Ok(instance) => instance,
+        Err(misfit) => return (Moved::Misfit(misfit), was_asked),
+    };
+    let mut next = World { instance, rows: Rc::clone(&world.rows) };
     if let Some((at, row)) = row {
         next.set_row(at, row);
     }
@@ -241,74 +244,77 @@ pub(super) fn carry_out(setting: &Setting<'_>, world: &World, step: Step) -> (Mo
     (Moved::To(next, change), was_asked)
 }
 
-impl World {
-    pub(super) fn decide(&self, setting: &Setting<'_>, input: &Input) -> Decision {
-        setting.engine.decide(setting.plan, &self.instance, input, &mut |_: &Place, _: &Participant| true)
-    }
+/// Whether whoever reads the journal comes to the same state as the decision.
+pub(super) fn is_replayed(setting: &Setting<'_>, later: &Later<'_>, change: &Change, next: &World) -> bool {
+    let mut replayed = World { instance: later.instance().clone(), rows: Rc::clone(&next.rows) };
+    let applied = setting.engine.apply(setting.plan, &mut replayed.instance, change);
+    replayed.settle(setting);
+    applied.is_ok() && replayed == *next
+}
 
+/// What the engine makes of an input where participants that say `at most …` have room.
+pub(super) fn decide(setting: &Setting<'_>, instance: &Instance, input: &Input) -> Decision {
+    setting.engine.decide(setting.plan, instance, input, &mut |_: &Place, _: &Participant| true)
+}
+
+impl World {
     /// Leaves out what makes no difference.
     pub(super) fn settle(&mut self, setting: &Setting<'_>) {
-        let Self { instance, rows } = self;
-        instance.blur(setting.plan, (START, FAR), setting.looked.all.failure_message);
-        for (at, row) in rows {
-            // What is not settled may have been done or not; and what is taken back is taken back whatever became of it.
-            if matches!(instance.state(*at), Some(State::Doing(_) | State::Undoing(_) | State::Unknown)) {
-                *row = Row::Sent;
-            }
+        self.instance.blur(setting.plan, (START, FAR), setting.looked.all.failure_message);
+        // What is not settled may have been done or not; and what is taken back is taken back whatever became of it.
+        let is_open = |state: &State| matches!(state, State::Doing(_) | State::Undoing(_) | State::Unknown);
+        let mut rows = self.rows.iter().enumerate().peekable();
+        let mut open = Vec::new();
+        self.instance.states().filter(|(_, state)| is_open(state)).for_each(|(at, _)| {
+            while rows.next_if(|(_, (other, _))| *other < at).is_some() {}
+            let own = rows.next_if(|(_, (other, _))| *other == at);
+            open.extend(own.filter(|(_, (_, row))| *row != Row::Sent).map(|(index, _)| index));
+        });
+        for index in open {
+            self.change_row(index, Row::Sent);
         }
-    }
-
-    fn at(&self, slot: u16) -> Option<(At, &State)> {
-        self.instance.states().nth(usize::from(slot))
     }
 }
 
 /// What a move brings.
 struct Brought {
     input: Input,
-    /// The state in which the engine hears it, where that is another: time has passed.
-    before: Option<Box<World>>,
     /// What a participant remembers from then on.
     row: Option<(At, Row)>,
 }
 
 impl From<Input> for Brought {
     fn from(input: Input) -> Self {
-        Self { input, before: None, row: None }
+        Self { input, row: None }
     }
 }
 
-/// The input that a move is, and what it does outside the engine.
-fn brought(setting: &Setting<'_>, world: &World, step: Move) -> Option<Brought> {
+/// The input that a move is, and what it does outside the engine; and what has passed by then.
+fn brought(setting: &Setting<'_>, world: &World, later: &mut Later<'_>, step: Move) -> Option<Brought> {
     let plan = setting.plan;
     let request = |words: String| RequestId::try_from(words.as_str()).ok();
     let order =
         |request: RequestId, order: Order| Input::Order(OrderRequest { request, order, by: None, reason: None });
-    let exhausted = |slot: u16| {
-        let mut before = Box::new(world.clone());
-        before.instance.exhaust(plan, usize::from(slot)).then_some(before)
-    };
     match step {
         Move::Start(number) => {
             let input = setting.inputs.get(usize::from(number))?.clone();
             Some(Input::Start(Start { input, reply_to: None, traceparent: None }).into())
         }
         Move::Answer { slot, said, last } => {
-            let before = if last { Some(exhausted(slot)?) } else { None };
-            let (reply, row) = reply(setting, before.as_deref().unwrap_or(world), slot, said)?;
-            Some(Brought { input: Input::Reply(reply), before, row })
+            if last && !later.exhaust(plan, slot) {
+                return None;
+            }
+            let (reply, row) = reply(setting, later.instance(), slot, said)?;
+            Some(Brought { input: Input::Reply(reply), row })
         }
         Move::Time { slot, last, limit } => {
-            let mut before = if last { exhausted(slot)? } else { Box::new(world.clone()) };
-            before.instance.let_end(usize::from(slot), START, limit);
-            Some(Brought { before: Some(before), ..Input::Due.into() })
+            if last && !later.exhaust(plan, slot) {
+                return None;
+            }
+            later.let_end(slot, limit);
+            Some(Input::Due.into())
         }
-        Move::Deadline => {
-            let mut before = Box::new(world.clone());
-            before.instance.deadline = START;
-            before.instance.next_due(plan).filter(|due| *due <= START)?;
-            Some(Brought { before: Some(before), ..Input::Due.into() })
-        }
+        Move::Deadline => later.let_deadline_come(plan).then(|| Input::Due.into()),
         Move::Cancel => Some(order(request("cancel".to_owned())?, Order::Cancel).into()),
         Move::Signal { signal, value } => {
             let name = signal.name(setting);
@@ -319,7 +325,7 @@ fn brought(setting: &Setting<'_>, world: &World, step: Move) -> Option<Brought> 
         }
         Move::Retry => Some(order(request("order".to_owned())?, Order::Retry { step: None }).into()),
         Move::Resolve { slot, failed } => {
-            let (node, state) = world.at(slot)?;
+            let (node, state) = world.instance.nth_state(usize::from(slot))?;
             let (work, (direction, _)) = (plan.work(node.node())?, state.attempt()?);
             let place = plan.place(node);
             let id = engine::command_id(&world.instance, work, &place, direction);
@@ -338,34 +344,34 @@ fn brought(setting: &Setting<'_>, world: &World, step: Move) -> Option<Brought> 
             Some(Brought { row: row.map(|row| (node, row)), ..input.into() })
         }
         Move::Acknowledge { slot } => {
-            let (command, attempt) = command(setting, world, slot)?;
+            let (command, attempt) = command(setting, &world.instance, slot)?;
             Some(Input::Acknowledged(Acknowledged { command, attempt }).into())
         }
         Move::Refuse { slot } => {
-            let (command, attempt) = command(setting, world, slot)?;
+            let (command, attempt) = command(setting, &world.instance, slot)?;
             let why = "the log refuses it".to_owned();
             Some(Input::Undeliverable(Undeliverable { command, attempt, why }).into())
         }
         Move::Turn { slot } => {
-            let (node, _) = world.at(slot)?;
+            let (node, _) = world.instance.nth_state(usize::from(slot))?;
             Some(Input::Turn(plan.place(node)).into())
         }
     }
 }
 
 /// The command of a state under way, and its attempt.
-fn command(setting: &Setting<'_>, world: &World, slot: u16) -> Option<(CommandId, u32)> {
-    let (node, state) = world.at(slot)?;
+fn command(setting: &Setting<'_>, instance: &Instance, slot: u16) -> Option<(CommandId, u32)> {
+    let (node, state) = instance.nth_state(usize::from(slot))?;
     let (direction, attempt) = state.attempt()?;
     let work = setting.plan.work(node.node())?;
-    let id = engine::command_id(&world.instance, work, &setting.plan.place(node), direction);
+    let id = engine::command_id(instance, work, &setting.plan.place(node), direction);
     Some((id, attempt.number))
 }
 
 /// The reply, and what the participant remembers behind it.
-fn reply(setting: &Setting<'_>, world: &World, slot: u16, said: Said) -> Option<(Reply, Option<(At, Row)>)> {
-    let (id, attempt) = command(setting, world, slot)?;
-    let (node, state) = world.at(slot)?;
+fn reply(setting: &Setting<'_>, instance: &Instance, slot: u16, said: Said) -> Option<(Reply, Option<(At, Row)>)> {
+    let (id, attempt) = command(setting, instance, slot)?;
+    let (node, state) = instance.nth_state(usize::from(slot))?;
     let (direction, Attempt { wait, .. }) = state.attempt()?;
     let work = setting.plan.work(node.node())?;
     let kind = match (wait, direction) {
@@ -401,7 +407,7 @@ pub(super) const UNDECLARED: &str = "not_in_the_contract";
 pub(super) fn takes_cancel(setting: &Setting<'_>, world: &World) -> bool {
     let Ok(request) = RequestId::try_from("another cancel") else { return false };
     let order = Input::Order(OrderRequest { request, order: Order::Cancel, by: None, reason: None });
-    matches!(world.decide(setting, &order), Decision::Change(..))
+    matches!(decide(setting, &world.instance, &order), Decision::Change(..))
 }
 
 /// Answers to what is settled, and to attempts before the current one: none of them may change anything.
@@ -415,34 +421,35 @@ pub(super) fn late(setting: &Setting<'_>, world: &World) -> Option<Place> {
     ];
     // The last of them says something about one attempt, and only that is late while another is under way.
     let of_attempt = statuses.get(3..).unwrap_or_default();
-    for (slot, (node, state)) in world.instance.states().enumerate() {
+    let mut later = Later::than(&world.instance);
+    for (slot, (node, state)) in (0..).zip(world.instance.states()) {
         let Kind::Step(work) = &plan.node(node.node()).kind else { continue };
         if work.action().is_none() {
             continue;
         }
-        let mut later = None;
+        later.change_back();
         let (attempt, statuses) = match state.attempt() {
             None => (1, statuses.as_slice()),
             // A first attempt stands for later ones, too.
             Some((Direction::Do, attempt)) if attempt.number > 0 => {
-                let mut world = world.clone();
-                let number = if world.instance.exhaust(plan, slot) { last_of(&world, node) } else { attempt.number };
+                let is_earlier = later.exhaust(plan, slot);
+                let last = later.instance().nth_state(usize::from(slot)).and_then(|(_, state)| state.attempt());
+                let number = if is_earlier { last.map_or(0, |(_, attempt)| attempt.number) } else { attempt.number };
                 if number < 2 {
                     continue;
                 }
-                later = Some(world);
                 (number - 1, of_attempt)
             }
             Some(_) => continue,
         };
-        let world = later.as_ref().unwrap_or(world);
         let place = plan.place(node);
-        let command = engine::command_id(&world.instance, work, &place, Direction::Do);
+        let instance = later.instance();
+        let command = engine::command_id(instance, work, &place, Direction::Do);
         let mut reply = Reply { command, kind: ReplyKind::Do, attempt, status: Status::Succeeded, payload: None };
         for status in statuses {
             reply.status = status.clone();
             let input = Input::Reply(reply);
-            if matches!(world.decide(setting, &input), Decision::Change(..)) {
+            if matches!(decide(setting, instance, &input), Decision::Change(..)) {
                 return Some(place);
             }
             let Input::Reply(same) = input else { return None };
@@ -450,8 +457,4 @@ pub(super) fn late(setting: &Setting<'_>, world: &World) -> Option<Place> {
         }
     }
     None
-}
-
-fn last_of(world: &World, node: At) -> u32 {
-    world.instance.state(node).and_then(State::attempt).map_or(0, |(_, attempt)| attempt.number)
 }

@@ -6,8 +6,9 @@ use compact_str::CompactString;
 use serde_json::value::RawValue;
 
 use super::ahead::Readers;
+use super::alike;
 use super::data::Data;
-use super::reads::{Look, Looked};
+use super::reads::{Look, Looked, Reader};
 use super::twins::Twins;
 use super::{Bounds, Decides};
 use crate::json::Json;
@@ -19,8 +20,8 @@ pub(super) struct Setting<'p> {
     pub(super) guard: bool,
     pub(super) reduces: bool,
     pub(super) inputs: Vec<Json>,
-    /// The fields of each input, as texts.
-    pub(super) input_fields: Vec<Vec<(CompactString, String)>>,
+    /// Of each input the fields at which somebody looks.
+    pub(super) input_fields: Vec<Vec<InputField>>,
     /// The values of each step's reply, by node.
     values: BTreeMap<NodeId, Vec<Json>>,
     /// Each signal as it is declared, and what it can carry.
@@ -35,6 +36,28 @@ pub(super) struct Setting<'p> {
     asked_of_row: Vec<bool>,
     /// Steps of the saga's own flow that nothing takes back, and nothing around is asked whether they have begun.
     without_way_back: Vec<bool>,
+}
+
+/// A field of an input at which somebody looks.
+pub(super) struct InputField {
+    /// Of its name and value.
+    pub(super) hash: u64,
+    /// Who looks at it, by their numbers.
+    pub(super) readers: Vec<usize>,
+}
+
+fn input_fields(input: &Json, looked: &Looked) -> Vec<InputField> {
+    let fields: Option<BTreeMap<CompactString, Box<RawValue>>> = serde_json::from_str(input.get()).ok();
+    let of_field = |(key, value): (CompactString, Box<RawValue>)| {
+        let looks = |reader: &Reader| {
+            let look = reader.reads.input.as_ref();
+            look.is_some_and(|look| look.itself.is_some() || look.fields.contains_key(&key))
+        };
+        let readers = looked.readers.iter().enumerate().filter(|(_, reader)| looks(reader));
+        let readers: Vec<usize> = readers.map(|(number, _)| number).collect();
+        (!readers.is_empty()).then(|| InputField { hash: alike::hash((&key, value.get())), readers })
+    };
+    fields.unwrap_or_default().into_iter().filter_map(of_field).collect()
 }
 
 impl<'p> Setting<'p> {
@@ -65,13 +88,8 @@ impl<'p> Setting<'p> {
             is_looked_at.then(|| Readers::of(&node.place, &looked.readers))
         });
         let readers = readers.collect();
-        let fields = |input: &Json| {
-            let fields: Option<BTreeMap<String, Box<RawValue>>> = serde_json::from_str(input.get()).ok();
-            let fields = fields.unwrap_or_default().into_iter();
-            fields.map(|(key, value)| (key.into(), value.get().to_owned())).collect()
-        };
-        let input_fields = inputs.iter().map(fields).collect();
-        let twins = Twins::of(plan, &looked);
+        let input_fields = inputs.iter().map(|input| input_fields(input, &looked)).collect();
+        let twins = if bounds.reduces { Twins::of(plan, &looked) } else { Twins::default() };
         let was_cut = data.was_cut || looked.was_cut;
         let Bounds { guard, reduces, .. } = bounds;
         let setting = Self {

@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use super::Setting;
-use super::moves::Move;
+use super::moves::{Move, decide};
 use super::state::World;
 use crate::engine::{Decision, Event, Input, Order, OrderRequest, RequestId, State};
 use crate::json::Json;
@@ -70,7 +70,7 @@ pub(super) fn unawaited(setting: &Setting<'_>, world: &World) -> Option<CompactS
         let (Ok(request), with) = (RequestId::try_from("a signal"), values.first().cloned()) else { return false };
         let order = Order::Signal { signal: name.clone(), with };
         let input = Input::Order(OrderRequest { request, order, by: None, reason: None });
-        let decision = if waits.contains(name) { Decision::Nothing } else { world.decide(setting, &input) };
+        let decision = if waits.contains(name) { Decision::Nothing } else { decide(setting, &world.instance, &input) };
         match decision {
             Decision::Change(change, _) => !matches!(change.events.as_slice(), [Event::Ordered { .. }]),
             Decision::Nothing | Decision::Rejected(_) => false,

@@ -1,5 +1,7 @@
 //! One state of the exploration: the instance, what participants remember, and who is crowded.
 
+use std::rc::Rc;
+
 use crate::engine::Instance;
 use crate::plan::At;
 
@@ -24,8 +26,8 @@ pub(super) enum Row {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct World {
     pub(super) instance: Instance,
-    /// What participants remember of what was sent, in the order of addresses.
-    pub(super) rows: Vec<(At, Row)>,
+    /// What participants remember of what was sent, in the order of addresses; most steps leave it as it is.
+    pub(super) rows: Rc<Vec<(At, Row)>>,
 }
 
 impl World {
@@ -36,12 +38,16 @@ impl World {
 
     pub(super) fn set_row(&mut self, at: At, row: Row) {
         match self.rows.binary_search_by_key(&at, |(at, _)| *at) {
-            Ok(index) => {
-                if let Some(known) = self.rows.get_mut(index) {
-                    known.1 = row;
-                }
-            }
-            Err(index) => self.rows.insert(index, (at, row)),
+            Ok(index) => self.change_row(index, row),
+            Err(index) => Rc::make_mut(&mut self.rows).insert(index, (at, row)),
+        }
+    }
+
+    pub(super) fn change_row(&mut self, index: usize, row: Row) {
+        if self.rows.get(index).is_some_and(|(_, known)| *known != row)
+            && let Some((_, known)) = Rc::make_mut(&mut self.rows).get_mut(index)
+        {
+            *known = row;
         }
     }
 }

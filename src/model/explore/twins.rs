@@ -7,7 +7,6 @@
 use super::reads::Looked;
 use super::state::World;
 use crate::definition::Invocation;
-use crate::definition::limits::MAX_LOOPS;
 use crate::engine::State;
 use crate::plan::{At, Kind, NodeId, Plan, ROOT, Work};
 
@@ -16,10 +15,12 @@ use crate::plan::{At, Kind, NodeId, Plan, ROOT, Work};
 pub(super) struct Twin {
     /// What they stand in: the loop or the `parallel`, and of its branches the first that is like this.
     pub(super) around: (At, NodeId),
-    /// Which of them.
+    /// It itself.
+    pub(super) own: At,
+    /// Which of them, if they begin in an order.
     pub(super) index: u32,
-    /// Where in it something stands.
-    pub(super) inside: (NodeId, [u16; MAX_LOOPS]),
+    /// Where in it something stands, as if it were the first of them.
+    pub(super) inside: At,
 }
 
 /// Where a node stands among twins.
@@ -31,8 +32,8 @@ enum Among {
     Branches { around: NodeId, branch: NodeId, first: NodeId, depth: usize },
 }
 
-/// All twins of a saga.
-#[derive(Debug)]
+/// All twins of a saga; of an exploration without the reductions none.
+#[derive(Debug, Default)]
 pub(super) struct Twins {
     /// By node.
     among: Vec<Option<Among>>,
@@ -73,33 +74,28 @@ impl Twins {
     /// The twin that something stands in.
     pub(super) fn at(&self, at: At) -> Option<Twin> {
         let among = (*self.among.get(at.node().0 as usize)?)?;
-        let mut indices = [0; MAX_LOOPS];
-        for (depth, index) in indices.iter_mut().enumerate() {
-            *index = at.index(depth);
-        }
-        match among {
-            Among::Elements { around, depth } => {
-                let index = indices.get_mut(depth).map(std::mem::take).unwrap_or_default();
-                Some(Twin {
-                    around: (at.beside(around, depth), around),
-                    index: index.into(),
-                    inside: (at.node(), indices),
-                })
-            }
-            Among::Branches { around, branch, first, depth } => {
-                let inside = (NodeId(at.node().0 - branch.0), indices);
-                Some(Twin { around: (at.beside(around, depth), first), index: branch.0, inside })
-            }
-        }
+        Some(match among {
+            Among::Elements { around, depth } => Twin {
+                around: (at.beside(around, depth), around),
+                own: at.within(around, depth, at.index(depth)),
+                index: at.index(depth).into(),
+                inside: at.without(depth),
+            },
+            Among::Branches { around, branch, first, depth } => Twin {
+                around: (at.beside(around, depth), first),
+                own: at.beside(branch, depth),
+                index: 0,
+                inside: at.moved(NodeId(at.node().0 - branch.0)),
+            },
+        })
     }
 
     /// Whether a twin begins behind others, in their order: an element for which there was no room yet.
     pub(super) fn waits_for_others(plan: &Plan, world: &World, twin: &Twin) -> bool {
         let around = twin.around.0;
-        match (&plan.node(around.node()).kind, world.instance.state(around)) {
-            (Kind::Each(each), Some(State::Each(elements))) => twin.index > elements.begun(each).into(),
-            _ => false,
-        }
+        let Kind::Each(each) = &plan.node(around.node()).kind else { return false };
+        let state = world.instance.state(around);
+        matches!(state, Some(State::Each(elements)) if twin.index > elements.begun(each).into())
     }
 
     /// The branches that are like the one in which a node stands, with the node itself in each.

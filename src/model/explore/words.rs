@@ -2,6 +2,7 @@
 
 use compact_str::CompactString;
 
+use super::later::Later;
 use super::moves::{Move, Moved, Said, Step, carry_out};
 use super::state::World;
 use super::twins::Swap;
@@ -84,8 +85,8 @@ pub(super) fn told(setting: &Setting<'_>, root: &World, way: &[Step], swap: Opti
                     let slot = world.instance.states().position(|(other, _)| other == at)?;
                     u16::try_from(slot).ok()
                 });
-                if let Moved::To(next, _) = carry_out(setting, &written, *step).0 {
-                    written = *next;
+                if let Moved::To(next, _) = carry_out(setting, &written, &mut Later::than(&written.instance), *step).0 {
+                    written = next;
                 }
                 Step { by: swapped, ..*step }
             }
@@ -93,10 +94,10 @@ pub(super) fn told(setting: &Setting<'_>, root: &World, way: &[Step], swap: Opti
         };
         let (happens, is_usual) = words(setting, &world, step.by);
         let deed = deed(setting, &world, step.by);
-        match carry_out(setting, &world, *step).0 {
+        match carry_out(setting, &world, &mut Later::than(&world.instance), *step).0 {
             Moved::To(next, change) => {
                 told.push(Told { happens, deed, is_usual, events: change.events });
-                world = *next;
+                world = next;
             }
             Moved::Misfit(misfit) => {
                 let happens = format!("{happens}: {misfit}");

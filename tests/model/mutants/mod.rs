@@ -39,6 +39,11 @@ impl Decides for Mutant {
         let change = (self.applies)(plan, instance, change);
         Engine.apply(plan, instance, &change)
     }
+
+    fn behind(&self, plan: &Plan, before: &Instance, change: &Change, _: Instance) -> Result<Instance, Misfit> {
+        let mut behind = before.clone();
+        self.apply(plan, &mut behind, change).map(|()| behind)
+    }
 }
 
 /// Two steps at once behind one, then one more.
@@ -185,6 +190,32 @@ fn without_mistakes_the_same_sagas_keep_every_promise() {
         let report = explore(&plan(text), &Engine, Bounds { states: 20_000, ..Bounds::default() });
         assert_eq!(broken(&report), "");
     }
+}
+
+/// Whoever reads the journal must come to what was decided.
+#[test]
+fn an_engine_that_reads_something_else_in_its_journal_is_found() {
+    struct Forgets;
+    impl Decides for Forgets {
+        fn decide<'a>(
+            &self,
+            plan: &'a Plan,
+            instance: &'a Instance,
+            input: &Input,
+            takes: &'a mut Takes<'a>,
+        ) -> Decision {
+            Engine.decide(plan, instance, input, takes)
+        }
+
+        fn apply(&self, plan: &Plan, instance: &mut Instance, change: &Change) -> Result<(), Misfit> {
+            let mut change = change.clone();
+            change.events.retain(|event| !matches!(event, Event::Paused { .. }));
+            Engine.apply(plan, instance, &change)
+        }
+    }
+    let report = explore(&plan(TRIP), &Forgets, Bounds::default());
+    let broken: Vec<_> = report.violations.iter().map(|broken| (broken.property, broken.at.as_str())).collect();
+    assert_eq!(broken, [(Property::Sound, "a replay")]);
 }
 
 #[test]
