@@ -1,12 +1,15 @@
 //! The explorer: states a second, on the shipped workflows and on sagas that grow.
 //!
+//! As TLC of TLA+ counts them: a state is *generated* for each step that is tried from a state, and looked up; it is
+//! *distinct* if it was not known before. Each saga is explored again and again for a second, and the quickest counts.
+//!
 //! `cargo bench --bench model` for all; `-- shipped`, `-- parallel`, `-- loops` for some. `STATES=…` changes the bound.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mimalloc::MiMalloc;
 use saga::check;
@@ -16,6 +19,9 @@ use saga::model::explore::{Bounds, Engine, explore};
 use saga::plan::Plan;
 use saga::source::SourceFile;
 
+/// How long each is explored, if once takes no longer.
+const MEASURED: Duration = Duration::from_secs(1);
+
 /// As in `saga` itself.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -23,7 +29,10 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
-    println!("{:<28} {:>9} {:>10} {:>9} {:>11} {:>11}", "", "states", "steps", "time", "states/s", "steps/s");
+    println!(
+        "{:<28} {:>9} {:>10} {:>10} {:>12} {:>11} {:>12} {:>11}",
+        "", "distinct", "generated", "time", "generated/s", "distinct/s", "a generated", "a distinct"
+    );
     if is_wanted("shipped") {
         for (name, saga) in shipped() {
             measure(&name, saga);
@@ -41,24 +50,32 @@ fn main() {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark stay far below 2^52")]
 fn measure(name: &str, saga: Arc<Saga>) {
     let states = std::env::var("STATES").ok().and_then(|states| states.parse().ok());
     let bounds = Bounds { states: states.unwrap_or(Bounds::default().states), ..Bounds::default() };
     let plan = Plan::new(saga);
-    let started = Instant::now();
-    let report = black_box(explore(&plan, &Engine, bounds));
-    let took = started.elapsed();
-    let rate = |count: usize| {
-        let millis = took.as_millis().max(1);
-        u128::try_from(count).unwrap_or_default() * 1_000 / millis
+    let begun = Instant::now();
+    let mut quickest = Duration::MAX;
+    let report = loop {
+        let started = Instant::now();
+        let report = black_box(explore(&plan, &Engine, bounds));
+        quickest = quickest.min(started.elapsed());
+        if begun.elapsed() >= MEASURED {
+            break report;
+        }
     };
+    let rate = |count: usize| count as f64 / quickest.as_secs_f64();
+    let nanos = |count: usize| quickest.as_secs_f64() * 1e9 / count.max(1) as f64;
     println!(
-        "{name:<28} {:>9} {:>10} {:>7.2} s {:>11} {:>11} {}",
+        "{name:<28} {:>9} {:>10} {:>8.4} s {:>12.0} {:>11.0} {:>9.0} ns {:>8.1} µs {}",
         report.states,
         report.steps,
-        took.as_secs_f64(),
-        rate(report.states),
+        quickest.as_secs_f64(),
         rate(report.steps),
+        rate(report.states),
+        nanos(report.steps),
+        nanos(report.states) / 1e3,
         report.cut.join("; ")
     );
 }
