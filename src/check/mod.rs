@@ -19,7 +19,7 @@ mod worst;
 pub use self::files::{Alone, Library, NotFound, Place, as_one_text};
 pub use self::outcomes::{Cause, Defaults, Outcomes, Reason, Return, defaults, outcomes, points_of_no_return};
 pub use self::times::shown;
-pub use self::worst::{Messages, Worst, worst};
+pub use self::worst::{Bound, Completed, Worst, until_stuck, worst};
 
 use std::collections::BTreeSet;
 

@@ -165,6 +165,13 @@ impl Outcomes {
         self.reasons.keys()
     }
 
+    /// What the statement itself can fail with, and not what stands in it.
+    pub(super) fn of_itself(statement: &Statement) -> Self {
+        let mut outcomes = Self::default();
+        outcomes.itself(statement);
+        outcomes
+    }
+
     /// What the body of a `try` can fail with.
     fn of_body(written: &Try) -> Self {
         let mut outcomes = Self::default();
@@ -191,24 +198,9 @@ impl Outcomes {
     }
 
     fn statement(&mut self, statement: &Statement) -> bool {
+        self.itself(statement);
         match &statement.kind {
-            StatementKind::Step(step) => {
-                if let Some(action) = &step.action {
-                    for code in &action.command.fails {
-                        self.add(code, Cause::Refused(Arc::clone(step)), step.span);
-                    }
-                    self.computed([&action.payload]);
-                    if action.verb == Verb::Call {
-                        self.computed(&action.timing.within);
-                        self.add("undeclared", Cause::Undeclared(Arc::clone(step)), step.span);
-                    }
-                    // The outcome of a pivot step is found out, however long that takes.
-                    if action.verb == Verb::Call && !step.pivot {
-                        self.add("timeout", Cause::Silent(Arc::clone(step)), step.span);
-                    }
-                }
-                step.pivot
-            }
+            StatementKind::Step(step) => step.pivot,
             StatementKind::Pivot => true,
             StatementKind::Parallel(branches) => {
                 for branch in branches {
@@ -218,19 +210,10 @@ impl Outcomes {
             }
             StatementKind::Sequence(inner) => self.block(inner),
             StatementKind::When { arms, otherwise } => {
-                let mut passed = false;
-                for (condition, block) in arms {
-                    self.computed([condition]);
-                    passed |= self.block(block);
-                }
-                passed | self.block(otherwise)
-            }
-            StatementKind::Sleep(Sleep::For(typed) | Sleep::Until(typed)) => {
-                self.computed([typed]);
-                false
+                let blocks = arms.iter().map(|(_, block)| block).chain([otherwise]);
+                blocks.fold(false, |passed, block| passed | self.block(block))
             }
             StatementKind::Try(written) => {
-                self.computed(&written.within);
                 let mut escaping = Self::of_body(written);
                 for catch in &written.catches {
                     escaping.reasons.retain(|code, _| !catch.codes.is_empty() && !catch.codes.contains(code));
@@ -241,36 +224,58 @@ impl Outcomes {
                 }
                 false
             }
-            StatementKind::ForEach(each) => {
-                self.add("invalid", Cause::TooMany, each.list.span);
-                self.computed(each.filter.iter().chain([&each.list]));
-                self.block(&each.body)
-            }
+            StatementKind::ForEach(each) => self.block(&each.body),
             StatementKind::Repeat(repeat) => {
+                let passed = self.block(&repeat.body);
                 self.computed([&repeat.until]);
-                self.block(&repeat.body) | self.block(&repeat.otherwise)
+                self.block(&repeat.otherwise) | passed
             }
             StatementKind::Run(run) => {
-                self.computed([&run.input]);
                 if !self.block(&run.body) {
                     self.computed([&run.output]);
                 }
                 run.step.pivot
             }
-            StatementKind::Await { wait, otherwise } => {
-                // A signal for which `where` cannot be computed is not taken.
-                self.computed([&wait.within]);
-                self.block(otherwise)
+            StatementKind::Await { otherwise, .. } => self.block(otherwise),
+            StatementKind::Sleep(_) | StatementKind::Let { .. } | StatementKind::Fail { .. } => false,
+        }
+    }
+
+    /// What a statement can fail with as the flow comes to it, before anything that stands in it.
+    fn itself(&mut self, statement: &Statement) {
+        match &statement.kind {
+            StatementKind::Step(step) => {
+                let Some(action) = &step.action else { return };
+                for code in &action.command.fails {
+                    self.add(code, Cause::Refused(Arc::clone(step)), step.span);
+                }
+                self.computed([&action.payload]);
+                if action.verb == Verb::Call {
+                    self.computed(&action.timing.within);
+                    self.add("undeclared", Cause::Undeclared(Arc::clone(step)), step.span);
+                }
+                // The outcome of a pivot step is found out, however long that takes.
+                if action.verb == Verb::Call && !step.pivot {
+                    self.add("timeout", Cause::Silent(Arc::clone(step)), step.span);
+                }
             }
-            StatementKind::Let { value, .. } => {
-                self.computed([value]);
-                false
+            StatementKind::When { arms, .. } => self.computed(arms.iter().map(|(condition, _)| condition)),
+            StatementKind::Sleep(Sleep::For(typed) | Sleep::Until(typed)) => self.computed([typed]),
+            StatementKind::Try(written) => self.computed(&written.within),
+            StatementKind::ForEach(each) => {
+                self.add("invalid", Cause::TooMany, each.list.span);
+                self.computed(each.filter.iter().chain([&each.list]));
             }
+            StatementKind::Run(run) => self.computed([&run.input]),
+            // A signal for which `where` cannot be computed is not taken.
+            StatementKind::Await { wait, .. } => self.computed([&wait.within]),
+            StatementKind::Let { value, .. } => self.computed([value]),
             // A message that cannot be computed is left out.
-            StatementKind::Fail { code, message: _ } => {
-                self.add(code, Cause::Fail, statement.span);
-                false
-            }
+            StatementKind::Fail { code, message: _ } => self.add(code, Cause::Fail, statement.span),
+            StatementKind::Pivot
+            | StatementKind::Parallel(_)
+            | StatementKind::Sequence(_)
+            | StatementKind::Repeat(_) => {}
         }
     }
 }

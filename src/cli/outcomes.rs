@@ -10,19 +10,20 @@ use super::proved::list;
 use super::sources::Checked;
 use super::table::Table;
 use super::ways;
-use crate::check::{self, Cause, Messages, Outcomes, Reason};
+use crate::check::{self, Bound, Cause, Outcomes, Reason, Worst};
 use crate::definition::Saga;
 use crate::definition::limits::MAX_ELEMENTS;
 use crate::engine::Direction;
 use crate::model::explore::{Ending, Tally};
 use crate::source::{FileId, Span};
 
-/// For people: a table of the ends below what is proved, and the bounds.
+/// For people: a table of the ends below what is proved, and what its bounds do not hold.
 pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>), outcomes: &Outcomes) -> String {
-    let heads = ["  END", "OF", "CALLED", "TAKEN BACK", "WHAT IT NEEDS"];
+    let worst = check::worst(saga, MAX_ELEMENTS);
+    let heads = ["  END", "OF", "CALLED", "TAKEN BACK", "TIME", "MESSAGES", "WHAT IT NEEDS"];
     // Nobody has counted where nobody has looked.
     let is_shown = |column: &usize| explored.is_some() || !matches!(column, 2 | 3);
-    let shown = |cells: &[&str; 5]| -> Vec<String> {
+    let shown = |cells: &[&str; 7]| -> Vec<String> {
         let cells = cells.iter().enumerate().filter(|(column, _)| is_shown(column));
         cells.map(|(_, cell)| (*cell).to_owned()).collect()
     };
@@ -32,14 +33,22 @@ pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
         let (end, of) = named(ending);
         let way = explored.and_then(|explored| explored.report.ways.iter().find(|way| way.ending == *ending));
         let [called, undone] = way.map_or_else(|| ["?".to_owned(), "?".to_owned()], |way| counts(&way.tally));
+        let [time, messages] = match at_most(saga, &worst, ending) {
+            Some((Bound { time, messages }, least)) => {
+                let least = least.map(|least| format!("{least} to ")).unwrap_or_default();
+                [long(time), format!("{least}{messages}")]
+            }
+            None => ["-".to_owned(), "-".to_owned()],
+        };
         for (index, needs) in needs.iter().enumerate() {
             match index {
-                0 => table.row(shown(&[&format!("  {end}"), &of, &called, &undone, needs])),
-                _ => table.row(shown(&["", "", "", "", needs])),
+                0 => table.row(shown(&[&format!("  {end}"), &of, &called, &undone, &time, &messages, needs])),
+                _ => table.row(shown(&["", "", "", "", "", "", needs])),
             }
         }
     };
-    row(&Ending::Completed, &["every step succeeds".to_owned()]);
+    let completed = if worst.completed.is_some() { "every step succeeds" } else { "it is never completed" };
+    row(&Ending::Completed, &[completed.to_owned()]);
     for (code, reasons) in outcomes.iter() {
         row(&Ending::Compensated(code.clone()), &needs(file, reasons));
     }
@@ -48,30 +57,35 @@ pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
         row(&way.ending, &[needed(way).join("; ")]);
     }
     let mut text = table.text();
-    let worst = check::worst(saga);
     let mut bounds = Table::headless();
-    let to_completed = match worst.to_completed {
-        Some(Messages { least, most }) => {
-            format!("at most {}, {least} to {most} messages to completed", long(worst.completed))
-        }
-        None => "it is never completed".to_owned(),
-    };
-    bounds.row(["  bounds", &to_completed]);
-    let back = format!("at most {}, at most {} messages to compensated", long(worst.compensated), worst.to_compensated);
-    bounds.row(["", &back]);
     bounds.row([
-        "",
-        "messages are commands, replies and what is sent; a participant's `pending` lasts until `within`, or a day",
+        "  bounds",
+        "time and messages are the most of each end where nobody helps; messages are commands, replies and what is sent",
     ]);
-    for list in &worst.lists {
-        let (list, place) = (written(file, *list), place(file, *list));
-        bounds.row(["", &format!("counted with {MAX_ELEMENTS} elements of `{list}`, {place}")]);
+    bounds.row(["", "on top of that a participant's `pending`: until `within`, or a day"]);
+    if !worst.turns.is_empty() {
+        bounds.row(["", &format!("on top of that the wait for a turn at {}", list(&worst.turns))]);
     }
     for wait in &worst.waits {
         bounds.row(["", &format!("on top of that `{}`, {}", written(file, *wait), place(file, *wait))]);
     }
+    for list in &worst.lists {
+        let (list, place) = (written(file, *list), place(file, *list));
+        bounds.row(["", &format!("counted with {MAX_ELEMENTS} elements of `{list}`, {place}")]);
+    }
     text.push_str(&bounds.text());
     text
+}
+
+/// What an end takes at most, and the messages at least where that is known.
+fn at_most(saga: &Saga, worst: &Worst, ending: &Ending) -> Option<(Bound, Option<u64>)> {
+    match ending {
+        Ending::Completed => worst.completed.map(|completed| (completed.bound, Some(completed.least))),
+        Ending::Compensated(code) => worst.compensated.get(code).map(|bound| (*bound, None)),
+        Ending::Stuck(step, direction) => {
+            check::until_stuck(saga, MAX_ELEMENTS, step, *direction == Direction::Undo).map(|bound| (bound, None))
+        }
+    }
 }
 
 /// How it ends, and with what or where.
@@ -171,7 +185,8 @@ pub(super) fn long(duration: Duration) -> String {
 }
 
 /// For programs: a list, `completed` first.
-pub(super) fn json(file: &Checked, outcomes: &Outcomes, explored: Option<&Explored>) -> Value {
+pub(super) fn json(file: &Checked, (saga, explored): (&Saga, Option<&Explored>), outcomes: &Outcomes) -> Value {
+    let worst = check::worst(saga, MAX_ELEMENTS);
     let reason = |Reason { cause, span }: &Reason| {
         let (word, step) = match cause {
             Cause::Cancelled => ("cancelled", None),
@@ -201,6 +216,14 @@ pub(super) fn json(file: &Checked, outcomes: &Outcomes, explored: Option<&Explor
             row.insert("taken_back".to_owned(), range(undone));
             row.insert("trace".to_owned(), json!(ways::json(&explored.plan, &way.trace)));
         }
+        if let (Some(row), Some((bound, least))) = (row.as_object_mut(), at_most(saga, &worst, ending)) {
+            row.insert("ms".to_owned(), json!(millis(bound.time)));
+            let messages = match least {
+                Some(least) => json!({ "least": least, "most": bound.messages }),
+                None => json!({ "most": bound.messages }),
+            };
+            row.insert("messages".to_owned(), messages);
+        }
         row
     };
     let mut rows = vec![row(json!({ "status": "completed" }), &Ending::Completed)];
@@ -218,18 +241,14 @@ pub(super) fn json(file: &Checked, outcomes: &Outcomes, explored: Option<&Explor
     rows.into()
 }
 
-/// For programs: the bounds, in milliseconds.
-pub(super) fn worst_json(file: &Checked, saga: &Saga) -> Value {
-    let worst = check::worst(saga);
+/// For programs: what the bounds of the ends do not hold, and how they count.
+pub(super) fn beside_json(file: &Checked, saga: &Saga) -> Value {
+    let worst = check::worst(saga, MAX_ELEMENTS);
     let named =
         |span: &Span| json!({ "text": written(file, *span), "file": name(file, *span), "line": line(file, *span) });
     json!({
-        "completed": {
-            "ms": millis(worst.completed),
-            "messages": worst.to_completed.map(|messages| json!({ "least": messages.least, "most": messages.most })),
-        },
-        "compensated": { "ms": millis(worst.compensated), "messages": { "most": worst.to_compensated } },
         "lists": worst.lists.iter().map(named).collect::<Vec<_>>(),
+        "turns": worst.turns,
         "waits": worst.waits.iter().map(named).collect::<Vec<_>>(),
     })
 }

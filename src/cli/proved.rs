@@ -159,8 +159,8 @@ pub(super) fn json(file: &Checked, explored: &[Explored], with_outcomes: bool) -
             known.insert("events".to_owned(), json!(proved.events));
         }
         if let Some(known) = known.as_object_mut().filter(|_| with_outcomes) {
-            known.insert("outcomes".to_owned(), outcomes::json(file, &proved.outcomes, explored));
-            known.insert("worst".to_owned(), outcomes::worst_json(file, saga));
+            known.insert("outcomes".to_owned(), outcomes::json(file, (saga, explored), &proved.outcomes));
+            known.insert("worst".to_owned(), outcomes::beside_json(file, saga));
         }
         if let (Some(known), Some(explored)) = (known.as_object_mut(), explored) {
             known.insert("explored".to_owned(), explored.json());

@@ -7,6 +7,7 @@ use super::id::CommandId;
 use super::instance::Attempt;
 use super::step::Persistence;
 use crate::definition::Timing;
+use crate::definition::limits::PIVOT_PAUSE_MIN;
 use crate::time::{Timestamp, millis};
 
 /// How long a final answer behind `pending` is waited for where the step has no `within`.
@@ -43,10 +44,6 @@ pub(super) fn repeat(
         }
     }
 }
-
-/// The least pause of a pivot step that is past its retries: it goes on for ever, so even a `retry` without pauses
-/// must not turn into a loop.
-const PIVOT_PAUSE_MIN: Duration = Duration::from_secs(1);
 
 /// How long the answer to an attempt that goes out now is waited for.
 pub(super) fn answer_until(timing: &Timing, limit: Timestamp, persistence: Persistence, now: Timestamp) -> Timestamp {

@@ -18,6 +18,7 @@ macro_rules! mistake {
 }
 
 mod anything;
+mod bounds;
 mod choreography;
 mod covered;
 mod hash;

@@ -1,0 +1,103 @@
+//! How long a saga can take to each of its ends, and how many messages: over all places at which what leads there can come
+//! about, the sum over what may have run before and what takes that back, if every attempt stays without an answer but the last.
+//!
+//! Nobody helps: an end behind a place where the saga was stuck has no bound, as no person has; that place has its own, the time
+//! until somebody is needed. Waits that depend on data have no bound here and are named, and so are participants that take only so
+//! much at once. Nor has a participant's `pending`: it lasts until the step's `within`.
+
+mod flow;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use compact_str::CompactString;
+
+use self::flow::{Fall, Falls, Part};
+use self::walk::{Sought, Walk};
+use crate::definition::Saga;
+use crate::source::Span;
+
+/// The bounds of a saga.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worst {
+    /// Until it is completed; none where it never is.
+    pub completed: Option<Completed>,
+    /// Until all is taken back, for each code.
+    pub compensated: BTreeMap<CompactString, Bound>,
+    /// Waits whose length depends on data: they come on top.
+    pub waits: Vec<Span>,
+    /// Lists that are gone through: each counts with as many elements as it may have.
+    pub lists: Vec<Span>,
+    /// Participants that say `at most …`: the wait for a turn at them comes on top.
+    pub turns: BTreeSet<CompactString>,
+}
+
+/// What it takes at most to come to an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// From the start.
+    pub time: Duration,
+    /// Commands, their replies, and what is sent, where each attempt but the last is lost.
+    pub messages: u64,
+}
+
+/// What it takes to be completed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completed {
+    /// At most.
+    pub bound: Bound,
+    /// The messages where each command is answered at once.
+    pub least: u64,
+}
+
+/// The bounds of a saga, from what is written in it; lists count with so many elements.
+#[must_use]
+pub fn worst(saga: &Saga, elements: u16) -> Worst {
+    let mut walk = Walk::new(elements, None);
+    let flow = walk.block(&saga.body);
+    let deadline = saga.deadline.unwrap_or(Duration::MAX);
+    let completed = flow.done.zip(flow.least).map(|(done, least)| {
+        let time = done.before.time.min(deadline).saturating_add(done.behind.time);
+        Completed { bound: Bound { time, messages: done.before.most.saturating_add(done.behind.most) }, least }
+    });
+    // It may be struck before anything else is.
+    let struck = flow.struck.and(Fall::NOTHING);
+    let mut falls = flow.falls;
+    falls.entry("cancelled".into()).or_default().join(struck.clone());
+    let mut falls: BTreeMap<CompactString, Falls> =
+        falls.into_iter().map(|(code, falls)| (code, falls.within(deadline))).collect();
+    if saga.deadline.is_some() {
+        falls.entry("deadline".into()).or_default().join(struck.at(deadline));
+    }
+    let compensated = falls.into_iter().filter_map(|(code, falls)| Some((code, bound(falls.whole()?)))).collect();
+    walk.into_worst(completed, compensated)
+}
+
+/// What it takes at most until the saga is stuck at a step, or as that is taken back. None where nobody can tell.
+#[must_use]
+pub fn until_stuck(saga: &Saga, elements: u16, step: &str, undo: bool) -> Option<Bound> {
+    let flow = Walk::new(elements, Some(Sought { step, undo })).block(&saga.body);
+    let deadline = saga.deadline.unwrap_or(Duration::MAX);
+    let forward = flow.stuck.map(|done| Part {
+        time: done.before.time.min(deadline).saturating_add(done.behind.time),
+        most: done.before.most.saturating_add(done.behind.most),
+    });
+    if !flow.holds {
+        return forward.map(bound);
+    }
+    let mut falls = flow.falls.into_values().fold(Falls::default(), |mut all, falls| {
+        all.join(falls);
+        all
+    });
+    falls.join(flow.struck.clone());
+    let mut back = falls.within(deadline);
+    if saga.deadline.is_some() {
+        back.join(flow.struck.at(deadline));
+    }
+    back.whole().into_iter().chain(forward).reduce(Part::or).map(bound)
+}
+
+const fn bound(part: Part) -> Bound {
+    Bound { time: part.time, messages: part.most }
+}
