@@ -377,7 +377,7 @@ pub enum HappeningKind {
         called: Called,
         /// What becomes of it.
         answer: Answer,
-        /// How often: attempts for [`Answer::TimesOut`], executions else; absent: always.
+        /// How often: attempts for [`Answer::TimesOut`] and [`Answer::StaysPending`], executions else; absent: always.
         times: Option<u32>,
     },
 }
@@ -398,6 +398,8 @@ pub enum Answer {
     Fails(Option<CompactString>),
     /// No answer to the attempt, nor to a query about it.
     TimesOut,
+    /// Says that it works on it, and never more.
+    StaysPending,
     /// Succeeds with this reply, as JSON that fits.
     Replies(Box<str>),
 }

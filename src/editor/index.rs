@@ -422,7 +422,7 @@ impl Walk<'_> {
                     self.called(called);
                     match what {
                         Answer::Fails(code) => code.iter().for_each(|code| self.code(code, false)),
-                        Answer::TimesOut => {}
+                        Answer::TimesOut | Answer::StaysPending => {}
                         Answer::Replies(reply) => {
                             let wanted = self.referred(&called.step);
                             self.expr(reply, wanted.as_ref());

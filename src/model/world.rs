@@ -57,6 +57,7 @@ impl World {
         };
         let (status, payload) = match self.rule(command) {
             Some(Answer::TimesOut) => return None,
+            Some(Answer::StaysPending) => (Status::Pending, None),
             Some(Answer::Fails(code)) => {
                 let code = code.unwrap_or(CompactString::const_new(REFUSED));
                 (Status::Failed { code, message: None }, None)
@@ -67,12 +68,12 @@ impl World {
         Some(Reply { command: command.id.clone(), kind, attempt: command.attempt, status, payload })
     }
 
-    /// Whether the step's action will never be answered, however often it is attempted.
+    /// Whether the step's action will never have a final answer, however often it is attempted.
     #[must_use]
     pub fn is_silent_for_ever(&self, place: &str) -> bool {
         let mut rules = self.rules.iter().filter(|rule| !rule.called.undo && names(&rule.called.step, place));
         let next = rules.find(|rule| rule.left != Some(0));
-        next.is_some_and(|rule| rule.left.is_none() && matches!(rule.answer, Answer::TimesOut))
+        next.is_some_and(|rule| rule.left.is_none() && matches!(rule.answer, Answer::TimesOut | Answer::StaysPending))
     }
 
     /// The happenings of the scenario that never came about, by their number.

@@ -634,6 +634,8 @@ pub enum Answer {
     Fails(Option<Text>),
     /// `times out`
     TimesOut,
+    /// `stays pending`
+    StaysPending,
     /// `replies { … }`
     Replies(Expr),
 }

@@ -142,6 +142,7 @@ async fn a_scenario_decides_attempt_by_attempt() {
     let scenario = scenario(&[
         (false, Answer::TimesOut, Some(1)),
         (false, Answer::Replies(r#"{"seat":"9F","price":"1"}"#.into()), Some(1)),
+        (false, Answer::StaysPending, Some(1)),
         (false, Answer::Fails(Some("full".into())), None),
         (true, Answer::Fails(None), None),
     ]);
@@ -149,13 +150,20 @@ async fn a_scenario_decides_attempt_by_attempt() {
     let (replies, handled) = carried(
         &Address::Simulated,
         Settings { scenario: Some(scenario), ..settings() },
-        vec![attempt("do", "1"), attempt("query", "1"), attempt("do", "2"), attempt("do", "3"), attempt("undo", "1")],
+        vec![
+            attempt("do", "1"),
+            attempt("query", "1"),
+            attempt("do", "2"),
+            attempt("do", "3"),
+            attempt("do", "4"),
+            attempt("undo", "1"),
+        ],
     )
     .await;
     assert_eq!(
-        vec![r#"a: succeeded {"seat":"9F","price":"1"}"#, "a: failed full", "a: failed refused"],
+        vec![r#"a: succeeded {"seat":"9F","price":"1"}"#, "a: pending", "a: failed full", "a: failed refused"],
         replies,
         "a silence answers no query either"
     );
-    assert_eq!(12, handled);
+    assert_eq!(13, handled);
 }

@@ -114,6 +114,7 @@ scenario "all: is well, # or not" for all {
   when a fails "gone" 2 times
   when a[1].b[2][3] fails "out-of-stock"
   when b times out 6 times
+  when b stays pending 2 times
   when c replies { hold: "h" } 3 times
   when d replies { }
   when undo a fails

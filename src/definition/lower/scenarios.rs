@@ -182,6 +182,7 @@ impl Lowering<'_> {
         }
         match written {
             tree::Answer::TimesOut => Some(Answer::TimesOut),
+            tree::Answer::StaysPending => Some(Answer::StaysPending),
             tree::Answer::Fails(None) if called.undo => Some(Answer::Fails(None)),
             tree::Answer::Fails(None) => {
                 let hint = match invocation.and_then(|invocation| invocation.command.fails.first()) {

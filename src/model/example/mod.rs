@@ -62,7 +62,11 @@ pub fn of(plan: &Plan, way: &Way) -> Result<Example, String> {
         _ => {}
     }
     let clues = Clues::of(plan, &way.trace);
-    let menus = [clues.menu.clone(), everything(plan, &clues.menu)];
+    let mut all = everything(plan, &clues.menu);
+    if matches!(&way.ending, Ending::Compensated(code) if code == "deadline") {
+        all.extend(pending(plan));
+    }
+    let menus = [clues.menu.clone(), all];
     let ends = |report: &Report| endings(plan, &report.instance).contains(&way.ending).then(|| way.ending.clone());
     let found = menus.iter().find_map(|menu| search(plan, &clues.given, &[Vec::new()], menu, &ends));
     found.ok_or_else(|| {
@@ -173,6 +177,15 @@ fn everything(plan: &Plan, clues: &[HappeningKind]) -> Vec<HappeningKind> {
         add(HappeningKind::Arrives { signal: name, with: with.as_str().into(), after: Duration::ZERO });
     }
     menu
+}
+
+/// What uses the time up, and nobody is asked anew.
+fn pending(plan: &Plan) -> impl Iterator<Item = HappeningKind> {
+    plan.nodes().filter_map(|(id, node)| {
+        plan.work(id)?.action().filter(|action| action.verb == Verb::Call)?;
+        let called = Called { undo: false, step: without_indices(&node.place).into() };
+        Some(HappeningKind::Answer { called, answer: Answer::StaysPending, times: None })
+    })
 }
 
 /// A play, as far as it goes.
@@ -311,9 +324,9 @@ fn is_same(one: &HappeningKind, other: &HappeningKind) -> bool {
         ) => {
             let same_answer = match (answer, said) {
                 (Answer::Fails(one), Answer::Fails(other)) => one == other,
-                (Answer::TimesOut, Answer::TimesOut) => true,
+                (Answer::TimesOut, Answer::TimesOut) | (Answer::StaysPending, Answer::StaysPending) => true,
                 (Answer::Replies(one), Answer::Replies(other)) => one == other,
-                (Answer::Fails(_) | Answer::TimesOut | Answer::Replies(_), _) => false,
+                (Answer::Fails(_) | Answer::TimesOut | Answer::StaysPending | Answer::Replies(_), _) => false,
             };
             called == step && same_answer && times == often
         }

@@ -52,6 +52,7 @@ pub(super) fn happening(plan: &Plan, happening: &HappeningKind) -> String {
                 Answer::Fails(None) => "fails".to_owned(),
                 Answer::Fails(Some(code)) => format!("fails {}", quoted(code)),
                 Answer::TimesOut => "times out".to_owned(),
+                Answer::StaysPending => "stays pending".to_owned(),
                 Answer::Replies(with) => {
                     let action = super::work(plan, &called.step).and_then(|work| work.action());
                     let reply = action.map(|action| object(&action.command.reply, with));

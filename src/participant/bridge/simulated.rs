@@ -29,6 +29,7 @@ impl Simulated {
     pub(super) fn answer(&self, command: &ReceivedCommand) -> Option<Answer> {
         match self.departure(command) {
             Some(definition::Answer::TimesOut) => None,
+            Some(definition::Answer::StaysPending) => Some(Answer { status: Status::Pending, payload: None }),
             Some(definition::Answer::Fails(code)) => {
                 let code = code.clone().unwrap_or_else(|| REFUSED.into());
                 Some(Answer { status: Status::Failed { code, message: None }, payload: None })

@@ -282,7 +282,7 @@ impl Builder<'_> {
                     self.gap(
                         &part,
                         "what the step does",
-                        "write `fails \"code\"`, `times out` or `replies { … }` behind its name",
+                        "write `fails \"code\"`, `times out`, `stays pending` or `replies { … }` behind its name",
                     );
                 }
                 Rule::answer_fails => {
@@ -300,6 +300,12 @@ impl Builder<'_> {
                         self.gap(&gap, "`out` behind `times`", "write `when step times out`");
                     }
                     what = Some(Answer::TimesOut);
+                }
+                Rule::answer_pending => {
+                    for gap in part.into_inner().filter(|part| part.as_rule() == Rule::missing_word) {
+                        self.gap(&gap, "`pending` behind `stays`", "write `when step stays pending`");
+                    }
+                    what = Some(Answer::StaysPending);
                 }
                 Rule::answer_replies => {
                     for part in part.into_inner() {

@@ -181,6 +181,7 @@ fn happens(happening: &Happening) -> String {
                 Answer::Fails(None) => "fails".to_owned(),
                 Answer::Fails(Some(code)) => format!("fails {}", quoted(&code.value)),
                 Answer::TimesOut => "times out".to_owned(),
+                Answer::StaysPending => "stays pending".to_owned(),
                 Answer::Replies(reply) => format!("replies {}", expr(reply)),
             };
             let times = times.as_ref().map(|times| format!(" {} times", times.text)).unwrap_or_default();

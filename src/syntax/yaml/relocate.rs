@@ -153,7 +153,7 @@ impl Relocate for Happening {
                 called.relocate(place);
                 match what {
                     Answer::Fails(code) => code.relocate(place),
-                    Answer::TimesOut => {}
+                    Answer::TimesOut | Answer::StaysPending => {}
                     Answer::Replies(reply) => reply.relocate(place),
                 }
                 times.relocate(place);

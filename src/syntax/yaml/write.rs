@@ -374,6 +374,7 @@ fn happening(happening: &Happening) -> Out {
                 Answer::Fails(None) => clause(&format!("{step} fails{often}")),
                 Answer::Fails(Some(written)) => clause(&format!("{step} fails {}{often}", code(&written.value))),
                 Answer::TimesOut => clause(&format!("{step} times out{often}")),
+                Answer::StaysPending => clause(&format!("{step} stays pending{often}")),
                 Answer::Replies(reply) => {
                     let mut keys = Keys::default();
                     keys.put(&scalar(&format!("{step} replies")), value(reply));
