@@ -19,7 +19,7 @@ use crate::model::explore::{Bounds, STATES_MAX, STEPS_USUAL};
 #[command(after_help = "\
 Each file is a program of its own. `saga explain CODE` explains a finding.
 Sagas without errors are explored on the engine that runs: every order of answers, silence, time, signals and orders, within a
-budget of 600,000 steps, about 2 seconds a saga. What lies beyond is said to be, and is no finding.")]
+budget of 1,000,000 steps, about 2 seconds a saga. What lies beyond is said to be, and is no finding.")]
 pub(super) struct Arguments {
     /// Files of the language; - for standard input
     #[arg(required = true, value_name = "FILE")]

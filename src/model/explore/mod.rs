@@ -63,7 +63,7 @@ pub const STATES_MAX: usize = 1_000_000;
 
 /// Steps from state to state that `saga check` tries of a saga: about 2 seconds. Steps and not seconds, so that what is found
 /// is the same on every machine.
-pub const STEPS_USUAL: usize = 600_000;
+pub const STEPS_USUAL: usize = 1_000_000;
 
 /// How an exploration is bounded.
 #[derive(Clone, Copy, Debug)]
