@@ -126,6 +126,8 @@ fn a_turn_that_comes_when_its_time_is_over_is_not_taken() {
         ["withdrawn take", "failed timeout at take", "compensated"],
         "nobody has noticed yet"
     );
+    let why = script.instance.failure().unwrap().message.as_deref();
+    assert_eq!(why, Some("its turn at `shop` (at most 1 at once) did not come in time"));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What others are told: whoever asked for a saga, of its end; people, of what went wrong.
 
 use saga::engine::{
-    self, Acknowledged, Answer, CommandId, Decision, Direction, Effect, End, Input, Order, OrderRequest, Outcome,
-    ReplyKind, ReplyTo, RequestId, Run, Start, Status, Undeliverable,
+    self, Acknowledged, Answer, CommandId, Decision, Direction, Effect, End, Event, Input, Order, OrderRequest,
+    Outcome, ReplyKind, ReplyTo, RequestId, Run, Start, Status, Undeliverable, Why,
 };
 use saga::json::Json;
 
@@ -92,6 +92,29 @@ fn why_it_failed_is_kept_in_words() {
     let request = RequestId::try_from("o").unwrap();
     script.tell(&Input::Order(OrderRequest { request, order, by: None, reason }));
     assert_eq!(why(&script), Some("they said so on the phone"));
+}
+
+#[test]
+fn why_an_attempt_is_repeated_is_kept() {
+    let mut script = of(vec![step()]);
+    script.start();
+    let reply = input_of(&script, Status::Retry { code: Some("locked".into()) });
+    let decision = engine::decide(script.plan(), &script.instance, script.now, &reply, &mut |_, _| true);
+    let Decision::Change(change, _) = decision else { panic!("{decision:?}") };
+    let [Event::Paused { why, .. }] = change.events.as_slice() else { panic!("{change:?}") };
+    assert_eq!(*why, Why::Asked("locked".into()));
+}
+
+#[test]
+fn what_was_never_sent_is_refused() {
+    let mut script = of(vec![step()]);
+    script.start();
+    for attempt in [0, 2] {
+        assert_eq!(script.reply("s1", ReplyKind::Do, attempt, Status::Succeeded), ["rejected NotSent"], "{attempt}");
+    }
+    let Input::Reply(reply) = input_of(&script, Status::Succeeded) else { unreachable!() };
+    let command = CommandId { round: 2, ..reply.command.clone() };
+    assert_eq!(script.tell(&Input::Reply(engine::Reply { command, ..reply })), ["rejected NotSent"], "another round");
 }
 
 #[test]

@@ -340,6 +340,14 @@ fn an_output_that_cannot_be_computed_fails_it_or_behind_the_pivot_waits_for_a_pe
 }
 
 #[test]
+fn behind_a_point_of_no_return_of_its_own_it_waits_for_a_person_too() {
+    let inner = "pivot step a { call shop.Sure { n: 1 } } let more = a.n * 1000000000000 output { n: more }";
+    let (mut story, _) = begin(inner, "step x { run pay { n: 1 }  compensate shop.Undo { n: 1 } } @d");
+    let large = r#"{"n":9000000000000000000}"#;
+    assert_eq!(story.done("x.a", large), ["succeeded x.a", "stuck x.more invalid"], "nothing of it can be taken back");
+}
+
+#[test]
 fn a_late_answer_changes_nothing() {
     let (mut story, _) = begin("@a", "step x { run pay { n: 1 } } @d");
     let command = story.command("x.a");

@@ -1,6 +1,7 @@
 //! Steps: what is asked cannot always be computed.
 
-use saga::engine::{Direction, Summary};
+use saga::engine::{Direction, Order, Outcome, Status, Summary};
+use saga::json::Json;
 
 use super::Story;
 
@@ -25,4 +26,21 @@ fn behind_the_point_of_no_return_a_person_does_what_cannot_be_asked_for() {
     assert_eq!(story.summary(), Summary::Stuck);
     assert_eq!(story.retry("tell"), ["ordered", "stuck tell invalid"], "it is tried again");
     assert_eq!(story.resolve("tell", Direction::Do), ["ordered", "succeeded tell", "completed {}"]);
+}
+
+#[test]
+fn what_a_person_did_has_the_value_that_the_person_says() {
+    let text = r#"
+participant shop { commands "shop"  command Take returns { n: int } }
+saga order {
+  version 1
+  step take { call shop.Take  compensate nothing }
+  output { n: take.n }
+}
+"#;
+    let (mut story, _) = Story::begin(text, "{}");
+    story.answer("take", Status::Pending, "{}");
+    let outcome = Outcome::Succeeded { reply: Some(Json::parse(r#"{"n":7}"#).unwrap()) };
+    let order = Order::Resolve { step: "take".into(), work: Direction::Do, outcome };
+    assert_eq!(story.order(order), ["ordered", "succeeded take", r#"completed {"n":7}"#]);
 }
