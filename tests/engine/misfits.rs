@@ -21,9 +21,9 @@ fn apply(script: &Script, event: Event) -> Result<(), Misfit> {
     script.instance.clone().apply(script.plan(), &change)
 }
 
-/// Every fact about `s1` and about the whole, with its name.
-fn facts() -> Vec<(String, Event)> {
-    let at = || "s1".into();
+/// Every fact about a step and about the whole, with its name.
+fn facts(step: &str) -> Vec<(String, Event)> {
+    let at = || step.into();
     let (until, limit) = (Timestamp(2_000_000), None);
     let failure = || Failure { code: "no".into(), step: "s1".into(), message: None };
     let mut facts = Vec::new();
@@ -58,10 +58,14 @@ fn facts() -> Vec<(String, Event)> {
     facts
 }
 
-/// Which of the facts can be applied.
+/// Which of the facts about `s1` can be applied.
 fn taken(script: &Script) -> String {
+    taken_of(script, "s1")
+}
+
+fn taken_of(script: &Script, step: &str) -> String {
     let can_be = |(name, event)| apply(script, event).is_ok().then_some(name);
-    facts().into_iter().filter_map(can_be).collect::<Vec<_>>().join(", ")
+    facts(step).into_iter().filter_map(can_be).collect::<Vec<_>>().join(", ")
 }
 
 fn step_of(limits: Vec<Limit>) -> Script {
@@ -130,5 +134,30 @@ fn while_the_other_branch_settles_what_is_done_may_be_taken_back_and_nothing_is_
     assert_eq!(
         taken(&script),
         "undo queued, undo asked, undo pended, undo succeeded, undo stuck, undo called 2, compensated"
+    );
+}
+
+#[test]
+fn a_first_attempt_is_the_first() {
+    let mut script = Script::of(&SagaShape { deadline: true, ..plain(vec![step(), step(), step()]) });
+    script.start();
+    assert_eq!(taken_of(&script, "s2"), "queued, succeeded, stuck, called 1, failed, completed", "not begun");
+    script.done("s1");
+    script.done("s2");
+    assert_eq!(script.refused("s3"), ["refused s3 no", "failed no at s3", "called undo s2 1"]);
+    assert_eq!(taken(&script), "undo queued, undo stuck, undo called 1, compensated", "done");
+    let both = Shape::Parallel(vec![step(), step()]);
+    let limits = vec![Limit { count: 1, per: Per::Once }];
+    let mut script = Script::of(&SagaShape { limits, ..plain(vec![step(), both]) });
+    script.takes = true;
+    script.start();
+    script.done("s1");
+    script.takes = false;
+    script.refused("s3");
+    assert_eq!(script.done("s2"), ["succeeded s2", "queued undo s2"]);
+    assert_eq!(
+        taken_of(&script, "s2"),
+        "undo asked, undo pended, undo succeeded, undo stuck, undo called 1, compensated",
+        "waits for its turn on the way back"
     );
 }

@@ -108,6 +108,14 @@ fn the_time_of_all_attempts_begins_with_the_first_and_anew_with_an_order_to_try_
         script.reply("take", ReplyKind::Do, 2, Status::Pending);
         assert_eq!(script.instance.next_due(script.plan()), Some(begins.after(hour)), "ordered: {is_ordered}");
     }
+    // The same where it waits for its turn.
+    let mut script = within_an_hour();
+    script.takes = true;
+    start(&mut script);
+    assert_eq!(script.wait(), ["paused take"]);
+    script.takes = false;
+    assert_eq!(script.order(Order::Retry { step: None }), ["ordered", "queued take"]);
+    assert_eq!(script.instance.next_due(script.plan()), Some(script.now.after(hour)));
 }
 
 #[test]

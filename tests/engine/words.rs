@@ -7,7 +7,7 @@ use saga::engine::{
 };
 
 use super::moves::{Script, failed, plain, step};
-use super::shapes::SagaShape;
+use super::shapes::{PivotShape, SagaShape};
 
 #[test]
 fn an_id_is_short_and_printable() {
@@ -91,10 +91,10 @@ fn how_an_instance_stands_and_what_is_answered_have_words() {
     assert_eq!([ReplyKind::Do, ReplyKind::Undo, ReplyKind::Query].map(ReplyKind::as_str), ["do", "undo", "query"]);
 }
 
-/// What is said to whoever wants to resolve a step forward.
-fn refusal(script: &Script, step: &str) -> String {
+/// What is said to whoever wants to resolve a step forward or back.
+fn refusal(script: &Script, step: &str, work: Direction) -> String {
     let outcome = Outcome::Succeeded { reply: None };
-    let order = Order::Resolve { step: step.into(), work: Direction::Do, outcome };
+    let order = Order::Resolve { step: step.into(), work, outcome };
     let request = RequestId::try_from("mine").unwrap();
     let input = Input::Order(OrderRequest { request, order, by: None, reason: None });
     match engine::decide(script.plan(), &script.instance, script.now, &input, &mut |_, _| true) {
@@ -109,14 +109,20 @@ fn what_stands_in_the_way_of_an_order_is_said_in_words() {
     let mut script = Script::of(&SagaShape { limits: vec![at_once], ..plain(vec![step(), step()]) });
     script.takes = true;
     script.start();
-    assert_eq!(refusal(&script, "s2"), "`s2` has not begun: there is nothing to resolve");
+    assert_eq!(refusal(&script, "s2", Direction::Do), "`s2` has not begun: there is nothing to resolve");
     script.done("s1");
-    assert_eq!(refusal(&script, "s1"), "`s1` is done: there is nothing to resolve");
+    assert_eq!(refusal(&script, "s1", Direction::Do), "`s1` is done: there is nothing to resolve");
     script.takes = false;
     script.refused("s2");
-    assert_eq!(refusal(&script, "s1"), "`s1` is waiting for its turn: there is nothing to resolve");
+    assert_eq!(refusal(&script, "s1", Direction::Do), "`s1` is waiting for its turn: there is nothing to resolve");
     script.tell(&Input::Turn("s1".into()));
-    assert_eq!(refusal(&script, "s1"), "`s1` is being taken back: there is nothing to resolve");
+    assert_eq!(refusal(&script, "s1", Direction::Do), "`s1` is being taken back: there is nothing to resolve");
     script.reply("s1", ReplyKind::Undo, 1, failed("will_not"));
-    assert_eq!(refusal(&script, "s1"), "`s1` is stuck: there is nothing to resolve");
+    assert_eq!(refusal(&script, "s1", Direction::Do), "`s1` is stuck: there is nothing to resolve");
+
+    let mut script = Script::of(&SagaShape { pivot: PivotShape::Bare, behind: vec![step()], ..plain(Vec::new()) });
+    script.start();
+    assert_eq!(refusal(&script, "s1", Direction::Undo), "`s1` is being done: there is nothing to resolve");
+    script.reply("s1", ReplyKind::Do, 1, failed("will_not"));
+    assert_eq!(refusal(&script, "s1", Direction::Undo), "`s1` is stuck: there is nothing to resolve");
 }
