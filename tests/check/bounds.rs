@@ -144,6 +144,10 @@ fn a_sub_saga_at_its_own_point_of_no_return_finds_out_what_became_of_that() {
         (&*format!("deadline: 130, {most}"), &*format!("cancelled: 122, {most}"))
     );
     assert_eq!(completed(&body), Some((50, 6, 30)));
+    // It is shown as stuck behind one more attempt, and no deadline keeps it from that.
+    assert_eq!(to_stuck(&body, "paid.charge", false), Some((42 + 72 + 6, 6 + 12 + 2)));
+    // What stands behind it is not begun any more.
+    assert_eq!(to_stuck(&body, "paid.note", false), Some((50, 6 + 12 + 12)));
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(super) struct Sought<'s> {
 pub(super) struct Walk<'s> {
     elements: u16,
     sought: Option<Sought<'s>>,
+    /// What is sought is a point of no return.
+    seeks_pivot: bool,
     waits: Vec<Span>,
     lists: Vec<Span>,
     turns: BTreeSet<CompactString>,
@@ -37,7 +39,14 @@ pub(super) struct Walk<'s> {
 
 impl<'s> Walk<'s> {
     pub(super) const fn new(elements: u16, sought: Option<Sought<'s>>) -> Self {
-        Self { elements, sought, waits: Vec::new(), lists: Vec::new(), turns: BTreeSet::new() }
+        Self {
+            elements,
+            sought,
+            seeks_pivot: false,
+            waits: Vec::new(),
+            lists: Vec::new(),
+            turns: BTreeSet::new(),
+        }
     }
 
     pub(super) fn into_worst(self, completed: Option<Completed>, compensated: BTreeMap<CompactString, Bound>) -> Worst {
@@ -180,7 +189,7 @@ impl<'s> Walk<'s> {
         };
         let stuck = one.stuck.map(|stuck| {
             let before = before.then(stuck.before);
-            Done::forward_only(Part { most: before.most.saturating_add(others.most), ..before }, Part::NOTHING)
+            Done::forward_only(Part { most: before.most.saturating_add(others.most), ..before }, stuck.behind)
         });
         Flow {
             done: Some(done.times(self.elements, rows, if at_once { 1 } else { rows })),
@@ -211,7 +220,7 @@ impl<'s> Walk<'s> {
             struck: last(&whole.struck),
             least: one.least,
             holds: one.holds,
-            stuck: one.stuck.map(|stuck| Done::forward_only(before.before.then(stuck.before), Part::NOTHING)),
+            stuck: one.stuck.map(|stuck| Done::forward_only(before.before.then(stuck.before), stuck.behind)),
             ..Flow::NOTHING
         };
         Flow { least: one.least, ..rounds.then(&Flow::NOTHING.or(otherwise)) }
@@ -263,7 +272,11 @@ impl<'s> Walk<'s> {
             late: Falls::default(),
             least: inside.least,
             holds: inside.holds || holds,
-            stuck: inside.stuck.map(|stuck| Done::forward_only(stuck.forward(), Part::NOTHING)),
+            // No deadline ends a point of no return, as it ends all else of a sub-saga.
+            stuck: match inside.stuck {
+                Some(done) if !self.seeks_pivot => Some(Done::forward_only(done.forward(), Part::NOTHING)),
+                found => found,
+            },
         }
     }
 
@@ -300,6 +313,7 @@ impl<'s> Walk<'s> {
             ..Flow::NOTHING
         };
         if step.pivot {
+            self.seeks_pivot |= flow.stuck.is_some();
             let past = |action: &Invocation| Part { time: pivot_pause(action), most: 2 };
             let behind = waited.map_or(forward, |action| forward.then(past(action)));
             flow.stuck = flow.stuck.map(|_| Done::forward_only(Part::NOTHING, behind));
