@@ -185,8 +185,12 @@ pub(super) fn long(duration: Duration) -> String {
 }
 
 /// For programs: a list, `completed` first.
-pub(super) fn json(file: &Checked, (saga, explored): (&Saga, Option<&Explored>), outcomes: &Outcomes) -> Value {
-    let worst = check::worst(saga, MAX_ELEMENTS);
+pub(super) fn json(
+    file: &Checked,
+    (saga, explored): (&Saga, Option<&Explored>),
+    outcomes: &Outcomes,
+    worst: &Worst,
+) -> Value {
     let reason = |Reason { cause, span }: &Reason| {
         let (word, step) = match cause {
             Cause::Cancelled => ("cancelled", None),
@@ -216,7 +220,7 @@ pub(super) fn json(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
             row.insert("taken_back".to_owned(), range(undone));
             row.insert("trace".to_owned(), json!(ways::json(&explored.plan, &way.trace)));
         }
-        if let (Some(row), Some((bound, least))) = (row.as_object_mut(), at_most(saga, &worst, ending)) {
+        if let (Some(row), Some((bound, least))) = (row.as_object_mut(), at_most(saga, worst, ending)) {
             row.insert("ms".to_owned(), json!(millis(bound.time)));
             let messages = match least {
                 Some(least) => json!({ "least": least, "most": bound.messages }),
@@ -242,8 +246,7 @@ pub(super) fn json(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
 }
 
 /// For programs: what the bounds of the ends do not hold, and how they count.
-pub(super) fn beside_json(file: &Checked, saga: &Saga) -> Value {
-    let worst = check::worst(saga, MAX_ELEMENTS);
+pub(super) fn beside_json(file: &Checked, worst: &Worst) -> Value {
     let named =
         |span: &Span| json!({ "text": written(file, *span), "file": name(file, *span), "line": line(file, *span) });
     json!({

@@ -14,6 +14,7 @@ use super::sources::Checked;
 use super::table::Table;
 use super::ways::Form;
 use crate::check::{self, Defaults, Outcomes, Return};
+use crate::definition::limits::MAX_ELEMENTS;
 use crate::definition::{Invocation, Retry, Saga, Verb};
 use crate::plan::{Class, Plan};
 
@@ -159,8 +160,9 @@ pub(super) fn json(file: &Checked, explored: &[Explored], with_outcomes: bool) -
             known.insert("events".to_owned(), json!(proved.events));
         }
         if let Some(known) = known.as_object_mut().filter(|_| with_outcomes) {
-            known.insert("outcomes".to_owned(), outcomes::json(file, (saga, explored), &proved.outcomes));
-            known.insert("worst".to_owned(), outcomes::beside_json(file, saga));
+            let worst = check::worst(saga, MAX_ELEMENTS);
+            known.insert("outcomes".to_owned(), outcomes::json(file, (saga, explored), &proved.outcomes, &worst));
+            known.insert("worst".to_owned(), outcomes::beside_json(file, &worst));
         }
         if let (Some(known), Some(explored)) = (known.as_object_mut(), explored) {
             known.insert("explored".to_owned(), explored.json());

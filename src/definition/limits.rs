@@ -54,6 +54,6 @@ pub const DEFAULT_RETRY: Retry = Retry { times: 3, from: Duration::from_millis(2
 pub const DEFAULT_COMPENSATION_RETRY: Retry =
     Retry { times: 20, from: Duration::from_secs(1), to: Duration::from_mins(5) };
 
-/// The least pause of a pivot step that is past its retries: it goes on for ever, so even a `retry` without pauses
-/// must not turn into a loop.
+/// The least pause of a pivot step that is past its retries: it goes on for ever, so even a `retry` with
+/// pauses of a millisecond must not turn into a loop.
 pub const PIVOT_PAUSE_MIN: Duration = Duration::from_secs(1);

@@ -112,13 +112,18 @@ proptest! {
     }
 }
 
+/// Of a saga of these statements, without a point of no return.
+fn explored(before: Vec<Shape>, bounds: Bounds) -> Report {
+    let shape = SagaShape { before, pivot: PivotShape::None, behind: Vec::new(), deadline: false, limits: Vec::new() };
+    explore(&shapes::plan(&shape), &Engine, bounds)
+}
+
 /// Branches that are written alike are no twins where one between them fails before anybody is asked: those behind it never begin.
 #[test]
 fn a_branch_behind_one_that_fails_at_once_is_never_stuck() {
     let step = || Shape::Step { undo: UndoShape::Same, queries: false };
     let before = vec![Shape::Parallel(vec![step(), Shape::Fail, step()])];
-    let shape = SagaShape { before, pivot: PivotShape::None, behind: Vec::new(), deadline: false, limits: Vec::new() };
-    let report = explore(&shapes::plan(&shape), &Engine, FEW);
+    let report = explored(before, FEW);
     assert_eq!(ends(&report), ["compensated given_up", "stuck undo s1"]);
 }
 
@@ -127,8 +132,7 @@ fn a_branch_behind_one_that_fails_at_once_is_never_stuck() {
 fn rounds_that_sagas_take_back_keep_every_promise() {
     let body = vec![Shape::Step { undo: UndoShape::Saga(5), queries: false }];
     let before = vec![Shape::Repeat { times: 2, flag: None, body, otherwise: Vec::new() }];
-    let shape = SagaShape { before, pivot: PivotShape::None, behind: Vec::new(), deadline: false, limits: Vec::new() };
-    let report = explore(&shapes::plan(&shape), &Engine, Bounds { states: 1_000, ..FEW });
+    let report = explored(before, Bounds { states: 1_000, ..FEW });
     assert!(report.violations.is_empty(), "{}", broken(&report));
 }
 

@@ -67,6 +67,11 @@ impl Done {
         self.before.then(self.behind)
     }
 
+    /// The same where a deadline ends what is before the point of no return.
+    pub(super) fn within(self, deadline: Duration) -> Part {
+        Part { time: self.before.time.min(deadline), ..self.before }.then(self.behind)
+    }
+
     const fn then(self, next: Self) -> Self {
         Self {
             before: self.before.then(next.before),
@@ -164,7 +169,7 @@ impl Fall {
     }
 
     /// Before this is over.
-    fn within(self, limit: Duration) -> Self {
+    pub(super) fn within(self, limit: Duration) -> Self {
         let time = self.time.min(limit);
         let settled = time.saturating_add(self.settle).min(self.busy).max(time);
         Self { time, settled: self.settled.min(settled), ..self }
@@ -251,11 +256,6 @@ impl Falls {
         self.0.iter().map(|fall| change(*fall)).fold(Self::default(), Self::and)
     }
 
-    /// Those before this is over.
-    pub(super) fn within(&self, limit: Duration) -> Self {
-        self.map(|fall| fall.within(limit))
-    }
-
     /// The same at this very instant.
     pub(super) fn at(&self, limit: Duration) -> Self {
         self.map(|fall| Fall { time: limit, settled: limit.saturating_add(fall.settle), ..fall })
@@ -302,6 +302,11 @@ impl Flow {
 
     pub(super) fn fails(&mut self, code: &str, falls: Falls) {
         self.falls.entry(code.into()).or_default().join(falls);
+    }
+
+    /// Its failures, each changed.
+    pub(super) fn falls_as(&self, change: impl Fn(Fall) -> Fall) -> BTreeMap<CompactString, Falls> {
+        self.falls.iter().map(|(code, falls)| (code.clone(), falls.map(&change))).collect()
     }
 
     /// What comes behind it; behind the point of no return all of it counts there.

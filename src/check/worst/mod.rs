@@ -55,18 +55,14 @@ pub struct Completed {
 #[must_use]
 pub fn worst(saga: &Saga, elements: u16) -> Worst {
     let mut walk = Walk::new(elements, None);
-    let flow = walk.block(&saga.body);
+    let mut flow = walk.block(&saga.body);
     let deadline = saga.deadline.unwrap_or(Duration::MAX);
-    let completed = flow.done.zip(flow.least).map(|(done, least)| {
-        let time = done.before.time.min(deadline).saturating_add(done.behind.time);
-        Completed { bound: Bound { time, messages: done.before.most.saturating_add(done.behind.most) }, least }
-    });
+    let completed = flow.done.zip(flow.least);
+    let completed = completed.map(|(done, least)| Completed { bound: bound(done.within(deadline)), least });
     // It may be struck before anything else is.
-    let struck = flow.struck.and(Fall::NOTHING);
-    let mut falls = flow.falls;
-    falls.entry("cancelled".into()).or_default().join(struck.clone());
-    let mut falls: BTreeMap<CompactString, Falls> =
-        falls.into_iter().map(|(code, falls)| (code, falls.within(deadline))).collect();
+    let struck = flow.struck.clone().and(Fall::NOTHING);
+    flow.fails("cancelled", struck.clone());
+    let mut falls = flow.falls_as(|fall| fall.within(deadline));
     if saga.deadline.is_some() {
         falls.entry("deadline".into()).or_default().join(struck.at(deadline));
     }
@@ -79,19 +75,14 @@ pub fn worst(saga: &Saga, elements: u16) -> Worst {
 pub fn until_stuck(saga: &Saga, elements: u16, step: &str, undo: bool) -> Option<Bound> {
     let flow = Walk::new(elements, Some(Sought { step, undo })).block(&saga.body);
     let deadline = saga.deadline.unwrap_or(Duration::MAX);
-    let forward = flow.stuck.map(|done| Part {
-        time: done.before.time.min(deadline).saturating_add(done.behind.time),
-        most: done.before.most.saturating_add(done.behind.most),
-    });
+    let forward = flow.stuck.map(|done| done.within(deadline));
     if !flow.holds {
         return forward.map(bound);
     }
-    let mut falls = flow.falls.into_values().fold(Falls::default(), |mut all, falls| {
-        all.join(falls);
-        all
-    });
+    let mut falls = Falls::default();
+    flow.falls.into_values().for_each(|of_code| falls.join(of_code));
     falls.join(flow.struck.clone());
-    let mut back = falls.within(deadline);
+    let mut back = falls.map(|fall| fall.within(deadline));
     if saga.deadline.is_some() {
         back.join(flow.struck.at(deadline));
     }

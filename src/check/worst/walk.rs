@@ -39,14 +39,7 @@ pub(super) struct Walk<'s> {
 
 impl<'s> Walk<'s> {
     pub(super) const fn new(elements: u16, sought: Option<Sought<'s>>) -> Self {
-        Self {
-            elements,
-            sought,
-            seeks_pivot: false,
-            waits: Vec::new(),
-            lists: Vec::new(),
-            turns: BTreeSet::new(),
-        }
+        Self { elements, sought, seeks_pivot: false, waits: Vec::new(), lists: Vec::new(), turns: BTreeSet::new() }
     }
 
     pub(super) fn into_worst(self, completed: Option<Completed>, compensated: BTreeMap<CompactString, Bound>) -> Worst {
@@ -110,9 +103,8 @@ impl<'s> Walk<'s> {
         let within = written.within.as_ref().map(|within| literal(within).unwrap_or(Duration::MAX));
         let limit = within.unwrap_or(Duration::MAX);
         let capped = |done: Done| Done { before: Part { time: done.before.time.min(limit), ..done.before }, ..done };
-        let struck = body.struck.clone().and(Fall::NOTHING).within(limit);
-        let mut falls: BTreeMap<CompactString, Falls> =
-            body.falls.iter().map(|(code, falls)| (code.clone(), falls.within(limit))).collect();
+        let struck = body.struck.clone().and(Fall::NOTHING).map(|fall| fall.within(limit));
+        let mut falls = body.falls_as(|fall| fall.within(limit));
         if let Some(within) = within {
             let overdue = if within == Duration::MAX { struck.clone() } else { struck.at(within) };
             falls.entry("deadline".into()).or_default().join(overdue);
@@ -193,7 +185,7 @@ impl<'s> Walk<'s> {
         });
         Flow {
             done: Some(done.times(self.elements, rows, if at_once { 1 } else { rows })),
-            falls: whole.falls.iter().map(|(code, falls)| (code.clone(), falls.map(last))).collect(),
+            falls: whole.falls_as(last),
             struck: whole.struck.map(last),
             least: Some(0),
             holds: one.holds,
@@ -213,11 +205,11 @@ impl<'s> Walk<'s> {
         let otherwise = self.block(&repeat.otherwise);
         let all = |rounds: u16| whole.done.map(|done| done.times(rounds, rounds, rounds));
         let before = all(repeat.times.saturating_sub(1)).unwrap_or(Done::NOTHING);
-        let last = |falls: &Falls| falls.map(|fall| fall.behind(before));
+        let last = |fall: Fall| fall.behind(before);
         let rounds = Flow {
             done: all(repeat.times),
-            falls: whole.falls.iter().map(|(code, falls)| (code.clone(), last(falls))).collect(),
-            struck: last(&whole.struck),
+            falls: whole.falls_as(last),
+            struck: whole.struck.map(last),
             least: one.least,
             holds: one.holds,
             stuck: one.stuck.map(|stuck| Done::forward_only(before.before.then(stuck.before), stuck.behind)),
@@ -253,7 +245,7 @@ impl<'s> Walk<'s> {
             pivot: Duration::ZERO,
             ..fall
         };
-        let mut struck = inside.struck;
+        let mut struck = inside.struck.clone();
         if holds {
             struck = Falls::default();
             inside.falls.clear();
@@ -267,7 +259,7 @@ impl<'s> Walk<'s> {
         Flow {
             done: inside.done.map(|done| there_and_back(done.forward(), back)),
             passed: false,
-            falls: inside.falls.into_iter().map(|(code, falls)| (code, falls.map(pivot))).collect(),
+            falls: inside.falls_as(pivot),
             struck,
             late: Falls::default(),
             least: inside.least,

@@ -4,7 +4,6 @@
 
 use crate::engine::Instance;
 use crate::plan::Plan;
-use crate::time::Timestamp;
 
 use super::START;
 
@@ -66,7 +65,7 @@ impl<'w> Later<'w> {
     pub(super) fn let_deadline_come(&mut self, plan: &Plan) -> bool {
         let copy = self.copy(Changed::Deadline);
         copy.deadline = START;
-        copy.next_due(plan).is_some_and(|due: Timestamp| due <= START)
+        copy.next_due(plan).is_some_and(|due| due <= START)
     }
 
     fn copy(&mut self, changed: Changed) -> &mut Instance {
