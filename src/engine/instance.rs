@@ -456,8 +456,13 @@ impl Instance {
     /// The next instant at which time alone changes something: then [`Input::Due`](super::Input::Due) is due.
     #[must_use]
     pub fn next_due(&self, plan: &Plan) -> Option<Timestamp> {
-        let deadline = Some(self.deadline).filter(|due| *due != Timestamp::NEVER && self.deadline_acts(plan));
-        self.states.next_due().into_iter().chain(deadline).min()
+        self.states.next_due().into_iter().chain(self.deadline_ahead(plan)).min()
+    }
+
+    /// The deadline, where it would be noticed.
+    #[must_use]
+    pub fn deadline_ahead(&self, plan: &Plan) -> Option<Timestamp> {
+        Some(self.deadline).filter(|due| *due != Timestamp::NEVER && self.deadline_acts(plan))
     }
 
     /// Whether the deadline would be noticed now.

@@ -52,7 +52,22 @@ pub struct Departure {
 /// Runs a scenario of the plan's saga.
 #[must_use]
 pub fn run(plan: &Plan, scenario: &Scenario) -> Report {
-    let mut stage = Stage::new(plan, scenario);
+    until_stuck(plan, scenario, awaited(scenario.expects.iter().map(|expect| &expect.kind)))
+}
+
+/// Where a person is expected to be waited for.
+pub(super) fn awaited<'e>(expects: impl Iterator<Item = &'e ExpectKind>) -> Vec<Called> {
+    let stuck = expects.filter_map(|kind| match kind {
+        ExpectKind::Stuck(called) => Some(called.clone()),
+        ExpectKind::Completed(_) | ExpectKind::Compensated(_) | ExpectKind::Calls(_) => None,
+    });
+    stuck.collect()
+}
+
+/// The same up to where a person is waited for at all of these, if time alone would end that: a deadline, or the time of a
+/// scope around.
+pub(super) fn until_stuck(plan: &Plan, scenario: &Scenario, stuck: Vec<Called>) -> Report {
+    let mut stage = Stage::new(plan, scenario, stuck);
     let given = scenario.given.as_deref().unwrap_or("{}");
     let trouble = match Json::parse(given) {
         Ok(input) => stage.play(input),
@@ -73,10 +88,12 @@ struct Stage<'a> {
     /// What is still to come from outside, as numbers of happenings.
     outside: BTreeSet<(Timestamp, usize)>,
     happenings: &'a [Happening],
+    /// Where it is expected to wait for a person.
+    stuck: Vec<Called>,
 }
 
 impl<'a> Stage<'a> {
-    fn new(plan: &'a Plan, scenario: &'a Scenario) -> Self {
+    fn new(plan: &'a Plan, scenario: &'a Scenario, stuck: Vec<Called>) -> Self {
         let id = InstanceId::try_from("scenario").expect("a short word is an id");
         let outside = scenario.happenings.iter().enumerate().filter_map(|(index, happening)| match happening.kind {
             HappeningKind::Cancelled(after) | HappeningKind::Arrives { after, .. } => Some((START.after(after), index)),
@@ -94,6 +111,7 @@ impl<'a> Stage<'a> {
             asked: Vec::new(),
             outside: outside.collect(),
             happenings: &scenario.happenings,
+            stuck,
         }
     }
 
@@ -114,6 +132,7 @@ impl<'a> Stage<'a> {
                     }
                     _ => {}
                 },
+                Decision::Change(_, next) if matches!(input, Input::Due) && self.ends_the_wait(&next) => return None,
                 Decision::Change(change, next) => {
                     self.instance = next;
                     let steps = change.events.iter().filter_map(|event| self.plan.find(event.step()?));
@@ -169,12 +188,9 @@ impl<'a> Stage<'a> {
             return None;
         }
         let outside = self.outside.first().copied();
-        // A pivot step past its retries goes on for ever; where nobody will ever answer, the scenario has seen enough.
-        let mut stuck = self.instance.stuck(self.plan).into_iter();
-        let in_vain =
-            self.instance.pivot_is_open(self.plan) && stuck.any(|place| self.world.is_silent_for_ever(&place));
         let turn = self.turns.next_at(0, self.now);
-        let due = if in_vain { None } else { self.instance.next_due(self.plan).into_iter().chain(turn).min() };
+        let due = self.instance.next_due(self.plan).into_iter().chain(turn).min();
+        let due = due.filter(|_| turn.is_some() || !self.is_in_vain());
         match (due, outside) {
             (due, Some((at, _))) if due.is_none_or(|due| at <= due) => {
                 self.now = self.now.max(at);
@@ -186,6 +202,23 @@ impl<'a> Stage<'a> {
             }
             (None, _) => None,
         }
+    }
+
+    /// Whether time brings no more than further attempts of pivot steps past their retries. They go on for ever; where nobody
+    /// will ever answer, the scenario has seen enough.
+    fn is_in_vain(&self) -> bool {
+        let stuck = self.instance.stuck(self.plan);
+        let is_asked_in_vain = |place: &Place| stuck.contains(place) && self.world.is_silent_for_ever(place);
+        let active = self.instance.active();
+        let mut timed = active.iter().filter(|(_, state)| state.until().is_some());
+        self.instance.deadline_ahead(self.plan).is_none()
+            && timed.all(|(at, _)| is_asked_in_vain(&self.plan.place(*at)))
+    }
+
+    /// Whether a person is waited for as it is expected, and would not be any more.
+    fn ends_the_wait(&self, next: &Instance) -> bool {
+        let all_wait = |instance| self.stuck.iter().all(|called| is_stuck_at(self.plan, instance, called));
+        !self.stuck.is_empty() && all_wait(&self.instance) && !all_wait(next)
     }
 
     fn report(self, scenario: &Scenario, trouble: Option<String>) -> Report {
@@ -226,7 +259,7 @@ impl<'a> Stage<'a> {
                 (_, Some(code)) => (format!("compensated \"{code}\""), found()),
             },
             ExpectKind::Stuck(called) => {
-                if self.is_stuck_at(called) {
+                if is_stuck_at(self.plan, &self.instance, called) {
                     return None;
                 }
                 (format!("stuck {}", shown(called)), found())
@@ -255,10 +288,6 @@ impl<'a> Stage<'a> {
                 if places.is_empty() { summary.to_string() } else { format!("stuck {}", places.join(", ")) }
             }
         }
-    }
-
-    fn is_stuck_at(&self, called: &Called) -> bool {
-        stuck(self.plan, &self.instance).iter().any(|at| at.undo == called.undo && names(&called.step, &at.step))
     }
 
     fn calls(&self) -> Vec<Called> {
@@ -312,6 +341,10 @@ pub fn stuck(plan: &Plan, instance: &Instance) -> Vec<Called> {
         Called { undo, step }
     };
     instance.stuck(plan).into_iter().map(called).collect()
+}
+
+fn is_stuck_at(plan: &Plan, instance: &Instance, called: &Called) -> bool {
+    stuck(plan, instance).iter().any(|at| at.undo == called.undo && names(&called.step, &at.step))
 }
 
 /// Steps called and undone, each once however often it was attempted, in the order of their first attempts.

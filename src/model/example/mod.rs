@@ -61,15 +61,25 @@ pub fn of(plan: &Plan, way: &Way) -> Result<Example, String> {
         }
         _ => {}
     }
-    let clues = Clues::of(plan, &way.trace);
+    let mut clues = Clues::of(plan, &way.trace);
+    let mut stuck = Vec::new();
+    if let Ending::Stuck(step, direction) = &way.ending {
+        let called = Called { undo: *direction == Direction::Undo, step: step.clone() };
+        if !called.undo {
+            // Whatever keeps it from being done on the way, a silence does too.
+            clues.add(HappeningKind::Answer { called: called.clone(), answer: Answer::TimesOut, times: None });
+        }
+        stuck.push(called);
+    }
     let mut all = everything(plan, &clues.menu);
     if matches!(&way.ending, Ending::Compensated(code) if code == "deadline") {
         all.extend(pending(plan));
     }
     let menus = [clues.menu.clone(), all];
     let ends = |report: &Report| endings(plan, &report.instance).contains(&way.ending).then(|| way.ending.clone());
-    let found = menus.iter().find_map(|menu| search(plan, &clues.given, &[Vec::new()], menu, &ends));
-    found.ok_or_else(|| {
+    let goal = Goal { stuck, ends: &ends };
+    let found = menus.iter().find_map(|menu| search(plan, &clues.given, &[Vec::new()], menu, &goal));
+    found.or_else(|| followed(plan, &clues, &goal)).ok_or_else(|| {
         let unsaid = clues.unsaid.first().map(|unsaid| format!("; of this way it cannot say that {unsaid}"));
         format!("in a scenario participants answer at once or never{}", unsaid.unwrap_or_default())
     })
@@ -79,13 +89,13 @@ impl Example {
     /// What comes of it.
     #[must_use]
     pub fn play(&self, plan: &Plan) -> Report {
-        play(plan, &self.given, &self.happenings)
+        play(plan, &self.given, &self.happenings, scenario::awaited(self.expects.iter()))
     }
 
     /// A way as it is, without a look at what comes of it: for what the engine should never do.
     #[must_use]
     pub fn word_for_word(plan: &Plan, trace: &[Told]) -> Self {
-        let Clues { given, menu, unsaid } = Clues::of(plan, trace);
+        let Clues { given, menu, unsaid, .. } = Clues::of(plan, trace);
         let title = title(plan, "to be reproduced", &menu);
         Self { title, given, happenings: menu, expects: Vec::new(), unsaid }
     }
@@ -94,13 +104,16 @@ impl Example {
 /// What a way says of the scenario that is looked for.
 struct Clues {
     given: Json,
+    /// What happens, each once.
     menu: Vec<HappeningKind>,
+    /// The same with each signal as often as it comes.
+    script: Vec<HappeningKind>,
     unsaid: Vec<String>,
 }
 
 impl Clues {
     fn of(plan: &Plan, trace: &[Told]) -> Self {
-        let mut clues = Self { given: Json::empty_object(), menu: Vec::new(), unsaid: Vec::new() };
+        let mut clues = Self { given: Json::empty_object(), menu: Vec::new(), script: Vec::new(), unsaid: Vec::new() };
         for told in trace {
             let answer =
                 |called: &Called, answer| HappeningKind::Answer { called: called.clone(), answer, times: None };
@@ -137,11 +150,19 @@ impl Clues {
                 }
                 Deed::Passes | Deed::Deadline | Deed::Acknowledged(_) | Deed::Turn(_) => continue,
             };
-            if !clues.menu.iter().any(|known| is_same(known, &happening)) {
-                clues.menu.push(happening);
-            }
+            clues.add(happening);
         }
         clues
+    }
+
+    fn add(&mut self, happening: HappeningKind) {
+        let is_known = self.menu.iter().any(|known| is_same(known, &happening));
+        if !is_known {
+            self.menu.push(happening.clone());
+        }
+        if !is_known || matches!(happening, HappeningKind::Arrives { .. }) {
+            self.script.push(happening);
+        }
     }
 }
 
@@ -188,8 +209,42 @@ fn pending(plan: &Plan) -> impl Iterator<Item = HappeningKind> {
     })
 }
 
-/// A play, as far as it goes.
-type Goal<'g> = dyn Fn(&Report) -> Option<Ending> + 'g;
+/// What a scenario is looked for.
+struct Goal<'g> {
+    /// Where a person is waited for then.
+    stuck: Vec<Called>,
+    /// How a play ends that comes to it.
+    ends: &'g dyn Fn(&Report) -> Option<Ending>,
+}
+
+impl Goal<'_> {
+    /// An example, if these happenings come about and to it.
+    fn reached(&self, plan: &Plan, given: &Json, happenings: &[HappeningKind]) -> Option<Example> {
+        let report = play(plan, given, happenings, self.stuck.clone());
+        let end = (self.ends)(&report).filter(|_| report.departures.is_empty())?;
+        Some(example(plan, given, happenings.to_vec(), &end, &report))
+    }
+}
+
+/// The way itself, with all that comes from outside at the start, where it waits to be taken: for more departures than are
+/// searched through. What it does without is left out, and what befalls each round alike is said once.
+fn followed(plan: &Plan, clues: &Clues, goal: &Goal<'_>) -> Option<Example> {
+    let mut found = goal.reached(plan, &clues.given, &clues.script)?;
+    let mut index = 0;
+    while let Some(happening) = found.happenings.get(index).cloned() {
+        let mut shorter = found.happenings.clone();
+        shorter.remove(index);
+        let general = said_once(&found.happenings, &happening);
+        let is_fewer = general.len() < found.happenings.len();
+        let better = goal.reached(plan, &clues.given, &shorter);
+        let better = better.or_else(|| goal.reached(plan, &clues.given, &general).filter(|_| is_fewer));
+        match better {
+            Some(better) => found = better,
+            None => index += 1,
+        }
+    }
+    Some(found)
+}
 
 /// A scenario that comes to what is wanted, from this input and by the fewest departures more than one of `from` has; what
 /// is wanted says how it ends then.
@@ -205,7 +260,7 @@ pub(super) fn reaching(
         let mut all = endings(plan, &report.instance).into_iter().filter(|_| wanted(report));
         all.next().filter(|_| all.next().is_none())
     };
-    search(plan, given, from, &everything(plan, &known), &goal)
+    search(plan, given, from, &everything(plan, &known), &Goal { stuck: Vec::new(), ends: &goal })
 }
 
 /// The fewest of the menu behind what there is with which the saga comes to its goal.
@@ -223,11 +278,11 @@ fn search(
         if plays > PLAYS_MAX {
             break;
         }
-        let report = play(plan, given, &happenings);
+        let report = play(plan, given, &happenings, goal.stuck.clone());
         if !report.departures.is_empty() {
             continue;
         }
-        if let Some(end) = goal(&report) {
+        if let Some(end) = (goal.ends)(&report) {
             return Some(example(plan, given, happenings, &end, &report));
         }
         if happenings.len() >= HAPPENINGS_MAX {
@@ -278,7 +333,7 @@ fn moments(report: &Report) -> impl Iterator<Item = Duration> {
     moments.into_iter()
 }
 
-fn play(plan: &Plan, given: &Json, happenings: &[HappeningKind]) -> Report {
+fn play(plan: &Plan, given: &Json, happenings: &[HappeningKind], stuck: Vec<Called>) -> Report {
     let happenings = happenings.iter().map(|kind| Happening { kind: kind.clone(), span: Span::default() });
     let scenario = Scenario {
         title: String::new(),
@@ -288,7 +343,7 @@ fn play(plan: &Plan, given: &Json, happenings: &[HappeningKind]) -> Report {
         expects: Vec::<Expect>::new(),
         span: Span::default(),
     };
-    scenario::run(plan, &scenario)
+    scenario::until_stuck(plan, &scenario, stuck)
 }
 
 fn example(plan: &Plan, given: &Json, happenings: Vec<HappeningKind>, wanted: &Ending, report: &Report) -> Example {
@@ -309,6 +364,21 @@ fn title(plan: &Plan, end: &str, happenings: &[HappeningKind]) -> String {
     let words: Vec<String> = happenings.iter().map(|one| written::happening(plan, one).replace('"', "")).collect();
     let words = if words.is_empty() { "all goes well".to_owned() } else { words.join(", ") };
     format!("{end}: {words}")
+}
+
+/// With what is answered so in any round in place of it and of all that are like it.
+fn said_once(happenings: &[HappeningKind], like: &HappeningKind) -> Vec<HappeningKind> {
+    let in_general = |happening: &HappeningKind| match happening {
+        HappeningKind::Answer { called: Called { undo, step }, answer, times } => {
+            let called = Called { undo: *undo, step: without_indices(step).into() };
+            Some(HappeningKind::Answer { called, answer: answer.clone(), times: *times })
+        }
+        HappeningKind::Cancelled(_) | HappeningKind::Arrives { .. } => None,
+    };
+    let Some(general) = in_general(like) else { return happenings.to_vec() };
+    let is_like = |one: &&HappeningKind| in_general(one).is_some_and(|one| is_same(&one, &general));
+    let others = happenings.iter().filter(|one| !is_like(one)).cloned();
+    std::iter::once(general.clone()).chain(others).collect()
 }
 
 /// The same of the same, at whatever time.
