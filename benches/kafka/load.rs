@@ -15,14 +15,15 @@ use saga::wire::{self, Ask, Request};
 use serde::Deserialize;
 
 use crate::client::{Nothing, Outgoing, Receiver, Sender};
-use crate::floor;
+use crate::floor::{self, Weight};
 use crate::shape::{INPUT, REFUSAL, REPLY, SAGA};
 use crate::stage::Stage;
 
 /// What answers: the floor, or `saga`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
-    Floor,
+    /// With messages of this weight.
+    Floor(Weight),
     Saga,
 }
 
@@ -65,7 +66,7 @@ impl Participants {
                 }
                 let came = command.payload().unwrap_or_default();
                 let (payload, headers) = match engine {
-                    Engine::Floor => (Box::from(came), None),
+                    Engine::Floor(weight) => (floor::payload(floor::number(came), weight.reply), weight.headers()),
                     Engine::Saga => {
                         let asked: Asked<'_> = serde_json::from_slice(came).expect("commands are JSON");
                         let is_refused = refused.as_deref() == Some(asked.step) && asked.kind == "do";
@@ -114,7 +115,7 @@ impl Asked<'_> {
 }
 
 /// The header of every message of a saga.
-fn headers() -> OwnedHeaders {
+pub(crate) fn headers() -> OwnedHeaders {
     let value = Some("application/cloudevents+json");
     OwnedHeaders::new_with_capacity(1).insert(Header { key: "content-type", value })
 }
@@ -153,7 +154,7 @@ impl<'a> Driver<'a> {
         let key = format!("order-{number}");
         let partition = partition_of(&key, self.stage.names.partitions);
         let (payload, headers) = match self.engine {
-            Engine::Floor => (floor::payload(0), None),
+            Engine::Floor(weight) => (floor::payload(0, weight.request), weight.headers()),
             Engine::Saga => self.request(&key, partition),
         };
         let topic = Arc::clone(&self.stage.names.requests);

@@ -1,4 +1,5 @@
-//! `saga` on a real Kafka beside the raw floor: the bare pattern of its messages, on the same broker in the same run.
+//! `saga` on a real Kafka beside the raw floor: the bare pattern of its messages, on the same broker in the same run. There
+//! are two floors, with bare messages, and with messages as large as those that `saga` writes.
 //!
 //! `cargo bench --bench kafka -- [throughput|shapes|waiting|recovery]…`; without a word: all of them. `SECONDS_EACH=…`,
 //! `SAGAS=…`, `PARTITIONS=…`, `IN_FLIGHT=1,128` and `KAFKA_CONFIG="KEY=VALUE …"` (for `saga`) change the usual numbers.
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use rdkafka::message::Message as _;
 
 use self::client::Receiver;
+use self::floor::Weight;
 use self::load::{Answers, Driver, Engine, ONE_WAITS_OF, Participants};
 use self::process::{processor_time, resident};
 use self::shape::Shape;
@@ -45,13 +47,15 @@ struct Measured {
     p99: Duration,
     /// Processor seconds for 1,000 sagas: the engine, driver and participants, the broker.
     processor: [f64; 3],
+    /// Of its messages.
+    weight: Weight,
 }
 
 fn measure(setup: &Setup, engine: Engine, shape: Shape, at_once: usize) -> Measured {
     let stage = Stage::new(setup, shape);
     let linger_ms = if at_once >= LINGERS_FROM { 2 } else { 0 };
     let (server, floor) = match engine {
-        Engine::Floor => (None, Some(stage.floor(linger_ms))),
+        Engine::Floor(weight) => (None, Some(stage.floor(weight, linger_ms))),
         Engine::Saga => (Some(stage.serve()), None),
     };
     let process = server.as_ref().map(|server| &server.process).or(floor.as_ref()).expect("it is one of them");
@@ -81,20 +85,21 @@ fn measure(setup: &Setup, engine: Engine, shape: Shape, at_once: usize) -> Measu
         p50: percentile(&times, 50),
         p99: percentile(&times, 99),
         processor: std::array::from_fn(|_| spent.next().unwrap_or_default()),
+        weight: stage.weigh(),
     }
 }
 
-/// The floor, then `saga`, and what is between them.
+/// The floor, then `saga`, then the floor with messages as large as those of `saga`; and `saga` as a part of each floor.
 fn compare(setup: &Setup, shape: Shape, at_once: usize) {
-    let floor = measure(setup, Engine::Floor, shape, at_once);
+    let floor = measure(setup, Engine::Floor(Weight::BARE), shape, at_once);
     let saga = measure(setup, Engine::Saga, shape, at_once);
-    for (name, Measured { rate, p50, p99, processor: [engine, clients, broker] }) in
-        [("floor", &floor), ("saga", &saga)]
-    {
+    let heavy = measure(setup, Engine::Floor(saga.weight), shape, at_once);
+    for (name, measured) in [("floor", &floor), ("heavy", &heavy), ("saga", &saga)] {
+        let Measured { rate, p50, p99, processor: [engine, clients, broker], weight } = measured;
         let all = engine + clients + broker;
-        let ratio = if name == "saga" { format!("{:.2}", rate / floor.rate) } else { String::new() };
+        let ratio = if name == "saga" { weight.to_string() } else { format!("{:.2}", saga.rate / rate) };
         println!(
-            "{shape:>10} {messages:>4} {at_once:>6} {name:>6} {rate:>8.0} {ratio:>6} {p50:>9.1} {p99:>9.1} {engine:>9.3} {clients:>9.3} {broker:>9.3} {all:>9.3}",
+            "{shape:>10} {messages:>4} {at_once:>6} {name:>6} {rate:>8.0} {p50:>9.1} {p99:>9.1} {engine:>9.3} {clients:>9.3} {broker:>9.3} {all:>9.3} {ratio:>6}",
             shape = shape.to_string(),
             messages = shape.messages(),
             p50 = milliseconds(*p50),
@@ -106,8 +111,11 @@ fn compare(setup: &Setup, shape: Shape, at_once: usize) {
 fn head() {
     println!("processor time in seconds for 1,000 sagas; clients: driver and participants");
     println!(
-        "{:>10} {:>4} {:>6} {:>6} {:>8} {:>6} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
-        "shape", "msgs", "flight", "", "sagas/s", "ratio", "p50 ms", "p99 ms", "engine", "clients", "broker", "all"
+        "ratio: `saga` beside that floor; of `saga` itself the mean bytes of request, record, command, reply, answer"
+    );
+    println!(
+        "{:>10} {:>4} {:>6} {:>6} {:>8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>6}",
+        "shape", "msgs", "flight", "", "sagas/s", "p50 ms", "p99 ms", "engine", "clients", "broker", "all", "ratio"
     );
 }
 
@@ -255,11 +263,12 @@ fn in_flight(usual: &[usize]) -> Vec<usize> {
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    if let [word, brokers, prefix, partitions, shape, linger_ms] = words.as_slice()
+    if let [word, brokers, prefix, partitions, shape, weight, linger_ms] = words.as_slice()
         && word == "floor-engine"
     {
         let names = Names::new(prefix, partitions.parse().expect("a number"));
-        floor::run(brokers, &names, shape.parse().expect("a shape"), linger_ms.parse().expect("a number"));
+        let (shape, weight) = (shape.parse().expect("a shape"), weight.parse().expect("a weight"));
+        floor::run(brokers, &names, shape, weight, linger_ms.parse().expect("a number"));
     }
     let Some(broker) = broker::own() else { return };
     let config = std::env::var("KAFKA_CONFIG").unwrap_or_default();

@@ -13,8 +13,13 @@ use saga::log::kafka::{Founding, Plan, Settings};
 use tokio::runtime::Runtime;
 
 use crate::broker::{Own, Quiet};
+use crate::client::Receiver;
+use crate::floor::Weight;
 use crate::process::{Process, Server};
 use crate::shape::{PARTICIPANTS, Shape};
+
+/// So many messages of a topic are weighed: enough for a mean.
+const WEIGHED: u64 = 1_000;
 
 /// The names of topics.
 pub(crate) struct Names {
@@ -86,10 +91,36 @@ impl<'a> Stage<'a> {
     }
 
     /// Starts the floor's engine.
-    pub(crate) fn floor(&self, linger_ms: u32) -> Process {
+    pub(crate) fn floor(&self, weight: Weight, linger_ms: u32) -> Process {
         let mut command = Command::new(std::env::current_exe().expect("it runs"));
         command.args(["floor-engine", &self.brokers(), &self.names.prefix, &self.names.partitions.to_string()]);
-        Process::start(command.args([self.shape.to_string(), linger_ms.to_string()]))
+        Process::start(command.args([self.shape.to_string(), weight.to_string(), linger_ms.to_string()]))
+    }
+
+    /// How large the messages of this run are: the means of the first ones, when it is over.
+    pub(crate) fn weigh(&self) -> Weight {
+        let Names { requests, journal, replies, answers, commands, .. } = &self.names;
+        Weight {
+            request: self.mean(requests),
+            record: self.mean(journal),
+            command: commands.iter().map(|topic| self.mean(topic)).sum::<usize>() / commands.len(),
+            reply: self.mean(replies),
+            answer: self.mean(answers),
+            has_header: true,
+        }
+    }
+
+    /// The mean size of payloads of the first messages of a topic.
+    fn mean(&self, topic: &str) -> usize {
+        let reading = Receiver::open(&self.brokers(), [topic], 1);
+        let (start, end) = reading.range(topic, 0);
+        let wanted = (end - start).min(WEIGHED);
+        let (mut read, mut bytes) = (0, 0);
+        while read < wanted {
+            let Some(record) = reading.next(Duration::from_secs(1)) else { continue };
+            (read, bytes) = (read + 1, bytes + record.payload_len());
+        }
+        bytes / usize::try_from(wanted.max(1)).expect("they are few")
     }
 
     /// Starts `saga serve`, and waits until all of its partitions run.

@@ -248,7 +248,11 @@ impl Producer {
 
     fn hand_over(&self, producer: &ThreadedProducer<Context>, append: &Append, asker: Box<Asker>) {
         let Append { topic, partition, message, .. } = append;
-        let mut record = BaseRecord::with_opaque_to(topic, asker).payload(&*message.payload).headers(headers(message));
+        let mut record = BaseRecord::with_opaque_to(topic, asker).payload(&*message.payload);
+        // Journal records have none, and an empty list is a piece of memory all the same.
+        if message.headers.len() > 0 {
+            record = record.headers(headers(message));
+        }
         // Without a partition an empty key is a key, too, and chooses.
         if !message.key.is_empty() || partition.is_none() {
             record = record.key(message.key.as_bytes());
