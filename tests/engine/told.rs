@@ -2,7 +2,7 @@
 
 use saga::engine::{
     self, Acknowledged, Answer, CommandId, Decision, Direction, Effect, End, Event, Input, Order, OrderRequest,
-    Outcome, ReplyKind, ReplyTo, RequestId, Run, Start, Status, Undeliverable, Why,
+    Outcome, ReplyKind, ReplyTo, RequestId, Run, Start, Status, UNFIT_KEPT, Undeliverable, Why,
 };
 use saga::json::Json;
 
@@ -106,6 +106,19 @@ fn why_an_attempt_is_repeated_is_kept() {
 }
 
 #[test]
+fn of_an_answer_that_does_not_fit_the_beginning_is_kept() {
+    let mut script = of(vec![step()]);
+    script.start();
+    let Input::Reply(reply) = input_of(&script, Status::Succeeded) else { unreachable!() };
+    let payload = Some(Json::parse(format!(r#"{{"ok":"{}"}}"#, "é".repeat(UNFIT_KEPT))).unwrap());
+    let reply = Input::Reply(engine::Reply { payload, ..reply });
+    let decision = engine::decide(script.plan(), &script.instance, script.now, &reply, &mut |_, _| true);
+    let Decision::Change(change, _) = decision else { panic!("{decision:?}") };
+    let [Event::Unfit { payload, .. }] = change.events.as_slice() else { panic!("{change:?}") };
+    assert_eq!(payload.len(), 4_095, "up to the last letter that is whole within 4 KiB");
+}
+
+#[test]
 fn what_was_never_sent_is_refused() {
     let mut script = of(vec![step()]);
     script.start();
@@ -115,6 +128,8 @@ fn what_was_never_sent_is_refused() {
     let Input::Reply(reply) = input_of(&script, Status::Succeeded) else { unreachable!() };
     let command = CommandId { round: 2, ..reply.command.clone() };
     assert_eq!(script.tell(&Input::Reply(engine::Reply { command, ..reply })), ["rejected NotSent"], "another round");
+    let unknown = script.reply("s1", ReplyKind::Do, 1, Status::UnknownCommand);
+    assert_eq!(unknown, ["rejected NotSent"], "only a question is answered so");
 }
 
 #[test]

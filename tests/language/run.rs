@@ -345,6 +345,7 @@ fn behind_a_point_of_no_return_of_its_own_it_waits_for_a_person_too() {
     let (mut story, _) = begin(inner, "step x { run pay { n: 1 }  compensate shop.Undo { n: 1 } } @d");
     let large = r#"{"n":9000000000000000000}"#;
     assert_eq!(story.done("x.a", large), ["succeeded x.a", "stuck x.more invalid"], "nothing of it can be taken back");
+    assert_eq!(story.retry("x.more"), ["ordered", "stuck x.more invalid"]);
 }
 
 #[test]

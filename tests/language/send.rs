@@ -55,6 +55,8 @@ fn what_was_sent_is_taken_back_by_a_message_with_an_id_of_its_own() {
     let undo = story.command("ask");
     assert_eq!((undo.id.to_string(), undo.wire.as_str()), (format!("i/{}/ask~/1", super::START.0), "not-asked"));
     assert_eq!(story.owed(), [r#"message ask 1 {"why":"gone"}"#]);
+    let reply = Reply { command: undo.id, kind: ReplyKind::Do, attempt: 1, status: Status::Succeeded, payload: None };
+    assert_eq!(story.tell(&Input::Reply(reply)), ["rejected NotSent"], "nor can anybody answer that");
     assert_eq!(story.acknowledged("ask"), ["succeeded undo ask", "compensated"]);
 }
 
