@@ -349,6 +349,15 @@ fn behind_a_point_of_no_return_of_its_own_it_waits_for_a_person_too() {
 }
 
 #[test]
+fn a_signal_to_it_comes_too_late_once_the_saga_fails() {
+    let (mut story, _) = begin("signal go { } @a await go within 1h otherwise { }", "step x { run pay { n: 1 } } @d");
+    let go = || Order::Signal { signal: "x.go".into(), with: None };
+    assert_eq!(story.order(go()), ["ordered"]);
+    story.order(Order::Cancel);
+    assert_eq!(story.order(go()), ["rejected Compensating"]);
+}
+
+#[test]
 fn a_late_answer_changes_nothing() {
     let (mut story, _) = begin("@a", "step x { run pay { n: 1 } } @d");
     let command = story.command("x.a");

@@ -1,9 +1,11 @@
-//! Steps: what is asked cannot always be computed.
+//! Steps and pauses: what is asked cannot always be computed, and when it is time.
 
-use saga::engine::{Direction, Order, Outcome, Status, Summary};
+use std::time::Duration;
+
+use saga::engine::{Direction, Input, Order, Outcome, Status, Summary};
 use saga::json::Json;
 
-use super::Story;
+use super::{START, Story};
 
 const TEXT: &str = r#"
 participant shop {
@@ -43,4 +45,15 @@ saga order {
     let outcome = Outcome::Succeeded { reply: Some(Json::parse(r#"{"n":7}"#).unwrap()) };
     let order = Order::Resolve { step: "take".into(), work: Direction::Do, outcome };
     assert_eq!(story.order(order), ["ordered", "succeeded take", r#"completed {"n":7}"#]);
+}
+
+#[test]
+fn it_sleeps_until_an_instant_or_not_at_all_where_that_is_over() {
+    let text = "saga nap { version 1  input { at: timestamp }  sleep until input.at }";
+    let (mut story, lines) = Story::begin(text, r#"{"at":"2026-01-01T00:00:07Z"}"#);
+    assert_eq!(lines, ["started", "slept sleep#1"]);
+    assert_eq!(story.instance.next_due(&story.plan), Some(START.after(Duration::from_secs(7))));
+    assert_eq!(story.wait(), ["woke sleep#1", "completed {}"]);
+    let (mut story, _) = Story::begin(text, r#"{"at":"2025-01-01T00:00:00Z"}"#);
+    assert_eq!(story.tell(&Input::Due), ["woke sleep#1", "completed {}"]);
 }
