@@ -250,7 +250,7 @@ impl Producer {
         let Append { topic, partition, message, .. } = append;
         let mut record = BaseRecord::with_opaque_to(topic, asker).payload(&*message.payload);
         // Journal records have none, and an empty list is a piece of memory all the same.
-        if message.headers.len() > 0 {
+        if !message.headers.is_empty() {
             record = record.headers(headers(message));
         }
         // Without a partition an empty key is a key, too, and chooses.
