@@ -60,14 +60,14 @@ fn it_sleeps_until_an_instant_or_not_at_all_where_that_is_over() {
 
 #[test]
 fn an_output_that_cannot_be_computed_is_computed_again_when_it_is_ordered_and_nothing_else_is() {
-    let text = r#"
+    let text = r"
 participant shop { command Pay returns { n: int } }
 saga order {
   version 1
   pivot step pay { call shop.Pay }
   output { n: pay.n * 1000000000000 }
 }
-"#;
+";
     let (mut story, _) = Story::begin(text, "{}");
     assert_eq!(story.done("pay", r#"{"n":9000000000000000000}"#), ["succeeded pay", "stuck saga invalid"]);
     assert_eq!(story.order(Order::Retry { step: None }), ["ordered", "stuck saga invalid"]);
