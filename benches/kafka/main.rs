@@ -85,7 +85,10 @@ fn measure(setup: &Setup, engine: Engine, shape: Shape, at_once: usize) -> Measu
         p50: percentile(&times, 50),
         p99: percentile(&times, 99),
         processor: std::array::from_fn(|_| spent.next().unwrap_or_default()),
-        weight: stage.weigh(),
+        weight: match engine {
+            Engine::Floor(weight) => weight,
+            Engine::Saga => stage.weigh(),
+        },
     }
 }
 

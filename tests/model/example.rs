@@ -8,7 +8,7 @@ use saga::check;
 use saga::files::Folder;
 use saga::model::example;
 use saga::model::explore::{Bounds, Engine, explore};
-use saga::model::scenario;
+use saga::model::scenario::{self, Report};
 use saga::plan::Plan;
 use saga::source::SourceFile;
 
@@ -61,6 +61,21 @@ fn every_end_of_every_shipped_saga_has_a_scenario_that_holds() {
     assert_eq!(not_found.iter().map(String::as_str).collect::<Vec<_>>(), NOT_FOUND);
 }
 
+/// Plays all scenarios of a text, which hold.
+fn play_all(text: &str) -> Vec<Report> {
+    let checked = check::check_text("text.saga", text);
+    assert!(!checked.has_errors(), "{:?}", checked.findings);
+    let played = checked.program.scenarios.iter().map(|scenario| {
+        let plan = Plan::new(Arc::clone(&checked.program.sagas[&scenario.saga]));
+        let report = scenario::run(&plan, scenario);
+        assert!(report.departures.is_empty(), "{}: {:?}", scenario.title, report.departures);
+        report
+    });
+    let reports: Vec<Report> = played.collect();
+    assert!(!reports.is_empty());
+    reports
+}
+
 #[test]
 fn what_is_stuck_in_a_try_is_said_with_its_direction() {
     let text = r#"
@@ -78,11 +93,7 @@ scenario "it cannot be freed" for trip {
   expect stuck undo room
 }
 "#;
-    let checked = check::check_text("trip.saga", text);
-    assert!(!checked.has_errors(), "{:?}", checked.findings);
-    let plan = Plan::new(Arc::clone(&checked.program.sagas["trip"]));
-    let report = scenario::run(&plan, &checked.program.scenarios[0]);
-    assert!(report.departures.is_empty(), "{:?}", report.departures);
+    play_all(text);
 }
 
 /// What is pending is waited for until something ends that: the deadline, `within`, or a day.
@@ -116,13 +127,7 @@ scenario "as it is taken back, a day and then well" for order {
   expect compensated "timeout"
 }
 "#;
-    let checked = check::check_text("order.saga", text);
-    assert!(!checked.has_errors(), "{:?}", checked.findings);
-    let plan = Plan::new(Arc::clone(&checked.program.sagas["order"]));
-    for scenario in &checked.program.scenarios {
-        let report = scenario::run(&plan, scenario);
-        assert!(report.departures.is_empty(), "{}: {:?}", scenario.title, report.departures);
-    }
+    play_all(text);
 }
 
 /// A scenario that expects a person to be waited for is over before a deadline ends that; one that does not goes on. What is
@@ -156,12 +161,7 @@ scenario "at the inner point of no return" for disk {
   expect stuck paid.begin
 }
 "#;
-    let checked = check::check_text("disk.saga", text);
-    assert!(!checked.has_errors(), "{:?}", checked.findings);
-    let plan = Plan::new(Arc::clone(&checked.program.sagas["disk"]));
-    for scenario in &checked.program.scenarios {
-        let report = scenario::run(&plan, scenario);
-        assert!(report.departures.is_empty(), "{}: {:?}", scenario.title, report.departures);
-        assert!(report.trace.len() < 1_000, "{}: {}", scenario.title, report.trace.len());
+    for report in play_all(text) {
+        assert!(report.trace.len() < 1_000, "{}", report.trace.len());
     }
 }

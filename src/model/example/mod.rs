@@ -218,27 +218,31 @@ struct Goal<'g> {
 }
 
 impl Goal<'_> {
-    /// An example, if these happenings come about and to it.
-    fn reached(&self, plan: &Plan, given: &Json, happenings: &[HappeningKind]) -> Option<Example> {
-        let report = play(plan, given, happenings, self.stuck.clone());
-        let end = (self.ends)(&report).filter(|_| report.departures.is_empty())?;
-        Some(example(plan, given, happenings.to_vec(), &end, &report))
+    fn play(&self, plan: &Plan, given: &Json, happenings: &[HappeningKind]) -> Report {
+        play(plan, given, happenings, self.stuck.clone())
+    }
+
+    /// An example, if these happenings came about and to it.
+    fn reached(&self, plan: &Plan, given: &Json, happenings: &[HappeningKind], report: &Report) -> Option<Example> {
+        let end = (self.ends)(report).filter(|_| report.departures.is_empty())?;
+        Some(example(plan, given, happenings.to_vec(), &end, report))
     }
 }
 
 /// The way itself, with all that comes from outside at the start, where it waits to be taken: for more departures than are
 /// searched through. What it does without is left out, and what befalls each round alike is said once.
 fn followed(plan: &Plan, clues: &Clues, goal: &Goal<'_>) -> Option<Example> {
-    let mut found = goal.reached(plan, &clues.given, &clues.script)?;
+    let given = &clues.given;
+    let reached =
+        |happenings: &[HappeningKind]| goal.reached(plan, given, happenings, &goal.play(plan, given, happenings));
+    let mut found = reached(&clues.script)?;
     let mut index = 0;
     while let Some(happening) = found.happenings.get(index).cloned() {
         let mut shorter = found.happenings.clone();
         shorter.remove(index);
         let general = said_once(&found.happenings, &happening);
         let is_fewer = general.len() < found.happenings.len();
-        let better = goal.reached(plan, &clues.given, &shorter);
-        let better = better.or_else(|| goal.reached(plan, &clues.given, &general).filter(|_| is_fewer));
-        match better {
+        match reached(&shorter).or_else(|| if is_fewer { reached(&general) } else { None }) {
             Some(better) => found = better,
             None => index += 1,
         }
@@ -278,14 +282,12 @@ fn search(
         if plays > PLAYS_MAX {
             break;
         }
-        let report = play(plan, given, &happenings, goal.stuck.clone());
-        if !report.departures.is_empty() {
-            continue;
+        let report = goal.play(plan, given, &happenings);
+        let found = goal.reached(plan, given, &happenings, &report);
+        if found.is_some() {
+            return found;
         }
-        if let Some(end) = (goal.ends)(&report) {
-            return Some(example(plan, given, happenings, &end, &report));
-        }
-        if happenings.len() >= HAPPENINGS_MAX {
+        if !report.departures.is_empty() || happenings.len() >= HAPPENINGS_MAX {
             continue;
         }
         for option in menu {
