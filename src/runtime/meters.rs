@@ -4,12 +4,13 @@
 //! clock of its partition's owner, from the records.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use compact_str::CompactString;
+use foldhash::fast::RandomState;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -89,7 +90,7 @@ struct OfPlan {
     started: Counter,
     ended: [(Counter, Histogram); 2],
     /// By place: of its action, of its compensation.
-    steps: HashMap<CompactString, [Option<StepMeters>; 2]>,
+    steps: HashMap<CompactString, [Option<StepMeters>; 2], RandomState>,
 }
 
 #[derive(Debug)]
@@ -112,7 +113,7 @@ struct OfPartition {
 #[derive(Debug)]
 struct Timed {
     /// When the first attempts of steps under way went out, by a hash of instance, step and direction.
-    called: HashMap<u64, Timestamp>,
+    called: HashMap<u64, Timestamp, RandomState>,
     /// Since when it recovers.
     recovers: Option<Instant>,
     /// Up to where its inputs are decided.
@@ -277,7 +278,7 @@ impl Meters {
         let of_partition = |_| OfPartition {
             live: Default::default(),
             state: Mutex::new(Timed {
-                called: HashMap::new(),
+                called: HashMap::default(),
                 recovers: begins_at_once.then(Instant::now),
                 read: None,
                 latest: None,
@@ -295,7 +296,7 @@ impl Meters {
             log_up,
             plans: RwLock::default(),
             partitions: (0..partitions).map(of_partition).collect(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         }
     }
 
