@@ -34,6 +34,8 @@ pub struct Report {
     pub trace: Vec<(Duration, Event)>,
     /// What participants were asked, attempts and all.
     pub asked: Vec<Command>,
+    /// So much of the trace it takes to pass the point of no return, if it was passed.
+    pub committed: Option<usize>,
     /// What departed from the expectations; empty if the scenario holds.
     pub departures: Vec<Departure>,
 }
@@ -85,6 +87,7 @@ struct Stage<'a> {
     turns: Turns,
     trace: Vec<(Duration, Event)>,
     asked: Vec<Command>,
+    committed: Option<usize>,
     /// What is still to come from outside, as numbers of happenings.
     outside: BTreeSet<(Timestamp, usize)>,
     happenings: &'a [Happening],
@@ -109,6 +112,7 @@ impl<'a> Stage<'a> {
             turns,
             trace: Vec::new(),
             asked: Vec::new(),
+            committed: None,
             outside: outside.collect(),
             happenings: &scenario.happenings,
             stuck,
@@ -144,6 +148,9 @@ impl<'a> Stage<'a> {
                     }
                     let passed = self.now.since(START);
                     self.trace.extend(change.events.into_iter().map(|event| (passed, event)));
+                    if self.instance.phase == Phase::Committed {
+                        self.committed.get_or_insert(self.trace.len());
+                    }
                 }
             }
         }
@@ -240,7 +247,14 @@ impl<'a> Stage<'a> {
             departures.extend(never);
             departures.extend(scenario.expects.iter().filter_map(|expect| self.departure(expect, summary)));
         }
-        Report { summary, instance: self.instance, trace: self.trace, asked: self.asked, departures }
+        Report {
+            summary,
+            instance: self.instance,
+            trace: self.trace,
+            asked: self.asked,
+            committed: self.committed,
+            departures,
+        }
     }
 
     fn departure(&self, expect: &Expect, summary: Summary) -> Option<Departure> {

@@ -6,7 +6,9 @@
 
 mod written;
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+use std::iter::once;
 use std::time::Duration;
 
 use super::explore::{self, Deed, Ending, Told, Way, endings};
@@ -15,7 +17,7 @@ use super::world::without_indices;
 use crate::definition::json::least;
 use crate::definition::types::Type;
 use crate::definition::{Answer, Called, Expect, ExpectKind, Happening, HappeningKind, Scenario, Verb};
-use crate::engine::{Direction, invocation};
+use crate::engine::{Direction, Summary, invocation};
 use crate::json::Json;
 use crate::plan::{Plan, Work};
 use crate::source::Span;
@@ -28,6 +30,12 @@ const HAPPENINGS_MAX: usize = 6;
 
 /// Signals of one kind that a scenario has at most, as many as a loop of some rounds takes.
 const SIGNALS_MAX: usize = 4;
+
+/// So long before something is too late, where late moments are looked for: as a reader has it, and as late as can be.
+const LATE: [Duration; 2] = [Duration::from_hours(1), Duration::from_secs(1)];
+
+/// Inputs from which what is late is looked for.
+const INPUTS_MAX: usize = 32;
 
 /// Moments of a play at which something from outside is tried.
 const MOMENTS_MAX: usize = 8;
@@ -72,14 +80,18 @@ pub fn of(plan: &Plan, way: &Way) -> Result<Example, String> {
         stuck.push(called);
     }
     let mut all = everything(plan, &clues.menu);
-    if matches!(&way.ending, Ending::Compensated(code) if code == "deadline") {
+    let is_late = matches!(&way.ending, Ending::Compensated(code) if code == "deadline");
+    if is_late {
         all.extend(pending(plan));
     }
-    let menus = [clues.menu.clone(), all];
     let ends = |report: &Report| endings(plan, &report.instance).contains(&way.ending).then(|| way.ending.clone());
     let goal = Goal { stuck, ends: &ends };
-    let found = menus.iter().find_map(|menu| search(plan, &clues.given, &[Vec::new()], menu, &goal));
-    found.or_else(|| followed(plan, &clues, &goal)).ok_or_else(|| {
+    let menus = [&clues.menu, &all];
+    let found =
+        menus.iter().find_map(|menu| search(plan, once((&clues.given, Vec::new())), menu, &goal, First::Fewest));
+    let found = found.or_else(|| followed(plan, &clues, &goal));
+    let late = || if is_late { late(plan, &clues.given, &all, &goal) } else { None };
+    found.or_else(late).ok_or_else(|| {
         let unsaid = clues.unsaid.first().map(|unsaid| format!("; of this way it cannot say that {unsaid}"));
         format!("in a scenario participants answer at once or never{}", unsaid.unwrap_or_default())
     })
@@ -230,12 +242,32 @@ impl Goal<'_> {
 }
 
 /// The way itself, with all that comes from outside at the start, where it waits to be taken: for more departures than are
-/// searched through. What it does without is left out, and what befalls each round alike is said once.
+/// searched through.
 fn followed(plan: &Plan, clues: &Clues, goal: &Goal<'_>) -> Option<Example> {
-    let given = &clues.given;
+    let report = goal.play(plan, &clues.given, &clues.script);
+    Some(shortened(plan, goal, goal.reached(plan, &clues.given, &clues.script, &report)?))
+}
+
+/// What comes to a deadline by one delay after the other, from whatever input lasts longest.
+fn late(plan: &Plan, given: &Json, menu: &[HappeningKind], goal: &Goal<'_>) -> Option<Example> {
+    let delays = |one: &&HappeningKind| match one {
+        HappeningKind::Answer { called, .. } => !called.undo,
+        HappeningKind::Arrives { .. } => true,
+        HappeningKind::Cancelled(_) => false,
+    };
+    let menu: Vec<HappeningKind> = menu.iter().filter(delays).cloned().collect();
+    let inputs = explore::inputs(plan);
+    let inputs = || once(given).chain(inputs.iter().filter(|input| *input != given)).take(INPUTS_MAX);
+    let from = || inputs().map(|input| (input, Vec::new()));
+    let found = LATE.into_iter().find_map(|late| search(plan, from(), &menu, goal, First::Latest(late)))?;
+    Some(shortened(plan, goal, found))
+}
+
+/// Without what it does without, and with what befalls each round alike said once.
+fn shortened(plan: &Plan, goal: &Goal<'_>, mut found: Example) -> Example {
+    let given = found.given.clone();
     let reached =
-        |happenings: &[HappeningKind]| goal.reached(plan, given, happenings, &goal.play(plan, given, happenings));
-    let mut found = reached(&clues.script)?;
+        |happenings: &[HappeningKind]| goal.reached(plan, &given, happenings, &goal.play(plan, &given, happenings));
     let mut index = 0;
     while let Some(happening) = found.happenings.get(index).cloned() {
         let mut shorter = found.happenings.clone();
@@ -247,7 +279,7 @@ fn followed(plan: &Plan, clues: &Clues, goal: &Goal<'_>) -> Option<Example> {
             None => index += 1,
         }
     }
-    Some(found)
+    found
 }
 
 /// A scenario that comes to what is wanted, from this input and by the fewest departures more than one of `from` has; what
@@ -264,48 +296,84 @@ pub(super) fn reaching(
         let mut all = endings(plan, &report.instance).into_iter().filter(|_| wanted(report));
         all.next().filter(|_| all.next().is_none())
     };
-    search(plan, given, from, &everything(plan, &known), &Goal { stuck: Vec::new(), ends: &goal })
+    let (from, menu) = (from.iter().map(|from| (given, from.clone())), everything(plan, &known));
+    search(plan, from, &menu, &Goal { stuck: Vec::new(), ends: &goal }, First::Fewest)
 }
 
-/// The fewest of the menu behind what there is with which the saga comes to its goal.
-fn search(
+/// Which plays are tried first.
+#[derive(Clone, Copy)]
+enum First {
+    /// Those with the fewest departures.
+    Fewest,
+    /// With one departure more those that last longest. What comes from outside comes so long before it is too late.
+    Latest(Duration),
+}
+
+/// Something of the menu behind what there is with which the saga comes to its goal.
+fn search<'g>(
     plan: &Plan,
-    given: &Json,
-    from: &[Vec<HappeningKind>],
+    from: impl Iterator<Item = (&'g Json, Vec<HappeningKind>)>,
     menu: &[HappeningKind],
     goal: &Goal<'_>,
+    first: First,
 ) -> Option<Example> {
-    let mut queue: VecDeque<Vec<HappeningKind>> = from.iter().cloned().collect();
-    let mut plays = 0;
-    while let Some(happenings) = queue.pop_front() {
-        plays += 1;
-        if plays > PLAYS_MAX {
-            break;
-        }
+    let mut all: Vec<(&Json, Vec<HappeningKind>)> = from.collect();
+    // By what goes first, and then as they came.
+    let mut queue: BinaryHeap<(Duration, Reverse<usize>)> = BinaryHeap::new();
+    queue.extend((0..all.len()).map(|number| (Duration::ZERO, Reverse(number))));
+    let mut seen = BTreeSet::new();
+    for _ in 0..PLAYS_MAX {
+        let (_, Reverse(number)) = queue.pop()?;
+        let (given, happenings) = all.get_mut(number)?;
+        let (given, happenings) = (*given, std::mem::take(happenings));
         let report = goal.play(plan, given, &happenings);
         let found = goal.reached(plan, given, &happenings, &report);
         if found.is_some() {
             return found;
         }
+        let lasted = match first {
+            First::Fewest => Duration::ZERO,
+            // What waits for a person lasts for ever, and comes to no end.
+            First::Latest(_) if report.summary == Summary::Stuck => continue,
+            First::Latest(_) => {
+                // Behind the point of no return there is no deadline.
+                let before = report.trace.get(..report.committed.unwrap_or(report.trace.len())).unwrap_or_default();
+                let lasted = before.last().map_or(Duration::ZERO, |(passed, _)| *passed);
+                let asked = calls(before.iter().map(|(_, event)| event));
+                // Another input, or one departure more, that changed nothing is not worth another.
+                if !seen.insert((lasted, asked)) {
+                    continue;
+                }
+                lasted
+            }
+        };
         if !report.departures.is_empty() || happenings.len() >= HAPPENINGS_MAX {
             continue;
         }
-        for option in menu {
-            queue.extend(with(&happenings, option, &report));
-        }
+        let next = all.len();
+        let more = menu.iter().flat_map(|option| with(&happenings, option, &report, first));
+        all.extend(more.map(|happenings| (given, happenings)));
+        queue.extend((next..all.len()).map(|number| (lasted, Reverse(number))));
     }
     None
 }
 
 /// The happenings with one more, at each moment at which that makes a difference.
-fn with(happenings: &[HappeningKind], option: &HappeningKind, report: &Report) -> Vec<Vec<HappeningKind>> {
+fn with(
+    happenings: &[HappeningKind],
+    option: &HappeningKind,
+    report: &Report,
+    first: First,
+) -> Vec<Vec<HappeningKind>> {
     let count = happenings.iter().filter(|known| is_same(known, option)).count();
     let and = |option: HappeningKind| happenings.iter().cloned().chain([option]).collect();
     match option {
         HappeningKind::Answer { .. } if count > 0 => Vec::new(),
         HappeningKind::Answer { .. } => vec![and(option.clone())],
         HappeningKind::Cancelled(_) if count > 0 => Vec::new(),
-        HappeningKind::Cancelled(_) => moments(report).map(|after| and(HappeningKind::Cancelled(after))).collect(),
+        HappeningKind::Cancelled(_) => {
+            moments(report, first).map(|after| and(HappeningKind::Cancelled(after))).collect()
+        }
         HappeningKind::Arrives { .. } if count == SIGNALS_MAX => Vec::new(),
         HappeningKind::Arrives { signal, with, .. } => {
             // They come in their order.
@@ -315,23 +383,27 @@ fn with(happenings: &[HappeningKind], option: &HappeningKind, report: &Report) -
             });
             let last = last.max();
             let arrives = |after| HappeningKind::Arrives { signal: signal.clone(), with: with.clone(), after };
-            let moments = moments(report).filter(|after| last.is_none_or(|last| *after > last));
+            let moments = moments(report, first).filter(|after| last.is_none_or(|last| *after > last));
             moments.map(|after| and(arrives(after))).collect()
         }
     }
 }
 
-/// The beginning, and shortly before each thing that time alone brings.
-fn moments(report: &Report) -> impl Iterator<Item = Duration> {
+/// The beginning, and shortly before each thing that time alone brings: as late as can be where that is what counts.
+fn moments(report: &Report, first: First) -> impl Iterator<Item = Duration> {
     let mut instants: Vec<Duration> = report.trace.iter().map(|(passed, _)| *passed).collect();
     instants.dedup();
     let between = instants.windows(2).filter_map(|pair| {
         let [from, to] = pair else { return None };
-        let late = *from + to.saturating_sub(*from) * 19 / 20;
+        let time = to.saturating_sub(*from);
+        let late = match first {
+            First::Latest(late) if time > late => to.saturating_sub(late),
+            First::Latest(_) | First::Fewest => *from + time * 19 / 20,
+        };
         let whole = Duration::from_secs(late.as_secs());
         Some(if whole > *from { whole } else { Duration::from_millis(u64::try_from(late.as_millis()).ok()?) })
     });
-    let moments: Vec<Duration> = std::iter::once(Duration::ZERO).chain(between).take(MOMENTS_MAX).collect();
+    let moments: Vec<Duration> = once(Duration::ZERO).chain(between).take(MOMENTS_MAX).collect();
     moments.into_iter()
 }
 
@@ -380,7 +452,7 @@ fn said_once(happenings: &[HappeningKind], like: &HappeningKind) -> Vec<Happenin
     let Some(general) = in_general(like) else { return happenings.to_vec() };
     let is_like = |one: &&HappeningKind| in_general(one).is_some_and(|one| is_same(&one, &general));
     let others = happenings.iter().filter(|one| !is_like(one)).cloned();
-    std::iter::once(general.clone()).chain(others).collect()
+    once(general.clone()).chain(others).collect()
 }
 
 /// The same of the same, at whatever time.
