@@ -192,9 +192,15 @@ impl Instance {
                 }
             }
             Event::Reached { at: place } => {
-                let is_inner = plan.sub_saga_of_pivot(resolve(plan, place)?.node()).is_some();
-                self.in_phase(event, |phase| {
-                    matches!(phase, Phase::Forward) || (is_inner && matches!(phase, Phase::Committed))
+                let node = resolve(plan, place)?.node();
+                let is_inner = plan.sub_saga_of_pivot(node).is_some();
+                let is_of_way_back = plan.node(node).flow != ROOT;
+                self.in_phase(event, |phase| match phase {
+                    Phase::Forward => true,
+                    Phase::Committed => is_inner,
+                    // In a `try` of what takes a step back, which goes forward while the saga goes back.
+                    Phase::Failing(_) => is_inner && is_of_way_back,
+                    Phase::New | Phase::Completed(_) | Phase::Compensated(_) => false,
                 })?;
                 self.first("reached", plan, place, State::Reached)?;
                 if !is_inner {

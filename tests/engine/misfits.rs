@@ -1,13 +1,15 @@
 //! What `apply` takes: of every fact about a step, in every state of it, only what can follow. What stands in a damaged
 //! journal, or comes of a mistake in `decide`, ends there.
 
+use saga::check::check_text;
 use saga::definition::{Limit, Per};
-use saga::engine::{Change, Direction, Event, Failure, Input, Misfit, Order, Outcome, ReplyKind, Status};
+use saga::engine::{Change, Direction, Event, Failure, Input, Misfit, Order, Outcome, ReplyKind, Start, Status};
 use saga::json::Json;
+use saga::plan::Plan;
 use saga::time::Timestamp;
 
 use super::moves::{Script, failed, plain, step};
-use super::shapes::{PivotShape, SagaShape, Shape};
+use super::shapes::{PivotShape, SagaShape, Shape, UndoShape};
 
 fn begun(pivot: PivotShape, behind: usize, limits: Vec<Limit>) -> Script {
     let behind = (0..behind).map(|_| step()).collect();
@@ -160,4 +162,24 @@ fn a_first_attempt_is_the_first() {
         "undo asked, undo pended, undo succeeded, undo stuck, undo called 1, compensated",
         "waits for its turn on the way back"
     );
+}
+
+#[test]
+fn a_point_of_no_return_is_reached_while_what_it_stands_in_goes_forward() {
+    let reached = |script: &Script, at: &str| apply(script, Event::Reached { at: at.into() }).is_ok();
+    let inner = Shape::Run { before: vec![step()], own: Some((PivotShape::Bare, UndoShape::Same)), behind: Vec::new() };
+    let mut script = Script::of(&plain(vec![inner]));
+    assert!(!reached(&script, "s1.pivot#1"), "not started");
+    script.start();
+    assert!(reached(&script, "s1.pivot#1"));
+    script.order(Order::Cancel);
+    assert!(!reached(&script, "s1.pivot#1"), "the saga goes back");
+
+    let text = "saga order { version 1  input { a: bool }  when input.a { pivot } otherwise { pivot } sleep 1s }";
+    let checked = check_text("order.saga", text);
+    assert!(!checked.has_errors(), "{:?}", checked.findings);
+    let mut script = Script::playing(Plan::new(checked.program.sagas["order"].clone()));
+    let input = Json::parse(r#"{"a":true}"#).unwrap();
+    script.tell(&Input::Start(Start { input, reply_to: None, traceparent: None }));
+    assert!(!reached(&script, "pivot#2"), "there is no second one");
 }

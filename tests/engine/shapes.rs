@@ -412,8 +412,7 @@ impl Builder {
             Place::Pivot | Place::Behind => Compensation::Unsaid,
             Place::Before => self.undo(&name, undo, queries),
         };
-        let action = Some(action);
-        let pivot = place == Place::Pivot;
+        let (pivot, action) = (place == Place::Pivot, Some(action));
         let step = Step { name, span: Span::default(), pivot, action, compensation };
         statement(StatementKind::Step(Arc::new(step)))
     }
@@ -461,6 +460,7 @@ impl Builder {
 fn way_back(number: u8) -> Vec<Shape> {
     let step = || Shape::Step { undo: UndoShape::Nothing, queries: true };
     let undone = |undo| Shape::Step { undo, queries: false };
+    let run = Shape::Run { before: Vec::new(), own: Some((PivotShape::Bare, UndoShape::Same)), behind: vec![step()] };
     let tried = |body| Shape::Try { timed: true, body, picky: None, all: Some(vec![step()]) };
     match number {
         0 => Vec::new(),
@@ -469,7 +469,7 @@ fn way_back(number: u8) -> Vec<Shape> {
         3 => vec![Shape::Parallel(vec![step(), Shape::Await { filtered: true, otherwise: vec![step()] }])],
         4 => vec![Shape::Each { window: 2, filtered: false, body: vec![step()] }],
         5 => vec![tried(vec![undone(UndoShape::Same), undone(UndoShape::Other)]), step()],
-        _ => vec![tried(vec![undone(UndoShape::Saga(2)), Shape::Fail])],
+        _ => vec![tried(vec![undone(UndoShape::Saga(2)), run, Shape::Fail])],
     }
 }
 

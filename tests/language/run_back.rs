@@ -305,6 +305,35 @@ fn a_try_in_it_is_taken_back_within_and_it_goes_on() {
 }
 
 #[test]
+fn in_a_try_of_it_a_saga_passes_a_point_of_no_return_of_its_own() {
+    let back = "try { parallel { step p { run pay { n: 1 }  compensate shop.Undo { n: p.n, why: failure.code } } @b } } catch { }";
+    let pay = "saga pay {
+  version 1
+  input { n: int }
+  @h
+  pivot
+  step t { call shop.Sure { n: h.n } }
+  output { n: h.n }
+}
+saga order {";
+    let text = saga(back, &format!("{STEP} @d")).replace("saga order {", &with_shop_steps(pay));
+    let (mut story, _) = Story::begin(&text, r#"{"big":true,"n":1}"#);
+    story.done("x", N);
+    story.refused("d", "no");
+    assert_eq!(
+        story.done("x.undo.p.h", N),
+        ["succeeded x.undo.p.h", "reached x.undo.p.pivot#1", "called x.undo.p.t 1"]
+    );
+    let mut well = story.copy();
+    assert_eq!(story.refused("x.undo.b", "no").len(), 2, "t is in flight");
+    let whole = ["succeeded x.undo.p.t", "lost x.undo.p", "called undo x.undo.p 1"];
+    assert_eq!(story.done("x.undo.p.t", N), whole, "and h is not taken back");
+    assert_eq!(story.undone("x.undo.p")[1..], ["caught x.undo.try#1 0", "succeeded undo x", "compensated"]);
+    well.done("x.undo.b", N);
+    assert_eq!(well.done("x.undo.p.t", N)[1..], ["succeeded x.undo.p", "succeeded undo x", "compensated"]);
+}
+
+#[test]
 fn waits_in_it_last_their_time_and_hear_their_signals() {
     let back = "sleep 1h await paid within 2h otherwise { } step t { send shop.Told { why: paid.by ?? input.why } }";
     let (mut story, _) = begin(back, &format!("{STEP} @d"));
