@@ -9,7 +9,7 @@ use saga::plan::Plan;
 use saga::time::Timestamp;
 
 use super::moves::{Script, failed, plain, step};
-use super::shapes::{PivotShape, SagaShape, Shape, UndoShape};
+use super::shapes::{self, PivotShape, SagaShape, Shape, UndoShape};
 
 fn begun(pivot: PivotShape, behind: usize, limits: Vec<Limit>) -> Script {
     let behind = (0..behind).map(|_| step()).collect();
@@ -162,6 +162,69 @@ fn a_first_attempt_is_the_first() {
         "undo asked, undo pended, undo succeeded, undo stuck, undo called 1, compensated",
         "waits for its turn on the way back"
     );
+}
+
+#[test]
+fn an_unknown_outcome_is_taken_back_from_the_first_attempt_on() {
+    let mut script = Script::of(&plain(vec![Shape::Parallel(vec![step(), step(), step()])]));
+    script.start();
+    script.reply("s1", ReplyKind::Do, 1, Status::Retry { code: None });
+    assert_eq!(script.refused("s2"), ["refused s2 no", "failed no at s2", "lost s1"]);
+    assert_eq!(taken(&script), "undo queued, undo stuck, undo called 1, compensated", "s3 is in flight");
+}
+
+#[test]
+fn before_the_start_and_behind_the_end_nobody_is_called() {
+    let mut script = Script::of(&plain(vec![step(), step()]));
+    assert_eq!(taken(&script), "succeeded, stuck", "not started");
+    script.start();
+    script.refused("s1");
+    assert_eq!(taken_of(&script, "s2"), "succeeded, stuck", "compensated");
+}
+
+/// Which facts about a loop and its element or round can be applied.
+fn taken_of_loop(script: &Script, around: &str, inside: &str) -> String {
+    let (around, inside) = (|| around.into(), || inside.into());
+    let facts = [
+        ("passed", Event::Passed { at: inside() }),
+        ("judged", Event::Judged { at: inside(), met: false }),
+        ("turned", Event::Turned { at: around() }),
+        ("unwound", Event::Unwound { at: inside() }),
+    ];
+    let can_be = |(name, event)| apply(script, event).is_ok().then_some(name);
+    facts.into_iter().filter_map(can_be).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn of_a_loop_only_what_can_follow_is_applied() {
+    let each = Shape::Each { window: 1, filtered: false, body: vec![step()] };
+    let mut script = Script::of(&plain(vec![each, step()]));
+    let two = Json::parse(shapes::input(2, false)).unwrap();
+    let start = Input::Start(Start { input: two.clone(), reply_to: None, traceparent: None });
+    assert_eq!(taken_of_loop(&script, "each#1", "s1[1]"), "", "not begun");
+    script.tell(&start);
+    assert_eq!(taken_of_loop(&script, "each#1", "s1[1]"), "passed, turned", "under way");
+    script.done("s2[1]");
+    script.done("s2[2]");
+    assert_eq!(taken_of_loop(&script, "each#1", "s1[2]"), "turned", "over");
+    script.refused("s3");
+    assert_eq!(taken_of_loop(&script, "each#1", "s1[2]"), "unwound", "turned back");
+    script.undone("s2[2]");
+    script.undone("s2[1]");
+    assert_eq!(taken_of_loop(&script, "each#1", "s1[1]"), "", "taken back");
+
+    let repeat = Shape::Repeat { times: 2, flag: None, body: vec![step()], otherwise: Vec::new() };
+    let mut script = Script::of(&plain(vec![repeat, step()]));
+    script.start();
+    assert_eq!(taken_of_loop(&script, "repeat#1", "round#1[1]"), "judged, turned", "in the first round");
+    assert_eq!(taken_of_loop(&script, "repeat#1", "round#1[2]"), "turned", "the second has not begun");
+    script.done("s1[1]");
+    script.done("s1[2]");
+    script.refused("s2");
+    assert_eq!(taken_of_loop(&script, "repeat#1", "round#1[2]"), "unwound", "turned back");
+    script.undone("s1[2]");
+    script.undone("s1[1]");
+    assert_eq!(taken_of_loop(&script, "repeat#1", "round#1[1]"), "", "taken back");
 }
 
 #[test]

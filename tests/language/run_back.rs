@@ -1,7 +1,7 @@
 //! **compensate run.** A saga that takes a step back: it runs forward while all around it goes back, below the step and
 //! behind the word `undo`. It begins with its point of no return, so it cannot fail.
 
-use saga::engine::{Direction, Input, Order, Reply, ReplyKind, Status, Summary};
+use saga::engine::{Change, Direction, Event, Input, Order, Outcome, Reply, ReplyKind, Status, Summary};
 use saga::json::Json;
 
 use super::{Story, scenarios_hold, with_shop_steps};
@@ -119,7 +119,7 @@ fn its_steps_are_repeated_then_a_person_is_asked() {
     story.retry("x.undo.f");
     let end = ["succeeded x.undo.f", "succeeded undo x", "compensated"];
     assert_eq!(story.done("x.undo.f", N), end);
-    let resolved = saga::engine::Outcome::Succeeded { reply: Some(Json::parse(N).unwrap()) };
+    let resolved = Outcome::Succeeded { reply: Some(Json::parse(N).unwrap()) };
     let order = Order::Resolve { step: "x.undo.f".into(), work: Direction::Do, outcome: resolved };
     assert_eq!(by_hand.order(order)[1..], end);
 }
@@ -133,6 +133,9 @@ fn what_it_is_given_may_not_be_computable_and_a_person_decides() {
     story.done("x", N);
     assert_eq!(story.refused("d", "no"), ["refused d no", "failed saga: no at d", "stuck undo x invalid"]);
     assert_eq!(story.retry("x"), ["ordered", "stuck undo x invalid"]);
+    // An engine that computes it one day goes on from here.
+    let change = Change { seq: story.instance.seq + 1, at: story.now, events: vec![Event::Turned { at: "x".into() }] };
+    assert_eq!(story.instance.clone().apply(&story.plan, &change), Ok(()));
     let lines = story.resolve("x", Direction::Undo);
     assert_eq!(lines, ["ordered", "succeeded undo x", "called undo s 1"]);
     assert_eq!(story.undone("s"), ["succeeded undo s", "compensated"]);
@@ -152,6 +155,15 @@ fn a_step_that_pauses_on_its_way_forward_is_repeated_when_a_person_says_so() {
     let (mut story, _) = begin(TWO, STEP);
     assert_eq!(story.wait(), ["paused x"]);
     assert_eq!(story.retry("x"), ["ordered", "called x 2"]);
+}
+
+#[test]
+fn a_step_that_pauses_on_its_way_forward_has_failed_when_a_person_says_so() {
+    let (mut story, _) = begin(TWO, STEP);
+    assert_eq!(story.wait(), ["paused x"]);
+    let order =
+        Order::Resolve { step: "x".into(), work: Direction::Do, outcome: Outcome::Failed { code: "no".into() } };
+    assert_eq!(story.order(order), ["ordered", "refused x no", "failed saga: no at x", "compensated"]);
 }
 
 #[test]
