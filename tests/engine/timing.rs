@@ -9,6 +9,7 @@ use saga::plan::Plan;
 use saga::time::Timestamp;
 
 use super::moves::{Script, failed, plain, step};
+use super::shapes::SagaShape;
 
 /// The pauses before the second and third attempt of the only step of this instance, in milliseconds.
 fn pauses(id: &str) -> [u64; 2] {
@@ -115,7 +116,21 @@ fn the_time_of_all_attempts_begins_with_the_first_and_anew_with_an_order_to_try_
     assert_eq!(script.wait(), ["paused take"]);
     script.takes = false;
     assert_eq!(script.order(Order::Retry { step: None }), ["ordered", "queued take"]);
-    assert_eq!(script.instance.next_due(script.plan()), Some(script.now.after(hour)));
+    let ends = script.now.after(hour);
+    assert_eq!(script.instance.next_due(script.plan()), Some(ends));
+    assert_eq!(script.tell(&Input::Turn("take".into())), ["called take 2"]);
+    script.reply("take", ReplyKind::Do, 2, Status::Pending);
+    assert_eq!(script.instance.next_due(script.plan()), Some(ends), "and once it is its turn");
+}
+
+#[test]
+fn what_came_due_while_nobody_looked_and_is_something_else_by_now_is_left_alone() {
+    let mut script = Script::of(&SagaShape { deadline: true, ..plain(vec![step()]) });
+    script.start();
+    assert_eq!(script.reply("s1", ReplyKind::Do, 1, Status::Pending), ["pended s1"]);
+    script.now = script.now.after(Duration::from_hours(25));
+    let undone = ["failed deadline at saga", "lost s1", "called undo s1 1"];
+    assert_eq!(script.tell(&Input::Due), undone, "the day of `pending` is over too, and s1 is being taken back");
 }
 
 #[test]

@@ -95,6 +95,31 @@ fn why_it_failed_is_kept_in_words() {
 }
 
 #[test]
+fn why_something_could_not_be_computed_is_kept_in_words() {
+    let mut script = of(vec![Shape::Let]);
+    let input = Json::parse(shapes::input(0, true)).unwrap();
+    let lines = script.tell(&Input::Start(Start { input, reply_to: None, traceparent: None }));
+    assert_eq!(lines, ["started", "failed invalid at s1", "compensated"]);
+    let product = r#"compute "9223372036854775807" * "9223372036854775807": the result is too large"#;
+    assert_eq!(why(&script), Some(product));
+}
+
+#[test]
+fn of_an_attempt_that_is_over_nothing_is_sent_any_more() {
+    let mut script = of(vec![step()]);
+    let input = Json::parse(shapes::input(0, false)).unwrap();
+    let start = Input::Start(Start { input, reply_to: None, traceparent: None });
+    let decision = engine::decide(script.plan(), &script.instance, script.now, &start, &mut |_, _| true);
+    let Decision::Change(change, instance) = decision else { panic!("{decision:?}") };
+    let sent = |script: &Script| engine::caused(script.plan(), &script.instance, &change).len();
+    script.instance = instance;
+    assert_eq!(sent(&script), 1);
+    script.wait();
+    assert_eq!(script.wait(), ["called s1 2"]);
+    assert_eq!(sent(&script), 0, "the second is what its own change gives rise to");
+}
+
+#[test]
 fn why_an_attempt_is_repeated_is_kept() {
     let mut script = of(vec![step()]);
     script.start();

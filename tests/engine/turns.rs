@@ -114,6 +114,14 @@ fn a_pivot_that_only_waits_decides_nothing_yet() {
 }
 
 #[test]
+fn nor_does_that_of_a_saga_inside() {
+    let inner = Shape::Run { before: Vec::new(), own: Some((PivotShape::Step, UndoShape::Same)), behind: Vec::new() };
+    let mut script = full(vec![inner], PivotShape::None, Vec::new());
+    assert_eq!(script.start(), ["started", "bound", "queued s1.s2"]);
+    assert_eq!(script.order(Order::Cancel), ["ordered", "failed cancelled at saga", "withdrawn s1.s2", "compensated"]);
+}
+
+#[test]
 fn an_order_to_try_again_waits_and_no_late_copy_undoes_it() {
     let mut script = full(vec![step(), step()], PivotShape::None, Vec::new());
     script.takes = true;
@@ -323,6 +331,16 @@ fn of_definitions_that_differ_the_strictest_counts_while_it_is_current_or_somebo
     (0..3).for_each(|_| crowd.start());
     assert_eq!(crowd.called(), [0]);
     crowd.turns.define([&crowd.plan].into_iter());
+    crowd.give();
+    assert_eq!(crowd.called(), [0, 1, 2]);
+
+    let mut crowd = Crowd::new(Share::WHOLE, vec![at_once(3)]);
+    let (id, place) = (InstanceId::try_from("strict").unwrap(), "s1".into());
+    let participant = &strict.invocations().next().unwrap().participant;
+    assert!(crowd.turns.takes(0, (&id, &place), participant, crowd.now));
+    (0..3).for_each(|_| crowd.start());
+    assert_eq!(crowd.called(), [] as [usize; 0]);
+    crowd.turns.forget(&id, &place);
     crowd.give();
     assert_eq!(crowd.called(), [0, 1, 2]);
 }

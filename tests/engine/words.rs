@@ -107,8 +107,10 @@ fn refusal(script: &Script, step: &str, work: Direction) -> String {
 fn what_stands_in_the_way_of_an_order_is_said_in_words() {
     let at_once = Limit { count: 1, per: Per::Once };
     let mut script = Script::of(&SagaShape { limits: vec![at_once], ..plain(vec![step(), step()]) });
-    script.takes = true;
     script.start();
+    assert_eq!(refusal(&script, "s1", Direction::Undo), "`s1` is waiting for its turn: there is nothing to resolve");
+    script.tell(&Input::Turn("s1".into()));
+    script.takes = true;
     assert_eq!(refusal(&script, "s2", Direction::Do), "`s2` has not begun: there is nothing to resolve");
     script.done("s1");
     assert_eq!(refusal(&script, "s1", Direction::Do), "`s1` is done: there is nothing to resolve");

@@ -83,6 +83,8 @@ fn where_keeps_some_and_indices_count_those() {
 fn of_none_there_is_nothing_to_do() {
     let (_, lines) = begin("for each item in input.items { @a } output { all: a[*].n, sum: sum(a[*].n) }", &[]);
     assert_eq!(lines, [r#"completed {"all":[],"sum":0}"#]);
+    let (_, lines) = begin(r#"for each item in input.items { @a } fail "x""#, &[]);
+    assert_eq!(lines, ["failed saga: x at fail#1", "compensated"], "nor to take back");
 }
 
 #[test]

@@ -80,6 +80,38 @@ fn a_round_that_fails_is_taken_back_with_those_before() {
 }
 
 #[test]
+fn where_no_round_has_begun_nothing_is_said_of_it() {
+    let (mut story, _) = begin(
+        "parallel {
+    sequence { step y { call shop.Do { n: 0 }  compensate nothing } repeat at most 2 times { @a } until a.ok otherwise { } }
+    step z { call shop.Do { n: 0 }  compensate nothing }
+  }",
+    );
+    story.done("z", OK);
+    assert_eq!(story.refused("y", "no"), ["refused y no", "failed saga: no at y", "compensated"]);
+}
+
+#[test]
+fn a_sub_saga_with_a_point_of_no_return_of_its_own_is_taken_back_as_a_whole_in_its_round() {
+    let text = saga(
+        "repeat at most 2 times { parallel { step p { run pay  compensate shop.Undo { n: p.n, of: round } } @a } } until a.ok otherwise { }",
+    );
+    let pay = "saga pay {
+  version 1
+  step h { call shop.Do { n: 0 }  compensate shop.Undo { n: h.n, of: 0 } }
+  pivot
+  step t { call shop.Read { text: \"\" } }
+  output { n: h.n }
+}
+saga order {";
+    let (mut story, _) = Story::begin(&text.replace("saga order {", pay), r#"{"n":9}"#);
+    story.done("p[1].h", OK);
+    assert_eq!(story.refused("a[1]", "no"), ["refused a[1] no", "failed saga: no at a[1]"], "t is in flight");
+    let whole = ["succeeded p[1].t", "lost p[1]", "turned repeat#1", "called undo p[1] 1"];
+    assert_eq!(story.done("p[1].t", r#"{"notes":"","good":true}"#), whole, "and h is not taken back");
+}
+
+#[test]
 fn what_otherwise_did_is_taken_back_before_the_rounds() {
     let (mut story, _) = begin(
         "repeat at most 1 times { @a } until a.ok otherwise { step o { call shop.Do { n: 0 }  compensate shop.Undo { n: o.n, of: 0 } } }

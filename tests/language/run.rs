@@ -283,6 +283,16 @@ fn while_the_outcome_of_its_pivot_is_open_the_saga_around_waits_for_it() {
 }
 
 #[test]
+fn the_pivot_of_a_sub_saga_that_pauses_when_the_saga_fails_is_tried_again() {
+    let (mut story, _) = begin(PIVOT, &format!("@s parallel {{ {PAID} @d }}"));
+    story.done("s", N);
+    story.done("paid.h", N);
+    assert_eq!(story.answer("paid.c", Status::Retry { code: None }, "{}"), ["paused paid.c"]);
+    assert_eq!(story.refused("d", "no"), ["refused d no", "failed saga: no at d"]);
+    assert_eq!(story.wait(), ["called paid.c 2"], "the first attempt may have passed it");
+}
+
+#[test]
 fn a_cancel_acts_while_only_the_pivot_of_a_sub_saga_is_behind() {
     let (mut story, _) = begin(PIVOT, &format!("@s {PAID} @d"));
     for place in ["s", "paid.h", "paid.c"] {
@@ -301,6 +311,15 @@ fn in_a_try_it_is_taken_back_as_a_whole_too_and_the_saga_goes_on() {
     }
     assert_eq!(story.refused("d", "no"), ["refused d no", "failed try#1: no at d", "called undo paid 1"]);
     assert_eq!(story.undone("paid"), ["succeeded undo paid", "caught try#1 0", r#"completed {"stands":false}"#]);
+}
+
+#[test]
+fn beside_a_try_that_fails_it_goes_on() {
+    let (mut story, _) = begin(PIVOT, &format!(r#"parallel {{ try {{ @d }} catch "no" {{ }} {PAID} }}"#));
+    story.done("paid.h", N);
+    story.done("paid.c", N);
+    assert_eq!(story.refused("d", "no"), ["refused d no", "failed try#1: no at d", "caught try#1 0"]);
+    assert_eq!(story.done("paid.t", N), ["succeeded paid.t", "succeeded paid", "completed {}"]);
 }
 
 #[test]

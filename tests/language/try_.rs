@@ -156,6 +156,23 @@ fn one_that_went_well_is_taken_back_in_its_turn_and_holds_nothing_beside_it_up()
 }
 
 #[test]
+fn one_that_has_not_begun_does_not_fail_with_the_saga() {
+    let mut story = begin("@a try { @b } catch { @h }");
+    assert_eq!(story.refused("a", "no"), ["refused a no", "failed saga: no at a", "compensated"]);
+}
+
+#[test]
+fn one_whose_last_step_is_done_in_vain_is_not_over_before_it_is_taken_back() {
+    let last = "step l { call shop.Do { n: 2 }  compensate nothing }";
+    let mut story = begin(&format!("parallel {{ try within 2s {{ @a {last} }} catch {{ }} @b }} @c"));
+    story.done("a", N);
+    assert_eq!(story.wait(), ["failed try#1: deadline at try#1"]);
+    assert_eq!(story.done("l", N), ["succeeded l", "called undo a 1"]);
+    assert_eq!(story.done("b", N), ["succeeded b"], "c waits for the `try`");
+    assert_eq!(story.undone("a"), ["succeeded undo a", "caught try#1 0", "called c 1"]);
+}
+
+#[test]
 fn a_cancel_is_never_caught() {
     let mut story = begin("try { @a @b } catch { @h }");
     story.done("a", N);
