@@ -99,7 +99,8 @@ impl View<'_> {
         let loops = &self.plan.node(node).loops;
         let around = common(&self.plan.node(at.node()).loops, loops);
         let repeat = loops.iter().take(around).rposition(|around| self.is_repeat(around.node))?;
-        let before = at.index(repeat).checked_sub(1).filter(|round| *round > 0)?;
+        // Before the first there is none: in a round 0 nothing has a state.
+        let before = at.index(repeat).checked_sub(1)?;
         self.read_at(at.within(node, repeat, before), repeat + 1)
     }
 

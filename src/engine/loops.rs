@@ -179,8 +179,8 @@ impl Instance {
         match (&plan.node(at.node()).kind, self.state(at)) {
             (Kind::Each(each), Some(State::Each(elements))) => Some((elements.begun(each), elements.left)),
             (Kind::Repeat(repeat), _) => {
+                let has_begun = self.has_begun(plan, plan.inside(at, repeat.round, 1), repeat.last);
                 let rounds = self.rounds(at);
-                let has_begun = rounds.over > 0 || self.has_begun(plan, plan.inside(at, repeat.round, 1), repeat.last);
                 has_begun.then(|| (rounds.begun(repeat), rounds.left))
             }
             _ => None,
