@@ -1,0 +1,56 @@
+//! Instances with many states: those are kept otherwise than few, in common with copies, and nobody notices.
+
+use std::time::Duration;
+
+use saga::engine::{Input, Start};
+use saga::json::Json;
+use saga::time::Timestamp;
+
+use super::moves::{Script, plain, step};
+use super::shapes::{self, Shape};
+
+/// More than stand in a vector.
+const MANY: usize = 36;
+
+#[test]
+fn of_those_that_wait_each_is_over_when_its_time_is() {
+    // Three elements of twelve branches: half of them wait twice, so that some of what is due at last has just begun.
+    let twice = Shape::Sequence(vec![Shape::Sleep(1), Shape::Sleep(2)]);
+    let branches = [vec![twice; 6], vec![Shape::Sleep(3); 6]].concat();
+    let each = Shape::Each { window: 3, filtered: false, body: vec![Shape::Parallel(branches)] };
+    let count = |lines: &[String], word: &str| lines.iter().filter(|line| *line == word).count();
+    for late in [0, 1] {
+        let mut script = Script::of(&plain(vec![each.clone()]));
+        let input = Json::parse(shapes::input(3, false)).unwrap();
+        let ends = script.now.after(Duration::from_secs(3));
+        script.tell(&Input::Start(Start { input, reply_to: None, traceparent: None }));
+        let lines = script.wait();
+        assert_eq!((count(&lines, "woke"), count(&lines, "slept"), lines.len()), (18, 18, 36), "{lines:?}");
+        assert_eq!(script.instance.next_due(script.plan()), Some(ends));
+        script.now = Timestamp(ends.0 - 1);
+        assert_eq!(script.tell(&Input::Due), ["nothing"]);
+        script.now = Timestamp(ends.0 + late);
+        let lines = script.tell(&Input::Due);
+        assert_eq!((count(&lines, "woke"), lines.last().unwrap().as_str()), (36, "completed {}"), "{lines:?}");
+    }
+}
+
+#[test]
+fn what_is_over_is_under_way_no_more() {
+    let mut script = Script::of(&plain(vec![Shape::Parallel((0..MANY).map(|_| step()).collect())]));
+    script.start();
+    let first = script.instance.next_due(script.plan()).unwrap();
+    for number in 1..MANY {
+        assert_eq!(script.done(&format!("s{number}")), [format!("succeeded s{number}")]);
+        script.instance.fold_in();
+    }
+    assert_eq!(script.instance.next_due(script.plan()), Some(first), "the last is waited for");
+    let last = format!("s{MANY}");
+    script.now = first;
+    assert_eq!(script.tell(&Input::Due), [format!("paused {last}")]);
+    script.instance.fold_in();
+    assert!(script.instance.next_due(script.plan()).unwrap() > first, "nothing is due twice");
+    let lines = script.refused(&last);
+    let undone = lines.iter().filter(|line| line.starts_with("called undo")).count();
+    assert_eq!(undone, MANY - 1, "all has settled: {lines:?}");
+}
