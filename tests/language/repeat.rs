@@ -54,6 +54,15 @@ fn so_many_times_at_most_and_then_otherwise() {
 }
 
 #[test]
+fn once_the_condition_has_held_it_is_over_for_what_waits_for_it() {
+    let (mut story, _) = begin(
+        "parallel { repeat at most 3 times { @a } until a.ok otherwise { } step z { call shop.Do { n: 0 }  compensate nothing } }",
+    );
+    assert_eq!(story.done("a[1]", OK), ["succeeded a[1]", "judged round#1[1] true"]);
+    assert_eq!(story.done("z", OK), ["succeeded z", "completed {}"]);
+}
+
+#[test]
 fn each_round_is_taken_back_from_the_last() {
     let (mut story, _) = begin(r#"repeat at most 2 times { @a @b } until b.ok otherwise { fail "x" }"#);
     for place in ["a[1]", "b[1]", "a[2]"] {
