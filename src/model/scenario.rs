@@ -58,17 +58,16 @@ pub fn run(plan: &Plan, scenario: &Scenario) -> Report {
 }
 
 /// Where a person is expected to be waited for.
-pub(super) fn awaited<'e>(expects: impl Iterator<Item = &'e ExpectKind>) -> Vec<Called> {
-    let stuck = expects.filter_map(|kind| match kind {
+pub(super) fn awaited<'e>(mut expects: impl Iterator<Item = &'e ExpectKind>) -> Option<Called> {
+    expects.find_map(|kind| match kind {
         ExpectKind::Stuck(called) => Some(called.clone()),
         ExpectKind::Completed(_) | ExpectKind::Compensated(_) | ExpectKind::Calls(_) => None,
-    });
-    stuck.collect()
+    })
 }
 
-/// The same up to where a person is waited for at all of these, if time alone would end that: a deadline, or the time of a
+/// The same up to where a person is waited for there, if time alone would end that: a deadline, or the time of a
 /// scope around.
-pub(super) fn until_stuck(plan: &Plan, scenario: &Scenario, stuck: Vec<Called>) -> Report {
+pub(super) fn until_stuck(plan: &Plan, scenario: &Scenario, stuck: Option<Called>) -> Report {
     let mut stage = Stage::new(plan, scenario, stuck);
     let given = scenario.given.as_deref().unwrap_or("{}");
     let trouble = match Json::parse(given) {
@@ -92,11 +91,11 @@ struct Stage<'a> {
     outside: BTreeSet<(Timestamp, usize)>,
     happenings: &'a [Happening],
     /// Where it is expected to wait for a person.
-    stuck: Vec<Called>,
+    stuck: Option<Called>,
 }
 
 impl<'a> Stage<'a> {
-    fn new(plan: &'a Plan, scenario: &'a Scenario, stuck: Vec<Called>) -> Self {
+    fn new(plan: &'a Plan, scenario: &'a Scenario, stuck: Option<Called>) -> Self {
         let id = InstanceId::try_from("scenario").expect("a short word is an id");
         let outside = scenario.happenings.iter().enumerate().filter_map(|(index, happening)| match happening.kind {
             HappeningKind::Cancelled(after) | HappeningKind::Arrives { after, .. } => Some((START.after(after), index)),
@@ -224,8 +223,8 @@ impl<'a> Stage<'a> {
 
     /// Whether a person is waited for as it is expected, and would not be any more.
     fn ends_the_wait(&self, next: &Instance) -> bool {
-        let all_wait = |instance| self.stuck.iter().all(|called| is_stuck_at(self.plan, instance, called));
-        !self.stuck.is_empty() && all_wait(&self.instance) && !all_wait(next)
+        let waits = |instance| self.stuck.as_ref().is_some_and(|called| is_stuck_at(self.plan, instance, called));
+        waits(&self.instance) && !waits(next)
     }
 
     fn report(self, scenario: &Scenario, trouble: Option<String>) -> Report {

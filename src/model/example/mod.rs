@@ -70,14 +70,14 @@ pub fn of(plan: &Plan, way: &Way) -> Result<Example, String> {
         _ => {}
     }
     let mut clues = Clues::of(plan, &way.trace);
-    let mut stuck = Vec::new();
+    let mut stuck = None;
     if let Ending::Stuck(step, direction) = &way.ending {
         let called = Called { undo: *direction == Direction::Undo, step: step.clone() };
         if !called.undo {
             // Whatever keeps it from being done on the way, a silence does too.
             clues.add(HappeningKind::Answer { called: called.clone(), answer: Answer::TimesOut, times: None });
         }
-        stuck.push(called);
+        stuck = Some(called);
     }
     let mut all = everything(plan, &clues.menu);
     let is_late = matches!(&way.ending, Ending::Compensated(code) if code == "deadline");
@@ -224,7 +224,7 @@ fn pending(plan: &Plan) -> impl Iterator<Item = HappeningKind> {
 /// What a scenario is looked for.
 struct Goal<'g> {
     /// Where a person is waited for then.
-    stuck: Vec<Called>,
+    stuck: Option<Called>,
     /// How a play ends that comes to it.
     ends: &'g dyn Fn(&Report) -> Option<Ending>,
 }
@@ -297,7 +297,7 @@ pub(super) fn reaching(
         all.next().filter(|_| all.next().is_none())
     };
     let (from, menu) = (from.iter().map(|from| (given, from.clone())), everything(plan, &known));
-    search(plan, from, &menu, &Goal { stuck: Vec::new(), ends: &goal }, First::Fewest)
+    search(plan, from, &menu, &Goal { stuck: None, ends: &goal }, First::Fewest)
 }
 
 /// Which plays are tried first.
@@ -407,7 +407,7 @@ fn moments(report: &Report, first: First) -> impl Iterator<Item = Duration> {
     moments.into_iter()
 }
 
-fn play(plan: &Plan, given: &Json, happenings: &[HappeningKind], stuck: Vec<Called>) -> Report {
+fn play(plan: &Plan, given: &Json, happenings: &[HappeningKind], stuck: Option<Called>) -> Report {
     let happenings = happenings.iter().map(|kind| Happening { kind: kind.clone(), span: Span::default() });
     let scenario = Scenario {
         title: String::new(),
