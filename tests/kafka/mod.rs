@@ -16,6 +16,7 @@ mod house;
 mod java;
 mod limits;
 mod looking;
+mod metadata_guard;
 mod moving;
 mod outage;
 mod probe;
