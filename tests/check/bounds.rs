@@ -18,7 +18,7 @@ use saga::plan::Plan;
 use saga::time::Timestamp;
 
 use super::outcomes::{TAKE, saga};
-use crate::engine::shapes;
+use crate::engine::{drawn, shapes};
 
 /// Elements with which lists count here: as many as the random sagas' have.
 const ELEMENTS: u16 = 3;
@@ -351,7 +351,7 @@ proptest! {
 
     #[test]
     fn no_life_takes_longer_or_more_messages_than_is_said_of_its_end(
-        mut shape in shapes::saga(),
+        mut shape in drawn::saga(),
         flags in 0u8..16,
         large in prop::bool::weighted(0.2),
         choices in prop::collection::vec(any::<u8>(), 0..80),

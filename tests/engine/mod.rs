@@ -8,6 +8,7 @@ mod told;
 mod turns;
 mod rest;
 mod words;
+pub(crate) mod drawn;
 pub(crate) mod shapes;
 pub(crate) mod walk;
 mod walks;

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compact_str::{CompactString, format_compact};
-use proptest::prelude::*;
 use saga::definition::expression::{BinaryOp, Expr, PathSegment, Read, Root, Typed};
 use saga::definition::types::{Field, Record, Type};
 use saga::definition::value::Value;
 use saga::definition::{
-    Await, Catch, Command, Compensation, ForEach, Invocation, Limit, Participant, Per, Repeat, Retry, Run, Saga,
-    Signal, Sleep, Statement, StatementKind, Step, Timing, Try, Verb,
+    Await, Catch, Command, Compensation, ForEach, Invocation, Limit, Participant, Repeat, Retry, Run, Saga, Signal,
+    Sleep, Statement, StatementKind, Step, Timing, Try, Verb,
 };
 use saga::plan::Plan;
 use saga::source::Span;
@@ -82,14 +81,14 @@ pub(crate) enum Shape {
 }
 
 /// How a step is taken back.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum UndoShape {
     Nothing,
     Same,
     Other,
     Message,
-    /// A saga, of which there are a few.
-    Saga(u8),
+    /// A saga: what stands behind the point of no return with which it begins.
+    Saga(Vec<Shape>),
 }
 
 /// A whole saga: what stands before the point of no return, the point itself, what stands behind.
@@ -108,108 +107,6 @@ pub(crate) enum PivotShape {
     None,
     Step,
     Bare,
-}
-
-pub(crate) fn saga() -> impl Strategy<Value = SagaShape> {
-    let pivot = prop_oneof![Just(PivotShape::None), Just(PivotShape::Step), Just(PivotShape::Bare)];
-    let before = prop::collection::vec(shape(), 0..5);
-    (before, pivot, prop::collection::vec(forward_shape(), 0..3), any::<bool>(), limits()).prop_map(
-        |(before, pivot, behind, deadline, limits)| {
-            let behind = if matches!(pivot, PivotShape::None) { Vec::new() } else { behind };
-            SagaShape { before, pivot, behind, deadline, limits }
-        },
-    )
-}
-
-fn limits() -> impl Strategy<Value = Vec<Limit>> {
-    let at_once = (1u32..3).prop_map(|count| Limit { count, per: Per::Once });
-    let rate = (1u32..3).prop_map(|count| Limit { count, per: Per::Time(Duration::from_secs(3)) });
-    prop_oneof![
-        2 => Just(Vec::new()),
-        2 => at_once.clone().prop_map(|limit| vec![limit]),
-        1 => rate.clone().prop_map(|limit| vec![limit]),
-        1 => (at_once, rate).prop_map(|(one, other)| vec![one, other]),
-    ]
-}
-
-fn undo() -> impl Strategy<Value = UndoShape> {
-    prop_oneof![
-        1 => Just(UndoShape::Nothing),
-        4 => Just(UndoShape::Same),
-        1 => Just(UndoShape::Other),
-        1 => Just(UndoShape::Message),
-        2 => (0u8..7).prop_map(UndoShape::Saga),
-    ]
-}
-
-fn shape() -> impl Strategy<Value = Shape> {
-    let leaf = prop_oneof![
-        8 => (undo(), any::<bool>()).prop_map(|(undo, queries)| Shape::Step { undo, queries }),
-        2 => undo().prop_map(|undo| Shape::Send { undo }),
-        1 => Just(Shape::UndoOnly),
-        1 => (0u8..4).prop_map(Shape::Sleep),
-        1 => Just(Shape::Let),
-        1 => Just(Shape::Fail),
-    ];
-    leaf.prop_recursive(3, 24, 4, |inner| {
-        let block = prop::collection::vec(inner, 0..4);
-        prop_oneof![
-            3 => block.clone().prop_map(Shape::Parallel),
-            1 => block.clone().prop_map(Shape::Sequence),
-            3 => (any::<bool>(), block.clone(), prop::option::of(block.clone()), prop::option::of(block.clone()))
-                .prop_map(|(timed, body, picky, all)| Shape::Try { timed, body, picky, all }),
-            2 => (any::<bool>(), block.clone()).prop_map(|(filtered, otherwise)| Shape::Await { filtered, otherwise }),
-            3 => (block.clone(), prop::option::of((any::<bool>(), undo())), prop::collection::vec(forward_leaf(), 0..3))
-                .prop_map(|(before, own, behind)| {
-                    let own = own.map(|(step, undo)| (if step { PivotShape::Step } else { PivotShape::Bare }, undo));
-                    let behind = if own.is_some() { behind } else { Vec::new() };
-                    Shape::Run { before, own, behind }
-                }),
-            3 => (1u16..4, any::<bool>(), block.clone())
-                .prop_map(|(window, filtered, body)| Shape::Each { window, filtered, body }),
-            3 => (1u16..4, prop::option::of(0u8..4), block.clone(), block.clone())
-                .prop_map(|(times, flag, body, otherwise)| Shape::Repeat { times, flag, body, otherwise }),
-            2 => (0u8..4, block.clone(), block)
-                .prop_map(|(flag, then, otherwise)| Shape::When { flag, then, otherwise }),
-        ]
-    })
-}
-
-/// Behind the point of no return nothing may fail.
-fn forward_shape() -> impl Strategy<Value = Shape> {
-    let leaf = prop_oneof![
-        8 => forward_leaf(),
-        // What fails in a `try` is taken back wherever it stands; a `catch` without codes takes it.
-        1 => (any::<bool>(), prop::collection::vec(shape(), 1..3))
-            .prop_map(|(timed, body)| Shape::Try { timed, body, picky: None, all: Some(Vec::new()) }),
-    ];
-    leaf.prop_recursive(2, 8, 3, |inner| {
-        let block = prop::collection::vec(inner, 0..3);
-        prop_oneof![
-            block.clone().prop_map(Shape::Parallel),
-            block.clone().prop_map(Shape::Sequence),
-            (block.clone(), prop::option::of(any::<bool>()), block.clone()).prop_map(|(before, own, behind)| {
-                let pivot = |step| if step { PivotShape::Step } else { PivotShape::Bare };
-                Shape::Run { before, own: own.map(|step| (pivot(step), UndoShape::Nothing)), behind }
-            }),
-            (1u16..4, any::<bool>(), block.clone()).prop_map(|(window, filtered, body)| Shape::Each {
-                window,
-                filtered,
-                body
-            }),
-            (1u16..4, prop::option::of(0u8..4), block.clone(), block.clone())
-                .prop_map(|(times, flag, body, otherwise)| Shape::Repeat { times, flag, body, otherwise }),
-            (any::<bool>(), block).prop_map(|(filtered, otherwise)| Shape::Await { filtered, otherwise }),
-        ]
-    })
-}
-
-fn forward_leaf() -> impl Strategy<Value = Shape> {
-    prop_oneof![
-        4 => any::<bool>().prop_map(|queries| Shape::Step { undo: UndoShape::Nothing, queries }),
-        2 => Just(Shape::Send { undo: UndoShape::Nothing }),
-        1 => (0u8..4).prop_map(Shape::Sleep),
-    ]
 }
 
 /// Compiles a shape.
@@ -293,16 +190,16 @@ impl Builder {
             PivotShape::Bare => Some(statement(StatementKind::Pivot)),
             PivotShape::Step => {
                 let action = self.invocation("worker", true, "Try", fails);
-                Some(self.step(action, UndoShape::Nothing, true, Place::Pivot))
+                Some(self.step(action, &UndoShape::Nothing, true, Place::Pivot))
             }
         }
     }
 
-    fn run(&mut self, shapes: [&[Shape]; 2], own: Option<(PivotShape, UndoShape)>, place: Place) -> Statement {
+    fn run(&mut self, shapes: [&[Shape]; 2], own: Option<&(PivotShape, UndoShape)>, place: Place) -> Statement {
         let (name, [before, behind]) = (self.name(), shapes);
         let around = std::mem::replace(&mut self.way, format_compact!("{name}."));
         let mut body = self.block(before, place);
-        body.extend(own.and_then(|(pivot, _)| self.pivot(pivot, place != Place::Behind)));
+        body.extend(own.and_then(|(pivot, _)| self.pivot(*pivot, place != Place::Behind)));
         body.extend(self.block(behind, Place::Behind));
         self.way = around;
         let compensation = match own {
@@ -312,13 +209,13 @@ impl Builder {
         statement(StatementKind::Run(Box::new(sub_saga(name, body, compensation))))
     }
 
-    fn undo(&mut self, step: &str, undo: UndoShape, queries: bool) -> Compensation {
+    fn undo(&mut self, step: &str, undo: &UndoShape, queries: bool) -> Compensation {
         match undo {
-            UndoShape::Saga(number) => {
+            UndoShape::Saga(behind) => {
                 let name = format_compact!("{step}.undo");
                 let around = std::mem::replace(&mut self.way, format_compact!("{name}."));
                 let mut body = vec![statement(StatementKind::Pivot)];
-                body.extend(self.block(&way_back(number), Place::Behind));
+                body.extend(self.block(behind, Place::Behind));
                 self.way = around;
                 Compensation::Run(Box::new(sub_saga(name, body, Compensation::Unsaid)))
             }
@@ -331,12 +228,12 @@ impl Builder {
 
     fn statement(&mut self, shape: &Shape, place: Place) -> Statement {
         match shape {
-            Shape::Run { before, own, behind } => self.run([before, behind], *own, place),
+            Shape::Run { before, own, behind } => self.run([before, behind], own.as_ref(), place),
             Shape::Step { undo, queries } => {
                 let action = self.invocation("worker", *queries, "Try", place != Place::Behind);
-                self.step(action, *undo, *queries, place)
+                self.step(action, undo, *queries, place)
             }
-            Shape::Send { undo } => self.step(self.message("worker", "Tell"), *undo, false, place),
+            Shape::Send { undo } => self.step(self.message("worker", "Tell"), undo, false, place),
             Shape::UndoOnly => {
                 let compensation = Compensation::Call(Box::new(self.invocation("other", false, "Undo", false)));
                 let step = Step { name: self.name(), span: Span::default(), pivot: false, action: None, compensation };
@@ -406,7 +303,7 @@ impl Builder {
         }
     }
 
-    fn step(&mut self, action: Invocation, undo: UndoShape, queries: bool, place: Place) -> Statement {
+    fn step(&mut self, action: Invocation, undo: &UndoShape, queries: bool, place: Place) -> Statement {
         let name = self.name();
         let compensation = match place {
             Place::Pivot | Place::Behind => Compensation::Unsaid,
@@ -453,23 +350,6 @@ impl Builder {
             timing: Timing { timeout: second * 5, within: None, retry },
             span: Span::default(),
         }
-    }
-}
-
-/// What stands behind the point of no return, with which a saga begins that takes a step back.
-fn way_back(number: u8) -> Vec<Shape> {
-    let step = || Shape::Step { undo: UndoShape::Nothing, queries: true };
-    let undone = |undo| Shape::Step { undo, queries: false };
-    let run = Shape::Run { before: Vec::new(), own: Some((PivotShape::Bare, UndoShape::Same)), behind: vec![step()] };
-    let tried = |body| Shape::Try { timed: true, body, picky: None, all: Some(vec![step()]) };
-    match number {
-        0 => Vec::new(),
-        1 => vec![step()],
-        2 => vec![step(), Shape::Sleep(2), Shape::Send { undo: UndoShape::Nothing }],
-        3 => vec![Shape::Parallel(vec![step(), Shape::Await { filtered: true, otherwise: vec![step()] }])],
-        4 => vec![Shape::Each { window: 2, filtered: false, body: vec![step()] }],
-        5 => vec![tried(vec![undone(UndoShape::Same), undone(UndoShape::Other)]), step()],
-        _ => vec![tried(vec![undone(UndoShape::Saga(2)), run, Shape::Fail])],
     }
 }
 

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use saga::json::Json;
 
-use super::shapes;
 use super::walk::Walk;
+use super::{drawn, shapes};
 
 /// `PROPTEST_CASES` for a longer search.
 fn cases() -> u32 {
@@ -16,7 +16,7 @@ proptest! {
 
     #[test]
     fn every_walk_ends_and_holds_what_is_promised(
-        shape in shapes::saga(),
+        shape in drawn::saga(),
         flags in 0u8..16,
         large in prop::bool::weighted(0.2),
         choices in prop::collection::vec(any::<u16>(), 0..160),

@@ -18,6 +18,7 @@ use saga::model::explore::{Bounds, Deed, Ending, Engine, Property, Report, Viola
 use saga::plan::Plan;
 use saga::source::SourceFile;
 
+use crate::engine::drawn;
 use crate::engine::shapes::{self, PivotShape, SagaShape, Shape, UndoShape};
 
 /// States that are looked at in a test: it runs without optimizations.
@@ -91,7 +92,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
-    fn every_random_saga_keeps_every_promise(shape in shapes::saga()) {
+    fn every_random_saga_keeps_every_promise(shape in drawn::saga()) {
         let bounds = Bounds { states: 1_000, ..FEW };
         let report = explore(&shapes::plan(&shape), &Engine, bounds);
         prop_assert!(report.violations.is_empty(), "{}", broken(&report));
@@ -99,7 +100,7 @@ proptest! {
 
     /// Of a saga that can be explored to the end without the reductions, they find the same ends, and as little that is broken.
     #[test]
-    fn the_reductions_find_the_same(shape in shapes::saga()) {
+    fn the_reductions_find_the_same(shape in drawn::saga()) {
         let plan = shapes::plan(&shape);
         let all = explore(&plan, &Engine, Bounds { states: 4_000, reduces: false, ..FEW });
         if all.cut.is_empty() {
@@ -130,7 +131,7 @@ fn a_branch_behind_one_that_fails_at_once_is_never_stuck() {
 /// Each round has its own saga that takes it back.
 #[test]
 fn rounds_that_sagas_take_back_keep_every_promise() {
-    let body = vec![Shape::Step { undo: UndoShape::Saga(5), queries: false }];
+    let body = vec![Shape::Step { undo: UndoShape::Saga(drawn::way_back(5)), queries: false }];
     let before = vec![Shape::Repeat { times: 2, flag: None, body, otherwise: Vec::new() }];
     let report = explored(before, Bounds { states: 1_000, ..FEW });
     assert!(report.violations.is_empty(), "{}", broken(&report));
@@ -144,7 +145,7 @@ fn most_random_sagas_pass_the_checks() {
     let mut passed = 0;
     let mut refused: BTreeMap<String, u32> = BTreeMap::new();
     for _ in 0..500 {
-        let shape = shapes::saga().new_tree(&mut runner).unwrap().current();
+        let shape = drawn::saga().new_tree(&mut runner).unwrap().current();
         let problems = check::check(&program(&shape)).sorted();
         let errors = problems.iter().filter(|finding| finding.severity == Severity::Error);
         let codes: BTreeSet<String> = errors.map(|finding| format!("{:?}", finding.code)).collect();

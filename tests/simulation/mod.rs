@@ -13,7 +13,7 @@ use saga::log::simulated::Faults;
 use saga::simulation::{Cast, Seen, Slip, Trouble, Wanted, Wrong, live, shrink, tell};
 use saga::source::SourceFile;
 
-use crate::engine::shapes;
+use crate::engine::{drawn, shapes};
 
 /// Worlds of each shipped saga in a test; `SAGA_SEEDS` asks for more, here and of random ones.
 const SEEDS: u64 = 8;
@@ -71,7 +71,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: asked().unwrap_or(RANDOM), max_shrink_iters: 50, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_sagas_keep_the_promises(shape in shapes::saga(), seed in 0..1_000_u64) {
+    fn random_sagas_keep_the_promises(shape in drawn::saga(), seed in 0..1_000_u64) {
         let cast = Arc::new(Cast::new(&Arc::new(shapes::plan(&shape))));
         if let Err(violation) = live(&cast, seed, &Wanted::default(), Wrong::default()) {
             panic!("{violation}\n{}", tell(&cast, seed, &Wanted::default(), Wrong::default()));
