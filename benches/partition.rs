@@ -7,6 +7,8 @@
 #[path = "kafka/shape.rs"]
 #[expect(dead_code, reason = "the benchmark on Kafka has more use for it")]
 mod shape;
+#[path = "kafka/messages.rs"]
+mod messages;
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -14,20 +16,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use saga::check;
-use saga::engine::{InstanceId, ReplyTo, RequestId, Start};
 use saga::journal::{Plans, decode, encode};
-use saga::json::Json;
 use saga::log::{Append, JOURNAL, Outcome, REPLIES, REQUESTS, Range, Report, Request, Stored, Ticket};
 use saga::plan::Plan;
 use saga::runtime::partition::{Config, Do, Partition, Told};
 use saga::time::Timestamp;
-use saga::wire::attribute::REPLY_TYPE;
-use saga::wire::{self, Ask, Message, request};
-use serde::Deserialize;
+use saga::wire::Message;
 use serde::de::IgnoredAny;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
-use self::shape::{INPUT, REFUSAL, REPLY, SAGA, Shape};
+use self::shape::{SAGA, Shape};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
@@ -112,15 +110,6 @@ struct Input {
     asked: Option<Ticket>,
 }
 
-/// What a participant looks at of a command.
-#[derive(Deserialize)]
-struct Asked<'a> {
-    step: &'a str,
-    command: &'a str,
-    kind: &'a str,
-    attempt: &'a str,
-}
-
 impl House {
     fn new(shape: Shape) -> Self {
         let checked = check::check_text("bench.saga", &shape.text("bench"));
@@ -174,12 +163,7 @@ impl House {
     fn start(&mut self) {
         let key = format!("order-{}", self.started);
         self.started += 1;
-        let id = RequestId::try_from(key.as_str()).expect("it is short");
-        let reply_to = Some(ReplyTo { topic: ANSWERS.into(), partition: Some(0), request: id.clone() });
-        let start = Start { input: Json::parse(INPUT).expect("it is JSON"), reply_to, traceparent: None };
-        let ask = Ask::Start { saga: SAGA.into(), start };
-        let instance = InstanceId::try_from(key.as_str()).expect("it is short");
-        self.put(REQUESTS, request(&wire::Request { id, instance, ask }, "/bench"));
+        self.put(REQUESTS, messages::request(&key, ANSWERS, 0));
     }
 
     fn put(&mut self, topic: &str, message: Message) {
@@ -247,16 +231,7 @@ impl House {
     }
 
     fn reply(&mut self, command: &Message) {
-        let asked: Asked<'_> = serde_json::from_slice(&command.payload).expect("commands are JSON");
-        let is_refused = self.shape.refused().as_deref() == Some(asked.step) && asked.kind == "do";
-        let (status, code) =
-            if is_refused { ("failed", format!(r#""code":"{REFUSAL}","#)) } else { ("succeeded", String::new()) };
-        let data = if is_refused || asked.kind == "undo" { "{}" } else { REPLY };
-        let Asked { command: id, kind, attempt, .. } = asked;
-        let text = format!(
-            r#"{{"specversion":"1.0","type":"{REPLY_TYPE}","id":"{id}/{kind}/{attempt}/{status}","source":"/participants/bench","command":"{id}","kind":"{kind}","attempt":"{attempt}","status":"{status}",{code}"data":{data}}}"#
-        );
-        let payload = text.into_bytes().into_boxed_slice();
+        let payload = messages::reply(&command.payload, self.shape.refused().as_deref());
         self.put(REPLIES, Message { key: Arc::clone(&command.key), payload, ..Message::default() });
     }
 

@@ -7,16 +7,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rdkafka::message::{BorrowedMessage, Header, Message as _, OwnedHeaders};
-use saga::engine::{InstanceId, ReplyTo, RequestId, Start};
-use saga::json::Json;
 use saga::log::partition_of;
-use saga::wire::attribute::REPLY_TYPE;
-use saga::wire::{self, Ask, Request};
 use serde::Deserialize;
 
 use crate::client::{Nothing, Outgoing, Receiver, Sender};
 use crate::floor::{self, Weight};
-use crate::shape::{INPUT, REFUSAL, REPLY, SAGA};
+use crate::messages;
 use crate::stage::Stage;
 
 /// What answers: the floor, or `saga`.
@@ -67,12 +63,7 @@ impl Participants {
                 let came = command.payload().unwrap_or_default();
                 let (payload, headers) = match engine {
                     Engine::Floor(weight) => (floor::payload(floor::number(came), weight.reply), weight.headers()),
-                    Engine::Saga => {
-                        let asked: Asked<'_> = serde_json::from_slice(came).expect("commands are JSON");
-                        let is_refused = refused.as_deref() == Some(asked.step) && asked.kind == "do";
-                        let data = if is_refused || asked.kind == "undo" { "{}" } else { REPLY };
-                        (asked.reply(if is_refused { "failed" } else { "succeeded" }, data), Some(headers()))
-                    }
+                    Engine::Saga => (messages::reply(came, refused.as_deref()), Some(headers())),
                 };
                 let (partition, topic) = (command.partition().cast_unsigned(), Arc::clone(&to));
                 let outgoing = Outgoing { topic, partition, key: Box::from(key), payload };
@@ -90,27 +81,6 @@ impl Drop for Participants {
         if !thread::panicking() {
             assert!(ended.is_none_or(|ended| ended.is_ok()), "the participants answer to the end");
         }
-    }
-}
-
-/// What a reply says again of its command, and where it stands.
-#[derive(Deserialize)]
-struct Asked<'a> {
-    step: &'a str,
-    command: &'a str,
-    kind: &'a str,
-    attempt: &'a str,
-}
-
-impl Asked<'_> {
-    /// As the libraries for participants write it.
-    fn reply(&self, status: &str, data: &str) -> Box<[u8]> {
-        let Self { command, kind, attempt, .. } = *self;
-        let code = if status == "failed" { format!(r#""code":"{REFUSAL}","#) } else { String::new() };
-        let text = format!(
-            r#"{{"specversion":"1.0","type":"{REPLY_TYPE}","id":"{command}/{kind}/{attempt}/{status}","source":"/participants/bench","command":"{command}","kind":"{kind}","attempt":"{attempt}","status":"{status}",{code}"data":{data}}}"#
-        );
-        text.into_bytes().into_boxed_slice()
     }
 }
 
@@ -155,7 +125,10 @@ impl<'a> Driver<'a> {
         let partition = partition_of(&key, self.stage.names.partitions);
         let (payload, headers) = match self.engine {
             Engine::Floor(weight) => (floor::payload(0, weight.request), weight.headers()),
-            Engine::Saga => self.request(&key, partition),
+            Engine::Saga => {
+                let request = messages::request(&key, &self.stage.names.answers, partition);
+                (request.payload, Some(headers()))
+            }
         };
         let topic = Arc::clone(&self.stage.names.requests);
         let outgoing = Outgoing { topic, partition, key: key.into_bytes().into_boxed_slice(), payload };
@@ -163,18 +136,6 @@ impl<'a> Driver<'a> {
         if answers == Answers::All || !waits(number) {
             self.under_way.insert(number, Instant::now());
         }
-    }
-
-    /// As anybody would ask who wants to hear how it ends.
-    fn request(&self, key: &str, partition: u32) -> (Box<[u8]>, Option<OwnedHeaders>) {
-        let id = RequestId::try_from(key).expect("it is short");
-        let topic = self.stage.names.answers.as_ref().into();
-        let reply_to = Some(ReplyTo { topic, partition: i32::try_from(partition).ok(), request: id.clone() });
-        let start = Start { input: Json::parse(INPUT).expect("it is JSON"), reply_to, traceparent: None };
-        let ask = Ask::Start { saga: SAGA.into(), start };
-        let request = Request { id, instance: InstanceId::try_from(key).expect("it is short"), ask };
-        let message = wire::request(&request, "/bench");
-        (message.payload, Some(headers()))
     }
 
     /// Takes an answer, if one comes: how long its saga took.

@@ -8,6 +8,7 @@
 mod client;
 mod floor;
 mod load;
+mod messages;
 mod process;
 mod shape;
 mod stage;
