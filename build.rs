@@ -7,8 +7,7 @@ const GUARD: &str = "src/log/kafka/metadata.c";
 fn main() {
     println!("cargo::rerun-if-changed={GUARD}");
     // `--wrap` is an option of the linkers of ELF.
-    let is_linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
-    if is_linux && env::var_os("CARGO_FEATURE_KAFKA").is_some() {
+    if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
         guard();
     }
 }

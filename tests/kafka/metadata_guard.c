@@ -1,12 +1,7 @@
 /* What the guard hands on to librdkafka, which this file stands in for. */
-#include <stdint.h>
 #include <stdio.h>
 
-struct partition { int32_t id; int err; int32_t leader; int replica_cnt; int32_t *replicas; int isr_cnt; int32_t *isrs; };
-struct topic { char *name; int partition_cnt; struct partition *partitions; int err; };
-struct metadata { int broker_cnt; void *brokers; int topic_cnt; struct topic *topics; };
-
-int __wrap_rd_kafka_metadata_update_op(void *client, struct metadata *found);
+#include "../../src/log/kafka/metadata.c"
 
 int __real_rd_kafka_metadata_update_op(void *client, struct metadata *found) {
         for (int i = 0; i < found->topic_cnt; i++) {

@@ -7,11 +7,10 @@ use std::process::Command;
 /// It hands on all partitions before the first that cannot be one.
 #[test]
 fn what_cannot_be_a_partition_is_not_handed_on() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("guarded");
-    let sources = ["src/log/kafka/metadata.c", "tests/kafka/metadata_guard.c"].map(|source| root.join(source));
-    let built = Command::new("cc").arg("-Wall").arg("-Werror").args(sources).arg("-o").arg(&program).status().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/metadata_guard.c");
+    let built = Command::new("cc").args(["-Wall", "-Werror"]).arg(source).arg("-o").arg(&program).status().unwrap();
     assert!(built.success());
     let run = Command::new(&program).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&run.stdout), "all: 2 0 5\nsome: 2 0\nnone:\nempty:\n");

@@ -9,7 +9,6 @@
  * The structures are those of rdkafka.h, which are public and do not change; that one stands at the beginning of the
  * internal one is what rdkafka_metadata.h promises. To be taken out with a librdkafka that has this mended.
  */
-#include <stddef.h>
 #include <stdint.h>
 
 struct partition {
