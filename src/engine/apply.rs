@@ -192,16 +192,11 @@ impl Instance {
                 }
             }
             Event::Reached { at: place } => {
-                let node = resolve(plan, place)?.node();
-                let is_inner = plan.sub_saga_of_pivot(node).is_some();
-                let is_of_way_back = plan.node(node).flow != ROOT;
-                self.in_phase(event, |phase| match phase {
-                    Phase::Forward => true,
-                    Phase::Committed => is_inner,
-                    // In a `try` of what takes a step back, which goes forward while the saga goes back.
-                    Phase::Failing(_) => is_inner && is_of_way_back,
-                    Phase::New | Phase::Completed(_) | Phase::Compensated(_) => false,
-                })?;
+                let at = resolve(plan, place)?;
+                let is_inner = plan.sub_saga_of_pivot(at.node()).is_some();
+                if !self.goes_forward(plan, at) || !(is_inner || matches!(self.phase, Phase::Forward)) {
+                    return Err(self.wrong_phase(event));
+                }
                 self.first("reached", plan, place, State::Reached)?;
                 if !is_inner {
                     self.phase = Phase::Committed;
@@ -385,13 +380,21 @@ impl Instance {
         Ok(())
     }
 
+    /// Whether what stands there may go forward, as far as the phase of the saga says.
+    fn goes_forward(&self, plan: &Plan, at: At) -> bool {
+        match self.phase {
+            Phase::Forward | Phase::Committed => true,
+            // What takes a step back goes forward while the saga goes back.
+            Phase::Failing(_) => plan.node(at.node()).flow != ROOT,
+            Phase::New | Phase::Completed(_) | Phase::Compensated(_) => false,
+        }
+    }
+
     /// Whether there is a next attempt in this direction, and whose.
     fn goes_on(&self, plan: &Plan, event: &Event, place: &Place, work: Direction) -> Result<At, Misfit> {
         let node = resolve(plan, place)?;
         let legal = match work {
-            // What takes a step back goes forward while the saga goes back.
-            Direction::Do if plan.node(node.node()).flow != ROOT => true,
-            Direction::Do => matches!(self.phase, Phase::Forward | Phase::Committed),
+            Direction::Do => self.goes_forward(plan, node),
             Direction::Undo => true,
         };
         let fails = self.failing_around(plan, node).is_some();
