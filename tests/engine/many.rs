@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use saga::engine::{Input, Start};
-use saga::json::Json;
+use saga::engine::Input;
 use saga::time::Timestamp;
 
 use super::moves::{Script, plain, step};
@@ -21,9 +20,8 @@ fn of_those_that_wait_each_is_over_when_its_time_is() {
     let count = |lines: &[String], word: &str| lines.iter().filter(|line| *line == word).count();
     for late in [0, 1] {
         let mut script = Script::of(&plain(vec![each.clone()]));
-        let input = Json::parse(shapes::input(3, false)).unwrap();
         let ends = script.now.after(Duration::from_secs(3));
-        script.tell(&Input::Start(Start { input, reply_to: None, traceparent: None }));
+        script.start_with(&shapes::input(3, false));
         let lines = script.wait();
         assert_eq!((count(&lines, "woke"), count(&lines, "slept"), lines.len()), (18, 18, 36), "{lines:?}");
         assert_eq!(script.instance.next_due(script.plan()), Some(ends));

@@ -3,7 +3,7 @@
 
 use saga::check::check_text;
 use saga::definition::{Limit, Per};
-use saga::engine::{Change, Direction, Event, Failure, Input, Misfit, Order, Outcome, ReplyKind, Start, Status};
+use saga::engine::{Change, Direction, Event, Failure, Input, Misfit, Order, Outcome, ReplyKind, Status};
 use saga::json::Json;
 use saga::plan::Plan;
 use saga::time::Timestamp;
@@ -199,10 +199,8 @@ fn taken_of_loop(script: &Script, around: &str, inside: &str) -> String {
 fn of_a_loop_only_what_can_follow_is_applied() {
     let each = Shape::Each { window: 1, filtered: false, body: vec![step()] };
     let mut script = Script::of(&plain(vec![each, step()]));
-    let two = Json::parse(shapes::input(2, false)).unwrap();
-    let start = Input::Start(Start { input: two.clone(), reply_to: None, traceparent: None });
     assert_eq!(taken_of_loop(&script, "each#1", "s1[1]"), "", "not begun");
-    script.tell(&start);
+    script.start_with(&shapes::input(2, false));
     assert_eq!(taken_of_loop(&script, "each#1", "s1[1]"), "passed, turned", "under way");
     script.done("s2[1]");
     script.done("s2[2]");
@@ -242,7 +240,6 @@ fn a_point_of_no_return_is_reached_while_what_it_stands_in_goes_forward() {
     let checked = check_text("order.saga", text);
     assert!(!checked.has_errors(), "{:?}", checked.findings);
     let mut script = Script::playing(Plan::new(checked.program.sagas["order"].clone()));
-    let input = Json::parse(r#"{"a":true}"#).unwrap();
-    script.tell(&Input::Start(Start { input, reply_to: None, traceparent: None }));
+    script.start_with(r#"{"a":true}"#);
     assert!(!reached(&script, "pivot#2"), "there is no second one");
 }

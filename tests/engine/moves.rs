@@ -59,7 +59,11 @@ impl Script {
     }
 
     pub(super) fn start(&mut self) -> Vec<String> {
-        let input = Json::parse(shapes::input(0, false)).unwrap();
+        self.start_with(&shapes::input(0, false))
+    }
+
+    pub(super) fn start_with(&mut self, input: &str) -> Vec<String> {
+        let input = Json::parse(input).unwrap();
         self.tell(&Input::Start(Start { input, reply_to: None, traceparent: None }))
     }
 

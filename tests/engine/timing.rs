@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use saga::check::check_text;
-use saga::engine::{Input, Instance, InstanceId, Order, ReplyKind, Run, Start, Status};
-use saga::json::Json;
+use saga::engine::{Input, Instance, InstanceId, Order, ReplyKind, Run, Status};
 use saga::plan::Plan;
 use saga::time::Timestamp;
 
@@ -72,7 +71,7 @@ saga order {{
 }
 
 fn start(script: &mut Script) -> Vec<String> {
-    script.tell(&Input::Start(Start { input: Json::empty_object(), reply_to: None, traceparent: None }))
+    script.start_with("{}")
 }
 
 #[test]

@@ -97,8 +97,7 @@ fn why_it_failed_is_kept_in_words() {
 #[test]
 fn why_something_could_not_be_computed_is_kept_in_words() {
     let mut script = of(vec![Shape::Let]);
-    let input = Json::parse(shapes::input(0, true)).unwrap();
-    let lines = script.tell(&Input::Start(Start { input, reply_to: None, traceparent: None }));
+    let lines = script.start_with(&shapes::input(0, true));
     assert_eq!(lines, ["started", "failed invalid at s1", "compensated"]);
     let product = r#"compute "9223372036854775807" * "9223372036854775807": the result is too large"#;
     assert_eq!(why(&script), Some(product));

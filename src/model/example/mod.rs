@@ -90,8 +90,8 @@ pub fn of(plan: &Plan, way: &Way) -> Result<Example, String> {
     let found =
         menus.iter().find_map(|menu| search(plan, once((&clues.given, Vec::new())), menu, &goal, First::Fewest));
     let found = found.or_else(|| followed(plan, &clues, &goal));
-    let late = || if is_late { late(plan, &clues.given, &all, &goal) } else { None };
-    found.or_else(late).ok_or_else(|| {
+    let found = found.or_else(|| if is_late { late(plan, &clues.given, &all, &goal) } else { None });
+    found.ok_or_else(|| {
         let unsaid = clues.unsaid.first().map(|unsaid| format!("; of this way it cannot say that {unsaid}"));
         format!("in a scenario participants answer at once or never{}", unsaid.unwrap_or_default())
     })
