@@ -118,8 +118,10 @@ impl Walk {
         inner.filter(|scope| !self.plan.is_way_back(scope.node()))
     }
 
+    /// What takes a step of one round back is another flow than what takes back that of the next, which comes before it.
     fn is_of_one_flow(&self, one: At, other: At) -> bool {
-        self.plan.node(one.node()).flow == self.plan.node(other.node()).flow
+        let flow = |at: At| self.plan.beside(at, self.plan.node(at.node()).flow);
+        flow(one) == flow(other)
     }
 
     fn is_of_way_back(&self, node: At) -> bool {
