@@ -64,7 +64,7 @@ fn of_way(file: &Checked, explored: &Explored, way: &Way, form: Form) -> String 
     match form {
         Form::Steps => format!("{title}\n{}", indented(&steps(plan, &way.trace), "  ")),
         Form::Mermaid => format!("%% {title}\n{}", sequence::mermaid(plan, &way.trace)),
-        Form::Scenario => match example::of(plan, way) {
+        Form::Scenario => match example::of(plan, way, &explored.report.ways) {
             Ok(example) => example.text(plan),
             Err(why) => format!("// {title}: no scenario was found: {why}\n"),
         },

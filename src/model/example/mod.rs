@@ -4,6 +4,7 @@
 //! times, and participants that answer at once. So the way says what may be needed, and playing says whether it is enough:
 //! departures are added one by one, until the saga ends as it should.
 
+mod late;
 mod written;
 
 use std::cmp::Reverse;
@@ -11,6 +12,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 use std::iter::once;
 use std::time::Duration;
 
+use self::late::{delays, late};
 use super::explore::{self, Deed, Ending, Told, Way, endings};
 use super::scenario::{self, Report, calls};
 use super::world::without_indices;
@@ -31,12 +33,6 @@ const HAPPENINGS_MAX: usize = 6;
 /// Signals of one kind that a scenario has at most, as many as a loop of some rounds takes.
 const SIGNALS_MAX: usize = 4;
 
-/// So long before something is too late, where late moments are looked for: as a reader has it, and as late as can be.
-const LATE: [Duration; 2] = [Duration::from_hours(1), Duration::from_secs(1)];
-
-/// Inputs from which what is late is looked for.
-const INPUTS_MAX: usize = 32;
-
 /// Moments of a play at which something from outside is tried.
 const MOMENTS_MAX: usize = 8;
 
@@ -55,11 +51,11 @@ pub struct Example {
     pub unsaid: Vec<String>,
 }
 
-/// An example of a way's end.
+/// An example of a way's end; `ways` are all of the saga.
 ///
 /// # Errors
 /// What of the way no scenario can say; or that none was found.
-pub fn of(plan: &Plan, way: &Way) -> Result<Example, String> {
+pub fn of(plan: &Plan, way: &Way, ways: &[Way]) -> Result<Example, String> {
     match &way.ending {
         Ending::Compensated(code) if code == "undeclared" => {
             return Err("in a scenario participants keep their contracts".to_owned());
@@ -82,7 +78,7 @@ pub fn of(plan: &Plan, way: &Way) -> Result<Example, String> {
     let mut all = everything(plan, &clues.menu);
     let is_late = matches!(&way.ending, Ending::Compensated(code) if code == "deadline");
     if is_late {
-        all.extend(pending(plan));
+        all.extend(delays(plan));
     }
     let ends = |report: &Report| endings(plan, &report.instance).contains(&way.ending).then(|| way.ending.clone());
     let goal = Goal { stuck, ends: &ends };
@@ -90,7 +86,7 @@ pub fn of(plan: &Plan, way: &Way) -> Result<Example, String> {
     let found =
         menus.iter().find_map(|menu| search(plan, once((&clues.given, Vec::new())), menu, &goal, First::Fewest));
     let found = found.or_else(|| followed(plan, &clues, &goal));
-    let found = found.or_else(|| if is_late { late(plan, &clues.given, &all, &goal) } else { None });
+    let found = found.or_else(|| if is_late { late(plan, ways, &clues.given, &all, &goal) } else { None });
     found.ok_or_else(|| {
         let unsaid = clues.unsaid.first().map(|unsaid| format!("; of this way it cannot say that {unsaid}"));
         format!("in a scenario participants answer at once or never{}", unsaid.unwrap_or_default())
@@ -212,15 +208,6 @@ fn everything(plan: &Plan, clues: &[HappeningKind]) -> Vec<HappeningKind> {
     menu
 }
 
-/// What uses the time up, and nobody is asked anew.
-fn pending(plan: &Plan) -> impl Iterator<Item = HappeningKind> {
-    plan.nodes().filter_map(|(id, node)| {
-        plan.work(id)?.action().filter(|action| action.verb == Verb::Call)?;
-        let called = Called { undo: false, step: without_indices(&node.place).into() };
-        Some(HappeningKind::Answer { called, answer: Answer::StaysPending, times: None })
-    })
-}
-
 /// What a scenario is looked for.
 struct Goal<'g> {
     /// Where a person is waited for then.
@@ -246,21 +233,6 @@ impl Goal<'_> {
 fn followed(plan: &Plan, clues: &Clues, goal: &Goal<'_>) -> Option<Example> {
     let report = goal.play(plan, &clues.given, &clues.script);
     Some(shortened(plan, goal, goal.reached(plan, &clues.given, &clues.script, &report)?))
-}
-
-/// What comes to a deadline by one delay after the other, from whatever input lasts longest.
-fn late(plan: &Plan, given: &Json, menu: &[HappeningKind], goal: &Goal<'_>) -> Option<Example> {
-    let delays = |one: &&HappeningKind| match one {
-        HappeningKind::Answer { called, .. } => !called.undo,
-        HappeningKind::Arrives { .. } => true,
-        HappeningKind::Cancelled(_) => false,
-    };
-    let menu: Vec<HappeningKind> = menu.iter().filter(delays).cloned().collect();
-    let inputs = explore::inputs(plan);
-    let inputs = || once(given).chain(inputs.iter().filter(|input| *input != given)).take(INPUTS_MAX);
-    let from = || inputs().map(|input| (input, Vec::new()));
-    let found = LATE.into_iter().find_map(|late| search(plan, from(), &menu, goal, First::Latest(late)))?;
-    Some(shortened(plan, goal, found))
 }
 
 /// Without what it does without, and with what befalls each round alike said once.
@@ -320,7 +292,8 @@ fn search<'g>(
     let mut all: Vec<(&Json, Vec<HappeningKind>)> = from.collect();
     // By what goes first, and then as they came.
     let mut queue: BinaryHeap<(Duration, Reverse<usize>)> = BinaryHeap::new();
-    queue.extend((0..all.len()).map(|number| (Duration::ZERO, Reverse(number))));
+    // Each start once before what comes of any.
+    queue.extend((0..all.len()).map(|number| (Duration::MAX, Reverse(number))));
     let mut seen = BTreeSet::new();
     for _ in 0..PLAYS_MAX {
         let (_, Reverse(number)) = queue.pop()?;
