@@ -149,7 +149,7 @@ impl Opened {
     /// Refuses to go on without a topic of commands: what is sent there would be lost.
     pub(super) async fn has_topics_of(&self, cast: &Cast, files: &str) -> Result<(), CliError> {
         let (log, topics) = (Arc::clone(&self.log), cast.topics());
-        let asking = tokio::task::spawn_blocking(move || log.missing(&topics));
+        let asking = tokio::task::spawn_blocking(move || log.missing(&topics, AWAY_PATIENCE));
         let missing = asking.await.map_err(|_| CliError::new(Kind::Bug, "asking for topics panicked"))?;
         let missing =
             missing.map_err(|why| CliError::new(Kind::Unavailable, format!("failed to ask for topics: {why}")))?;
@@ -171,7 +171,9 @@ impl Opened {
             return;
         }
         let (log, topics) = (Arc::clone(&self.log), Vec::from_iter(topics));
-        let Ok(Ok(missing)) = tokio::task::spawn_blocking(move || log.missing(&topics)).await else { return };
+        let Ok(Ok(missing)) = tokio::task::spawn_blocking(move || log.missing(&topics, Duration::ZERO)).await else {
+            return;
+        };
         for topic in missing {
             tracing::warn!("there is no topic {topic} at {}: its triggers read it once it is there", self.brokers);
         }

@@ -171,9 +171,9 @@ impl Kafka {
     /// Which of these topics there are not.
     ///
     /// # Errors
-    /// The broker does not answer.
-    pub fn missing(&self, topics: &[String]) -> Result<Vec<String>, String> {
-        topics::missing(self.shared.asking.client(), topics)
+    /// The broker does not answer, for as long as `patience`.
+    pub fn missing(&self, topics: &[String], patience: Duration) -> Result<Vec<String>, String> {
+        topics::missing(self.shared.asking.client(), topics, patience)
     }
 
     /// Waits for what is under way, a moment, and ends the threads. A second call does nothing.

@@ -307,14 +307,53 @@ pub(super) fn said(error: &KafkaError) -> String {
     error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string())
 }
 
-/// Which of these topics there are not.
-pub(super) fn missing(asking: &BaseConsumer<Context>, topics: &[String]) -> Result<Vec<String>, String> {
+/// Which of these topics there are not. Asks again for as long as `patience` where the broker does not tell: one that has
+/// just started may take seconds for an answer, or know no leader yet.
+pub(super) fn missing(
+    asking: &BaseConsumer<Context>,
+    topics: &[String],
+    patience: Duration,
+) -> Result<Vec<String>, String> {
+    let began = Instant::now();
     let mut missing = Vec::new();
     for topic in topics {
-        let count = partitions_of(asking.client(), topic).map_err(|why| format!("`{topic}`: {why}"))?;
+        let count = loop {
+            match partitions_of(asking.client(), topic) {
+                Ok(count) => break count,
+                Err(Unasked::Failed(_)) if began.elapsed() < patience => listen(asking),
+                Err(why) => return Err(format!("`{topic}`: {why}")),
+            }
+        };
         if count.is_none() {
             missing.push(topic.clone());
         }
     }
     Ok(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+
+    use super::*;
+
+    #[test]
+    fn a_topic_that_a_broker_cannot_tell_of_yet_is_asked_for_again() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("hotel.commands", 1, 1).unwrap();
+        let settings = Settings::new(cluster.bootstrap_servers(), []).unwrap();
+        let reach = Reach::opening(&settings.brokers);
+        let asking = Asking::open(&settings, "asking", &reach).unwrap();
+        let missing = |patience| missing(asking.client(), &["hotel.commands".to_owned()], patience);
+        let tells = |error| cluster.topic_error("hotel.commands", error).unwrap();
+        tells(RDKafkaRespErr::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
+        std::thread::scope(|scope| {
+            let patient = scope.spawn(|| missing(Duration::from_mins(1)));
+            for _ in 0..3 {
+                missing(Duration::ZERO).expect_err("the broker does not know yet");
+            }
+            tells(RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+            assert_eq!(patient.join().unwrap(), Ok(Vec::new()));
+        });
+    }
 }

@@ -21,6 +21,9 @@ use crate::booking::setting;
 /// Bookings of a round: some are under way at each of its faults.
 const BOOKINGS: u64 = 80;
 
+/// So much of what is wrong stands beside the seed: the kinds of faults, and some places of each.
+const LINES_SHOWN: usize = 20;
+
 #[test]
 fn nothing_is_lost_doubled_or_left_held_whatever_happens_on_kafka() {
     let rounds = setting("SAGA_FAULTS_ROUNDS").unwrap_or(1);
@@ -32,9 +35,13 @@ fn nothing_is_lost_doubled_or_left_held_whatever_happens_on_kafka() {
         let Some(broker) = own() else { return };
         eprintln!("SAGA_FAULTS_SEED={seed} SAGA_FAULTS_BOOKINGS={bookings}");
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| storm::round(broker, seed, bookings))) {
+            // Once more what it is, since logs of a long run are shown from their end.
+            let what = panic.downcast_ref::<String>().map_or("", String::as_str);
+            let what: Vec<&str> = what.lines().take(LINES_SHOWN).collect();
             eprintln!(
-                "this round fails again by\n  SAGA_FAULTS_SEED={seed} SAGA_FAULTS_BOOKINGS={bookings} cargo test --test \
-                 all kafka::faults"
+                "{}\nthis round fails again by\n  SAGA_FAULTS_SEED={seed} SAGA_FAULTS_BOOKINGS={bookings} cargo test --test \
+                 all kafka::faults",
+                what.join("\n")
             );
             resume_unwind(panic);
         }
