@@ -25,7 +25,7 @@ pub const REQUESTS_MAX: usize = 4_096;
 pub const SIGNALS_MAX: usize = 100;
 
 /// A saga's instance.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
     /// Its id.
     pub id: InstanceId,
@@ -54,7 +54,7 @@ pub struct Instance {
 }
 
 /// What came from outside.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Heard {
     /// Requests that are recognised, in the order of their coming.
     pub(super) requests: Vec<RequestId>,

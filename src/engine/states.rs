@@ -6,7 +6,6 @@
 //! from it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::instance::State;
@@ -383,12 +382,6 @@ impl FromIterator<(At, State)> for States {
         let mut states = Self::new();
         all.into_iter().for_each(|(at, state)| states.put(at, state));
         states
-    }
-}
-
-impl Hash for States {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.iter().for_each(|state| state.hash(hasher));
     }
 }
 

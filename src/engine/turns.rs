@@ -147,7 +147,7 @@ impl Rate {
     /// `count` slots apart are never closer than the rate allows, and slots are dealt in turn.
     fn opens(self, share: Share, last: Option<u64>, now: u64) -> u64 {
         let own = share.of(self.count);
-        if self.count >= share.of && own > 0 {
+        if self.count >= share.of {
             return last.map_or(now, |last| now.max(last.saturating_add(self.within.div_ceil(u64::from(own)))));
         }
         let width =

@@ -52,3 +52,37 @@ fn what_is_over_is_under_way_no_more() {
     let undone = lines.iter().filter(|line| line.starts_with("called undo")).count();
     assert_eq!(undone, MANY - 1, "all has settled: {lines:?}");
 }
+
+#[test]
+fn each_stands_there_once_in_every_copy_whatever_they_have_in_common() {
+    let all = Shape::Parallel((0..MANY).map(|_| step()).collect());
+    let mut script = Script::of(&plain(vec![all, step()]));
+    script.start();
+    let mut copies = vec![script.instance.clone()];
+    for number in 1..=MANY {
+        script.done(&format!("s{number}"));
+        copies.push(script.instance.clone());
+    }
+    for (number, copy) in copies.iter().enumerate() {
+        let states: Vec<&str> = copy.states().map(|(_, state)| state.words()).collect();
+        let done = states.iter().filter(|words| **words == "done").count();
+        // Behind the last of them another one begins.
+        assert_eq!((done, states.len()), (number, if number == MANY { MANY + 1 } else { MANY }));
+    }
+}
+
+#[test]
+fn a_round_that_has_begun_is_taken_back() {
+    let repeat = Shape::Repeat { times: 2, flag: None, body: vec![step()], otherwise: Vec::new() };
+    let branches = [vec![repeat], vec![Shape::Sleep(3); MANY], vec![step()]].concat();
+    for folds_in in [false, true] {
+        let mut script = Script::of(&plain(vec![Shape::Parallel(branches.clone())]));
+        script.start();
+        script.done("s1[1]");
+        assert_eq!(script.done("s1[2]"), ["succeeded s1[2]", "judged"]);
+        if folds_in {
+            script.instance.fold_in();
+        }
+        assert_eq!(script.refused("s2").last().unwrap(), "called undo s1[2] 1", "{folds_in}");
+    }
+}

@@ -9,7 +9,7 @@ use saga::plan::Plan;
 use saga::time::Timestamp;
 
 use super::moves::{Script, failed, plain, step};
-use super::shapes::{self, PivotShape, SagaShape, Shape, UndoShape};
+use super::shapes::{self, CODE, PivotShape, SagaShape, Shape, UndoShape};
 
 fn begun(pivot: PivotShape, behind: usize, limits: Vec<Limit>) -> Script {
     let behind = (0..behind).map(|_| step()).collect();
@@ -242,4 +242,39 @@ fn a_point_of_no_return_is_reached_while_what_it_stands_in_goes_forward() {
     let mut script = Script::playing(Plan::new(checked.program.sagas["order"].clone()));
     script.start_with(r#"{"a":true}"#);
     assert!(!reached(&script, "pivot#2"), "there is no second one");
+}
+
+#[test]
+fn a_value_that_cannot_be_computed_is_computed_and_nobody_says_that_it_is_done() {
+    let stuck = |behind: &str, line: &str| {
+        let text = format!(
+            "saga pay {{ version 1  input {{ n: int }}  let m = input.n  output {{ n: m * 9223372036854775807 }} }}
+saga order {{ version 1  input {{ n: int }}  pivot  {behind} }}"
+        );
+        let checked = check_text("order.saga", &text);
+        assert!(!checked.has_errors(), "{:?}", checked.findings);
+        let mut script = Script::playing(Plan::new(checked.program.sagas["order"].clone()));
+        assert_eq!(script.start_with(r#"{"n":7}"#).last().unwrap(), line);
+        script
+    };
+    let value = stuck("let x = input.n * 9223372036854775807", "stuck x invalid");
+    assert_eq!(taken_of(&value, "x"), "stuck, late, completed");
+    let saga = stuck("step x { run pay { n: input.n } }", "stuck x invalid");
+    assert_eq!(taken_of(&saga, "x"), "succeeded, stuck, late, completed", "but the output of a saga that is done");
+}
+
+#[test]
+fn what_does_not_fit_is_named_with_its_place() {
+    let mut script = step_of(Vec::new());
+    script.refused("s1");
+    let failure = Failure { code: CODE.into(), step: "s2".into(), message: None };
+    for (event, expected) in [
+        (
+            Event::Failed { scope: "saga".into(), failure },
+            "apply `failed` at `s2`: it cannot happen while that is compensated",
+        ),
+        (Event::Late, "apply `late` at `saga`: it cannot happen while that is compensated"),
+    ] {
+        assert_eq!(apply(&script, event).unwrap_err().to_string(), expected);
+    }
 }

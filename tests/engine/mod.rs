@@ -8,6 +8,7 @@ mod told;
 mod turns;
 mod rest;
 mod words;
+mod untimed;
 pub(crate) mod drawn;
 pub(crate) mod shapes;
 pub(crate) mod walk;

@@ -8,7 +8,7 @@ use saga::plan::Plan;
 use saga::time::Timestamp;
 
 use super::moves::{Script, failed, plain, step};
-use super::shapes::SagaShape;
+use super::shapes::{PivotShape, SagaShape, Shape};
 
 /// The pauses before the second and third attempt of the only step of this instance, in milliseconds.
 fn pauses(id: &str) -> [u64; 2] {
@@ -55,7 +55,7 @@ fn within_an_hour() -> Script {
     one("step take { call shop.Take  timeout 10m  within 1h  compensate shop.Give }")
 }
 
-fn one(step: &str) -> Script {
+pub(super) fn one(step: &str) -> Script {
     let text = format!(
         r#"
 participant shop {{ commands "shop"  at most 1 at once  command Take  command Give }}
@@ -173,4 +173,40 @@ fn what_will_be_answered_later_in_the_last_instant_of_its_attempts_has_a_day() {
     script.now = ends;
     assert_eq!(script.reply("take", ReplyKind::Do, 1, Status::Pending), ["pended take"]);
     assert_eq!(script.instance.next_due(script.plan()), Some(ends.after(Duration::from_hours(24))));
+}
+
+#[test]
+fn a_deadline_that_came_due_while_nobody_looked_does_not_act_on_the_pivot_that_a_pause_before_it_has_begun() {
+    let shape = SagaShape { pivot: PivotShape::Step, deadline: true, ..plain(vec![Shape::Sleep(3)]) };
+    let mut script = Script::of(&shape);
+    script.start();
+    script.now = script.now.after(Duration::from_hours(1));
+    assert_eq!(script.tell(&Input::Due), ["woke", "called s1 1"]);
+}
+
+#[test]
+fn at_the_very_end_of_the_time_of_all_attempts_nothing_is_sent_any_more() {
+    let take = |within: &str| {
+        let mut script = one(&format!(
+            "step take {{ call shop.Take  timeout 1s  {within}  retry 1 times every 1s  compensate shop.Give }}"
+        ));
+        script.takes = true;
+        start(&mut script);
+        script
+    };
+    let mut script = take("");
+    let begins = script.now;
+    assert_eq!(script.wait(), ["paused take"]);
+    let next = script.instance.next_due(script.plan()).unwrap().0 - begins.0;
+    assert_eq!(take(&format!("within {}ms", next + 1)).wait(), ["paused take"]);
+    assert_eq!(take(&format!("within {next}ms")).wait()[0], "lost take", "no second attempt");
+
+    let text = r#"
+participant shop { commands "shop"  answers queries  command Take  command Give }
+saga order { version 1  step take { call shop.Take  timeout 10m  within 10m  compensate shop.Give } }
+"#;
+    let checked = check_text("order.saga", text);
+    let mut script = Script::playing(Plan::new(checked.program.sagas["order"].clone()));
+    start(&mut script);
+    assert_eq!(script.wait()[0], "lost take", "no question");
 }

@@ -7,7 +7,7 @@ use saga::engine::{
 use saga::json::Json;
 
 use super::moves::{Script, failed, plain, step};
-use super::shapes::{self, CODE, Shape, UndoShape};
+use super::shapes::{self, CODE, PivotShape, SagaShape, Shape, UndoShape};
 
 fn of(before: Vec<Shape>) -> Script {
     Script::of(&plain(before))
@@ -127,6 +127,31 @@ fn why_an_attempt_is_repeated_is_kept() {
     let Decision::Change(change, _) = decision else { panic!("{decision:?}") };
     let [Event::Paused { why, .. }] = change.events.as_slice() else { panic!("{change:?}") };
     assert_eq!(*why, Why::Asked("locked".into()));
+
+    let mut script = of(vec![Shape::Step { undo: UndoShape::Same, queries: true }]);
+    script.start();
+    assert_eq!(script.wait(), ["asked s1"]);
+    let Input::Reply(reply) = input_of(&script, Status::UnknownCommand) else { unreachable!() };
+    let reply = Input::Reply(engine::Reply { kind: ReplyKind::Query, ..reply });
+    let decision = engine::decide(script.plan(), &script.instance, script.now, &reply, &mut |_, _| true);
+    let Decision::Change(change, _) = decision else { panic!("{decision:?}") };
+    assert!(matches!(change.events.as_slice(), [Event::Paused { why: Why::Unknown, .. }]), "{change:?}");
+}
+
+#[test]
+fn a_refusal_of_an_earlier_attempt_counts_but_where_the_step_is_repeated_until_it_is_done() {
+    let second = |shape: SagaShape| {
+        let mut script = Script::of(&shape);
+        script.start();
+        script.wait();
+        assert_eq!(script.wait(), ["called s1 2"]);
+        script
+    };
+    let refused = ["refused s1 no", "failed no at s1", "compensated"];
+    assert_eq!(second(plain(vec![step()])).refused("s1"), refused);
+    let mut script = second(SagaShape { pivot: PivotShape::Bare, behind: vec![step()], ..plain(Vec::new()) });
+    assert_eq!(script.refused("s1"), ["nothing"]);
+    assert_eq!(script.reply("s1", ReplyKind::Do, 2, failed(CODE)), ["stuck s1 undeclared"]);
 }
 
 #[test]

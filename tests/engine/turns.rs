@@ -237,6 +237,16 @@ fn whoever_came_first_goes_first_and_newcomers_wait_behind() {
 }
 
 #[test]
+fn whoever_pauses_makes_room() {
+    let mut crowd = Crowd::new(Share::WHOLE, vec![at_once(1)]);
+    (0..2).for_each(|_| crowd.start());
+    crowd.now = crowd.instances[0].next_due(&crowd.plan).unwrap();
+    crowd.tell(0, &Input::Due);
+    crowd.give();
+    assert_eq!(crowd.called(), [0, 1]);
+}
+
+#[test]
 fn shares_of_what_is_taken_at_once_add_up() {
     for (count, of) in [(1, 1), (5, 3), (12, 12), (13, 12), (7, 9)] {
         let shares: Vec<u32> = (0..of).map(|number| Share { number, of }.of(count)).collect();

@@ -1,6 +1,7 @@
 //! **send.** A message is never answered; its step is done when the log has acknowledged it, and cannot fail.
 
-use saga::engine::{Direction, Input, Reply, ReplyKind, Status, Summary};
+use saga::engine::{Direction, Input, Order, Outcome, Reply, ReplyKind, Status, Summary};
+use saga::json::Json;
 
 use super::Story;
 
@@ -82,10 +83,20 @@ fn a_message_that_the_log_refuses_for_good_makes_the_saga_stuck_there() {
 }
 
 #[test]
+fn nobody_answers_a_message_by_hand_either() {
+    let (mut story, _) = Story::begin(TOLD, r#"{"n":2}"#);
+    story.refused_by_log("ask");
+    let outcome = Outcome::Succeeded { reply: Some(Json::parse(r#"{"n":7}"#).unwrap()) };
+    story.order(Order::Resolve { step: "ask".into(), work: Direction::Do, outcome });
+    story.done("take", r#"{"kind":"b"}"#);
+    assert_eq!(story.acknowledged("tell"), ["succeeded tell", r#"completed {"there":{}}"#]);
+}
+
+#[test]
 fn a_stuck_message_holds_no_cancel_up() {
     let (mut story, _) = Story::begin(TOLD, r#"{"n":2}"#);
     story.refused_by_log("ask");
-    let cancelled = story.order(saga::engine::Order::Cancel);
+    let cancelled = story.order(Order::Cancel);
     assert_eq!(cancelled, ["ordered", "failed saga: cancelled at saga", "lost ask", "sent undo ask 1"]);
     assert_eq!(story.acknowledged("ask"), ["succeeded undo ask", "compensated"]);
 }
@@ -93,7 +104,7 @@ fn a_stuck_message_holds_no_cancel_up() {
 #[test]
 fn a_failing_saga_waits_for_the_log_and_then_takes_the_message_back() {
     let (mut story, _) = Story::begin(TOLD, r#"{"n":2}"#);
-    assert_eq!(story.order(saga::engine::Order::Cancel), ["ordered", "failed saga: cancelled at saga"]);
+    assert_eq!(story.order(Order::Cancel), ["ordered", "failed saga: cancelled at saga"]);
     assert_eq!(story.owed(), [r#"message ask 1 {"n":2}"#]);
     assert_eq!(story.acknowledged("ask"), ["succeeded ask", "sent undo ask 1"]);
     assert_eq!(story.refused_by_log("ask"), ["stuck undo ask refused_by_log"]);
@@ -111,7 +122,7 @@ saga tell {
 "#;
     let (mut story, lines) = Story::begin(text, "{}");
     assert_eq!(lines, ["started", "sent tell 1"]);
-    assert_eq!(story.order(saga::engine::Order::Cancel), ["rejected PastPivot"], "its outcome is open");
+    assert_eq!(story.order(Order::Cancel), ["rejected PastPivot"], "its outcome is open");
     assert_eq!(story.acknowledged("tell"), ["succeeded tell", "completed {}"]);
 }
 

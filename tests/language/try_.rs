@@ -156,6 +156,28 @@ fn one_that_went_well_is_taken_back_in_its_turn_and_holds_nothing_beside_it_up()
 }
 
 #[test]
+fn one_that_fails_settles_before_the_scope_around_takes_it_back() {
+    let mut story = begin("parallel { try { parallel { @a @b @c } } catch { } @e }");
+    story.done("a", N);
+    story.refused("b", "no");
+    assert_eq!(story.refused("e", "no"), ["refused e no", "failed saga: no at e"], "c is in flight");
+    assert_eq!(story.done("c", N), ["succeeded c", "called undo a 1", "called undo c 1"]);
+}
+
+#[test]
+fn one_that_is_taken_back_waits_for_no_other_beside_it() {
+    let mut story = begin("parallel { try { @a @b } catch { @h } try { @c @d } catch { @k } }");
+    for place in ["a", "c"] {
+        story.done(place, N);
+    }
+    for place in ["b", "d"] {
+        story.refused(place, "no");
+    }
+    assert_eq!(story.undone("c"), ["succeeded undo c", "caught try#2 0", "called k 1"], "a is not back");
+    assert_eq!(story.undone("a"), ["succeeded undo a", "caught try#1 0", "called h 1"]);
+}
+
+#[test]
 fn one_that_has_not_begun_does_not_fail_with_the_saga() {
     let mut story = begin("@a try { @b } catch { @h }");
     assert_eq!(story.refused("a", "no"), ["refused a no", "failed saga: no at a", "compensated"]);
