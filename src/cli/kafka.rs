@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::CliError;
 use super::error::Kind;
+use super::rivals::{Carried, Rival, Said, refuse, rivals, topics_of};
 use super::settings::Settings;
 use crate::definition::Trigger;
 use crate::http::cast::Cast;
@@ -109,6 +110,7 @@ pub(super) async fn patiently<T>(log: &Arc<dyn Site>, work: impl Future<Output =
 }
 
 /// A deployment on Kafka, open.
+#[derive(Clone)]
 pub(super) struct Opened {
     log: Arc<Kafka>,
     brokers: String,
@@ -164,6 +166,30 @@ impl Opened {
             )))
     }
 
+    /// Refuses to answer commands that somebody else answers, as far as the broker tells.
+    pub(super) async fn are_free(&self, carried: Vec<Carried>) -> Result<(), CliError> {
+        match self.rivals(carried).await {
+            Ok(rivals) => refuse(&rivals),
+            // Whoever may not ask can run all the same.
+            Err(why) => {
+                tracing::warn!("nobody knows who else answers participants' commands: {why}");
+                Ok(())
+            }
+        }
+    }
+
+    async fn rivals(&self, carried: Vec<Carried>) -> Result<BTreeSet<Rival>, String> {
+        if carried.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let log = Arc::clone(&self.log);
+        let asking = tokio::task::spawn_blocking(move || {
+            let readers = log.readers(&topics_of(&carried))?;
+            Ok(rivals(&carried, &readers, &log.topics()))
+        });
+        asking.await.unwrap_or_else(|_| Err("asking panicked".to_owned()))
+    }
+
     /// Says which topics of triggers are not there: whoever writes events makes them.
     pub(super) async fn says_missing(&self, triggers: impl Iterator<Item = &Arc<Trigger>>) {
         let topics: BTreeSet<String> = triggers.map(|trigger| trigger.topic.to_string()).collect();
@@ -179,13 +205,35 @@ impl Opened {
         }
     }
 
-    /// Says which participants nobody plays, and when somebody does. Ends with the runtime.
-    pub(super) fn watch(&self, cast: impl Fn() -> Cast + Send + 'static) {
+    /// Looks whether the topics stay. Says which participants nobody plays, and when somebody does; and who plays those that are played from here, too.
+    /// Ends with the runtime.
+    pub(super) fn watch(
+        &self,
+        cast: impl Fn() -> Cast + Send + 'static,
+        carried: impl Fn() -> Vec<Carried> + Send + 'static,
+    ) {
         let log = Arc::clone(&self.log);
         tokio::spawn(async move {
-            let mut readership = Readership::default();
+            let mut missing = Vec::new();
             loop {
-                sleep(if readership.is_whole() { LOOK_AGAIN_EVERY } else { LOOK_EVERY }).await;
+                sleep(LOOK_EVERY).await;
+                let (asked, before) = (Arc::clone(&log), missing.clone());
+                if let Ok(Ok(now)) = tokio::task::spawn_blocking(move || asked.look(&before)).await {
+                    missing = now;
+                }
+            }
+        });
+        let (log, opened) = (Arc::clone(&self.log), self.clone());
+        tokio::spawn(async move {
+            let (mut readership, mut said) = (Readership::default(), Said::default());
+            loop {
+                let is_calm = readership.is_whole() || cast().named_topics().is_empty();
+                sleep(if is_calm { LOOK_AGAIN_EVERY } else { LOOK_EVERY }).await;
+                if let Ok(rivals) = opened.rivals(carried()).await {
+                    for line in said.looked(rivals) {
+                        tracing::warn!("{line}");
+                    }
+                }
                 let participants = cast().named_topics();
                 if participants.is_empty() {
                     continue;

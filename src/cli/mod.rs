@@ -19,6 +19,8 @@ mod deploy;
 mod input;
 mod instance;
 mod participants;
+#[cfg(feature = "kafka")]
+mod rivals;
 mod live;
 mod check;
 mod proved;

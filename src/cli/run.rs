@@ -16,6 +16,8 @@ use super::limits::stopped;
 use super::live::{Live, REDRAW};
 use super::outcomes::long;
 use super::participants::{Addresses, Participants};
+#[cfg(feature = "kafka")]
+use super::rivals::carried;
 use super::settings::Settings;
 use super::sources::{Checked, check_file};
 use super::{CliError, Exit, Out, input};
@@ -209,9 +211,11 @@ impl Following<'_> {
         opened.has_topics_of(&self.cast, &self.file.name).await?;
         let addresses = self.addresses.only_said(&self.cast);
         let others = self.cast.only(|topic| !addresses.contains_key(topic));
+        let carried = carried(&self.cast, &addresses);
+        opened.are_free(carried.clone()).await?;
         let options = settings.options(format!("saga run {}", self.file.name));
         let service = Arc::new(Service::join(opened.site(), &options, RUN_PATIENCE).await?);
-        opened.watch(move || others.clone());
+        opened.watch(move || others.clone(), move || carried.clone());
         let followed = self.follow(&service, addresses, body, out).await;
         service.close().await;
         self.end(followed.map_err(|error| error.at(&self.asked_at))?, out)

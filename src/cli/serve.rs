@@ -13,9 +13,11 @@ use tokio::net::TcpListener;
 use super::error::Kind;
 use super::instance::runtime;
 #[cfg(feature = "kafka")]
-use super::kafka::{OnKafka, Place};
+use super::kafka::{OnKafka, Opened, Place};
 use super::limits::stopped;
 use super::participants::{Addresses, Participants};
+#[cfg(feature = "kafka")]
+use super::rivals::{Carried, carried};
 #[cfg(feature = "kafka")]
 use super::run::older;
 use super::settings::Settings;
@@ -148,7 +150,7 @@ impl Serving<'_> {
             cast.extend(&known.live);
             self.addresses.are_of(&cast, out)?;
             let callback = format!("http://{}/replies", self.address);
-            Company::gather(Arc::clone(&service), self.addresses.clone(), callback).await
+            Company::gather(opened.clone(), Arc::clone(&service), self.addresses.clone(), callback).await
         };
         let company = match stands.await {
             Ok(company) => company,
@@ -158,7 +160,7 @@ impl Serving<'_> {
             }
         };
         service.heed().await;
-        opened.watch(company.others());
+        opened.watch(company.others(), company.carried());
         // Ends with the runtime.
         tokio::spawn(company.keep());
         let sagas = service.sagas().join(", ");
@@ -193,6 +195,7 @@ impl Serving<'_> {
 /// The participants that are reached from here, also those of definitions that are deployed later.
 #[cfg(feature = "kafka")]
 struct Company {
+    opened: Opened,
     service: Arc<Service>,
     addresses: Addresses,
     callback: String,
@@ -201,8 +204,13 @@ struct Company {
 
 #[cfg(feature = "kafka")]
 impl Company {
-    async fn gather(service: Arc<Service>, addresses: Addresses, callback: String) -> Result<Self, CliError> {
-        let mut company = Self { service, addresses, callback, reached: BTreeSet::new() };
+    async fn gather(
+        opened: Opened,
+        service: Arc<Service>,
+        addresses: Addresses,
+        callback: String,
+    ) -> Result<Self, CliError> {
+        let mut company = Self { opened, service, addresses, callback, reached: BTreeSet::new() };
         company.reach().await?;
         Ok(company)
     }
@@ -215,6 +223,7 @@ impl Company {
         let addresses = self.addresses.only_said(&cast);
         let words = cast.only(|topic| addresses.contains_key(topic)).words();
         if words != self.reached {
+            self.opened.are_free(carried(&cast, &addresses)).await?;
             self.service.carry(cast.settings(&addresses, None, Some(&self.callback))).await?;
             self.reached = words;
         }
@@ -228,6 +237,15 @@ impl Company {
             let cast = service.startable();
             let reached = addresses.only_said(&cast);
             cast.only(|topic| !reached.contains_key(topic))
+        }
+    }
+
+    /// Those that are reached from here, as of now.
+    fn carried(&self) -> impl Fn() -> Vec<Carried> + Send + 'static {
+        let (service, addresses) = (Arc::clone(&self.service), self.addresses.clone());
+        move || {
+            let cast = service.startable();
+            carried(&cast, &addresses.only_said(&cast))
         }
     }
 

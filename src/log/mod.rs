@@ -24,7 +24,7 @@ use crate::time::Timestamp;
 use crate::wire::Message;
 
 pub use health::Health;
-pub use site::{Site, Take, Told};
+pub use site::{Member, Site, Take, Told};
 pub use topics::{PREFIX_MAX, PREFIX_USUAL, Topics};
 
 /// Requests to the engine, from anybody: starts and orders.

@@ -7,6 +7,15 @@ use super::{Health, Log, Range, Reports, Topics};
 /// Takes the answer to a question about offsets, on a thread of the log.
 pub type Told<T> = Box<dyn FnOnce(Result<T, String>) + Send>;
 
+/// One of those who take a topic in turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Member<'a> {
+    /// The name that all of them share.
+    pub group: &'a str,
+    /// What it calls itself, for whoever asks who reads the topic.
+    pub name: &'a str,
+}
+
 /// A log as one process has it open: ways to it, and what is known of it as a whole.
 pub trait Site: Send + Sync {
     /// How many partitions the deployment has.
@@ -33,7 +42,7 @@ pub trait Site: Send + Sync {
     ///
     /// # Errors
     /// It cannot be set up; for people.
-    fn take(&self, topic: &Arc<str>, group: &str, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String>;
+    fn take(&self, topic: &Arc<str>, member: Member<'_>, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String>;
 
     /// Asks which offsets a partition of a topic has.
     fn range(&self, topic: &str, partition: u32, told: Told<Range>);
@@ -72,8 +81,8 @@ impl<S: Site + ?Sized> Site for Arc<S> {
         (**self).own(reports)
     }
 
-    fn take(&self, topic: &Arc<str>, group: &str, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String> {
-        (**self).take(topic, group, reports)
+    fn take(&self, topic: &Arc<str>, member: Member<'_>, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String> {
+        (**self).take(topic, member, reports)
     }
 
     fn range(&self, topic: &str, partition: u32, told: Told<Range>) {

@@ -63,11 +63,34 @@ impl Topics {
         })
     }
 
+    /// Who carries the commands of a topic to those who do not read it themselves.
+    #[must_use]
+    pub fn group_of_bridges(&self, commands: &str) -> String {
+        format!("{}{}", self.prefix, of_bridges(commands))
+    }
+
+    /// Whether a group carries the commands of a topic, in whatever deployment.
+    #[must_use]
+    pub fn is_group_of_bridges(group: &str, commands: &str) -> bool {
+        group.ends_with(&of_bridges(commands))
+    }
+
+    /// Whether a topic is for the replies to another deployment.
+    #[must_use]
+    pub fn is_for_others(&self, replies: &str) -> bool {
+        let kind = REPLIES.strip_prefix(PREFIX_USUAL).unwrap_or(REPLIES);
+        replies.ends_with(kind) && replies != &*self.replies
+    }
+
     /// Those with one partition for each of the deployment's.
     #[must_use]
     pub const fn partitioned(&self) -> [&Arc<str>; 4] {
         [&self.requests, &self.replies, &self.journal, &self.dead]
     }
+}
+
+fn of_bridges(commands: &str) -> String {
+    format!(".bridge.{commands}")
 }
 
 #[cfg(test)]
@@ -80,5 +103,12 @@ mod tests {
         assert_eq!(&*Topics::with_prefix("orders").unwrap().journal, "orders.journal");
         assert_eq!(Topics::with_prefix("or/ders"), None);
         assert_eq!(Topics::with_prefix(""), None);
+    }
+
+    #[test]
+    fn replies_to_another_deployment_are_known_by_the_name_of_their_topic() {
+        let topics = Topics::with_prefix("orders").unwrap();
+        let others = ["orders.replies", "saga.replies", "old.orders.replies", "orders.probe"];
+        assert_eq!(others.map(|topic| topics.is_for_others(topic)), [false, true, true, false]);
     }
 }

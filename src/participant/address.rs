@@ -19,6 +19,18 @@ pub enum Address {
     },
 }
 
+impl Address {
+    /// What whoever carries commands there calls itself, for those who ask who reads a topic: whether it answers in a
+    /// participant's place or passes on what that says.
+    #[must_use]
+    pub const fn member(&self) -> &'static str {
+        match self {
+            Self::Simulated => "saga.simulated",
+            Self::Http(_) | Self::Process { .. } => "saga.bridge",
+        }
+    }
+}
+
 /// Why a text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {

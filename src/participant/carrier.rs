@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::address::Address;
 use super::bridge::{Bridge, BridgeError, Outgoing, Settings};
-use crate::log::{Outcome, Site, partition_of};
+use crate::log::{Member, Outcome, Site, partition_of};
 use crate::runtime::{Client, Handle, QUEUED_MAX, Taker, Taking};
 use crate::wire::Message;
 
@@ -54,9 +54,9 @@ impl Carriers {
             let topic: Arc<str> = Arc::from(settings.participant.commands_topic.as_str());
             let participant = settings.participant.name.clone();
             let (out, outgoing) = mpsc::channel(QUEUED_MAX);
-            let bridge = Arc::new(Bridge::open(&address, settings, out)?);
-            let group = format!("{}.bridge.{topic}", topics.prefix);
-            let taking = Taking::begin(log, &topic, &group).map_err(|why| BridgeError::Log { participant, why })?;
+            let bridge = Arc::new(Bridge::open(&address, settings, &topics, out)?);
+            let member = Member { group: &topics.group_of_bridges(&topic), name: address.member() };
+            let taking = Taking::begin(log, &topic, member).map_err(|why| BridgeError::Log { participant, why })?;
             let writer = Writer {
                 client: taking.client.clone(),
                 topic: Arc::clone(&topic),

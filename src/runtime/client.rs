@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use crate::log::{Append, Log, Outcome, Range, Report, Reports, Request, Site, Stored, Take, Ticket};
+use crate::log::{Append, Log, Member, Outcome, Range, Report, Reports, Request, Site, Stored, Take, Ticket};
 use crate::wire::Message;
 
 /// How long a log that does not answer is left alone before it is asked again.
@@ -60,11 +60,11 @@ impl Taking {
     ///
     /// # Errors
     /// It cannot be set up; for people.
-    pub fn begin(log: &dyn Site, topic: &Arc<str>, group: &str) -> Result<Self, String> {
+    pub fn begin(log: &dyn Site, topic: &Arc<str>, member: Member<'_>) -> Result<Self, String> {
         // As many as there are changes of members: they are few, and each is taken at once.
         let (tell, turns) = mpsc::unbounded_channel();
         let waiting = Arc::new(Waiting { turns: Some(tell), ..Waiting::default() });
-        let take = log.take(topic, group, Arc::clone(&waiting) as Arc<dyn Reports>)?;
+        let take = log.take(topic, member, Arc::clone(&waiting) as Arc<dyn Reports>)?;
         let client = Client { log: Arc::clone(&take) as Arc<dyn Log>, waiting };
         Ok(Self { client, turns, take })
     }

@@ -31,11 +31,14 @@ use super::taking::{Handle, Taker};
 use crate::definition::{Trigger, Wanted};
 use crate::engine::{Event as Fact, InstanceId, Order, OrderRequest, Refusal, RequestId, Start};
 use crate::journal::record::Body;
-use crate::log::{Health, Outcome};
+use crate::log::{Health, Member, Outcome};
 use crate::wire::{Ask, Message, Request};
 
 /// Events of a partition that are under way at once: what is read again after a crash.
 const AT_ONCE: usize = 256;
+
+/// What those who read the topics of triggers call themselves.
+const TRIGGERS: &str = "saga.triggers";
 
 /// How long a request is waited for to be decided. It is in the log by then and will be; only that it may be refused is not
 /// seen here any more.
@@ -151,7 +154,7 @@ impl Keeper {
             } else {
                 let topic: Arc<str> = Arc::from(trigger.topic.as_str());
                 let group = format!("{prefix}triggers.{topic}");
-                match Taking::begin(self.orchestrator.log(), &topic, &group) {
+                match Taking::begin(self.orchestrator.log(), &topic, Member { group: &group, name: TRIGGERS }) {
                     Ok(taking) => {
                         let client = taking.client.clone();
                         let orchestrator = Arc::clone(&self.orchestrator);

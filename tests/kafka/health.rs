@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
 use serde_json::Value;
 
+use super::adapter::RUNTIME;
 use super::broker::{own, shared};
-use super::house::{House, INPUT, PATIENCE, Server, text};
+use super::house::{FILE, House, INPUT, PATIENCE, Server, text};
 
 /// Starts that are sent while the broker is away: far more than are under way at once.
 const FLOOD: usize = 6_000;
@@ -155,4 +158,37 @@ fn a_server_without_partitions_is_ready_and_says_so() {
         servers[idle].start("order-1");
         servers[idle].until_completed(1);
     }
+}
+
+#[test]
+fn a_journal_that_is_gone_is_told_and_none_is_made_in_its_place() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    let server = house.serve(&["--participants", "simulated"]);
+    server.start("early");
+    server.until_completed(1);
+    let journal = format!("{}.journal", house.prefix);
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", broker.address());
+    let admin: AdminClient<_> = config.create().unwrap();
+    RUNTIME.block_on(admin.delete_topics(&[&journal], &AdminOptions::new())).unwrap();
+    let why = server.until("/readyz", |status, body| status == 503 && body.contains("is gone"));
+    assert!(why.contains(&format!("{journal} is gone from Kafka at {}", broker.address())), "{why}");
+    let refused = house.run(&["init", FILE]);
+    assert!(!refused.status.success(), "{}", text(&refused));
+    assert!(
+        text(&refused).contains(&format!("{journal} is gone, and {}.requests has had", house.prefix)),
+        "{}",
+        text(&refused)
+    );
+    // Where nothing was decided, nothing is done again.
+    let fresh = House::new(broker);
+    let journal = format!("{}.journal", fresh.prefix);
+    RUNTIME.block_on(admin.delete_topics(&[&journal], &AdminOptions::new())).unwrap();
+    // The broker may know the old one for a moment.
+    let made = (0..100).map(|_| text(&fresh.run(&["init", FILE])));
+    assert!(made.into_iter().any(|made| made.contains(&format!("made: {journal}"))), "it is made");
+    let mut server = server;
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
 }

@@ -21,6 +21,7 @@ mod moving;
 mod outage;
 mod probe;
 mod python;
+mod rivals;
 mod running;
 mod secrets;
 mod stage;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use saga::log::embedded::{Embedded, Options};
-use saga::log::{Health, Log, Range, Reports, Site, Take, Told, Topics};
+use saga::log::{Health, Log, Member, Range, Reports, Site, Take, Told, Topics};
 
 /// Makes something else of the way of somebody who takes commands.
 type WrapTake = Box<dyn Fn(Arc<dyn Take>, Arc<dyn Reports>) -> Arc<dyn Take> + Send + Sync>;
@@ -58,8 +58,8 @@ impl Site for Wrapped {
         Site::own(&self.log, reports)
     }
 
-    fn take(&self, topic: &Arc<str>, group: &str, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String> {
-        Ok((self.take)(Site::take(&self.log, topic, group, Arc::clone(&reports))?, reports))
+    fn take(&self, topic: &Arc<str>, member: Member<'_>, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String> {
+        Ok((self.take)(Site::take(&self.log, topic, member, Arc::clone(&reports))?, reports))
     }
 
     fn range(&self, topic: &str, partition: u32, told: Told<Range>) {

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
 use saga::json::PAYLOAD_MAX;
+use saga::log::Topics;
 use saga::participant::bridge::{Bridge, Outgoing};
 use saga::participant::http::{read_callback, router, serve};
 use saga::participant::{Address, Participant, Refusal, SqliteStore};
@@ -203,7 +204,7 @@ async fn a_message_is_offered_until_it_is_taken_or_refused_and_its_answer_goes_n
         }),
     );
     let (out, mut outgoing) = mpsc::channel(100);
-    let bridge = Bridge::open(&serving(router).await, settings(), out).unwrap();
+    let bridge = Bridge::open(&serving(router).await, settings(), &Topics::default(), out).unwrap();
     let (give, commands) = mpsc::channel(100);
     for (offset, instance) in [(7, "busy"), (8, "refused"), (9, "later")] {
         give.send((offset, told(instance).write())).await.unwrap();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::BufReader;
 
+use saga::log::Topics;
 use saga::participant::bridge::{Bridge, Outgoing};
 use saga::participant::{Address, Participant, SqliteStore, lines};
 use saga::wire::{CloudEvent, EVENT_MAX, attribute};
@@ -78,7 +79,7 @@ async fn a_process_that_dies_is_started_again_and_its_commands_are_to_be_repeate
         touch "$1/second"; exit 7"#,
     );
     let (out, mut outgoing) = mpsc::channel(10);
-    let bridge = Bridge::open(&tickets.address, settings(), out).unwrap();
+    let bridge = Bridge::open(&tickets.address, settings(), &Topics::default(), out).unwrap();
     let (give, commands) = mpsc::channel(10);
     let asking = async {
         let mut told = Vec::new();
@@ -120,7 +121,7 @@ async fn a_process_that_stays_silent_leaves_the_command_to_the_timeout() {
 /// Everything a bridge gives until its process has been closed.
 async fn all_replies(script: &Script, command: CloudEvent<'_>, count: usize) -> Vec<(Option<i32>, String)> {
     let (out, mut outgoing) = mpsc::channel(10);
-    let bridge = Bridge::open(&script.address, settings(), out).unwrap();
+    let bridge = Bridge::open(&script.address, settings(), &Topics::default(), out).unwrap();
     let (give, commands) = mpsc::channel(1);
     give.send((0, command.write())).await.unwrap();
     let listening = async {

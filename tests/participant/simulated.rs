@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use saga::definition::types::{Field, Record, Type};
 use saga::definition::{Answer, Called, Command, Happening, HappeningKind, Participant, Scenario};
+use saga::log::Topics;
 use saga::participant::Address;
 use saga::participant::bridge::{Bridge, Outgoing, Settings};
 use saga::source::Span;
@@ -52,7 +53,7 @@ pub(crate) async fn carried(
     commands: Vec<CloudEvent<'_>>,
 ) -> (Vec<String>, u64) {
     let (out, mut outgoing) = mpsc::channel(100);
-    let bridge = Bridge::open(address, settings, out).unwrap();
+    let bridge = Bridge::open(address, settings, &Topics::default(), out).unwrap();
     let (give, given) = mpsc::channel(100);
     for (offset, command) in (7_u64..).zip(commands) {
         give.send((offset, command.write())).await.unwrap();
@@ -82,7 +83,7 @@ pub(crate) async fn carried(
 /// The same, each given once the one before it is handled: the reply to the last, if one came in time.
 pub(crate) async fn replied(address: &Address, settings: Settings, commands: Vec<CloudEvent<'_>>) -> Option<String> {
     let (out, mut outgoing) = mpsc::channel(100);
-    let bridge = Bridge::open(address, settings, out).unwrap();
+    let bridge = Bridge::open(address, settings, &Topics::default(), out).unwrap();
     let (give, given) = mpsc::channel(1);
     let giving = async {
         let mut replied = None;
@@ -118,6 +119,15 @@ fn scenario(happenings: &[(bool, Answer, Option<u32>)]) -> Arc<Scenario> {
         expects: Vec::new(),
         span: Span::default(),
     })
+}
+
+#[tokio::test]
+async fn commands_of_another_deployment_are_passed_over() {
+    let own = || command("a", "do", "Reserve", "{}");
+    let others = with(command("b", "do", "Reserve", "{}"), attribute::REPLY_TO, "other.replies");
+    let (replies, handled) = carried(&Address::Simulated, settings(), vec![others, own()]).await;
+    let keys: Vec<&str> = replies.iter().filter_map(|reply| reply.split(':').next()).collect();
+    assert_eq!((keys, handled), (vec!["a"], 9));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Attached, Embedded, Outbox};
-use crate::log::{Health, Log, Range, Report, Reports, Request, Site, Take, Told, Topics};
+use crate::log::{Health, Log, Member, Range, Report, Reports, Request, Site, Take, Told, Topics};
 
 impl Site for Embedded {
     fn partitions(&self) -> u32 {
@@ -27,7 +27,7 @@ impl Site for Embedded {
     }
 
     /// Nobody else takes them, and what is handled is deleted.
-    fn take(&self, topic: &Arc<str>, _group: &str, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String> {
+    fn take(&self, topic: &Arc<str>, _member: Member<'_>, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String> {
         let attached = Self::attach(self, reports);
         let mut outbox = Outbox::default();
         for partition in 0..self.layout().partitions {

@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 
 use crate::log::Health;
 use crate::log::health::now;
+use crate::time::Timestamp;
 
 /// How the broker is, as all clients of a process see it.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ struct State {
     detail: Option<String>,
     /// Whether that reason is that the broker does not accept who we are, or we not who it is: waiting mends neither.
     is_refusal: bool,
+    /// Topics of the deployment that are there no more: why nothing can be written, and since when.
+    gone: Option<(String, Timestamp)>,
     /// Whether it has never been reached, and whoever opens it says what is the matter.
     is_opening: bool,
 }
@@ -50,7 +53,7 @@ impl Reach {
     }
 
     fn begun(brokers: &str, is_opening: bool) -> Arc<Self> {
-        let state = State { health: Health::Writing, detail: None, is_refusal: false, is_opening };
+        let state = State { health: Health::Writing, detail: None, is_refusal: false, gone: None, is_opening };
         Arc::new(Self { brokers: brokers.to_owned(), state: Mutex::new(state), is_denied: AtomicBool::new(false) })
     }
 
@@ -59,7 +62,30 @@ impl Reach {
     }
 
     pub(super) fn health(&self) -> Health {
-        self.lock().health.clone()
+        let state = self.lock();
+        match (&state.health, &state.gone) {
+            (Health::Writing, Some((why, since))) => Health::Waiting { why: why.clone(), since: *since },
+            (health, _) => health.clone(),
+        }
+    }
+
+    /// Topics of the deployment that are not there, of which there were all. Said when it is news.
+    pub(super) fn are_gone(&self, missing: &[String]) {
+        let mut state = self.lock();
+        match (missing.is_empty(), state.gone.is_some()) {
+            (false, false) => {
+                let why = format!("{} is gone from Kafka at {}", missing.join(", "), self.brokers);
+                state.gone = Some((why.clone(), now()));
+                drop(state);
+                tracing::error!("{why}: nothing goes on; restore it, or begin anew with topics of another prefix");
+            }
+            (true, true) => {
+                state.gone = None;
+                drop(state);
+                tracing::warn!("all topics are at Kafka at {} again", self.brokers);
+            }
+            (false, true) | (true, false) => {}
+        }
     }
 
     /// Why the broker does not accept this client, if that is why it cannot be reached.

@@ -11,6 +11,28 @@ pub enum OpenError {
     /// Nowhere to go.
     #[error("open the log on Kafka: no broker is named; write --kafka HOST:PORT")]
     NoBroker,
+    /// An address that cannot be a broker's.
+    #[error("open the log on Kafka: `{address}` is no address of a broker: {why}")]
+    Address {
+        /// What was given, without what stands before an `@`.
+        address: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The journal is gone, and what it decided is not.
+    #[error(
+        "make the topics at {brokers}: {journal} is gone, and {requests} has had records: with an empty journal each of them would \
+         be decided anew, and done again under ids of commands that no participant has seen; restore the journal, or begin \
+         anew with topics of another prefix: --prefix NAME"
+    )]
+    JournalGone {
+        /// Which brokers.
+        brokers: String,
+        /// The topic of the journal.
+        journal: String,
+        /// The topic of requests.
+        requests: String,
+    },
     /// A prefix that cannot be one.
     #[error(
         "open the log on Kafka: `{prefix}` cannot begin the name of a topic; use letters, digits, `.`, `_` and `-`, at most {} of them",

@@ -29,7 +29,7 @@ use super::context::{Reach, remark};
 use super::error::OpenError;
 use super::settings::{REBALANCE_TIMEOUT_MS, Role, Settings};
 use crate::log::endpoint::{Endpoint, Outbox};
-use crate::log::{Health, Report, Ticket};
+use crate::log::{Health, Member, Report, Ticket};
 
 /// How long partitions that are revoked may be held by tasks that finish: half of the time that the group waits.
 const RELEASE_WITHIN: Duration = Duration::from_millis(REBALANCE_TIMEOUT_MS as u64 / 2);
@@ -294,7 +294,7 @@ impl Group {
     /// Joins the group.
     pub(super) fn join(
         settings: &Settings,
-        name: &str,
+        member: Member<'_>,
         topic: &Arc<str>,
         reach: &Arc<Reach>,
         endpoint: &Arc<Endpoint>,
@@ -309,7 +309,10 @@ impl Group {
             is_new: settings.is_new_group(),
             has_joined: AtomicBool::new(false),
         });
-        let config = settings.client(Role::Member, name);
+        let mut config = settings.client(Role::Member, member.group);
+        if !settings.names_clients() {
+            config.set("client.id", member.name);
+        }
         let consumer = BaseConsumer::from_config_and_context(&config, Context(Arc::clone(&state)))
             .map_err(|error| OpenError::client(&error))?;
         consumer.subscribe(&[topic]).map_err(|error| OpenError::client(&error))?;

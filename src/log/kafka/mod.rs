@@ -40,7 +40,7 @@ use self::producer::{Deliveries, Producer};
 use self::reader::Readers;
 use self::truncation::Truncations;
 use super::endpoint::{Endpoint, Outbox};
-use super::{Health, Log, Outcome, Range, Report, Reports, Request, Topics};
+use super::{Health, Log, Member, Outcome, Range, Report, Reports, Request, Topics};
 
 pub(crate) use context::{Context, Reach};
 pub use demands::{Difference, Harm};
@@ -49,6 +49,7 @@ pub(crate) use error::{is_final, of_prefix};
 pub(crate) use producer::headers;
 pub use raw::{Raw, RawArrival, RawMessage};
 pub(crate) use reader::stored;
+pub use readership::Reader;
 pub(crate) use settings::Role;
 pub use settings::Settings;
 pub use topics::{Founding, Made, Plan, differences};
@@ -58,6 +59,9 @@ const TOPIC_MAX: usize = 249;
 
 /// How long closing waits for appends that are under way. What is not acknowledged then may be there or not.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
+/// What those who share a deployment's partitions call themselves.
+const OWNER: &str = "saga";
 
 /// A deployment's topics on Kafka, open. Dropping it closes it.
 pub struct Kafka {
@@ -143,7 +147,8 @@ impl Kafka {
     pub fn own(&self, reports: Arc<dyn Reports>) -> Result<Owner, OpenError> {
         let user = self.attach(reports);
         let Shared { settings, group, topics, reach, .. } = &*self.shared;
-        let group = Group::join(settings, group, &topics.requests, reach, &user.endpoint)?;
+        let member = Member { group, name: OWNER };
+        let group = Group::join(settings, member, &topics.requests, reach, &user.endpoint)?;
         Ok(Owner { user, group })
     }
 
@@ -166,6 +171,29 @@ impl Kafka {
     /// The broker does not answer.
     pub fn unread(&self, topics: &[String]) -> Result<Vec<String>, String> {
         readership::unread(self.shared.asking.client(), &self.shared.settings, topics)
+    }
+
+    /// Who reads these topics at the moment, as far as the broker tells.
+    ///
+    /// # Errors
+    /// The broker does not answer.
+    pub fn readers(&self, topics: &[String]) -> Result<Vec<Reader>, String> {
+        readership::readers(self.shared.asking.client(), &self.shared.settings, topics)
+    }
+
+    /// Looks whether the deployment's topics are all there, of which `missing` were not at the look before. Twice in a row,
+    /// and nothing counts as written until they are: a broker that starts may not know all at once. Which are not.
+    ///
+    /// # Errors
+    /// The broker does not answer.
+    pub fn look(&self, missing: &[String]) -> Result<Vec<String>, String> {
+        let topics = &self.shared.topics;
+        let all = topics.partitioned().into_iter().chain([&topics.definitions]);
+        let all: Vec<String> = all.map(ToString::to_string).collect();
+        let now = self.missing(&all, Duration::ZERO)?;
+        let twice: Vec<String> = now.iter().filter(|topic| missing.contains(topic)).cloned().collect();
+        self.shared.reach.are_gone(&twice);
+        Ok(now)
     }
 
     /// Which of these topics there are not.

@@ -11,6 +11,17 @@ use super::topics::{ASK_WITHIN, partitions_of, said};
 /// Groups that are asked one by one, which costs a connection each.
 const UNTOLD_MAX: usize = 20;
 
+/// A member of a group that reads a topic of commands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reader {
+    /// What it reads.
+    pub topic: String,
+    /// Its group.
+    pub group: String,
+    /// What it calls itself, where the broker tells of members.
+    pub member: Option<String>,
+}
+
 /// Which of these topics no member of any group has. Of a group whose members are not told, what it has committed says
 /// what it reads.
 pub(super) fn unread(
@@ -18,40 +29,80 @@ pub(super) fn unread(
     settings: &Settings,
     topics: &[String],
 ) -> Result<Vec<String>, String> {
-    let groups = asking.fetch_group_list(None, ASK_WITHIN).map_err(|error| said(&error))?;
-    let mut read: Vec<String> = Vec::new();
-    let mut untold: Vec<&str> = Vec::new();
-    for group in groups.groups() {
-        let members = group.members();
-        read.extend(members.iter().flat_map(|member| assigned_topics(member.assignment().unwrap_or_default())));
-        // By KIP-848: the question does not know those, and says that there is nothing.
-        if members.is_empty() && group.state() != "Empty" {
-            untold.push(group.name());
-        }
-    }
-    let mut unread: Vec<String> = topics.iter().filter(|topic| !read.contains(topic)).cloned().collect();
-    for group in untold.into_iter().take(UNTOLD_MAX) {
+    let (readers, untold) = told(asking, topics)?;
+    let is_read = |topic: &String| readers.iter().any(|reader| reader.topic == *topic);
+    let mut unread: Vec<String> = topics.iter().filter(|topic| !is_read(topic)).cloned().collect();
+    for group in untold {
         if unread.is_empty() {
             break;
         }
-        let config = settings.client(Role::Reader, group);
-        let member = BaseConsumer::from_config_and_context(&config, asking.context().as_ref().clone());
-        let member = member.map_err(|error| said(&error))?;
-        let mut list = TopicPartitionList::new();
-        for topic in &unread {
-            let count = partitions_of(asking.client(), topic).map_err(|why| why.to_string())?.unwrap_or_default();
-            for partition in 0..i32::try_from(count).unwrap_or_default() {
-                list.add_partition(topic, partition);
-            }
-        }
-        let committed = member.committed_offsets(list, ASK_WITHIN).map_err(|error| said(&error))?;
-        let has_committed = |topic: &String| {
-            let of_topic = committed.elements_for_topic(topic);
-            of_topic.iter().any(|element| matches!(element.offset(), Offset::Offset(_)))
-        };
-        unread.retain(|topic| !has_committed(topic));
+        let committed = committed(asking, settings, &group, &unread)?;
+        unread.retain(|topic| !committed.contains(topic));
     }
     Ok(unread)
+}
+
+/// Who reads these topics.
+pub(super) fn readers(
+    asking: &BaseConsumer<Context>,
+    settings: &Settings,
+    topics: &[String],
+) -> Result<Vec<Reader>, String> {
+    let (mut readers, untold) = told(asking, topics)?;
+    for group in untold {
+        let committed = committed(asking, settings, &group, topics)?;
+        readers.extend(committed.into_iter().map(|topic| Reader { topic, group: group.clone(), member: None }));
+    }
+    readers.sort();
+    readers.dedup();
+    Ok(readers)
+}
+
+/// The members that the broker tells of, and the groups that have some of which it does not.
+fn told(asking: &BaseConsumer<Context>, topics: &[String]) -> Result<(Vec<Reader>, Vec<String>), String> {
+    let groups = asking.fetch_group_list(None, ASK_WITHIN).map_err(|error| said(&error))?;
+    let mut readers = Vec::new();
+    let mut untold = Vec::new();
+    for group in groups.groups() {
+        for member in group.members() {
+            let read = assigned_topics(member.assignment().unwrap_or_default());
+            readers.extend(read.into_iter().filter(|topic| topics.contains(topic)).map(|topic| Reader {
+                topic,
+                group: group.name().to_owned(),
+                member: Some(member.client_id().to_owned()),
+            }));
+        }
+        // By KIP-848: the question does not know those, and says that there is nothing.
+        if group.members().is_empty() && group.state() != "Empty" && untold.len() < UNTOLD_MAX {
+            untold.push(group.name().to_owned());
+        }
+    }
+    Ok((readers, untold))
+}
+
+/// Of which of these topics a group has committed something.
+fn committed(
+    asking: &BaseConsumer<Context>,
+    settings: &Settings,
+    group: &str,
+    topics: &[String],
+) -> Result<Vec<String>, String> {
+    let config = settings.client(Role::Reader, group);
+    let member = BaseConsumer::from_config_and_context(&config, asking.context().as_ref().clone());
+    let member = member.map_err(|error| said(&error))?;
+    let mut list = TopicPartitionList::new();
+    for topic in topics {
+        let count = partitions_of(asking.client(), topic).map_err(|why| why.to_string())?.unwrap_or_default();
+        for partition in 0..i32::try_from(count).unwrap_or_default() {
+            list.add_partition(topic, partition);
+        }
+    }
+    let committed = member.committed_offsets(list, ASK_WITHIN).map_err(|error| said(&error))?;
+    let has_committed = |topic: &&String| {
+        let of_topic = committed.elements_for_topic(topic);
+        of_topic.iter().any(|element| matches!(element.offset(), Offset::Offset(_)))
+    };
+    Ok(topics.iter().filter(has_committed).cloned().collect())
 }
 
 /// The topics in a member's assignment, as Kafka's consumers write it: version, then topics with their partitions.

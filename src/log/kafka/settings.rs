@@ -76,6 +76,36 @@ impl fmt::Debug for Settings {
     }
 }
 
+/// What is wrong with a broker's address. librdkafka waits for ever for what never will be one, and takes a port too large
+/// for another one.
+fn check_address(address: &str) -> Result<(), &'static str> {
+    const PROTOCOLS: [&str; 4] = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
+    let place = match address.split_once("://") {
+        Some((protocol, place)) if PROTOCOLS.contains(&protocol.to_ascii_lowercase().as_str()) => place,
+        Some(_) => return Err("write HOST:PORT, without `…://`; TLS is `--kafka-config security.protocol=ssl`"),
+        None => address,
+    };
+    if place.contains('@') {
+        return Err("who asks is said by settings: `--kafka-config sasl.username=…`, and the password in saga.toml");
+    }
+    if place.contains('/') || place.contains(char::is_whitespace) {
+        return Err("write HOST:PORT, and several with commas between them");
+    }
+    // One of IPv6 stands in brackets where a port is behind it.
+    let behind = place.rsplit_once(']').map_or(place, |(_, behind)| behind);
+    let (host, port) = match behind.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') => (host, Some(port)),
+        _ => (behind, None),
+    };
+    if host.is_empty() && !place.starts_with('[') {
+        return Err("the host is missing: write HOST:PORT");
+    }
+    match port.map(str::parse::<u16>) {
+        None | Some(Ok(1..)) => Ok(()),
+        Some(Ok(0) | Err(_)) => Err("a port is a number from 1 to 65535"),
+    }
+}
+
 impl Settings {
     /// For these brokers, with settings of librdkafka by name; of several of one name the last one counts.
     ///
@@ -85,6 +115,11 @@ impl Settings {
         let brokers = brokers.into();
         if brokers.trim().is_empty() {
             return Err(OpenError::NoBroker);
+        }
+        for address in brokers.split(',').map(str::trim).filter(|address| !address.is_empty()) {
+            // What may be a password is not shown.
+            let shown = address.rsplit_once('@').map_or(address, |(_, behind)| behind).to_owned();
+            check_address(address).map_err(|why| OpenError::Address { address: shown, why })?;
         }
         let own: Vec<(String, String)> = own.into_iter().collect();
         for (key, value) in &own {
@@ -100,6 +135,11 @@ impl Settings {
     /// Whether groups follow KIP-848.
     pub(super) fn is_new_group(&self) -> bool {
         self.get("group.protocol").is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"))
+    }
+
+    /// Whether they say what clients are called.
+    pub(super) fn names_clients(&self) -> bool {
+        self.own.iter().any(|(key, _)| key == "client.id")
     }
 
     /// What a client of a role is made of.
@@ -198,6 +238,21 @@ mod tests {
 
     fn settings(key: &str, value: &str) -> Result<Settings, OpenError> {
         Settings::new("127.0.0.1:9092", [(key.to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn what_can_never_be_a_broker_is_refused_and_not_waited_for() {
+        let why = |brokers: &str| Settings::new(brokers, []).err().map(|error| error.to_string());
+        for right in
+            ["kafka", "kafka:9092", "a:1, b:65535,", "[::1]:9092", "::1", "SASL_SSL://kafka.shop:9093", "10.0.0.1:9092"]
+        {
+            assert_eq!(why(right), None, "{right}");
+        }
+        for wrong in ["a:95128", "a:0", "a:", "a:b", ":9092", "http://a:9092", "a:9092/topic", "a b", "a:9092 b:9092"] {
+            assert!(why(wrong).is_some(), "{wrong}");
+        }
+        let told = why("a:9092,ssl://saga:hunter2@b:9092").unwrap();
+        assert!(told.contains("`b:9092`") && !told.contains("hunter2"), "{told}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Group, Kafka, Owner, Shared};
-use crate::log::{Health, Log, Range, Reports, Request, Site, Take, Told, Topics};
+use crate::log::{Health, Log, Member, Range, Reports, Request, Site, Take, Told, Topics};
 
 impl Site for Kafka {
     fn partitions(&self) -> u32 {
@@ -30,10 +30,10 @@ impl Site for Kafka {
     }
 
     /// A group of its own for each topic: its commits say what is handled.
-    fn take(&self, topic: &Arc<str>, group: &str, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String> {
+    fn take(&self, topic: &Arc<str>, member: Member<'_>, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String> {
         let user = Self::attach(self, reports);
         let Shared { settings, reach, .. } = &*self.shared;
-        let group = Group::join(settings, group, topic, reach, &user.endpoint).map_err(|error| error.to_string())?;
+        let group = Group::join(settings, member, topic, reach, &user.endpoint).map_err(|error| error.to_string())?;
         Ok(Arc::new(Taker(Owner { user, group })))
     }
 

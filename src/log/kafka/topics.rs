@@ -80,6 +80,28 @@ impl<'s> Founding<'s> {
         self.before.iter().find(|topic| topic.name == *topics.requests).map(|requests| requests.partitions)
     }
 
+    /// Refuses to make a journal beside requests that were decided by another one: all of them would be done again, under
+    /// ids of commands that no participant has seen.
+    fn keeps_its_journal(&self, plan: &Plan) -> Result<(), OpenError> {
+        let known = |name: &str| self.before.iter().find(|topic| topic.name == name);
+        let Topics { requests, journal, .. } = &plan.topics;
+        let Some(Found { partitions, .. }) = known(requests).filter(|_| known(journal).is_none()) else {
+            return Ok(());
+        };
+        for partition in 0..*partitions {
+            let range = self.broker.asking.range(requests, partition);
+            if range.map_err(|why| self.broker.refused("ask for the requests that there are", why))?.end > 0 {
+                let (journal, requests) = (journal.to_string(), requests.to_string());
+                return Err(OpenError::JournalGone {
+                    brokers: self.broker.settings.brokers.clone(),
+                    journal,
+                    requests,
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the topics that are missing, and says how those differ that are there.
     ///
     /// # Errors
@@ -92,6 +114,7 @@ impl<'s> Founding<'s> {
         let wanted = deployment(&plan.topics, partitions.unwrap_or(PARTITIONS_DEFAULT), replication, &plan.commands);
         let (there, missing): (Vec<&Wanted>, Vec<&Wanted>) =
             wanted.iter().partition(|topic| known(&topic.name).is_some());
+        self.keeps_its_journal(plan)?;
         let mut made = Made { replication, ..Made::default() };
         let new: Vec<NewTopic<'_>> = missing.iter().map(|topic| new_topic(topic)).collect();
         if !new.is_empty() {

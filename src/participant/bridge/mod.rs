@@ -30,6 +30,7 @@ use super::address::Address;
 use crate::definition::{Participant, Scenario};
 use crate::engine::Status;
 use crate::json::Json;
+use crate::log::Topics;
 use crate::time::{Timestamp, millis};
 use crate::wire::{self, About, CloudEvent, Message, ReceivedCommand};
 
@@ -99,6 +100,8 @@ pub enum BridgeError {
 /// A way to one participant, shared by all partitions of its topic.
 pub struct Bridge {
     participant: Arc<Participant>,
+    /// Of the deployment whose commands it carries.
+    topics: Topics,
     endpoint: Endpoint,
     at_once: Arc<Semaphore>,
     /// Places for messages that wait until they are taken.
@@ -131,7 +134,12 @@ impl Bridge {
     ///
     /// # Errors
     /// HTTP cannot be set up. A participant that is down is no error: its commands are answered `retry`.
-    pub fn open(address: &Address, settings: Settings, out: mpsc::Sender<Outgoing>) -> Result<Self, BridgeError> {
+    pub fn open(
+        address: &Address,
+        settings: Settings,
+        topics: &Topics,
+        out: mpsc::Sender<Outgoing>,
+    ) -> Result<Self, BridgeError> {
         let participant = Arc::clone(&settings.participant);
         let endpoint = match address {
             Address::Simulated => {
@@ -148,7 +156,7 @@ impl Bridge {
             }
         };
         let (at_once, waiting) = (Arc::new(Semaphore::new(AT_ONCE_MAX)), Arc::new(Semaphore::new(WAITING_MAX)));
-        Ok(Self { participant, endpoint, at_once, waiting, out })
+        Ok(Self { participant, topics: topics.clone(), endpoint, at_once, waiting, out })
     }
 
     /// Carries one partition's commands until their channel is closed or the other end of the outgoing one is. What
@@ -219,6 +227,10 @@ impl Bridge {
                 return Begun::Ended;
             }
         };
+        // Deployments share topics of commands. Another's are carried there, if nobody reads them.
+        if command.reply_topic.as_deref().is_some_and(|topic| self.topics.is_for_others(topic)) {
+            return Begun::Ended;
+        }
         let (out, name) = (self.out.clone(), self.participant.name.clone());
         if let Endpoint::Simulated(simulated) = &self.endpoint {
             // A simulated participant takes note of a message, and keeps nothing.

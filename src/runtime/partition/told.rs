@@ -231,7 +231,7 @@ pub enum Stop {
     /// The topic ends before what has been read of it.
     #[error(
         "read partition {partition} of {topic} from offset {read}: it ends at {end}, so it is another topic than the \
-         one that was read; restore the old one or begin with an empty journal"
+         one that was read; restore the old one, or begin anew with topics of another prefix"
     )]
     OtherTopic {
         /// Which partition.

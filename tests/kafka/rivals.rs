@@ -1,0 +1,68 @@
+//! Nobody is simulated beside a participant that runs, and deployments that share a topic of commands keep out of each
+//! other's sagas.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::broker::shared;
+use super::house::{FILE, House, INPUT, PATIENCE, text};
+
+/// A participant that reads its commands itself, once it has a part of them.
+fn reader(brokers: &str, topic: &str) -> BaseConsumer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers).set("group.id", format!("{topic}.hotels"));
+    let reader: BaseConsumer = config.create().unwrap();
+    reader.subscribe(&[topic]).unwrap();
+    let began = Instant::now();
+    while reader.assignment().is_ok_and(|assigned| assigned.count() == 0) {
+        assert!(began.elapsed() < PATIENCE, "it is never given anything");
+        drop(reader.poll(Duration::from_millis(50)));
+    }
+    reader
+}
+
+#[test]
+fn who_runs_is_not_simulated_and_who_is_simulated_is_not_asked_elsewhere() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    let topic = format!("{}.hotel.commands", house.prefix);
+    let hotels = reader(&broker.address(), &topic);
+    let simulated = ["run", FILE, "--input", INPUT, "--participants", "simulated"];
+    let refused = house.run(&simulated);
+    assert_eq!(refused.status.code(), Some(6), "{}", text(&refused));
+    let why = format!("the group {topic}.hotels reads the commands of `hotels`, {topic}: it answers itself");
+    assert!(text(&refused).contains(&why), "{}", text(&refused));
+    drop(hotels);
+    house.run_to_its_end("b-1");
+    // Those who do the same share the work.
+    let server = house.serve(&["--participants", "simulated"]);
+    house.run_to_its_end("b-2");
+    let refused = house.run(&["run", FILE, "--input", INPUT, "--participant", "hotels=http://127.0.0.1:9/"]);
+    let why = format!(
+        "the group {}.bridge.{topic} reads the commands of `hotels`, {topic}: another process simulates it",
+        house.prefix
+    );
+    assert!(text(&refused).contains(&why), "{}", text(&refused));
+    server.stop();
+}
+
+#[test]
+fn deployments_that_share_topics_of_commands_answer_their_own_alone() {
+    let Some(broker) = shared() else { return };
+    let (house, other) = (House::new(broker), House::new(broker));
+    std::fs::copy(house.folder.path().join(FILE), other.folder.path().join(FILE)).unwrap();
+    let made = other.run(&["init", FILE]);
+    assert!(made.status.success(), "{}", text(&made));
+    let simulating = other.serve(&["--participants", "simulated"]);
+    let waiting = house.serve(&[]);
+    waiting.start("b-1");
+    // What is asked behind it there is answered, so that was passed over.
+    other.run_to_its_end("b-2");
+    let shown = waiting.get("/instances/b-1").1;
+    assert!(shown.contains("\"status\":\"running\""), "{shown}");
+    waiting.stop();
+    house.run_to_its_end("b-1");
+    simulating.stop();
+}
