@@ -16,6 +16,9 @@ use crate::runtime::traces;
 /// How much is said.
 const VARIABLE: &str = "SAGA_LOG";
 
+/// What a command itself says is said, however little `SAGA_LOG` lets through.
+const REMARKS: &str = "saga::cli::out=info";
+
 /// In which form the layers below speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {
@@ -30,6 +33,7 @@ pub(super) enum Format {
 pub(super) fn begin(format: Format) {
     let filter =
         EnvFilter::builder().with_env_var(VARIABLE).with_default_directive(LevelFilter::WARN.into()).from_env_lossy();
+    let filter = filter.add_directive(REMARKS.parse().expect("the directive is fixed"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Above).with_ansi(false);
     // A program that embeds us may listen already.
     let begun = match format {

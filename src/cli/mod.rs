@@ -136,10 +136,14 @@ fn command(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     logging::begin(arguments.log_format);
+    // What it says is read by what collects logs; a command that ends speaks to whoever called it.
+    if arguments.log_format == logging::Format::Json && matches!(arguments.command, Command::Serve(_)) {
+        out.log_remarks();
+    }
     match carry_out(arguments.command, &mut out) {
         Ok(exit) => exit,
         Err(error) => {
-            out.aside(&visible(&error.text()));
+            out.error(&error);
             error.exit()
         }
     }

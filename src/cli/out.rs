@@ -1,5 +1,7 @@
 //! Where words go: data to standard output, everything else to standard error, colours only to a terminal.
 //!
+//! A server that logs JSON has no words beside its log: what would be read as a line goes through it.
+//!
 //! `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE` are heeded. A reader that goes away (`saga list | head -1`) ends the
 //! command quietly.
 
@@ -8,6 +10,7 @@ use std::fmt::{Arguments, Write as _};
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anstream::AutoStream;
+use anstream::adapter::strip_str;
 
 use super::error::{CliError, Kind, in_words};
 
@@ -65,12 +68,22 @@ fn in_json(text: &str) -> Cow<'_, str> {
 pub struct Out {
     stdout: AutoStream<io::Stdout>,
     stderr: AutoStream<io::Stderr>,
+    remarks: Remarks,
+}
+
+/// What becomes of what is no data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remarks {
+    /// Words to standard error.
+    Shown,
+    /// Entries in the log, whose lines programs read.
+    Logged,
 }
 
 /// Those of this process.
 impl Default for Out {
     fn default() -> Self {
-        Self { stdout: AutoStream::auto(io::stdout()), stderr: AutoStream::auto(io::stderr()) }
+        Self { stdout: AutoStream::auto(io::stdout()), stderr: AutoStream::auto(io::stderr()), remarks: Remarks::Shown }
     }
 }
 
@@ -109,21 +122,44 @@ impl Out {
         self.coloured(in_json(&text))
     }
 
+    /// From now on what would be shown on standard error is logged.
+    pub(super) fn log_remarks(&mut self) {
+        self.remarks = Remarks::Logged;
+    }
+
     /// Writes a remark. Nobody to read it is no reason to stop.
     pub fn remark(&mut self, text: Arguments<'_>) {
+        if self.remarks == Remarks::Logged {
+            return tracing::info!("{}", visible(&text.to_string()).trim());
+        }
         let _ = self.stderr.write_all(visible(&text.to_string()).as_bytes());
         let _ = self.stderr.write_all(b"\n");
     }
 
     /// Writes a remark that few need.
     pub fn dim(&mut self, text: Arguments<'_>) {
+        if self.remarks == Remarks::Logged {
+            return self.remark(text);
+        }
         self.aside(&format!("\x1b[2m{}\x1b[0m\n", visible(&text.to_string())));
     }
 
     /// Writes a text with ANSI colours of ours to standard error, as [`Self::coloured`] does to standard output.
     pub fn aside(&mut self, text: &str) {
+        if self.remarks == Remarks::Logged {
+            return tracing::warn!("{}", strip_str(text).to_string().trim());
+        }
         let _ = self.stderr.write_all(text.as_bytes());
         let _ = self.stderr.flush();
+    }
+
+    /// Says why a command failed, and what to do.
+    pub(super) fn error(&mut self, error: &CliError) {
+        let text = error.text();
+        if self.remarks == Remarks::Logged {
+            return tracing::error!("{}", visible(text.trim_start_matches("error: ").trim()));
+        }
+        self.aside(&visible(&text));
     }
 
     /// Who sees standard error.

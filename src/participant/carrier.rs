@@ -65,7 +65,8 @@ impl Carriers {
             };
             carriers.tasks.spawn(writer.run(outgoing));
             let dead = Arc::clone(&topics.dead);
-            let taker = Taker { taking, topic, dead, handler: Arc::clone(&bridge), stopped: stopped.clone() };
+            let (log, handler, stopped) = (Arc::clone(log), Arc::clone(&bridge), stopped.clone());
+            let taker = Taker { log, taking, topic, dead, handler, stopped };
             carriers.tasks.spawn(taker.run());
             carriers.bridges.push(bridge);
         }

@@ -12,6 +12,7 @@ mod patience;
 mod client;
 mod aside;
 mod consumer;
+mod readable;
 mod taking;
 mod triggers;
 mod driver;

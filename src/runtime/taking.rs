@@ -1,15 +1,18 @@
 //! Takes the partitions of somebody's topic as they come: reads each, and hands over what is read.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::aside::unreadable;
-use super::client::{Client, ReadError, Taking, Turn};
+use super::client::{Client, ReadError, Taking, Turn, range};
+use super::readable::Readable;
+use crate::log::{Range, Site, Stored};
 use crate::wire::Message;
 
 /// Messages that wait between the log and whoever deals with them, per partition: enough that nobody waits for a read.
@@ -17,6 +20,9 @@ pub const QUEUED_MAX: usize = 256;
 
 /// How long a log that cannot be read is left alone before it is tried again.
 const READ_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// A read that has not failed by then waits for records that do not come.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
 
 /// Deals with what is read of a partition, and lets it go from the topic.
 pub trait Handle: Send + Sync + 'static {
@@ -26,6 +32,8 @@ pub trait Handle: Send + Sync + 'static {
 
 /// Takes the partitions of a topic as they come, and lets go of them.
 pub struct Taker<H> {
+    /// The log with the topic.
+    pub log: Arc<dyn Site>,
     /// The way to the topic.
     pub taking: Taking,
     /// Which.
@@ -44,6 +52,7 @@ impl<H: Handle> Taker<H> {
         let mut tasks = JoinSet::new();
         let mut readers: BTreeMap<u32, AbortHandle> = BTreeMap::new();
         let mut stopped = self.stopped.clone();
+        let readable = Arc::new(Readable::new(&self.topic));
         loop {
             let turn = tokio::select! {
                 turn = self.taking.turns.recv() => turn,
@@ -54,13 +63,16 @@ impl<H: Handle> Taker<H> {
                 Some(Turn::Begins(partition)) => {
                     let (queue, queued) = mpsc::channel(QUEUED_MAX);
                     let reader = Reader {
+                        log: Arc::clone(&self.log),
                         client: self.taking.client.clone(),
                         topic: Arc::clone(&self.topic),
                         dead: Arc::clone(&self.dead),
+                        readable: Arc::clone(&readable),
                         partition,
                         next: 0,
+                        is_sure: false,
                     };
-                    let begins = self.begins(partition);
+                    let begins = self.begins(partition, &readable);
                     let reading = tasks.spawn(reader.run(begins, queue, self.stopped.clone()));
                     if let Some(before) = readers.insert(partition, reading) {
                         before.abort();
@@ -73,6 +85,7 @@ impl<H: Handle> Taker<H> {
                     if let Some(reader) = readers.remove(&partition) {
                         reader.abort();
                     }
+                    readable.left(partition);
                     self.taking.released(partition);
                 }
                 None => break,
@@ -82,14 +95,14 @@ impl<H: Handle> Taker<H> {
     }
 
     /// Where reading a partition begins; asked until it is answered.
-    fn begins(&self, partition: u32) -> impl Future<Output = Option<u64>> + Send + 'static {
-        let (places, topic) = (self.taking.places(), Arc::clone(&self.topic));
+    fn begins(&self, partition: u32, readable: &Arc<Readable>) -> impl Future<Output = Option<u64>> + Send + 'static {
+        let (places, readable) = (self.taking.places(), Arc::clone(readable));
         async move {
             loop {
                 match places.of(partition).await {
                     Ok(next) => return Some(next),
                     Err(ReadError::Failed { why }) => {
-                        tracing::warn!(%topic, partition, %why, "it is not known for now where reading goes on");
+                        readable.failed(partition, &why);
                         sleep(READ_AGAIN_AFTER).await;
                     }
                     Err(ReadError::OutOfRange { .. } | ReadError::Damaged { .. } | ReadError::Closed) => return None,
@@ -101,12 +114,16 @@ impl<H: Handle> Taker<H> {
 
 /// Reads one partition of a topic.
 struct Reader {
+    log: Arc<dyn Site>,
     client: Client,
     topic: Arc<str>,
     /// Where it is noted what cannot be read.
     dead: Arc<str>,
+    readable: Arc<Readable>,
     partition: u32,
     next: u64,
+    /// Whether the last read did not fail.
+    is_sure: bool,
 }
 
 impl Reader {
@@ -125,10 +142,14 @@ impl Reader {
         };
         loop {
             let read = tokio::select! {
-                read = self.client.read(&self.topic, self.partition, self.next) => read,
+                read = self.read() => read,
                 // Also when nobody is there to stop us any more.
                 _ = stopped.wait_for(|stopped| *stopped) => return,
             };
+            self.is_sure = !matches!(read, Err(ReadError::Failed { .. } | ReadError::Damaged { until: None, .. }));
+            if self.is_sure {
+                self.readable.read(self.partition);
+            }
             match read {
                 Ok((records, _)) => {
                     for stored in records {
@@ -150,11 +171,26 @@ impl Reader {
                     self.next = until;
                 }
                 Err(ReadError::Failed { why } | ReadError::Damaged { why, .. }) => {
-                    tracing::warn!(topic = %self.topic, partition = self.partition, %why, "the topic cannot be read for now");
+                    self.readable.failed(self.partition, &why);
                     sleep(READ_AGAIN_AFTER).await;
                 }
                 Err(ReadError::Closed) => return,
             }
         }
+    }
+
+    /// Reads on. Where the topic could not be read, that is over once there is something to wait for, not only once
+    /// something comes.
+    async fn read(&self) -> Result<(Vec<Stored>, Range), ReadError> {
+        let mut reading = pin!(self.client.read(&self.topic, self.partition, self.next));
+        if self.is_sure || self.readable.is_so() {
+            return reading.await;
+        }
+        range(&*self.log, &self.topic, self.partition).await?;
+        if let Ok(read) = timeout(SETTLED_AFTER, &mut reading).await {
+            return read;
+        }
+        self.readable.read(self.partition);
+        reading.await
     }
 }

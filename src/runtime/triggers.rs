@@ -159,7 +159,8 @@ impl Keeper {
                         let client = taking.client.clone();
                         let orchestrator = Arc::clone(&self.orchestrator);
                         let handler = Arc::new(Reading { orchestrator, client, topic: Arc::clone(&topic) });
-                        let taker = Taker { taking, topic, dead: Arc::clone(&topics.dead), handler, stopped };
+                        let (log, dead) = (Arc::clone(self.orchestrator.log()), Arc::clone(&topics.dead));
+                        let taker = Taker { log, taking, topic, dead, handler, stopped };
                         self.tasks.spawn(taker.run());
                     }
                     Err(why) => {

@@ -1,8 +1,8 @@
 //! What a server tells machines that watch it: metrics, traces, logs.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -128,4 +128,37 @@ fn logs_are_text_or_json() {
             assert_eq!(told["fields"]["message"], "the partition runs");
         }
     }
+}
+
+#[test]
+fn a_server_that_logs_json_says_nothing_else() {
+    let messages = |said: &str| -> Vec<String> {
+        let message = |line: &str| {
+            let told: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+            format!("{} {}", told["level"].as_str().unwrap(), told["fields"]["message"].as_str().unwrap())
+        };
+        said.lines().map(message).collect()
+    };
+    let desk = desk();
+    let serve = |file: &str| {
+        let arguments =
+            ["serve", file, "--listen", "127.0.0.1:0", "--participants", "simulated", "--log-format", "json"];
+        let mut serve = desk.command(&arguments);
+        serve.env("SAGA_LOG", "error").stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let refused = serve("nowhere.saga").wait_with_output().unwrap();
+    let refused = messages(&String::from_utf8(refused.stderr).unwrap());
+    assert!(matches!(&refused[..], [one] if one.starts_with("ERROR failed to read nowhere.saga")), "{refused:#?}");
+    let mut server = serve("order.saga");
+    let mut lines = BufReader::new(server.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("serving order from ") {
+        assert!(lines.read_line(&mut said).unwrap() > 0, "it ended before it served: {said}");
+    }
+    assert!(Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap().success());
+    lines.read_to_string(&mut said).unwrap();
+    assert_eq!(server.wait().unwrap().code(), Some(0), "{said}");
+    let said = messages(&said);
+    assert!(said.iter().any(|line| line.starts_with("INFO serving order from ")), "{said:#?}");
+    assert_eq!(said.last().unwrap(), "INFO stopping: what is under way goes to the log");
 }

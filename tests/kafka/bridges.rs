@@ -6,6 +6,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use saga::log::kafka::{Raw, Settings};
 use saga::participant::bridge::AT_ONCE_MAX;
 use saga::wire::CloudEvent;
@@ -178,4 +181,32 @@ done"#;
     other.start("b-10");
     other.until_completed(11);
     assert!(house.run(&["list"]).status.success(), "{FILE}");
+}
+
+#[test]
+fn a_topic_of_commands_that_goes_away_is_said_once_and_so_is_that_it_is_back() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    let server = house.serve(&["--participants", "simulated"]);
+    server.start("b-1");
+    server.until_completed(1);
+    let topic = format!("{}.hotel.commands", house.prefix);
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", broker.address()).create().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    let deleted = runtime.block_on(admin.delete_topics(&[&topic], &options)).unwrap();
+    assert_eq!(deleted, [Ok(topic)]);
+    server.until_said("cannot be read for now");
+    // So that it is tried again and again: each of these is as long as many tries.
+    for _ in 0..3 {
+        assert!(house.run(&["list"]).status.success());
+    }
+    let made = house.run(&["init", "--partitions", "3", FILE]);
+    assert!(made.status.success(), "{made:?}");
+    let back = server.until_said("can be read again");
+    let away = server.until_said("cannot be read for now");
+    assert_eq!((away.len(), back.len()), (1, 1), "{away:#?} {back:#?}");
+    server.start("b-2");
+    server.until_completed(2);
 }

@@ -162,6 +162,21 @@ impl Server {
         }
     }
 
+    /// The lines with these words of those that it said last, once there are some.
+    pub(crate) fn until_said(&self, words: &str) -> Vec<String> {
+        let began = Instant::now();
+        loop {
+            // It answers also while it waits for its log.
+            let (_status, _body) = self.get("/healthz");
+            let latest = self.latest.lock().unwrap();
+            let said: Vec<String> = latest.iter().filter(|line| line.contains(words)).cloned().collect();
+            if !said.is_empty() {
+                return said;
+            }
+            assert!(began.elapsed() < PATIENCE, "never said: {words}");
+        }
+    }
+
     /// Stops it as a service manager does.
     pub(crate) fn stop(mut self) {
         signal(self.child.id(), "TERM");

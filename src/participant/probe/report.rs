@@ -157,13 +157,22 @@ impl Report {
         }
     }
 
-    /// As the XML of `JUnit`: a case for each rule and command.
+    /// As the XML of `JUnit`: a case for each rule and command, and an error for what kept rules from being tried at all.
+    /// A build server looks at failures and errors alone, and would take a probe that learnt nothing for a success.
     ///
     /// # Errors
     /// It cannot be written as text.
     pub fn junit(&self, took: Duration) -> Result<String, quick_junit::SerializeError> {
         let mut suite = TestSuite::new(format!("saga probe {}", self.participant));
         suite.set_time(took);
+        let classname = format!("{}.{}", self.topic, self.participant);
+        for (name, why) in self.errors() {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_message(why).set_type("untried");
+            let mut case = TestCase::new(name, status);
+            case.set_classname(&classname);
+            suite.add_test_case(case);
+        }
         for finding in &self.findings {
             let how = finding.how.clone().unwrap_or_default();
             let status = match finding.outcome {
@@ -189,11 +198,51 @@ impl Report {
                 None => finding.rule.to_owned(),
             };
             let mut case = TestCase::new(name, status);
-            case.set_classname(format!("{}.{}", self.topic, self.participant));
+            case.set_classname(&classname);
             suite.add_test_case(case);
         }
         let mut report = quick_junit::Report::new("saga probe");
         report.set_time(took).add_test_suite(suite);
         report.to_string()
+    }
+    /// What kept rules from being tried, each with a name.
+    fn errors(&self) -> Vec<(String, String)> {
+        let Self { participant, topic, .. } = self;
+        if !self.is_answered {
+            let why = format!("`{participant}` answers nothing: no reply to a command on `{topic}` came in time");
+            return vec![("somebody answers".to_owned(), why)];
+        }
+        let refused = |call| {
+            let why = format!("`{participant}` refuses the request for {call}, so nothing could be tried with it");
+            (format!("the request is taken ({call})"), why)
+        };
+        self.refused.iter().map(refused).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_server_takes_a_probe_that_learnt_nothing_for_no_success() {
+        let xml = |is_answered, refused: &[&str]| {
+            let untried = Finding::of(&RULES[0], None, Err(Wrong::untried("why")), Said::default());
+            let report = Report {
+                participant: "rooms".into(),
+                topic: "rooms.commands".to_owned(),
+                is_answered,
+                findings: vec![untried],
+                refused: refused.iter().map(|call| CompactString::new(call)).collect(),
+                left: Vec::new(),
+            };
+            report.junit(Duration::ZERO).unwrap()
+        };
+        let (silent, refusing, tried) = (xml(false, &[]), xml(true, &["ReserveRoom"]), xml(true, &[]));
+        assert!(silent.contains(r#"tests="2" skipped="1" errors="1" failures="0""#), "{silent}");
+        assert!(silent.contains("`rooms` answers nothing: no reply to a command on `rooms.commands`"), "{silent}");
+        assert!(refusing.contains(r#"errors="1""#), "{refusing}");
+        assert!(refusing.contains("`rooms` refuses the request for ReserveRoom"), "{refusing}");
+        assert!(tried.contains(r#"errors="0""#), "{tried}");
     }
 }
