@@ -14,25 +14,38 @@ use crate::definition::Saga;
 use crate::http::wanted;
 use crate::json::{Json, PAYLOAD_MAX};
 
-/// The JSON of an argument: itself, `@FILE`, or `-` for standard input.
+/// Where JSON is expected on a command line.
+pub(super) struct Expected<'a> {
+    /// What it is, in the words of errors.
+    pub(super) what: &'a str,
+    /// What stands before it, up to where it begins.
+    pub(super) before: &'a str,
+}
+
+/// The JSON of an option's argument: itself, `@FILE`, or `-` for standard input.
 pub(super) fn json(option: &str, argument: &str) -> Result<Json, CliError> {
+    json_of(&Expected { what: option, before: &format!("{option} ") }, argument)
+}
+
+/// The same where it is not all of an option's argument, or of no option.
+pub(super) fn json_of(Expected { what, before }: &Expected<'_>, argument: &str) -> Result<Json, CliError> {
     let limit = u64::try_from(PAYLOAD_MAX).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     let read = match argument.strip_prefix('@') {
         Some(path) => {
             let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
             read.map(|_| path.to_owned())
-                .map_err(|error| CliError::usage(format!("failed to read {path} for {option}: {}", in_words(&error))))
+                .map_err(|error| CliError::usage(format!("failed to read {path} for {what}: {}", in_words(&error))))
         }
         None if argument == "-" => {
             let read = io::stdin().lock().take(limit).read_to_end(&mut bytes);
             read.map(|_| "standard input".to_owned()).map_err(|error| {
-                CliError::usage(format!("failed to read standard input for {option}: {}", in_words(&error)))
+                CliError::usage(format!("failed to read standard input for {what}: {}", in_words(&error)))
             })
         }
         None => {
             bytes.extend_from_slice(argument.as_bytes());
-            Ok(option.to_owned())
+            Ok((*what).to_owned())
         }
     }?;
     if bytes.len() > PAYLOAD_MAX {
@@ -44,12 +57,12 @@ pub(super) fn json(option: &str, argument: &str) -> Result<Json, CliError> {
     })?;
     // Some editors begin a file with a byte order mark.
     let text = text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text);
-    let is_argument = read == option;
+    let is_argument = read == *what;
     Json::parse(text).map_err(|error| {
         let shown = CliError::usage(format!("failed to use {read}: failed to {error}"));
         match is_argument {
-            true if looks_like_path(argument) => shown.hint(format!("for the content of a file: {option} @{argument}")),
-            true => shown.hint(format!("JSON in single quotes for the shell: {option} '{{\"name\": \"ana\"}}'")),
+            true if looks_like_path(argument) => shown.hint(format!("for the content of a file: {before}@{argument}")),
+            true => shown.hint(format!("JSON in single quotes for the shell: {before}'{{\"name\": \"ana\"}}'")),
             false => shown.hint("one JSON object, such as {\"name\": \"ana\"}"),
         }
     })

@@ -87,8 +87,10 @@ struct Signed {
 }
 
 pub(super) fn signal(arguments: &Signal, out: &mut Out) -> Result<Exit, CliError> {
-    let with =
-        arguments.with.as_deref().map(|text| input::json(&shell_words::quote(&arguments.name), text)).transpose()?;
+    let (id, name) = (shell_words::quote(&arguments.id), shell_words::quote(&arguments.name));
+    let (what, before) = (format!("the value of signal {name}"), format!("saga signal {id} {name} "));
+    let expected = input::Expected { what: &what, before: &before };
+    let with = arguments.with.as_deref().map(|text| input::json_of(&expected, text)).transpose()?;
     let body = OrderBody { signal: Some(arguments.name.clone()), with, ..arguments.signed.sign(OrderWord::Signal) };
     give(&arguments.id, &arguments.place, body, out)
 }

@@ -16,6 +16,7 @@ use crate::participant::probe::{
 };
 
 use super::error::{Kind, near_miss};
+use super::input::Expected;
 use super::instance::runtime;
 use super::sources::check_file;
 use super::table::Table;
@@ -155,7 +156,8 @@ fn by_command(option: &str, given: &[String]) -> Result<BTreeMap<String, Json>, 
             return Err(CliError::usage(format!("failed to read `{option} {argument}`: it has no `=`"))
                 .hint(format!("{option} 'ReserveRoom={{\"hotel\":\"Lux\",\"nights\":2}}'")));
         };
-        all.insert(call.trim().to_owned(), input::json(&format!("{option} {call}="), json)?);
+        let (what, before) = (format!("{option} {call}"), format!("{option} {call}="));
+        all.insert(call.trim().to_owned(), input::json_of(&Expected { what: &what, before: &before }, json)?);
     }
     Ok(all)
 }

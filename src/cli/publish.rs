@@ -20,7 +20,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
-    let event = input::json(&shell_words::quote(&arguments.topic), &arguments.event)?;
+    let topic = shell_words::quote(&arguments.topic);
+    let (what, before) = (format!("the event for {topic}"), format!("saga publish {topic} "));
+    let event = input::json_of(&input::Expected { what: &what, before: &before }, &arguments.event)?;
     let body = EventBody { event, key: arguments.key.clone() };
     let published = Access::to(&arguments.place)?.publish(&arguments.topic, &body, out)?;
     if arguments.place.is_json() {

@@ -173,6 +173,9 @@ fn arguments_that_make_no_sense() {
     let Some(stage) = Stage::of(&ROOMS) else { return };
     insta::assert_snapshot!(shown(&stage, &["--call", "ReserveRom"]));
     insta::assert_snapshot!(shown(&stage, &["--request", r#"ReserveRoom={"hotel":1}"#]));
+    let request = shown(&stage, &["--request", "ReserveRoom={"]);
+    let hint = r#"hint: JSON in single quotes for the shell: --request ReserveRoom='{"name": "ana"}'"#;
+    assert!(request.contains(hint), "{request}");
     let desk = Desk::new();
     let arguments = ["probe", "--kafka", &stage.address, "--prefix", &stage.prefix, "--participant", "rooms"];
     let shown = desk.saga(&arguments).replace(&stage.address, "HOST:PORT").replace(&stage.prefix, "PREFIX");
