@@ -12,7 +12,7 @@ use crate::engine::{
     Order, OrderRequest, Phase, Place, RequestId, Run, Share, Start, State, Summary, Turns,
 };
 use crate::json::Json;
-use crate::plan::{InLoops, Meant, Plan};
+use crate::plan::{InLoops, Meant, NodeId, Plan};
 use crate::source::Span;
 use crate::time::Timestamp;
 
@@ -324,15 +324,26 @@ impl<'a> Stage<'a> {
         let plan = self.plan;
         let Some((first, second)) = plan.meant(&one.step).zip(plan.meant(&other.step)) else { return false };
         let ((first, undo), (second, other_undo)) = in_one_flow(plan, (first, one.undo), (second, other.undo));
+        // The first stands in a `try`, in all loops around that.
+        let is_held =
+            |at: NodeId| plan.holds(at, first.node) && plan.loops_around(first.node, at) == plan.node(at).depth();
         match (undo, other_undo) {
             (false, false) => plan.is_before(first, second),
-            (true, true) => plan.is_before(second, first),
+            // What a `try` took back goes before what is taken back around it, wherever that stands.
+            (true, true) => {
+                let is_shared =
+                    |at: &NodeId| is_held(*at) && plan.in_loops(first, second, plan.node(*at).depth()) == InLoops::Same;
+                plan.is_before(second, first)
+                    && plan.tries().iter().filter(|at| plan.holds(**at, second.node)).all(is_shared)
+            }
             // What a `try` took back, it took back before its handler; what stands behind may come before or after.
             (false, true) => plan.tries().iter().filter(|at| plan.holds(**at, second.node)).all(|at| {
                 let around = plan.loops_around(first.node, *at);
                 match plan.in_loops(first, second, around) {
-                    InLoops::Same if plan.holds(*at, first.node) && around == plan.node(*at).depth() => true,
-                    InLoops::Same => first.node < *at,
+                    InLoops::Same if is_held(*at) => true,
+                    InLoops::Same => {
+                        plan.is_before(first, Meant { node: *at, at: second.at.map(|second| plan.beside(second, *at)) })
+                    }
                     InLoops::Before => true,
                     InLoops::Unordered => false,
                 }

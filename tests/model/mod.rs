@@ -104,6 +104,35 @@ fn calls_are_compared_in_the_order_that_the_definition_gives_and_no_other() {
     assert_eq!(departures(&scenario("one, three, two, four, undo two, undo three")).len(), 1, "the whole list");
 }
 
+/// What a `try` took back is behind it, whatever the saga takes back later; and beside it others go on.
+#[test]
+fn what_a_try_took_back_stands_before_what_is_taken_back_around_it() {
+    let text = |body: &str, happenings: &str, calls: &str| {
+        let contract = r#"participant shop { command Take fails "gone"  command Give }"#;
+        let text = format!(
+            r#"{contract}
+            saga s {{ version 1 {body} }}
+            scenario "x" for s {{ {happenings} expect calls {calls} }}"#
+        );
+        let step = |name: &str| format!("step {name} {{ call shop.Take  compensate shop.Give }}");
+        ["take", "odd", "alt", "last"].iter().fold(text, |text, name| text.replace(&format!("<{name}>"), &step(name)))
+    };
+    let told = |body: &str, happenings: &str, calls: &str| {
+        let mut reports = play_file("text.saga", &text(body, happenings, calls));
+        reports.remove(0).1.departures
+    };
+    let caught = "try { <take> <odd> } catch { <alt> } <last>";
+    let both = r#"when odd fails "gone" when last fails "gone""#;
+    assert_eq!(told(caught, both, "take, odd, undo take, alt, last, undo alt"), []);
+    assert_eq!(told(caught, both, "take, odd, alt, undo take, last, undo alt").len(), 1, "its handler is behind it");
+    let last = r#"when last fails "gone""#;
+    assert_eq!(told(caught, last, "take, odd, last, undo odd, undo take"), []);
+    assert_eq!(told(caught, last, "take, odd, last, undo take, undo odd").len(), 1, "of one try they keep their order");
+    let beside = "parallel { sequence { sleep 1h <alt> } try { <take> <odd> } catch { } }";
+    let odd = r#"when odd fails "gone""#;
+    assert_eq!(told(beside, odd, "take, odd, undo take, alt"), []);
+}
+
 #[test]
 fn a_happening_that_never_came_about_fails_the_scenario() {
     let found = departures(
