@@ -3,6 +3,8 @@
 //! Everything that was decided or computed stands in an event: a replay never decides and never evaluates. Payloads
 //! of commands do not: they follow from the definition and from what events say.
 
+use std::fmt;
+
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
@@ -363,6 +365,13 @@ pub struct Failure {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} at {}", self.code, self.step)?;
+        self.message.as_ref().map_or(Ok(()), |message| write!(out, ": {message}"))
+    }
 }
 
 /// Why an attempt is repeated.

@@ -168,7 +168,7 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
                 started: view::Instant(row.started),
                 since: view::Instant(row.changed),
                 at: row.stuck.iter().map(ToString::to_string).collect(),
-                why: None,
+                why: row.why.filter(|_| index < EXPLAINED_MAX && row.state == Summary::Compensated),
             },
         });
     }

@@ -7,10 +7,7 @@ use crate::plan::{At, Kind, Plan};
 
 /// One sentence on why an instance stands where it does.
 pub(super) fn why(plan: &Plan, instance: &Instance, status: Summary) -> Option<String> {
-    let failure = instance.failure().map(|failure| match &failure.message {
-        Some(message) => format!("{} at {}: {message}", failure.code, failure.step),
-        None => format!("{} at {}", failure.code, failure.step),
-    });
+    let failure = instance.failure().map(ToString::to_string);
     let first = |wanted: fn(&State) -> bool| {
         // The time of a `try` says less than what is being done in it.
         let is_try = |at: At| matches!(plan.node(at.node()).kind, Kind::Try(_));

@@ -44,7 +44,9 @@ async fn crowd() -> Desk {
     let mut file = Connection::open(data.join("saga.db")).unwrap();
     let transaction = file.transaction().unwrap();
     let mut insert = transaction
-        .prepare("INSERT INTO instance VALUES (?1, 1, 'booking', 'hash', 'completed', NULL, 9, 1000, ?2, 0, 0, 1, ?3)")
+        .prepare(
+            "INSERT INTO instance VALUES (?1, 1, 'booking', 'hash', 'completed', NULL, 9, 1000, ?2, 0, 0, 1, NULL, ?3)",
+        )
         .unwrap();
     for number in 1..=ENDED {
         let (id, changed) = (format!("e-{number}"), i64::try_from(1_000 + number).unwrap());

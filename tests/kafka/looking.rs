@@ -46,6 +46,8 @@ fn instances_are_seen_without_a_server() {
     assert!(listed.contains("o-3") && listed.contains("stuck") && !listed.contains("o-1"), "{listed}");
     let all = house.look(&["list", "--all"]);
     assert!(["o-1", "o-2", "o-3"].iter().all(|id| all.contains(id)), "{all}");
+    let declined = all.lines().find(|line| line.starts_with("o-2")).unwrap();
+    assert!(declined.contains("declined at charge"), "{declined}");
     assert!(house.look(&["list", "--status", "completed"]).contains("o-1"));
     let shown = house.look(&["show", "o-3"]);
     assert!(
@@ -97,6 +99,10 @@ fn orders_are_taken_without_a_server_and_with_one() {
     let other = house.serve_with(&["--participants", "simulated"]);
     for id in ["b-1", "b-2"] {
         while !text(&other.ask(&["show", id])).contains("compensated") {}
+    }
+    let listed = text(&other.ask(&["list", "--all"]));
+    for (id, why) in [("o-2", "declined at charge"), ("b-1", "cancelled at saga")] {
+        assert!(listed.lines().any(|line| line.starts_with(id) && line.contains(why)), "{why}: {listed}");
     }
 }
 

@@ -32,6 +32,7 @@ use std::time::Duration;
 pub use defect::Defect;
 #[cfg(feature = "otlp")]
 pub(in crate::runtime) use setting::FORWARDED;
+pub(in crate::runtime) use told::in_short;
 pub use told::{Config, Do, Fact, Recovered, Stands, Stop, Told, lost};
 pub use turnstile::Turnstile;
 

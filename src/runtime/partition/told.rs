@@ -9,7 +9,7 @@ use compact_str::CompactString;
 use super::defect::Defect;
 use super::turnstile::Turnstile;
 use super::{IN_FLIGHT_MAX, OWED_MAX};
-use crate::engine::{Instance, InstanceId, Place, Run, Summary};
+use crate::engine::{Failure, Instance, InstanceId, Place, Run, Summary};
 use crate::journal::record::Record;
 use crate::journal::{AWAKE_MAX, JournalError, Live, Plans};
 use crate::log::{Range, Report, Request, Topics};
@@ -130,10 +130,24 @@ pub struct Stands {
     pub state: Summary,
     /// The places that wait for a person.
     pub stuck: Vec<Place>,
+    /// Why it fails or failed, in short.
+    pub why: Option<String>,
     /// How it stood before, if it had begun and that is known.
     pub was: Option<Summary>,
     /// When it began.
     pub started: Timestamp,
+}
+
+/// Of a row that is kept with every ended instance, so much says why: whoever wants more looks into the instance.
+const WHY_MAX: usize = 200;
+
+/// Why a saga fails, in so many characters at most.
+pub(in crate::runtime) fn in_short(failure: &Failure) -> String {
+    let text = failure.to_string();
+    match text.char_indices().nth(WHY_MAX) {
+        Some((end, _)) => text.get(..end).map(|cut| format!("{cut}…")).unwrap_or(text),
+        None => text,
+    }
 }
 
 impl Stands {
@@ -141,7 +155,8 @@ impl Stands {
         let Live { instance, plan, .. } = live;
         let state = instance.summary(plan);
         let stuck = if state == Summary::Stuck { instance.stuck(plan) } else { Vec::new() };
-        Self { state, stuck, was: None, started: instance.started }
+        let why = instance.failure().map(in_short);
+        Self { state, stuck, why, was: None, started: instance.started }
     }
 }
 

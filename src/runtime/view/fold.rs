@@ -10,7 +10,7 @@ use compact_str::CompactString;
 use crate::engine::{Event, InstanceId, Place, Run, Summary};
 use crate::journal::record::{Body, Record};
 use crate::plan::ROOT_PLACE;
-use crate::runtime::partition::Stands;
+use crate::runtime::partition::{Stands, in_short};
 use crate::time::Timestamp;
 
 /// Up to where a partition's journal is in the view.
@@ -27,6 +27,7 @@ pub(super) struct Delta {
     pub(super) definition: CompactString,
     pub(super) state: Option<Summary>,
     pub(super) stuck: Option<Vec<Place>>,
+    pub(super) why: Option<String>,
     pub(super) started: Option<Timestamp>,
     pub(super) first: Option<u64>,
     pub(super) seq: u64,
@@ -85,6 +86,7 @@ impl Folding {
             definition: CompactString::from(&**definition),
             state: None,
             stuck: None,
+            why: None,
             started: None,
             first: None,
             seq: change.seq,
@@ -102,14 +104,18 @@ impl Folding {
                     delta.state = Some(Summary::Running);
                 }
                 // A `try` that fails is a matter of its own: the saga goes on.
-                Event::Failed { scope, .. } if scope == ROOT_PLACE => delta.state = Some(Summary::Compensating),
+                Event::Failed { scope, failure } if scope == ROOT_PLACE => {
+                    delta.state = Some(Summary::Compensating);
+                    delta.why = Some(in_short(failure));
+                }
                 Event::Completed { .. } => delta.state = Some(Summary::Completed),
                 Event::Compensated => delta.state = Some(Summary::Compensated),
                 _ => {}
             }
         }
-        if let Some(Stands { state, stuck, .. }) = stands {
+        if let Some(Stands { state, stuck, why, .. }) = stands {
             (delta.state, delta.stuck) = (Some(state), Some(stuck));
+            delta.why = why.or(delta.why.take());
         }
     }
 }
@@ -138,7 +144,8 @@ mod tests {
             let record =
                 Record { v: VERSION, epoch: 0, n: offset, read, sent: 0, checkpoint: 0, at: Timestamp(0), body };
             folding.take(0, offset, &record, None);
-            assert_eq!(folding.deltas[&(id.clone(), Run(0))].state, state, "{scope}");
+            let Delta { state: found, why, .. } = &folding.deltas[&(id.clone(), Run(0))];
+            assert_eq!((*found, why.as_deref()), (state, state.map(|_| "no at a")), "{scope}");
         }
     }
 }

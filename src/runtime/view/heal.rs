@@ -31,6 +31,7 @@ struct Said {
     definition: String,
     state: String,
     stuck: String,
+    why: Option<String>,
     seq: i64,
     started: Option<i64>,
     changed: i64,
@@ -46,6 +47,7 @@ impl From<&Recovered> for Said {
             definition: live.definition.to_string(),
             state: name(live.stands.state).to_owned(),
             stuck: live.stands.stuck.join("\n"),
+            why: live.stands.why.clone(),
             seq: number(live.seq),
             started: Some(number(live.started.0)),
             changed: number(live.changed.0),
@@ -83,6 +85,7 @@ impl Aside for Heal {
                 seq: row.get(6)?,
                 started: row.get(7)?,
                 changed: row.get(8)?,
+                why: row.get(12)?,
             };
             if said == *right {
                 wrong.remove(&key);
@@ -109,6 +112,7 @@ impl Aside for Heal {
                 ValueRef::Integer(self.partition.into()),
                 integer(*first),
                 ValueRef::Integer(*last),
+                text(said.why.as_deref()),
             ];
             sums::put(connection, of, &fields)?;
         }

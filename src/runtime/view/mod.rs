@@ -71,6 +71,8 @@ pub struct Row {
     pub first: u64,
     /// The offset of its latest record.
     pub last: u64,
+    /// Why it fails or failed, in short.
+    pub why: Option<String>,
 }
 
 /// Which instances are wanted.

@@ -9,7 +9,10 @@ use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from
 use super::table::{COLUMNS, DEFINITION, POSITIONS};
 
 /// The columns of `instance` before its checksum.
-pub(super) const FIELDS: usize = 12;
+pub(super) const FIELDS: usize = 13;
+
+/// The last of them, `why`. Files have it that were made before there was one: where it says nothing, it does not count.
+const WHY: usize = 12;
 
 /// So many damaged rows are named.
 const NAMED_MAX: usize = 8;
@@ -49,10 +52,16 @@ pub(super) fn integer(value: Option<i64>) -> ValueRef<'static> {
     value.map_or(ValueRef::Null, ValueRef::Integer)
 }
 
+/// Whether a column counts.
+fn counts(column: usize, field: ValueRef<'_>) -> bool {
+    column != WHY || field != ValueRef::Null
+}
+
 /// The checksum of fields.
 pub(super) fn sum<'v>(fields: impl IntoIterator<Item = ValueRef<'v>>) -> i64 {
     let mut sum = Sum::default();
-    fields.into_iter().for_each(|field| sum.add(field));
+    let counted = fields.into_iter().enumerate().filter(|(column, field)| counts(*column, *field));
+    counted.for_each(|(_, field)| sum.add(field));
     sum.end()
 }
 
@@ -60,7 +69,10 @@ pub(super) fn sum<'v>(fields: impl IntoIterator<Item = ValueRef<'v>>) -> i64 {
 pub(super) fn fits(row: &SqlRow<'_>, fields: usize) -> rusqlite::Result<bool> {
     let mut sum = Sum::default();
     for column in 0..fields {
-        sum.add(row.get_ref(column)?);
+        let field = row.get_ref(column)?;
+        if counts(column, field) {
+            sum.add(field);
+        }
     }
     Ok(row.get_ref(fields)? == ValueRef::Integer(sum.end()))
 }
@@ -79,9 +91,9 @@ pub(super) fn put(connection: &Connection, table: &str, fields: &[ValueRef<'_>; 
     let crc = ValueRef::Integer(sum(fields.iter().copied()));
     connection
         .prepare_cached(&format!(
-            "INSERT INTO {table} ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+            "INSERT INTO {table} ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
              ON CONFLICT (id, run) DO UPDATE SET saga = ?3, definition = ?4, state = ?5, stuck = ?6, seq = ?7, \
-             started = ?8, changed = ?9, partition = ?10, first = ?11, last = ?12, crc = ?13"
+             started = ?8, changed = ?9, partition = ?10, first = ?11, last = ?12, why = ?13, crc = ?14"
         ))?
         .execute(params_from_iter(fields.iter().copied().chain([crc]).map(ToSqlOutput::Borrowed)))
         .map(drop)
@@ -96,6 +108,7 @@ pub(super) struct Kept {
     pub(super) stuck: Option<String>,
     pub(super) started: Option<i64>,
     pub(super) first: Option<i64>,
+    pub(super) why: Option<String>,
 }
 
 /// A row before it changes.
@@ -121,6 +134,7 @@ pub(super) fn before(connection: &Connection, table: &str, id: &str, run: i64) -
             stuck: row.get(5)?,
             started: row.get(7)?,
             first: row.get(10)?,
+            why: row.get(12)?,
         }))
     });
     Ok(found.optional()?.unwrap_or(Before::Nothing))
@@ -178,7 +192,7 @@ pub(super) fn mend(connection: &Connection) -> rusqlite::Result<()> {
 fn copy_fitting(connection: &Connection) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM instance"))?;
     let mut insert = connection.prepare(&format!(
-        "INSERT OR IGNORE INTO mended ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+        "INSERT OR IGNORE INTO mended ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
     ))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

@@ -1,7 +1,7 @@
 //! The tables of the view in `saga.db`.
 //!
 //! ```sql
-//! instance (id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last, crc)
+//! instance (id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last, why, crc)
 //! viewed   (partition, last, crc)      -- the last journal record that is in there
 //! ```
 //!
@@ -34,7 +34,7 @@ pub(super) const TABLE: &str = "instance";
 pub(super) const DEFINITION: &str = "
   id TEXT NOT NULL, run INTEGER NOT NULL, saga TEXT, definition TEXT NOT NULL, state TEXT NOT NULL, stuck TEXT,
   seq INTEGER NOT NULL, started INTEGER, changed INTEGER NOT NULL, partition INTEGER NOT NULL, first INTEGER,
-  last INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (id, run)
+  last INTEGER NOT NULL, why TEXT, crc INTEGER NOT NULL, PRIMARY KEY (id, run)
 ";
 
 /// The live ones have an index of their own, which those that are inserted as ended never touch.
@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS viewed (partition INTEGER PRIMARY KEY, last INTEGER N
 pub(super) const IS_LIVE: &str = "state NOT IN ('completed', 'compensated')";
 
 pub(super) const COLUMNS: &str =
-    "id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last, crc";
+    "id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last, why, crc";
 
 pub(super) const POSITIONS: &str = "partition, last, crc";
 
@@ -67,6 +67,8 @@ pub(super) struct Make {
 impl Make {
     /// Tables that are not whole go both: one alone would say that the other holds what it does not.
     fn make(connection: &Connection) -> rusqlite::Result<()> {
+        // A file of before there was one. Where there is no table, or there is such a column, this changes nothing.
+        drop(connection.execute_batch(&format!("ALTER TABLE main.{TABLE} ADD COLUMN why TEXT")));
         if is_whole(connection) {
             sums::mend(connection)?;
         } else {
@@ -155,6 +157,7 @@ fn write(connection: &Connection, into: &str, (id, run): (&InstanceId, Run), del
         ValueRef::Integer(delta.partition.into()),
         integer(before.and_then(|before| before.first).or(delta.first.map(number))),
         ValueRef::Integer(number(delta.last)),
+        text(delta.why.as_deref().or(before.and_then(|before| before.why.as_deref()))),
     ];
     sums::put(connection, into, &fields)
 }
@@ -315,6 +318,7 @@ fn read(connection: &Connection, row: &SqlRow<'_>) -> Result<Row, ViewError> {
         partition: row.get(9)?,
         first: row.get::<_, Option<i64>>(10)?.map_or(0, i64::cast_unsigned),
         last: unsigned(row, 11)?,
+        why: row.get(12)?,
     })
 }
 
