@@ -52,8 +52,14 @@ pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
     for (code, reasons) in outcomes.iter() {
         row(&Ending::Compensated(code.clone()), &needs(file, reasons));
     }
-    let stuck = explored.into_iter().flat_map(|explored| &explored.report.ways);
-    for way in stuck.filter(|way| matches!(way.ending, Ending::Stuck(..))) {
+    // Where a person is waited for, and codes of which the text does not tell.
+    let is_untold = |ending: &Ending| match ending {
+        Ending::Completed => false,
+        Ending::Compensated(code) => !outcomes.codes().any(|known| known == code),
+        Ending::Stuck(..) => true,
+    };
+    let untold = explored.into_iter().flat_map(|explored| &explored.report.ways);
+    for way in untold.filter(|way| is_untold(&way.ending)) {
         row(&way.ending, &[needed(way).join("; ")]);
     }
     let mut text = table.text();

@@ -16,6 +16,7 @@ use super::ways::Form;
 use crate::check::{self, Defaults, Outcomes, Return};
 use crate::definition::limits::MAX_ELEMENTS;
 use crate::definition::{Invocation, Retry, Saga, Verb};
+use crate::model::explore::{Ending, Report};
 use crate::plan::{Class, Plan};
 
 /// What is known of one saga.
@@ -84,7 +85,11 @@ pub(super) fn text(file: &Checked, explored: &[Explored], (with_outcomes, form):
         let _ = writeln!(text, "{}: saga {}, version {}", file.name, saga.name, saga.version);
         let mut table = Table::headless();
         let mut row = |name: &str, words: String| table.row([format!("  {name}"), words]);
-        row("ends", ends(&proved));
+        row("ends", ends(&proved, explored));
+        let lost = explored.map(|explored| not_found(&proved, explored)).unwrap_or_default();
+        if !lost.is_empty() {
+            row("not found", format!("{}: nothing that is tried leads there", lost.join(", ")));
+        }
         row("no return", no_return(&proved));
         if !proved.topics.is_empty() {
             row("topics", list(&proved.topics));
@@ -109,8 +114,26 @@ pub(super) fn text(file: &Checked, explored: &[Explored], (with_outcomes, form):
     text
 }
 
-fn ends(proved: &Proved) -> String {
-    format!("completed, or compensated with {}", list(proved.outcomes.codes()))
+/// By the text, and what exploring has found besides.
+fn ends(proved: &Proved, explored: Option<&Explored>) -> String {
+    let found = explored.into_iter().flat_map(|explored| &explored.report.ways).filter_map(|way| match &way.ending {
+        Ending::Compensated(code) => Some(code),
+        Ending::Completed | Ending::Stuck(..) => None,
+    });
+    let codes: BTreeSet<&CompactString> = proved.outcomes.codes().chain(found).collect();
+    format!("completed, or compensated with {}", list(codes))
+}
+
+/// The ends by the text to which no way was found although all was looked at: they need data that is not tried, or never
+/// come about.
+fn not_found(proved: &Proved, explored: &Explored) -> Vec<String> {
+    let Report { cut, violations, ways, .. } = &explored.report;
+    if !cut.is_empty() || !violations.is_empty() {
+        return Vec::new();
+    }
+    let ends = proved.outcomes.codes().map(|code| Ending::Compensated(code.clone()));
+    let ends = [Ending::Completed].into_iter().chain(ends);
+    ends.filter(|end| !ways.iter().any(|way| way.ending == *end)).map(|end| end.to_string()).collect()
 }
 
 fn no_return(proved: &Proved) -> String {

@@ -47,10 +47,13 @@ pub(super) fn show(
     ends.sort();
     ends.dedup();
     let is_cut = sagas.iter().any(|(_, explored)| !explored.report.cut.is_empty());
-    let not_found = if is_cut { "no way to this end was found" } else { "it never ends so" };
-    let error = CliError::usage(format!("{not_found}: \"{wanted}\""));
+    let error = CliError::usage(format!("no way to this end was found: \"{wanted}\""));
     let error = error.hint(format!("its ends: {}", ends.join(", ")));
-    Err(if is_cut { error.hint("not all was looked at; `--deep` has no budget") } else { error })
+    Err(error.hint(if is_cut {
+        "not all was looked at; `--deep` has no budget"
+    } else {
+        "of data that is tried which conditions and arithmetic look at, in lists of at most two: docs/how-it-is-proved.md"
+    }))
 }
 
 /// `compensated declined`, and `compensated` for each such.

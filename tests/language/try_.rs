@@ -346,3 +346,15 @@ scenario "neither b nor c" for order {{
 }}"#
     ));
 }
+
+#[test]
+fn a_scenario_may_expect_that_its_time_is_over_where_nobody_catches_that() {
+    let scenario = r#"scenario "x" for order { given {} when a stays pending expect compensated "deadline" }"#;
+    let read = |statements: &str| {
+        let checked = saga::check::check_text("text.saga", &format!("{}\n{scenario}", saga(statements)));
+        let codes = checked.findings.iter().map(|finding| finding.code.to_string());
+        codes.filter(|code| code.starts_with("SG07")).collect::<Vec<_>>()
+    };
+    assert_eq!(read(r#"try within 10m { @a } catch "no" { }"#), [""; 0]);
+    assert_eq!(read(r#"try { @a } catch "no" { }"#), ["SG0702"], "without a time there is none");
+}

@@ -102,6 +102,8 @@ impl Known {
                 }
                 StatementKind::Try(written) => {
                     self.gather(&written.body, part, around);
+                    // Where nobody catches it.
+                    self.codes.extend(written.within.iter().map(|_| CompactString::const_new("deadline")));
                     written.catches.iter().for_each(|catch| self.gather(&catch.block, part, around));
                 }
                 StatementKind::ForEach(each) => {

@@ -205,6 +205,7 @@ impl Report {
         report.set_time(took).add_test_suite(suite);
         report.to_string()
     }
+
     /// What kept rules from being tried, each with a name.
     fn errors(&self) -> Vec<(String, String)> {
         let Self { participant, topic, .. } = self;
