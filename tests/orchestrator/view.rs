@@ -103,21 +103,6 @@ async fn on_its_way_back_it_is_shown_so_after_a_restart_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_of_before_one_said_why_are_good() {
-    let directory = tempfile::tempdir().unwrap();
-    let orchestrator = open_with(directory.path(), &Cast::new([])).await;
-    run(&orchestrator, "a").await;
-    let before = [orchestrator.row(&instance("a")).await.unwrap()];
-    orchestrator.close().await;
-    by_hand(directory.path(), "ALTER TABLE instance DROP COLUMN why");
-    let beside = Onlooker::open(directory.path()).await.unwrap();
-    assert_eq!(beside.list(&Filter::everything()).await.unwrap().0, before);
-    let orchestrator = open_with(directory.path(), &Cast::new([])).await;
-    assert_eq!([orchestrator.row(&instance("a")).await.unwrap()], before);
-    orchestrator.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_is_not_what_was_written_is_not_believed_and_is_made_anew() {
     let directory = tempfile::tempdir().unwrap();
     let orchestrator = open_with(directory.path(), &Cast::new([])).await;

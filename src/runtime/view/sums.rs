@@ -11,9 +11,6 @@ use super::table::{COLUMNS, DEFINITION, POSITIONS};
 /// The columns of `instance` before its checksum.
 pub(super) const FIELDS: usize = 13;
 
-/// The last of them, `why`. Files have it that were made before there was one: where it says nothing, it does not count.
-const WHY: usize = 12;
-
 /// So many damaged rows are named.
 const NAMED_MAX: usize = 8;
 
@@ -52,16 +49,10 @@ pub(super) fn integer(value: Option<i64>) -> ValueRef<'static> {
     value.map_or(ValueRef::Null, ValueRef::Integer)
 }
 
-/// Whether a column counts.
-fn counts(column: usize, field: ValueRef<'_>) -> bool {
-    column != WHY || field != ValueRef::Null
-}
-
 /// The checksum of fields.
 pub(super) fn sum<'v>(fields: impl IntoIterator<Item = ValueRef<'v>>) -> i64 {
     let mut sum = Sum::default();
-    let counted = fields.into_iter().enumerate().filter(|(column, field)| counts(*column, *field));
-    counted.for_each(|(_, field)| sum.add(field));
+    fields.into_iter().for_each(|field| sum.add(field));
     sum.end()
 }
 
@@ -69,10 +60,7 @@ pub(super) fn sum<'v>(fields: impl IntoIterator<Item = ValueRef<'v>>) -> i64 {
 pub(super) fn fits(row: &SqlRow<'_>, fields: usize) -> rusqlite::Result<bool> {
     let mut sum = Sum::default();
     for column in 0..fields {
-        let field = row.get_ref(column)?;
-        if counts(column, field) {
-            sum.add(field);
-        }
+        sum.add(row.get_ref(column)?);
     }
     Ok(row.get_ref(fields)? == ValueRef::Integer(sum.end()))
 }

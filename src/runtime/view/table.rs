@@ -67,8 +67,6 @@ pub(super) struct Make {
 impl Make {
     /// Tables that are not whole go both: one alone would say that the other holds what it does not.
     fn make(connection: &Connection) -> rusqlite::Result<()> {
-        // A file of before there was one. Where there is no table, or there is such a column, this changes nothing.
-        drop(connection.execute_batch(&format!("ALTER TABLE main.{TABLE} ADD COLUMN why TEXT")));
         if is_whole(connection) {
             sums::mend(connection)?;
         } else {
