@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::CliError;
 use super::error::Kind;
-use super::rivals::{Carried, Rival, Said, refuse, rivals, topics_of};
+use super::rivals::{Carried, Said, refuse, rivals, topics_of};
 use super::settings::Settings;
 use crate::definition::Trigger;
 use crate::http::cast::Cast;
@@ -168,7 +168,15 @@ impl Opened {
 
     /// Refuses to answer commands that somebody else answers, as far as the broker tells.
     pub(super) async fn are_free(&self, carried: Vec<Carried>) -> Result<(), CliError> {
-        match self.rivals(carried).await {
+        if carried.is_empty() {
+            return Ok(());
+        }
+        let log = Arc::clone(&self.log);
+        let asking = tokio::task::spawn_blocking(move || {
+            let readers = log.readers(&topics_of(&carried))?;
+            Ok::<_, String>(rivals(&carried, &readers, &log.topics()))
+        });
+        match asking.await.unwrap_or_else(|_| Err("asking panicked".to_owned())) {
             Ok(rivals) => refuse(&rivals),
             // Whoever may not ask can run all the same.
             Err(why) => {
@@ -176,18 +184,6 @@ impl Opened {
                 Ok(())
             }
         }
-    }
-
-    async fn rivals(&self, carried: Vec<Carried>) -> Result<BTreeSet<Rival>, String> {
-        if carried.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        let log = Arc::clone(&self.log);
-        let asking = tokio::task::spawn_blocking(move || {
-            let readers = log.readers(&topics_of(&carried))?;
-            Ok(rivals(&carried, &readers, &log.topics()))
-        });
-        asking.await.unwrap_or_else(|_| Err("asking panicked".to_owned()))
     }
 
     /// Says which topics of triggers are not there: whoever writes events makes them.
@@ -205,8 +201,8 @@ impl Opened {
         }
     }
 
-    /// Looks whether the topics stay. Says which participants nobody plays, and when somebody does; and who plays those that are played from here, too.
-    /// Ends with the runtime.
+    /// Looks whether the topics stay. Says which participants nobody plays, and when somebody does; and who plays those
+    /// that are played from here, too. Ends with the runtime.
     pub(super) fn watch(
         &self,
         cast: impl Fn() -> Cast + Send + 'static,
@@ -223,25 +219,28 @@ impl Opened {
                 }
             }
         });
-        let (log, opened) = (Arc::clone(&self.log), self.clone());
+        let log = Arc::clone(&self.log);
         tokio::spawn(async move {
             let (mut readership, mut said) = (Readership::default(), Said::default());
             loop {
                 let is_calm = readership.is_whole() || cast().named_topics().is_empty();
                 sleep(if is_calm { LOOK_AGAIN_EVERY } else { LOOK_EVERY }).await;
-                if let Ok(rivals) = opened.rivals(carried()).await {
-                    for line in said.looked(rivals) {
-                        tracing::warn!("{line}");
-                    }
-                }
-                let participants = cast().named_topics();
-                if participants.is_empty() {
+                let (participants, carried) = (cast().named_topics(), carried());
+                if participants.is_empty() && carried.is_empty() {
                     continue;
                 }
                 let topics: Vec<String> = participants.iter().map(|(_, topic)| topic.clone()).collect();
                 let asked = Arc::clone(&log);
-                let Ok(Ok(unread)) = tokio::task::spawn_blocking(move || asked.unread(&topics)).await else { continue };
-                for line in readership.looked(&participants, &unread) {
+                let looking = tokio::task::spawn_blocking(move || {
+                    let told = asked.told(&[topics.as_slice(), &topics_of(&carried)].concat())?;
+                    let rivals = rivals(&carried, &told.readers, &asked.topics());
+                    Ok::<_, String>((rivals, asked.unread(&told, &topics)))
+                });
+                let Ok(Ok((rivals, unread))) = looking.await else { continue };
+                let rivals = said.looked(rivals);
+                let unread = unread.ok().filter(|_| !participants.is_empty());
+                let unread = unread.map(|unread| readership.looked(&participants, &unread)).unwrap_or_default();
+                for line in rivals.into_iter().chain(unread) {
                     tracing::warn!("{line}");
                 }
             }

@@ -49,7 +49,7 @@ pub(crate) use error::{is_final, of_prefix};
 pub(crate) use producer::headers;
 pub use raw::{Raw, RawArrival, RawMessage};
 pub(crate) use reader::stored;
-pub use readership::Reader;
+pub use readership::{Membership, Reader};
 pub(crate) use settings::Role;
 pub use settings::Settings;
 pub use topics::{Founding, Made, Plan, differences};
@@ -164,21 +164,29 @@ impl Kafka {
         self.shared.jobs.run(move || told(shared.asking.range(&topic, partition)));
     }
 
-    /// Topics that no member of any group reads at the moment, as far as the broker tells: of a group by KIP-848 it is
+    /// Asks who reads these topics at the moment, as far as the broker tells.
+    ///
+    /// # Errors
+    /// The broker does not answer.
+    pub fn told(&self, topics: &[String]) -> Result<Membership, String> {
+        readership::told(self.shared.asking.client(), topics)
+    }
+
+    /// Of these topics, about which `told` was asked, those that no member of any group reads: of a group by KIP-848 it is
     /// known once it has committed something.
     ///
     /// # Errors
     /// The broker does not answer.
-    pub fn unread(&self, topics: &[String]) -> Result<Vec<String>, String> {
-        readership::unread(self.shared.asking.client(), &self.shared.settings, topics)
+    pub fn unread(&self, told: &Membership, topics: &[String]) -> Result<Vec<String>, String> {
+        told.unread(self.shared.asking.client(), &self.shared.settings, topics)
     }
 
-    /// Who reads these topics at the moment, as far as the broker tells.
+    /// Who reads these topics, and of groups by KIP-848 those that have committed something.
     ///
     /// # Errors
     /// The broker does not answer.
     pub fn readers(&self, topics: &[String]) -> Result<Vec<Reader>, String> {
-        readership::readers(self.shared.asking.client(), &self.shared.settings, topics)
+        self.told(topics)?.all(self.shared.asking.client(), &self.shared.settings, topics)
     }
 
     /// Looks whether the deployment's topics are all there, of which `missing` were not at the look before. Twice in a row,

@@ -22,44 +22,56 @@ pub struct Reader {
     pub member: Option<String>,
 }
 
-/// Which of these topics no member of any group has. Of a group whose members are not told, what it has committed says
-/// what it reads.
-pub(super) fn unread(
-    asking: &BaseConsumer<Context>,
-    settings: &Settings,
-    topics: &[String],
-) -> Result<Vec<String>, String> {
-    let (readers, untold) = told(asking, topics)?;
-    let is_read = |topic: &String| readers.iter().any(|reader| reader.topic == *topic);
-    let mut unread: Vec<String> = topics.iter().filter(|topic| !is_read(topic)).cloned().collect();
-    for group in untold {
-        if unread.is_empty() {
-            break;
+/// What the broker tells of some topics' readers by one question.
+#[derive(Clone, Debug, Default)]
+pub struct Membership {
+    /// The members that it tells of.
+    pub readers: Vec<Reader>,
+    /// Groups that have members of which it does not tell.
+    untold: Vec<String>,
+}
+
+impl Membership {
+    /// Which of these topics no member of any group has. Of a group whose members are not told, what it has committed says
+    /// what it reads.
+    pub(super) fn unread(
+        &self,
+        asking: &BaseConsumer<Context>,
+        settings: &Settings,
+        topics: &[String],
+    ) -> Result<Vec<String>, String> {
+        let is_read = |topic: &String| self.readers.iter().any(|reader| reader.topic == *topic);
+        let mut unread: Vec<String> = topics.iter().filter(|topic| !is_read(topic)).cloned().collect();
+        for group in &self.untold {
+            if unread.is_empty() {
+                break;
+            }
+            let committed = committed(asking, settings, group, &unread)?;
+            unread.retain(|topic| !committed.contains(topic));
         }
-        let committed = committed(asking, settings, &group, &unread)?;
-        unread.retain(|topic| !committed.contains(topic));
+        Ok(unread)
     }
-    Ok(unread)
+
+    /// Who reads these topics, or has read them and may have gone.
+    pub(super) fn all(
+        self,
+        asking: &BaseConsumer<Context>,
+        settings: &Settings,
+        topics: &[String],
+    ) -> Result<Vec<Reader>, String> {
+        let Self { mut readers, untold } = self;
+        for group in untold {
+            let committed = committed(asking, settings, &group, topics)?;
+            readers.extend(committed.into_iter().map(|topic| Reader { topic, group: group.clone(), member: None }));
+        }
+        readers.sort();
+        readers.dedup();
+        Ok(readers)
+    }
 }
 
-/// Who reads these topics.
-pub(super) fn readers(
-    asking: &BaseConsumer<Context>,
-    settings: &Settings,
-    topics: &[String],
-) -> Result<Vec<Reader>, String> {
-    let (mut readers, untold) = told(asking, topics)?;
-    for group in untold {
-        let committed = committed(asking, settings, &group, topics)?;
-        readers.extend(committed.into_iter().map(|topic| Reader { topic, group: group.clone(), member: None }));
-    }
-    readers.sort();
-    readers.dedup();
-    Ok(readers)
-}
-
-/// The members that the broker tells of, and the groups that have some of which it does not.
-fn told(asking: &BaseConsumer<Context>, topics: &[String]) -> Result<(Vec<Reader>, Vec<String>), String> {
+/// Asks who reads these topics.
+pub(super) fn told(asking: &BaseConsumer<Context>, topics: &[String]) -> Result<Membership, String> {
     let groups = asking.fetch_group_list(None, ASK_WITHIN).map_err(|error| said(&error))?;
     let mut readers = Vec::new();
     let mut untold = Vec::new();
@@ -77,7 +89,7 @@ fn told(asking: &BaseConsumer<Context>, topics: &[String]) -> Result<(Vec<Reader
             untold.push(group.name().to_owned());
         }
     }
-    Ok((readers, untold))
+    Ok(Membership { readers, untold })
 }
 
 /// Of which of these topics a group has committed something.
