@@ -12,6 +12,8 @@
 mod topics;
 mod health;
 mod endpoint;
+#[cfg(test)]
+pub(crate) mod listening;
 mod site;
 pub mod embedded;
 #[cfg(feature = "kafka")]

@@ -64,57 +64,18 @@ impl Readable {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Debug;
-
-    use tracing::field::{Field, Visit};
-    use tracing::span::{Attributes, Id, Record};
-    use tracing::{Event, Metadata, Subscriber};
-
     use super::*;
-
-    /// Keeps the messages.
-    #[derive(Clone, Default)]
-    struct Said(Arc<Mutex<Vec<String>>>);
-
-    impl Visit for Said {
-        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-            if field.name() == "message" {
-                self.0.lock().unwrap().push(format!("{value:?}"));
-            }
-        }
-    }
-
-    impl Subscriber for Said {
-        fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
-            true
-        }
-
-        fn event(&self, event: &Event<'_>) {
-            event.record(&mut self.clone());
-        }
-
-        fn new_span(&self, _span: &Attributes<'_>) -> Id {
-            Id::from_u64(1)
-        }
-
-        fn record(&self, _span: &Id, _values: &Record<'_>) {}
-
-        fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
-
-        fn enter(&self, _span: &Id) {}
-
-        fn exit(&self, _span: &Id) {}
-    }
+    use crate::log::listening::Heard;
 
     const AWAY: &str = "the topic cannot be read for now; it is tried again and again";
     const BACK: &str = "the topic can be read again";
 
     #[test]
     fn a_topic_of_many_partitions_is_said_once_to_be_away_and_once_to_be_back() {
-        let said = Said::default();
-        tracing::subscriber::with_default(said.clone(), || {
+        let heard = Heard::default();
+        tracing::subscriber::with_default(heard.clone(), || {
             let readable = Readable::new(&Arc::from("desk.commands"));
-            let told = || std::mem::take(&mut *said.0.lock().unwrap());
+            let told = || heard.take();
             readable.read(0);
             assert_eq!(told(), [""; 0], "it was never away");
             for _ in 0..2 {

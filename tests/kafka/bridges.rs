@@ -6,9 +6,6 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::client::DefaultClientContext;
 use saga::log::kafka::{Raw, Settings};
 use saga::participant::bridge::AT_ONCE_MAX;
 use saga::wire::CloudEvent;
@@ -190,13 +187,7 @@ fn a_topic_of_commands_that_goes_away_is_said_once_and_so_is_that_it_is_back() {
     let server = house.serve(&["--participants", "simulated"]);
     server.start("b-1");
     server.until_completed(1);
-    let topic = format!("{}.hotel.commands", house.prefix);
-    let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", broker.address()).create().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-    let deleted = runtime.block_on(admin.delete_topics(&[&topic], &options)).unwrap();
-    assert_eq!(deleted, [Ok(topic)]);
+    house.delete("hotel.commands");
     server.until_said("cannot be read for now");
     // So that it is tried again and again: each of these is as long as many tries.
     for _ in 0..3 {

@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions};
 use serde_json::Value;
 
-use super::adapter::RUNTIME;
 use super::broker::{own, shared};
 use super::house::{FILE, House, INPUT, PATIENCE, Server, text};
 
@@ -167,11 +164,7 @@ fn a_journal_that_is_gone_is_told_and_none_is_made_in_its_place() {
     let server = house.serve(&["--participants", "simulated"]);
     server.start("early");
     server.until_completed(1);
-    let journal = format!("{}.journal", house.prefix);
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", broker.address());
-    let admin: AdminClient<_> = config.create().unwrap();
-    RUNTIME.block_on(admin.delete_topics(&[&journal], &AdminOptions::new())).unwrap();
+    let journal = house.delete("journal");
     let why = server.until("/readyz", |status, body| status == 503 && body.contains("is gone"));
     assert!(why.contains(&format!("{journal} is gone from Kafka at {}", broker.address())), "{why}");
     let refused = house.run(&["init", FILE]);
@@ -183,8 +176,7 @@ fn a_journal_that_is_gone_is_told_and_none_is_made_in_its_place() {
     );
     // Where nothing was decided, nothing is done again.
     let fresh = House::new(broker);
-    let journal = format!("{}.journal", fresh.prefix);
-    RUNTIME.block_on(admin.delete_topics(&[&journal], &AdminOptions::new())).unwrap();
+    let journal = fresh.delete("journal");
     // The broker may know the old one for a moment.
     let made = (0..100).map(|_| text(&fresh.run(&["init", FILE])));
     assert!(made.into_iter().any(|made| made.contains(&format!("made: {journal}"))), "it is made");

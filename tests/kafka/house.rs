@@ -7,7 +7,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::adapter::prefix;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+
+use super::adapter::{RUNTIME, prefix};
 use super::broker::{Broker, signal};
 
 /// A deployment of its own: a prefix, and participants whose commands nobody else takes.
@@ -102,6 +105,17 @@ impl<'b> House<'b> {
             }
         });
         Server { child, url, said: said.join("\n"), latest }
+    }
+
+    /// Deletes one of its topics. Its whole name.
+    pub(crate) fn delete(&self, topic: &str) -> String {
+        let topic = format!("{}.{topic}", self.prefix);
+        let mut config = ClientConfig::new();
+        let admin: AdminClient<_> = config.set("bootstrap.servers", self.broker.address()).create().unwrap();
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let deleted = RUNTIME.block_on(admin.delete_topics(&[&topic], &options)).unwrap();
+        assert_eq!(deleted, [Ok(topic.clone())]);
+        topic
     }
 
     /// Runs an instance to its end with everybody played from here: another orchestrator for the time.

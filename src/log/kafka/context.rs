@@ -222,42 +222,19 @@ impl ConsumerContext for Context {}
 
 #[cfg(test)]
 mod tests {
-    use tracing::span::{Attributes, Id, Record};
-    use tracing::{Event, Level, Metadata, Subscriber};
-
     use super::*;
-
-    /// Counts what is logged for everybody.
-    struct Warnings(Arc<Mutex<usize>>);
-
-    impl Subscriber for Warnings {
-        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-            *metadata.level() <= Level::WARN
-        }
-
-        fn event(&self, _event: &Event<'_>) {
-            *self.0.lock().unwrap() += 1;
-        }
-
-        fn new_span(&self, _span: &Attributes<'_>) -> Id {
-            Id::from_u64(1)
-        }
-
-        fn record(&self, _span: &Id, _values: &Record<'_>) {}
-
-        fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
-
-        fn enter(&self, _span: &Id) {}
-
-        fn exit(&self, _span: &Id) {}
-    }
+    use crate::log::listening::Heard;
 
     #[test]
     fn who_is_told_that_kafka_is_away_is_told_that_it_is_back() {
-        let count = Arc::default();
-        tracing::subscriber::with_default(Warnings(Arc::clone(&count)), || {
+        let heard = Heard::default();
+        tracing::subscriber::with_default(heard.clone(), || {
             let reach = Reach::new("kafka:9092");
-            let told = || *count.lock().unwrap();
+            let mut count = 0;
+            let mut told = || {
+                count += heard.take().len();
+                count
+            };
             let down = |reach: &Reach| {
                 reach.trouble(&KafkaError::Global(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
             };
