@@ -49,10 +49,7 @@ impl Topics {
         if prefix.is_empty() || prefix.len() > PREFIX_MAX || !prefix.bytes().all(is_legal) {
             return None;
         }
-        let named = |usual: &str| -> Arc<str> {
-            let kind = usual.strip_prefix(PREFIX_USUAL).unwrap_or(usual);
-            Arc::from(format!("{prefix}{kind}"))
-        };
+        let named = |usual: &str| -> Arc<str> { Arc::from(format!("{prefix}{}", behind_prefix(usual))) };
         Some(Self {
             prefix: Arc::from(prefix),
             requests: named(REQUESTS),
@@ -78,8 +75,7 @@ impl Topics {
     /// Whether a topic is for the replies to another deployment.
     #[must_use]
     pub fn is_for_others(&self, replies: &str) -> bool {
-        let kind = REPLIES.strip_prefix(PREFIX_USUAL).unwrap_or(REPLIES);
-        replies.ends_with(kind) && replies != &*self.replies
+        replies.ends_with(behind_prefix(REPLIES)) && replies != &*self.replies
     }
 
     /// Those with one partition for each of the deployment's.
@@ -87,6 +83,11 @@ impl Topics {
     pub const fn partitioned(&self) -> [&Arc<str>; 4] {
         [&self.requests, &self.replies, &self.journal, &self.dead]
     }
+}
+
+/// What the name of a topic has whatever the prefix is.
+fn behind_prefix(usual: &str) -> &str {
+    usual.strip_prefix(PREFIX_USUAL).unwrap_or(usual)
 }
 
 fn of_bridges(commands: &str) -> String {

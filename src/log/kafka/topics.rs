@@ -77,15 +77,18 @@ impl<'s> Founding<'s> {
     /// How many partitions a deployment has; none where it is yet to be made.
     #[must_use]
     pub fn partitions(&self, topics: &Topics) -> Option<u32> {
-        self.before.iter().find(|topic| topic.name == *topics.requests).map(|requests| requests.partitions)
+        self.known(&topics.requests).map(|requests| requests.partitions)
+    }
+
+    fn known(&self, name: &str) -> Option<&Found> {
+        self.before.iter().find(|topic| topic.name == name)
     }
 
     /// Refuses to make a journal beside requests that were decided by another one: all of them would be done again, under
     /// ids of commands that no participant has seen.
     fn keeps_its_journal(&self, plan: &Plan) -> Result<(), OpenError> {
-        let known = |name: &str| self.before.iter().find(|topic| topic.name == name);
         let Topics { requests, journal, .. } = &plan.topics;
-        let Some(Found { partitions, .. }) = known(requests).filter(|_| known(journal).is_none()) else {
+        let Some(Found { partitions, .. }) = self.known(requests).filter(|_| self.known(journal).is_none()) else {
             return Ok(());
         };
         for partition in 0..*partitions {
@@ -107,13 +110,12 @@ impl<'s> Founding<'s> {
     /// # Errors
     /// The broker cannot be reached, or refuses.
     pub async fn make(self, plan: &Plan) -> Result<Made, OpenError> {
-        let Self { broker, before, brokers } = &self;
-        let known = |name: &str| before.iter().find(|topic| topic.name == name);
+        let Self { broker, brokers, .. } = &self;
         let partitions = plan.partitions.or_else(|| self.partitions(&plan.topics));
         let replication = plan.replication.unwrap_or_else(|| REPLICATION_USUAL.min(*brokers));
         let wanted = deployment(&plan.topics, partitions.unwrap_or(PARTITIONS_DEFAULT), replication, &plan.commands);
         let (there, missing): (Vec<&Wanted>, Vec<&Wanted>) =
-            wanted.iter().partition(|topic| known(&topic.name).is_some());
+            wanted.iter().partition(|topic| self.known(&topic.name).is_some());
         self.keeps_its_journal(plan)?;
         let mut made = Made { replication, ..Made::default() };
         let new: Vec<NewTopic<'_>> = missing.iter().map(|topic| new_topic(topic)).collect();

@@ -41,12 +41,12 @@ pub(super) fn late(
     menu: &[HappeningKind],
     goal: &Goal<'_>,
 ) -> Option<Example> {
-    let delays = |one: &&HappeningKind| match one {
+    let is_delay = |one: &&HappeningKind| match one {
         HappeningKind::Answer { called, .. } => !called.undo,
         HappeningKind::Arrives { .. } => true,
         HappeningKind::Cancelled(_) => false,
     };
-    let menu: Vec<HappeningKind> = menu.iter().filter(delays).cloned().collect();
+    let menu: Vec<HappeningKind> = menu.iter().filter(is_delay).cloned().collect();
     let mut inputs = explore::inputs(plan);
     inputs.splice(0..0, distant(&plan.saga.input, given));
     let inputs = || once(given).chain(inputs.iter().filter(|input| *input != given)).take(INPUTS_MAX);
