@@ -1,7 +1,6 @@
 //! `saga test --coverage`: what of a saga no scenario shows, and scenarios for it.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -16,6 +15,9 @@ use crate::engine::Direction;
 use crate::model::coverage::{Cell, Coverage, What, missing};
 use crate::model::scenario::Report;
 use crate::plan::Plan;
+use crate::source::{FileId, SourceFile};
+use crate::syntax::tree::File;
+use crate::syntax::{self, Form};
 
 /// A saga of a file with what its scenarios show.
 pub(super) struct Covered<'f> {
@@ -96,7 +98,7 @@ fn cell(Cell { step, what, .. }: &Cell) -> Value {
     json!({ "step": step, "what": word, "code": code })
 }
 
-/// Writes scenarios for what none shows behind those of a file.
+/// Writes scenarios for what none shows behind those of a file, in its form.
 pub(super) fn complete(file: &Checked, all: &[Covered<'_>], out: &mut Out) -> Result<(), CliError> {
     let name = &file.name;
     let mut titles: BTreeSet<String> = file.program.scenarios.iter().map(|scenario| scenario.title.clone()).collect();
@@ -111,21 +113,53 @@ pub(super) fn complete(file: &Checked, all: &[Covered<'_>], out: &mut Out) -> Re
     if made.is_empty() {
         return Ok(());
     }
-    let text: String = made.iter().fold(String::new(), |mut text, scenario| {
-        let _ = write!(text, "\n{scenario}");
-        text
-    });
-    let is_text = std::path::Path::new(name).extension().is_some_and(|extension| extension == "saga");
-    if name == STDIN || !is_text {
+    let count = made.len();
+    let made = made.join("\n");
+    let Some(source) = file.sources.get(FileId::default()) else { return Ok(()) };
+    let completed = if name == STDIN {
+        Err("standard input is not a file to write into".to_owned())
+    } else {
+        completed(source, &made).map_err(|lost| format!("{name} is left as it is: {lost}"))
+    };
+    match completed {
+        Ok(text) => {
+            write(name, &text)?;
+            let count = plural(count, "scenario");
+            out.remark(format_args!(
+                "{name}: {count} written; look whether they say what should be, and not only what is"
+            ));
+        }
         // What cannot be written is shown, to be put where it belongs.
-        out.data(text.trim_start())?;
-        out.remark(format_args!("{name} is left as it is: scenarios are written into files of the text form"));
-        return Ok(());
+        Err(why) => {
+            out.data(in_form(Form::of(source), &made))?;
+            out.remark(format_args!("{why}; the scenarios are those above"));
+        }
     }
-    let before = file.text_as_read();
-    let between = if before.ends_with('\n') { "" } else { "\n" };
-    write(name, &format!("{before}{between}{text}"))?;
-    let count = plural(made.len(), "scenario");
-    out.remark(format_args!("{name}: {count} written; look whether they say what should be, and not only what is"));
     Ok(())
+}
+
+/// The file with scenarios of the text form behind its own; or what of it would be lost.
+fn completed(file: &SourceFile, made: &str) -> Result<String, String> {
+    if Form::of(file) == Form::Saga {
+        let between = if file.text.ends_with('\n') { "\n" } else { "\n\n" };
+        return Ok(format!("{}{between}{made}", file.text));
+    }
+    let (mut tree, _) = syntax::parse(FileId::default(), file);
+    if let Some((span, what)) = syntax::lost_by_layout(file, &tree) {
+        return Err(format!("{what} would be lost, line {}", file.line_column(span.start).line));
+    }
+    tree.items.extend(tree_of(made).items);
+    Ok(syntax::convert(&tree, Form::Yaml))
+}
+
+/// Scenarios of the text form, in that one.
+fn in_form(form: Form, made: &str) -> String {
+    match form {
+        Form::Saga => made.to_owned(),
+        Form::Yaml => syntax::convert(&tree_of(made), Form::Yaml),
+    }
+}
+
+fn tree_of(made: &str) -> File {
+    syntax::parse(FileId::default(), &SourceFile::new("made.saga", made)).0
 }

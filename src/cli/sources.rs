@@ -42,11 +42,6 @@ impl Checked {
         Self { name: name.to_owned(), sources, program, findings, trees, is_refused }
     }
 
-    /// The text of the file itself, as it was read.
-    pub(super) fn text_as_read(&self) -> &str {
-        self.sources.get(FileId::default()).map_or("", |file| &file.text)
-    }
-
     /// Whether a finding refuses it.
     pub(super) const fn is_refused(&self) -> bool {
         self.is_refused

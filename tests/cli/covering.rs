@@ -78,11 +78,26 @@ fn the_shipped_ones_can_be_completed() {
 }
 
 #[test]
-fn in_a_file_of_the_other_form_they_are_shown() {
+fn they_are_written_into_a_file_of_the_other_form() {
     let desk = Desk::with("trip.saga", TRIP);
     let yaml = desk.command(&["fmt", "--to", "yaml", "trip.saga"]).output().unwrap().stdout;
     desk.file("trip.yaml", &yaml);
+    desk.saga(&["test", "trip.yaml", "--coverage", "--write"]);
+    desk.saga(&["test", "trip.saga", "--coverage", "--write"]);
+    let twin = desk.command(&["fmt", "--to", "yaml", "trip.saga"]).output().unwrap().stdout;
+    assert_eq!(fs::read_to_string(desk.path().join("trip.yaml")).unwrap(), String::from_utf8(twin).unwrap());
+}
+
+/// What is read from standard input cannot be written into, and a comment of YAML would be lost: they are shown, in the
+/// form of what was read.
+#[test]
+fn where_they_cannot_be_written_they_are_shown() {
+    let desk = Desk::with("trip.saga", TRIP);
+    let yaml = desk.command(&["fmt", "--to", "yaml", "trip.saga"]).output().unwrap().stdout;
+    let commented = [b"# Trips that are paid.\n", yaml.as_slice()].concat();
+    desk.file("trip.yaml", &commented);
     let said = desk.saga(&["test", "trip.yaml", "--coverage", "--write"]);
-    assert!(said.contains("scenario \"compensated full") && said.contains("is left as it is"), "{said}");
-    assert_eq!(fs::read(desk.path().join("trip.yaml")).unwrap(), yaml);
+    assert_eq!(fs::read(desk.path().join("trip.yaml")).unwrap(), commented);
+    let from_stdin = desk.saga_reading(&["test", "-", "--coverage", "--write"], TRIP);
+    insta::assert_snapshot!([said, from_stdin].join("\n"));
 }

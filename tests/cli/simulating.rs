@@ -93,6 +93,7 @@ fn what_cannot_be_asked_is_said() {
         ["--seeds", "5..5"],
         ["--seeds", "many"],
         ["--faults", "lost,crahs"],
+        ["--sagas", "0"],
         ["--load", "0"],
         ["--load", "1000000"],
         ["--rate", "10/s"],

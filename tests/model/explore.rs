@@ -309,8 +309,12 @@ fn check_codes(text: &str) -> BTreeSet<CompactString> {
 
 #[test]
 fn what_is_not_looked_at_is_said() {
-    let report = explore(&plan(TRIP), &Engine, Bounds { states: 10, ..Bounds::default() });
+    let within = |states| explore(&plan(TRIP), &Engine, Bounds { states, ..Bounds::default() });
+    let all = within(1_000).states;
+    assert!(within(all).cut.is_empty(), "there are no more");
+    let report = within(all - 1);
     assert_eq!(report.cut, ["there are more states than were looked at"]);
+    assert_eq!(report.states, all - 1);
     let report = explore(&plan(TRIP), &Engine, Bounds { steps: 10, ..Bounds::default() });
     assert_eq!(report.cut, ["there are more steps than were tried"]);
 }

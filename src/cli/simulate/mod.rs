@@ -36,8 +36,8 @@ pub(super) struct Arguments {
     /// What may go wrong: names of the list below, or none; all where nothing is said
     #[arg(long, value_name = "NAMES", value_parser = faults)]
     faults: Option<Troubles>,
-    /// The most sagas of a world
-    #[arg(long, value_name = "N")]
+    /// The most sagas of a world, from 1 on
+    #[arg(long, value_name = "N", value_parser = world_sagas)]
     sagas: Option<usize>,
     /// The most actions of a world while things go wrong
     #[arg(long, value_name = "N")]
@@ -183,6 +183,10 @@ fn load_sagas(text: &str) -> Result<usize, String> {
         Ok(sagas) if (1..=LOAD_MAX).contains(&sagas) => Ok(sagas),
         _ => Err(format!("it is a number from 1 to {LOAD_MAX}")),
     }
+}
+
+fn world_sagas(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|sagas| *sagas > 0).ok_or_else(|| "it is a number from 1 on".to_owned())
 }
 
 /// `200`, or `17..18`.

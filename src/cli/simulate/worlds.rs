@@ -97,11 +97,15 @@ impl Lived {
         let Range { start, end } = asked.seeds;
         let mut text = match broken {
             None => format!(
-                "{saga}: {} worlds, seeds {start} to {}: every promise holds in all of them\n",
-                counted(seen.worlds),
-                end - 1
+                "{saga}: {}, {}\n",
+                worlds(seen.worlds),
+                if end - start == 1 {
+                    format!("seed {start}: every promise holds in it")
+                } else {
+                    format!("seeds {start} to {}: every promise holds in all of them", end - 1)
+                },
             ),
-            Some((seed, _)) => format!("{saga}: BROKEN in seed {seed}, behind {} worlds\n", counted(seen.worlds)),
+            Some((seed, _)) => format!("{saga}: BROKEN in seed {seed}, behind {}\n", worlds(seen.worlds)),
         };
         if let Some((seed, Shrunk { wanted, violation })) = broken {
             let mut table = Table::headless();
@@ -242,6 +246,10 @@ fn made_of(wanted: &Wanted) -> String {
     let sagas = wanted.sagas.map_or_else(|| "all its sagas".to_owned(), |sagas| plural(sagas, "saga"));
     let steps = wanted.steps.map_or_else(|| "its whole life".to_owned(), |steps| format!("{steps} actions"));
     format!("{sagas}, {steps}, faults: {}", names(wanted))
+}
+
+fn worlds(count: usize) -> String {
+    if count == 1 { "1 world".to_owned() } else { format!("{} worlds", counted(count)) }
 }
 
 fn counted(count: usize) -> HumanCount {

@@ -22,9 +22,9 @@ mod alike;
 mod properties;
 mod setting;
 mod words;
+mod found;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::rc::Rc;
 
 use compact_str::CompactString;
@@ -41,13 +41,14 @@ use self::signalled::Signalled;
 use self::state::World;
 use super::world::without_indices;
 use crate::engine::{
-    self, Change, Decision, Direction, Event, Input, Instance, InstanceId, Misfit, Phase, Run, State, Summary, Takes,
+    self, Change, Decision, Direction, Event, Input, Instance, InstanceId, Misfit, Phase, Run, Summary, Takes,
 };
 use crate::json::Json;
 use crate::plan::Plan;
 use crate::time::Timestamp;
 
 pub use self::data::PAYLOADS_MAX;
+pub use self::found::{Ending, Report, Tally, Violation, Way};
 pub use self::properties::Property;
 pub use self::signalled::SIGNALS_MAX;
 pub use self::words::{Answer, Deed, Told};
@@ -83,100 +84,6 @@ impl Default for Bounds {
     fn default() -> Self {
         Self { states: STATES_MAX, steps: usize::MAX, guard: true, reduces: true }
     }
-}
-
-/// How a saga can end, or come to wait for a person.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ending {
-    /// All done.
-    Completed,
-    /// All taken back, for this code.
-    Compensated(CompactString),
-    /// It waits for a person, at a step's action or compensation, in any element or round.
-    Stuck(CompactString, Direction),
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Completed => f.write_str("completed"),
-            Self::Compensated(code) => write!(f, "compensated {code}"),
-            Self::Stuck(place, Direction::Do) => write!(f, "stuck {place}"),
-            Self::Stuck(place, Direction::Undo) => write!(f, "stuck undo {place}"),
-        }
-    }
-}
-
-/// One way to an ending, of which there is no shorter one.
-#[derive(Clone, Debug)]
-pub struct Way {
-    /// What it ends in.
-    pub ending: Ending,
-    /// What happens.
-    pub trace: Vec<Told>,
-    /// Of all the ways that end so.
-    pub tally: Tally,
-}
-
-/// What the ways to one ending have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tally {
-    /// States that end so.
-    pub states: usize,
-    /// The least and the most steps that are called.
-    pub called: (u32, u32),
-    /// The least and the most that are taken back, or are on the way back.
-    pub undone: (u32, u32),
-}
-
-impl Tally {
-    fn of(plan: &Plan, instance: &Instance) -> Self {
-        let (mut called, mut undone) = (0, 0);
-        for (at, state) in instance.states() {
-            let Some(work) = plan.work(at.node()) else { continue };
-            let was_called =
-                state.attempt().is_none_or(|(direction, attempt)| direction == Direction::Undo || attempt.number > 0);
-            called += u32::from(was_called && work.action().is_some());
-            let is_undone = matches!(state, State::Undone | State::Undoing(_) | State::Turned);
-            undone += u32::from(is_undone && work.has_compensation());
-        }
-        Self { states: 1, called: (called, called), undone: (undone, undone) }
-    }
-
-    fn and(self, other: Self) -> Self {
-        let both = |(least, most): (u32, u32), (low, high): (u32, u32)| (least.min(low), most.max(high));
-        Self {
-            states: self.states + other.states,
-            called: both(self.called, other.called),
-            undone: both(self.undone, other.undone),
-        }
-    }
-}
-
-/// A promise that is broken.
-#[derive(Clone, Debug)]
-pub struct Violation {
-    /// Which.
-    pub property: Property,
-    /// Where.
-    pub at: String,
-    /// A shortest way there.
-    pub trace: Vec<Told>,
-}
-
-/// What was found.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// Different states.
-    pub states: usize,
-    /// Steps from one to another.
-    pub steps: usize,
-    /// Why not everything was looked at; empty if it was.
-    pub cut: Vec<&'static str>,
-    /// The ways to end, each once.
-    pub ways: Vec<Way>,
-    /// Broken promises, each once.
-    pub violations: Vec<Violation>,
 }
 
 /// Who decides and applies: the engine, or in tests one that makes mistakes, to see that they are found.
@@ -232,6 +139,10 @@ struct Search<'p> {
     queue: VecDeque<(u32, Box<World>)>,
     endings: BTreeMap<Ending, (u32, Tally)>,
     violations: BTreeMap<(Property, String), u32>,
+    /// At most so many states.
+    states_max: usize,
+    /// There was one more.
+    is_full: bool,
 }
 
 /// No state: where a search begins.
@@ -241,28 +152,28 @@ const NOWHERE: u32 = u32::MAX;
 #[must_use]
 pub fn explore(plan: &Plan, engine: &dyn Decides, bounds: Bounds) -> Report {
     let (setting, was_cut) = Setting::new(plan, engine, bounds);
-    let mut search = Search::new(setting);
+    let mut search = Search::new(setting, bounds.states);
     let mut cut = Vec::new();
     if was_cut {
         cut.push("more payloads were possible than are tried");
     }
     search.begin();
     while let Some((id, world)) = search.queue.pop_front() {
-        if search.came.len() >= bounds.states {
-            cut.push("there are more states than were looked at");
-            break;
-        }
         if search.edges.len() >= bounds.steps {
             cut.push("there are more steps than were tried");
             break;
         }
         search.go_on(id, &world);
+        if search.is_full {
+            cut.push("there are more states than were looked at");
+            break;
+        }
     }
     search.report(cut)
 }
 
 impl<'p> Search<'p> {
-    fn new(setting: Setting<'p>) -> Self {
+    fn new(setting: Setting<'p>, states_max: usize) -> Self {
         let id = InstanceId::try_from("explored").expect("a short word is an id");
         let instance = Instance::new(id, Run(START.0), setting.plan);
         Self {
@@ -276,6 +187,8 @@ impl<'p> Search<'p> {
             queue: VecDeque::new(),
             endings: BTreeMap::new(),
             violations: BTreeMap::new(),
+            states_max,
+            is_full: false,
         }
     }
 
@@ -364,6 +277,10 @@ impl<'p> Search<'p> {
                 let broken = broken.or_else(|| if known.is_none() { in_itself() } else { None });
                 if let (Some(known), None) = (known, &broken) {
                     return self.edges.push((from, known));
+                }
+                if known.is_none() && broken.is_none() && self.seen.len() >= self.states_max {
+                    self.is_full = true;
+                    return;
                 }
                 let id = self.note(from, by);
                 self.edges.push((from, id));

@@ -1,0 +1,103 @@
+//! What an exploration finds: the ends, a shortest way to each, and the promises that are broken.
+
+use std::fmt;
+
+use compact_str::CompactString;
+
+use super::{Property, Told};
+use crate::engine::{Direction, Instance, State};
+use crate::plan::Plan;
+
+/// How a saga can end, or come to wait for a person.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// All done.
+    Completed,
+    /// All taken back, for this code.
+    Compensated(CompactString),
+    /// It waits for a person, at a step's action or compensation, in any element or round.
+    Stuck(CompactString, Direction),
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Completed => f.write_str("completed"),
+            Self::Compensated(code) => write!(f, "compensated {code}"),
+            Self::Stuck(place, Direction::Do) => write!(f, "stuck {place}"),
+            Self::Stuck(place, Direction::Undo) => write!(f, "stuck undo {place}"),
+        }
+    }
+}
+
+/// One way to an ending, of which there is no shorter one.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// What it ends in.
+    pub ending: Ending,
+    /// What happens.
+    pub trace: Vec<Told>,
+    /// Of all the ways that end so.
+    pub tally: Tally,
+}
+
+/// What the ways to one ending have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// States that end so.
+    pub states: usize,
+    /// The least and the most steps that are called.
+    pub called: (u32, u32),
+    /// The least and the most that are taken back, or are on the way back.
+    pub undone: (u32, u32),
+}
+
+impl Tally {
+    pub(super) fn of(plan: &Plan, instance: &Instance) -> Self {
+        let (mut called, mut undone) = (0, 0);
+        for (at, state) in instance.states() {
+            let Some(work) = plan.work(at.node()) else { continue };
+            let was_called =
+                state.attempt().is_none_or(|(direction, attempt)| direction == Direction::Undo || attempt.number > 0);
+            called += u32::from(was_called && work.action().is_some());
+            let is_undone = matches!(state, State::Undone | State::Undoing(_) | State::Turned);
+            undone += u32::from(is_undone && work.has_compensation());
+        }
+        Self { states: 1, called: (called, called), undone: (undone, undone) }
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        let both = |(least, most): (u32, u32), (low, high): (u32, u32)| (least.min(low), most.max(high));
+        Self {
+            states: self.states + other.states,
+            called: both(self.called, other.called),
+            undone: both(self.undone, other.undone),
+        }
+    }
+}
+
+/// A promise that is broken.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// Which.
+    pub property: Property,
+    /// Where.
+    pub at: String,
+    /// A shortest way there.
+    pub trace: Vec<Told>,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Different states.
+    pub states: usize,
+    /// Steps from one to another.
+    pub steps: usize,
+    /// Why not everything was looked at; empty if it was.
+    pub cut: Vec<&'static str>,
+    /// The ways to end, each once.
+    pub ways: Vec<Way>,
+    /// Broken promises, each once.
+    pub violations: Vec<Violation>,
+}
