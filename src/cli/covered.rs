@@ -1,5 +1,6 @@
 //! `saga test --coverage`: what of a saga no scenario shows, and scenarios for it.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use super::{CliError, Out};
 use crate::definition::Scenario;
 use crate::engine::Direction;
 use crate::model::coverage::{Cell, Coverage, What, missing};
+use crate::model::explore::{Bounds, Engine, STEPS_USUAL, explore};
 use crate::model::scenario::Report;
 use crate::plan::Plan;
 use crate::source::{FileId, SourceFile};
@@ -65,8 +67,13 @@ impl<'f> Covered<'f> {
     fn made(&self, titles: &mut BTreeSet<String>) -> (Vec<String>, Vec<&Cell>) {
         let (mut made, mut unfound) = (Vec::new(), Vec::new());
         let mut open: BTreeSet<&Cell> = self.coverage.missing.iter().collect();
+        let explored = OnceCell::new();
+        let ways = || {
+            let bounds = Bounds { steps: STEPS_USUAL, ..Bounds::default() };
+            explored.get_or_init(|| explore(&self.plan, &Engine, bounds).ways).as_slice()
+        };
         while let Some(cell) = open.pop_first() {
-            let Some(mut example) = missing(&self.plan, &self.scenarios, cell) else {
+            let Some(mut example) = missing(&self.plan, &self.scenarios, cell, ways) else {
                 unfound.push(cell);
                 continue;
             };

@@ -6,7 +6,7 @@ use std::fmt;
 use compact_str::CompactString;
 
 use super::example::{self, Example};
-use super::explore::{self, Ending, endings};
+use super::explore::{self, Deed, Ending, Way, endings};
 use super::scenario::Report;
 use super::world::without_indices;
 use crate::definition::{HappeningKind, Scenario, Verb};
@@ -16,6 +16,9 @@ use crate::plan::{Class, Plan};
 
 /// Inputs from which a scenario is looked for: each takes some tenths of a second.
 const INPUTS_MAX: usize = 4;
+
+/// Ways behind which a scenario is looked for, as long each.
+const WAYS_MAX: usize = 4;
 
 /// What can become of a step.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,9 +137,15 @@ fn of_event(event: &Event) -> Option<(CompactString, What)> {
     Some((without_indices(at).into(), what))
 }
 
-/// A scenario that shows what none of these does; none where none was found.
+/// A scenario that shows what none of these does; none where none was found. `ways` are those of the saga to its ends, and
+/// are asked for where nothing is found from the inputs of scenarios.
 #[must_use]
-pub fn missing(plan: &Plan, scenarios: &[&Scenario], cell: &Cell) -> Option<Example> {
+pub fn missing<'w>(
+    plan: &Plan,
+    scenarios: &[&Scenario],
+    cell: &Cell,
+    ways: impl FnOnce() -> &'w [Way],
+) -> Option<Example> {
     let wanted =
         |report: &Report| shown_by(plan, report).iter().any(|(step, what)| *step == cell.step && *what == cell.what);
     let mut inputs: Vec<(Json, Vec<Vec<HappeningKind>>)> = Vec::new();
@@ -153,7 +162,31 @@ pub fn missing(plan: &Plan, scenarios: &[&Scenario], cell: &Cell) -> Option<Exam
             inputs.push((input, vec![Vec::new()]));
         }
     }
-    inputs.iter().take(INPUTS_MAX).find_map(|(given, from)| example::reaching(plan, given, from, &wanted))
+    let from_inputs =
+        inputs.iter().take(INPUTS_MAX).find_map(|(given, from)| example::reaching(plan, given, from, &wanted));
+    from_inputs.or_else(|| along(plan, ways(), cell, &wanted))
+}
+
+/// A scenario by the ways that come by the step: they have the input and the signals that lead there.
+fn along(plan: &Plan, ways: &[Way], cell: &Cell, wanted: &dyn Fn(&Report) -> bool) -> Option<Example> {
+    let is_of_it = |at: &str| without_indices(at) == cell.step;
+    let comes_by = |way: &&Way| {
+        way.trace.iter().any(|told| match &told.deed {
+            Deed::Said(called, _) | Deed::Silence(called) => is_of_it(&called.step),
+            _ => false,
+        })
+    };
+    let ends_so = |way: &&Way| match &way.ending {
+        Ending::Stuck(at, direction) => cell.what == What::Stuck(*direction) && is_of_it(at),
+        Ending::Completed | Ending::Compensated(_) => false,
+    };
+    let as_it_is = ways.iter().find(ends_so).and_then(|way| example::of(plan, way, ways).ok());
+    let shows_it = |example: &Example| wanted(&example.play(plan));
+    as_it_is.filter(shows_it).or_else(|| {
+        let mut ways: Vec<&Way> = ways.iter().filter(comes_by).collect();
+        ways.sort_by_key(|way| way.trace.len());
+        ways.into_iter().take(WAYS_MAX).find_map(|way| example::behind(plan, way, wanted))
+    })
 }
 
 fn given(plan: &Plan, scenario: &Scenario) -> Option<Json> {

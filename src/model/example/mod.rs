@@ -272,6 +272,12 @@ pub(super) fn reaching(
     search(plan, from, &menu, &Goal { stuck: None, ends: &goal }, First::Fewest)
 }
 
+/// The same behind all that comes from outside on a way.
+pub(super) fn behind(plan: &Plan, way: &Way, wanted: &dyn Fn(&Report) -> bool) -> Option<Example> {
+    let Clues { given, script, .. } = Clues::of(plan, &way.trace);
+    reaching(plan, &given, &[script], wanted)
+}
+
 /// Which plays are tried first.
 #[derive(Clone, Copy)]
 enum First {
