@@ -7,12 +7,16 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use serde_json::{Value, json};
 
+use super::outcomes::{place, written};
 use super::sources::Checked;
 use super::table::Table;
 use super::ways::{self, Form};
 use crate::definition::Saga;
-use crate::model::explore::{Bounds, Engine, Property, Report, Tally, Violation, Way, explore};
+use crate::model::explore::{Bounds, Engine, Property, Report, Tally, Untried, Violation, Way, explore};
 use crate::plan::Plan;
+
+/// So many reasons are said of why not everything was looked at.
+const CUT_SHOWN: usize = 3;
 
 /// A saga, explored.
 pub(super) struct Explored {
@@ -38,16 +42,22 @@ impl Explored {
     }
 
     /// What it says of the promises, in one line: its first word, and the others.
-    pub(super) fn line(&self) -> (&'static str, String) {
-        let Report { states, cut, violations, .. } = &self.report;
+    pub(super) fn line(&self, file: &Checked) -> (&'static str, String) {
+        let Report { states, violations, .. } = &self.report;
         let all = Property::ALL.len();
-        match (violations.as_slice(), cut.as_slice()) {
-            ([], []) => ("proved", format!("all {all} promises hold in each of its {states} states")),
-            ([], cut) => {
+        match violations.as_slice() {
+            [] if self.report.is_exhaustive() => {
+                ("proved", format!("all {all} promises hold in each of its {states} states"))
+            }
+            [] => {
+                let mut cut = self.cut(file);
+                let more = cut.len().saturating_sub(CUT_SHOWN);
+                cut.truncate(CUT_SHOWN);
+                cut.extend((more > 0).then(|| format!("{more} more such")));
                 let cut = cut.join(", and ");
                 ("explored", format!("no promise is broken in {states} states; not exhaustive: {cut}"))
             }
-            (broken, _) => {
+            broken => {
                 let names: Vec<&str> = Property::ALL
                     .into_iter()
                     .filter(|property| broken.iter().any(|violation| violation.property == *property))
@@ -56,6 +66,15 @@ impl Explored {
                 ("broken", format!("{} of {all} promises: {}", names.len(), names.join(", ")))
             }
         }
+    }
+
+    /// What was not looked at, and why.
+    fn cut(&self, file: &Checked) -> Vec<String> {
+        let untried = self.report.untried.iter().map(|Untried { span, holds }| {
+            let (condition, place) = (written(file, *span), place(file, *span));
+            format!("no data that is tried makes `{condition}`, {place}, {holds}")
+        });
+        self.report.cut.iter().map(ToString::to_string).chain(untried).collect()
     }
 
     /// The broken promises, each with a shortest way there; nothing if all hold.
@@ -77,8 +96,8 @@ impl Explored {
     }
 
     /// For programs.
-    pub(super) fn json(&self) -> Value {
-        let Report { states, steps, cut, violations, .. } = &self.report;
+    pub(super) fn json(&self, file: &Checked) -> Value {
+        let Report { states, steps, violations, .. } = &self.report;
         let broken = |violation: &Violation| {
             let Violation { property, at, trace } = violation;
             json!({ "promise": property.name(), "at": at, "trace": ways::json(&self.plan, trace) })
@@ -86,8 +105,8 @@ impl Explored {
         json!({
             "states": states,
             "steps": steps,
-            "exhaustive": cut.is_empty(),
-            "cut": cut,
+            "exhaustive": self.report.is_exhaustive(),
+            "cut": self.cut(file),
             "broken": violations.iter().map(broken).collect::<Vec<_>>(),
         })
     }

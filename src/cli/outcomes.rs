@@ -148,7 +148,7 @@ fn needs(file: &Checked, reasons: &[Reason]) -> Vec<String> {
 /// The longest piece of source that is quoted, in characters.
 const QUOTED_MAX: usize = 60;
 
-fn written(file: &Checked, span: Span) -> String {
+pub(super) fn written(file: &Checked, span: Span) -> String {
     let text = file.sources.get(span.file).and_then(|file| file.text.get(span.range())).unwrap_or_default();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(QUOTED_MAX) {
@@ -158,7 +158,7 @@ fn written(file: &Checked, span: Span) -> String {
 }
 
 /// `line 3`, and of which file, if it is not the named one.
-fn place(file: &Checked, span: Span) -> String {
+pub(super) fn place(file: &Checked, span: Span) -> String {
     let line = line(file, span);
     match file.sources.get(span.file).filter(|_| span.file != FileId::default()) {
         Some(used) => format!("line {line} of {}", used.name),

@@ -102,7 +102,7 @@ pub(super) fn text(file: &Checked, explored: &[Explored], (with_outcomes, form):
             row("built in", check::defaults().to_string());
             row("", format!("hold for {}", held(steps, undos)));
         }
-        if let Some((word, line)) = explored.map(Explored::line) {
+        if let Some((word, line)) = explored.map(|explored| explored.line(file)) {
             table.row([format!("  {word}"), line]);
         }
         text.push_str(&table.text());
@@ -188,7 +188,7 @@ pub(super) fn json(file: &Checked, explored: &[Explored], with_outcomes: bool) -
             known.insert("worst".to_owned(), outcomes::beside_json(file, &worst));
         }
         if let (Some(known), Some(explored)) = (known.as_object_mut(), explored) {
-            known.insert("explored".to_owned(), explored.json());
+            known.insert("explored".to_owned(), explored.json(file));
         }
         known
     };

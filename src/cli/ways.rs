@@ -52,7 +52,7 @@ pub(super) fn show(
     Err(error.hint(if is_cut {
         "not all was looked at; `--deep` has no budget"
     } else {
-        "of data that is tried which conditions and arithmetic look at, in lists of at most two: docs/how-it-is-proved.md"
+        "data is tried that conditions and arithmetic look at: docs/how-it-is-proved.md says which"
     }))
 }
 

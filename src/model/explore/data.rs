@@ -1,8 +1,8 @@
 //! The data that is explored: of what conditions look at, the values that make a difference; of all else the least.
 //!
 //! What a saga does depends on data only by what [`reads`](super::reads) finds. Each field that is looked at is tried with
-//! the words of a choice, true and false, present and absent; with the numbers and texts that it is compared with, those
-//! beside them, and one that is none of them; and where it is computed with, with the largest, for what does not fit.
+//! the words of a choice, true and false, present and absent; with what it is [compared with](super::against), what stands
+//! beside that, and one that is none of it; and where it is computed with, with the largest, for what does not fit.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,24 +11,38 @@ use std::time::Duration;
 use compact_str::CompactString;
 use rust_decimal::Decimal;
 
-use super::reads::{Against, Look};
+use super::against::Against;
+use super::reads::Look;
 use crate::definition::json::least;
 use crate::definition::types::{Record, Type};
 use crate::definition::value::{Value, to_json};
 use crate::json::Json;
 use crate::time::Timestamp;
 
-/// The most payloads of one kind that are tried.
+/// The most replies of a step and the most signals of a kind that are tried: each may come in many states.
 pub const PAYLOADS_MAX: usize = 64;
 
+/// The most inputs that are tried: each comes once, and what nobody looks at any more is the same then.
+pub const INPUTS_MAX: usize = 1_024;
+
+/// From one combination to the next where there are too many: a prime (near 2^32 over the golden ratio: Knuth, *The Art of
+/// Computer Programming* 3, 6.4), so that none comes twice and each value of each field comes early.
+const STRIDE: u128 = 2_654_435_761;
+
 /// Payloads, made up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Data {
+    /// The most of one kind.
+    max: usize,
     /// Whether more payloads were possible than are tried.
     pub(super) was_cut: bool,
 }
 
 impl Data {
+    pub(super) const fn up_to(max: usize) -> Self {
+        Self { max, was_cut: false }
+    }
+
     /// The values of a record of which this is looked at.
     pub(super) fn payloads(&mut self, record: &Arc<Record>, look: Option<&Look>, word: &str) -> Vec<Json> {
         let values = match look {
@@ -38,31 +52,36 @@ impl Data {
         values.iter().filter_map(|value| Json::parse(to_json(value)).ok()).collect()
     }
 
-    /// Every combination of what the fields can be, up to the limit.
+    /// What a record can be.
     fn records(&mut self, record: &Record, look: &Look, word: &str) -> Vec<Value> {
-        let mut all: Vec<Vec<(CompactString, Value)>> = vec![Vec::new()];
-        for field in &record.fields {
+        let fields = record.fields.iter().map(|field| {
             let own = look.fields.get(&field.key).cloned().or_else(|| look.itself.clone().map(Look::itself));
             let values = match (&field.ty, own) {
                 (Type::Json, _) => vec![Value::Raw("null".into())],
                 (ty, Some(look)) => self.each(ty, &look, word),
                 (ty, None) => vec![tame(ty, word)],
             };
-            let mut next = Vec::new();
-            for value in &values {
-                for before in &all {
-                    if next.len() == PAYLOADS_MAX {
-                        self.was_cut = true;
-                        break;
-                    }
-                    let mut fields = before.clone();
-                    fields.push((field.key.clone(), value.clone()));
-                    next.push(fields);
-                }
-            }
-            all = next;
-        }
-        all.into_iter().map(Value::Object).collect()
+            (field.key.clone(), values)
+        });
+        let fields: Vec<_> = fields.collect();
+        self.combined(&fields)
+    }
+
+    /// Every combination of what the fields can be; of too many of them some, spread over all.
+    fn combined(&mut self, fields: &[(CompactString, Vec<Value>)]) -> Vec<Value> {
+        let all = fields.iter().fold(1_usize, |all, (_, values)| all.saturating_mul(values.len()));
+        self.was_cut |= all > self.max;
+        let stride = if all > self.max { STRIDE } else { 1 };
+        let nth = |number: usize| {
+            let mut rest = usize::try_from((number as u128 * stride) % all as u128).unwrap_or(number);
+            let mut of_field = |(key, values): &(CompactString, Vec<Value>)| {
+                let value = values.get(rest % values.len()).cloned();
+                rest /= values.len();
+                value.map(|value| (key.clone(), value))
+            };
+            Value::Object(fields.iter().filter_map(&mut of_field).collect())
+        };
+        (0..all.min(self.max)).map(nth).collect()
     }
 
     fn each(&mut self, ty: &Type, look: &Look, word: &str) -> Vec<Value> {
@@ -74,37 +93,57 @@ impl Data {
                 values
             }
             (Type::Record(record), _) => self.records(record, look, word),
+            (Type::Map(inner), _) => {
+                let keys = look.fields.iter().map(|(key, look)| {
+                    let mut values = self.each(inner, look, word);
+                    values.insert(0, Value::Null);
+                    (key.clone(), values)
+                });
+                let keys: Vec<_> = keys.collect();
+                self.combined(&keys)
+            }
             (Type::List(inner), _) => {
                 let of_element = look.elements.as_deref().cloned().or_else(|| against.cloned().map(Look::itself));
                 let Some(of_element) = of_element else { return vec![Value::List(Vec::new())] };
+                let sizes = look.sizes.iter().filter(|size| **size > 2);
                 let mut values = vec![Value::List(Vec::new())];
                 let one = self.each(inner, &of_element, word);
                 // Two differ from one by what stands before and behind.
                 let two = one.first().cloned().zip(one.last().cloned());
                 values.extend(one.into_iter().map(|one| Value::List(vec![one])));
-                values.extend(two.map(|(first, last)| Value::List(vec![first, last])));
+                if let Some((first, last)) = two {
+                    let of_size = |size: usize| [&first, &last].into_iter().cycle().take(size).cloned().collect();
+                    values.extend([2].into_iter().chain(sizes.copied()).map(|size| Value::List(of_size(size))));
+                }
                 values
             }
             (Type::Bool, Some(_)) => vec![Value::Bool(false), Value::Bool(true)],
             (Type::Choice(words), Some(_)) => words.iter().cloned().map(Value::String).collect(),
             (Type::Int, Some(against)) => {
                 let large = large(against, i64::MAX, i64::MIN);
-                numbers(against).into_iter().chain(large).map(Value::Int).collect()
+                against.whole_numbers().into_iter().chain(large).map(Value::Int).collect()
             }
             (Type::Decimal, Some(against)) => {
                 let large = large(against, LARGEST, -LARGEST);
-                numbers(against).into_iter().map(Decimal::from).chain(large).map(Value::Decimal).collect()
+                against.decimals().into_iter().chain(large).map(Value::Decimal).collect()
             }
             (Type::Timestamp, Some(against)) => {
                 let later = Some(super::START.after(DAY)).filter(|_| against.is_compared);
                 let last = Some(LAST).filter(|_| against.is_computed);
-                [super::START].into_iter().chain(later).chain(last).map(Value::Timestamp).collect()
+                let near = against.instants(super::START);
+                let near = near.into_iter().filter(|instant| (Timestamp(0)..=LAST).contains(instant));
+                let all: BTreeSet<Timestamp> =
+                    [super::START].into_iter().chain(later).chain(last).chain(near).collect();
+                all.into_iter().map(Value::Timestamp).collect()
             }
-            (Type::Duration, Some(_)) => [0, DAY_MILLIS].into_iter().map(Value::Duration).collect(),
+            (Type::Duration, Some(against)) => {
+                let all: BTreeSet<i64> = [0, DAY_MILLIS].into_iter().chain(against.durations()).collect();
+                all.into_iter().map(Value::Duration).collect()
+            }
             // The same text in all that is looked at, so that two can be equal, and one that no other is.
             (Type::String, Some(against)) => {
                 let own = [CompactString::const_new("same"), word.into()];
-                own.into_iter().chain(against.words.iter().cloned()).map(Value::String).collect()
+                own.into_iter().chain(against.words().cloned()).map(Value::String).collect()
             }
             (ty, _) => vec![tame(ty, word)],
         }
@@ -125,12 +164,6 @@ const LARGEST: Decimal = Decimal::from_parts(0x0fff_ffff, 0x3e25_0261, 0x204f_ce
 fn large<T>(against: &Against, largest: T, least: T) -> impl Iterator<Item = T> {
     let largest = Some(largest).filter(|_| against.is_computed);
     largest.into_iter().chain(Some(least).filter(|_| against.is_subtracted))
-}
-
-/// 0, 1, and the numbers that something is compared with and those beside them.
-fn numbers(against: &Against) -> BTreeSet<i64> {
-    let near = |number: &i64| [number.saturating_sub(1), *number, number.saturating_add(1)];
-    against.numbers.iter().flat_map(near).chain([0, 1]).collect()
 }
 
 /// The least value; of instants the one of all that happens.

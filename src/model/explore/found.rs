@@ -4,7 +4,7 @@ use std::fmt;
 
 use compact_str::CompactString;
 
-use super::{Property, Told};
+use super::{Property, Told, Untried};
 use crate::engine::{Direction, Instance, State};
 use crate::plan::Plan;
 
@@ -94,10 +94,20 @@ pub struct Report {
     pub states: usize,
     /// Steps from one to another.
     pub steps: usize,
-    /// Why not everything was looked at; empty if it was.
+    /// Why not everything was looked at that the data leads to; empty if it was.
     pub cut: Vec<&'static str>,
+    /// To what no data led that was tried; not asked where there was a cut.
+    pub untried: Vec<Untried>,
     /// The ways to end, each once.
     pub ways: Vec<Way>,
     /// Broken promises, each once.
     pub violations: Vec<Violation>,
+}
+
+impl Report {
+    /// Whether everything was looked at.
+    #[must_use]
+    pub const fn is_exhaustive(&self) -> bool {
+        self.cut.is_empty() && self.untried.is_empty()
+    }
 }

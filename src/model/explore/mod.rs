@@ -10,6 +10,7 @@
 //! carries a command out before somebody learns of it. A crash is in each state: an instance is what its journal makes of
 //! it, and what the world is owed follows from that alone, so a restart is the state itself with its messages once more.
 
+mod against;
 mod reads;
 mod data;
 mod ahead;
@@ -22,6 +23,7 @@ mod alike;
 mod properties;
 mod setting;
 mod words;
+mod tried;
 mod found;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -39,6 +41,7 @@ use self::reads::Looked;
 use self::setting::Setting;
 use self::signalled::Signalled;
 use self::state::World;
+use self::tried::Tried;
 use super::world::without_indices;
 use crate::engine::{
     self, Change, Decision, Direction, Event, Input, Instance, InstanceId, Misfit, Phase, Run, Summary, Takes,
@@ -47,10 +50,11 @@ use crate::json::Json;
 use crate::plan::Plan;
 use crate::time::Timestamp;
 
-pub use self::data::PAYLOADS_MAX;
+pub use self::data::{INPUTS_MAX, PAYLOADS_MAX};
 pub use self::found::{Ending, Report, Tally, Violation, Way};
 pub use self::properties::Property;
 pub use self::signalled::SIGNALS_MAX;
+pub use self::tried::Untried;
 pub use self::words::{Answer, Deed, Told};
 
 /// The instant of everything that has happened.
@@ -63,7 +67,7 @@ const FAR: Timestamp = Timestamp(START.0 + 1_000 * 86_400_000);
 pub const STATES_MAX: usize = 1_000_000;
 
 /// Steps from state to state that `saga check` tries of a saga: about 2 seconds. Steps and not seconds, so that what is found
-/// is the same on every machine.
+/// is the same on every machine; one from a large state counts as several.
 pub const STEPS_USUAL: usize = 1_000_000;
 
 /// How an exploration is bounded.
@@ -139,6 +143,7 @@ struct Search<'p> {
     queue: VecDeque<(u32, Box<World>)>,
     endings: BTreeMap<Ending, (u32, Tally)>,
     violations: BTreeMap<(Property, String), u32>,
+    tried: Tried,
     /// At most so many states.
     states_max: usize,
     /// There was one more.
@@ -158,18 +163,30 @@ pub fn explore(plan: &Plan, engine: &dyn Decides, bounds: Bounds) -> Report {
         cut.push("more payloads were possible than are tried");
     }
     search.begin();
+    let mut spent = 0_usize;
     while let Some((id, world)) = search.queue.pop_front() {
-        if search.edges.len() >= bounds.steps {
+        if spent >= bounds.steps {
             cut.push("there are more steps than were tried");
             break;
         }
+        let before = search.edges.len();
         search.go_on(id, &world);
+        spent = spent.saturating_add((search.edges.len() - before).saturating_mul(weight(&world)));
         if search.is_full {
             cut.push("there are more states than were looked at");
             break;
         }
     }
     search.report(cut)
+}
+
+/// Of a state with so many places of the saga in it a step counts once, since it takes so long.
+const USUAL_SIZE: usize = 32;
+
+/// What a step from a state counts: one from a state of a hundred elements takes as much longer and as much more memory.
+fn weight(world: &World) -> usize {
+    let times = world.instance.states().count() / USUAL_SIZE;
+    1 + times * times
 }
 
 impl<'p> Search<'p> {
@@ -187,6 +204,7 @@ impl<'p> Search<'p> {
             queue: VecDeque::new(),
             endings: BTreeMap::new(),
             violations: BTreeMap::new(),
+            tried: Tried::default(),
             states_max,
             is_full: false,
         }
@@ -266,6 +284,7 @@ impl<'p> Search<'p> {
                 self.at_rest.push(id);
             }
             Moved::To(next, change) => {
+                self.tried.see(self.setting.plan, &change);
                 let broken = properties::broken_by(&self.setting, world, &change, &next);
                 let fingerprint = alike::fingerprint(&self.setting, &next, &mut self.sum);
                 let known = self.seen.get(&fingerprint).copied();
@@ -382,14 +401,15 @@ impl<'p> Search<'p> {
             trace: words::told(&self.setting, &self.root, &self.way(*id), None),
         });
         let (ways, violations) = (ways.collect(), violations.collect());
-        Report { states: self.seen.len(), steps: self.edges.len(), cut, ways, violations }
+        let untried = if cut.is_empty() { self.tried.untried(&self.setting) } else { Vec::new() };
+        Report { states: self.seen.len(), steps: self.edges.len(), cut, untried, ways, violations }
     }
 }
 
 /// Inputs by which conditions tell one way from another.
 pub(super) fn inputs(plan: &Plan) -> Vec<Json> {
     let looked = Looked::at(plan);
-    Data::default().payloads(&plan.saga.input, looked.all.input.as_ref(), "input")
+    Data::up_to(INPUTS_MAX).payloads(&plan.saga.input, looked.all.input.as_ref(), "input")
 }
 
 /// The endings that a state is.

@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Move {
     /// The saga begins, with the input of this number.
-    Start(u8),
+    Start(u16),
     /// An answer arrives.
     Answer {
         slot: u16,

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
 
+use super::against::Against;
 use crate::definition::Sleep;
 use crate::definition::expression::{BinaryOp, Expr, Function, PathSegment, Root, Typed};
 use crate::definition::types::Type;
@@ -23,56 +24,10 @@ pub(super) struct Look {
     pub(super) fields: BTreeMap<CompactString, Look>,
     /// Of a list: how many there are, and of each this.
     pub(super) elements: Option<Box<Look>>,
+    /// How many of a list make a difference, where that is asked.
+    pub(super) sizes: BTreeSet<usize>,
     /// One of a list is looked at by its place, or the order of them.
     pub(super) is_by_place: bool,
-}
-
-/// What a value is compared with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Against {
-    pub(super) numbers: BTreeSet<i64>,
-    pub(super) words: BTreeSet<CompactString>,
-    /// Something compares it, or what is computed with it.
-    pub(super) is_compared: bool,
-    /// It is computed with, and what comes of it may be too large.
-    pub(super) is_computed: bool,
-    /// The same, and a negative one may make it so.
-    pub(super) is_subtracted: bool,
-}
-
-impl Against {
-    const COMPARED: Self = Self {
-        numbers: BTreeSet::new(),
-        words: BTreeSet::new(),
-        is_compared: true,
-        is_computed: false,
-        is_subtracted: false,
-    };
-
-    fn and(&mut self, other: &Self) {
-        self.numbers.extend(&other.numbers);
-        self.words.extend(other.words.iter().cloned());
-        self.is_compared |= other.is_compared;
-        self.is_computed |= other.is_computed;
-        self.is_subtracted |= other.is_subtracted;
-    }
-
-    /// The constants in both operands.
-    fn constants(operands: &(Expr, Expr)) -> Self {
-        let mut against = Self::COMPARED;
-        let mut see = |expr: &Expr| match expr {
-            Expr::Literal(Value::Int(number)) => drop(against.numbers.insert(*number)),
-            Expr::Literal(Value::Decimal(number)) => {
-                let whole = i64::try_from(number.trunc().mantissa()).ok();
-                against.numbers.extend(whole.filter(|_| number.is_integer()));
-            }
-            Expr::Literal(Value::String(word)) => drop(against.words.insert(word.clone())),
-            _ => {}
-        };
-        operands.0.walk(&mut see);
-        operands.1.walk(&mut see);
-        against
-    }
 }
 
 impl Look {
@@ -90,6 +45,7 @@ impl Look {
         if let Some(elements) = &other.elements {
             self.elements.get_or_insert_default().and(elements);
         }
+        self.sizes.extend(&other.sizes);
         self.is_by_place |= other.is_by_place;
     }
 
@@ -178,6 +134,7 @@ impl Reads {
             Expr::Every(list, path, _) => {
                 let of_list = |look: &Look| Look {
                     elements: Some(Box::new(look.of_each().at(path))),
+                    sizes: look.sizes.clone(),
                     is_by_place: look.is_by_place || look.itself.is_some(),
                     ..Look::default()
                 };
@@ -194,7 +151,10 @@ impl Reads {
             }
             Expr::Not(inner) => self.look(inner, whole().as_ref()),
             Expr::ToDecimal(inner) => self.look(inner, wanted),
-            Expr::Negate(inner) => self.look(inner, Some(&computed(wanted, true))),
+            Expr::Negate(inner) => {
+                let of_result = wanted.and_then(|look| look.itself.as_ref());
+                self.look(inner, Some(&Look::itself(Against::negated(of_result))));
+            }
             Expr::Binary(op, operands) => self.look_at_both(*op, operands, wanted),
             Expr::If(parts) => {
                 self.look(&parts.0, Some(&Look::itself(Against::COMPARED)));
@@ -202,23 +162,31 @@ impl Reads {
                 self.look(&parts.2, wanted);
             }
             Expr::Call(function, arguments) => {
+                let compared = || wanted.map(|look| look.itself.clone().unwrap_or(Against::COMPARED));
                 let of_argument = match function {
-                    Function::Count => wanted.map(|_| Look { elements: Some(Box::default()), ..Look::default() }),
+                    Function::Count => wanted.map(|look| Look {
+                        elements: Some(Box::default()),
+                        sizes: look.itself.as_ref().map(Against::sizes).unwrap_or_default(),
+                        ..Look::default()
+                    }),
                     Function::Sum => {
-                        let each = computed(wanted, false);
+                        let of_sum = wanted.and_then(|look| look.itself.as_ref());
+                        let each = Look::itself(Against::summed(of_sum));
                         Some(Look { elements: Some(Box::new(each)), ..Look::default() })
                     }
-                    Function::Min | Function::Max | Function::Any | Function::All | Function::Present => {
-                        let each = |look: &Look| Look {
-                            elements: Some(Box::new(Look::itself(look.itself.clone().unwrap_or(Against::COMPARED)))),
-                            is_by_place: look.is_by_place && *function == Function::Present,
-                            ..Look::default()
-                        };
-                        wanted.map(each)
+                    Function::Min | Function::Max | Function::Any | Function::All => {
+                        compared().map(|each| Look { elements: Some(Box::new(Look::itself(each))), ..Look::default() })
                     }
-                    Function::Id | Function::Contains | Function::Rounded | Function::Length | Function::Text => {
-                        whole()
-                    }
+                    Function::Present => wanted.map(|look| Look {
+                        elements: Some(Box::new(look.of_each())),
+                        sizes: look.sizes.clone(),
+                        is_by_place: look.is_by_place,
+                        ..Look::default()
+                    }),
+                    Function::Contains => return self.look_at_parts(arguments, wanted),
+                    Function::Length => compared().map(|of_length| Look::itself(of_length.of_length())),
+                    Function::Text => compared().map(|of_text| Look::itself(of_text.written_out())),
+                    Function::Id | Function::Rounded => whole(),
                 };
                 for argument in arguments {
                     self.look(argument, of_argument.as_ref());
@@ -254,29 +222,42 @@ impl Reads {
             | BinaryOp::GreaterEqual
             | BinaryOp::Less
             | BinaryOp::Greater => {
-                wanted.map(|_| Look { is_by_place: true, ..Look::itself(Against::constants(operands)) })
+                let of = |against| wanted.map(|_| Look { is_by_place: true, ..Look::itself(against) });
+                self.look(left, of(Against::compared(op, right)).as_ref());
+                return self.look(right, of(Against::compared(mirrored(op), left)).as_ref());
             }
             BinaryOp::Add if is_text(left) || is_text(right) => wanted.cloned(),
             // What lies between two instants is never too long.
             BinaryOp::Subtract if is_instant(left) && is_instant(right) => {
-                wanted.map(|_| Look::itself(Against::COMPARED))
+                wanted.map(|look| Look::itself(look.itself.as_ref().map_or(Against::COMPARED, Against::apart)))
             }
             BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide => {
-                Some(computed(wanted, op != BinaryOp::Add))
+                let of_result = wanted.and_then(|look| look.itself.as_ref());
+                self.look(left, Some(&Look::itself(Against::computed(op, of_result, right, true))));
+                return self.look(right, Some(&Look::itself(Against::computed(op, of_result, left, false))));
             }
         };
         self.look(left, of_both.as_ref());
         self.look(right, of_both.as_ref());
     }
+
+    /// `contains(list, x)` and `contains(text, part)`: each is compared with the constants in the other.
+    fn look_at_parts(&mut self, arguments: &[Expr], wanted: Option<&Look>) {
+        let (Some([whole, part]), Some(_)) = (arguments.first_chunk(), wanted) else { return };
+        self.look(whole, Some(&Look::itself(Against::constants(part))));
+        self.look(part, Some(&Look::itself(Against::constants(whole))));
+    }
 }
 
-/// Of an operand: what is looked at of the result, and whether that is too large.
-fn computed(wanted: Option<&Look>, is_subtracted: bool) -> Look {
-    let mut against = Against { is_computed: true, is_subtracted, ..Against::default() };
-    if let Some(of_result) = wanted.and_then(|look| look.itself.as_ref()) {
-        against.and(of_result);
+/// The same comparison with its sides in each other's place.
+const fn mirrored(op: BinaryOp) -> BinaryOp {
+    match op {
+        BinaryOp::Less => BinaryOp::Greater,
+        BinaryOp::LessEqual => BinaryOp::GreaterEqual,
+        BinaryOp::Greater => BinaryOp::Less,
+        BinaryOp::GreaterEqual => BinaryOp::LessEqual,
+        op => op,
     }
-    Look::itself(against)
 }
 
 /// Texts are put together, and that does not overflow.

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::ahead::Readers;
 use super::alike;
-use super::data::Data;
+use super::data::{Data, INPUTS_MAX, PAYLOADS_MAX};
 use super::reads::{Look, Looked, Reader};
 use super::twins::Twins;
 use super::{Bounds, Decides};
@@ -63,8 +63,9 @@ fn input_fields(input: &Json, looked: &Looked) -> Vec<InputField> {
 impl<'p> Setting<'p> {
     pub(super) fn new(plan: &'p Plan, engine: &'p dyn Decides, bounds: Bounds) -> (Self, bool) {
         let looked = Looked::at(plan);
-        let mut data = Data::default();
-        let inputs = data.payloads(&plan.saga.input, looked.all.input.as_ref(), "input");
+        let mut of_inputs = Data::up_to(INPUTS_MAX);
+        let mut data = Data::up_to(PAYLOADS_MAX);
+        let inputs = of_inputs.payloads(&plan.saga.input, looked.all.input.as_ref(), "input");
         let mut values = BTreeMap::new();
         let (mut by_signal, mut waits): (BTreeMap<_, Look>, BTreeMap<_, Vec<NodeId>>) = Default::default();
         for (id, node) in plan.nodes() {
@@ -90,7 +91,7 @@ impl<'p> Setting<'p> {
         let readers = readers.collect();
         let input_fields = inputs.iter().map(|input| input_fields(input, &looked)).collect();
         let twins = if bounds.reduces { Twins::of(plan, &looked) } else { Twins::default() };
-        let was_cut = data.was_cut || looked.was_cut;
+        let was_cut = of_inputs.was_cut || data.was_cut || looked.was_cut;
         let Bounds { guard, reduces, .. } = bounds;
         let setting = Self {
             plan,

@@ -1,0 +1,229 @@
+//! What a value is compared with, carried back through what is computed of it: of its values, those near that make a
+//! difference.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use compact_str::CompactString;
+use rust_decimal::Decimal;
+
+use crate::definition::expression::{BinaryOp, Expr};
+use crate::definition::value::Value;
+use crate::time::Timestamp;
+
+/// A list is made no longer than this for a condition that asks how many there are: a state takes as much more.
+pub(super) const COUNT_MAX: usize = 128;
+
+/// A text is made no longer than this for a condition that asks how long it is.
+const LENGTH_MAX: usize = 1_000;
+
+/// So often a number is computed back through arithmetic: what a round computes of the round before has no end.
+const BACK_MAX: u8 = 3;
+
+/// Digits behind the point that a quotient keeps.
+const QUOTIENT_PLACES: u32 = 6;
+
+/// What a value is compared with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Against {
+    /// Numbers, each with the times it was computed back.
+    numbers: BTreeMap<Decimal, u8>,
+    words: BTreeSet<CompactString>,
+    /// In milliseconds.
+    durations: BTreeSet<i64>,
+    instants: BTreeSet<Timestamp>,
+    /// Sizes with which the comparison comes to the other end than with none.
+    sizes: BTreeSet<usize>,
+    /// Something compares it, or what is computed with it.
+    pub(super) is_compared: bool,
+    /// It is computed with, and what comes of it may be too large.
+    pub(super) is_computed: bool,
+    /// The same, and a negative one may make it so.
+    pub(super) is_subtracted: bool,
+}
+
+impl Against {
+    pub(super) const COMPARED: Self = Self {
+        numbers: BTreeMap::new(),
+        words: BTreeSet::new(),
+        durations: BTreeSet::new(),
+        instants: BTreeSet::new(),
+        sizes: BTreeSet::new(),
+        is_compared: true,
+        is_computed: false,
+        is_subtracted: false,
+    };
+
+    pub(super) fn and(&mut self, other: &Self) {
+        for (number, back) in &other.numbers {
+            self.add(*number, *back);
+        }
+        self.words.extend(other.words.iter().cloned());
+        self.durations.extend(&other.durations);
+        self.instants.extend(&other.instants);
+        self.sizes.extend(&other.sizes);
+        self.is_compared |= other.is_compared;
+        self.is_computed |= other.is_computed;
+        self.is_subtracted |= other.is_subtracted;
+    }
+
+    fn add(&mut self, number: Decimal, back: u8) {
+        self.numbers.entry(number.normalize()).and_modify(|known| *known = back.min(*known)).or_insert(back);
+    }
+
+    /// Compared with all constants in an expression.
+    pub(super) fn constants(other: &Expr) -> Self {
+        let mut against = Self::COMPARED;
+        other.walk(&mut |expr: &Expr| match expr {
+            Expr::Literal(Value::Int(number)) => against.add(Decimal::from(*number), 0),
+            Expr::Literal(Value::Decimal(number)) => against.add(*number, 0),
+            Expr::Literal(Value::String(word)) => drop(against.words.insert(word.clone())),
+            Expr::Literal(Value::Duration(millis)) => drop(against.durations.insert(*millis)),
+            Expr::Literal(Value::Timestamp(instant)) => drop(against.instants.insert(*instant)),
+            Expr::Negate(_) => literal(expr).into_iter().for_each(|number| against.add(number, 0)),
+            _ => {}
+        });
+        against
+    }
+
+    /// What stands on the left of a comparison, with what stands on its right.
+    pub(super) fn compared(op: BinaryOp, right: &Expr) -> Self {
+        let mut against = Self::constants(right);
+        if let Some(number) = literal(right).and_then(|number| usize::try_from(number.floor().mantissa()).ok()) {
+            let is_beyond = matches!(op, BinaryOp::Greater | BinaryOp::LessEqual);
+            against.sizes.insert(number.saturating_add(usize::from(is_beyond)));
+        }
+        against
+    }
+
+    /// One operand, by what comes of both; the other one is `other`.
+    pub(super) fn computed(op: BinaryOp, of_result: Option<&Self>, other: &Expr, is_left: bool) -> Self {
+        let mut against = Self { is_computed: true, is_subtracted: op != BinaryOp::Add, ..Self::default() };
+        let Some(of_result) = of_result else { return against };
+        against.and(&Self { numbers: BTreeMap::new(), sizes: BTreeSet::new(), ..of_result.clone() });
+        if let Expr::Literal(Value::Duration(millis)) = other {
+            against.durations.insert(*millis);
+        }
+        let Some(constant) = literal(other) else {
+            against.numbers.clone_from(&of_result.numbers);
+            return against;
+        };
+        let zero = (Decimal::ZERO, 0);
+        for (number, back) in of_result.numbers.iter().map(|(number, back)| (*number, *back)).chain([zero]) {
+            let operand = match (op, is_left) {
+                (BinaryOp::Add, _) => number.checked_sub(constant),
+                (BinaryOp::Subtract, true) => number.checked_add(constant),
+                (BinaryOp::Subtract, false) => constant.checked_sub(number),
+                (BinaryOp::Multiply, _) => number.checked_div(constant),
+                (BinaryOp::Divide, true) => number.checked_mul(constant),
+                _ => constant.checked_div(number),
+            };
+            if let Some(operand) = operand.filter(|_| back < BACK_MAX) {
+                against.add(operand.round_dp(QUOTIENT_PLACES), back + 1);
+            }
+        }
+        against
+    }
+
+    /// One of those of which this is the sum: the others may be 0.
+    pub(super) fn summed(of_sum: Option<&Self>) -> Self {
+        let mut against = Self { is_computed: true, ..Self::default() };
+        if let Some(of_sum) = of_sum {
+            against.and(&Self { sizes: BTreeSet::new(), ..of_sum.clone() });
+        }
+        against
+    }
+
+    /// What is negated.
+    pub(super) fn negated(of_result: Option<&Self>) -> Self {
+        let mut against = Self { is_computed: true, is_subtracted: true, ..Self::default() };
+        let Some(of_result) = of_result else { return against };
+        against.and(&Self { numbers: BTreeMap::new(), sizes: BTreeSet::new(), ..of_result.clone() });
+        of_result.numbers.iter().for_each(|(number, back)| against.add(-*number, *back));
+        against
+    }
+
+    /// What lies between two instants, by what it is compared with: each of the two.
+    pub(super) fn apart(&self) -> Self {
+        Self { durations: self.durations.clone(), ..Self::COMPARED }
+    }
+
+    /// Of what is written out as a text that is compared with these.
+    pub(super) fn written_out(&self) -> Self {
+        let mut against = self.clone();
+        self.words.iter().filter_map(|word| word.parse().ok()).for_each(|number| against.add(number, 0));
+        against
+    }
+
+    /// Sizes that make a difference where this says what a size is compared with.
+    pub(super) fn sizes(&self) -> BTreeSet<usize> {
+        if !self.sizes.is_empty() {
+            return self.sizes.iter().copied().filter(|size| *size <= COUNT_MAX).collect();
+        }
+        let near = |number: &Decimal| {
+            let floor = usize::try_from(number.floor().mantissa()).ok();
+            floor.into_iter().flat_map(|floor| [floor, floor.saturating_add(1)])
+        };
+        self.numbers.keys().flat_map(near).filter(|size| *size <= COUNT_MAX).collect()
+    }
+
+    /// A text, by what its length is compared with.
+    pub(super) fn of_length(&self) -> Self {
+        let sizes = self.sizes.iter().copied().chain(self.sizes()).filter(|size| *size <= LENGTH_MAX);
+        Self { words: sizes.map(|size| CompactString::from("x".repeat(size))).collect(), ..Self::COMPARED }
+    }
+
+    /// 0, 1, and the numbers that something is compared with and those beside them.
+    pub(super) fn whole_numbers(&self) -> BTreeSet<i64> {
+        let near = |number: &Decimal| {
+            let floor = i64::try_from(number.floor().mantissa()).ok();
+            let is_whole = number.is_integer();
+            let beside = move |floor: i64| {
+                let below = is_whole.then(|| floor.saturating_sub(1));
+                below.into_iter().chain([floor, floor.saturating_add(1)])
+            };
+            floor.into_iter().flat_map(beside)
+        };
+        self.numbers.keys().flat_map(near).chain([0, 1]).collect()
+    }
+
+    /// The same, with fractions; beside one of them is what differs in its last digit.
+    pub(super) fn decimals(&self) -> BTreeSet<Decimal> {
+        let near = |number: &Decimal| {
+            let unit = Decimal::new(1, number.scale());
+            [number.checked_sub(unit), Some(*number), number.checked_add(unit)].into_iter().flatten()
+        };
+        self.numbers.keys().flat_map(near).chain([Decimal::ZERO, Decimal::ONE]).collect()
+    }
+
+    pub(super) fn words(&self) -> impl Iterator<Item = &CompactString> {
+        self.words.iter()
+    }
+
+    /// In milliseconds: those that something is compared with, and those beside them.
+    pub(super) fn durations(&self) -> BTreeSet<i64> {
+        self.durations.iter().flat_map(|millis| near(*millis)).collect()
+    }
+
+    /// Those that something is compared with and what lies as far from `now` as is asked for, and those beside them.
+    pub(super) fn instants(&self, now: Timestamp) -> BTreeSet<Timestamp> {
+        let apart = self.durations.iter().flat_map(|millis| [*millis, millis.saturating_neg()]);
+        let far = apart.filter_map(|millis| now.0.checked_add_signed(millis));
+        let instants = self.instants.iter().map(|instant| instant.0).chain(far);
+        let near = |instant: u64| [instant.saturating_sub(1), instant, instant.saturating_add(1)];
+        instants.flat_map(near).map(Timestamp).collect()
+    }
+}
+
+fn near(number: i64) -> [i64; 3] {
+    [number.saturating_sub(1), number, number.saturating_add(1)]
+}
+
+fn literal(expr: &Expr) -> Option<Decimal> {
+    match expr {
+        Expr::Literal(Value::Int(number)) => Some(Decimal::from(*number)),
+        Expr::Literal(Value::Decimal(number)) => Some(*number),
+        Expr::ToDecimal(inner) => literal(inner),
+        Expr::Negate(inner) => literal(inner).map(|number| -number),
+        _ => None,
+    }
+}

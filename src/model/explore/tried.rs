@@ -1,0 +1,74 @@
+//! Which ways each condition went: what no data led to was not explored.
+
+use std::collections::BTreeSet;
+
+use super::Setting;
+use crate::definition::expression::{Expr, Typed};
+use crate::engine::{Change, Event};
+use crate::plan::{Kind, NodeId, Plan};
+use crate::source::Span;
+
+/// An outcome of a condition to which nothing that was tried led, though the flow came to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Untried {
+    /// The condition.
+    pub span: Span,
+    /// Whether it would hold. That the last of several does not hold means that none of them does.
+    pub holds: bool,
+}
+
+/// The ways that conditions went.
+#[derive(Debug, Default)]
+pub(super) struct Tried {
+    /// Of a choice the arm, and behind the last one that none holds; of rounds whether their condition holds.
+    ways: BTreeSet<(NodeId, u32)>,
+}
+
+impl Tried {
+    pub(super) fn see(&mut self, plan: &Plan, change: &Change) {
+        for event in &change.events {
+            let way = match event {
+                Event::Chose { at, arm } => plan.find(at).map(|at| (at.node(), *arm)),
+                Event::Judged { at, met } => {
+                    plan.find(at).and_then(|at| plan.node(at.node()).parent).map(|repeat| (repeat, u32::from(*met)))
+                }
+                _ => continue,
+            };
+            self.ways.extend(way);
+        }
+    }
+
+    pub(super) fn untried(&self, setting: &Setting<'_>) -> Vec<Untried> {
+        let plan = setting.plan;
+        let mut untried = BTreeSet::new();
+        for (id, node) in plan.nodes() {
+            // What is found of one twin is true of the others.
+            let others = setting.twins.others(id).into_iter().map(|swap| swap.node(id));
+            let alike: Vec<NodeId> = others.chain([id]).collect();
+            let went = |way| alike.iter().any(|id| self.ways.contains(&(*id, way)));
+            // Each condition with the ways on which it holds and on which it does not, if that is seen.
+            let conditions: Vec<(&Typed, u32, Option<u32>)> = match &node.kind {
+                Kind::Choice { arms, .. } => {
+                    let last = arms.len().saturating_sub(1);
+                    let arms = (0..).zip(arms).enumerate();
+                    arms.map(|(number, (arm, (condition, _)))| (condition, arm, (number == last).then_some(arm + 1)))
+                        .collect()
+                }
+                Kind::Repeat(repeat) => vec![(&repeat.until, 1, Some(0))],
+                _ => continue,
+            };
+            let ways = conditions.iter().flat_map(|(_, holds, fails)| [Some(*holds), *fails]).flatten();
+            if !ways.into_iter().any(went) {
+                continue;
+            }
+            for (condition, holds, fails) in conditions {
+                // Of a constant there is nothing to find.
+                let ways = [(true, Some(holds)), (false, fails)].into_iter();
+                let ways = ways.filter(|_| !matches!(condition.expr, Expr::Literal(_)));
+                let missed = ways.filter(|(_, way)| way.is_some_and(|way| !went(way)));
+                untried.extend(missed.map(|(holds, _)| Untried { span: condition.span, holds }));
+            }
+        }
+        untried.into_iter().collect()
+    }
+}

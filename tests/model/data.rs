@@ -1,0 +1,94 @@
+//! The data that is explored: both ways of each condition, whatever it computes; and where none was found, that is said.
+
+use saga::model::explore::{Bounds, Ending, Engine, PAYLOADS_MAX, Report, explore};
+
+use super::explore::plan;
+
+/// A saga that fails at once where the condition on its input holds; on a reply, on that of its step.
+fn refused_where(shape: &str, condition: &str) -> Report {
+    let text = format!(
+        r#"
+participant shop {{ command Ask returns {{ {shape} }}  command Take  command Free }}
+saga bought {{
+  version 1
+  input {{ {shape} }}
+  step asked {{ call shop.Ask  compensate nothing }}
+  when {condition} {{ fail "refused" }}
+  step take {{ call shop.Take  compensate shop.Free }}
+}}
+"#
+    );
+    explore(&plan(&text), &Engine, Bounds::default())
+}
+
+fn goes_both_ways(report: &Report) -> bool {
+    let ends = |ending: &Ending| report.ways.iter().any(|way| way.ending == *ending);
+    report.is_exhaustive() && ends(&Ending::Completed) && ends(&Ending::Compensated("refused".into()))
+}
+
+#[test]
+fn a_condition_goes_both_ways() {
+    let conditions = [
+        ("n: int", "$.n < 18"),
+        ("n: int", "$.n != -7"),
+        ("n: int, m: int", "$.n - $.m > 40"),
+        ("n: int", "10 <= $.n"),
+        ("n: int", "$.n * 100 < 5000"),
+        ("n: int", "100 - $.n >= 30"),
+        ("n: int", "2 * ($.n + 3) > 57"),
+        ("d: decimal", "$.d > 0.9"),
+        ("d: decimal", "$.d * 100 < 50 || $.d > 0.9"),
+        ("d: decimal", "$.d / 3 < 12.5"),
+        ("d: decimal", "rounded($.d, 2) < 50"),
+        ("n: int?", "($.n ?? 0) < 400"),
+        ("n: int?, m: int?", "(max(present([$.n, $.m])) ?? 0) < 400"),
+        ("all: list<int>", "count($.all) > 100"),
+        ("all: list<int>", "count($.all) < 3"),
+        ("all: list<int>", "4 != count($.all)"),
+        ("all: list<int>", "sum($.all) < 250"),
+        ("all: list<{ price: decimal }>", "sum($.all[*].price) >= 99.90"),
+        ("all: list<string>", "!contains($.all, \"gold\")"),
+        ("s: string", "!contains([\"gold\", \"silver\"], $.s)"),
+        ("s: string", "!contains($.s, \"@\")"),
+        ("s: string", "length($.s) < 8"),
+        ("s: string", "length($.s) > 140"),
+        ("n: int", "text($.n) != \"77\""),
+        ("t: duration", "$.t < 90m"),
+        ("t: timestamp", "$.t < saga.started + 3d"),
+        ("t: timestamp", "$.t - saga.started > 36h"),
+        ("from: timestamp, until: timestamp", "$.until - $.from < 2h"),
+        ("m: map<string>", "$.m[\"tier\"] != \"gold\""),
+        // Several at once: more combinations than replies are tried.
+        ("a: int, b: int", "$.a < 10 || $.a > 20 || $.b < 10 || $.b > 20"),
+    ];
+    let cases = conditions
+        .into_iter()
+        .flat_map(|(shape, condition)| ["input", "asked"].map(|of| (shape, condition.replace('$', of))));
+    let one_sided = cases.filter_map(|(shape, condition)| {
+        let report = refused_where(shape, &condition);
+        (!goes_both_ways(&report)).then(|| format!("{condition}: {:?} {:?}", report.cut, report.untried))
+    });
+    assert_eq!(one_sided.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[test]
+fn where_no_data_was_found_that_is_said() {
+    // Nothing is both.
+    let report = refused_where("n: int", "input.n > 5 && input.n < 3");
+    assert!(report.cut.is_empty() && !report.is_exhaustive());
+    let [untried] = report.untried.as_slice() else { panic!("{:?}", report.untried) };
+    assert!(untried.holds);
+    // A constant is nothing that data decides.
+    let report = refused_where("n: int", "false");
+    assert!(report.is_exhaustive(), "{:?}", report.untried);
+}
+
+/// Of more than are tried those are that are spread over all: what needs something of each field is among them.
+#[test]
+fn of_too_many_payloads_some_of_each_kind_are_tried() {
+    let outside = |field: char| format!("asked.{field} < 10 || asked.{field} > 20");
+    let condition = ['a', 'b', 'c'].map(outside).join(" || ");
+    let report = refused_where("a: int, b: int, c: int", &condition);
+    assert_eq!(report.cut, ["more payloads were possible than are tried"], "of {PAYLOADS_MAX}");
+    assert!(report.ways.iter().any(|way| way.ending == Ending::Completed));
+}
