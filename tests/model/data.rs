@@ -78,6 +78,20 @@ fn where_no_data_was_found_that_is_said() {
     assert!(report.cut.is_empty() && !report.is_exhaustive());
     let [untried] = report.untried.as_slice() else { panic!("{:?}", report.untried) };
     assert!(untried.holds);
+    // Nor a filter that nothing passes.
+    let text = r"
+participant shop { command Take { n: int }  command Free }
+saga bought {
+  version 1
+  input { all: list<{ n: int }> }
+  signal paid { n: int }
+  for each one in input.all where one.n > 5 && one.n < 3 {
+    step take { call shop.Take { n: one.n }  compensate shop.Free }
+  }
+  await paid where paid.n > 5 && paid.n < 3 within 1h otherwise { }
+}
+";
+    assert_eq!(explore(&plan(text), &Engine, Bounds::default()).untried.len(), 2);
     // A constant is nothing that data decides.
     let report = refused_where("n: int", "false");
     assert!(report.is_exhaustive(), "{:?}", report.untried);

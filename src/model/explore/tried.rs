@@ -20,7 +20,8 @@ pub struct Untried {
 /// The ways that conditions went.
 #[derive(Debug, Default)]
 pub(super) struct Tried {
-    /// Of a choice the arm, and behind the last one that none holds; of rounds whether their condition holds.
+    /// Of a choice the arm, and behind the last one that none holds; of rounds, of a wait and of a loop over what is filtered
+    /// 1 if their condition holds of anything, or else 0.
     ways: BTreeSet<(NodeId, u32)>,
 }
 
@@ -32,6 +33,9 @@ impl Tried {
                 Event::Judged { at, met } => {
                     plan.find(at).and_then(|at| plan.node(at.node()).parent).map(|repeat| (repeat, u32::from(*met)))
                 }
+                Event::Slept { at, .. } => plan.find(at).map(|at| (at.node(), 0)),
+                Event::Took { at, .. } => plan.find(at).map(|at| (at.node(), 1)),
+                Event::Listed { at, elements } => plan.find(at).map(|at| (at.node(), u32::from(!elements.is_empty()))),
                 _ => continue,
             };
             self.ways.extend(way);
@@ -55,10 +59,11 @@ impl Tried {
                         .collect()
                 }
                 Kind::Repeat(repeat) => vec![(&repeat.until, 1, Some(0))],
+                Kind::Await(wait, _) => wait.filter.iter().map(|filter| (filter, 1, None)).collect(),
+                Kind::Each(each) => each.filter.iter().map(|filter| (filter, 1, None)).collect(),
                 _ => continue,
             };
-            let ways = conditions.iter().flat_map(|(_, holds, fails)| [Some(*holds), *fails]).flatten();
-            if !ways.into_iter().any(went) {
+            if !alike.iter().any(|id| self.ways.range((*id, 0)..=(*id, u32::MAX)).next().is_some()) {
                 continue;
             }
             for (condition, holds, fails) in conditions {
