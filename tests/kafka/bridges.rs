@@ -1,6 +1,7 @@
 //! Participants that read no log, behind a bridge inside `saga serve`: no more at once than they bear, and none of their
 //! answers lost when the server is stopped.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -185,19 +186,32 @@ fn a_topic_of_commands_that_goes_away_is_said_once_and_so_is_that_it_is_back() {
     let Some(broker) = shared() else { return };
     let house = House::new(broker);
     let server = house.serve(&["--participants", "simulated"]);
-    server.start("b-1");
-    server.until_completed(1);
-    house.delete("hotel.commands");
+    let sagas = |letter: char, count: usize| (0..count).for_each(|number| server.start(&format!("{letter}-{number}")));
+    // Some in each partition, so that what is written to the new topic does not come behind the last of the old one.
+    sagas('a', 9);
+    server.until_completed(9);
+    let topic = house.delete("hotel.commands");
     server.until_said("cannot be read for now");
     // So that it is tried again and again: each of these is as long as many tries.
     for _ in 0..3 {
         assert!(house.run(&["list"]).status.success());
     }
+    // What is to be sent meanwhile waits, and nothing is stuck for it.
+    sagas('b', 3);
+    server.until_said("there is no such topic any more");
     let made = house.run(&["init", "--partitions", "3", FILE]);
     assert!(made.status.success(), "{made:?}");
     let back = server.until_said("can be read again");
     let away = server.until_said("cannot be read for now");
     assert_eq!((away.len(), back.len()), (1, 1), "{away:#?} {back:#?}");
-    server.start("b-2");
-    server.until_completed(2);
+    server.until_completed(12);
+    sagas('c', 9);
+    server.until_completed(21);
+    // Twice at most: where nobody can tell whether it is there it is sent again, and then one can.
+    let raw = Raw::open(&Settings::new(broker.address(), []).unwrap()).unwrap();
+    let mut sent: BTreeMap<String, usize> = BTreeMap::new();
+    for message in (0..3).flat_map(|partition| raw.read_all(&topic, partition).unwrap()) {
+        *sent.entry(String::from_utf8_lossy(&message.payload).into_owned()).or_default() += 1;
+    }
+    assert!(sent.len() >= 12 && sent.values().all(|times| *times <= 2), "{:?}", sent.values());
 }

@@ -188,15 +188,20 @@ pub(crate) const fn is_final(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
         RDKafkaErrorCode::MessageSizeTooLarge
-            | RDKafkaErrorCode::UnknownTopic
-            | RDKafkaErrorCode::UnknownPartition
-            | RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::InvalidTopic
             | RDKafkaErrorCode::InvalidMessageSize
             | RDKafkaErrorCode::TopicAuthorizationFailed
             | RDKafkaErrorCode::ClusterAuthorizationFailed
             | RDKafkaErrorCode::InvalidRecord
             | RDKafkaErrorCode::InvalidArgument
+    )
+}
+
+/// Whether there is no such topic or partition: for now, or for good.
+pub(crate) const fn is_absent(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopicOrPartition
     )
 }
 

@@ -25,6 +25,7 @@ mod readership;
 mod settings;
 mod site;
 mod topics;
+mod absence;
 mod trust;
 mod truncation;
 
@@ -45,7 +46,7 @@ use super::{Health, Log, Member, Outcome, Range, Report, Reports, Request, Topic
 pub(crate) use context::{Context, Reach};
 pub use demands::{Difference, Harm};
 pub use error::OpenError;
-pub(crate) use error::{is_final, of_prefix};
+pub(crate) use error::{is_absent, is_final, of_prefix};
 pub(crate) use producer::headers;
 pub use raw::{Raw, RawArrival, RawMessage};
 pub(crate) use reader::stored;

@@ -18,8 +18,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
 
+use super::absence::{Absences, Absent};
 use super::context::{Reach, remark};
-use super::error::{OpenError, is_final};
+use super::error::{OpenError, is_absent, is_final};
 use super::settings::{Role, Settings};
 use super::trust::Trust;
 use crate::log::endpoint::{Endpoint, Outbox};
@@ -114,6 +115,7 @@ struct Context {
     reach: Arc<Reach>,
     deliveries: Arc<Deliveries>,
     trust: Mutex<BTreeMap<Box<str>, BTreeMap<i32, Trust>>>,
+    absent: Mutex<Absences>,
     /// Whether the producer can do nothing any more.
     has_failed: AtomicBool,
 }
@@ -150,6 +152,9 @@ impl ProducerContext for Context {
         let outcome = match result {
             Ok(message) => {
                 self.reach.wrote();
+                if self.lock_absent().is_back(message.topic()) {
+                    tracing::info!(topic = message.topic(), "a topic is there again");
+                }
                 let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
                 let judge =
                     |of: &mut BTreeMap<i32, Trust>| of.entry(message.partition()).or_default().judge(message.offset());
@@ -159,9 +164,31 @@ impl ProducerContext for Context {
                 };
                 judged.map_or(Outcome::Unknown, Outcome::At)
             }
-            Err((error, _)) => outcome_of(error),
+            Err((error, message)) => self.outcome_of(error, message.topic()),
         };
         self.deliveries.push(&asker, outcome);
+    }
+}
+
+impl Context {
+    fn lock_absent(&self) -> MutexGuard<'_, Absences> {
+        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What became of an append that failed.
+    fn outcome_of(&self, error: &KafkaError, topic: &str) -> Outcome {
+        let code = error.rdkafka_error_code();
+        if code.is_some_and(is_absent) {
+            match self.lock_absent().note(topic, Instant::now()) {
+                Absent::Suddenly => {
+                    tracing::warn!(topic, "there is no such topic any more: its messages are tried again for a minute");
+                }
+                Absent::ForNow => {}
+                Absent::ForGood => return Outcome::Refused(Arc::from(format!("there is no topic {topic}"))),
+            }
+            return Outcome::Unknown;
+        }
+        outcome_of(error)
     }
 }
 
@@ -209,6 +236,7 @@ impl Producer {
             reach: Arc::clone(&self.reach),
             deliveries: Arc::clone(&self.deliveries),
             trust: Mutex::default(),
+            absent: Mutex::default(),
             has_failed: AtomicBool::new(false),
         };
         ThreadedProducer::from_config_and_context(&self.settings.client(self.role, ""), context).map(Arc::new)
@@ -269,7 +297,8 @@ impl Producer {
             if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
                 producer.context().has_failed.store(true, Ordering::Relaxed);
             }
-            self.deliveries.push(&record.delivery_opaque, outcome_of(&error));
+            let outcome = producer.context().outcome_of(&error, &append.topic);
+            self.deliveries.push(&record.delivery_opaque, outcome);
         }
     }
 

@@ -1,14 +1,15 @@
 //! Which offsets of acknowledgements can be believed.
 //!
 //! Where the broker says that it has a batch already, or an acknowledgement is implied by a later one, librdkafka
-//! reports success with an offset that it does not know: -1001, or numbers that count up from -1 through plausible
-//! ones. Acknowledgements of one partition come in order, so what counts on from a bad one, and what does not rise, is
-//! made up too. Wrongly doubted ones do no harm: nobody knows, and the asker finds out.
+//! reports success with an offset that it does not know: numbers that count up from -1 or -1001, through plausible ones.
+//! Acknowledgements of one partition come in order, so what counts on from a bad one is made up, too. What does not rise
+//! is doubted once: either it is made up, or the topic was made anew, and offsets begin anew from there. A doubted one is
+//! repeated, so none may be doubted for ever.
 
 /// Of one partition, by one producer.
 #[derive(Debug, Default)]
 pub(super) struct Trust {
-    /// The last that was believed.
+    /// The last that was not made up, as far as is known.
     last: Option<i64>,
     /// What the next one of a batch with a made-up offset would have.
     made_up: Option<i64>,
@@ -17,15 +18,13 @@ pub(super) struct Trust {
 impl Trust {
     /// The offset of an acknowledgement, if it can be believed.
     pub(super) fn judge(&mut self, offset: i64) -> Option<u64> {
-        let counts_on = self.made_up == Some(offset);
-        let rises = self.last.is_none_or(|last| offset > last);
-        if offset < 0 || counts_on || !rises {
+        if offset < 0 || self.made_up == Some(offset) {
             self.made_up = Some(offset.saturating_add(1));
             return None;
         }
         self.made_up = None;
-        self.last = Some(offset);
-        u64::try_from(offset).ok()
+        let rises = self.last.replace(offset).is_none_or(|last| offset > last);
+        u64::try_from(offset).ok().filter(|_| rises)
     }
 }
 
@@ -52,7 +51,14 @@ mod tests {
 
     #[test]
     fn what_does_not_rise_is_not() {
-        assert_eq!(judge(&[7, 7, 8, 10]), [Some(7), None, None, Some(10)], "8 counts on from what is not believed");
+        assert_eq!(judge(&[7, 7, 8, 10]), [Some(7), None, Some(8), Some(10)]);
         assert_eq!(judge(&[7, 5, 9]), [Some(7), None, Some(9)]);
+    }
+
+    /// As long as each was doubted, each command was sent again, and so the next one was doubted.
+    #[test]
+    fn a_topic_that_was_made_anew_is_believed_again() {
+        assert_eq!(judge(&[1_000, 0, 1, 2, 1_001]), [Some(1_000), None, Some(1), Some(2), Some(1_001)]);
+        assert_eq!(judge(&[1_000, -1, 0, 0, 1]), [Some(1_000), None, None, None, Some(1)]);
     }
 }
