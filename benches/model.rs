@@ -76,7 +76,7 @@ fn measure(name: &str, saga: Arc<Saga>) {
         rate(report.states),
         nanos(report.steps),
         nanos(report.states) / 1e3,
-        report.cut.join("; ")
+        report.cut.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     );
 }
 

@@ -9,6 +9,7 @@
 mod files;
 mod structure;
 mod times;
+mod lists;
 mod tries;
 mod runs;
 mod topics;
@@ -94,6 +95,7 @@ pub fn check(program: &Program) -> Problems {
     choreography::check(program, &mut problems);
     for saga in program.sagas.values() {
         structure::check(saga, &mut problems);
+        lists::check(saga, &mut problems);
         times::check(saga, &mut problems);
     }
     problems

@@ -33,6 +33,10 @@ pub(super) struct Walk<'p> {
 /// Where the point of no return was passed, if it was.
 pub(super) type Passed = Option<Span>;
 
+fn is_pivot_step(statement: &Statement) -> bool {
+    matches!(&statement.kind, StatementKind::Step(step) if step.pivot)
+}
+
 impl Walk<'_> {
     fn sequence(&mut self, statements: &[Statement], mut passed: Passed, place: Place) -> Passed {
         let mut fails: Option<Span> = None;
@@ -355,6 +359,9 @@ impl Walk<'_> {
         let title = format!("`{}` can fail, and what takes `{}` back must not", run.saga, step.name);
         let finding = Diagnostic::error(codes::COMPENSATION_CAN_FAIL, run.span, title);
         let finding = match run.body.first() {
+            Some(first) if is_pivot_step(first) => {
+                finding.also(first.span, "this `pivot` belongs to its step, which can still be refused")
+            }
             Some(first) => finding.also(first.span, "it begins with something else than `pivot`"),
             None => finding,
         };
@@ -364,7 +371,7 @@ impl Walk<'_> {
                     "A failure would leave the saga neither done nor undone. Behind a point of no return nothing fails: each \
                      step is repeated until it succeeds.",
                 )
-                .hint(format!("write `pivot` as the first statement of `{}`", run.saga)),
+                .hint(format!("write `pivot` as the first statement of `{}`, on a line of its own", run.saga)),
         );
     }
 }

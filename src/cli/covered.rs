@@ -126,7 +126,7 @@ pub(super) fn complete(file: &Checked, all: &[Covered<'_>], out: &mut Out) -> Re
     let completed = if name == STDIN {
         Err("standard input is not a file to write into".to_owned())
     } else {
-        completed(source, &made).map_err(|lost| format!("{name} is left as it is: {lost}"))
+        completed(source, &made).and_then(readable).map_err(|why| format!("{name} is left as it is: {why}"))
     };
     match completed {
         Ok(text) => {
@@ -157,6 +157,12 @@ fn completed(file: &SourceFile, made: &str) -> Result<String, String> {
     }
     tree.items.extend(tree_of(made).items);
     Ok(syntax::convert(&tree, Form::Yaml))
+}
+
+/// A file that can be read is not replaced by one that cannot.
+fn readable(text: String) -> Result<String, String> {
+    let (_, problems) = syntax::parse(FileId::default(), &SourceFile::new("completed", text.as_str()));
+    if problems.has_errors() { Err("with them it could not be read".to_owned()) } else { Ok(text) }
 }
 
 /// Scenarios of the text form, in that one.

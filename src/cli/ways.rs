@@ -46,10 +46,10 @@ pub(super) fn show(
     let mut ends: Vec<String> = ends.collect();
     ends.sort();
     ends.dedup();
-    let is_cut = sagas.iter().any(|(_, explored)| !explored.report.cut.is_empty());
+    let is_budget_spent = sagas.iter().any(|(_, explored)| explored.report.is_budget_spent());
     let error = CliError::usage(format!("no way to this end was found: \"{wanted}\""));
     let error = error.hint(format!("its ends: {}", ends.join(", ")));
-    Err(error.hint(if is_cut {
+    Err(error.hint(if is_budget_spent {
         "not all was looked at; `--deep` has no budget"
     } else {
         "data is tried that conditions and arithmetic look at: docs/how-it-is-proved.md says which"

@@ -230,6 +230,8 @@ codes! {
     CATCH_SHADOWED = "SG0415";
     /// `compensate` on a step whose saga unwinds itself.
     RUN_COMPENSATED = "SG0416";
+    /// A list that may be too long where nothing may fail.
+    LIST_IS_STUCK = "SG0417";
     // -- time -------------------------------------------------------------------------------------
     /// 0 times, 0 seconds, `5s..1s`.
     SENSELESS_NUMBER = "SG0501";

@@ -4,5 +4,6 @@ pub mod world;
 pub mod sequence;
 pub mod example;
 pub mod explore;
+mod outputs;
 pub mod scenario;
 pub mod coverage;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use serde_json::Value;
-
+use super::outputs;
 use super::world::{World, names};
+use crate::definition::types::Type;
 use crate::definition::{Called, Expect, ExpectKind, Happening, HappeningKind, Participant, Scenario};
 use crate::engine::{
     self, Acknowledged, Calls, Command, CommandKind, Decision, Direction, Effect, Event, Input, Instance, InstanceId,
@@ -261,8 +261,12 @@ impl<'a> Stage<'a> {
         let (expected, found) = match &expect.kind {
             ExpectKind::Completed(wanted) => match (&self.instance.phase, wanted) {
                 (Phase::Completed(_), None) => return None,
-                (Phase::Completed(output), Some(wanted)) if agrees(wanted, output.get()) => return None,
                 (_, None) => ("completed".to_owned(), found()),
+                (Phase::Completed(output), Some(wanted)) => {
+                    let ty = self.plan.saga.output.as_ref().map_or(&Type::Json, |output| &output.ty);
+                    let (at, expected, found) = outputs::departure(ty, wanted, output.get())?;
+                    (format!("completed with {at}: {expected}"), format!("completed with {at}: {found}, of {output}"))
+                }
                 (_, Some(wanted)) => (format!("completed {wanted}"), found()),
             },
             ExpectKind::Compensated(code) => match (&self.instance.phase, code) {
@@ -391,15 +395,25 @@ fn in_one_flow(plan: &Plan, mut one: (Meant, bool), mut other: (Meant, bool)) ->
             None => (meant, undo),
         }
     };
-    // What takes a step back is written behind that step, so the later flow is the inner one.
-    while plan.node(one.0.node).flow != plan.node(other.0.node).flow {
-        if plan.node(one.0.node).flow > plan.node(other.0.node).flow {
+    loop {
+        let (flow, other_flow) = (plan.node(one.0.node).flow, plan.node(other.0.node).flow);
+        // What takes a step back is written behind that step, so the later flow is the inner one. And what takes one element
+        // back is a flow of its own beside what takes another one back.
+        let is_apart = flow == other_flow
+            && plan
+                .node(flow)
+                .parent
+                .is_some_and(|step| plan.in_loops(one.0, other.0, plan.node(step).depth()) != InLoops::Same);
+        if !is_apart && flow == other_flow {
+            return (one, other);
+        }
+        if is_apart || flow > other_flow {
             one = outside(one);
-        } else {
+        }
+        if is_apart || flow < other_flow {
             other = outside(other);
         }
     }
-    (one, other)
 }
 
 fn same_calls(wanted: &[Called], found: &[Called]) -> bool {
@@ -421,20 +435,4 @@ fn listed(calls: &[Called]) -> String {
         return "calls nothing".to_owned();
     }
     format!("calls {}", calls.iter().map(shown).collect::<Vec<_>>().join(", "))
-}
-
-/// Whether the output has all that is wanted of it.
-fn agrees(wanted: &str, output: &str) -> bool {
-    fn part(wanted: &Value, found: &Value) -> bool {
-        match (wanted, found) {
-            (Value::Object(wanted), Value::Object(found)) => {
-                wanted.iter().all(|(key, wanted)| found.get(key).map_or(wanted.is_null(), |found| part(wanted, found)))
-            }
-            (wanted, found) => wanted == found,
-        }
-    }
-    match (serde_json::from_str(wanted), serde_json::from_str(output)) {
-        (Ok(wanted), Ok(output)) => part(&wanted, &output),
-        _ => false,
-    }
 }

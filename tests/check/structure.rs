@@ -110,6 +110,32 @@ fn arithmetic_that_may_overflow_is_told_where_nothing_may_fail() {
 }
 
 #[test]
+fn a_list_that_may_be_too_long_behind_the_point_of_no_return_is_found() {
+    let of = |head: &str, behind: &str| {
+        let source =
+            format!("{SHOP}saga case {{ input {{ all: list<int>, some: list<int>? }} {head}\npivot\n{behind} }}");
+        let codes = check(&source).findings.into_iter().map(|finding| finding.code.0).filter(|code| *code != "SG0211");
+        codes.collect::<Vec<_>>().join(" ")
+    };
+    let each = |list: &str| format!("for each one in {list} {{ step pack {{ call shop.Pack {{ n: 1 }} }} }}");
+    let take = "step take { call shop.Take { n: item } compensate shop.Give { hold: take.hold } }";
+    assert_eq!(of("", &each("input.all")), "SG0417");
+    assert_eq!(of("let all = input.all", &each("all")), "SG0417");
+    assert_eq!(of("", &format!("when true {{ {} }}", each("input.some ?? []"))), "SG0417");
+    assert_eq!(of("", &each("[1, 2]")), "");
+    assert_eq!(of("when count(input.all) > 50 { fail \"many\" }", &each("input.all")), "");
+    assert_eq!(of("when 1000 < count(input.all) || count(input.all) == 0 { fail \"many\" }", &each("input.all")), "");
+    assert_eq!(of("when count(input.all) > 1001 { fail \"many\" }", &each("input.all")), "SG0417");
+    assert_eq!(of("when count(input.all) > 50 { sleep 1s }", &each("input.all")), "SG0417");
+    let taken = format!("for each item in input.all {{ {take} }}");
+    assert_eq!(of(&taken, &each("input.all")), "");
+    assert_eq!(of(&taken, &each("take[*].hold")), "");
+    assert_eq!(of(&taken, &format!("let holds = take[*].hold {}", each("holds"))), "");
+    // What fails in a `try` is taken back.
+    assert_eq!(of("", &format!("try {{ {taken} }} catch {{ }}")), "");
+}
+
+#[test]
 fn times_are_compared_as_far_as_they_are_literal() {
     let pack = |timing: &str| format!("step pack {{ call shop.Pack {{ n: 1 }} {timing} compensate nothing }}");
     all(&[

@@ -1,6 +1,6 @@
 //! The data that is explored: both ways of each condition, whatever it computes; and where none was found, that is said.
 
-use saga::model::explore::{Bounds, Ending, Engine, PAYLOADS_MAX, Report, explore};
+use saga::model::explore::{Bounds, Cut, Ending, Engine, PAYLOADS_MAX, Report, explore};
 
 use super::explore::plan;
 
@@ -103,6 +103,6 @@ fn of_too_many_payloads_some_of_each_kind_are_tried() {
     let outside = |field: char| format!("asked.{field} < 10 || asked.{field} > 20");
     let condition = ['a', 'b', 'c'].map(outside).join(" || ");
     let report = refused_where("a: int, b: int, c: int", &condition);
-    assert_eq!(report.cut, ["more payloads were possible than are tried"], "of {PAYLOADS_MAX}");
+    assert_eq!(report.cut, [Cut::Payloads], "of {PAYLOADS_MAX}");
     assert!(report.ways.iter().any(|way| way.ending == Ending::Completed));
 }

@@ -76,11 +76,16 @@ fn decimals(op: BinaryOp, a: Decimal, b: Decimal) -> Option<Decimal> {
     let computed = match op {
         BinaryOp::Add => a.checked_add(b),
         BinaryOp::Subtract => a.checked_sub(b),
-        BinaryOp::Multiply => a.checked_mul(b),
+        BinaryOp::Multiply => a.checked_mul(b).map(|product| scaled(product, a.scale() + b.scale())),
         BinaryOp::Divide => a.checked_div(b),
         _ => None,
     }?;
     within_digits(computed)
+}
+
+/// Nothing times 12.50 is 0.00, and not 0: the library gives the scale up there.
+fn scaled(product: Decimal, scale: u32) -> Decimal {
+    if product.is_zero() { Decimal::new(0, scale.min(Decimal::MAX_SCALE)) } else { product }
 }
 
 /// The range of `decimal` is 28 digits; the representation reaches a little further.

@@ -92,7 +92,8 @@ fn object(shape: &Record, json: &str) -> String {
 
 fn record(shape: &Record, json: &serde_json::Value) -> String {
     let field = |field: &crate::definition::types::Field| {
-        let value = json.get(field.key.as_str()).filter(|value| !value.is_null())?;
+        // Of what is not there nothing is written; `null` is JSON, too.
+        let value = json.get(field.key.as_str()).filter(|value| !value.is_null() || field.ty == Type::Json)?;
         Some(format!("{}: {}", key(&field.key), literal(&field.ty, value)))
     };
     let fields: Vec<String> = shape.fields.iter().filter_map(field).collect();

@@ -87,6 +87,27 @@ pub struct Violation {
     pub trace: Vec<Told>,
 }
 
+/// Why not everything was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// At [`Bounds::steps`](super::Bounds::steps).
+    Steps,
+    /// At [`Bounds::states`](super::Bounds::states).
+    States,
+    /// At [`PAYLOADS_MAX`](super::PAYLOADS_MAX) or [`INPUTS_MAX`](super::INPUTS_MAX).
+    Payloads,
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Steps => "there are more steps than were tried",
+            Self::States => "there are more states than were looked at",
+            Self::Payloads => "more payloads were possible than are tried",
+        })
+    }
+}
+
 /// What was found.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -95,7 +116,7 @@ pub struct Report {
     /// Steps from one to another.
     pub steps: usize,
     /// Why not everything was looked at that the data leads to; empty if it was.
-    pub cut: Vec<&'static str>,
+    pub cut: Vec<Cut>,
     /// To what no data led that was tried; not asked where there was a cut.
     pub untried: Vec<Untried>,
     /// The ways to end, each once.
@@ -105,6 +126,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether it would find more with a larger budget.
+    #[must_use]
+    pub fn is_budget_spent(&self) -> bool {
+        self.cut.contains(&Cut::Steps)
+    }
+
     /// Whether everything was looked at.
     #[must_use]
     pub const fn is_exhaustive(&self) -> bool {

@@ -51,7 +51,7 @@ use crate::plan::Plan;
 use crate::time::Timestamp;
 
 pub use self::data::{INPUTS_MAX, PAYLOADS_MAX};
-pub use self::found::{Ending, Report, Tally, Violation, Way};
+pub use self::found::{Cut, Ending, Report, Tally, Violation, Way};
 pub use self::properties::Property;
 pub use self::signalled::SIGNALS_MAX;
 pub use self::tried::Untried;
@@ -160,33 +160,34 @@ pub fn explore(plan: &Plan, engine: &dyn Decides, bounds: Bounds) -> Report {
     let mut search = Search::new(setting, bounds.states);
     let mut cut = Vec::new();
     if was_cut {
-        cut.push("more payloads were possible than are tried");
+        cut.push(Cut::Payloads);
     }
     search.begin();
     let mut spent = 0_usize;
     while let Some((id, world)) = search.queue.pop_front() {
         if spent >= bounds.steps {
-            cut.push("there are more steps than were tried");
+            cut.push(Cut::Steps);
             break;
         }
         let before = search.edges.len();
         search.go_on(id, &world);
         spent = spent.saturating_add((search.edges.len() - before).saturating_mul(weight(&world)));
         if search.is_full {
-            cut.push("there are more states than were looked at");
+            cut.push(Cut::States);
             break;
         }
     }
     search.report(cut)
 }
 
-/// Of a state with so many places of the saga in it a step counts once, since it takes so long.
-const USUAL_SIZE: usize = 32;
+/// A step from a state with so many places of the saga in it counts once.
+const USUAL_SIZE: usize = 28;
 
-/// What a step from a state counts: one from a state of a hundred elements takes as much longer and as much more memory.
+/// What a step from a state counts, so that a budget of steps is one of time and memory, too: in a state that is twice as
+/// large there is twice as much to try, and each takes more than twice as long. With 50 places it is 9, with 100 it is 48.
 fn weight(world: &World) -> usize {
-    let times = world.instance.states().count() / USUAL_SIZE;
-    1 + times * times
+    let (size, usual) = (world.instance.states().count(), USUAL_SIZE * USUAL_SIZE);
+    1 + (size * size).saturating_sub(usual) / (usual / 4)
 }
 
 impl<'p> Search<'p> {
@@ -388,7 +389,7 @@ impl<'p> Search<'p> {
         leads.iter().position(|leads| !leads).and_then(|id| u32::try_from(id).ok())
     }
 
-    fn report(mut self, cut: Vec<&'static str>) -> Report {
+    fn report(mut self, cut: Vec<Cut>) -> Report {
         if cut.is_empty()
             && let Some(lost) = self.lost()
         {
