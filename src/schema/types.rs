@@ -37,7 +37,11 @@ impl Types {
                 "description": "exact, at most 28 digits; written as a string",
             }),
             Type::Bool => json!({ "type": "boolean" }),
-            Type::Timestamp => json!({ "type": "string", "format": "date-time" }),
+            Type::Timestamp => json!({
+                "type": "string",
+                "format": "date-time",
+                "description": "from 1970-01-01 to 9999-12-30; what is finer than a millisecond is cut off",
+            }),
             Type::Duration => json!({
                 "type": "string",
                 "pattern": "^([-+]?[Pp].+|[0-9_]+(ms|s|m|h|d))$",
