@@ -40,6 +40,20 @@ fn all(cases: &[(&str, &str)]) {
     }
 }
 
+/// A list of JSON may hold anything, at any depth; any other list is of one type.
+#[test]
+fn what_json_is_wanted_for_may_be_mixed() {
+    let given = |ty: &str, value: &str| {
+        let saga = format!("saga case {{ input {{ x: {ty} }} step done {{ compensate nothing }} }}");
+        findings(&format!("{saga}\nscenario \"s\" for case {{ given {{ x: {value} }} expect completed }}"))
+    };
+    for value in ["[1, \"a\", { b: true }]", "{ a: [1, \"a\", [null, 2.5]] }"] {
+        assert!(!given("json", value).contains("SG0301"), "{value}: {}", given("json", value));
+    }
+    assert!(given("list<json>", "[1, \"a\"]").find("SG0301").is_none());
+    assert!(given("list<int>", "[1, \"a\"]").contains("SG0301"));
+}
+
 #[test]
 fn literals_are_what_their_place_wants() {
     all(&[

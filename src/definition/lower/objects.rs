@@ -27,8 +27,9 @@ impl Lowering<'_> {
                 let fields = given.into_iter().map(|(key, (_, typed))| (key, typed.expr)).collect();
                 Typed { expr: Expr::Object(fields), ty: Type::Map(value.clone()), span, overflow }
             }
-            _ => {
-                let given = self.given(fields, |_| None);
+            other => {
+                let of_json = other.filter(|ty| **ty == Type::Json).cloned();
+                let given = self.given(fields, |_| of_json.clone());
                 let overflow = given.values().find_map(|(_, typed)| typed.overflow);
                 let declared = given.iter().map(|(key, (place, typed))| Field {
                     key: key.clone(),

@@ -102,6 +102,8 @@ impl Lowering<'_> {
     pub(super) fn list(&mut self, elements: &[tree::Expr], wanted: Option<&Type>, span: Span) -> Typed {
         let wanted = match wanted.map(Type::required) {
             Some(Type::List(element)) => Some(element.as_ref()),
+            // Each for itself: a list of JSON may hold anything.
+            Some(Type::Json) => Some(&Type::Json),
             _ => None,
         };
         let mut typed: Vec<Typed> = Vec::with_capacity(elements.len());
