@@ -190,3 +190,18 @@ fn what_would_grow_without_end_is_hidden_as_a_whole() {
     let doubled: Vec<String> = (1..40).map(|n| format!("let d{n} = {{ l: d{0}, r: d{0} }}", n - 1)).collect();
     hides(&format!("let d0 = input.pin {} output {{ d: d39 }}", doubled.join(" ")), "d39", "all");
 }
+
+#[test]
+fn a_message_made_of_it_is_warned_of_once() {
+    let found = |body: &str| {
+        let checked = checked(body);
+        let codes = checked.findings.iter().map(|finding| finding.code.0).filter(|code| *code != "SG0211");
+        codes.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(found("fail \"old\", \"PIN is \" + input.pin"), "SG0418");
+    assert_eq!(found("fail \"old\", if input.vip then \"a\" else \"b\""), "");
+    assert_eq!(
+        found("let why = input.guest.name repeat at most 2 times { } until input.b otherwise { fail \"old\", why }"),
+        "SG0418"
+    );
+}
