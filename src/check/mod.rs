@@ -3,8 +3,8 @@
 //!
 //! [`check_file`] is the front door: from a text, and the files that it uses, to the program and everything that is to
 //! be said about it. Names and
-//! types are `definition::lower`'s rules, since they are what lowering computes; here stand structure, times and
-//! topics. `outcomes` says how a saga can end, `worst` how long that takes and how many messages.
+//! types are `definition::lower`'s rules, since they are what lowering computes; here stand structure, times, topics and
+//! personal data. `outcomes` says how a saga can end, `worst` how long that takes and how many messages.
 
 mod files;
 mod structure;
@@ -12,6 +12,7 @@ mod times;
 mod lists;
 mod tries;
 mod runs;
+mod personal;
 mod topics;
 mod choreography;
 mod outcomes;
@@ -87,7 +88,7 @@ fn begin(finding: &Diagnostic) -> (FileId, u32) {
     (finding.span().file, finding.span().start)
 }
 
-/// The rules of structure, times and topics.
+/// The rules of structure, times, topics and personal data.
 #[must_use]
 pub fn check(program: &Program) -> Problems {
     let mut problems = Problems::default();
@@ -98,6 +99,7 @@ pub fn check(program: &Program) -> Problems {
         lists::check(saga, &mut problems);
         times::check(saga, &mut problems);
     }
+    personal::check(program, &mut problems);
     problems
 }
 

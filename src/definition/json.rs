@@ -102,6 +102,19 @@ fn describe(text: &str) -> String {
     }
 }
 
+/// What is told in a message of a JSON text that is personal.
+fn kind(text: &str) -> &'static str {
+    match text.as_bytes().first() {
+        None => "nothing",
+        Some(b'{') => "an object",
+        Some(b'[') => "a list",
+        Some(b'"') => "a text",
+        Some(b't' | b'f') => "a truth value",
+        Some(b'n') => "null",
+        Some(_) => "a number",
+    }
+}
+
 /// Walks along a path.
 struct At<'p>(&'p [PathSegment]);
 

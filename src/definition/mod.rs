@@ -14,6 +14,7 @@ mod trigger;
 mod hash;
 mod blocks;
 mod inline;
+pub mod personal;
 pub mod lower;
 
 use std::sync::{Arc, OnceLock};

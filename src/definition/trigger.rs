@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::evaluate::{Datum, Environment, evaluate};
+use super::evaluate::{Datum, Environment, Invalid, evaluate};
 use super::expression::{Expr, PathSegment, Root, Typed};
 use super::json::check_json;
+use super::personal::Veil;
 use super::types::{Record, Type};
 use super::value::{Value, to_json};
 use crate::json::Json;
@@ -74,9 +75,7 @@ impl Trigger {
         let event = Json::parse(text).map_err(|error| format!("it is no JSON: {error}"))?;
         let event = Event(event.get());
         if let Some(filter) = &self.filter {
-            let holds = filter
-                .evaluate(&event)
-                .map_err(|invalid| format!("`where` cannot be computed: failed to {invalid}"))?;
+            let holds = filter.evaluate(&event).map_err(|invalid| self.not_computed(&invalid))?;
             if holds != Value::Bool(true) {
                 return Ok(None);
             }
@@ -88,6 +87,15 @@ impl Trigger {
         let start = self.start.as_ref().map(|aim| aim.at(&event)).transpose()?;
         let signal = self.signal.as_ref().map(|(aim, _)| aim.at(&event)).transpose()?;
         Ok(Some(Wanted { start, signal }))
+    }
+
+    /// The reason names what it found, which is said of no event that may hold anything personal.
+    fn not_computed(&self, invalid: &Invalid) -> String {
+        if Veil::of_record(&self.event).is_nothing() {
+            format!("`where` cannot be computed: failed to {invalid}")
+        } else {
+            "`where` cannot be computed of it".to_owned()
+        }
     }
 }
 

@@ -63,7 +63,7 @@ pub struct Field {
     pub key: CompactString,
     /// Its type.
     pub ty: Type,
-    /// Redacted in views, logs and the change stream.
+    /// Declared so: hidden in views and logs. What is made of it is found by [`Veils`](super::personal::Veils).
     pub personal: bool,
     /// Its documentation.
     pub docs: Option<String>,

@@ -232,6 +232,8 @@ codes! {
     RUN_COMPENSATED = "SG0416";
     /// A list that may be too long where nothing may fail.
     LIST_IS_STUCK = "SG0417";
+    /// A `fail` whose message is made of personal data.
+    PERSONAL_MESSAGE = "SG0418";
     // -- time -------------------------------------------------------------------------------------
     /// 0 times, 0 seconds, `5s..1s`.
     SENSELESS_NUMBER = "SG0501";

@@ -4,7 +4,6 @@ use super::redact::redact;
 use super::view::{Instant, Progress, Standing, Statement};
 use super::waits::called;
 use crate::definition::Compensation;
-use crate::definition::types::Type;
 use crate::engine::{Attempt, Direction, Instance, State, Trouble, Wait};
 use crate::json::Json;
 use crate::plan::{At, Class, Kind, NodeId, Plan};
@@ -102,13 +101,6 @@ fn inside(plan: &Plan, at: At) -> &'static str {
     }
 }
 
-/// An element's value, as far as it may be seen.
-fn element(plan: &Plan, at: At, value: &Json) -> Json {
-    let around = plan.node(at.node()).parent.map(|parent| &plan.node(parent).kind);
-    let ty = around.and_then(|around| if let Kind::Each(each) = around { each.list.ty.element() } else { None });
-    ty.map_or_else(|| value.clone(), |ty| redact(ty, value))
-}
-
 /// One statement.
 fn statement(plan: &Plan, instance: &Instance, at: At, depth: u32) -> Statement {
     let node = plan.node(at.node());
@@ -168,17 +160,11 @@ fn statement(plan: &Plan, instance: &Instance, at: At, depth: u32) -> Statement 
 
 /// Fills in what a state says.
 fn stand(statement: &mut Statement, (plan, instance): (&Plan, &Instance), at: At, state: &State) {
-    let reply = |json: &Json| match (&plan.node(at.node()).kind, plan.work(at.node()).and_then(|work| work.action())) {
-        (Kind::Let(value), _) => redact(&value.ty, json),
-        (Kind::Await(wait, _), _) => redact(&Type::Record(wait.signal.shape.clone()), json),
-        (Kind::Run(run), _) => redact(&run.output.ty, json),
-        (_, Some(action)) => redact(&Type::Record(action.command.reply.clone()), json),
-        (_, None) => json.clone(),
-    };
+    let seen = |json: &Json| redact(plan.veil(at.node()), json);
     if let Kind::Sequence(_) = plan.node(at.node()).kind {
         // An element: what stands in it says how it stands.
         if let State::Bound(value) = state {
-            statement.value = Some(element(plan, at, value));
+            statement.value = Some(seen(value));
         }
         return;
     }
@@ -191,15 +177,15 @@ fn stand(statement: &mut Statement, (plan, instance): (&Plan, &Instance), at: At
         }
         State::Undoing(undoing) => {
             statement.work = Some(Direction::Undo);
-            statement.value = undoing.value.as_ref().map(reply);
+            statement.value = undoing.value.as_ref().map(seen);
             tried(statement, &undoing.attempt)
         }
         State::Done(value) => {
-            statement.value = value.as_ref().map(reply);
+            statement.value = value.as_ref().map(seen);
             Standing::Done
         }
         State::Bound(value) => {
-            statement.value = Some(reply(value));
+            statement.value = Some(seen(value));
             Standing::Done
         }
         State::Refused(code) => {

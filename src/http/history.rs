@@ -1,15 +1,13 @@
 //! What happened to an instance, as sentences and as data: the same words in `saga history`, in the lines of
 //! `saga run`, and in the API.
 
-use std::sync::Arc;
-
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::redact::redact;
+use super::redact::{redact, redact_unfit};
 use super::view::Instant;
-use crate::definition::types::Type;
-use crate::definition::{self, Participant};
+use crate::definition::personal::Veil;
+use crate::definition::{Participant, types};
 use crate::engine::{Direction, Event, Order, Outcome, invocation_at};
 use crate::journal::Plans;
 use crate::journal::record::{Body, Cause, Record};
@@ -88,8 +86,8 @@ pub fn of_record(record: &Record, plans: &Plans) -> Option<Entry> {
     }
 }
 
-fn fitting(shape: &Arc<definition::types::Record>, json: &Json) -> Json {
-    redact(&Type::Record(Arc::clone(shape)), json)
+fn fitting(shape: &types::Record, json: &Json) -> Json {
+    redact(&Veil::of_record(shape), json)
 }
 
 /// One event.
@@ -130,10 +128,7 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
             fact("pended", Some(at), format!("the participant works on it, awaited until {until}"), None)
         }
         Event::Succeeded { at, work: Direction::Do, reply } => {
-            let reply = reply.as_ref().map(|reply| match invocation_at(plan, at, Direction::Do) {
-                Some(action) => fitting(&action.command.reply, reply),
-                None => reply.clone(),
-            });
+            let reply = reply.as_ref().map(|reply| redact(veil(plan, at), reply));
             fact("succeeded", Some(at), "done".to_owned(), reply)
         }
         Event::Succeeded { at, work: Direction::Undo, .. } => {
@@ -152,9 +147,13 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
             let what = if *work == Direction::Undo { "cannot be taken back" } else { "cannot be done" };
             fact("stuck", Some(at), format!("STUCK: {what}: {}", said(code, message.as_deref())), None)
         }
-        Event::Unfit { at, why, payload, .. } => {
+        Event::Unfit { at, work, why, payload, .. } => {
             let text = format!("an answer that does not fit its contract counts as none: {why}");
-            fact("unfit", Some(at), text, Json::parse(payload.as_str()).ok())
+            let payload = Json::parse(payload.as_str()).ok().map(|payload| match invocation_at(plan, at, *work) {
+                Some(asked) => redact_unfit(&asked.command.reply, &payload),
+                None => payload,
+            });
+            fact("unfit", Some(at), text, payload)
         }
         Event::Chose { at, arm } => {
             let arms = node(plan, at).map(|node| plan.node(node));
@@ -164,22 +163,13 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
             fact("chose", Some(at), way, None)
         }
         Event::Bound { at, value } => {
-            let node = node(plan, at);
-            let ty = node.and_then(|node| match &plan.node(node).kind {
-                Kind::Let(value) => Some(&value.ty),
-                _ => None,
-            });
-            let run = node.and_then(|node| plan.saga_of_input(node));
+            let run = node(plan, at).and_then(|node| plan.saga_of_input(node));
             let text = run.map_or_else(|| "computed".to_owned(), |saga| format!("of the saga {saga}"));
-            fact("bound", Some(at), text, Some(ty.map_or_else(|| value.clone(), |ty| redact(ty, value))))
+            fact("bound", Some(at), text, Some(redact(veil(plan, at), value)))
         }
         Event::Listed { at, elements } => {
-            let ty = node(plan, at).and_then(|node| match &plan.node(node).kind {
-                Kind::Each(each) => each.list.ty.element(),
-                _ => None,
-            });
-            let shown = elements.iter().map(|element| ty.map_or_else(|| element.clone(), |ty| redact(ty, element)));
-            let shown: Vec<Json> = shown.collect();
+            let veil = veil(plan, at);
+            let shown: Vec<Json> = elements.iter().map(|element| redact(veil, element)).collect();
             let count = match elements.len() {
                 1 => "1 element".to_owned(),
                 count => format!("{count} elements"),
@@ -246,8 +236,7 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
         }
         Event::Late => fact("late", None, "the deadline has passed behind the point of no return".to_owned(), None),
         Event::Completed { output } => {
-            let output = plan.saga.output.as_ref().map_or_else(|| output.clone(), |typed| redact(&typed.ty, output));
-            fact("completed", None, "completed".to_owned(), Some(output))
+            fact("completed", None, "completed".to_owned(), Some(redact(plan.veils().output(), output)))
         }
         Event::Compensated => fact("compensated", None, "compensated: all is taken back".to_owned(), None),
     }
@@ -277,6 +266,11 @@ fn order_words(order: &Order) -> String {
         Order::Signal { signal, .. } => format!("signal {signal}"),
         Order::Resolve { outcome: Outcome::Failed { code }, .. } => format!("it was not done: {code}"),
     }
+}
+
+/// What is hidden of the value that a place gives; of a loop's, that of an element.
+fn veil<'p>(plan: &'p Plan, place: &str) -> &'p Veil {
+    node(plan, place).map_or(&Veil::Whole, |node| plan.veil(node))
 }
 
 /// What stands at a place, in whichever element and round.

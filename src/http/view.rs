@@ -1,7 +1,7 @@
 //! The forms in which instances are shown: by the API, by `--json`, and behind the tables of the command line.
 //!
 //! There is one serialization. It is stable: fields may join, none goes or changes its meaning. Instants are RFC 3339
-//! in UTC, payloads are the JSON that went over the wire, with `personal` fields taken out.
+//! in UTC, payloads are the JSON that went over the wire, with what is personal taken out.
 
 use std::num::NonZeroU64;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::heard::{Untaken, untaken};
 use super::redact::redact;
 use super::waits::{is_under_way, trouble, why};
-use crate::definition::types::{Record, Type};
+use crate::definition::personal::Veil;
 use crate::engine::{Direction, Instance, Phase, Summary, Trouble};
 use crate::json::Json;
 use crate::plan::Plan;
@@ -335,16 +335,13 @@ pub fn row(plan: &Plan, instance: &Instance) -> Row {
 /// An instance, whole.
 #[must_use]
 pub fn shown(plan: &Plan, instance: &Instance) -> Shown {
-    let personal = |record: &std::sync::Arc<Record>, json: &Json| redact(&Type::Record(record.clone()), json);
     let point_of_no_return = match instance.phase {
         Phase::Committed | Phase::Completed(_) => PointOfNoReturn::Behind,
         _ if instance.pivot_is_open(plan) => PointOfNoReturn::Open,
         _ => PointOfNoReturn::Ahead,
     };
     let output = match &instance.phase {
-        Phase::Completed(output) => {
-            Some(plan.saga.output.as_ref().map_or_else(|| output.clone(), |typed| redact(&typed.ty, output)))
-        }
+        Phase::Completed(output) => Some(redact(plan.veils().output(), output)),
         _ => None,
     };
     let (signals, signals_left_out) = untaken(instance);
@@ -355,7 +352,7 @@ pub fn shown(plan: &Plan, instance: &Instance) -> Shown {
         changed: Instant(instance.changed),
         deadline: Some(instance.deadline).filter(|due| *due != Timestamp::NEVER).map(Instant),
         point_of_no_return,
-        input: instance.input.as_ref().map(|input| personal(plan.input(), input)),
+        input: instance.input.as_ref().map(|input| redact(&Veil::of_record(plan.input()), input)),
         output,
         failure: instance.failure().map(|failure| FailureView {
             code: failure.code.to_string(),

@@ -12,7 +12,7 @@ pub mod graph;
 pub mod picture;
 pub mod svg;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use compact_str::CompactString;
 use foldhash::fast::RandomState;
@@ -24,6 +24,7 @@ pub use self::at::{Around, At};
 pub(crate) use self::at::{common, parsed};
 pub use self::order::{InLoops, Meant};
 use crate::definition::expression::Typed;
+use crate::definition::personal::{Veil, Veils};
 use crate::definition::types::Record;
 use crate::definition::{Await, Compensation, Invocation, Saga, Sleep, Step};
 use crate::source::Span;
@@ -57,6 +58,8 @@ pub struct Plan {
     tries: Vec<NodeId>,
     /// Steps that run another saga, in reading order.
     runs: Vec<NodeId>,
+    /// Once somebody has shown a value: who only runs sagas never asks.
+    veils: OnceLock<Veils>,
 }
 
 /// A node.
@@ -258,7 +261,8 @@ impl Plan {
         let is_pivot = |node: &Node| matches!(&node.kind, Kind::Step(work) if work.class == Class::Pivot);
         let numbered = nodes.iter().enumerate().filter(|(_, node)| is_pivot(node));
         let pivots = numbered.map(|(index, _)| node_id(index)).collect();
-        let mut plan = Self { saga, nodes, places, has_limits, pivots, inner_pivots: Vec::new(), tries, runs };
+        let (inner_pivots, veils) = (Vec::new(), OnceLock::new());
+        let mut plan = Self { saga, nodes, places, has_limits, pivots, inner_pivots, tries, runs, veils };
         let all = plan.nodes().filter_map(|(node, _)| Some((plan.sub_saga_of_pivot(node)?, node)));
         plan.inner_pivots = all.collect();
         plan.inner_pivots.sort_unstable();
@@ -399,6 +403,19 @@ impl Plan {
     #[must_use]
     pub fn input(&self) -> &Arc<Record> {
         &self.saga.input
+    }
+
+    /// What of the saga's values is hidden where they are shown.
+    #[must_use]
+    pub fn veils(&self) -> &Veils {
+        self.veils.get_or_init(|| Veils::of(&self.saga))
+    }
+
+    /// What is hidden of the value that a node gives; of a loop over a list, of an element's.
+    #[must_use]
+    pub fn veil(&self, id: NodeId) -> &Veil {
+        let giver = if let Kind::Each(each) = &self.node(id).kind { each.element } else { id };
+        self.veils().value(&self.node(giver).place)
     }
 
     /// The children of a node in reading order.

@@ -25,6 +25,7 @@ mod hash;
 mod mistakes;
 mod outcomes;
 mod pages;
+mod personal;
 mod runs;
 mod sarif;
 mod structure;

@@ -126,6 +126,19 @@ fn what_cannot_be_computed_is_said() {
 }
 
 #[test]
+fn why_an_event_is_set_aside_tells_nothing_personal() {
+    let trigger = trigger(
+        r#"trigger vip { on "shop.orders" event { personal age: int, order: string } where event.age > 17
+  start order { id: event.order, input: { order: event.order, lines: [] } } }"#,
+    );
+    assert_eq!(trigger.read(br#"{"age":"SECRET","order":"7"}"#).unwrap_err(), "`where` cannot be computed of it");
+    assert_eq!(
+        trigger.read(br#"{"age":18,"order":7}"#).unwrap_err(),
+        "it does not fit: at order: expected string, found 7"
+    );
+}
+
+#[test]
 fn a_trigger_changes_no_hash() {
     let hash = |text: &str| check_text("case.saga", text).program.sagas["order"].hash().to_string();
     assert_eq!(hash(ORDER), hash(&format!("{ORDER}{CREATED}")));

@@ -14,6 +14,7 @@ mod listing;
 mod looping;
 mod metrics;
 mod operating;
+mod personal;
 mod publishing;
 mod remembered;
 pub(crate) mod running;

@@ -111,27 +111,20 @@ fn rounding_is_half_to_even_and_to_exactly_so_many_places() {
     }
     invalid(
         &call(Function::Rounded, vec![dec("1234567890123456789012345678"), int(2)]),
-        "round 1234567890123456789012345678 to 2 places: it has more than 28 digits",
+        "round to 2 places: the result has more than 28 digits",
     );
 }
 
 #[test]
-fn an_overflow_is_invalid_and_says_of_what() {
-    let max = "9223372036854775807";
-    invalid(&binary(BinaryOp::Add, int(i64::MAX), int(1)), &format!("compute \"{max}\" + 1: the result is too large"));
-    invalid(
-        &binary(BinaryOp::Multiply, int(i64::MIN), int(-1)),
-        "compute \"-9223372036854775808\" * -1: the result is too large",
-    );
-    invalid(&Expr::Negate(Box::new(int(i64::MIN))), "compute -\"-9223372036854775808\": it is too large");
+fn an_overflow_is_invalid_and_says_of_what_but_not_the_numbers() {
+    invalid(&binary(BinaryOp::Add, int(i64::MAX), int(1)), "compute with `+`: the result is too large");
+    invalid(&binary(BinaryOp::Multiply, int(i64::MIN), int(-1)), "compute with `*`: the result is too large");
+    invalid(&Expr::Negate(Box::new(int(i64::MIN))), "compute with `-`: the result is too large");
     let digits = "9999999999999999999999999999";
-    invalid(
-        &binary(BinaryOp::Add, dec(digits), dec("1")),
-        &format!("compute \"{digits}\" + \"1\": the result is too large"),
-    );
+    invalid(&binary(BinaryOp::Add, dec(digits), dec("1")), "compute with `+`: the result is too large");
     invalid(
         &binary(BinaryOp::Subtract, Expr::Literal(Value::Timestamp(Timestamp(0))), Expr::Literal(Value::Duration(1))),
-        "compute \"1970-01-01T00:00:00.000Z\" - \"PT0.001S\": the result is too large",
+        "compute with `-`: the result is too large",
     );
 }
 

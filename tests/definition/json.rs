@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use saga::check::check_text;
 use saga::definition::expression::PathSegment;
 use saga::definition::json::{MAX_JSON_BYTES, MAX_MISFITS, check_json, decode, least, locate};
 use saga::definition::types::{Field, Record, Type};
@@ -48,6 +49,38 @@ fn all_misfits_are_named_with_their_places() {
             "at items[2].count: expected int, found 1.5",
             "at total: expected decimal, found true",
             "at customer: expected string, found nothing",
+        ]
+    );
+}
+
+#[test]
+fn of_what_is_personal_a_misfit_tells_the_kind() {
+    let ty = |text: &str| {
+        let source = format!("type Shape = {text}\nsaga s {{ input {{ x: Shape }} }}");
+        check_text("case.saga", &source).program.types["Shape"].clone()
+    };
+    let guest = "{ personal name: string, personal age: int, personal kin: list<{ of: string }>, personal by: map<int>, city: string }";
+    let text = r#"{ "name": 7000, "age": "ana", "kin": [{ "of": true }, "ana"], "by": { "ana": "eva", "ana": 1 }, "city": 8010 }"#;
+    assert_eq!(
+        misfits(&ty(guest), text),
+        [
+            "at name: expected string, found a number",
+            "at age: expected int, found a text",
+            "at kin[0].of: expected string, found a truth value",
+            "at kin[1]: expected { of: string }, found a text",
+            "at by.…: expected int, found a text",
+            "at by.…: expected it once, found it again",
+            "at city: expected string, found 8010",
+        ]
+    );
+    let text = r#"{ "name": null, "age": [1], "kin": {}, "by": 5, "city": "" }"#;
+    assert_eq!(
+        misfits(&ty(guest), text),
+        [
+            "at name: expected string, found null",
+            "at age: expected int, found a list",
+            "at kin: expected list<{ of: string }>, found an object",
+            "at by: expected map<int>, found a number",
         ]
     );
 }

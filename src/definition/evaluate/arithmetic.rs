@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 
 use super::Invalid;
 use crate::definition::expression::BinaryOp;
-use crate::definition::value::{Value, to_json};
+use crate::definition::value::Value;
 use crate::time::Timestamp;
 
 /// An `int` as a `decimal`; in a list, each.
@@ -27,7 +27,7 @@ pub(super) fn negate(value: &Value) -> Result<Value, Invalid> {
         Value::Duration(millis) => millis.checked_neg().map(Value::Duration),
         _ => None,
     };
-    negated.ok_or_else(|| Invalid::new(format!("compute -{}: it is too large", to_json(value))))
+    negated.ok_or_else(|| too_large('-'))
 }
 
 /// `left op right` for the four operations.
@@ -58,8 +58,13 @@ pub(super) fn compute(op: BinaryOp, left: &Value, right: &Value) -> Result<Value
             BinaryOp::Multiply => '*',
             _ => '/',
         };
-        Invalid::new(format!("compute {} {sign} {}: the result is too large", to_json(left), to_json(right)))
+        too_large(sign)
     })
+}
+
+/// Without the numbers: they may be personal, and this becomes the message of a failure, which everybody sees.
+fn too_large(sign: char) -> Invalid {
+    Invalid::new(format!("compute with `{sign}`: the result is too large"))
 }
 
 fn ints(op: BinaryOp, a: i64, b: i64) -> Option<i64> {

@@ -82,7 +82,7 @@ impl Evaluation<'_> {
 
 /// Half to even, to exactly so many places: `rounded(2.5, 0)` is 2, `rounded(2, 2)` is 2.00.
 fn rounded(number: Decimal, places: i64) -> Result<Value, Invalid> {
-    let too_many = || Invalid::new(format!("round {number} to {places} places: it has more than 28 digits"));
+    let too_many = || Invalid::new(format!("round to {places} places: the result has more than 28 digits"));
     let places = u32::try_from(places).map_err(|_| too_many())?;
     let mut rounded = number.round_dp_with_strategy(places, RoundingStrategy::MidpointNearestEven);
     rounded.rescale(places);

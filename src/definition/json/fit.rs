@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_MISFITS, decode, describe, not_json};
+use super::{MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_MISFITS, decode, describe, kind, not_json};
 use crate::definition::types::{Record, Type};
 
 /// One place where JSON does not fit its type.
@@ -18,7 +18,8 @@ pub struct Misfit {
     pub path: String,
     /// The type that is wanted there, as it is written in the language.
     pub expected: String,
-    /// What stands there, shortened; `nothing` where a field is missing.
+    /// What stands there, shortened; `nothing` where a field is missing. Of what is personal only its kind: messages go
+    /// where values do not.
     pub found: String,
 }
 
@@ -48,7 +49,9 @@ pub fn check_json(ty: &Type, text: &str) -> Result<(), Vec<Misfit>> {
     }
     let mut misfits = Vec::new();
     let mut json = serde_json::Deserializer::from_str(text);
-    let walked = Fit { ty, place: None, misfits: &mut misfits }.deserialize(&mut json).and_then(|()| json.end());
+    let walked = Fit { ty, place: None, is_personal: false, misfits: &mut misfits }
+        .deserialize(&mut json)
+        .and_then(|()| json.end());
     if let Err(error) = walked {
         let unreadable = not_json(&error);
         return Err(whole(unreadable.expected, unreadable.found));
@@ -105,14 +108,17 @@ impl fmt::Display for Place<'_> {
 struct Fit<'a> {
     ty: &'a Type,
     place: Option<&'a Place<'a>>,
+    /// It stands in a field that is personal.
+    is_personal: bool,
     misfits: &'a mut Vec<Misfit>,
 }
 
 impl Fit<'_> {
-    fn misfit(&mut self, found: impl Into<String>) {
+    fn misfit(&mut self, json: &str) {
         if self.misfits.len() < MAX_MISFITS {
             let path = self.place.map(ToString::to_string).unwrap_or_default();
-            self.misfits.push(Misfit { path, expected: self.ty.to_string(), found: found.into() });
+            let found = if self.is_personal { kind(json).to_owned() } else { describe(json) };
+            self.misfits.push(Misfit { path, expected: self.ty.to_string(), found });
         }
     }
 
@@ -127,7 +133,7 @@ impl Fit<'_> {
     fn missing(&mut self, record: &Record, seen: &[bool]) {
         for (field, _) in record.fields.iter().zip(seen).filter(|(field, seen)| !**seen && !field.ty.is_optional()) {
             let place = Place { parent: self.place, segment: Segment::Key(&field.key) };
-            Fit { ty: &field.ty, place: Some(&place), misfits: self.misfits }.misfit("nothing");
+            Fit { ty: &field.ty, place: Some(&place), is_personal: false, misfits: self.misfits }.misfit("");
         }
     }
 }
@@ -142,7 +148,7 @@ impl<'de> DeserializeSeed<'de> for Fit<'_> {
             _ => {
                 let raw = <&RawValue>::deserialize(json)?.get();
                 if decode(self.ty, raw).is_err() {
-                    self.misfit(describe(raw));
+                    self.misfit(raw);
                 }
                 Ok(())
             }
@@ -165,29 +171,32 @@ impl<'de> Visitor<'de> for Fit<'_> {
         };
         let mut keys = BTreeSet::new();
         while let Some(key) = map.next_key::<CompactString>()? {
-            let (inner, is_doubled) = match ty {
+            let (inner, is_doubled, is_personal) = match ty {
                 Type::Record(record) => {
                     let index = record.fields.iter().position(|field| field.key == key);
                     let before = index.and_then(|index| seen.get_mut(index)).map(|seen| std::mem::replace(seen, true));
                     let field = index.and_then(|index| record.fields.get(index));
-                    (field.map(|field| &field.ty), before == Some(true))
+                    let is_personal = self.is_personal || field.is_some_and(|field| field.personal);
+                    (field.map(|field| &field.ty), before == Some(true), is_personal)
                 }
-                Type::Map(inner) => (Some(inner.as_ref()), !keys.insert(key.clone())),
-                _ => (None, false),
+                Type::Map(inner) => (Some(inner.as_ref()), !keys.insert(key.clone()), self.is_personal),
+                _ => (None, false, false),
             };
+            // Keys of a map are data too.
+            let named = if self.is_personal && matches!(ty, Type::Map(_)) { "…" } else { key.as_str() };
             if is_doubled {
-                self.doubled(&key);
+                self.doubled(named);
             }
-            let place = Place { parent: self.place, segment: Segment::Key(&key) };
+            let place = Place { parent: self.place, segment: Segment::Key(named) };
             match inner {
-                Some(ty) => map.next_value_seed(Fit { ty, place: Some(&place), misfits: self.misfits })?,
+                Some(ty) => map.next_value_seed(Fit { ty, place: Some(&place), is_personal, misfits: self.misfits })?,
                 None => map.next_value::<IgnoredAny>().map(|_| ())?,
             }
         }
         match ty {
             Type::Record(record) => self.missing(record, &seen),
             Type::Map(_) => {}
-            _ => self.misfit("an object"),
+            _ => self.misfit("{"),
         }
         Ok(())
     }
@@ -197,7 +206,7 @@ impl<'de> Visitor<'de> for Fit<'_> {
             let mut index = 0;
             loop {
                 let place = Place { parent: self.place, segment: Segment::Element(index) };
-                let next = Fit { ty: inner, place: Some(&place), misfits: self.misfits };
+                let next = Fit { ty: inner, place: Some(&place), is_personal: self.is_personal, misfits: self.misfits };
                 if list.next_element_seed(next)?.is_none() {
                     return Ok(());
                 }
@@ -205,7 +214,7 @@ impl<'de> Visitor<'de> for Fit<'_> {
             }
         }
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        self.misfit("a list");
+        self.misfit("[");
         Ok(())
     }
 
@@ -216,23 +225,23 @@ impl<'de> Visitor<'de> for Fit<'_> {
         Ok(())
     }
     fn visit_bool<E>(mut self, found: bool) -> Result<(), E> {
-        self.misfit(found.to_string());
+        self.misfit(&found.to_string());
         Ok(())
     }
     fn visit_i64<E>(mut self, found: i64) -> Result<(), E> {
-        self.misfit(found.to_string());
+        self.misfit(&found.to_string());
         Ok(())
     }
     fn visit_u64<E>(mut self, found: u64) -> Result<(), E> {
-        self.misfit(found.to_string());
+        self.misfit(&found.to_string());
         Ok(())
     }
     fn visit_f64<E>(mut self, found: f64) -> Result<(), E> {
-        self.misfit(found.to_string());
+        self.misfit(&found.to_string());
         Ok(())
     }
     fn visit_str<E>(mut self, found: &str) -> Result<(), E> {
-        self.misfit(describe(&format!("\"{found}\"")));
+        self.misfit(&format!("\"{found}\""));
         Ok(())
     }
 }
