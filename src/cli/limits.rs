@@ -23,19 +23,23 @@ pub(super) fn fail_instead_of_dying(runtime: &Runtime) {
 #[cfg(not(unix))]
 pub(super) fn fail_instead_of_dying(_runtime: &Runtime) {}
 
-/// Ctrl-C, or the signal that service managers send.
-pub(super) async fn stopped() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+/// Ctrl-C, or the signal that service managers send: heard from the call on, and not only once it is waited for.
+#[cfg(unix)]
+pub(super) fn stopped() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = signal(SignalKind::interrupt()).and_then(|ended| Ok((ended, signal(SignalKind::terminate())?)));
+    async {
+        // Without signals the process ends as its owner ends it: the log is in order at any point.
+        let Ok((mut interrupted, mut terminated)) = signals else { return std::future::pending().await };
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
         }
     }
-    // Without signals the process ends as its owner ends it: the log is in order at any point.
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+pub(super) async fn stopped() {
     let _ = tokio::signal::ctrl_c().await;
 }

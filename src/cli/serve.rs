@@ -98,14 +98,22 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
             service.close().await;
             return Err(error.at(&["--data", &data.to_string_lossy()]));
         }
-        out.remark(format_args!("serving {} from {} on http://{address}", service.sagas().join(", "), data.display()));
-        until_stopped(listener, service, out).await
+        let serving = format!("serving {} from {} on http://{address}", service.sagas().join(", "), data.display());
+        until_stopped(listener, service, &serving, out).await
     })
 }
 
-/// Answers until it is told to stop.
-async fn until_stopped(listener: TcpListener, service: Arc<Service>, out: &mut Out) -> Result<Exit, CliError> {
-    let ended = axum::serve(listener, router(Arc::clone(&service))).with_graceful_shutdown(stopped()).await;
+/// Says what it serves, and answers until it is told to stop.
+async fn until_stopped(
+    listener: TcpListener,
+    service: Arc<Service>,
+    serving: &str,
+    out: &mut Out,
+) -> Result<Exit, CliError> {
+    // Whoever reads that it serves may tell it to stop.
+    let stopped = stopped();
+    out.remark(format_args!("{serving}"));
+    let ended = axum::serve(listener, router(Arc::clone(&service))).with_graceful_shutdown(stopped).await;
     out.remark(format_args!("stopping: what is under way goes to the log"));
     service.close().await;
     ended.map_err(|error| CliError::new(Kind::Unavailable, format!("failed to serve: {error}")))?;
@@ -165,8 +173,8 @@ impl Serving<'_> {
         tokio::spawn(company.keep());
         let sagas = service.sagas().join(", ");
         let sagas = if sagas.is_empty() { "what will be deployed" } else { &sagas };
-        out.remark(format_args!("serving {sagas} from {} on http://{}", opened.name(), self.address));
-        until_stopped(listener, service, out).await
+        let serving = format!("serving {sagas} from {} on http://{}", opened.name(), self.address);
+        until_stopped(listener, service, &serving, out).await
     }
 
     /// Deploys the files, and reaches out to all participants that are known.
