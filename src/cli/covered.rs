@@ -149,7 +149,9 @@ pub(super) fn complete(file: &Checked, all: &[Covered<'_>], out: &mut Out) -> Re
 fn completed(file: &SourceFile, made: &str) -> Result<String, String> {
     if Form::of(file) == Form::Saga {
         let between = if file.text.ends_with('\n') { "\n" } else { "\n\n" };
-        return Ok(format!("{}{between}{made}", file.text));
+        let behind = format!("{between}{made}");
+        let behind = if file.text.contains("\r\n") { behind.replace('\n', "\r\n") } else { behind };
+        return Ok(format!("{}{behind}", file.text));
     }
     let (mut tree, _) = syntax::parse(FileId::default(), file);
     if let Some((span, what)) = syntax::lost_by_layout(file, &tree) {

@@ -97,6 +97,14 @@ fn they_are_written_into_a_file_of_the_other_form() {
     assert_eq!(fs::read_to_string(desk.path().join("trip.yaml")).unwrap(), String::from_utf8(twin).unwrap());
 }
 
+#[test]
+fn line_ends_stay_those_of_the_file() {
+    let desk = Desk::with("trip.saga", TRIP.replace('\n', "\r\n"));
+    desk.saga(&["test", "trip.saga", "--coverage", "--write"]);
+    let written = fs::read_to_string(desk.path().join("trip.saga")).unwrap();
+    assert!(written.len() > TRIP.len() + 500 && written.replace("\r\n", "").find(['\r', '\n']).is_none());
+}
+
 /// What is read from standard input cannot be written into, and a comment of YAML would be lost: they are shown, in the
 /// form of what was read.
 #[test]

@@ -72,7 +72,10 @@ impl Lowering<'_> {
                 finding.hint("write the number without quotes")
             }
             (Type::String, Type::Duration) if matches!(typed.expr, Expr::Literal(_)) => {
-                finding.hint("write the duration without quotes: `15m`")
+                finding.hint("write the duration as one word without quotes: `15m`")
+            }
+            (Type::String, Type::Bool) if matches!(typed.expr, Expr::Literal(_)) => {
+                finding.hint("write the condition without quotes; in YAML it stands in `${ … }`")
             }
             (Type::Record(given), Type::Record(wanted)) => {
                 let lacking = wanted.fields.iter().filter(|field| {
