@@ -236,13 +236,25 @@ pub enum OutcomeWord {
     Failed,
 }
 
-/// A taken order.
+/// An order that stands in the log, and was not refused.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Taken {
     /// The instance.
     pub id: String,
     /// The order's request id.
     pub request: String,
+    /// Whether it is decided.
+    pub order: OrderOutcome,
+}
+
+/// What an order came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderOutcome {
+    /// It is carried out, or was before.
+    Taken,
+    /// It is in the log, and nobody has looked at it yet: it may still be refused.
+    Waiting,
 }
 
 impl OrderBody {
