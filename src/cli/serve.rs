@@ -99,13 +99,19 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
             return Err(error.at(&["--data", &data.to_string_lossy()]));
         }
         out.remark(format_args!("serving {} from {} on http://{address}", service.sagas().join(", "), data.display()));
-        until_stopped(listener, service, out).await
+        until_stopped(listener, address, service, out).await
     })
 }
 
 /// Answers until it is told to stop.
-async fn until_stopped(listener: TcpListener, service: Arc<Service>, out: &mut Out) -> Result<Exit, CliError> {
-    let ended = axum::serve(listener, router(Arc::clone(&service))).with_graceful_shutdown(stopped()).await;
+async fn until_stopped(
+    listener: TcpListener,
+    address: SocketAddr,
+    service: Arc<Service>,
+    out: &mut Out,
+) -> Result<Exit, CliError> {
+    let routes = router(Arc::clone(&service), address.ip());
+    let ended = axum::serve(listener, routes).with_graceful_shutdown(stopped()).await;
     out.remark(format_args!("stopping: what is under way goes to the log"));
     service.close().await;
     ended.map_err(|error| CliError::new(Kind::Unavailable, format!("failed to serve: {error}")))?;
@@ -166,7 +172,7 @@ impl Serving<'_> {
         let sagas = service.sagas().join(", ");
         let sagas = if sagas.is_empty() { "what will be deployed" } else { &sagas };
         out.remark(format_args!("serving {sagas} from {} on http://{}", opened.name(), self.address));
-        until_stopped(listener, service, out).await
+        until_stopped(listener, self.address, service, out).await
     }
 
     /// Deploys the files, and reaches out to all participants that are known.
