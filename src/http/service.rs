@@ -246,7 +246,10 @@ impl Service {
     /// The input does not fit, the id is taken, there is no such saga, or the log does not take the request.
     pub async fn start(&self, body: StartBody, traceparent: Option<&str>) -> Result<Started, ApiError> {
         let id = body.id.as_deref().map(instance_id).transpose()?;
-        id.as_ref().map_or(Ok(()), |id| self.decides(id))?;
+        if let Some(id) = &id {
+            id.is_startable().map_err(|error| ApiError::bad_request(format!("failed to {error}")))?;
+            self.decides(id)?;
+        }
         let input = body.input.unwrap_or_else(Json::empty_object);
         let (id, accepted) =
             self.orchestrator.start(&body.saga, id, input.clone(), traceparent.map(Into::into)).await?;

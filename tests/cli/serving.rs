@@ -151,6 +151,7 @@ fn requests_that_make_no_sense() {
         ("POST", "/instances", "{\"saga\": \"oder\"}"),
         ("POST", "/instances", "{\"saga\": \"order\", \"input\": {\"count\": \"many\"}}"),
         ("POST", "/instances", "{\"saga\": \"order\", \"id\": \"\"}"),
+        ("POST", "/instances", "{\"saga\": \"order\", \"id\": \"..\"}"),
         ("POST", "/instances", &large),
         ("DELETE", "/instances", ""),
         ("GET", "/instances?status=odd", ""),
