@@ -2,7 +2,7 @@
 //! `saga serve` answers, so that one that waits for a signal need not be stopped to be given it; and late replies of
 //! participants behind HTTP.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use axum::Router;
@@ -30,10 +30,13 @@ pub(super) struct Answering {
 }
 
 impl Desk {
+    /// This machine alone.
+    pub(super) const LISTENS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
     /// Takes a free port.
     pub(super) async fn take() -> Result<Self, CliError> {
         let failed = |error| CliError::new(Kind::Unavailable, format!("failed to listen on 127.0.0.1: {error}"));
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
+        let listener = TcpListener::bind((Self::LISTENS, 0)).await.map_err(failed)?;
         let address = format!("http://{}", listener.local_addr().map_err(failed)?);
         Ok(Self { listener, address })
     }

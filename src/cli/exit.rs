@@ -6,7 +6,7 @@ use std::process::ExitCode;
 /// How a command ended. A script may rely on the numbers; they are never used for something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Done: the saga completed, the files are clean, the scenarios pass, the order is taken.
+    /// Done: the saga completed, the files are clean, the scenarios pass, the order is taken, or waits in the log.
     Done,
     /// The files have findings, are not formatted, a scenario fails, or a participant breaks a rule.
     Findings,
@@ -65,7 +65,9 @@ impl Exit {
 
     const fn meaning(self) -> &'static str {
         match self {
-            Self::Done => "done: the saga completed, the files are clean, the scenarios pass, the order is taken",
+            Self::Done => {
+                "done: the saga completed, the files are clean, the scenarios pass, the start or the order is taken, or waits in the log"
+            }
             Self::Findings => {
                 "the files have findings, are not formatted, a scenario fails, or a participant breaks a rule"
             }

@@ -260,9 +260,9 @@ fn remark(reached: &Reached, data: &Path, out: &mut Out) {
 impl From<ApiError> for CliError {
     fn from(error: ApiError) -> Self {
         let kind = match error.fault {
-            Fault::Request | Fault::Method | Fault::Input | Fault::Size => Kind::Usage,
+            Fault::Request | Fault::Method | Fault::Input | Fault::Size | Fault::Media => Kind::Usage,
             Fault::Unknown | Fault::State | Fault::Busy => Kind::Refused,
-            Fault::Unavailable => Kind::Unavailable,
+            Fault::Unavailable | Fault::Foreign => Kind::Unavailable,
         };
         let shown = Self::new(kind, error.message);
         let input = error.example.iter().filter(|_| error.code == INVALID_INPUT);

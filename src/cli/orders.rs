@@ -3,7 +3,7 @@
 use super::instance::{Access, Where};
 use super::{CliError, Exit, Out, input};
 use crate::engine::Direction;
-use crate::http::api::{OrderBody, OrderWord, OutcomeWord};
+use crate::http::api::{OrderBody, OrderOutcome, OrderWord, OutcomeWord};
 
 /// Tell an instance that something has happened which its saga awaits, or will
 #[derive(Debug, clap::Args)]
@@ -129,8 +129,18 @@ fn give(id: &str, place: &Where, body: OrderBody, out: &mut Out) -> Result<Exit,
     let taken = Access::to(place)?.order(id, body, out)?;
     if place.is_json() {
         out.json(&taken)?;
-    } else {
-        out.remark(format_args!("taken: see what comes of it with `{}`", place.command_line("show", id)));
+        return Ok(Exit::Done);
+    }
+    match taken.order {
+        OrderOutcome::Taken => {
+            out.remark(format_args!("taken: see what comes of it with `{}`", place.command_line("show", id)));
+        }
+        // A refusal is in the history alone.
+        OrderOutcome::Waiting => out.remark(format_args!(
+            "the order is in the log, and nobody has decided it yet: it may still be refused once an orchestrator takes it up, \
+             and what came of it is then seen with `{}`",
+            place.command_line("history", id)
+        )),
     }
     Ok(Exit::Done)
 }

@@ -108,7 +108,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         let options = settings.options(format!("saga run {}", file.name));
         let options = Options { server: Some(desk.address().to_owned()), ..options };
         let service = Arc::new(Service::open(&data, &options).await?);
-        let answering = desk.open(server::router(Arc::clone(&service)));
+        let answering = desk.open(server::router(Arc::clone(&service), Desk::LISTENS));
         let followed = async {
             let addresses = following.addresses.choose(&following.cast, &service.known().await?, out)?;
             following.follow(&service, addresses, body, out).await
@@ -255,7 +255,7 @@ impl Following<'_> {
         let desk = if has_http { Some(Desk::take().await?) } else { None };
         let callback = desk.as_ref().map(|desk| format!("{}/replies", desk.address()));
         // Where participants post is nothing else of the API.
-        let _replies = desk.map(|desk| desk.open(server::replies(Arc::clone(service))));
+        let _replies = desk.map(|desk| desk.open(server::replies(Arc::clone(service), Desk::LISTENS)));
         service.carry(self.cast.settings(&addresses, self.scenario.as_ref(), callback.as_deref())).await?;
         self.says_how_long(out);
         let (id, start) = if let Some(id) = begun {

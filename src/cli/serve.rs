@@ -99,13 +99,13 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
             return Err(error.at(&["--data", &data.to_string_lossy()]));
         }
         let serving = format!("serving {} from {} on http://{address}", service.sagas().join(", "), data.display());
-        until_stopped(listener, service, &serving, out).await
+        until_stopped((listener, address), service, &serving, out).await
     })
 }
 
 /// Says what it serves, and answers until it is told to stop.
 async fn until_stopped(
-    listener: TcpListener,
+    (listener, address): (TcpListener, SocketAddr),
     service: Arc<Service>,
     serving: &str,
     out: &mut Out,
@@ -113,7 +113,8 @@ async fn until_stopped(
     // Whoever reads that it serves may tell it to stop.
     let stopped = stopped();
     out.remark(format_args!("{serving}"));
-    let ended = axum::serve(listener, router(Arc::clone(&service))).with_graceful_shutdown(stopped).await;
+    let routes = router(Arc::clone(&service), address.ip());
+    let ended = axum::serve(listener, routes).with_graceful_shutdown(stopped).await;
     out.remark(format_args!("stopping: what is under way goes to the log"));
     service.close().await;
     ended.map_err(|error| CliError::new(Kind::Unavailable, format!("failed to serve: {error}")))?;
@@ -174,7 +175,7 @@ impl Serving<'_> {
         let sagas = service.sagas().join(", ");
         let sagas = if sagas.is_empty() { "what will be deployed" } else { &sagas };
         let serving = format!("serving {sagas} from {} on http://{}", opened.name(), self.address);
-        until_stopped(listener, service, &serving, out).await
+        until_stopped((listener, self.address), service, &serving, out).await
     }
 
     /// Deploys the files, and reaches out to all participants that are known.

@@ -62,6 +62,22 @@ pub enum IdError {
         /// Its code point.
         code: u32,
     },
+    /// `.` or `..`.
+    #[error("take the id `{id}`: in the path of a URL it means another place; choose another id")]
+    Path {
+        /// It.
+        id: CompactString,
+    },
+}
+
+impl InstanceId {
+    /// Whether a new instance may have it. It is asked of starts alone: what began before this was asked goes on.
+    ///
+    /// # Errors
+    /// No client could name it in a URL: most take such a segment away, even one that is encoded.
+    pub fn is_startable(&self) -> Result<(), IdError> {
+        if matches!(self.as_str(), "." | "..") { Err(IdError::Path { id: self.0.clone() }) } else { Ok(()) }
+    }
 }
 
 fn check(text: &str) -> Result<(), IdError> {

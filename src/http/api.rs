@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::view::Stopped;
-use crate::engine::{Direction, InstanceId, Order, Outcome, Place, Refusal, Rejection, Summary};
+use crate::engine::{Direction, Order, Outcome, Place, Summary};
 use crate::json::Json;
 
 /// The code where an input does not fit the saga's.
@@ -236,13 +236,25 @@ pub enum OutcomeWord {
     Failed,
 }
 
-/// A taken order.
+/// An order that stands in the log, and was not refused.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Taken {
     /// The instance.
     pub id: String,
     /// The order's request id.
     pub request: String,
+    /// Whether it is decided.
+    pub order: OrderOutcome,
+}
+
+/// What an order came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderOutcome {
+    /// It is carried out, or was before.
+    Taken,
+    /// It is in the log, and nobody has looked at it yet: it may still be refused.
+    Waiting,
 }
 
 impl OrderBody {
@@ -357,6 +369,8 @@ pub struct ErrorBody {
 pub enum Fault {
     /// The request makes no sense: 400.
     Request,
+    /// It is a foreign web page's: 403.
+    Foreign,
     /// There is no such thing: 404.
     Unknown,
     /// The path is right, the method is not: 405.
@@ -365,6 +379,8 @@ pub enum Fault {
     State,
     /// The body is too large: 413.
     Size,
+    /// The body is said to be something else than JSON: 415.
+    Media,
     /// The input does not fit: 422.
     Input,
     /// Too much at once: 429.
@@ -425,10 +441,12 @@ impl ApiError {
     pub const fn status(&self) -> u16 {
         match self.fault {
             Fault::Request => 400,
+            Fault::Foreign => 403,
             Fault::Unknown => 404,
             Fault::Method => 405,
             Fault::State => 409,
             Fault::Size => 413,
+            Fault::Media => 415,
             Fault::Input => 422,
             Fault::Busy => 429,
             Fault::Unavailable => 503,
@@ -439,46 +457,16 @@ impl ApiError {
     #[must_use]
     pub const fn fault_of(status: u16) -> Fault {
         match status {
+            403 => Fault::Foreign,
             404 => Fault::Unknown,
             405 => Fault::Method,
             409 => Fault::State,
             413 => Fault::Size,
+            415 => Fault::Media,
             422 => Fault::Input,
             429 => Fault::Busy,
             400..=499 => Fault::Request,
             _ => Fault::Unavailable,
         }
-    }
-}
-
-impl ApiError {
-    /// A request about the instance `id` that was refused.
-    pub(super) fn rejected(rejection: &Rejection, id: &InstanceId) -> Self {
-        let quoted = shell_words::quote(id.as_str());
-        let show = |what: &str| Some(format!("`saga show {quoted}` {what}"));
-        let (fault, code, hint) = match rejection.code {
-            Refusal::InvalidInput => (Fault::Input, INVALID_INPUT, None),
-            Refusal::Conflict => {
-                let hint = format!("give the new one another id, or look at the old one: `saga show {quoted}`");
-                (Fault::State, "conflict", Some(hint))
-            }
-            Refusal::UnknownInstance => (Fault::Unknown, "unknown_instance", None),
-            Refusal::UnknownSaga => (
-                Fault::Unknown,
-                "unknown_saga",
-                Some("give its file to `saga serve`, or on Kafka to `saga deploy`".to_owned()),
-            ),
-            Refusal::UnknownStep => (Fault::Unknown, "unknown_step", show("lists the steps")),
-            Refusal::UnknownSignal => (Fault::Unknown, "unknown_signal", None),
-            Refusal::PastPivot => (Fault::State, "past_pivot", show("lists what is possible now")),
-            Refusal::Compensating => (Fault::State, "compensating", None),
-            Refusal::Ended => (Fault::State, "ended", None),
-            Refusal::NotStuck => (Fault::State, "not_stuck", show("lists what is possible now")),
-            Refusal::Misfit => (Fault::Input, "misfit", None),
-            Refusal::NotSent => (Fault::State, "not_sent", None),
-            Refusal::Busy => (Fault::Busy, "busy", None),
-            Refusal::Unreadable => (Fault::Request, "unreadable", None),
-        };
-        Self { hint, ..Self::new(fault, code, rejection.message.clone()) }
     }
 }

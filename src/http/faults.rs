@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::api::{ApiError, Fault};
+use super::api::{ApiError, Fault, INVALID_INPUT};
+use crate::engine::{InstanceId, Refusal, Rejection};
 use crate::log::embedded;
 use crate::participant::remembered::RememberedError;
 use crate::runtime::{DeployError, Error, OpenError};
@@ -25,6 +26,38 @@ pub(super) fn unavailable(error: &dyn std::error::Error) -> ApiError {
         cause = next.source();
     }
     ApiError::unavailable(message)
+}
+
+impl ApiError {
+    /// A request about the instance `id` that was refused.
+    pub(super) fn rejected(rejection: &Rejection, id: &InstanceId) -> Self {
+        let quoted = shell_words::quote(id.as_str());
+        let show = |what: &str| Some(format!("`saga show {quoted}` {what}"));
+        let (fault, code, hint) = match rejection.code {
+            Refusal::InvalidInput => (Fault::Input, INVALID_INPUT, None),
+            Refusal::Conflict => {
+                let hint = format!("give the new one another id, or look at the old one: `saga show {quoted}`");
+                (Fault::State, "conflict", Some(hint))
+            }
+            Refusal::UnknownInstance => (Fault::Unknown, "unknown_instance", None),
+            Refusal::UnknownSaga => (
+                Fault::Unknown,
+                "unknown_saga",
+                Some("give its file to `saga serve`, or on Kafka to `saga deploy`".to_owned()),
+            ),
+            Refusal::UnknownStep => (Fault::Unknown, "unknown_step", show("lists the steps")),
+            Refusal::UnknownSignal => (Fault::Unknown, "unknown_signal", None),
+            Refusal::PastPivot => (Fault::State, "past_pivot", show("lists what is possible now")),
+            Refusal::Compensating => (Fault::State, "compensating", None),
+            Refusal::Ended => (Fault::State, "ended", None),
+            Refusal::NotStuck => (Fault::State, "not_stuck", show("lists what is possible now")),
+            Refusal::Misfit => (Fault::Input, "misfit", None),
+            Refusal::NotSent => (Fault::State, "not_sent", None),
+            Refusal::Busy => (Fault::Busy, "busy", None),
+            Refusal::Unreadable => (Fault::Request, "unreadable", None),
+        };
+        Self { hint, ..Self::new(fault, code, rejection.message.clone()) }
+    }
 }
 
 impl From<OpenError> for ApiError {

@@ -20,6 +20,7 @@ pub mod service;
 pub mod routes;
 mod body;
 mod events;
+mod visitors;
 pub mod server;
 pub mod client;
 pub mod reach;

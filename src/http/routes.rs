@@ -67,7 +67,7 @@ pub const ROUTES: &[Route] = &[
         call: Call::Order,
         method: "POST",
         path: "/instances/{id}/orders",
-        does: "`{\"order\": \"cancel\"}`, `{\"order\": \"retry\", \"step\": …}`, `{\"order\": \"resolve\", \"step\": …, \"outcome\": …}`, `{\"order\": \"signal\", \"signal\": …, \"with\": …}`; also `by` and `reason`",
+        does: "`{\"order\": \"cancel\"}`, `{\"order\": \"retry\", \"step\": …}`, `{\"order\": \"resolve\", \"step\": …, \"outcome\": …}`, `{\"order\": \"signal\", \"signal\": …, \"with\": …}`; also `by`, `reason` and `request`; 202, and `order` says whether it is `taken` or still `waiting` to be decided, or refused",
     },
     Route {
         call: Call::PartitionOrder,
@@ -107,6 +107,9 @@ pub const ROUTES: &[Route] = &[
     },
 ];
 
+/// What those ask who watch the process and no instance.
+pub(super) const WATCHED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 /// For a terminal: a line for each with what it does below.
 #[must_use]
 pub fn help() -> String {
@@ -117,7 +120,9 @@ pub fn help() -> String {
     }
     text.push_str(
         "Errors are {\"error\": {\"code\", \"message\", \"hint\"?, \"example\"?}}.\n\
-         It knows no users: whoever reaches the address may give orders.",
+         A body is JSON, and its content-type says so, but for that of POST /replies.\n\
+         It knows no users: whoever reaches the address may give orders, but for web pages of others (403).\n\
+         On a loopback address it is called by a loopback name.",
     );
     text
 }

@@ -3,8 +3,9 @@
 //! [`ROUTES`] says what it takes.
 //!
 //! Errors are `{"error": {"code", "message", "hint", "example"}}`. There are no users here: whoever reaches the address may give
-//! orders, so it is 127.0.0.1 unless said otherwise.
+//! orders, so it is 127.0.0.1 unless said otherwise; web pages are kept away, as the module `visitors` has it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,6 +13,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection as Refused, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
@@ -20,6 +22,7 @@ use super::api::{ApiError, ErrorBody, Fault, ListQuery, PartitionOrder, Partitio
 use super::body::{self, Body};
 use super::routes::{Call, ROUTES, Route};
 use super::service::Service;
+use super::visitors::{is_json, keep_out};
 use crate::json::PAYLOAD_MAX;
 use crate::wire::attribute::TRACEPARENT;
 
@@ -29,8 +32,8 @@ const BODY_MAX: usize = PAYLOAD_MAX + 16 * 1024;
 /// What to do about a path that is wrong.
 const PATHS: &str = "`saga help serve` lists what the API takes";
 
-/// All routes.
-pub fn router(service: Arc<Service>) -> Router {
+/// All routes; `listens` is where the server does.
+pub fn router(service: Arc<Service>, listens: IpAddr) -> Router {
     let routes = ROUTES.iter().fold(Router::new(), |routes, Route { call, path, .. }| {
         routes.route(
             path,
@@ -49,15 +52,15 @@ pub fn router(service: Arc<Service>) -> Router {
             },
         )
     });
-    with_refusals(routes, service)
+    with_refusals(routes, service, listens)
 }
 
 /// The route for late answers of participants alone.
-pub fn replies(service: Arc<Service>) -> Router {
-    with_refusals(Router::new().route("/replies", post(reply)), service)
+pub fn replies(service: Arc<Service>, listens: IpAddr) -> Router {
+    with_refusals(Router::new().route("/replies", post(reply)), service, listens)
 }
 
-fn with_refusals(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
+fn with_refusals(routes: Router<Arc<Service>>, service: Arc<Service>, listens: IpAddr) -> Router {
     routes
         .fallback(|| async {
             ApiError::new(Fault::Unknown, "no_such_path", "there is nothing at this path").hint(PATHS)
@@ -66,6 +69,7 @@ fn with_refusals(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router 
             ApiError::new(Fault::Method, "no_such_method", "this path does not take this method").hint(PATHS)
         })
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(from_fn_with_state(listens, keep_out))
         .with_state(service)
 }
 
@@ -77,7 +81,7 @@ async fn start(
     service.takes()?;
     // One that is no text is dropped, as W3C says: tracing never makes work fail.
     let traceparent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
-    let started = service.start(read(body)?, traceparent).await?;
+    let started = service.start(read(&headers, body)?, traceparent).await?;
     let status = match started.start {
         StartOutcome::Accepted | StartOutcome::Waiting => StatusCode::ACCEPTED,
         StartOutcome::Known => StatusCode::OK,
@@ -108,18 +112,20 @@ async fn history(State(service): State<Arc<Service>>, Path(id): Path<String>) ->
 async fn order(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     body: Result<Bytes, Refused>,
 ) -> Result<Response, ApiError> {
     service.takes()?;
-    Ok(json(StatusCode::ACCEPTED, &service.order(&id, read(body)?).await?))
+    Ok(json(StatusCode::ACCEPTED, &service.order(&id, read(&headers, body)?).await?))
 }
 
 async fn partition_order(
     State(service): State<Arc<Service>>,
     Path(number): Path<String>,
+    headers: HeaderMap,
     body: Result<Bytes, Refused>,
 ) -> Result<Response, ApiError> {
-    let PartitionOrder { order: PartitionWord::AcceptGap } = read(body)?;
+    let PartitionOrder { order: PartitionWord::AcceptGap } = read(&headers, body)?;
     let number = number.parse().map_err(|_| ApiError::bad_request(format!("`{number}` is no partition's number")))?;
     Ok(json(StatusCode::OK, &service.accept_gap(number).await?))
 }
@@ -127,10 +133,11 @@ async fn partition_order(
 async fn publish(
     State(service): State<Arc<Service>>,
     Path(topic): Path<String>,
+    headers: HeaderMap,
     body: Result<Bytes, Refused>,
 ) -> Result<Response, ApiError> {
     service.takes()?;
-    Ok(json(StatusCode::ACCEPTED, &service.publish(&topic, read(body)?).await?))
+    Ok(json(StatusCode::ACCEPTED, &service.publish(&topic, read(&headers, body)?).await?))
 }
 
 async fn reply(
@@ -139,6 +146,7 @@ async fn reply(
     body: Result<Bytes, Refused>,
 ) -> Result<Response, ApiError> {
     service.takes()?;
+    // Whatever its body is said to be: the headers that it needs are none that a page can send without asking.
     service.reply(&headers, &taken(body)?).await?;
     Ok(json(StatusCode::ACCEPTED, &serde_json::json!({ "reply": "accepted" })))
 }
@@ -163,8 +171,13 @@ fn taken(body: Result<Bytes, Refused>) -> Result<Bytes, ApiError> {
     })
 }
 
-fn read<T: Body>(body: Result<Bytes, Refused>) -> Result<T, ApiError> {
-    body::read(&taken(body)?)
+fn read<T: Body>(headers: &HeaderMap, body: Result<Bytes, Refused>) -> Result<T, ApiError> {
+    let body = taken(body)?;
+    // That there is none is the better word.
+    if !body.is_empty() {
+        is_json(headers)?;
+    }
+    body::read(&body)
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> Response {

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::api::{
-    Accepted, Alive, ApiError, Fault, INVALID_INPUT, ListQuery, OrderBody, Partitions, Ready, StartBody, StartOutcome,
-    Started, Taken,
+    Accepted, Alive, ApiError, Fault, INVALID_INPUT, ListQuery, OrderBody, OrderOutcome, Partitions, Ready, StartBody,
+    StartOutcome, Started, Taken,
 };
 use super::cast::Cast;
 use super::faults::{no_data, unavailable};
@@ -246,7 +246,10 @@ impl Service {
     /// The input does not fit, the id is taken, there is no such saga, or the log does not take the request.
     pub async fn start(&self, body: StartBody, traceparent: Option<&str>) -> Result<Started, ApiError> {
         let id = body.id.as_deref().map(instance_id).transpose()?;
-        id.as_ref().map_or(Ok(()), |id| self.decides(id))?;
+        if let Some(id) = &id {
+            id.is_startable().map_err(|error| ApiError::bad_request(format!("failed to {error}")))?;
+            self.decides(id)?;
+        }
         let input = body.input.unwrap_or_else(Json::empty_object);
         let (id, accepted) =
             self.orchestrator.start(&body.saga, id, input.clone(), traceparent.map(Into::into)).await?;
@@ -260,16 +263,18 @@ impl Service {
         Ok(Started { id: id.to_string(), saga: body.saga, start })
     }
 
-    /// What became of a request that is in the log; nothing where its partition may be nobody's for now. On a log of our own
-    /// it will be decided in any case.
+    /// What became of a request that is in the log; nothing where nobody has decided it: its partition may be nobody's for
+    /// now, or still recovers, or is being closed.
     async fn decided(&self, id: &InstanceId, accepted: runtime::Accepted) -> Result<Option<Decision>, ApiError> {
         let partition = accepted.partition;
         match timeout(self.patience, accepted.decision()).await {
-            Err(_) if self.orchestrator.log().is_shared() => {
-                tracing::warn!(
-                    "the request is in the log, and nobody has decided it yet: it waits for the orchestrator that owns \
-                     partition {partition}; is one running?"
-                );
+            Ok(None) | Err(_) => {
+                if self.orchestrator.log().is_shared() {
+                    tracing::warn!(
+                        "the request is in the log, and nobody has decided it yet: it waits for the orchestrator that \
+                         owns partition {partition}; is one running?"
+                    );
+                }
                 Ok(None)
             }
             Ok(Some(Decision::Rejected(rejection))) => Err(ApiError::rejected(&rejection, id)),
@@ -278,7 +283,6 @@ impl Service {
                     .hint("it is kept; please report it with the log's words"))
             }
             Ok(Some(decision)) => Ok(Some(decision)),
-            Ok(None) | Err(_) => Ok(Some(Decision::Changed)),
         }
     }
 
@@ -318,8 +322,9 @@ impl Service {
         };
         let by = body.by.map(Into::into);
         let order = OrderRequest { request: request.clone(), order, by, reason: body.reason };
-        self.decided(&id, self.orchestrator.order(&id, order, None).await?).await?;
-        Ok(Taken { id: id.to_string(), request: request.to_string() })
+        let decision = self.decided(&id, self.orchestrator.order(&id, order, None).await?).await?;
+        let order = if decision.is_some() { OrderOutcome::Taken } else { OrderOutcome::Waiting };
+        Ok(Taken { id: id.to_string(), request: request.to_string(), order })
     }
 
     /// Instances: what needs a person first.

@@ -34,7 +34,7 @@ pub(super) fn header<'h>(headers: &'h [(String, String)], wanted: &str) -> &'h s
 fn status(address: &str, head: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();
-    let request = format!("{head}host: saga\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    let request = format!("{head}host: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     // The run may end as soon as it has the answer that it waited for.

@@ -18,7 +18,9 @@ const START: &str =
 fn answer(server: &Server, head: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(&server.address).unwrap();
     let length = body.len();
-    let request = format!("{head}host: saga\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    let request = format!(
+        "{head}host: localhost\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

@@ -52,10 +52,16 @@ impl Server {
 
     /// The status and the body.
     pub(super) fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let own = format!("host: {}\r\ncontent-type: application/json\r\n", self.address);
+        self.ask_with(&own, (method, path), body)
+    }
+
+    /// The same, with headers of one's own.
+    pub(super) fn ask_with(&self, headers: &str, (method, path): (&str, &str), body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
         let head =
-            format!("{method} {path} HTTP/1.1\r\nhost: saga\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+            format!("{method} {path} HTTP/1.1\r\n{headers}connection: close\r\ncontent-length: {length}\r\n\r\n");
         stream.write_all(head.as_bytes()).unwrap();
         // A body that is refused may not be read to its end.
         drop(stream.write_all(body.as_bytes()));
@@ -145,6 +151,7 @@ fn requests_that_make_no_sense() {
         ("POST", "/instances", "{\"saga\": \"oder\"}"),
         ("POST", "/instances", "{\"saga\": \"order\", \"input\": {\"count\": \"many\"}}"),
         ("POST", "/instances", "{\"saga\": \"order\", \"id\": \"\"}"),
+        ("POST", "/instances", "{\"saga\": \"order\", \"id\": \"..\"}"),
         ("POST", "/instances", &large),
         ("DELETE", "/instances", ""),
         ("GET", "/instances?status=odd", ""),
@@ -167,6 +174,32 @@ fn requests_that_make_no_sense() {
     insta::assert_snapshot!(answers);
     assert_eq!(server.ask("GET", "/healthz", "").0, 200);
     assert_eq!(server.ask("GET", "/readyz", "").0, 200);
+}
+
+#[test]
+fn web_pages_are_kept_away() {
+    let server = Server::start();
+    let (address, json) = (&server.address, "content-type: application/json\r\n");
+    let order = r#"{"order":"cancel"}"#;
+    let mut answers = String::new();
+    let mut note = |headers: String, (method, path), body| {
+        let (status, answer) = server.ask_with(&headers, (method, path), body);
+        let shown = headers.replace(address.as_str(), "SERVER").replace("\r\n", "\n");
+        answers.extend([method, " ", path, "\n", &shown, &format!("{status} {answer:#}\n\n")]);
+    };
+    // What a page may send without asking the server first.
+    note(format!("host: {address}\r\ncontent-type: text/plain\r\n"), ("POST", "/instances/o-1/orders"), order);
+    note(format!("host: {address}\r\n"), ("POST", "/instances"), "{}");
+    note(format!("host: {address}\r\norigin: http://evil.example\r\n{json}"), ("POST", "/replies"), "{}");
+    // A page whose name is made to point here.
+    let own = "host: evil.example:7117\r\norigin: http://evil.example:7117\r\n";
+    note(format!("{own}{json}"), ("POST", "/instances/o-1/orders"), order);
+    note(own.to_owned(), ("GET", "/instances/o-1"), "");
+    insta::assert_snapshot!(answers.replace(address.as_str(), "SERVER"));
+    let of_ours = format!("host: {address}\r\norigin: http://{address}\r\n{json}");
+    assert_eq!(server.ask_with(&of_ours, ("POST", "/instances"), &start("o-1")).0, 202);
+    // Prometheus in a container has a name of its own for this machine.
+    assert_eq!(server.ask_with("host: host.docker.internal:7117\r\n", ("GET", "/readyz"), "").0, 200);
 }
 
 /// The list is what the help and the README show.

@@ -201,7 +201,7 @@ fn begin(server: &Server, id: &str, traceparent: Option<&str>) {
     let trace = traceparent.map(|trace| format!("traceparent: {trace}\r\n")).unwrap_or_default();
     let length = body.len();
     let head = format!(
-        "POST /instances HTTP/1.1\r\n{trace}host: saga\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        "POST /instances HTTP/1.1\r\n{trace}host: localhost\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
     );
     stream.write_all((head + &body).as_bytes()).unwrap();
     let mut answer = String::new();
@@ -293,7 +293,7 @@ fn a_participant_is_told_the_span_of_its_attempt_also_behind_a_crash() {
         head.extend([name, ": ", header(&asked, name), "\r\n"]);
     }
     let mut stream = TcpStream::connect(&server.address).unwrap();
-    stream.write_all(format!("{head}host: saga\r\nconnection: close\r\n\r\n{reply}").as_bytes()).unwrap();
+    stream.write_all(format!("{head}host: localhost\r\nconnection: close\r\n\r\n{reply}").as_bytes()).unwrap();
     let spans = collector.until("reserve");
     let reserve = spans.last().unwrap();
     assert_eq!((reserve.id.as_str(), reserve.trace.as_str()), (attempt, TRACE), "{reserve:#?}");

@@ -151,7 +151,9 @@ impl Server {
         let address = self.url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(address)?;
         let length = body.len();
-        let request = format!("{head}host: saga\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+        let request = format!(
+            "{head}host: localhost\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
         stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;

@@ -86,6 +86,7 @@ fn orders_are_taken_without_a_server_and_with_one() {
     assert!(resolved.contains("taken: see what comes of it with `saga show o-3 --kafka"), "{resolved}");
     assert!(house.look(&["show", "o-3"]).contains("compensated"));
     assert!(house.look(&["history", "o-3"]).contains("put back by hand"));
+    assert!(house.look(&["history", "o-1"]).contains("a request was refused: "), "behind the end, too");
     // Nobody plays the hotel, so what is started waits, and can be taken back.
     let input = r#"{"traveller": "ana", "flight": "KE905", "hotel": "Lux", "nights": 2, "amount": 840.00}"#;
     assert!(house.run(&["deploy", FILE]).status.success());
@@ -136,8 +137,12 @@ fn a_start_at_which_nobody_has_looked_yet_is_seen_and_takes_orders() {
     let listed = house.look(&["list"]);
     assert!(listed.contains("1 request is in the log and not decided yet"), "{listed}");
     assert!(house.look(&["list", "--json"]).contains("\"undecided\": 1"));
-    assert!(house.run(&["cancel", "b-1"]).status.success());
-    assert!(house.look(&["list"]).contains("2 requests are in the log"));
+    let said = house.look(&["cancel", "b-1"]);
+    assert!(said.contains("nobody has decided it yet: it may still be refused"), "{said}");
+    assert!(said.contains("`saga history b-1 --kafka") && !said.contains("taken:"), "{said}");
+    let again = house.look(&["cancel", "b-1", "--json"]);
+    assert!(again.contains("\"order\": \"waiting\""), "{again}");
+    assert!(house.look(&["list"]).contains("3 requests are in the log"));
     let server = house.serve_with(&["--participants", "simulated"]);
     while !text(&server.ask(&["show", "b-1"])).contains("compensated") {}
     assert!(!house.look(&["list"]).contains("not decided yet"));

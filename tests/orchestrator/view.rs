@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use saga::engine::{Order, OrderRequest, Summary};
-use saga::runtime::{self, Filter, Onlooker, Options, Orchestrator, Row, Serve};
+use saga::runtime::{self, Decision, Filter, History, Onlooker, Options, Orchestrator, Row, Serve};
 
 use super::house::{BOOKING, Cast, INPUT, Says, asked, instance, open, open_with, request, run, start};
 
@@ -135,4 +135,76 @@ async fn a_row_that_is_not_what_was_written_is_not_believed_and_is_made_anew() {
         assert_eq!(orchestrator.list(Filter::everything()).await.unwrap(), before, "{damage}");
         orchestrator.close().await;
     }
+}
+
+/// The kinds of records that a history has.
+async fn told(mut history: History) -> Vec<&'static str> {
+    let mut told = Vec::new();
+    while let Some(entry) = history.next().await.unwrap() {
+        told.push(entry.record.body.name());
+    }
+    told
+}
+
+/// Cancels, which is refused.
+async fn refused(orchestrator: &Orchestrator, id: &str, request_id: &str) {
+    let order = OrderRequest { request: request(request_id), order: Order::Cancel, by: None, reason: None };
+    let decision = orchestrator.order(&instance(id), order, None).await.unwrap().decision().await.unwrap();
+    assert!(matches!(decision, Decision::Rejected(_)), "{decision:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_behind_the_last_change_are_in_the_history() {
+    let directory = tempfile::tempdir().unwrap();
+    let cast = Cast::new([("ConfirmRoom", Says::Nothing)]);
+    let orchestrator = open_with(directory.path(), &cast).await;
+    start(&orchestrator, "live", INPUT).await;
+    asked(&cast, "ConfirmRoom", 1).await;
+    refused(&orchestrator, "live", "r-1").await;
+    // Nobody knows it: it makes no row.
+    refused(&orchestrator, "unknown", "r-1").await;
+    let changed = orchestrator.row(&instance("live")).await.unwrap().changed;
+    assert_eq!(told(orchestrator.history(&instance("live")).await.unwrap()).await.last(), Some(&"reject"));
+    // Another time, with its row in the table since long.
+    refused(&orchestrator, "live", "r-2").await;
+    let all = told(orchestrator.history(&instance("live")).await.unwrap()).await;
+    assert_eq!(all.iter().filter(|name| **name == "reject").count(), 2, "{all:?}");
+    orchestrator.close().await;
+    // It is told to whoever looks beside, by an owner behind a restart, and where the table is made anew.
+    for damage in ["SELECT 1", "DROP TABLE instance", "DELETE FROM instance"] {
+        by_hand(directory.path(), damage);
+        let beside = Onlooker::open(directory.path()).await.unwrap();
+        assert_eq!(told(beside.history(&instance("live")).await.unwrap()).await, all, "{damage}");
+        drop(beside);
+        let orchestrator = open(directory.path()).await;
+        assert_eq!(told(orchestrator.history(&instance("live")).await.unwrap()).await, all, "{damage}");
+        let row = orchestrator.row(&instance("live")).await.unwrap();
+        assert_eq!((row.changed, row.state), (changed, Summary::Running), "{damage}");
+        assert!(orchestrator.row(&instance("unknown")).await.is_err(), "{damage}");
+        orchestrator.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_behind_the_end_are_in_the_history() {
+    let directory = tempfile::tempdir().unwrap();
+    let orchestrator = open_with(directory.path(), &Cast::new([])).await;
+    run(&orchestrator, "a").await;
+    let ended = orchestrator.row(&instance("a")).await.unwrap();
+    refused(&orchestrator, "a", "r-1").await;
+    // Beside, while the refusal is not in the table yet: there is one row, not an old one and a new one.
+    let beside = Onlooker::open(directory.path()).await.unwrap();
+    let row = beside.row(&instance("a")).await.unwrap();
+    assert_eq!(Row { last: ended.last, ..row.clone() }, ended, "nothing else of it moves");
+    assert_eq!(beside.list(&Filter::everything()).await.unwrap().0, [row.clone()]);
+    let all = told(beside.history(&instance("a")).await.unwrap()).await;
+    assert_eq!(all.last(), Some(&"reject"));
+    drop(beside);
+    assert_eq!(orchestrator.row(&instance("a")).await.unwrap(), row);
+    assert_eq!(told(orchestrator.history(&instance("a")).await.unwrap()).await, all);
+    orchestrator.close().await;
+    by_hand(directory.path(), "DROP TABLE instance");
+    let orchestrator = open(directory.path()).await;
+    assert_eq!(orchestrator.row(&instance("a")).await.unwrap(), row);
+    assert_eq!(told(orchestrator.history(&instance("a")).await.unwrap()).await, all);
 }

@@ -32,6 +32,18 @@ fn an_input_in_the_wrong_partition_is_forwarded_once() {
     assert_eq!(rig.read(REQUESTS, 1).len(), 1);
 }
 
+/// A URL cannot name it; whoever writes to the topic is told so, too.
+#[test]
+fn a_start_with_the_id_of_a_path_is_refused() {
+    let mut rig = Rig::new(1, |_| ());
+    rig.log.assign(0, CLIENT);
+    for id in [".", ".."] {
+        rig.log.put(REQUESTS, Some(0), start(id, "{}", "dots").into());
+    }
+    rig.settle();
+    assert_eq!(rig.kinds(), ["claim", "reject", "reject"]);
+}
+
 /// As large as an event may be.
 #[test]
 fn the_largest_event_is_forwarded() {

@@ -178,6 +178,9 @@ impl Tenure {
                 }
             };
         }
+        if let Err(error) = id.is_startable() {
+            return self.reject(set, asked, Refusal::Unreadable, format!("failed to {error}"), out);
+        }
         let Some(plan) = set.plans.current(saga).cloned() else {
             let known: Vec<&str> = set.plans.sagas().map(CompactString::as_str).take(10).collect();
             let known = if known.is_empty() { "none is".to_owned() } else { known.join(", ") };

@@ -36,9 +36,18 @@ pub(super) struct Delta {
     pub(super) last: u64,
 }
 
+/// A record that changed nothing, such as a refusal: the last one about an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Note {
+    pub(super) partition: u32,
+    pub(super) last: u64,
+}
+
 /// Rows for the table, and up to where they reach.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rows {
+    /// Each is about its instance's latest run that is in the table before the deltas are.
+    pub(super) notes: Vec<(InstanceId, Note)>,
     pub(super) deltas: Vec<((InstanceId, Run), Delta)>,
     pub(super) positions: Vec<(u32, Position)>,
 }
@@ -47,12 +56,13 @@ pub(super) struct Rows {
 #[derive(Debug, Default)]
 pub(super) struct Folding {
     deltas: BTreeMap<(InstanceId, Run), Delta>,
+    notes: BTreeMap<InstanceId, Note>,
     positions: BTreeMap<u32, Position>,
 }
 
 impl Folding {
     pub(super) fn new(positions: Vec<(u32, Position)>) -> Self {
-        Self { deltas: BTreeMap::new(), positions: positions.into_iter().collect() }
+        Self { positions: positions.into_iter().collect(), ..Self::default() }
     }
 
     pub(super) fn position(&self, partition: u32) -> Option<Position> {
@@ -62,16 +72,18 @@ impl Folding {
     pub(super) fn forget(&mut self, partition: u32) {
         self.positions.remove(&partition);
         self.deltas.retain(|_, delta| delta.partition != partition);
+        self.notes.retain(|_, note| note.partition != partition);
     }
 
     pub(super) fn gathered(&self) -> usize {
-        self.deltas.len()
+        self.deltas.len() + self.notes.len()
     }
 
     pub(super) fn take_rows(&mut self) -> Rows {
         let deltas = std::mem::take(&mut self.deltas).into_iter().collect();
+        let notes = std::mem::take(&mut self.notes).into_iter().collect();
         let positions = self.positions.iter().map(|(partition, position)| (*partition, *position)).collect();
-        Rows { deltas, positions }
+        Rows { notes, deltas, positions }
     }
 
     pub(super) fn take(&mut self, partition: u32, offset: u64, record: &Record, stands: Option<Stands>) {
@@ -80,7 +92,10 @@ impl Folding {
             return;
         }
         self.positions.insert(partition, Position { last: offset });
-        let Body::Change { instance, run, definition, change, .. } = &record.body else { return };
+        let Body::Change { instance, run, definition, change, .. } = &record.body else {
+            self.note(partition, offset, &record.body);
+            return;
+        };
         let delta = self.deltas.entry((instance.clone(), *run)).or_insert_with(|| Delta {
             saga: None,
             definition: CompactString::from(&**definition),
@@ -116,6 +131,33 @@ impl Folding {
         if let Some(Stands { state, stuck, why, .. }) = stands {
             (delta.state, delta.stuck) = (Some(state), Some(stuck));
             delta.why = why.or(delta.why.take());
+        }
+    }
+
+    /// What changed nothing belongs to the history of the latest run all the same, also behind its end.
+    fn note(&mut self, partition: u32, offset: u64, body: &Body) {
+        let instance = match body {
+            Body::Reject { instance: Some(instance), .. }
+            | Body::Bar { instance, .. }
+            | Body::Park { instance, .. }
+            | Body::Resume { instance, .. }
+            | Body::Pass { instance } => instance,
+            Body::Reject { instance: None, .. }
+            | Body::Change { .. }
+            | Body::Claim { .. }
+            | Body::Forward { .. }
+            | Body::Gap { .. }
+            | Body::Mark
+            | Body::Started { .. }
+            | Body::Snapshot { .. }
+            | Body::Waiting { .. }
+            | Body::Ended { .. }
+            | Body::Completed { .. } => return,
+        };
+        let runs = (instance.clone(), Run(0))..=(instance.clone(), Run(u64::MAX));
+        match self.deltas.range_mut(runs).next_back() {
+            Some((_, delta)) => delta.last = offset,
+            None => drop(self.notes.insert(instance.clone(), Note { partition, last: offset })),
         }
     }
 }

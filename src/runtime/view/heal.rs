@@ -19,7 +19,7 @@ pub(super) struct Heal {
     /// Of which table.
     pub(super) of: &'static str,
     pub(super) partition: u32,
-    /// The offset of the claim: all records that made the instances are before it.
+    /// The offset of the claim, or of the end: all records that made the instances are before it.
     pub(super) epoch: u64,
     pub(super) live: Vec<Recovered>,
 }
@@ -57,8 +57,9 @@ impl From<&Recovered> for Said {
 
 impl Aside for Heal {
     fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
-        // Where its records are is kept from a row that is right in that; else they are all before the claim.
-        let span: Span = (None, number(self.epoch));
+        // Where its records are is kept from a row that is right in that; else they are all before the claim. Who looks beside
+        // has no claim but the end, where no record is yet.
+        let span: Span = (None, number(self.epoch.saturating_sub(1)));
         let of_live = |live: &Recovered| ((live.id.to_string(), number(live.run.0)), (Said::from(live), span));
         let mut wrong: BTreeMap<(String, i64), (Said, Span)> = self.live.iter().map(of_live).collect();
         let of = self.of;

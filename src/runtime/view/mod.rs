@@ -69,7 +69,7 @@ pub struct Row {
     pub partition: u32,
     /// The offset of its first record.
     pub first: u64,
-    /// The offset of its latest record.
+    /// The offset of its latest record, which need not have changed it.
     pub last: u64,
     /// Why it fails or failed, in short.
     pub why: Option<String>,

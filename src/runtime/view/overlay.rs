@@ -2,8 +2,8 @@
 //! says beyond. Nothing is written to the file; what is newer stands in tables of this connection alone.
 //!
 //! ```text
-//!   newer     the live rows of the file, folded on and mended as an owner does it
-//!   instance  newer, and the ended rows of the file: hides the file's own table from this connection
+//!   newer     the live rows of the file, folded on and mended as an owner does it, and what became of ended ones
+//!   instance  newer, and the ended rows of the file that are not in it: hides the file's own table from this connection
 //! ```
 
 use rusqlite::Connection;
@@ -41,7 +41,10 @@ impl Overlay {
             positions = table::positions(&connection)?;
             let copy = format!("INSERT INTO {NEWER} SELECT {COLUMNS} FROM main.instance WHERE {IS_LIVE}");
             connection.execute_batch(&copy)?;
-            ended = format!("UNION ALL SELECT {COLUMNS} FROM main.instance WHERE NOT ({IS_LIVE})");
+            ended = format!(
+                "UNION ALL SELECT {COLUMNS} FROM main.instance AS old WHERE NOT ({IS_LIVE}) AND NOT EXISTS \
+                 (SELECT 1 FROM {NEWER} AS new WHERE new.id = old.id AND new.run = old.run)"
+            );
         }
         let view = format!("CREATE TEMP VIEW instance AS SELECT {COLUMNS} FROM {NEWER} {ended}");
         connection.execute_batch(&view)?;

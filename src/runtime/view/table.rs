@@ -14,10 +14,10 @@ use std::collections::BTreeSet;
 
 use compact_str::CompactString;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row as SqlRow, params};
 use tokio::sync::oneshot;
 
-use super::fold::{Delta, Position, Rows};
+use super::fold::{Delta, Note, Position, Rows};
 use super::sums::{self, Before, FIELDS, integer, text};
 use super::{Filter, LIST_MAX, Row, ViewError};
 use crate::engine::{InstanceId, Run, Summary};
@@ -47,6 +47,9 @@ pub(super) const IS_LIVE: &str = "state NOT IN ('completed', 'compensated')";
 
 pub(super) const COLUMNS: &str =
     "id, run, saga, definition, state, stuck, seq, started, changed, partition, first, last, why, crc";
+
+/// Which of them is `last`.
+const LAST: usize = 11;
 
 pub(super) const POSITIONS: &str = "partition, last, crc";
 
@@ -106,6 +109,9 @@ pub(super) struct Flush {
 
 impl Aside for Flush {
     fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        for (id, note) in &self.rows.notes {
+            reach(connection, self.into, id, *note)?;
+        }
         for ((id, run), delta) in &self.rows.deltas {
             write(connection, self.into, (id, *run), delta)?;
         }
@@ -128,6 +134,23 @@ impl Aside for Flush {
             let _gone = done.send(written);
         }
     }
+}
+
+/// Lets the records of an instance's latest run reach as far as one that changed nothing. Who only looks has the row of
+/// an ended one in another table.
+fn reach(connection: &Connection, into: &str, id: &InstanceId, note: Note) -> rusqlite::Result<()> {
+    let mut find = latest(connection)?;
+    let mut rows = find.query([id.as_str()])?;
+    // Of an instance that never began, or that retention took, there is nothing to tell. A damaged row is made anew.
+    let Some(row) = rows.next()? else { return Ok(()) };
+    if !sums::fits(row, FIELDS)? {
+        return Ok(());
+    }
+    let mut fields = [ValueRef::Null; FIELDS];
+    for (column, field) in fields.iter_mut().enumerate() {
+        *field = if column == LAST { ValueRef::Integer(number(note.last)) } else { row.get_ref(column)? };
+    }
+    sums::put(connection, into, &fields)
 }
 
 /// Changes one row.
@@ -206,12 +229,13 @@ pub(super) fn positions(connection: &Connection) -> Result<Vec<(u32, Position)>,
     Ok(positions)
 }
 
+/// Finds an instance's latest run.
+fn latest(connection: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
+    connection.prepare_cached(&format!("SELECT {COLUMNS} FROM instance WHERE id = ?1 ORDER BY run DESC LIMIT 1"))
+}
+
 pub(super) fn row(connection: &Connection, id: &InstanceId) -> Result<Option<Row>, ViewError> {
-    connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM instance WHERE id = ?1 ORDER BY run DESC LIMIT 1"))?
-        .query_row([id.as_str()], |row| Ok(read(connection, row)))
-        .optional()?
-        .transpose()
+    latest(connection)?.query_row([id.as_str()], |row| Ok(read(connection, row))).optional()?.transpose()
 }
 
 /// The condition on one state, in the words of the index of the live ones where that serves, and the order within it.
@@ -315,7 +339,7 @@ fn read(connection: &Connection, row: &SqlRow<'_>) -> Result<Row, ViewError> {
         changed: Timestamp(unsigned(row, 8)?),
         partition: row.get(9)?,
         first: row.get::<_, Option<i64>>(10)?.map_or(0, i64::cast_unsigned),
-        last: unsigned(row, 11)?,
+        last: unsigned(row, LAST)?,
         why: row.get(12)?,
     })
 }
