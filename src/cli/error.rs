@@ -115,9 +115,15 @@ fn pasteable(hint: &str, place: &[impl AsRef<str>]) -> String {
         if index > 0 {
             text.push('`');
         }
-        text.push_str(part);
-        if is_command && LOOKS.iter().any(|look| format!("{part} ").starts_with(look)) {
-            text.extend([" ", &place]);
+        let Some(look) = LOOKS.into_iter().filter(|_| is_command).find(|look| format!("{part} ").starts_with(look))
+        else {
+            text.push_str(part);
+            continue;
+        };
+        // Behind `--` nothing is an option any more.
+        match part.strip_prefix(look).filter(|id| id.starts_with("-- ")) {
+            Some(id) => text.extend([look, &place, " ", id]),
+            None => text.extend([part, " ", &place]),
         }
     }
     text

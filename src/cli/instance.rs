@@ -1,6 +1,7 @@
 //! Where instances are: in a data directory, whoever holds it, or behind a server. The commands that look after
 //! instances do not care which.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 #[cfg(feature = "kafka")]
@@ -19,6 +20,7 @@ use crate::engine::Summary;
 use crate::http::api::{
     Accepted, ApiError, EventBody, Fault, INVALID_INPUT, ListQuery, OrderBody, Published, StartBody, Started, Taken,
 };
+use crate::http::faults::named;
 use crate::http::history::History;
 use crate::http::reach::{Purpose, Reached, reach};
 #[cfg(feature = "kafka")]
@@ -70,8 +72,12 @@ impl Where {
 
     /// A command for the same place, to be pasted.
     pub(super) fn command_line(&self, command: &str, id: &str) -> String {
-        let command = ["saga", command, id].map(str::to_owned);
-        shell_words::join(command.into_iter().chain(self.words()))
+        self.command_with((command, id), &[], &[])
+    }
+
+    /// The same, with what stands behind the id and options, both quoted.
+    pub(super) fn command_with(&self, command: (&str, &str), behind: &[String], options: &[String]) -> String {
+        pasted(command, &self.words(), behind, options)
     }
 
     /// The arguments that say where.
@@ -238,6 +244,19 @@ impl Access {
         reached.close().await;
         answer?.map_err(|error| CliError::from(error).at(&self.words))
     }
+}
+
+/// A command about an instance, to be pasted. An id that looks like an option stands last, behind `--`.
+pub(super) fn pasted((command, id): (&str, &str), place: &[String], behind: &[String], options: &[String]) -> String {
+    let place = place.iter().map(|word| shell_words::quote(word));
+    let (behind, options) = (behind.iter().map(Into::into), options.iter().map(Into::into));
+    let command = ["saga", command].map(Into::into).into_iter();
+    let words: Vec<Cow<'_, str>> = if id.starts_with('-') {
+        command.chain(place).chain(options).chain([named(id).into()]).chain(behind).collect()
+    } else {
+        command.chain([named(id).into()]).chain(place).chain(behind).chain(options).collect()
+    };
+    words.join(" ")
 }
 
 /// Says by what way, where that is not the usual one.

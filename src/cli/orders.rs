@@ -4,6 +4,7 @@ use super::instance::{Access, Where};
 use super::{CliError, Exit, Out, input};
 use crate::engine::Direction;
 use crate::http::api::{OrderBody, OrderOutcome, OrderWord, OutcomeWord};
+use crate::http::faults::named;
 
 /// Tell an instance that something has happened which its saga awaits, or will
 #[derive(Debug, clap::Args)]
@@ -87,7 +88,7 @@ struct Signed {
 }
 
 pub(super) fn signal(arguments: &Signal, out: &mut Out) -> Result<Exit, CliError> {
-    let (id, name) = (shell_words::quote(&arguments.id), shell_words::quote(&arguments.name));
+    let (id, name) = (named(&arguments.id), shell_words::quote(&arguments.name));
     let (what, before) = (format!("the value of signal {name}"), format!("saga signal {id} {name} "));
     let expected = input::Expected { what: &what, before: &before };
     let with = arguments.with.as_deref().map(|text| input::json_of(&expected, text)).transpose()?;

@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::answering::Desk;
 use super::error::{Kind, near_miss};
-use super::instance::runtime;
+use super::instance::{pasted, runtime};
 #[cfg(feature = "kafka")]
 use super::kafka::{OnKafka, Place};
 use super::limits::stopped;
@@ -356,8 +356,7 @@ impl Following<'_> {
             Summary::Completed => Exit::Done,
             Summary::Compensated => Exit::Compensated,
             Summary::Stuck | Summary::Running | Summary::Compensating => {
-                let words = ["saga", "show", &row.id].into_iter().chain(self.asked_at.iter().map(String::as_str));
-                let show = shell_words::join(words);
+                let show = pasted(("show", &row.id), &self.asked_at, &[], &[]);
                 out.remark(format_args!("it waits for a person: `{show}` says what can be done"));
                 Exit::Stuck
             }
@@ -369,7 +368,13 @@ impl Following<'_> {
         let Arguments { file, saga, .. } = self.arguments;
         let mut words = vec!["saga", "run", file.as_str()];
         words.extend(saga.as_deref());
-        words.extend(["--id", id]);
+        // In one word, so that an id that begins with `-` is none of the options.
+        let joined = format!("--id={id}");
+        if id.starts_with('-') {
+            words.push(&joined);
+        } else {
+            words.extend(["--id", id]);
+        }
         words.extend(self.place.iter().map(String::as_str));
         if let Some(input) = self.arguments.input.as_deref().filter(|input| *input != "-") {
             words.extend(["--input", input]);

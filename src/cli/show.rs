@@ -208,32 +208,26 @@ fn signals(shown: &Shown) -> String {
 fn orders(id: &str, offers: &[Offer], place: &Where) -> String {
     let mut text = String::new();
     for offer in offers {
-        let mut command = place.command_line(&offer.order, id);
+        let quote = |text: &str| shell_words::quote(text).into_owned();
+        let (mut behind, mut options) = (Vec::new(), Vec::new());
         if let Some(signal) = &offer.signal {
-            let with = offer.with.as_ref().map(|with| format!(" {}", shell_words::quote(with))).unwrap_or_default();
-            let _ = write!(command, " {signal}{with}");
+            behind.push(signal.clone());
+            behind.extend(offer.with.as_deref().map(quote));
         }
         match (offer.order.as_str(), &offer.step) {
-            ("resolve", Some(step)) => {
-                let _ = write!(command, " {}", shell_words::quote(step));
-            }
-            (_, Some(step)) => {
-                let _ = write!(command, " --step {}", shell_words::quote(step));
-            }
+            ("resolve", Some(step)) => behind.push(quote(step)),
+            (_, Some(step)) => options.push(format!("--step {}", quote(step))),
             (_, None) => {}
         }
         match (offer.outcome.as_deref(), &offer.with) {
-            (Some("failed"), Some(codes)) => {
-                let _ = write!(command, " --failed {codes}");
-            }
+            (Some("failed"), Some(codes)) => options.push(format!("--failed {codes}")),
             (Some(outcome), with) => {
-                let _ = write!(command, " --{outcome}");
-                if let Some(reply) = with {
-                    let _ = write!(command, " --reply {}", shell_words::quote(reply));
-                }
+                options.push(format!("--{outcome}"));
+                options.extend(with.as_deref().map(|reply| format!("--reply {}", quote(reply))));
             }
             (None, _) => {}
         }
+        let command = place.command_with((&offer.order, id), &behind, &options);
         let _ = writeln!(text, "  {command}\n      {}", offer.when);
     }
     text

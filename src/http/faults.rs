@@ -13,6 +13,12 @@ pub(super) fn no_data(data: &Path) -> ApiError {
         .hint("name the directory with --data DIR, or a server with --server URL")
 }
 
+/// An id as an argument of a command, which one that looks like an option would not be.
+pub(crate) fn named(id: &str) -> String {
+    let dashes = if id.starts_with('-') { "-- " } else { "" };
+    format!("{dashes}{}", shell_words::quote(id))
+}
+
 /// "failed to …", with the causes that the error does not say itself.
 pub(super) fn unavailable(error: &dyn std::error::Error) -> ApiError {
     let mut message = format!("failed to {error}");
@@ -31,7 +37,7 @@ pub(super) fn unavailable(error: &dyn std::error::Error) -> ApiError {
 impl ApiError {
     /// A request about the instance `id` that was refused.
     pub(super) fn rejected(rejection: &Rejection, id: &InstanceId) -> Self {
-        let quoted = shell_words::quote(id.as_str());
+        let quoted = named(id.as_str());
         let show = |what: &str| Some(format!("`saga show {quoted}` {what}"));
         let (fault, code, hint) = match rejection.code {
             Refusal::InvalidInput => (Fault::Input, INVALID_INPUT, None),

@@ -12,7 +12,7 @@ pub mod heard;
 pub mod offers;
 pub mod history;
 pub mod api;
-mod faults;
+pub(crate) mod faults;
 pub mod follower;
 pub mod cast;
 pub mod looking;

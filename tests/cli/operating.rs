@@ -52,6 +52,34 @@ fn the_commands_that_are_offered_are_taken() {
 }
 
 #[test]
+fn the_commands_for_an_id_that_looks_like_an_option_are_taken() {
+    let desk = desk();
+    let ran = desk.saga(&["run", "order.saga", "--scenario", "the lamp cannot be put back", "--id=-rf"]);
+    assert!(ran.contains("`saga show --data .saga -- -rf`"), "{ran}");
+    let shown = desk.saga(&["show", "--data", ".saga", "--", "-rf"]);
+    let offered: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("  saga ")).collect();
+    let [retry, resolve] =
+        ["retry --data .saga --step reserve -- -rf", "resolve --data .saga --succeeded -- -rf reserve"];
+    assert_eq!(offered, [retry, resolve], "{shown}");
+    let give = |line: &str| desk.saga(&line.split(' ').collect::<Vec<_>>());
+    let taken = give(resolve);
+    assert!(taken.contains("taken: ") && taken.contains("`saga show --data .saga -- -rf`"), "{taken}");
+    // The hint behind a refusal.
+    let refused = desk.saga(&["cancel", "--data", ".saga", "--", "-rf"]);
+    assert!(refused.ends_with("[exit status: 6]\n"), "{refused}");
+    let other = desk.saga(&[
+        "start",
+        "order",
+        "--id=-rf",
+        "--data",
+        ".saga",
+        "--input",
+        r#"{"customer": "eva", "sku": "sofa", "count": 1, "amount": "1.00"}"#,
+    ]);
+    assert_eq!(hinted(&other), ["show", "--data", ".saga", "--", "-rf"], "{other}");
+}
+
+#[test]
 fn a_person_says_what_became_of_it() {
     let desk = night();
     let taken = desk.saga(&["resolve", "o-3", "reserve", "--succeeded", "--by", "eva", "--reason", "put back by hand"]);
