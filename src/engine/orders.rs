@@ -174,7 +174,13 @@ fn resolve(
 
 fn unknown_step(plan: &Plan, place: Option<&Place>) -> Decision {
     let place = place.map(Place::as_str).unwrap_or_default();
-    rejected(Refusal::UnknownStep, format!("saga `{}` has no step `{place}`", plan.saga.name))
+    let is_in_loop = plan.named(place).is_some_and(|node| !plan.node(node).loops.is_empty());
+    let message = if is_in_loop {
+        format!("`{place}` stands in a loop: say in which element or round, as in `{place}[1]`")
+    } else {
+        format!("saga `{}` has no step `{place}`", plan.saga.name)
+    };
+    rejected(Refusal::UnknownStep, message)
 }
 
 /// "`x` is being done".

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saga::engine::Input;
+use saga::engine::{self, Decision, Input, Order, OrderRequest, RequestId};
 use saga::time::Timestamp;
 
 use super::moves::{Script, plain, step};
@@ -85,4 +85,23 @@ fn a_round_that_has_begun_is_taken_back() {
         }
         assert_eq!(script.refused("s2").last().unwrap(), "called undo s1[2] 1", "{folds_in}");
     }
+}
+
+/// A step in a loop is there as often as there are elements, so an order has to say which it means.
+#[test]
+fn an_order_for_a_step_in_a_loop_says_which_element() {
+    let mut script = Script::of(&plain(vec![Shape::Each { window: 1, filtered: false, body: vec![step()] }]));
+    script.start_with(&shapes::input(2, false));
+    let refused = |step: &str| {
+        let order = Order::Retry { step: Some(step.into()) };
+        let request = OrderRequest { request: RequestId::try_from("o").unwrap(), order, by: None, reason: None };
+        let decided =
+            engine::decide(script.plan(), &script.instance, script.now, &Input::Order(request), &mut |_, _| true);
+        match decided {
+            Decision::Rejected(rejection) => rejection.message,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(refused("s1"), "`s1` stands in a loop: say in which element or round, as in `s1[1]`");
+    assert!(refused("nobody").contains("has no step `nobody`"));
 }
