@@ -13,6 +13,7 @@ from confluent_kafka import Message as Record
 
 from .message import CONTENT_TYPE, Command, Message, Reply, Unreadable, read_command
 from .participant import Participant
+from .seldom import client_log
 
 log = logging.getLogger("saga")
 
@@ -50,8 +51,9 @@ def serve(
         "enable.auto.commit": True,
         "auto.commit.interval.ms": 1000,
         "fetch.queue.backoff.ms": 1,
-    })
-    producer = Producer({**common, "enable.idempotence": True, "acks": "all", "message.max.bytes": 2 << 20})
+    }, logger=client_log)
+    sending = {**common, "enable.idempotence": True, "acks": "all", "message.max.bytes": 2 << 20}
+    producer = Producer(sending, logger=client_log)
     replies = _Replies(producer)
     consumer.subscribe([topic])
     resume_at = purge_at = time.monotonic()
