@@ -26,7 +26,7 @@ use super::guard::code;
 use super::service::Participant;
 use super::store::Store;
 use crate::engine::{CommandKind, Status};
-use crate::log::kafka::{Context, OpenError, Reach, Role, Settings, headers, is_absent, is_final, stored};
+use crate::log::kafka::{Context, OpenError, Reach, Role, Settings, headers, is_final, stored};
 use crate::wire::{self, About, CloudEvent, Message, WireError, attribute};
 
 /// How long one look at the topic waits.
@@ -266,7 +266,7 @@ impl Sending {
         let Self { id, addressed, acks } = self;
         let ended = match error {
             None => Ok(()),
-            Some(error) if error.rdkafka_error_code().is_some_and(|code| is_final(code) || is_absent(code)) => {
+            Some(error) if error.rdkafka_error_code().is_some_and(is_final) => {
                 tracing::error!(topic = addressed.topic, %error, "the log refuses a reply; its step hears nothing");
                 Ok(())
             }

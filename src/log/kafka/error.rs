@@ -188,6 +188,9 @@ pub(crate) const fn is_final(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
         RDKafkaErrorCode::MessageSizeTooLarge
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition
+            | RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::InvalidTopic
             | RDKafkaErrorCode::InvalidMessageSize
             | RDKafkaErrorCode::TopicAuthorizationFailed
@@ -197,8 +200,8 @@ pub(crate) const fn is_final(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// Whether there is no such topic or partition: for now, or for good.
-pub(crate) const fn is_absent(code: RDKafkaErrorCode) -> bool {
+/// Whether there is no such topic or partition, for now or for good.
+pub(super) const fn is_absent(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
         RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopicOrPartition

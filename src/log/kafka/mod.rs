@@ -46,7 +46,7 @@ use super::{Health, Log, Member, Outcome, Range, Report, Reports, Request, Topic
 pub(crate) use context::{Context, Reach};
 pub use demands::{Difference, Harm};
 pub use error::OpenError;
-pub(crate) use error::{is_absent, is_final, of_prefix};
+pub(crate) use error::{is_final, of_prefix};
 pub(crate) use producer::headers;
 pub use raw::{Raw, RawArrival, RawMessage};
 pub(crate) use reader::stored;

@@ -56,7 +56,7 @@ impl Deliveries {
     }
 
     fn push(&self, asker: &Asker, outcome: Outcome) {
-        let Asker { endpoint, home, ticket } = asker;
+        let Asker { endpoint, home, ticket, .. } = asker;
         let mut state = self.lock();
         state.outbox.push(endpoint, *home, Report::Appended { ticket: *ticket, outcome });
         let is_first = !std::mem::replace(&mut state.has_some, true);
@@ -109,6 +109,8 @@ struct Asker {
     endpoint: Arc<Endpoint>,
     home: u32,
     ticket: Ticket,
+    /// The partition is that of the key.
+    is_keyed: bool,
 }
 
 struct Context {
@@ -164,7 +166,7 @@ impl ProducerContext for Context {
                 };
                 judged.map_or(Outcome::Unknown, Outcome::At)
             }
-            Err((error, message)) => self.outcome_of(error, message.topic()),
+            Err((error, message)) => self.outcome_of(error, message.topic(), &asker),
         };
         self.deliveries.push(&asker, outcome);
     }
@@ -176,9 +178,9 @@ impl Context {
     }
 
     /// What became of an append that failed.
-    fn outcome_of(&self, error: &KafkaError, topic: &str) -> Outcome {
-        let code = error.rdkafka_error_code();
-        if code.is_some_and(is_absent) {
+    fn outcome_of(&self, error: &KafkaError, topic: &str, asker: &Asker) -> Outcome {
+        // Whoever names a partition may have made it up; and who asks for something wants to hear that nobody will.
+        if asker.is_keyed && error.rdkafka_error_code().is_some_and(is_absent) {
             match self.lock_absent().note(topic, Instant::now()) {
                 Absent::Suddenly => {
                     tracing::warn!(topic, "there is no such topic any more: its messages are tried again for a minute");
@@ -266,7 +268,8 @@ impl Producer {
         self.deliveries.open.fetch_add(appends.len(), Ordering::Relaxed);
         let producer = self.current();
         for append in appends {
-            let asker = Box::new(Asker { endpoint: Arc::clone(endpoint), home, ticket: append.ticket });
+            let (ticket, is_keyed) = (append.ticket, append.partition.is_none());
+            let asker = Box::new(Asker { endpoint: Arc::clone(endpoint), home, ticket, is_keyed });
             match &producer {
                 Some(producer) => self.hand_over(producer, append, asker),
                 None => self.deliveries.push(&asker, Outcome::Unknown),
@@ -297,7 +300,7 @@ impl Producer {
             if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
                 producer.context().has_failed.store(true, Ordering::Relaxed);
             }
-            let outcome = producer.context().outcome_of(&error, &append.topic);
+            let outcome = producer.context().outcome_of(&error, topic, &record.delivery_opaque);
             self.deliveries.push(&record.delivery_opaque, outcome);
         }
     }
