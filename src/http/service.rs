@@ -458,7 +458,9 @@ impl Service {
             Some(Stopped { why, .. }) => Err(ApiError::unavailable(format!(
                 "partition {partition}, to which `{id}` belongs, stands still: {why}"
             ))
-            .hint(format!("`saga list` says what is to be done; once partition {partition} goes on, give the order again"))),
+            .hint(format!(
+                "`saga list` says what is to be done; once partition {partition} goes on, give the order again"
+            ))),
         }
     }
 
