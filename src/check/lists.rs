@@ -44,19 +44,21 @@ impl Lists<'_> {
             StatementKind::ForEach(each) => self.each(each, passed),
             StatementKind::When { arms, otherwise } => {
                 let mut behind = passed;
-                for (condition, block) in arms {
-                    behind = behind.or(self.statements(block, passed));
-                    if ends_in_fail(block) {
-                        self.counted(&condition.expr);
-                    }
+                for (_, block) in arms {
+                    behind = behind.or(self.branch(block, passed));
                 }
-                return behind.or(self.statements(otherwise, passed));
+                behind = behind.or(self.branch(otherwise, passed));
+                // Below them no condition holds of those whose branches all fail.
+                for (condition, _) in arms.iter().take_while(|(_, block)| ends_in_fail(block)) {
+                    self.counted(&condition.expr);
+                }
+                return behind;
             }
             // What fails in it is taken back, wherever it stands.
             StatementKind::Try(written) => {
-                self.statements(&written.body, None);
+                self.branch(&written.body, None);
                 for catch in &written.catches {
-                    self.statements(&catch.block, passed);
+                    self.branch(&catch.block, passed);
                 }
             }
             StatementKind::Parallel(inner) | StatementKind::Sequence(inner) => {
@@ -64,14 +66,22 @@ impl Lists<'_> {
             }
             StatementKind::Repeat(repeat) => {
                 self.statements(&repeat.body, passed);
-                self.statements(&repeat.otherwise, passed);
+                self.branch(&repeat.otherwise, passed);
             }
             StatementKind::Await { otherwise, .. } => {
-                self.statements(otherwise, passed);
+                self.branch(otherwise, passed);
             }
             _ => {}
         }
         passed
+    }
+
+    /// What is learnt on a way that is not always taken holds on that way alone.
+    fn branch(&mut self, statements: &[Statement], passed: Option<Span>) -> Option<Span> {
+        let known = self.short.len();
+        let behind = self.statements(statements, passed);
+        self.short.truncate(known);
+        behind
     }
 
     fn each(&mut self, each: &ForEach, passed: Option<Span>) {
@@ -80,7 +90,7 @@ impl Lists<'_> {
         }
         // Whoever comes past it knows: more would have failed.
         self.short.extend(place(&each.list.expr));
-        self.statements(&each.body, passed);
+        self.branch(&each.body, passed);
         let mut names = Vec::new();
         super::each_statement(&each.body, &mut |inner| names.extend(name(inner)));
         self.short.extend(names.into_iter().map(|name| (Root::Name(name), Vec::new())));
@@ -121,18 +131,20 @@ impl Lists<'_> {
                 self.counted(left);
                 self.counted(right);
             }
-            BinaryOp::Greater | BinaryOp::GreaterEqual | BinaryOp::NotEqual => self.at_most(left, right),
-            BinaryOp::Less | BinaryOp::LessEqual => self.at_most(right, left),
+            BinaryOp::Greater | BinaryOp::NotEqual => self.at_most(left, right, 0),
+            BinaryOp::GreaterEqual => self.at_most(left, right, 1),
+            BinaryOp::Less => self.at_most(right, left, 0),
+            BinaryOp::LessEqual => self.at_most(right, left, 1),
             _ => {}
         }
     }
 
-    fn at_most(&mut self, counted: &Expr, limit: &Expr) {
+    /// There are no more than the limit, less so many.
+    fn at_most(&mut self, counted: &Expr, limit: &Expr, less: i64) {
         let (Expr::Call(Function::Count, arguments), Expr::Literal(Value::Int(limit))) = (counted, limit) else {
             return;
         };
-        // `>=` says one less; that is no matter here.
-        if *limit <= i64::from(MAX_ELEMENTS) {
+        if limit.saturating_sub(less) <= i64::from(MAX_ELEMENTS) {
             self.short.extend(arguments.iter().filter_map(place));
         }
     }

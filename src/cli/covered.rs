@@ -147,18 +147,18 @@ pub(super) fn complete(file: &Checked, all: &[Covered<'_>], out: &mut Out) -> Re
 
 /// The file with scenarios of the text form behind its own; or what of it would be lost.
 fn completed(file: &SourceFile, made: &str) -> Result<String, String> {
+    let with_its_line_ends =
+        |text: &str| if file.text.contains("\r\n") { text.replace('\n', "\r\n") } else { text.to_owned() };
     if Form::of(file) == Form::Saga {
         let between = if file.text.ends_with('\n') { "\n" } else { "\n\n" };
-        let behind = format!("{between}{made}");
-        let behind = if file.text.contains("\r\n") { behind.replace('\n', "\r\n") } else { behind };
-        return Ok(format!("{}{behind}", file.text));
+        return Ok(format!("{}{}", file.text, with_its_line_ends(&format!("{between}{made}"))));
     }
     let (mut tree, _) = syntax::parse(FileId::default(), file);
     if let Some((span, what)) = syntax::lost_by_layout(file, &tree) {
         return Err(format!("{what} would be lost, line {}", file.line_column(span.start).line));
     }
     tree.items.extend(tree_of(made).items);
-    Ok(syntax::convert(&tree, Form::Yaml))
+    Ok(with_its_line_ends(&syntax::convert(&tree, Form::Yaml)))
 }
 
 /// A file that can be read is not replaced by one that cannot.

@@ -121,6 +121,9 @@ pub struct Append {
     pub partition: Option<u32>,
     /// What; shared, since the asker keeps it until it is acknowledged.
     pub message: Arc<Message>,
+    /// Whether it may wait for a topic that is gone for the moment, and is not refused at once. Not for one whose name
+    /// comes from outside: it may never be there.
+    pub waits: bool,
 }
 
 /// What the log tells a partition's owner.

@@ -21,5 +21,5 @@ pub(super) fn unreadable(topic: &str, partition: u32, (from, until): (u64, u64),
 /// It on its way.
 pub(super) fn note(ticket: Ticket, topic: &str, partition: u32, range: (u64, u64), why: &str) -> Append {
     let message = Arc::new(unreadable(topic, partition, range, why));
-    Append { ticket, topic: Arc::from(DEAD), partition: Some(partition), message }
+    Append { ticket, topic: Arc::from(DEAD), partition: Some(partition), message, waits: false }
 }

@@ -248,7 +248,13 @@ impl Client {
         done: impl FnOnce(Outcome) + Send + 'static,
     ) {
         let ticket = self.waiting.ticket(Waiter::Appended(Box::new(done)));
-        let append = Append { ticket, topic: Arc::clone(topic), partition: Some(partition), message: message.into() };
+        let append = Append {
+            ticket,
+            topic: Arc::clone(topic),
+            partition: Some(partition),
+            message: message.into(),
+            waits: false,
+        };
         self.log.submit(partition, vec![Request::Append(append)]);
     }
 

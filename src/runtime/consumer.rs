@@ -147,7 +147,7 @@ impl Consumer {
                     let ticket = reading.ticket();
                     reading.unanswered.insert(ticket, stored.offset);
                     let message = Arc::new(message);
-                    requests.push(Request::Append(Append { ticket, topic, partition, message }));
+                    requests.push(Request::Append(Append { ticket, topic, partition, message, waits: false }));
                 }
                 self.read_on(reading, requests);
             }

@@ -126,7 +126,14 @@ fn a_list_that_may_be_too_long_behind_the_point_of_no_return_is_found() {
     assert_eq!(of("when count(input.all) > 50 { fail \"many\" }", &each("input.all")), "");
     assert_eq!(of("when 1000 < count(input.all) || count(input.all) == 0 { fail \"many\" }", &each("input.all")), "");
     assert_eq!(of("when count(input.all) > 1001 { fail \"many\" }", &each("input.all")), "SG0417");
+    assert_eq!(of("when count(input.all) >= 1001 { fail \"many\" }", &each("input.all")), "");
     assert_eq!(of("when count(input.all) > 50 { sleep 1s }", &each("input.all")), "SG0417");
+    // What is learnt on one way does not hold on the others.
+    let counted = "when count(input.all) > 50 { fail \"many\" }";
+    assert_eq!(of(&format!("when count(input.all) == 3 {{ {counted} }}"), &each("input.all")), "SG0417");
+    assert_eq!(of(&format!("try {{ {counted} }} catch {{ }}"), &each("input.all")), "SG0417");
+    let second = "when count(input.all) == 3 { sleep 1s } otherwise when count(input.all) > 50 { fail \"many\" }";
+    assert_eq!(of(second, &each("input.all")), "SG0417");
     let taken = format!("for each item in input.all {{ {take} }}");
     assert_eq!(of(&taken, &each("input.all")), "");
     assert_eq!(of(&taken, &each("take[*].hold")), "");

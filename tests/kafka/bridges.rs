@@ -198,7 +198,7 @@ fn a_topic_of_commands_that_goes_away_is_said_once_and_so_is_that_it_is_back() {
     }
     // What is to be sent meanwhile waits, and nothing is stuck for it.
     sagas('b', 3);
-    server.until_said("there is no such topic any more");
+    server.until_said("there is no such topic");
     let made = house.run(&["init", "--partitions", "3", FILE]);
     assert!(made.status.success(), "{made:?}");
     let back = server.until_said("can be read again");

@@ -88,7 +88,10 @@ impl Probe {
     /// The same, of any message, to a partition or to that of its key, in the name of the owner of `home`.
     pub(crate) fn send_message(&self, topic: &str, home: u32, partition: Option<u32>, message: Arc<Message>) -> Ticket {
         let ticket = self.ticket();
-        self.log.submit(home, vec![Request::Append(Append { ticket, topic: topic.into(), partition, message })]);
+        self.log.submit(
+            home,
+            vec![Request::Append(Append { ticket, topic: topic.into(), partition, message, waits: false })],
+        );
         ticket
     }
 

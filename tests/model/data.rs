@@ -45,6 +45,7 @@ fn a_condition_goes_both_ways() {
         ("all: list<int>", "count($.all) > 100"),
         ("all: list<int>", "count($.all) < 3"),
         ("all: list<int>", "4 != count($.all)"),
+        ("all: list<int>", "count($.all) * 2 > 10 && count($.all) > 3"),
         ("all: list<int>", "sum($.all) < 250"),
         ("all: list<{ price: decimal }>", "sum($.all[*].price) >= 99.90"),
         ("all: list<string>", "!contains($.all, \"gold\")"),
@@ -97,6 +98,19 @@ saga bought {
     assert!(report.is_exhaustive(), "{:?}", report.untried);
 }
 
+/// What is computed of sums of what is computed would be compared with more numbers than there is room for.
+#[test]
+fn numbers_have_a_limit() {
+    let sum = |of: &str| (1..40).map(|n| format!("({of} + {}.{n})", n * n * n)).collect::<Vec<_>>().join(" + ");
+    let text = format!(
+        "saga s {{ version 1  input {{ x: decimal }}  let b = {}  let c = {}  when c > 5 {{ fail \"large\" }} }}",
+        sum("input.x"),
+        sum("b")
+    );
+    let report = explore(&plan(&text), &Engine, Bounds::default());
+    assert_eq!(report.cut, [Cut::Payloads]);
+}
+
 /// Of more than are tried those are that are spread over all: what needs something of each field is among them.
 #[test]
 fn of_too_many_payloads_some_of_each_kind_are_tried() {
@@ -105,4 +119,10 @@ fn of_too_many_payloads_some_of_each_kind_are_tried() {
     let report = refused_where("a: int, b: int, c: int", &condition);
     assert_eq!(report.cut, [Cut::Payloads], "of {PAYLOADS_MAX}");
     assert!(report.ways.iter().any(|way| way.ending == Ending::Completed));
+    // The last of very many fields, too.
+    let fields: Vec<String> = (0..20).map(|n| format!("f{n}")).collect();
+    let shape = fields.iter().map(|field| format!("{field}: int")).collect::<Vec<_>>().join(", ");
+    let compared = fields.iter().map(|field| format!("input.{field} == 1000")).collect::<Vec<_>>().join(" && ");
+    let report = refused_where(&shape, &format!("{compared} || input.f19 > 999"));
+    assert!(report.ways.iter().any(|way| way.ending == Ending::Compensated("refused".into())));
 }

@@ -315,6 +315,10 @@ fn what_is_not_looked_at_is_said() {
     let report = within(all - 1);
     assert_eq!(report.cut, [Cut::States]);
     assert_eq!(report.states, all - 1);
+    // Nor is it where all that there was room for has ended.
+    let ends_at_once = "saga s { version 1  input { n: int }  when input.n < 1 { fail \"none\" } }";
+    let report = explore(&plan(ends_at_once), &Engine, Bounds { states: 1, ..Bounds::default() });
+    assert_eq!(report.cut, [Cut::States]);
     let report = explore(&plan(TRIP), &Engine, Bounds { steps: 10, ..Bounds::default() });
     assert_eq!(report.cut, [Cut::Steps]);
 }

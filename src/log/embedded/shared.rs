@@ -169,7 +169,7 @@ impl Shared {
         now: Timestamp,
         outbox: &mut Outbox,
     ) -> Option<Report> {
-        let Append { ticket, topic, partition, message } = append;
+        let Append { ticket, topic, partition, message, .. } = append;
         let refused = |why: String| Some(Report::Appended { ticket, outcome: Outcome::Refused(Arc::from(why)) });
         let size = message.size();
         let largest = match &*topic {

@@ -39,6 +39,7 @@ impl Absences {
                 if is_over { Absent::ForGood } else { Absent::ForNow }
             }
             _ => {
+                self.0.retain(|_, absence| now.saturating_duration_since(absence.last) <= AWAY_MAX);
                 self.0.insert(Box::from(topic), Absence { since: now, last: now });
                 Absent::Suddenly
             }

@@ -22,7 +22,7 @@ use super::absence::{Absences, Absent};
 use super::context::{Reach, remark};
 use super::error::{OpenError, is_absent, is_final};
 use super::settings::{Role, Settings};
-use super::trust::Trust;
+use super::trust::{Renewal, Trust};
 use crate::log::endpoint::{Endpoint, Outbox};
 use crate::log::{Append, Outcome, Report, Ticket};
 use crate::wire::Message;
@@ -109,8 +109,8 @@ struct Asker {
     endpoint: Arc<Endpoint>,
     home: u32,
     ticket: Ticket,
-    /// The partition is that of the key.
-    is_keyed: bool,
+    /// See [`Append::waits`].
+    waits: bool,
 }
 
 struct Context {
@@ -118,6 +118,7 @@ struct Context {
     deliveries: Arc<Deliveries>,
     trust: Mutex<BTreeMap<Box<str>, BTreeMap<i32, Trust>>>,
     absent: Mutex<Absences>,
+    renewal: Renewal,
     /// Whether the producer can do nothing any more.
     has_failed: AtomicBool,
 }
@@ -158,8 +159,9 @@ impl ProducerContext for Context {
                     tracing::info!(topic = message.topic(), "a topic is there again");
                 }
                 let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
-                let judge =
-                    |of: &mut BTreeMap<i32, Trust>| of.entry(message.partition()).or_default().judge(message.offset());
+                let judge = |of: &mut BTreeMap<i32, Trust>| {
+                    of.entry(message.partition()).or_default().judge(message.offset(), self.renewal)
+                };
                 let judged = match trust.get_mut(message.topic()) {
                     Some(of_topic) => judge(of_topic),
                     None => judge(trust.entry(Box::from(message.topic())).or_default()),
@@ -179,11 +181,13 @@ impl Context {
 
     /// What became of an append that failed.
     fn outcome_of(&self, error: &KafkaError, topic: &str, asker: &Asker) -> Outcome {
-        // Whoever names a partition may have made it up; and who asks for something wants to hear that nobody will.
-        if asker.is_keyed && error.rdkafka_error_code().is_some_and(is_absent) {
+        if asker.waits && error.rdkafka_error_code().is_some_and(is_absent) {
             match self.lock_absent().note(topic, Instant::now()) {
                 Absent::Suddenly => {
-                    tracing::warn!(topic, "there is no such topic any more: its messages are tried again for a minute");
+                    tracing::warn!(
+                        topic,
+                        "there is no such topic: what is to be sent there is tried again for a minute"
+                    );
                 }
                 Absent::ForNow => {}
                 Absent::ForGood => return Outcome::Refused(Arc::from(format!("there is no topic {topic}"))),
@@ -239,6 +243,7 @@ impl Producer {
             deliveries: Arc::clone(&self.deliveries),
             trust: Mutex::default(),
             absent: Mutex::default(),
+            renewal: if self.role == Role::Journal { Renewal::Doubted } else { Renewal::Believed },
             has_failed: AtomicBool::new(false),
         };
         ThreadedProducer::from_config_and_context(&self.settings.client(self.role, ""), context).map(Arc::new)
@@ -268,8 +273,8 @@ impl Producer {
         self.deliveries.open.fetch_add(appends.len(), Ordering::Relaxed);
         let producer = self.current();
         for append in appends {
-            let (ticket, is_keyed) = (append.ticket, append.partition.is_none());
-            let asker = Box::new(Asker { endpoint: Arc::clone(endpoint), home, ticket, is_keyed });
+            let (ticket, waits) = (append.ticket, append.waits);
+            let asker = Box::new(Asker { endpoint: Arc::clone(endpoint), home, ticket, waits });
             match &producer {
                 Some(producer) => self.hand_over(producer, append, asker),
                 None => self.deliveries.push(&asker, Outcome::Unknown),

@@ -152,6 +152,8 @@ impl Settings {
                 let largest = if role == Role::Journal { RECORD_MAX } else { DEFINITION_MAX };
                 config
                     .set("message.timeout.ms", MESSAGE_TIMEOUT_MS)
+                    // One that was deleted would be there again, empty, where the broker allows it.
+                    .set("allow.auto.create.topics", "false")
                     .set("queue.buffering.max.kbytes", QUEUED_KBYTES_MAX)
                     .set("queue.buffering.max.messages", QUEUED_MESSAGES_MAX)
                     .set("message.max.bytes", largest.saturating_add(HEADERS_MAX).to_string())

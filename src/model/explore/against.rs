@@ -19,6 +19,9 @@ const LENGTH_MAX: usize = 1_000;
 /// So often a number is computed back through arithmetic: what a round computes of the round before has no end.
 const BACK_MAX: u8 = 3;
 
+/// A value is compared with no more numbers than these: each use of a name in a sum carries all of them on.
+const NUMBERS_MAX: usize = 200;
+
 /// Digits behind the point that a quotient keeps.
 const QUOTIENT_PLACES: u32 = 6;
 
@@ -39,6 +42,8 @@ pub(super) struct Against {
     pub(super) is_computed: bool,
     /// The same, and a negative one may make it so.
     pub(super) is_subtracted: bool,
+    /// There were more numbers than are kept.
+    pub(super) is_cut: bool,
 }
 
 impl Against {
@@ -51,6 +56,7 @@ impl Against {
         is_compared: true,
         is_computed: false,
         is_subtracted: false,
+        is_cut: false,
     };
 
     pub(super) fn and(&mut self, other: &Self) {
@@ -64,10 +70,17 @@ impl Against {
         self.is_compared |= other.is_compared;
         self.is_computed |= other.is_computed;
         self.is_subtracted |= other.is_subtracted;
+        self.is_cut |= other.is_cut;
     }
 
     fn add(&mut self, number: Decimal, back: u8) {
-        self.numbers.entry(number.normalize()).and_modify(|known| *known = back.min(*known)).or_insert(back);
+        let number = number.normalize();
+        let is_full = self.numbers.len() >= NUMBERS_MAX;
+        match self.numbers.get_mut(&number) {
+            Some(known) => *known = back.min(*known),
+            None if is_full => self.is_cut = true,
+            None => drop(self.numbers.insert(number, back)),
+        }
     }
 
     /// Compared with all constants in an expression.
@@ -156,14 +169,14 @@ impl Against {
 
     /// Sizes that make a difference where this says what a size is compared with.
     pub(super) fn sizes(&self) -> BTreeSet<usize> {
-        if !self.sizes.is_empty() {
-            return self.sizes.iter().copied().filter(|size| *size <= COUNT_MAX).collect();
-        }
         let near = |number: &Decimal| {
             let floor = usize::try_from(number.floor().mantissa()).ok();
             floor.into_iter().flat_map(|floor| [floor, floor.saturating_add(1)])
         };
-        self.numbers.keys().flat_map(near).filter(|size| *size <= COUNT_MAX).collect()
+        // Of those that stand in a comparison itself, that said which make a difference.
+        let computed = self.numbers.iter().filter(|(_, back)| **back > 0 || self.sizes.is_empty());
+        let sizes = self.sizes.iter().copied().chain(computed.flat_map(|(number, _)| near(number)));
+        sizes.filter(|size| *size <= COUNT_MAX).collect()
     }
 
     /// A text, by what its length is compared with.

@@ -25,10 +25,6 @@ pub const PAYLOADS_MAX: usize = 64;
 /// The most inputs that are tried: each comes once, and what nobody looks at any more is the same then.
 pub const INPUTS_MAX: usize = 1_024;
 
-/// From one combination to the next where there are too many: a prime (near 2^32 over the golden ratio: Knuth, *The Art of
-/// Computer Programming* 3, 6.4), so that none comes twice and each value of each field comes early.
-const STRIDE: u128 = 2_654_435_761;
-
 /// Payloads, made up.
 #[derive(Debug)]
 pub(super) struct Data {
@@ -71,7 +67,7 @@ impl Data {
     fn combined(&mut self, fields: &[(CompactString, Vec<Value>)]) -> Vec<Value> {
         let all = fields.iter().fold(1_usize, |all, (_, values)| all.saturating_mul(values.len()));
         self.was_cut |= all > self.max;
-        let stride = if all > self.max { STRIDE } else { 1 };
+        let stride = if all > self.max { stride(all as u128) } else { 1 };
         let nth = |number: usize| {
             let mut rest = usize::try_from((number as u128 * stride) % all as u128).unwrap_or(number);
             let mut of_field = |(key, values): &(CompactString, Vec<Value>)| {
@@ -86,6 +82,7 @@ impl Data {
 
     fn each(&mut self, ty: &Type, look: &Look, word: &str) -> Vec<Value> {
         let against = look.itself.as_ref();
+        self.was_cut |= against.is_some_and(|against| against.is_cut);
         match (ty, against) {
             (Type::Optional(inner), _) => {
                 let mut values = self.each(inner, look, word);
@@ -149,6 +146,24 @@ impl Data {
         }
     }
 }
+
+/// From one combination to the next where there are too many: near the whole over the golden ratio (Knuth, *The Art of
+/// Computer Programming* 3, 6.4), so that each value of each field comes early; and without a factor in common, so that none
+/// comes twice.
+fn stride(all: u128) -> u128 {
+    let shares = |number: &u128| {
+        let (mut a, mut b) = (all, *number);
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        a > 1
+    };
+    let from = all * 618_034 / 1_000_000;
+    (from..from + STRIDES_MAX).find(|number| !shares(number)).unwrap_or(1)
+}
+
+/// Among so many numbers in a row one shares no factor with a product of a few small ones.
+const STRIDES_MAX: u128 = 1_000;
 
 /// Apart from another instant.
 const DAY: Duration = Duration::from_hours(24);

@@ -173,9 +173,12 @@ pub fn explore(plan: &Plan, engine: &dyn Decides, bounds: Bounds) -> Report {
         search.go_on(id, &world);
         spent = spent.saturating_add((search.edges.len() - before).saturating_mul(weight(&world)));
         if search.is_full {
-            cut.push(Cut::States);
             break;
         }
+    }
+    // Also where there was no room for a beginning.
+    if search.is_full {
+        cut.push(Cut::States);
     }
     search.report(cut)
 }

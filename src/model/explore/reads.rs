@@ -222,9 +222,17 @@ impl Reads {
             | BinaryOp::GreaterEqual
             | BinaryOp::Less
             | BinaryOp::Greater => {
-                let of = |against| wanted.map(|_| Look { is_by_place: true, ..Look::itself(against) });
-                self.look(left, of(Against::compared(op, right)).as_ref());
-                return self.look(right, of(Against::compared(mirrored(op), left)).as_ref());
+                let mut each = |own: &Expr, op, other| {
+                    let mut against = Against::compared(op, other);
+                    // One of several values is also compared with what stands beside it.
+                    if matches!(own, Expr::Binary(BinaryOp::Coalesce, _) | Expr::If(_)) {
+                        against.and(&Against::constants(own));
+                    }
+                    let look = wanted.map(|_| Look { is_by_place: true, ..Look::itself(against) });
+                    self.look(own, look.as_ref());
+                };
+                each(left, op, right);
+                return each(right, mirrored(op), left);
             }
             BinaryOp::Add if is_text(left) || is_text(right) => wanted.cloned(),
             // What lies between two instants is never too long.

@@ -308,8 +308,10 @@ impl Owed {
 }
 
 fn append(owing: &Owing) -> Append {
-    let Owing { ticket, what: Outgoing { topic, partition, message, .. }, .. } = owing;
-    Append { ticket: *ticket, topic: Arc::clone(topic), partition: *partition, message: Arc::clone(message) }
+    let Owing { ticket, what: Outgoing { topic, partition, message, command }, .. } = owing;
+    let (topic, message) = (Arc::clone(topic), Arc::clone(message));
+    // The topics of answers come with requests.
+    Append { ticket: *ticket, topic, partition: *partition, message, waits: command.is_some() }
 }
 
 /// What a recovery owes: messages of records that may not have been sent, while the records are being read.

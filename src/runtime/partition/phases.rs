@@ -175,6 +175,7 @@ impl Partition {
             topic: self.set.journal(),
             partition: Some(partition),
             message: message.into(),
+            waits: false,
         })));
         let recovery = before.unwrap_or_else(|| Box::new(Recovery::new(&self.set, checkpoint)));
         if self.set.config.defect == Some(Defect::AbandonedClaim) {

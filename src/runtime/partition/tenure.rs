@@ -276,6 +276,7 @@ impl Tenure {
             topic: set.journal(),
             partition,
             message: Arc::new(message),
+            waits: false,
         })));
         Ok(())
     }
