@@ -25,6 +25,18 @@ const NUMBERS_MAX: usize = 200;
 /// Digits behind the point that a quotient keeps.
 const QUOTIENT_PLACES: u32 = 6;
 
+/// Whether what is computed with a value may be too large.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Overflow {
+    /// Nothing is computed with it.
+    #[default]
+    Never,
+    /// Of a large one.
+    Above,
+    /// Of a large one, or a very negative one.
+    AboveAndBelow,
+}
+
 /// What a value is compared with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Against {
@@ -38,10 +50,8 @@ pub(super) struct Against {
     sizes: BTreeSet<usize>,
     /// Something compares it, or what is computed with it.
     pub(super) is_compared: bool,
-    /// It is computed with, and what comes of it may be too large.
-    pub(super) is_computed: bool,
-    /// The same, and a negative one may make it so.
-    pub(super) is_subtracted: bool,
+    /// Whether what is computed with it may be too large.
+    pub(super) overflow: Overflow,
     /// There were more numbers than are kept.
     pub(super) is_cut: bool,
 }
@@ -54,8 +64,7 @@ impl Against {
         instants: BTreeSet::new(),
         sizes: BTreeSet::new(),
         is_compared: true,
-        is_computed: false,
-        is_subtracted: false,
+        overflow: Overflow::Never,
         is_cut: false,
     };
 
@@ -68,8 +77,7 @@ impl Against {
         self.instants.extend(&other.instants);
         self.sizes.extend(&other.sizes);
         self.is_compared |= other.is_compared;
-        self.is_computed |= other.is_computed;
-        self.is_subtracted |= other.is_subtracted;
+        self.overflow = self.overflow.max(other.overflow);
         self.is_cut |= other.is_cut;
     }
 
@@ -110,7 +118,8 @@ impl Against {
 
     /// One operand, by what comes of both; the other one is `other`.
     pub(super) fn computed(op: BinaryOp, of_result: Option<&Self>, other: &Expr, is_left: bool) -> Self {
-        let mut against = Self { is_computed: true, is_subtracted: op != BinaryOp::Add, ..Self::default() };
+        let overflow = if op == BinaryOp::Add { Overflow::Above } else { Overflow::AboveAndBelow };
+        let mut against = Self { overflow, ..Self::default() };
         let Some(of_result) = of_result else { return against };
         against.and(&Self { numbers: BTreeMap::new(), sizes: BTreeSet::new(), ..of_result.clone() });
         if let Expr::Literal(Value::Duration(millis)) = other {
@@ -139,7 +148,7 @@ impl Against {
 
     /// One of those of which this is the sum: the others may be 0.
     pub(super) fn summed(of_sum: Option<&Self>) -> Self {
-        let mut against = Self { is_computed: true, ..Self::default() };
+        let mut against = Self { overflow: Overflow::Above, ..Self::default() };
         if let Some(of_sum) = of_sum {
             against.and(&Self { sizes: BTreeSet::new(), ..of_sum.clone() });
         }
@@ -148,7 +157,7 @@ impl Against {
 
     /// What is negated.
     pub(super) fn negated(of_result: Option<&Self>) -> Self {
-        let mut against = Self { is_computed: true, is_subtracted: true, ..Self::default() };
+        let mut against = Self { overflow: Overflow::AboveAndBelow, ..Self::default() };
         let Some(of_result) = of_result else { return against };
         against.and(&Self { numbers: BTreeMap::new(), sizes: BTreeSet::new(), ..of_result.clone() });
         of_result.numbers.iter().for_each(|(number, back)| against.add(-*number, *back));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use compact_str::CompactString;
 use rust_decimal::Decimal;
 
-use super::against::Against;
+use super::against::{Against, Overflow};
 use super::reads::Look;
 use crate::definition::json::least;
 use crate::definition::types::{Record, Type};
@@ -126,7 +126,7 @@ impl Data {
             }
             (Type::Timestamp, Some(against)) => {
                 let later = Some(super::START.after(DAY)).filter(|_| against.is_compared);
-                let last = Some(LAST).filter(|_| against.is_computed);
+                let last = Some(LAST).filter(|_| against.overflow > Overflow::Never);
                 let near = against.instants(super::START);
                 let near = near.into_iter().filter(|instant| (Timestamp(0)..=LAST).contains(instant));
                 let all: BTreeSet<Timestamp> =
@@ -177,8 +177,8 @@ const LARGEST: Decimal = Decimal::from_parts(0x0fff_ffff, 0x3e25_0261, 0x204f_ce
 
 /// The largest of each sign, where what is computed of them may be too large.
 fn large<T>(against: &Against, largest: T, least: T) -> impl Iterator<Item = T> {
-    let largest = Some(largest).filter(|_| against.is_computed);
-    largest.into_iter().chain(Some(least).filter(|_| against.is_subtracted))
+    let largest = Some(largest).filter(|_| against.overflow > Overflow::Never);
+    largest.into_iter().chain(Some(least).filter(|_| against.overflow == Overflow::AboveAndBelow))
 }
 
 /// The least value; of instants the one of all that happens.
