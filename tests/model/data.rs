@@ -93,6 +93,25 @@ saga bought {
 }
 ";
     assert_eq!(explore(&plan(text), &Engine, Bounds::default()).untried.len(), 2);
+    // What is always there is not asked for in vain where the types want it; what never is would be.
+    let of_first = |condition: &str| {
+        let text = format!(
+            r#"
+saga bought {{
+  version 1
+  input {{ all: list<int> }}
+  when count(input.all) == 0 {{ fail "none" }}
+  let least = min(input.all)
+  when {condition} {{ fail "none" }}
+}}
+"#
+        );
+        explore(&plan(&text), &Engine, Bounds::default()).untried.len()
+    };
+    assert_eq!(of_first("least == null"), 0);
+    assert_eq!(of_first("least == null || input.all[0] == null"), 0);
+    assert_eq!(of_first("!(least != null)"), 0);
+    assert_eq!(of_first("input.all[50] == null"), 1, "longer lists are not tried for that");
     // A constant is nothing that data decides.
     let report = refused_where("n: int", "false");
     assert!(report.is_exhaustive(), "{:?}", report.untried);

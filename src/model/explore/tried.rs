@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Setting;
-use crate::definition::expression::{Expr, Typed};
+use crate::definition::expression::{BinaryOp, Expr, Typed};
+use crate::definition::value::Value;
 use crate::engine::{Change, Event};
 use crate::plan::{Kind, NodeId, Plan};
 use crate::source::Span;
@@ -70,10 +71,33 @@ impl Tried {
                 // Of a constant there is nothing to find.
                 let ways = [(true, Some(holds)), (false, fails)].into_iter();
                 let ways = ways.filter(|_| !matches!(condition.expr, Expr::Literal(_)));
-                let missed = ways.filter(|(_, way)| way.is_some_and(|way| !went(way)));
+                let missed = ways.filter(|(holds, way)| {
+                    way.is_some_and(|way| !went(way)) && !is_of_absence(&condition.expr, *holds)
+                });
                 untried.extend(missed.map(|(holds, _)| Untried { span: condition.span, holds }));
             }
         }
         untried.into_iter().collect()
+    }
+}
+
+/// Whether something has to be absent for a condition to hold, or not to. Each field and list is tried without a value, and
+/// each step without an answer: what was never absent is always there, and the types may ask for the condition all the same.
+fn is_of_absence(condition: &Expr, holds: bool) -> bool {
+    match condition {
+        Expr::Not(inner) => is_of_absence(inner, !holds),
+        Expr::Binary(op, pair) => {
+            let (left, right) = &**pair;
+            let is_null = |side: &Expr| matches!(side, Expr::Literal(Value::Null));
+            match op {
+                BinaryOp::Equal => holds && (is_null(left) || is_null(right)),
+                BinaryOp::NotEqual => !holds && (is_null(left) || is_null(right)),
+                // Each of them alone would be enough.
+                BinaryOp::Or => holds && is_of_absence(left, holds) && is_of_absence(right, holds),
+                BinaryOp::And => !holds && is_of_absence(left, holds) && is_of_absence(right, holds),
+                _ => false,
+            }
+        }
+        _ => false,
     }
 }
