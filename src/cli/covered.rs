@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::fmt::write;
+use super::fmt::{unreadable, write};
 use super::out::plural;
 use super::sources::{Checked, STDIN};
 use super::table::Table;
@@ -163,8 +163,10 @@ fn completed(file: &SourceFile, made: &str) -> Result<String, String> {
 
 /// A file that can be read is not replaced by one that cannot.
 fn readable(text: String) -> Result<String, String> {
-    let (_, problems) = syntax::parse(FileId::default(), &SourceFile::new("completed", text.as_str()));
-    if problems.has_errors() { Err("with them it could not be read".to_owned()) } else { Ok(text) }
+    match unreadable("completed", &text) {
+        Some(_) => Err("with them it could not be read".to_owned()),
+        None => Ok(text),
+    }
 }
 
 /// Scenarios of the text form, in that one.

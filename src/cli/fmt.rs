@@ -5,7 +5,7 @@ use std::fs;
 use super::check::each_once;
 use super::sources::{STDIN, colour, read};
 use super::{CliError, Exit, Out};
-use crate::diagnostic::{Severity, render};
+use crate::diagnostic::{Diagnostic, Severity, render};
 use crate::source::{FileId, SourceFile, Sources};
 use crate::syntax;
 
@@ -129,12 +129,17 @@ fn convert(files: &[String], to: To, out: &mut Out) -> Result<Exit, CliError> {
     };
     let converted = syntax::convert(&tree, form);
     // What nests deeper than YAML may can be written, and not be read again.
-    let (_, found) = syntax::parse(FileId(0), &SourceFile::new(converted_name, converted.as_str()));
-    if let Some(finding) = found.sorted().into_iter().find(|finding| finding.severity == Severity::Error) {
+    if let Some(finding) = unreadable(converted_name, &converted) {
         return Err(CliError::usage(format!("{name} cannot be written in this form: {}", finding.title)));
     }
     out.data(converted)?;
     Ok(Exit::Done)
+}
+
+/// Why a text that is about to be written could not be read again.
+pub(super) fn unreadable(name: &str, text: &str) -> Option<Diagnostic> {
+    let (_, found) = syntax::parse(FileId(0), &SourceFile::new(name, text));
+    found.sorted().into_iter().find(|finding| finding.severity == Severity::Error)
 }
 
 /// Writes beside the file and puts it in its place, so that a full disk leaves the file as it was.

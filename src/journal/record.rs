@@ -167,6 +167,28 @@ pub enum Body {
 }
 
 impl Body {
+    /// Whom it is about.
+    #[must_use]
+    pub const fn instance(&self) -> Option<&InstanceId> {
+        match self {
+            Self::Change { instance, .. }
+            | Self::Bar { instance, .. }
+            | Self::Park { instance, .. }
+            | Self::Resume { instance, .. }
+            | Self::Pass { instance }
+            | Self::Waiting { instance, .. } => Some(instance),
+            Self::Reject { instance, .. } => instance.as_ref(),
+            Self::Claim { .. }
+            | Self::Forward { .. }
+            | Self::Gap { .. }
+            | Self::Mark
+            | Self::Started { .. }
+            | Self::Snapshot { .. }
+            | Self::Ended { .. }
+            | Self::Completed { .. } => None,
+        }
+    }
+
     /// Its name in the journal.
     #[must_use]
     pub const fn name(&self) -> &'static str {

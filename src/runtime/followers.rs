@@ -73,7 +73,7 @@ impl Followers {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let Some(instance) = instance_of(record) else { return };
+        let Some(instance) = record.body.instance() else { return };
         let mut followers = self.by_instance.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(senders) = followers.get_mut(instance) else { return };
         let followed = Followed { partition, offset, record: Arc::clone(record) };
@@ -88,26 +88,5 @@ impl Followers {
     /// Lets everybody go.
     pub(super) fn end(&self) {
         self.by_instance.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-}
-
-/// Whom a record is about.
-pub(super) const fn instance_of(record: &Record) -> Option<&InstanceId> {
-    match &record.body {
-        Body::Change { instance, .. }
-        | Body::Bar { instance, .. }
-        | Body::Park { instance, .. }
-        | Body::Resume { instance, .. }
-        | Body::Pass { instance }
-        | Body::Waiting { instance, .. } => Some(instance),
-        Body::Reject { instance, .. } => instance.as_ref(),
-        Body::Claim { .. }
-        | Body::Forward { .. }
-        | Body::Gap { .. }
-        | Body::Mark
-        | Body::Started { .. }
-        | Body::Snapshot { .. }
-        | Body::Ended { .. }
-        | Body::Completed { .. } => None,
     }
 }

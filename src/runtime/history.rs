@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::client::{Client, ReadError};
 use super::error::Error;
-use super::followers::instance_of;
 use crate::engine::{Instance, InstanceId, Run};
 use crate::journal::record::{Body, Record};
 use crate::journal::{self, JournalError, Plans, Rule};
@@ -102,7 +101,7 @@ impl History {
     fn is_ours(&self, record: &Record) -> bool {
         match &record.body {
             Body::Change { instance, run, .. } => *instance == self.id && *run == self.run,
-            _ => instance_of(record) == Some(&self.id),
+            body => body.instance() == Some(&self.id),
         }
     }
 

@@ -113,11 +113,17 @@ struct Asker {
     waits: bool,
 }
 
+/// What is known of the topics to which it appends, by what became of appends.
+#[derive(Default)]
+struct Topics {
+    trust: BTreeMap<Box<str>, BTreeMap<i32, Trust>>,
+    absent: Absences,
+}
+
 struct Context {
     reach: Arc<Reach>,
     deliveries: Arc<Deliveries>,
-    trust: Mutex<BTreeMap<Box<str>, BTreeMap<i32, Trust>>>,
-    absent: Mutex<Absences>,
+    topics: Mutex<Topics>,
     renewal: Renewal,
     /// Whether the producer can do nothing any more.
     has_failed: AtomicBool,
@@ -155,16 +161,17 @@ impl ProducerContext for Context {
         let outcome = match result {
             Ok(message) => {
                 self.reach.wrote();
-                if self.lock_absent().is_back(message.topic()) {
-                    tracing::info!(topic = message.topic(), "a topic is there again");
+                let topic = message.topic();
+                let Topics { trust, absent } = &mut *self.lock();
+                if absent.is_back(topic) {
+                    tracing::info!(topic, "a topic is there again");
                 }
-                let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
                 let judge = |of: &mut BTreeMap<i32, Trust>| {
                     of.entry(message.partition()).or_default().judge(message.offset(), self.renewal)
                 };
-                let judged = match trust.get_mut(message.topic()) {
+                let judged = match trust.get_mut(topic) {
                     Some(of_topic) => judge(of_topic),
-                    None => judge(trust.entry(Box::from(message.topic())).or_default()),
+                    None => judge(trust.entry(Box::from(topic)).or_default()),
                 };
                 judged.map_or(Outcome::Unknown, Outcome::At)
             }
@@ -175,14 +182,14 @@ impl ProducerContext for Context {
 }
 
 impl Context {
-    fn lock_absent(&self) -> MutexGuard<'_, Absences> {
-        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Topics> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What became of an append that failed.
     fn outcome_of(&self, error: &KafkaError, topic: &str, asker: &Asker) -> Outcome {
         if asker.waits && error.rdkafka_error_code().is_some_and(is_absent) {
-            match self.lock_absent().note(topic, Instant::now()) {
+            match self.lock().absent.note(topic, Instant::now()) {
                 Absent::Suddenly => {
                     tracing::warn!(
                         topic,
@@ -241,8 +248,7 @@ impl Producer {
         let context = Context {
             reach: Arc::clone(&self.reach),
             deliveries: Arc::clone(&self.deliveries),
-            trust: Mutex::default(),
-            absent: Mutex::default(),
+            topics: Mutex::default(),
             renewal: if self.role == Role::Journal { Renewal::Doubted } else { Renewal::Believed },
             has_failed: AtomicBool::new(false),
         };

@@ -23,6 +23,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::asking::Asking;
 use super::context::{Context, Reach};
+use super::error::is_absent;
 use super::jobs::Jobs;
 use super::lane::{Flow, Lane, Phase, QUIET_MAX, Then, Use, Want};
 use super::settings::{Role, Settings};
@@ -318,17 +319,15 @@ impl Reader {
 
     /// An error of one partition, but it is not said of which: those that wait ask anew what there is.
     fn trouble(self: &Arc<Self>, error: &KafkaError) {
-        let is_of_a_partition = matches!(
-            error.rdkafka_error_code(),
-            Some(
-                RDKafkaErrorCode::AutoOffsetReset
-                    | RDKafkaErrorCode::OffsetOutOfRange
-                    | RDKafkaErrorCode::UnknownTopicOrPartition
-                    | RDKafkaErrorCode::UnknownTopic
-                    | RDKafkaErrorCode::UnknownPartition
-                    | RDKafkaErrorCode::TopicAuthorizationFailed
-            )
-        );
+        let is_of_a_partition = error.rdkafka_error_code().is_some_and(|code| {
+            is_absent(code)
+                || matches!(
+                    code,
+                    RDKafkaErrorCode::AutoOffsetReset
+                        | RDKafkaErrorCode::OffsetOutOfRange
+                        | RDKafkaErrorCode::TopicAuthorizationFailed
+                )
+        });
         if !is_of_a_partition {
             return tracing::trace!(%error, "a Kafka consumer");
         }

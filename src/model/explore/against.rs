@@ -11,7 +11,7 @@ use crate::definition::value::Value;
 use crate::time::Timestamp;
 
 /// A list is made no longer than this for a condition that asks how many there are: a state takes as much more.
-pub(super) const COUNT_MAX: usize = 128;
+const COUNT_MAX: usize = 128;
 
 /// A text is made no longer than this for a condition that asks how long it is.
 const LENGTH_MAX: usize = 1_000;
@@ -116,12 +116,26 @@ impl Against {
         against
     }
 
+    /// Something of which this is the result, but for the numbers: those are others.
+    fn operand(overflow: Overflow, of_result: Option<&Self>) -> Self {
+        let Some(of) = of_result else { return Self { overflow, ..Self::default() } };
+        Self {
+            numbers: BTreeMap::new(),
+            words: of.words.clone(),
+            durations: of.durations.clone(),
+            instants: of.instants.clone(),
+            sizes: BTreeSet::new(),
+            overflow: overflow.max(of.overflow),
+            is_compared: of.is_compared,
+            is_cut: of.is_cut,
+        }
+    }
+
     /// One operand, by what comes of both; the other one is `other`.
     pub(super) fn computed(op: BinaryOp, of_result: Option<&Self>, other: &Expr, is_left: bool) -> Self {
         let overflow = if op == BinaryOp::Add { Overflow::Above } else { Overflow::AboveAndBelow };
-        let mut against = Self { overflow, ..Self::default() };
+        let mut against = Self::operand(overflow, of_result);
         let Some(of_result) = of_result else { return against };
-        against.and(&Self { numbers: BTreeMap::new(), sizes: BTreeSet::new(), ..of_result.clone() });
         if let Expr::Literal(Value::Duration(millis)) = other {
             against.durations.insert(*millis);
         }
@@ -148,20 +162,15 @@ impl Against {
 
     /// One of those of which this is the sum: the others may be 0.
     pub(super) fn summed(of_sum: Option<&Self>) -> Self {
-        let mut against = Self { overflow: Overflow::Above, ..Self::default() };
-        if let Some(of_sum) = of_sum {
-            against.and(&Self { sizes: BTreeSet::new(), ..of_sum.clone() });
-        }
-        against
+        let numbers = of_sum.map(|of_sum| of_sum.numbers.clone()).unwrap_or_default();
+        Self { numbers, ..Self::operand(Overflow::Above, of_sum) }
     }
 
     /// What is negated.
     pub(super) fn negated(of_result: Option<&Self>) -> Self {
-        let mut against = Self { overflow: Overflow::AboveAndBelow, ..Self::default() };
-        let Some(of_result) = of_result else { return against };
-        against.and(&Self { numbers: BTreeMap::new(), sizes: BTreeSet::new(), ..of_result.clone() });
-        of_result.numbers.iter().for_each(|(number, back)| against.add(-*number, *back));
-        against
+        let negative = of_result.into_iter().flat_map(|of_result| &of_result.numbers);
+        let numbers = negative.map(|(number, back)| ((-*number).normalize(), *back)).collect();
+        Self { numbers, ..Self::operand(Overflow::AboveAndBelow, of_result) }
     }
 
     /// What lies between two instants, by what it is compared with: each of the two.

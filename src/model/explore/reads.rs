@@ -152,7 +152,7 @@ impl Reads {
             Expr::Not(inner) => self.look(inner, whole().as_ref()),
             Expr::ToDecimal(inner) => self.look(inner, wanted),
             Expr::Negate(inner) => {
-                let of_result = wanted.and_then(|look| look.itself.as_ref());
+                let of_result = against(wanted);
                 self.look(inner, Some(&Look::itself(Against::negated(of_result))));
             }
             Expr::Binary(op, operands) => self.look_at_both(*op, operands, wanted),
@@ -170,7 +170,7 @@ impl Reads {
                         ..Look::default()
                     }),
                     Function::Sum => {
-                        let of_sum = wanted.and_then(|look| look.itself.as_ref());
+                        let of_sum = against(wanted);
                         let each = Look::itself(Against::summed(of_sum));
                         Some(Look { elements: Some(Box::new(each)), ..Look::default() })
                     }
@@ -240,7 +240,7 @@ impl Reads {
                 wanted.map(|look| Look::itself(look.itself.as_ref().map_or(Against::COMPARED, Against::apart)))
             }
             BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide => {
-                let of_result = wanted.and_then(|look| look.itself.as_ref());
+                let of_result = against(wanted);
                 self.look(left, Some(&Look::itself(Against::computed(op, of_result, right, true))));
                 return self.look(right, Some(&Look::itself(Against::computed(op, of_result, left, false))));
             }
@@ -255,6 +255,11 @@ impl Reads {
         self.look(whole, Some(&Look::itself(Against::constants(part))));
         self.look(part, Some(&Look::itself(Against::constants(whole))));
     }
+}
+
+/// What a value that is looked at is compared with.
+fn against(wanted: Option<&Look>) -> Option<&Against> {
+    wanted.and_then(|look| look.itself.as_ref())
 }
 
 /// The same comparison with its sides in each other's place.

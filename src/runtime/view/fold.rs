@@ -136,24 +136,8 @@ impl Folding {
 
     /// What changed nothing belongs to the history of the latest run all the same, also behind its end.
     fn note(&mut self, partition: u32, offset: u64, body: &Body) {
-        let instance = match body {
-            Body::Reject { instance: Some(instance), .. }
-            | Body::Bar { instance, .. }
-            | Body::Park { instance, .. }
-            | Body::Resume { instance, .. }
-            | Body::Pass { instance } => instance,
-            Body::Reject { instance: None, .. }
-            | Body::Change { .. }
-            | Body::Claim { .. }
-            | Body::Forward { .. }
-            | Body::Gap { .. }
-            | Body::Mark
-            | Body::Started { .. }
-            | Body::Snapshot { .. }
-            | Body::Waiting { .. }
-            | Body::Ended { .. }
-            | Body::Completed { .. } => return,
-        };
+        // A checkpoint repeats what waits: that is nothing new.
+        let Some(instance) = body.instance().filter(|_| !matches!(body, Body::Waiting { .. })) else { return };
         let runs = (instance.clone(), Run(0))..=(instance.clone(), Run(u64::MAX));
         match self.deltas.range_mut(runs).next_back() {
             Some((_, delta)) => delta.last = offset,
