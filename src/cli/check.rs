@@ -18,18 +18,19 @@ use crate::model::explore::{Bounds, STATES_MAX, STEPS_USUAL};
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = "\
 Each file is a program of its own. `saga explain CODE` explains a finding.
+The table lists every way in which a saga can end: what it needs, how many steps are called and taken back, how long it takes and
+how many messages at most.
 Sagas without errors are explored on the engine that runs: every order of answers, silence, time, signals and orders, within a
 budget of 1,000,000 steps, about 2 seconds a saga. What lies beyond is said to be, and is no finding.")]
 pub(super) struct Arguments {
     /// Files of the language; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// Also list every way in which each saga can end: what it needs, how many steps are called and taken back, how long it
-    /// takes, how many messages
+    /// Leave out the table of every way in which each saga can end
     #[arg(long)]
-    outcomes: bool,
+    brief: bool,
     /// Only show a shortest way to an end: `completed`, `compensated declined`, `stuck undo reserve`; `compensated` for all such
-    #[arg(long, value_name = "END", conflicts_with_all = ["outcomes", "json", "format", "quick"])]
+    #[arg(long, value_name = "END", conflicts_with_all = ["brief", "json", "format", "quick"])]
     how: Option<String>,
     /// How a way is written, to an end or to a broken promise
     #[arg(long = "as", value_enum, value_name = "FORM", default_value_t = Form::Steps, conflicts_with_all = ["json", "format"])]
@@ -50,7 +51,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     /// How findings are written
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text, conflicts_with_all = ["json", "outcomes"])]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text, conflicts_with_all = ["json", "brief"])]
     format: Format,
 }
 
@@ -104,14 +105,14 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         let sagas: Vec<_> = seen
             .iter()
             .filter(|seen| !seen.file.is_refused())
-            .flat_map(|seen| proved::json(&seen.file, &seen.sagas, arguments.outcomes))
+            .flat_map(|seen| proved::json(&seen.file, &seen.sagas, !arguments.brief))
             .collect();
         out.json(&json!({ "findings": findings, "sagas": sagas }))?;
     } else {
         for Seen { file, sagas } in &seen {
             out.coloured(file.text(colour(out.data_in_colour())))?;
             if !file.is_refused() {
-                out.data(proved::text(file, sagas, (arguments.outcomes, arguments.form)))?;
+                out.data(proved::text(file, sagas, (!arguments.brief, arguments.form)))?;
             }
         }
         if !seen.is_empty() {

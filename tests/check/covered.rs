@@ -1,4 +1,4 @@
-//! Every row of `saga check --outcomes` has a scenario in the shipped workflows: an end that nobody has tried is a guess.
+//! Every row of the table of `saga check` has a scenario in the shipped workflows: an end that nobody has tried is a guess.
 
 use saga::check::{Cause, outcomes};
 use saga::definition::{Answer, ExpectKind, HappeningKind, Program, Saga, Scenario};

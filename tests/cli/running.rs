@@ -83,17 +83,17 @@ pub(super) fn killed_at(desk: &Desk, arguments: &[&str], at: &str) {
 
 #[test]
 fn what_is_proved() {
-    insta::assert_snapshot!(desk().saga(&["check", "order.saga"]));
+    insta::assert_snapshot!(desk().saga(&["check", "order.saga", "--brief"]));
 }
 
 #[test]
 fn every_way_in_which_it_can_end() {
-    insta::assert_snapshot!(desk().saga(&["check", "order.saga", "--outcomes"]));
+    insta::assert_snapshot!(desk().saga(&["check", "order.saga"]));
 }
 
 #[test]
 fn every_way_in_which_it_can_end_without_a_look() {
-    insta::assert_snapshot!(desk().saga(&["check", "order.saga", "--outcomes", "--quick"]));
+    insta::assert_snapshot!(desk().saga(&["check", "order.saga", "--quick"]));
 }
 
 #[test]

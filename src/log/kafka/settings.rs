@@ -24,8 +24,9 @@ const QUEUED_KBYTES_MAX: &str = "262144";
 /// The same as a number of messages; the bytes bound it as a rule.
 const QUEUED_MESSAGES_MAX: &str = "1000000";
 
-/// What one consumer fetches ahead, for all its partitions together.
-const FETCHED_KBYTES_MAX: &str = "8192";
+/// What one consumer fetches ahead, for all its partitions together: some thousand messages. With more a flood only takes more
+/// memory, and what it took stays with the allocator (`cargo bench --bench kafka -- waiting`).
+const FETCHED_KBYTES_MAX: &str = "1024";
 
 /// How long a fetch waits for records. A partition that is added is fetched by the next one only, so recovery waits so
 /// long a few times; an idle consumer asks so often.
