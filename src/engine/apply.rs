@@ -72,7 +72,7 @@ impl Instance {
                 let node = self.goes_on(plan, event, place, *work)?;
                 let turn = || Wait::Turn(Box::new(Turn { since: at, until: *until }));
                 let next = |before: Option<Attempt>| match before {
-                    None => Attempt { number: 0, base: 1, limit: limit.unwrap_or(Timestamp::NEVER), wait: turn() },
+                    None => Attempt::none(limit.unwrap_or(Timestamp::NEVER), turn()),
                     Some(before) => Attempt { limit: limit.unwrap_or(before.limit), wait: turn(), ..before },
                 };
                 let waits = |attempt: &Attempt| attempt.wait.is_for_turn();
@@ -89,15 +89,19 @@ impl Instance {
                 self.states.put(node, state);
             }
             Event::Called { at: place, work, attempt, until, limit } => {
+                let retries = plan.find(place).and_then(|at| pivot_retries(plan, at, *work));
                 self.goes_out(plan, event, (place, *work, *attempt), |before| {
-                    let (base, known) = before.map_or((1, Timestamp::NEVER), |before| (before.base, before.limit));
-                    Attempt { number: *attempt, base, limit: limit.unwrap_or(known), wait: Wait::Answer(*until) }
+                    let wait = Wait::Answer(*until);
+                    let before = before.unwrap_or_else(|| Attempt::none(Timestamp::NEVER, wait.clone()));
+                    let is_beyond = retries.is_some_and(|retries| attempt.saturating_sub(before.base) > retries);
+                    let beyond = before.beyond.or(is_beyond.then_some(at));
+                    Attempt { number: *attempt, limit: limit.unwrap_or(before.limit), beyond, wait, ..before }
                 })?;
             }
             Event::Sent { at: place, work, attempt } => {
                 self.goes_out(plan, event, (place, *work, *attempt), |before| {
-                    let (base, limit) = before.map_or((1, Timestamp::NEVER), |before| (before.base, before.limit));
-                    Attempt { number: *attempt, base, limit, wait: Wait::Log(at) }
+                    let before = before.unwrap_or_else(|| Attempt::none(Timestamp::NEVER, Wait::Log(at)));
+                    Attempt { number: *attempt, wait: Wait::Log(at), ..before }
                 })?;
             }
             Event::Asked { at: place, work, until } => self.wait("asked", plan, place, *work, Wait::Query(*until))?,
@@ -323,7 +327,7 @@ impl Instance {
     ) -> Result<(), Misfit> {
         /// Attempt 0: the payload could not be computed, so none has gone out.
         fn never_sent(trouble: Box<Trouble>) -> Attempt {
-            Attempt { number: 0, base: 1, limit: Timestamp::NEVER, wait: Wait::Person(trouble) }
+            Attempt::none(Timestamp::NEVER, Wait::Person(trouble))
         }
         let node = resolve(plan, place)?;
         if work == Direction::Undo && self.failing_around(plan, node).is_none() {
@@ -373,7 +377,7 @@ impl Instance {
         for at in all {
             self.states.change(at, |state| {
                 if let Some(attempt) = state.attempt_mut() {
-                    attempt.base = attempt.number + 1;
+                    (attempt.base, attempt.beyond) = (attempt.number + 1, None);
                 }
             });
         }
@@ -434,6 +438,13 @@ impl Instance {
         };
         Misfit::Illegal { event: event.name(), place, state: phase.to_owned() }
     }
+}
+
+/// How many retries a pivot step has before it is shown as stuck; none for anything else.
+fn pivot_retries(plan: &Plan, at: At, work: Direction) -> Option<u32> {
+    let work = plan.work(at.node()).filter(|_| work == Direction::Do)?;
+    let is_pivot = matches!(work.class, Class::Pivot | Class::InnerPivot);
+    work.action().filter(|_| is_pivot).map(|action| action.timing.retry.times)
 }
 
 fn undoing(attempt: Attempt, value: Option<Json>) -> State {

@@ -180,11 +180,19 @@ pub struct Attempt {
     pub base: u32,
     /// When all attempts together end; `NEVER` without `within`.
     pub limit: Timestamp,
+    /// Of a pivot step: when the first attempt beyond its retries went out. It goes on by itself, and is shown as stuck.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<Timestamp>,
     /// What is being waited for.
     pub wait: Wait,
 }
 
 impl Attempt {
+    /// Before the first.
+    pub(super) const fn none(limit: Timestamp, wait: Wait) -> Self {
+        Self { number: 0, base: 1, limit, beyond: None, wait }
+    }
+
     /// How many attempts there were before the one that an operator ordered; without an order none.
     pub(crate) const fn before_order(&self) -> u32 {
         self.base.saturating_sub(1)

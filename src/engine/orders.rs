@@ -129,7 +129,7 @@ fn resolve(
     };
     let waits =
         matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_) | Wait::Pending(_) | Wait::Unfit(_) | Wait::Turn(_));
-    let shown_stuck = instance.state(node).is_some_and(|state| is_stuck(plan, node, state));
+    let shown_stuck = instance.state(node).is_some_and(is_stuck);
     if !waits && !shown_stuck {
         let message =
             format!("`{place}` has just been called and its answer is awaited: give the order when it is stuck");

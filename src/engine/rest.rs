@@ -286,7 +286,7 @@ impl Writer<'_> {
                 self.number(tag::DONE);
                 self.object(plan, value);
             }
-            State::Doing(attempt) => match attempt.wait {
+            State::Doing(attempt) if attempt.beyond.is_none() => match attempt.wait {
                 Wait::Answer(until) => self.attempt(tag::ANSWER, attempt, until),
                 Wait::Pause(until) => self.attempt(tag::PAUSE, attempt, until),
                 Wait::Pending(until) => self.attempt(tag::PENDING, attempt, until),
@@ -374,7 +374,7 @@ impl<'a> Reader<'a> {
         let number = u32::try_from(self.number()?).ok()?;
         let base = u32::try_from(self.number()?).ok()?;
         let limit = self.instant()?;
-        Some(State::Doing(Attempt { number, base, limit, wait: wait(self.instant()?) }))
+        Some(State::Doing(Attempt { number, base, limit, beyond: None, wait: wait(self.instant()?) }))
     }
 
     fn state(&mut self, plan: &Plan) -> Option<State> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Place;
 use super::instance::{Instance, Phase, State, Wait};
-use crate::plan::{At, Class, Plan};
+use crate::plan::Plan;
 
 /// What people ask first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,11 +39,11 @@ impl fmt::Display for Summary {
 impl Instance {
     /// What people ask first.
     #[must_use]
-    pub fn summary(&self, plan: &Plan) -> Summary {
+    pub fn summary(&self) -> Summary {
         match self.phase {
             Phase::Completed(_) => Summary::Completed,
             Phase::Compensated(_) => Summary::Compensated,
-            _ if self.states.under_way().any(|(at, state)| is_stuck(plan, at, state)) => Summary::Stuck,
+            _ if self.states.under_way().any(|(_, state)| is_stuck(state)) => Summary::Stuck,
             Phase::Failing(_) => Summary::Compensating,
             Phase::New | Phase::Forward | Phase::Committed => Summary::Running,
         }
@@ -52,23 +52,15 @@ impl Instance {
     /// The places that wait for a person.
     #[must_use]
     pub fn stuck(&self, plan: &Plan) -> Vec<Place> {
-        let stuck = self.active().into_iter().filter(|(at, state)| is_stuck(plan, *at, state));
+        let stuck = self.active().into_iter().filter(|(_, state)| is_stuck(state));
         stuck.map(|(at, _)| plan.place(at)).collect()
     }
 }
 
-/// Stuck, or shown so: a pivot step past its retries goes on at the longest pause and is shown as stuck.
-pub(super) fn is_stuck(plan: &Plan, at: At, state: &State) -> bool {
+/// Stuck, or shown so: a pivot step beyond its retries goes on at the longest pause and is shown as stuck.
+pub(super) const fn is_stuck(state: &State) -> bool {
     match state {
-        State::Doing(attempt) => {
-            matches!(attempt.wait, Wait::Person(_))
-                || plan.work(at.node()).is_some_and(|work| {
-                    matches!(work.class, Class::Pivot | Class::InnerPivot)
-                        && work.action().is_some_and(|action| {
-                            attempt.number.saturating_sub(attempt.base) > action.timing.retry.times
-                        })
-                })
-        }
+        State::Doing(attempt) => matches!(attempt.wait, Wait::Person(_)) || attempt.beyond.is_some(),
         State::Undoing(undoing) => matches!(undoing.attempt.wait, Wait::Person(_)),
         State::Halted(_) => true,
         State::Done(_)

@@ -119,6 +119,7 @@ fn blur_attempt(
     (past, future): (Timestamp, Timestamp),
 ) {
     set(&mut attempt.limit, future);
+    attempt.beyond.iter_mut().for_each(|since| *since = past);
     match &mut attempt.wait {
         Wait::Log(since) => *since = past,
         Wait::Person(trouble) => blur_trouble(trouble, past),

@@ -147,9 +147,11 @@ fn statement(plan: &Plan, instance: &Instance, at: At, depth: u32) -> Statement 
     if let Some(state) = state {
         stand(&mut statement, (plan, instance), at, state);
     }
-    if leaf && statement.state != Some(Standing::Stuck) && instance.stuck(plan).contains(&place) {
-        // The pivot step past its retries: it goes on by itself, and a person should know.
+    let attempt = state.and_then(State::attempt).map(|(_, attempt)| attempt);
+    if let Some(since) = attempt.and_then(|attempt| attempt.beyond) {
+        // The pivot step beyond its retries: it goes on by itself, and a person should know.
         statement.state = Some(Standing::Stuck);
+        statement.since = Some(Instant(since));
         statement.code = Some("timeout".to_owned());
         statement.message = statement
             .attempt

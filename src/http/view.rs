@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::heard::{Untaken, untaken};
 use super::redact::redact;
-use super::waits::{is_under_way, trouble, why};
+use super::waits::{is_under_way, stuck_since, why};
 use crate::definition::personal::Veil;
-use crate::engine::{Direction, Instance, Phase, Summary, Trouble};
+use crate::engine::{Direction, Instance, Phase, Summary};
 use crate::json::Json;
 use crate::plan::Plan;
 use crate::time::Timestamp;
@@ -45,7 +45,8 @@ pub struct Row {
     pub status: Summary,
     /// When it began.
     pub started: Instant,
-    /// Since when it stands so: for what is stuck, since it got stuck; else its last change.
+    /// Since when it stands so: for what is stuck, since it got stuck, and for a pivot step that goes on by itself since the
+    /// first attempt beyond its retries; else its last change.
     pub since: Instant,
     /// The steps that it is at.
     pub at: Vec<String>,
@@ -308,11 +309,10 @@ pub const AT_MAX: usize = 20;
 /// The row of an instance.
 #[must_use]
 pub fn row(plan: &Plan, instance: &Instance) -> Row {
-    let status = instance.summary(plan);
+    let status = instance.summary();
     let active = instance.active();
-    let stuck: Vec<&Trouble> = active.iter().filter_map(|(_, state)| trouble(state)).collect();
     let since = match status {
-        Summary::Stuck => stuck.iter().map(|trouble| trouble.since).min().unwrap_or(instance.changed),
+        Summary::Stuck => active.iter().filter_map(|(_, state)| stuck_since(state)).min().unwrap_or(instance.changed),
         Summary::Running | Summary::Compensating | Summary::Completed | Summary::Compensated => instance.changed,
     };
     let at: Vec<String> = if status == Summary::Stuck {

@@ -4,6 +4,7 @@ use super::history::turn_at;
 use crate::definition::Invocation;
 use crate::engine::{Attempt, Instance, State, Summary, Trouble, Wait};
 use crate::plan::{At, Kind, Plan};
+use crate::time::Timestamp;
 
 /// One sentence on why an instance stands where it does.
 pub(super) fn why(plan: &Plan, instance: &Instance, status: Summary) -> Option<String> {
@@ -18,7 +19,7 @@ pub(super) fn why(plan: &Plan, instance: &Instance, status: Summary) -> Option<S
     match status {
         Summary::Completed => None,
         Summary::Compensated => failure,
-        Summary::Stuck => first(|state| trouble(state).is_some()).or_else(|| first(is_under_way)),
+        Summary::Stuck => first(|state| stuck_since(state).is_some()).or_else(|| first(is_under_way)),
         Summary::Running => first(is_under_way),
         Summary::Compensating => match (failure, first(is_under_way)) {
             (Some(failure), Some(doing)) => Some(format!("{failure}; {doing}")),
@@ -54,7 +55,7 @@ fn doing(plan: &Plan, at: At, state: &State) -> String {
     let called = invocation.map(called).unwrap_or_default();
     let participant = invocation.map(|invocation| invocation.participant.name.as_str()).unwrap_or_default();
     let number = attempt.number;
-    match &attempt.wait {
+    let waits = match &attempt.wait {
         Wait::Answer(until) => format!("{called} is not answered yet, attempt {number}, until {until}"),
         Wait::Query(until) => format!("{participant} was asked what became of {called}, until {until}"),
         Wait::Pause(until) => format!("{called} is repeated at {until}, after attempt {number}"),
@@ -70,7 +71,17 @@ fn doing(plan: &Plan, at: At, state: &State) -> String {
             let turn = invocation.map(|invocation| turn_at(&invocation.participant)).unwrap_or_default();
             format!("{called} waits for {turn}")
         }
+    };
+    match attempt.beyond {
+        Some(since) => format!("beyond its retries since {since}: {waits}"),
+        None => waits,
     }
+}
+
+/// Since when it waits for a person, or a person should know.
+pub(super) fn stuck_since(state: &State) -> Option<Timestamp> {
+    let beyond = state.attempt().and_then(|(_, attempt)| attempt.beyond);
+    trouble(state).map(|trouble| trouble.since).or(beyond)
 }
 
 fn said(trouble: &Trouble) -> String {
@@ -80,7 +91,7 @@ fn said(trouble: &Trouble) -> String {
     }
 }
 
-pub(super) fn trouble(state: &State) -> Option<&Trouble> {
+fn trouble(state: &State) -> Option<&Trouble> {
     match (state, state.attempt()) {
         (State::Halted(trouble), _) | (_, Some((_, Attempt { wait: Wait::Person(trouble), .. }))) => Some(trouble),
         _ => None,

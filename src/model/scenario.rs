@@ -228,8 +228,7 @@ impl<'a> Stage<'a> {
     }
 
     fn report(self, scenario: &Scenario, trouble: Option<String>) -> Report {
-        let plan = self.plan;
-        let summary = self.instance.summary(plan);
+        let summary = self.instance.summary();
         let mut never: Vec<usize> = self.world.idle();
         never.extend(self.outside.iter().map(|(_, index)| *index));
         never.sort_unstable();

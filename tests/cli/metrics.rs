@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use super::Desk;
 use super::callback::{header, take};
 use super::operating::night;
 use super::running::desk;
@@ -87,6 +88,48 @@ fn how_instances_stand_is_known_after_a_restart() {
     let behind = metrics(&server);
     has(&behind, r#"saga_instances{state="stuck"} 0"#);
     has(&behind, r#"saga_ended_total{saga="order",outcome="compensated"} 1"#);
+}
+
+/// Nobody answers, and it is repeated for ever.
+const HANGS: &str = "\
+participant bank { command Pay {} }
+
+saga order {
+  version 1
+  pivot step pay {
+    call bank.Pay {}
+    timeout 10ms
+    retry 1 times every 10ms..10ms
+  }
+}
+";
+
+#[test]
+fn a_point_of_no_return_that_is_called_beyond_its_retries_hangs_since_then() {
+    let desk = Desk::with("order.saga", HANGS);
+    desk.file("bank.sh", "cat > /dev/null");
+    let server = Server::at(desk, &["order.saga", "--participant", "bank=process:sh bank.sh"]);
+    let (status, _) = server.ask("POST", "/instances", r#"{"saga": "order", "id": "o-1", "input": {}}"#);
+    assert_eq!(status, 202);
+    let first = server.until("o-1", "stuck");
+    let instance = &first["instance"];
+    let (since, why) = (instance["since"].as_str().unwrap(), instance["why"].as_str().unwrap());
+    assert!(why.starts_with(&format!("beyond its retries since {since}: ")), "{why}");
+    let pay = |shown: &Value| {
+        let flow = shown["flow"].as_array().unwrap();
+        flow.iter().find(|statement| statement["at"] == "pay").unwrap().clone()
+    };
+    let attempt = |shown: &Value| pay(shown)["attempt"].as_u64().unwrap();
+    let later = loop {
+        let (_, shown) = server.ask("GET", "/instances/o-1", "");
+        if attempt(&shown) > attempt(&first) + 1 {
+            break shown;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(later["instance"]["since"], since, "not since the last attempt");
+    assert_eq!(pay(&later)["since"], since);
+    has(&metrics(&server), r#"saga_stuck_total{saga="order",step="pay",work="do"} 1"#);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The engine: its table, and what holds for every saga under every order of events.
 
+mod beyond;
 mod many;
 mod misfits;
 mod moves;

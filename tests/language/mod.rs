@@ -177,7 +177,7 @@ impl Story {
     }
 
     fn summary(&self) -> Summary {
-        self.instance.summary(&self.plan)
+        self.instance.summary()
     }
 }
 

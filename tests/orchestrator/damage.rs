@@ -42,7 +42,7 @@ async fn a_damaged_command_is_set_aside_and_those_behind_it_are_served() {
     let orchestrator = open_with(directory.path(), &Cast::new([])).await;
     run(&orchestrator, "a-2").await;
     let shown = orchestrator.get(&instance("a-2")).await.unwrap();
-    assert_eq!(shown.instance.summary(&shown.plan), Summary::Completed);
+    assert_eq!(shown.instance.summary(), Summary::Completed);
     let notes: u64 = (0..2).map(|partition| orchestrator.directory().unwrap().range(DEAD, partition).end).sum();
     assert!(notes > 0, "it is said in saga.dead");
 }

@@ -117,7 +117,7 @@ async fn publish(orchestrator: &Orchestrator, topic: &str, event: &str) {
 /// The facts of an instance, once it has ended: their kinds, and of an order its request.
 async fn ended(orchestrator: &Orchestrator, id: &str) -> Vec<String> {
     let id = instance(id);
-    while !orchestrator.get(&id).await.is_ok_and(|shown| shown.instance.summary(&shown.plan) == Summary::Completed) {
+    while !orchestrator.get(&id).await.is_ok_and(|shown| shown.instance.summary() == Summary::Completed) {
         tokio::task::yield_now().await;
     }
     let mut history = orchestrator.history(&id).await.unwrap();

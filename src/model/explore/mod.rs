@@ -421,7 +421,7 @@ pub(super) fn endings(plan: &Plan, instance: &Instance) -> Vec<Ending> {
     match &instance.phase {
         Phase::Completed(_) => vec![Ending::Completed],
         Phase::Compensated(failure) => vec![Ending::Compensated(failure.code.clone())],
-        _ if instance.summary(plan) == Summary::Stuck => {
+        _ if instance.summary() == Summary::Stuck => {
             let stuck = instance.stuck(plan).into_iter().map(|place| {
                 let state = plan.find(&place).and_then(|node| instance.state(node));
                 let direction =

@@ -215,7 +215,7 @@ pub(super) fn is_dead(plan: &Plan, world: &World) -> bool {
     let waits =
         || instance.states().any(|(_, state)| matches!(state.attempt(), Some((_, of)) if of.wait.is_for_turn()));
     !instance.has_ended()
-        && instance.summary(plan) != Summary::Stuck
+        && instance.summary() != Summary::Stuck
         && instance.next_due(plan).is_none()
         && engine::pending(plan, instance).is_empty()
         && !waits()

@@ -411,7 +411,7 @@ impl Partition {
         let (count, told_max) = (tenure.ledger.live_count(), self.set.config.told_max);
         let (mut counts, mut live) = (BTreeMap::new(), Vec::new());
         for seen in tenure.ledger.all_live() {
-            *counts.entry(seen.instance.summary(&seen.plan)).or_default() += 1;
+            *counts.entry(seen.instance.summary()).or_default() += 1;
             if live.len() < told_max {
                 live.push(Recovered::of(&seen));
             }

@@ -241,9 +241,7 @@ impl Tenure {
         let plans = Arc::clone(&set.plans);
         self.volume.count(&record.body, bytes.len());
         let before = match &record.body {
-            Body::Change { instance, .. } => {
-                self.ledger.wake(instance).map(|live| (live.instance.summary(&live.plan), live.due))
-            }
+            Body::Change { instance, .. } => self.ledger.wake(instance).map(|live| (live.instance.summary(), live.due)),
             _ => None,
         };
         let was = before.map(|(was, _)| was);

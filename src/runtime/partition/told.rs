@@ -153,7 +153,7 @@ pub(in crate::runtime) fn in_short(failure: &Failure) -> String {
 impl Stands {
     pub(crate) fn of(live: &Live) -> Self {
         let Live { instance, plan, .. } = live;
-        let state = instance.summary(plan);
+        let state = instance.summary();
         let stuck = if state == Summary::Stuck { instance.stuck(plan) } else { Vec::new() };
         let why = instance.failure().map(in_short);
         Self { state, stuck, why, was: None, started: instance.started }

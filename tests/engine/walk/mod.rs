@@ -442,7 +442,7 @@ impl Walk {
                 return;
             }
         }
-        if self.instance.summary(&self.plan) == Summary::Stuck {
+        if self.instance.summary() == Summary::Stuck {
             let stuck = self.instance.stuck(&self.plan);
             // Behind the point of no return a participant that refuses will go on to refuse: done by hand.
             let step = stuck[0].clone();

@@ -11,96 +11,26 @@ use std::time::Instant;
 
 use compact_str::CompactString;
 use foldhash::fast::RandomState;
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+mod families;
+
+use self::families::{DO, Families, InState, OfInputs, OfPlan, OfStep, seconds};
 use super::partition::Stands;
 use super::triggers::EventMeters;
-use crate::engine::{Direction, Event, InstanceId, Summary};
+use crate::engine::{Direction, Event, InstanceId, Place, Summary};
 use crate::journal::Plans;
 use crate::journal::record::{Body, Positions, Record};
-use crate::plan::{Plan, parsed};
+use crate::plan::parsed;
 use crate::time::Timestamp;
 
 /// Steps under way whose time is taken, per partition: what is called beyond that is counted and not timed, so that a
 /// million instances that wait cost nothing here.
 const TIMED_MAX: usize = 20_000;
-
-/// From what a fast participant takes to an hour.
-const SECONDS: [f64; 16] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3_600.0];
-
-fn seconds() -> Histogram {
-    Histogram::new(SECONDS)
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfSaga {
-    saga: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfOutcome {
-    saga: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfStep {
-    saga: String,
-    step: String,
-    work: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct InState {
-    state: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfInputs {
-    topic: &'static str,
-    partition: u32,
-}
-
-/// The kinds of metrics that have labels.
-#[derive(Debug)]
-struct Families {
-    started: Family<OfSaga, Counter>,
-    ended: Family<OfOutcome, Counter>,
-    took: Family<OfOutcome, Histogram, fn() -> Histogram>,
-    calls: Family<OfStep, Counter>,
-    retries: Family<OfStep, Counter>,
-    stuck: Family<OfStep, Counter>,
-    unfit: Family<OfStep, Counter>,
-    step_took: Family<OfStep, Histogram, fn() -> Histogram>,
-    instances: Family<InState, Gauge>,
-    partitions: Family<InState, Gauge>,
-    lag: Family<OfInputs, Gauge>,
-}
-
-/// Those of one definition, looked up once.
-#[derive(Debug)]
-struct OfPlan {
-    saga: String,
-    started: Counter,
-    ended: [(Counter, Histogram); 2],
-    /// By place: of its action, of its compensation.
-    steps: HashMap<CompactString, [Option<StepMeters>; 2], RandomState>,
-}
-
-#[derive(Debug)]
-struct StepMeters {
-    calls: Counter,
-    retries: Counter,
-    stuck: Counter,
-    unfit: Counter,
-    took: Histogram,
-}
 
 /// Of a partition that this process owns.
 #[derive(Debug)]
@@ -160,76 +90,10 @@ const fn word(state: Summary) -> &'static str {
     }
 }
 
-const DO: &str = "do";
-const UNDO: &str = "undo";
-
 const fn index(work: Direction) -> usize {
     match work {
         Direction::Do => 0,
         Direction::Undo => 1,
-    }
-}
-
-impl Families {
-    fn new(registry: &mut Registry) -> Self {
-        let families = Self {
-            started: Family::default(),
-            ended: Family::default(),
-            took: Family::new_with_constructor(seconds),
-            calls: Family::default(),
-            retries: Family::default(),
-            stuck: Family::default(),
-            unfit: Family::default(),
-            step_took: Family::new_with_constructor(seconds),
-            instances: Family::default(),
-            partitions: Family::default(),
-            lag: Family::default(),
-        };
-        registry.register("started", "Instances that began", families.started.clone());
-        registry.register("ended", "Instances that ended, by how", families.ended.clone());
-        let took = "What instances took from their start to their end";
-        registry.register_with_unit("duration", took, Unit::Seconds, families.took.clone());
-        registry.register("calls", "Attempts of steps and compensations that went out", families.calls.clone());
-        registry.register("retries", "Attempts behind the first", families.retries.clone());
-        registry.register("stuck", "Times that a step began to wait for a person", families.stuck.clone());
-        registry.register("unfit_replies", "Replies that did not fit their contract", families.unfit.clone());
-        let step = "What steps took from their first attempt to their outcome";
-        registry.register_with_unit("step", step, Unit::Seconds, families.step_took.clone());
-        registry.register("instances", "Live instances of the partitions that run here", families.instances.clone());
-        registry.register("partitions", "Partitions of this process, by how they are", families.partitions.clone());
-        let lag = "Inputs of a partition that are in the log and not decided";
-        registry.register("lag_records", lag, families.lag.clone());
-        families
-    }
-
-    fn of_plan(&self, plan: &Plan) -> OfPlan {
-        let saga = plan.saga.name.to_string();
-        let ended = ["completed", "compensated"].map(|outcome| {
-            let labels = OfOutcome { saga: saga.clone(), outcome };
-            (self.ended.get_or_create_owned(&labels), self.took.get_or_create_owned(&labels))
-        });
-        let of_step = |place: &CompactString, work| {
-            let labels = OfStep { saga: saga.clone(), step: place.to_string(), work };
-            StepMeters {
-                calls: self.calls.get_or_create_owned(&labels),
-                retries: self.retries.get_or_create_owned(&labels),
-                stuck: self.stuck.get_or_create_owned(&labels),
-                unfit: self.unfit.get_or_create_owned(&labels),
-                took: self.step_took.get_or_create_owned(&labels),
-            }
-        };
-        let steps = plan.nodes().filter_map(|(node, at)| {
-            let work = plan.work(node)?;
-            let action = work.action().map(|_| of_step(&at.place, DO));
-            let compensation = work.compensation().map(|_| of_step(&at.place, UNDO));
-            Some((at.place.clone(), [action, compensation]))
-        });
-        OfPlan {
-            started: self.started.get_or_create_owned(&OfSaga { saga: saga.clone() }),
-            ended,
-            steps: steps.collect(),
-            saga: saga.clone(),
-        }
     }
 }
 
@@ -409,8 +273,11 @@ impl Meters {
                         took.observe(since(*started, change.at));
                     }
                 }
+                // What is called and shown as stuck is called beyond its retries: counted when that begins.
+                let newly = stands.filter(|stands| stands.was != Some(Summary::Stuck));
+                let beyond = newly.map(|stands| stands.stuck.as_slice()).unwrap_or_default();
                 for event in &change.events {
-                    self.happened(of, &meters, (instance, change.at), event);
+                    self.happened(of, &meters, (instance, change.at), (event, beyond));
                 }
             }
             Body::Reject { .. } | Body::Bar { .. } => {
@@ -423,7 +290,13 @@ impl Meters {
         }
     }
 
-    fn happened(&self, of: &OfPartition, meters: &OfPlan, (instance, now): (&InstanceId, Timestamp), event: &Event) {
+    fn happened(
+        &self,
+        of: &OfPartition,
+        meters: &OfPlan,
+        (instance, now): (&InstanceId, Timestamp),
+        (event, beyond): (&Event, &[Place]),
+    ) {
         // Elements and rounds of a loop count together.
         let step = |at: &CompactString, work: Direction| {
             let bare = if at.contains('[') { parsed(at)?.0 } else { at.as_str().into() };
@@ -443,6 +316,9 @@ impl Meters {
             Event::Called { at, work, attempt, .. } | Event::Sent { at, work, attempt } => {
                 let Some(step) = step(at, *work) else { return };
                 step.calls.inc();
+                if beyond.contains(at) {
+                    step.stuck.inc();
+                }
                 if *attempt > 1 {
                     step.retries.inc();
                     return;
