@@ -22,7 +22,7 @@ use crate::http::api::{
 };
 use crate::http::faults::named;
 use crate::http::history::History;
-use crate::http::reach::{Purpose, Reached, reach};
+use crate::http::reach::{PassedBy, Purpose, Reached, reach};
 #[cfg(feature = "kafka")]
 use crate::http::service::Service;
 use crate::http::view::{List, Shown, Stopped};
@@ -266,10 +266,8 @@ fn remark(reached: &Reached, data: &Path, out: &mut Out) {
         Reached::Server(client, Some(holder)) => {
             out.dim(format_args!("asked {} (process {}), which holds {data}", client.base(), holder.pid));
         }
-        Reached::Beside(_, Some(holder)) => match &holder.server {
-            Some(server) => {
-                out.dim(format_args!("read beside {holder}, which holds {data} and does not answer at {server}"));
-            }
+        Reached::Beside(_, Some(PassedBy { holder, why })) => match why {
+            Some(why) => out.dim(format_args!("read beside {holder}, which holds {data} and {why}")),
             None => out.dim(format_args!("read beside {holder}, which holds {data}")),
         },
         Reached::Server(_, None) | Reached::Beside(_, None) | Reached::Here(_) => {}

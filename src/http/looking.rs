@@ -4,6 +4,7 @@ use std::future::Future;
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::api::{ApiError, ListQuery};
 use super::history::{self, History};
@@ -12,11 +13,15 @@ use crate::engine::{InstanceId, Summary};
 use crate::journal::Plans;
 use crate::log::partition_of;
 use crate::runtime::partition::Stop;
-use crate::runtime::{self, Backlog, Error, Filter, LIST_MAX, Onlooker, Orchestrator, PartitionState};
+use crate::runtime::{self, Backlog, Error, Filter, LIST_MAX, Onlooker, Orchestrator, PartitionState, while_written};
 
 /// How many instances of a list are looked into for what they wait for and why. More nobody reads, and the rest can be
 /// asked for one by one. So many are also listed where nobody says how many.
 const EXPLAINED_MAX: usize = 200;
+
+/// So long a log that cannot be written is waited for by whoever looks: space that comes back at once is no matter, and who
+/// asks again is told again.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// Who knows instances.
 pub(super) trait Knows: Sync {
@@ -140,6 +145,26 @@ impl Knows for Onlooker {
 
     async fn records(&self, id: &InstanceId) -> Result<runtime::History, Error> {
         self.history(id).await
+    }
+}
+
+/// What is looked for; or why, where a data directory cannot be written for a moment: the table of instances is brought up
+/// to date by writing it, and what it says without is of an hour ago where nobody has looked for an hour.
+pub(super) async fn in_time<T>(
+    of: &Orchestrator,
+    looked: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    let Some(log) = of.directory() else { return looked.await };
+    match while_written(&**log, Some(WRITTEN_WITHIN), looked).await {
+        Ok(looked) => looked,
+        Err(why) => {
+            let directory = log.directory().display().to_string();
+            let hint = format!(
+                "with `--data {}` in place of `--server`, on the machine of the server, the same command reads the log itself",
+                shell_words::quote(&directory)
+            );
+            Err(ApiError::unavailable(format!("the table of instances cannot be brought up to date: {why}")).hint(hint))
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | nobody | read beside nobody: looking changes nothing | this process holds it for that long |
 //! | a `saga serve` or `saga run` that answers | ask it | ask it |
+//! | one whose log cannot be written now | read beside it: its table of instances is behind | ask it |
 //! | one that does not answer | read beside it | refused, with who it is |
 //! | anybody else, such as a program of one's own | read beside it | refused, with who it is |
 //!
@@ -46,15 +47,24 @@ pub enum Reached {
     /// A server; with what its lock says of it, if it was found by a data directory.
     Server(Client, Option<Holder>),
     /// The data is read beside its holder, if it has one.
-    Beside(Box<Beside>, Option<Holder>),
+    Beside(Box<Beside>, Option<PassedBy>),
     /// This process holds the data.
     Here(Box<Service>),
+}
+
+/// A holder that is not asked.
+pub struct PassedBy {
+    /// Who it is.
+    pub holder: Holder,
+    /// Why, if it is a server, in words that go on behind "which": it does not answer, or cannot write its log.
+    pub why: Option<String>,
 }
 
 /// Who holds a directory.
 enum Found {
     Nobody,
-    Server(Client, Holder),
+    /// And why it cannot write its log now.
+    Server(Client, Holder, Option<String>),
     Silent(Holder, ApiError),
     Other(Option<Holder>),
 }
@@ -67,11 +77,17 @@ pub async fn reach(data: &Path, purpose: Purpose) -> Result<Reached, ApiError> {
     Service::is_there(data)?;
     loop {
         let found = find(data).await;
-        let holder = match (purpose, found) {
-            (_, Found::Server(client, holder)) => return Ok(Reached::Server(client, Some(holder))),
+        let passed_by = match (purpose, found) {
+            (Purpose::Look, Found::Server(_, holder, Some(why))) => {
+                Some(PassedBy { holder, why: Some(format!("cannot write it: {why}")) })
+            }
+            (_, Found::Server(client, holder, _)) => return Ok(Reached::Server(client, Some(holder))),
             (Purpose::Look, Found::Nobody) => None,
-            (Purpose::Look, Found::Silent(holder, _)) => Some(holder),
-            (Purpose::Look, Found::Other(holder)) => holder,
+            (Purpose::Look, Found::Silent(holder, _)) => {
+                let why = holder.server.as_ref().map(|server| format!("does not answer at {server}"));
+                Some(PassedBy { holder, why })
+            }
+            (Purpose::Look, Found::Other(holder)) => holder.map(|holder| PassedBy { holder, why: None }),
             (Purpose::Order, Found::Nobody) => match Service::open_for_orders(data).await {
                 // Somebody was faster.
                 Err(error) if error.code == ApiError::LOCKED => continue,
@@ -80,7 +96,7 @@ pub async fn reach(data: &Path, purpose: Purpose) -> Result<Reached, ApiError> {
             (Purpose::Order, Found::Silent(holder, why)) => return Err(silent(data, &holder, &why)),
             (Purpose::Order, Found::Other(holder)) => return Err(taken(data, holder.as_ref())),
         };
-        return Ok(Reached::Beside(Box::new(Beside::open(data).await?), holder));
+        return Ok(Reached::Beside(Box::new(Beside::open(data).await?), passed_by));
     }
 }
 
@@ -99,7 +115,7 @@ async fn find(data: &Path) -> Found {
                 let why = match Client::new(server) {
                     Ok(client) => match client.alive().await {
                         Ok(alive) if alive.holder.as_ref() == Some(&holder.id) => {
-                            return Found::Server(client, holder.clone());
+                            return Found::Server(client, holder.clone(), alive.log);
                         }
                         Ok(_) => ApiError::unavailable("another process listens there"),
                         Err(error) => error,

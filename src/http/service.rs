@@ -332,7 +332,7 @@ impl Service {
     /// # Errors
     /// The view cannot be read.
     pub async fn list(&self, query: &ListQuery) -> Result<List, ApiError> {
-        looking::list(&*self.orchestrator, query).await
+        looking::in_time(&self.orchestrator, looking::list(&*self.orchestrator, query)).await
     }
 
     /// One instance, live or ended.
@@ -340,7 +340,7 @@ impl Service {
     /// # Errors
     /// There is none of that id.
     pub async fn show(&self, id: &str) -> Result<Shown, ApiError> {
-        looking::show(&*self.orchestrator, id).await
+        looking::in_time(&self.orchestrator, looking::show(&*self.orchestrator, id)).await
     }
 
     /// All that happened to an instance.
@@ -348,7 +348,7 @@ impl Service {
     /// # Errors
     /// There is none of that id, or retention has taken its beginning.
     pub async fn history(&self, id: &str) -> Result<History, ApiError> {
-        looking::history(&*self.orchestrator, id).await
+        looking::in_time(&self.orchestrator, looking::history(&*self.orchestrator, id)).await
     }
 
     /// Follows an instance from its beginning on.

@@ -3,7 +3,8 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
@@ -311,6 +312,47 @@ fn on_a_disk_that_is_full_now() {
         let again = desk.saga(&NINTH);
         assert!(again.contains("\"completed\""), "{again}");
     }
+}
+
+/// Who looks into a server whose disk is full is told so, and reads the log itself.
+#[test]
+fn a_server_on_a_full_disk_is_looked_into() {
+    let desk = night();
+    // Enough to open it, and not for what is asked for then.
+    let serve = ["serve", "order.saga", "--listen", "127.0.0.1:0", "--participants", "simulated"];
+    let mut child = limited(&desk, 240, &serve).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let serving = said.find(|line| line.starts_with("serving ")).unwrap();
+    let server = serving.rsplit(' ').next().unwrap().to_owned();
+    let input = r#"{"customer":"ana","sku":"lamp","count":1,"amount":"20.00"}"#;
+    let (address, text) = (server.trim_start_matches("http://").to_owned(), input.to_owned());
+    let starts = std::thread::spawn(move || {
+        for id in 0.. {
+            let body = format!(r#"{{"saga":"order","id":"full-{id}","input":{text}}}"#);
+            let head = "POST /instances HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+            let Ok(mut stream) = TcpStream::connect(&address) else { return };
+            let length = body.len();
+            let sent = write!(stream, "{head}connection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+            let mut answer = String::new();
+            // Until it waits for space, or is gone.
+            if sent.is_err() || stream.read_to_string(&mut answer).is_err() || !answer.contains("202") {
+                return;
+            }
+        }
+    });
+    let waits = said.find(|line| line.contains("the log cannot be written for now")).unwrap();
+    assert!(waits.contains("WARN"), "{waits}");
+    let looked = ["list", "show o-3", "history o-3"].map(|command| {
+        let mut arguments: Vec<&str> = command.split(' ').collect();
+        arguments.extend(["--server", &server]);
+        shown(&desk, &arguments).replace(&server, "SERVER")
+    });
+    insta::assert_snapshot!(looked.concat());
+    let beside = desk.saga(&["list"]);
+    assert!(beside.contains("which holds .saga and cannot write it: ") && beside.contains("o-3"), "{beside}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    starts.join().unwrap();
 }
 
 /// Where it has nothing to bring to its end, the signal ends it.
