@@ -19,10 +19,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::{self, JoinError};
 
 use super::http_message::{from_headers, to_body, to_headers};
-use super::service::Participant;
+use super::service::{Participant, Told};
 use super::store::Store;
 use crate::json::{Json, JsonError, PAYLOAD_MAX};
 use crate::wire::{self, CloudEvent, Message, WireError, attribute};
@@ -154,13 +155,13 @@ async fn keep_up<S: Store>(participant: Arc<Participant<S>>) {
     loop {
         tokio::select! {
             _ = resume.tick() => {
-                let resumed = Arc::clone(&participant);
-                match task::spawn_blocking(move || resumed.resume()).await {
-                    Ok(Ok(ended)) => {
-                        for (command, reply) in ended {
-                            call_back(&client, &command, &reply).await;
-                        }
-                    }
+                let (resumed, client, threads) = (Arc::clone(&participant), client.clone(), Handle::current());
+                let tell = move |command: &CloudEvent<'_>, reply: CloudEvent<'_>| {
+                    threads.block_on(call_back(&client, command, &reply));
+                    Told::Yes
+                };
+                match task::spawn_blocking(move || resumed.resume(tell)).await {
+                    Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::warn!(%error, "interrupted work cannot be taken up for now"),
                     Err(panic) => tracing::error!(error = %panic, "interrupted work panicked"),
                 }

@@ -23,7 +23,7 @@ use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
 
 use super::guard::code;
-use super::service::Participant;
+use super::service::{Participant, Told};
 use super::store::Store;
 use crate::engine::{CommandKind, Status};
 use crate::log::kafka::{Context, OpenError, Reach, Role, Settings, headers, is_final, stored};
@@ -49,6 +49,9 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long replies that could not be sent wait before they are sent again: the client's queue is full, or its broker away.
 const SEND_AGAIN: Duration = Duration::from_millis(100);
+
+/// How long a late reply is waited for to be in the log, while nothing else is read; then it is told again at the next look.
+const TELL_WITHIN: Duration = Duration::from_secs(5);
 
 /// The code of a `retry` after a handler's panic.
 const PANICKED: &str = "panicked";
@@ -87,6 +90,11 @@ pub trait Answer {
     /// What goes out by itself. Called now and then.
     fn upkeep(&mut self) -> Vec<Addressed> {
         Vec::new()
+    }
+
+    /// Ends what was interrupted, and tells its replies: each is acknowledged before it counts. Called now and then.
+    fn resume(&mut self, tell: &mut dyn FnMut(Addressed) -> Told) {
+        let _ = tell;
     }
 }
 
@@ -162,22 +170,25 @@ impl<S: Store> Answer for Guarded<'_, S> {
                 Err(error) => tracing::warn!(%error, "the guard's old rows cannot be removed for now"),
             }
         }
+        Vec::new()
+    }
+
+    fn resume(&mut self, tell: &mut dyn FnMut(Addressed) -> Told) {
         if self.resumed.is_some_and(|resumed| resumed.elapsed() < RESUME_EVERY) {
-            return Vec::new();
+            return;
         }
         self.resumed = Some(Instant::now());
-        match catch_unwind(AssertUnwindSafe(|| self.participant.resume())) {
-            Ok(Ok(ended)) => {
-                ended.iter().filter_map(|(command, reply)| Addressed::reply_to(command, reply.write())).collect()
-            }
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "interrupted work cannot be taken up for now");
-                Vec::new()
-            }
-            Err(_) => {
-                tracing::error!("interrupted work panicked");
-                Vec::new()
-            }
+        let tell = |command: &CloudEvent<'_>, reply: CloudEvent<'_>| match Addressed::reply_to(command, reply.write()) {
+            // Nobody said where it is to go.
+            None => Told::Yes,
+            // What is left stays for the next process.
+            Some(_) if self.stop.load(Ordering::Relaxed) => Told::NotNow,
+            Some(addressed) => tell(addressed),
+        };
+        match catch_unwind(AssertUnwindSafe(|| self.participant.resume(tell))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "interrupted work cannot be taken up for now"),
+            Err(_) => tracing::error!("interrupted work panicked"),
         }
     }
 }
@@ -312,6 +323,7 @@ pub fn consume(
         for addressed in answers.upkeep() {
             out.send_new(addressed);
         }
+        answers.resume(&mut |addressed| out.tell(addressed));
         if out.under_way.len() >= UNDER_WAY_MAX {
             out.wait(POLL);
         } else {
@@ -380,6 +392,24 @@ impl Out {
         if let Err((error, record)) = self.producer.send(record) {
             record.delivery_opaque.ended(Some(&error));
         }
+    }
+
+    /// Sends it, and waits until it is in the log.
+    fn tell(&mut self, addressed: Addressed) -> Told {
+        let id = self.next;
+        self.send_new(addressed);
+        let end = Instant::now() + TELL_WITHIN;
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            match self.acknowledged.recv_timeout(left) {
+                Ok((told, Ok(()))) if told == id => return Told::Yes,
+                // Not to be sent again from here: its row is taken up again.
+                Ok((told, Err(_))) if told == id => break,
+                Ok(other) => self.take(other),
+                Err(_) => break,
+            }
+        }
+        tracing::warn!("a late reply is not in the log yet; it is told again");
+        Told::NotNow
     }
 
     /// Takes an acknowledgement, if one comes so soon.

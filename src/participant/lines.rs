@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Read, Write};
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
-use super::service::Participant;
+use super::service::{Participant, Told};
 use super::store::Store;
 use crate::wire::{CloudEvent, EVENT_MAX, Message};
 
@@ -20,14 +20,17 @@ pub fn serve<S: Store>(
     mut input: impl BufRead,
     mut output: impl Write,
 ) -> io::Result<()> {
-    match participant.resume() {
-        Ok(ended) => {
-            for (_, reply) in ended {
-                write_line(&mut output, reply.write())?;
-            }
+    let mut written = Ok(());
+    let resumed = participant.resume(|_, reply| {
+        if written.is_ok() {
+            written = write_line(&mut output, reply.write());
         }
-        Err(error) => tracing::warn!(%error, "interrupted work cannot be taken up for now"),
+        if written.is_ok() { Told::Yes } else { Told::NotNow }
+    });
+    if let Err(error) = resumed {
+        tracing::warn!(%error, "interrupted work cannot be taken up for now");
     }
+    written?;
     let mut line = Vec::new();
     loop {
         line.clear();

@@ -29,7 +29,7 @@ use std::time::SystemTime;
 use crate::time::{Timestamp, millis};
 
 pub use address::{Address, AddressError};
-pub use service::{Call, Participant, Refusal};
+pub use service::{Call, Participant, Refusal, Told};
 pub use store::SqliteStore;
 
 /// The wall clock, which participants compare deadlines with.

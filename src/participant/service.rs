@@ -175,15 +175,16 @@ impl<S: Store> Participant<S> {
         Ok(self.reply(&command, answer))
     }
 
-    /// Ends the work outside transactions that a crash or a passing fault interrupted: the commands with their
-    /// replies, which are to be sent. What still cannot be done stays for the next call. To be called at every start
-    /// and now and then.
+    /// Ends the work outside transactions that a crash or a passing fault interrupted, and tells each command's reply. What
+    /// still cannot be done, or told, stays for the next call. To be called at every start and now and then.
+    ///
+    /// Nobody asks behind a `pending`: so the row says that it is done only once the reply is told. A process that dies
+    /// between the two does the work again by the same key, and tells its reply again, which changes nothing.
     ///
     /// # Errors
     /// The database does not answer.
-    pub fn resume(&self) -> Result<Vec<(CloudEvent<'static>, CloudEvent<'static>)>, S::Error> {
+    pub fn resume(&self, mut tell: impl FnMut(&CloudEvent<'_>, CloudEvent<'static>) -> Told) -> Result<(), S::Error> {
         let begun = self.lock().doing()?;
-        let mut ended = Vec::new();
         for (id, row) in begun {
             let begun = row.reply.as_deref().map(|text| CloudEvent::parse(text.as_bytes()));
             let Some(Ok(event)) = begun else {
@@ -196,12 +197,21 @@ impl<S: Store> Participant<S> {
                 tracing::error!(command = %id, call = %command.call, "nobody does this command any more");
                 continue;
             };
-            let answer = self.work_outside(work, &command)?;
-            if answer.status.is_final() {
-                ended.push((event.into_owned(), self.reply(&command, answer)));
+            let outcome = work(&Call { command: &command });
+            let answer = match (self.ended(&id)?, &outcome) {
+                (Some(answer), _) => answer,
+                (None, Ok(reply)) => Answer::succeeded(reply.clone()),
+                (None, Err(Refusal::Failed { code, message })) => Answer::failed(code, message.clone()),
+                (None, Err(Refusal::Retry { code })) => {
+                    not_yet(&command, code);
+                    continue;
+                }
+            };
+            if tell(&event, self.reply(&command, answer)) == Told::Yes {
+                self.end_outside(outcome, &command)?;
             }
         }
-        Ok(ended)
+        Ok(())
     }
 
     /// Removes guard rows that no delivery can ask for any more; returns how many. To be called now and then.
@@ -251,7 +261,7 @@ impl<S: Store> Participant<S> {
                     let running = Running::begin(&self.outside, &id);
                     open.commit(State::Doing, Some(text))?;
                     drop(store);
-                    let answer = self.work_outside(work, command);
+                    let answer = self.end_outside(work(&call), command);
                     drop(running);
                     answer
                 }
@@ -300,17 +310,12 @@ impl<S: Store> Participant<S> {
 
     /// The row is `doing` and committed; no lock is held while the world is asked. So another process may take the work up
     /// too ([`Participant::resume`]) and end it, and it may have been taken back since: what the row says then, stands.
-    fn work_outside(&self, work: &Outside, command: &ReceivedCommand) -> Result<Answer, S::Error> {
-        let outcome = work(&Call { command });
+    fn end_outside(&self, outcome: Result<Json, Refusal>, command: &ReceivedCommand) -> Result<Answer, S::Error> {
         let id = command.id.to_text();
         let mut store = self.lock();
         let open = Open { transaction: store.begin()?, id: &id, keep_until: command.keep_until };
-        let known = open.transaction.find(&id)?;
-        if let Some(row) = known.filter(|row| row.state != State::Doing) {
-            return Ok(match row.state {
-                State::Undone => Answer::failed(code::ALREADY_UNDONE, None),
-                State::Doing | State::Done | State::Failed => Answer::kept(row.state, row.reply.as_deref()),
-            });
+        if let Some(answer) = ended(open.transaction.find(&id)?) {
+            return Ok(answer);
         }
         match outcome {
             Ok(reply) => {
@@ -323,11 +328,37 @@ impl<S: Store> Participant<S> {
             }
             // Whether it worked is unknown, so it stays `doing`: nothing else may begin under this id.
             Err(Refusal::Retry { code }) => {
-                tracing::warn!(command = %id, %code, "work outside the database is not done yet; it is taken up again");
+                not_yet(command, &code);
                 Ok(Answer { status: Status::Pending, payload: None })
             }
         }
     }
+
+    /// The answer of a row that is not `doing` any more.
+    fn ended(&self, id: &str) -> Result<Option<Answer>, S::Error> {
+        Ok(ended(self.lock().begin()?.find(id)?))
+    }
+}
+
+/// Whether a late reply is where it belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Or it never will be: its topic refuses it for good.
+    Yes,
+    /// Not now: to be told again.
+    NotNow,
+}
+
+fn not_yet(command: &ReceivedCommand, code: &str) {
+    tracing::warn!(command = %command.id, %code, "work outside the database is not done yet; it is taken up again");
+}
+
+fn ended(row: Option<Row>) -> Option<Answer> {
+    let row = row.filter(|row| row.state != State::Doing)?;
+    Some(match row.state {
+        State::Undone => Answer::failed(code::ALREADY_UNDONE, None),
+        State::Doing | State::Done | State::Failed => Answer::kept(row.state, row.reply.as_deref()),
+    })
 }
 
 /// Work outside transactions, while this process does it.
