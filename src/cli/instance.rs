@@ -65,8 +65,16 @@ impl Where {
     /// What to say of a partition that stands still.
     pub(super) fn stopped(&self, stopped: &Stopped) -> String {
         let Stopped { partition, why, order } = stopped;
-        let command = order.as_ref().map(|order| self.command_line(&order.replace('_', "-"), &partition.to_string()));
-        let command = command.map(|command| format!("\n  `{command}`")).unwrap_or_default();
+        let command = order.as_ref().map(|order| {
+            let (order, partition) = (order.replace('_', "-"), partition.to_string());
+            // Only who owns the partition can go on.
+            #[cfg(feature = "kafka")]
+            if let Ok(Place::Kafka(_)) = Access::place(self) {
+                return format!("saga {order} {partition} --server URL` of the `saga serve` whose /healthz names it");
+            }
+            format!("{}`", self.command_line(&order, &partition))
+        });
+        let command = command.map(|command| format!("\n  `{command}")).unwrap_or_default();
         format!("partition {partition} stands still: {why}{command}")
     }
 

@@ -12,8 +12,11 @@ use crate::http::heard::Untaken;
 use crate::http::history::History;
 use crate::http::view::{Offer, PointOfNoReturn, Progress, Shown, Standing, Statement};
 
-/// How many of the last events of a stuck step are shown: enough to see what the participant said.
+/// How many of the last events of a step that hangs are shown: enough to see what the participant said.
 const LAST_ANSWERS: usize = 5;
+
+/// Of how many steps: where a thousand elements of a loop hang, they hang for one reason.
+const HANGING_SHOWN: usize = 10;
 
 /// Show an instance: its steps, what is stuck and why, and what can be done about it
 #[derive(Debug, clap::Args)]
@@ -26,9 +29,9 @@ pub(super) struct Arguments {
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
     let place = &arguments.place;
-    let is_stuck = |shown: &Shown| shown.row.status == Summary::Stuck && !place.is_json();
+    let is_hanging = |shown: &Shown| shown.flow.iter().any(hangs) && !place.is_json();
     let access = Access::to(place)?;
-    let (shown, history) = access.show(&arguments.id, is_stuck, out)?;
+    let (shown, history) = access.show(&arguments.id, is_hanging, out)?;
     if place.is_json() {
         out.json(&shown)?;
         return Ok(Exit::Done);
@@ -40,12 +43,21 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     Ok(Exit::Done)
 }
 
+/// Whether a step does not go on as it should: what its participant said, says why.
+fn hangs(statement: &Statement) -> bool {
+    match statement.state {
+        Some(Standing::Stuck | Standing::Pausing | Standing::Unfit) => true,
+        Some(Standing::Called | Standing::Asked) => statement.attempt.is_some_and(|attempt| attempt > 1),
+        _ => false,
+    }
+}
+
 fn text(shown: &Shown, history: Option<&History>, place: &Where) -> String {
     let mut text = head(shown);
     text.push('\n');
     text.push_str(&flow(&shown.flow));
     if let Some(history) = history {
-        for statement in shown.flow.iter().filter(|statement| statement.state == Some(Standing::Stuck)) {
+        for statement in shown.flow.iter().filter(|statement| hangs(statement)).take(HANGING_SHOWN) {
             let _ = write!(text, "\nlast answers to {}\n{}", statement.at, last_answers(&statement.at, history));
         }
     }

@@ -28,6 +28,7 @@ impl Orchestrator {
     /// The log cannot be read.
     pub(super) async fn is_undecided(&self, id: &InstanceId) -> Result<bool, Error> {
         let (core, partition) = (&self.core, self.partition(id));
+        let _turn = self.looks.get(partition as usize).ok_or(Error::Closed)?.lock().await;
         let Some(read) = core.mirrors.read(partition).await else { return Ok(false) };
         let topic = &core.topics.requests;
         let range = core.range(topic, partition).await?;

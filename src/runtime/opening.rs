@@ -94,9 +94,11 @@ impl Orchestrator {
                 core.catch_up(partition).await?;
             }
         }
+        let looks = (0..core.log.partitions()).map(|_| tokio::sync::Mutex::default()).collect();
         Ok(Self {
             core,
             client,
+            looks,
             directory,
             at_once: Semaphore::new(REQUESTS_AT_ONCE),
             deploying: tokio::sync::Mutex::new(()),

@@ -78,6 +78,8 @@ pub struct Shown {
 pub struct Orchestrator {
     pub(super) core: Arc<Core>,
     pub(super) client: Client,
+    /// One a partition looks through what nobody has decided: of two reads of one client only the latest is answered.
+    pub(super) looks: Vec<tokio::sync::Mutex<()>>,
     pub(super) directory: Option<Arc<Embedded>>,
     pub(super) at_once: Semaphore,
     /// One deploys at a time, so that each sees what the one before made current.

@@ -1,6 +1,7 @@
 //! Looking after instances on a data directory.
 
 use super::running::{ORDER, desk};
+use super::serving::Server;
 use super::{Desk, in_form};
 
 /// A desk where one instance is stuck, one has ended each way.
@@ -24,6 +25,31 @@ fn what_hangs_since_when_and_why() {
     assert!(all.contains("o-1") && all.contains("o-2"), "{all}");
     let ended = desk.saga(&["list", "--status", "completed"]);
     assert!(ended.contains("o-1") && !ended.contains("o-2"), "{ended}");
+}
+
+/// A participant that is not up to it.
+const BUSY: &str = r#"while read -r line; do
+  field() { printf '%s' "${line%%\"data\":*}" | sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
+  printf '{"command":"%s","kind":"do","attempt":"%s","status":"retry","code":"db_down"}\n' "$(field command)" "$(field attempt)"
+done
+"#;
+
+#[test]
+fn a_step_that_is_tried_again_shows_why() {
+    let desk = Desk::with(
+        "nap.saga",
+        "participant bank { command Pay {} }\n\nsaga nap {\n  version 1\n  step pay {\n    call bank.Pay {}\n    retry 9 times every 1m..1m\n    compensate nothing\n  }\n}\n",
+    );
+    desk.file("busy.sh", BUSY);
+    let server = Server::at(desk, &["nap.saga", "--participant", "bank=process:sh busy.sh"]);
+    assert_eq!(server.ask("POST", "/instances", r#"{"saga": "nap", "id": "n-1", "input": {}}"#).0, 202);
+    let shown = loop {
+        let shown = server.saga(&["show", "n-1"]);
+        if shown.contains("pausing") {
+            break shown;
+        }
+    };
+    assert!(shown.contains("last answers to pay\n") && shown.contains("db_down"), "{shown}");
 }
 
 #[test]

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use saga::engine::InstanceId;
 use saga::json::Json;
 use saga::log::kafka::{Kafka, Raw, RawMessage, Settings};
 use saga::log::{Site, Topics, partition_of};
-use saga::runtime::{Options, Orchestrator};
+use saga::runtime::{Client, Error, Options, Orchestrator};
 use serde_json::{Value, json};
 
 use super::adapter::RUNTIME;
@@ -82,6 +83,68 @@ fn a_journal_is_cut_at_a_checkpoint_and_recovered_from_there() {
     // Another one has only what is left, and knows all of them.
     let server = house.serve(&["--participants", "simulated"]);
     server.until_completed(begun.len());
+}
+
+/// Of two reads of one client only the latest is answered: whoever looked first waited for ever, and an order with him.
+#[test]
+fn many_ask_at_once_for_what_nobody_has_decided() {
+    let Some(broker) = shared() else { return };
+    let house = House::unmade(broker);
+    assert!(house.run(&["init", "--partitions", "1", FILE]).status.success());
+    assert!(house.run(&["deploy", FILE]).status.success());
+    let raw = Raw::open(&Settings::new(broker.address(), []).unwrap()).unwrap();
+    let ids: Vec<String> = (0..12).map(|number| format!("b-{number}")).collect();
+    let starts: Vec<_> = ids.iter().map(|id| (0, start(id))).collect();
+    raw.send(&format!("{}.requests", house.prefix), &starts).unwrap();
+    let (settings, topics) =
+        (Settings::new(broker.address(), []).unwrap(), Topics::with_prefix(&house.prefix).unwrap());
+    let site: Arc<dyn Site> = Arc::new(Kafka::open(&settings, &topics, None).unwrap());
+    // Nobody runs anything.
+    let orchestrator = Arc::new(RUNTIME.block_on(Orchestrator::visit(site)).unwrap());
+    let looks = ids.iter().map(|id| {
+        let (orchestrator, id) = (Arc::clone(&orchestrator), InstanceId::try_from(id.as_str()).unwrap());
+        RUNTIME.spawn(async move { orchestrator.get(&id).await })
+    });
+    for look in looks.collect::<Vec<_>>() {
+        let looked = RUNTIME.block_on(look).unwrap();
+        assert!(matches!(looked, Err(Error::Undecided { .. })), "{looked:?}");
+    }
+    RUNTIME.block_on(orchestrator.close());
+}
+
+/// Only who owns the partition can go on behind a gap, so that is whom the command asks.
+#[test]
+fn inputs_that_were_deleted_unread_are_listed_with_an_order_that_is_taken() {
+    let Some(broker) = shared() else { return };
+    let house = House::unmade(broker);
+    assert!(house.run(&["init", "--partitions", "1", FILE]).status.success());
+    assert!(house.run(&["deploy", FILE]).status.success());
+    let settings = Settings::new(broker.address(), []).unwrap();
+    let topics = Topics::with_prefix(&house.prefix).unwrap();
+    let server = house.serve(&["--participants", "simulated"]);
+    server.start("before");
+    server.until_completed(1);
+    drop(server);
+    Raw::open(&settings).unwrap().send(&topics.requests, &[(0, start("lost")), (0, start("lost-too"))]).unwrap();
+    let log = Arc::new(Kafka::open(&settings, &topics, None).unwrap());
+    let site = Arc::clone(&log) as Arc<dyn Site>;
+    let end = |of: fn(saga::log::Range) -> u64| {
+        let (tell, told) = std::sync::mpsc::channel();
+        log.range(&topics.requests, 0, Box::new(move |range| tell.send(range).unwrap()));
+        of(told.recv().unwrap().unwrap())
+    };
+    let client = Client::new(&site);
+    let last = end(|range| range.end);
+    client.truncate(&topics.requests, 0, last);
+    while end(|range| range.start) < last {}
+    let listed = text(&house.run(&["list"]));
+    assert!(listed.contains("stands still") && listed.contains("were deleted unread"), "{listed}");
+    assert!(listed.contains("`saga accept-gap 0 --server URL` of the `saga serve`"), "{listed}");
+    let server = house.serve(&["--participants", "simulated"]);
+    // Once the partition is its own.
+    while !server.ask(&["accept-gap", "0"]).status.success() {}
+    server.start("behind");
+    server.until_completed(2);
 }
 
 #[test]
