@@ -54,6 +54,7 @@ pub(super) enum Bug {
     DiesOfMessages,
     DiesOfLargePayloads,
     Silent,
+    LeavesSomeUnanswered,
     StaysPending,
 }
 
@@ -78,6 +79,7 @@ pub(super) struct Culprit {
     books: PathBuf,
     calls: u32,
     is_dead: bool,
+    came: u32,
     /// Tells processes of one participant apart.
     number: u32,
 }
@@ -95,7 +97,7 @@ fn retry(code: &str) -> Said {
 
 impl Culprit {
     pub(super) fn new(bug: Option<Bug>, books: PathBuf, number: u32) -> Self {
-        let culprit = Self { bug, rows: BTreeMap::new(), rooms: 0, books, calls: 0, is_dead: false, number };
+        let culprit = Self { bug, rows: BTreeMap::new(), rooms: 0, books, calls: 0, is_dead: false, came: 0, number };
         culprit.write_books();
         culprit
     }
@@ -272,6 +274,10 @@ impl Culprit {
 impl Answer for Culprit {
     fn answer(&mut self, message: &Message) -> Vec<Addressed> {
         if self.is_dead || self.is(Bug::Silent) {
+            return Vec::new();
+        }
+        self.came += 1;
+        if self.is(Bug::LeavesSomeUnanswered) && self.came.is_multiple_of(3) {
             return Vec::new();
         }
         let Ok(event) = CloudEvent::read(message) else {

@@ -74,3 +74,5 @@ const service = await serve(payments, values.topic, {
   admin: kafka.admin(),
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void service.close());
+// If the consumer ends for good, so does the process, with an error.
+await service.ended;

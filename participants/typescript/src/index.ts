@@ -9,6 +9,6 @@
  * own undo does its work at most once. docs/participants.md of the project explains the protocol.
  */
 export { type Command, type Kind, type Message, Unreadable, readCommand, readMessage, writeMessage } from "./message.js";
-export { type Ended, Participant, Refusal } from "./participant.js";
+export { Participant, Refusal, type Tell } from "./participant.js";
 export { type Store, postgres, sqlite } from "./store.js";
 export { type Service, serve } from "./kafka.js";

@@ -18,6 +18,12 @@ const PURGE_EVERY = 600_000;
 /** How long a message that met a passing fault waits for the next try. */
 const TAKE_AGAIN = 2_000;
 
+/** How often the group is told, while a handler works, that its member lives; a client that does so by itself passes over it. */
+const HEARTBEAT_EVERY = 3_000;
+
+/** Kafka's codes for what is refused however often it is sent: MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE. */
+const TOO_LARGE: readonly unknown[] = [10, 18];
+
 /** Partitions that are worked on at once. */
 const CONCURRENTLY = 4;
 
@@ -42,6 +48,8 @@ interface Consumer {
     }) => Promise<void>;
   }): Promise<void>;
   disconnect(): Promise<void>;
+  /** Of kafkajs alone: Confluent's throws here, and goes on by itself. */
+  on?(event: "consumer.crash", listener: (crash: { payload: { error: Error; restart: boolean } }) => void): unknown;
 }
 
 interface Producer {
@@ -72,6 +80,8 @@ export interface Clients {
 export interface Service {
   /** Ends what is under way, and disconnects. */
   close(): Promise<void>;
+  /** Resolves once it is closed; rejects if the consumer ends for good before, and nothing reads the topic any more. */
+  readonly ended: Promise<void>;
 }
 
 /** Answers the commands on `topic` until it is closed. */
@@ -80,12 +90,10 @@ export async function serve<C>(participant: Participant<C>, topic: string, clien
   await participant.prepare();
   await Promise.all([consumer.connect(), producer.connect(), admin.connect()]);
   const topics = new Map<string, number>();
-  let closes = false;
+  const closing = new AbortController();
 
   /** Asked before a producer is: that tries for long where there is no such topic, and cannot tell. */
   const partitionsOf = async (name: string): Promise<number> => {
-    const cached = topics.get(name);
-    if (cached !== undefined) return cached;
     if (!(await admin.listTopics()).includes(name)) return 0;
     const metadata = await admin.fetchTopicMetadata({ topics: [name] });
     const partitions = metadata.topics[0]?.partitions.length ?? 0;
@@ -96,12 +104,14 @@ export async function serve<C>(participant: Participant<C>, topic: string, clien
   const addressOf = async (command: Message): Promise<{ topic: string; partition?: number }> => {
     const name = command.attributes.get(attribute.replyTo);
     if (name === undefined) throw new Unreadable(`the attribute ${attribute.replyTo} is missing`);
-    const partitions = await partitionsOf(name);
-    if (partitions === 0) throw new Unreadable(`there is no topic \`${name}\` for its reply`);
     const partition = command.attributes.get(attribute.replyPartition);
-    if (partition === undefined) return { topic: name };
-    if (/^\d{1,9}$/.test(partition) && Number(partition) < partitions) return { topic: name, partition: Number(partition) };
-    throw new Unreadable(`\`${name}\` has no partition \`${partition}\` for its reply`);
+    const number = /^\d{1,9}$/.test(partition ?? "0") ? Number(partition ?? "0") : Infinity;
+    let partitions = topics.get(name) ?? 0;
+    // It may have got more since.
+    if (number >= partitions) partitions = await partitionsOf(name);
+    if (partitions === 0) throw new Unreadable(`there is no topic \`${name}\` for its reply`);
+    if (number >= partitions) throw new Unreadable(`\`${name}\` has no partition \`${partition}\` for its reply`);
+    return partition === undefined ? { topic: name } : { topic: name, partition: number };
   };
 
   /** A message, which nobody repeats: while it meets a passing fault it is tried again, and what is behind it waits. */
@@ -118,55 +128,104 @@ export async function serve<C>(participant: Participant<C>, topic: string, clien
       console.error(`the message ${id} cannot be taken for now, and what is behind it waits: ${code}`);
       await new Promise((resolve) => setTimeout(resolve, TAKE_AGAIN));
       // Not taken and so not committed: it comes again.
-      if (closes) throw new Error(`the message ${id} was not taken before the end`);
+      if (closing.signal.aborted) throw new Error(`the message ${id} was not taken before the end`);
       await heartbeat?.();
     }
   };
 
   const send = async (command: Message, reply: Message): Promise<void> => {
-    if (command.attributes.get(attribute.kind) === "message") return;
     const { topic: to, ...partition } = await addressOf(command);
     const headers = { "content-type": CONTENT_TYPE };
     const key = reply.key === "" ? null : reply.key;
-    await producer.send({ topic: to, acks: -1, messages: [{ key, value: writeMessage(reply), headers, ...partition }] });
+    try {
+      await producer.send({ topic: to, acks: -1, messages: [{ key, value: writeMessage(reply), headers, ...partition }] });
+    } catch (error) {
+      // It may be that the topic has gone.
+      topics.delete(to);
+      throw error;
+    }
   };
 
-  const resume = async (): Promise<void> => {
-    for (const { command, reply } of await participant.resume()) await send(command, reply);
+  const tell = async (command: Message, reply: Message): Promise<void> => {
+    if (command.attributes.get(attribute.kind) === "message") return;
+    try {
+      await send(command, reply);
+    } catch (error) {
+      if (!isForGood(error)) throw error;
+      const id = reply.attributes.get(attribute.command);
+      console.error(`the reply to ${id} can never be sent, and its saga does not hear it: ${(error as Error).message}`);
+    }
   };
-  const nowAndThen = (what: string, work: () => Promise<unknown>) => (): void => {
-    work().catch((error: unknown) => console.error(`${what} failed for now:`, error));
+
+  const failed = (what: string) => (error: unknown) => console.error(`${what} failed for now:`, error);
+  let resuming: Promise<void> | undefined;
+  const resume = (): void => {
+    resuming ??= participant
+      .resume(tell, closing.signal)
+      .catch(failed("taking up interrupted work"))
+      .finally(() => (resuming = undefined));
   };
-  const resuming = nowAndThen("taking up interrupted work", resume);
-  resuming();
-  const timers = [
-    setInterval(resuming, RESUME_EVERY),
-    setInterval(nowAndThen("removing old rows of the guard", () => participant.purge()), PURGE_EVERY),
-  ];
+  const purge = (): void => void participant.purge().catch(failed("removing old rows of the guard"));
+  resume();
+  const timers = [setInterval(resume, RESUME_EVERY), setInterval(purge, PURGE_EVERY)];
+
+  let finish = (): void => undefined;
+  const ended = new Promise<void>((resolve, reject) => {
+    finish = resolve;
+    try {
+      // Before it runs: the first record may end it.
+      consumer.on?.("consumer.crash", ({ payload: { error, restart } }) => {
+        if (restart || closing.signal.aborted) return;
+        const what = `the consumer of \`${topic}\` has ended for good, and nothing reads it any more`;
+        console.error(`${what}; start the process again (if it ends at once, see "Compressed records" in the README):`, error);
+        reject(error);
+      });
+    } catch (error) {
+      console.error("this client of Kafka does not say when its consumer ends for good:", error);
+    }
+  });
+  // Whoever does not await it has the log.
+  ended.catch(() => undefined);
 
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
   await consumer.run({
     partitionsConsumedConcurrently: CONCURRENTLY,
     eachMessage: async ({ partition, message: record, heartbeat }) => {
+      // What fails here fails again behind the message, where the client takes it as a reason to join again.
+      const beats = heartbeat && setInterval(() => void heartbeat().catch(() => undefined), HEARTBEAT_EVERY);
       try {
         const command = readMessage(text(record.key), text(record.value));
         if (command.attributes.get(attribute.kind) === "message") return await take(command, heartbeat);
         await addressOf(command);
-        await send(command, await participant.handle(command));
+        await tell(command, await participant.handle(command));
       } catch (error) {
         if (!(error instanceof Unreadable)) throw error;
         console.error(`a record is passed over: ${topic}, partition ${partition}, offset ${record.offset}: ${error.message}`);
+      } finally {
+        clearInterval(beats);
       }
     },
   });
   return {
+    ended,
     close: async () => {
-      closes = true;
+      closing.abort();
       timers.forEach((timer) => clearInterval(timer));
-      await consumer.disconnect();
-      await Promise.all([producer.disconnect(), admin.disconnect()]);
+      try {
+        await Promise.all([consumer.disconnect(), resuming]);
+      } finally {
+        // Behind all that tells: a client that is asked once more would connect again, and hold the process.
+        await Promise.all([producer.disconnect(), admin.disconnect()]);
+        finish();
+      }
     },
   };
+}
+
+/** Whether it cannot be sent, now or later. */
+function isForGood(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error instanceof Unreadable || TOO_LARGE.includes((error as { code?: unknown }).code) || isForGood(error.cause);
 }
 
 /** Two ids that differ in bytes that are no text must not become one. */

@@ -10,6 +10,9 @@ import type { Row, Store, Transaction } from "./store.js";
  */
 const KEEP_ANSWERS = 400 * 86_400_000;
 
+/** How long the world may still take to answer interrupted work once its participant is to end, in milliseconds. */
+const ABANDON_AFTER = 5_000;
+
 /** Thrown by a handler that does not do it. Nothing that it wrote stays. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
@@ -42,6 +45,8 @@ type Handler<C> =
   | { readonly does: "undo"; undo(connection: C, done: string | undefined, command: Command): Promise<void> }
   | { readonly does: "outside"; work(command: Command): Promise<unknown> };
 
+type Outside<C> = Handler<C> & { does: "outside" };
+
 /** What a delivery is answered. */
 interface Answer {
   readonly status: "succeeded" | "failed" | "retry" | "pending" | "unknown-command";
@@ -49,11 +54,8 @@ interface Answer {
   readonly payload?: string;
 }
 
-/** A command whose interrupted work has ended, and its reply, which is to be sent. */
-export interface Ended {
-  readonly command: Message;
-  readonly reply: Message;
-}
+/** Sends a command's late reply. Resolves once it is acknowledged, or is refused for good; where it may work later, it throws. */
+export type Tell = (command: Message, reply: Message) => Promise<void>;
 
 export class Participant<C> {
   readonly #handlers = new Map<string, Handler<C>>();
@@ -120,10 +122,16 @@ export class Participant<C> {
     return this.#reply(command, answer);
   }
 
-  /** Ends the work outside transactions that was interrupted. To be called at every start and now and then. */
-  async resume(): Promise<Ended[]> {
-    const ended: Ended[] = [];
+  /**
+   * Ends the work outside transactions that was interrupted, one after the other, and has each reply told. To be called at
+   * every start and now and then. Once `stop` is aborted no further row is begun, and who asks the world is soon abandoned.
+   *
+   * Nobody asks behind a `pending`: so a row is `doing` until its reply is told. A process that dies before it has written
+   * that asks and tells again, which changes nothing.
+   */
+  async resume(tell: Tell, stop?: AbortSignal): Promise<void> {
     for (const begun of await this.store.doing()) {
+      if (stop?.aborted) return;
       if (this.#running.has(begun.command)) continue;
       let command: Command;
       try {
@@ -139,15 +147,13 @@ export class Participant<C> {
       }
       this.#running.add(command.id);
       try {
-        const answer = await this.#workOutside(handler, command);
-        if (answer.status === "succeeded" || answer.status === "failed") {
-          ended.push({ command: command.message, reply: this.#reply(command, answer) });
-        }
+        await this.#takeUp(handler, command, tell, stop);
+      } catch (error) {
+        console.warn(`what became of ${command.id} is not told yet; it is taken up again:`, error);
       } finally {
         this.#running.delete(command.id);
       }
     }
-    return ended;
   }
 
   /** Removes rows of the guard that no delivery can ask for any more; returns how many. To be called now and then. */
@@ -172,7 +178,8 @@ export class Participant<C> {
       });
       if (answer !== "outside") return answer;
       // The row is `doing` and committed, and no connection is held while the world is asked.
-      return await this.#workOutside(handler as Handler<C> & { does: "outside" }, command);
+      const asked = await this.#ask(handler as Outside<C>, command);
+      return asked.status === "pending" ? asked : await this.#end(command, asked);
     } finally {
       // Only by whoever began it: a repeat is answered meanwhile.
       if (begun) this.#running.delete(command.id);
@@ -236,23 +243,35 @@ export class Participant<C> {
     }
   }
 
-  async #workOutside(handler: Handler<C> & { does: "outside" }, command: Command): Promise<Answer> {
+  async #takeUp(handler: Outside<C>, command: Command, tell: Tell, stop: AbortSignal | undefined): Promise<void> {
+    const asked = await unlessAbandoned(this.#ask(handler, command), stop);
+    if (asked === undefined || asked.status === "pending") return;
+    const row = await this.store.transaction((open) => open.find(command.id));
+    const answer = row === undefined || row.state === "doing" ? asked : known(row, "do");
+    await tell(command.message, this.#reply(command, answer));
+    await this.#end(command, asked);
+  }
+
+  /** Asks the world; `pending` where it does not answer. */
+  async #ask(handler: Outside<C>, command: Command): Promise<Answer> {
     const outcome = await attempt(command, async () => encode(await handler.work(command)));
-    if (outcome instanceof Refusal && outcome.kind === "retry") {
-      // Whether it worked is unknown, so it stays `doing`: nothing else may begin under this id.
-      console.error(`${command.id} is not done yet (${outcome.code}); it is taken up again`);
-      return { status: "pending" };
-    }
+    if (!(outcome instanceof Refusal)) return { status: "succeeded", payload: outcome };
+    if (outcome.kind === "failed") return refused(outcome);
+    // Whether it worked is unknown, so it stays `doing`: nothing else may begin under this id.
+    console.error(`${command.id} is not done yet (${outcome.code}); it is taken up again`);
+    return { status: "pending" };
+  }
+
+  /** Writes what the world answered, and gives what is to be told. */
+  #end(command: Command, asked: Answer): Promise<Answer> {
     return this.store.transaction(async (open) => {
       const row = await open.find(command.id);
       // Another process took it up too, and ended it; it may have been taken back since.
       if (row !== undefined && row.state !== "doing") return known(row, "do");
-      const isRefused = outcome instanceof Refusal;
-      const answer: Answer = isRefused ? refused(outcome) : { status: "succeeded", payload: outcome };
-      const [state, reply] = [isRefused ? "failed" : "done", toKeep(answer)] as const;
-      await open.settle(command.id, { state, reply, keepUntil: command.keepUntil });
+      const state = asked.status === "failed" ? "failed" : "done";
+      await open.settle(command.id, { state, reply: toKeep(asked), keepUntil: command.keepUntil });
       open.keep();
-      return answer;
+      return asked;
     });
   }
 
@@ -303,6 +322,24 @@ async function attempt(command: Command, call: () => Promise<string>): Promise<s
     if (error instanceof Refusal) return error;
     console.error(`the handler of ${command.call} threw: ${command.id}:`, error);
     return Refusal.retry("fault");
+  }
+}
+
+/** What comes of it; undefined if that takes over `ABANDON_AFTER` once `stop` is aborted. */
+async function unlessAbandoned<T>(work: Promise<T>, stop: AbortSignal | undefined): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  let begin = (): void => undefined;
+  const abandoned = new Promise<undefined>((resolve) => {
+    begin = () => {
+      timer = setTimeout(() => resolve(undefined), ABANDON_AFTER);
+    };
+  });
+  stop?.addEventListener("abort", begin);
+  try {
+    return await Promise.race([work, abandoned]);
+  } finally {
+    stop?.removeEventListener("abort", begin);
+    clearTimeout(timer);
   }
 }
 

@@ -46,6 +46,13 @@ function shown(reply: Message): string {
   return [status, status === "succeeded" ? reply.data : reply.attributes.get(attribute.code)].filter(Boolean).join(" ");
 }
 
+/** The replies of interrupted work that has ended, in short. */
+async function resumed(participant: Participant<Database.Database>): Promise<string[]> {
+  const told: string[] = [];
+  await participant.resume(async (_, reply) => void told.push(shown(reply)));
+  return told;
+}
+
 class World {
   readonly database = new Database(":memory:");
   now = NOW;
@@ -104,7 +111,7 @@ class World {
 
 /** What it says on the way is what these tests provoke. */
 test.beforeEach((context) => {
-  if ("mock" in context) context.mock.method(console, "error", () => undefined);
+  if ("mock" in context) for (const level of ["error", "warn"] as const) context.mock.method(console, level, () => undefined);
 });
 
 for (const business of ["succeeds", "refuses", "faults first", "throws first"] as const) {
@@ -279,10 +286,9 @@ test("interrupted work outside is pending, and is taken up with its own key", as
   says.push(() => {
     throw new Error("a fault");
   });
-  assert.equal((await participant.resume()).length, 0);
+  assert.deepEqual(await resumed(participant), []);
   says.push(() => "r-1");
-  const ended = await payments().resume();
-  assert.deepEqual(ended.map(({ reply }) => shown(reply)), ['succeeded "r-1"']);
+  assert.deepEqual(await resumed(payments()), ['succeeded "r-1"']);
   assert.deepEqual(new Set(asked), new Set(['a/1/reserve/1 {"sum":840.00}']));
   assert.equal(asked.length, 3);
   assert.equal(await answer("undo", "Refund"), "succeeded {}");
@@ -293,7 +299,7 @@ test("what another process ended and took back stays taken back", async () => {
   const world = new World();
   const other = world.participant("payments").outside("Charge", Object, () => "r-1").undo("Refund", String, () => undefined);
   const participant = world.participant("payments").outside("Charge", Object, async () => {
-    await other.resume();
+    await resumed(other);
     assert.equal(shown(await other.handle(command("a", "undo", "Refund"))), "succeeded {}");
     return "r-1";
   });
@@ -301,10 +307,53 @@ test("what another process ended and took back stays taken back", async () => {
   assert.equal(shown(await participant.handle(command("a", "do", "Charge"))), "failed already-undone");
 });
 
-/** What `serve` does with each record, and what it sent by then. */
-async function served(participant: Participant<Database.Database>, topics: string[]) {
-  let eachMessage: ((one: { topic: string; partition: number; message: KafkaRecord }) => Promise<void>) | undefined;
+/** Work outside that was interrupted, of instances; `work` is asked. */
+async function interrupted(world: World, instances: string[], work: (id: string) => unknown) {
+  const participant = world.participant("payments").outside("Charge", Object, (_, { id }) => work(id));
+  await participant.prepare();
+  const begun = world.database.prepare("INSERT INTO saga_guard VALUES (?, 'doing', ?, 9)");
+  for (const name of instances) begun.run(`${name}/1/reserve/1`, writeMessage(command(name, "do", "Charge")));
+  const states = () => world.database.prepare("SELECT state FROM saga_guard ORDER BY command").pluck().all();
+  return { participant, states };
+}
+
+test("a row is `doing` until its reply is told, and stops no other", async () => {
+  const { participant, states } = await interrupted(new World(), ["a", "b"], (id) => id);
+  const offered: unknown[] = [];
+  const tell = async (_: Message, reply: Message) => {
+    offered.push([shown(reply), ...states()]);
+    if (offered.length === 1) throw new Error("the broker is away");
+  };
+  await participant.resume(tell);
+  const [a, b] = ['succeeded "a/1/reserve/1"', 'succeeded "b/1/reserve/1"'];
+  assert.deepEqual(offered, [[a, "doing", "doing"], [b, "doing", "doing"]]);
+  assert.deepEqual(states(), ["doing", "done"]);
+  await participant.resume(tell);
+  assert.deepEqual(offered.slice(2), [[a, "doing", "done"]]);
+  assert.deepEqual(states(), ["done", "done"]);
+});
+
+test("what another process ended meanwhile is told as its row says", async () => {
+  const world = new World();
+  const { participant, states } = await interrupted(world, ["a"], () => {
+    world.database.exec("UPDATE saga_guard SET state = 'failed', reply = '{\"code\":\"declined\"}'");
+    return "r-1";
+  });
+  assert.deepEqual(await resumed(participant), ["failed declined"]);
+  assert.deepEqual(states(), ["failed"]);
+});
+
+/** What `serve` does with each record, and what it sent by then; `refuse` throws where the broker would. */
+async function served(participant: Participant<Database.Database>, topics: string[], refuse = (_topic: string): void => undefined) {
+  type Run = Parameters<Parameters<typeof serve>[2]["consumer"]["run"]>[0];
+  type Crash = Parameters<Parameters<NonNullable<Parameters<typeof serve>[2]["consumer"]["on"]>>[1]>[0];
+  let eachMessage: Run["eachMessage"] | undefined;
+  let crashed: ((crash: Crash) => void) | undefined;
+  let isClosed = false;
   const [nothing, sent] = [async () => undefined, [] as unknown[]];
+  const disconnect = async () => {
+    isClosed = true;
+  };
   const service = await serve(participant, "commands", {
     consumer: {
       connect: nothing,
@@ -313,18 +362,117 @@ async function served(participant: Participant<Database.Database>, topics: strin
         eachMessage = how.eachMessage;
       },
       disconnect: nothing,
+      on: (_, listener) => (crashed = listener),
     },
-    producer: { connect: nothing, disconnect: nothing, send: async (what) => sent.push(what) },
+    producer: {
+      connect: nothing,
+      disconnect,
+      send: async (what) => {
+        refuse(what.topic);
+        sent.push(isClosed ? "too late" : what);
+      },
+    },
     admin: {
       connect: nothing,
-      disconnect: nothing,
-      listTopics: async () => topics,
+      disconnect,
+      listTopics: async () => {
+        if (isClosed) sent.push("too late");
+        return topics;
+      },
       fetchTopicMetadata: async () => ({ topics: [{ partitions: [0, 1, 2, 3] }] }),
     },
   });
-  const take = async (message: KafkaRecord) => eachMessage?.({ topic: "commands", partition: 0, message });
-  return { take, sent, close: () => service.close() };
+  const take = async (message: KafkaRecord, heartbeat?: () => Promise<void>) =>
+    eachMessage?.({ topic: "commands", partition: 0, message, ...(heartbeat && { heartbeat }) });
+  const crash = (error: Error, restart: boolean) => crashed?.({ payload: { error, restart } });
+  return { take, sent, crash, close: () => service.close(), ended: service.ended };
 }
+
+/** Lets all that can go on do so. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+for (const [what, topics, code, state] of [
+  ["whose topic has gone is given up", [], undefined, "done"],
+  ["that is too large is given up", ["saga.replies"], 10, "done"],
+  ["that is not acknowledged in time is told again", ["saga.replies"], 7, "doing"],
+] as const) {
+  test(`a late reply ${what}`, async () => {
+    const { participant, states } = await interrupted(new World(), ["a"], () => "r-1");
+    const { close } = await served(participant, [...topics], () => {
+      // As kafkajs wraps it.
+      throw new Error("no", { cause: Object.assign(new Error("no"), { code }) });
+    });
+    await settled();
+    assert.deepEqual(states(), [state]);
+    await close();
+  });
+}
+
+test("the end lets a late reply be told, and begins no other", async () => {
+  let answer = (_: string): void => undefined;
+  const asked: string[] = [];
+  const { participant, states } = await interrupted(new World(), ["a", "b"], (id) => {
+    asked.push(id);
+    return new Promise<string>((resolve) => (answer = resolve));
+  });
+  const { sent, close, ended } = await served(participant, ["saga.replies"]);
+  await settled();
+  const closing = close();
+  await settled();
+  answer("r-1");
+  await Promise.all([closing, ended]);
+  assert.deepEqual(states(), ["done", "doing"]);
+  assert.deepEqual([sent.length, sent.includes("too late"), asked], [1, false, ["a/1/reserve/1"]]);
+});
+
+test("the end does not wait for a world that does not answer", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  let answer = (_: string): void => undefined;
+  const { participant, states } = await interrupted(
+    new World(),
+    ["a"],
+    () => new Promise<string>((resolve) => (answer = resolve)),
+  );
+  const { sent, close } = await served(participant, ["saga.replies"]);
+  await settled();
+  const closing = close();
+  await settled();
+  context.mock.timers.tick(5_000);
+  await closing;
+  answer("r-1");
+  await settled();
+  assert.deepEqual([states(), sent], [["doing"], []]);
+});
+
+test("a consumer that ends for good is noticed", async () => {
+  const { crash, ended, close } = await served(await new World().tickets("succeeds"), []);
+  crash(new Error("it joins again"), true);
+  crash(new Error("snappy"), false);
+  await assert.rejects(ended, { message: "snappy" });
+  await close();
+});
+
+test("the group is told of its member while a handler works", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  let beats = 0;
+  let answer = (): void => undefined;
+  const participant = new World().participant("payments").outside("Charge", Object, () => new Promise<void>((resolve) => (answer = resolve)));
+  const { take, close } = await served(participant, ["saga.replies"]);
+  const beat = async () => {
+    beats++;
+    throw new Error("the group is rebalancing");
+  };
+  const taking = take({ key: "a", value: writeMessage(command("a", "do", "Charge", "{}", { [attribute.deadline]: "9999999999999" })), offset: "0" }, beat);
+  await settled();
+  context.mock.timers.tick(9_000);
+  answer();
+  await taking;
+  context.mock.timers.tick(9_000);
+  assert.equal(beats, 3);
+  await close();
+});
 
 test("a command is answered where it says, behind what nobody can read", async () => {
   const world = new World();
@@ -411,7 +559,7 @@ test("a row that does not hold its command stops no other", async () => {
   const begun = world.database.prepare("INSERT INTO saga_guard VALUES (?, 'doing', ?, 9)");
   const charge = command("c", "do", "Charge");
   for (const [id, line] of [["a", null], ["b", "{}"], ["c/1/reserve/1", writeMessage(charge)]]) begun.run(id, line);
-  assert.deepEqual((await participant.resume()).map((ended) => ended.command), [charge]);
+  assert.deepEqual(await resumed(participant), ['succeeded "r-1"']);
 });
 
 test("a command is kept by the letter", () => {

@@ -63,6 +63,10 @@ impl Talk<'_> {
         if is_named {
             self.check_contract(&heard, &case, key.1);
         }
+        // Behind a `pending` another one comes.
+        if heard.status != Some(Status::Pending) {
+            *self.answered.entry(key.clone()).or_default() += 1;
+        }
         self.inbox.entry(key).or_default().push_back(heard);
     }
 

@@ -72,6 +72,8 @@ pub(super) struct Talk<'a> {
     pub(super) options: Options,
     pub(super) cases: BTreeMap<CompactString, Case>,
     pub(super) inbox: BTreeMap<Key, VecDeque<Heard>>,
+    /// How often each was answered for good.
+    pub(super) answered: BTreeMap<Key, u32>,
     /// What was asked last, which a reply without a name answers.
     pub(super) last: Option<Key>,
     /// All that was ever asked.
@@ -107,6 +109,7 @@ impl<'a> Talk<'a> {
             options,
             cases: BTreeMap::new(),
             inbox: BTreeMap::new(),
+            answered: BTreeMap::new(),
             last: None,
             asked: BTreeMap::new(),
             faults: BTreeMap::new(),
@@ -314,10 +317,13 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// Where the answer to an attempt never comes: one too many to another attempt of it.
+    /// Where the answer to an attempt never comes: one too many to another attempt of it. One that was asked for is none: who
+    /// stays silent names nothing wrong.
     fn surplus(&mut self, key: &Key) -> Option<Heard> {
+        let (asked, answered) = (&self.asked, &self.answered);
         let of_it = |(other, replies): &(&Key, &mut VecDeque<Heard>)| {
-            other.0 == key.0 && other.1 == key.1 && other.2 != key.2 && !replies.is_empty()
+            let is_of_it = other.0 == key.0 && other.1 == key.1 && other.2 != key.2;
+            is_of_it && !replies.is_empty() && answered.get(other) > asked.get(other)
         };
         let (other, replies) = self.inbox.iter_mut().rev().find(of_it)?;
         let how = format!("attempt {} of `{}` is answered as attempt {}", key.2, key.1.as_str(), other.2);
