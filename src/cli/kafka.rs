@@ -22,6 +22,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How long between two looks while all are read: a question to each group's coordinator.
 const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(30);
 
+/// How long between two looks at the settings of topics: retention takes what is too old every five minutes by Kafka's default,
+/// and whoever set it by mistake is to hear of it before.
+const SETTINGS_EVERY: Duration = Duration::from_secs(30);
+
 /// How long a command that only looks, gives an order or deploys waits for brokers that are away: a broker that starts
 /// again is back within it, and whoever waits longer wants to know. Who runs sagas waits for as long as it takes.
 pub(super) const AWAY_PATIENCE: Duration = Duration::from_secs(30);
@@ -201,7 +205,7 @@ impl Opened {
         }
     }
 
-    /// Looks whether the topics stay. Says which participants nobody plays, and when somebody does; and who plays those
+    /// Looks whether the topics stay, and stay as they should be. Says which participants nobody plays, and when somebody does; and who plays those
     /// that are played from here, too. Ends with the runtime.
     pub(super) fn watch(
         &self,
@@ -217,6 +221,20 @@ impl Opened {
                 if let Ok(Ok(now)) = tokio::task::spawn_blocking(move || asked.look(&before)).await {
                     missing = now;
                 }
+            }
+        });
+        let (log, brokers) = (Arc::clone(&self.log), self.brokers.clone());
+        tokio::spawn(async move {
+            let mut said = Vec::new();
+            loop {
+                sleep(SETTINGS_EVERY).await;
+                // Whoever may not ask was told so at the start.
+                let Ok(now) = kafka::differences(log.settings(), &log.topics()).await else { continue };
+                for difference in newly_certain(&said, &now) {
+                    let mended = difference.mended_by(&brokers).map(|by| format!(": {by}")).unwrap_or_default();
+                    tracing::warn!("sagas will be lost or done twice: {difference}{mended}");
+                }
+                said = now;
             }
         });
         let log = Arc::clone(&self.log);
@@ -246,6 +264,11 @@ impl Opened {
             }
         });
     }
+}
+
+/// Of what is seen now, what nobody runs on, and what was not seen before.
+fn newly_certain<'a>(before: &'a [Difference], now: &'a [Difference]) -> impl Iterator<Item = &'a Difference> {
+    now.iter().filter(|difference| difference.harm == Harm::Certain && !before.contains(difference))
 }
 
 /// The differences as hints, each with what mends it.

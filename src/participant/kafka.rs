@@ -50,8 +50,9 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 /// How long replies that could not be sent wait before they are sent again: the client's queue is full, or its broker away.
 const SEND_AGAIN: Duration = Duration::from_millis(100);
 
-/// How long a late reply is waited for to be in the log, while nothing else is read; then it is told again at the next look.
-const TELL_WITHIN: Duration = Duration::from_secs(5);
+/// How long late replies are waited for to be in the log, all of one look together, while nothing else is read: longer than the
+/// client tries one, so that it is known what became of it. Then they are told at the next look.
+const TELL_WITHIN: Duration = Duration::from_secs(45);
 
 /// The code of a `retry` after a handler's panic.
 const PANICKED: &str = "panicked";
@@ -181,8 +182,6 @@ impl<S: Store> Answer for Guarded<'_, S> {
         let tell = |command: &CloudEvent<'_>, reply: CloudEvent<'_>| match Addressed::reply_to(command, reply.write()) {
             // Nobody said where it is to go.
             None => Told::Yes,
-            // What is left stays for the next process.
-            Some(_) if self.stop.load(Ordering::Relaxed) => Told::NotNow,
             Some(addressed) => tell(addressed),
         };
         match catch_unwind(AssertUnwindSafe(|| self.participant.resume(tell))) {
@@ -323,7 +322,8 @@ pub fn consume(
         for addressed in answers.upkeep() {
             out.send_new(addressed);
         }
-        answers.resume(&mut |addressed| out.tell(addressed));
+        let end = Instant::now() + TELL_WITHIN;
+        answers.resume(&mut |addressed| out.tell(addressed, end, stop));
         if out.under_way.len() >= UNDER_WAY_MAX {
             out.wait(POLL);
         } else {
@@ -394,22 +394,26 @@ impl Out {
         }
     }
 
-    /// Sends it, and waits until it is in the log.
-    fn tell(&mut self, addressed: Addressed) -> Told {
+    /// Sends it, and waits until it is in the log, or never will be.
+    fn tell(&mut self, addressed: Addressed, end: Instant, stop: &AtomicBool) -> Told {
+        // What is left stays for the next look, or the next process.
+        let goes_on = || Instant::now() < end && !stop.load(Ordering::Relaxed);
+        if !goes_on() {
+            return Told::Stop;
+        }
         let id = self.next;
         self.send_new(addressed);
-        let end = Instant::now() + TELL_WITHIN;
-        while let Some(left) = end.checked_duration_since(Instant::now()) {
-            match self.acknowledged.recv_timeout(left) {
+        while goes_on() {
+            match self.acknowledged.recv_timeout(POLL) {
                 Ok((told, Ok(()))) if told == id => return Told::Yes,
                 // Not to be sent again from here: its row is taken up again.
                 Ok((told, Err(_))) if told == id => break,
                 Ok(other) => self.take(other),
-                Err(_) => break,
+                Err(_) => {}
             }
         }
         tracing::warn!("a late reply is not in the log yet; it is told again");
-        Told::NotNow
+        if goes_on() { Told::NotNow } else { Told::Stop }
     }
 
     /// Takes an acknowledgement, if one comes so soon.

@@ -25,7 +25,7 @@ pub fn serve<S: Store>(
         if written.is_ok() {
             written = write_line(&mut output, reply.write());
         }
-        if written.is_ok() { Told::Yes } else { Told::NotNow }
+        if written.is_ok() { Told::Yes } else { Told::Stop }
     });
     if let Err(error) = resumed {
         tracing::warn!(%error, "interrupted work cannot be taken up for now");

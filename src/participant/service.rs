@@ -207,8 +207,10 @@ impl<S: Store> Participant<S> {
                     continue;
                 }
             };
-            if tell(&event, self.reply(&command, answer)) == Told::Yes {
-                self.end_outside(outcome, &command)?;
+            match tell(&event, self.reply(&command, answer)) {
+                Told::Yes => drop(self.end_outside(outcome, &command)?),
+                Told::NotNow => {}
+                Told::Stop => break,
             }
         }
         Ok(())
@@ -347,6 +349,8 @@ pub enum Told {
     Yes,
     /// Not now: to be told again.
     NotNow,
+    /// The same, and nothing else is to be taken up: the process ends, or has other things to do.
+    Stop,
 }
 
 fn not_yet(command: &ReceivedCommand, code: &str) {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use saga::log::kafka::{Raw, Settings};
 
 use super::adapter::RUNTIME;
@@ -45,6 +47,21 @@ fn topics_that_lose_what_was_acknowledged_are_refused() {
         let warned = format!("{journal}: max.message.bytes is ");
         assert!(said.contains(&warned) && !said.contains(&format!("hint: {warned}")), "{said}");
     }
+}
+
+/// Who changes a topic later hears of it before what is in it goes.
+#[test]
+fn a_topic_that_is_changed_under_a_server_is_told() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    let server = house.serve(&["--participants", "simulated"]);
+    let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", broker.address()).create().unwrap();
+    let journal = format!("{}.journal", house.prefix);
+    let changed = AlterConfig::new(ResourceSpecifier::Topic(&journal)).set("retention.ms", "3600000");
+    let altered = RUNTIME.block_on(admin.alter_configs(&[changed], &AdminOptions::new())).unwrap();
+    assert!(altered.iter().all(Result::is_ok), "{altered:?}");
+    let said = server.until_said(&format!("{journal}: retention.ms is 3600000, and should be -1: kafka-configs.sh"));
+    assert!(said[0].contains("sagas will be lost or done twice"), "{said:?}");
 }
 
 #[test]

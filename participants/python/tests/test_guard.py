@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -185,6 +186,36 @@ def a_charge() -> Command:
     return read_command(Message(attributes, {"sum": "840.00"}), b"o")
 
 
+def resumed(participant: Participant[Any]) -> list[tuple[str, str, Any]]:
+    """What was told, and all of it acknowledged."""
+    told = []
+
+    def tell(command: Command, reply: Reply) -> bool:
+        told.append((command.id, reply.status, reply.payload))
+        return True
+
+    participant.resume(tell)
+    return told
+
+
+def begin(rooms: Rooms) -> tuple[str, str]:
+    """Two rows that are `doing`; the first will be done, the second refused."""
+    ids = ("o/1/charge/1", "o/2/charge/1")
+
+    @rooms.participant.outside("Charge")
+    def charge(command: Command) -> Any:
+        if command.id == ids[1]:
+            raise Refused("no-funds")
+        return {}
+
+    for id in ids:
+        command = replace(a_charge(), id=id, attributes=a_charge().attributes | {"command": id})
+        with rooms.store.transaction() as transaction:
+            transaction.claim(id, NEVER)
+            transaction.settle(id, "doing", command.to_text(), NEVER)
+    return ids
+
+
 def test_work_outside_is_taken_up_again(rooms: Rooms) -> None:
     charged: list[str] = []
     is_away = True
@@ -203,12 +234,69 @@ def test_work_outside_is_taken_up_again(rooms: Rooms) -> None:
     assert rooms.participant.handle(command).status == "pending"
     assert rooms.ask("undo", id=command.id) == ("retry", "still-doing", None)
     assert len(charged) == 1, "a repeat asks nobody"
-    assert rooms.participant.resume() == []
+    assert resumed(rooms.participant) == []
     is_away = False
-    ((resumed, reply),) = rooms.participant.resume()
-    assert (resumed.id, reply.status, reply.payload) == (command.id, "succeeded", {"receipt": "r-1"})
+    assert resumed(rooms.participant) == [(command.id, "succeeded", {"receipt": "r-1"})]
     assert rooms.participant.handle(command).payload == {"receipt": "r-1"}
-    assert rooms.participant.resume() == []
+    assert resumed(rooms.participant) == []
+
+
+def test_a_row_is_done_once_its_reply_is_told(rooms: Rooms) -> None:
+    begun = begin(rooms)
+    told: list[tuple[str, str]] = []
+
+    def tell(command: Command, reply: Reply) -> bool:
+        # What is committed by now, and that the row is not locked meanwhile.
+        with rooms.store.transaction() as transaction:
+            assert transaction.find(command.id)[0] == "doing"
+        told.append((command.id, reply.status))
+        if told == [(begun[0], "succeeded")]:
+            raise OSError("one that goes wrong stops no other")
+        return len(told) > 2
+
+    for rows in (["doing", "doing"], ["done", "failed"]):
+        rooms.participant.resume(tell)
+        assert sorted(rooms.rows) == rows
+    assert told == [(begun[0], "succeeded"), (begun[1], "failed")] * 2
+    rooms.participant.resume(tell)
+    assert len(told) == 4
+
+
+@pytest.mark.parametrize("when", ["asked", "told"])
+def test_at_the_end_no_further_row_is_begun(rooms: Rooms, when: str) -> None:
+    begun = begin(rooms)
+    stop = threading.Event()
+    asked: list[str] = []
+
+    @rooms.participant.outside("Charge")
+    def charge(command: Command) -> Any:
+        asked.append(command.id)
+        if when == "asked":
+            stop.set()
+
+    def tell(command: Command, reply: Reply) -> bool:
+        assert when == "told"
+        stop.set()
+        return True
+
+    rooms.participant.resume(tell, stop)
+    assert asked == [begun[0]]
+    assert sorted(rooms.rows) == (["doing", "doing"] if when == "asked" else ["doing", "done"])
+
+
+def test_what_was_ended_before_it_was_told_is_told_as_it_stands(rooms: Rooms) -> None:
+    (_, refused) = begin(rooms)
+    other: Participant[Any] = Participant("rooms", rooms.store)
+    other.outside("Charge")(lambda _: {"receipt": "r-1"})
+    work = rooms.participant._outside["Charge"]
+
+    @rooms.participant.outside("Charge")
+    def charge(command: Command) -> Any:
+        other.resume(lambda command, _: command.id == refused)
+        return work(command)
+
+    assert resumed(rooms.participant)[1] == (refused, "succeeded", {"receipt": "r-1"})
+    assert rooms.rows == ["done", "done"]
 
 
 @pytest.mark.parametrize("is_undone", [False, True])
@@ -219,7 +307,7 @@ def test_what_another_process_ended_meanwhile_stands(rooms: Rooms, is_undone: bo
         other: Participant[Any] = Participant("rooms", rooms.store)
         other.outside("Charge")(lambda _: {"receipt": "r-1"})
         other.undo("Refund")(lambda db, command, reply: None)
-        assert len(other.resume()) == 1
+        assert len(resumed(other)) == 1
         if is_undone:
             assert other.handle(Command(command.id, "Refund", "undo", 1, NEVER, NEVER, {}, {})).status == "succeeded"
         return {"receipt": "r-2"}
@@ -393,5 +481,4 @@ def test_a_row_that_does_not_hold_its_command_stops_no_other(rooms: Rooms) -> No
     command = a_charge()
     for id, kept in [("a", "NULL"), ("b", "'{}'"), (command.id, f"'{command.to_text()}'")]:
         rooms.store.connection.execute(sql % (id, kept))
-    ((resumed, _),) = rooms.participant.resume()
-    assert resumed.id == command.id
+    assert [id for id, _, _ in resumed(rooms.participant)] == [command.id]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Generic
@@ -33,6 +34,8 @@ class Retry(Exception):
 Work = Callable[[Connection, Command], Any]
 Undo = Callable[[Connection, Command, Any], None]
 Outside = Callable[[Command], Any]
+Tell = Callable[[Command, Reply], bool]
+"""Tells a late reply; whether its row may end: it is told, or nobody can ever be told."""
 
 
 class Participant(Generic[Connection]):
@@ -91,19 +94,29 @@ class Participant(Generic[Connection]):
             return self._work_outside(command)
         return reply
 
-    def resume(self) -> list[tuple[Command, Reply]]:
-        """Ends work outside the database that a crash interrupted; replies that are to be sent."""
-        ended = []
+    def resume(self, tell: Tell, stop: threading.Event | None = None) -> None:
+        """Ends work outside the database that a crash or a passing fault interrupted, one row after the other, and tells each
+        reply. What cannot be done, or told, for now stays for the next call. Behind `stop` no row is begun, and none is told.
+        """
+        stop = stop or threading.Event()
         for id, text in self.store.doing():
+            if stop.is_set():
+                return
             try:
                 command = Command.from_text(text or "")
+                reply = self._ask_outside(command)
+                if reply.status == "pending" or stop.is_set():
+                    continue
+                with self.store.transaction() as transaction:
+                    reply = _ended(transaction, command) or reply
+                # Nobody asks behind a `pending`: were the row written first, a crash in between would lose the reply. So it
+                # only has the work asked for again by the same key, and told twice, which changes nothing.
+                if tell(command, reply):
+                    self._end_outside(command, reply)
             except Unreadable as why:
                 log.error("the row of %s is `doing` and does not hold its command: %s", id, why)
-                continue
-            reply = self._work_outside(command)
-            if reply.status in ("succeeded", "failed"):
-                ended.append((command, reply))
-        return ended
+            except Exception:
+                log.exception("%s is not ended yet, and is taken up again", id)
 
     def purge(self) -> int:
         """Removes rows of the guard that nobody can ask for; to be called now and then."""
@@ -168,29 +181,43 @@ class Participant(Generic[Connection]):
             raise Retry("unknown-call")
 
     def _work_outside(self, command: Command) -> Reply:
+        reply = self._ask_outside(command)
+        if reply.status == "pending":
+            return reply
+        try:
+            return self._end_outside(command, reply)
+        except Exception:
+            log.exception("the end of %s of %s could not be written", command.call, command.id)
+            return Reply("pending")
+
+    def _ask_outside(self, command: Command) -> Reply:
+        """`pending` where nobody knows whether it worked: it stays `doing`, and is taken up again."""
         work = self._outside.get(command.call)
         if work is None:
             log.error("nobody does %s of %s any more", command.call, command.id)
             return Reply("pending")
         try:
-            state, reply = "done", _succeeded(work(command))
+            return _succeeded(work(command))
         except Refused as refused:
-            state, reply = "failed", _failed(refused)
+            return _failed(refused)
         except Exception:
-            # Nobody knows whether it worked: it stays `doing`, and is taken up again.
             log.exception("%s of %s is not done yet", command.call, command.id)
             return Reply("pending")
-        try:
-            with self.store.transaction() as transaction:
-                row = transaction.find(command.id)
-                if row is not None and row[0] != "doing":
-                    # Another process took it up too, and ended it; it may have been taken back since.
-                    return _known(*row)
-                transaction.settle(command.id, state, reply.to_text(), command.keep_until)
-        except Exception:
-            log.exception("the end of %s of %s could not be written", command.call, command.id)
-            return Reply("pending")
+
+    def _end_outside(self, command: Command, reply: Reply) -> Reply:
+        """Writes the reply where the row is `doing` still; what stands then."""
+        with self.store.transaction() as transaction:
+            if stands := _ended(transaction, command):
+                return stands
+            state = "done" if reply.status == "succeeded" else "failed"
+            transaction.settle(command.id, state, reply.to_text(), command.keep_until)
         return reply
+
+
+def _ended(transaction: Any, command: Command) -> Reply | None:
+    """What its row says, where another process took it up too and ended it; it may have been taken back since."""
+    row = transaction.find(command.id)
+    return None if row is None or row[0] == "doing" else _known(*row)
 
 
 def _known(state: str, kept: str | None) -> Reply:

@@ -6,10 +6,12 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
 from confluent_kafka import Message as Record
+from confluent_kafka.admin import AdminClient
 
 from .message import CONTENT_TYPE, Command, Message, Reply, Unreadable, read_command
 from .participant import Participant
@@ -20,10 +22,21 @@ log = logging.getLogger("saga")
 RESUME_EVERY = 10.0
 PURGE_EVERY = 600.0
 POLL = 0.5
+LOOK_EVERY = 30.0
+"""Seconds between looks whether the topic is still the same."""
 TAKE_AGAIN = 2.0
 """Seconds until a message that met a passing fault is tried again."""
 BATCH = 500
 """Commands that are done before their replies are waited for, if so many are there."""
+TELL_WITHIN = 5.0
+"""Seconds that a late reply is waited for to be in the log, while nothing else is read; then it is told at the next look."""
+FOR_GOOD = frozenset((
+    KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION,
+    KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD, KafkaError._INVALID_ARG,
+))
+"""Errors of a late reply that another try would meet again."""
+UNFIT = (OverflowError, ValueError)
+"""What the client raises of a partition, or a topic's name, that is none."""
 
 
 def serve(
@@ -55,16 +68,11 @@ def serve(
     sending = {**common, "enable.idempotence": True, "acks": "all", "message.max.bytes": 2 << 20}
     producer = Producer(sending, logger=client_log)
     replies = _Replies(producer)
+    look = _Look(AdminClient(common, logger=client_log), topic)
     consumer.subscribe([topic])
     resume_at = purge_at = time.monotonic()
     try:
         while not stop.is_set():
-            if time.monotonic() >= resume_at:
-                resume_at = time.monotonic() + RESUME_EVERY
-                _upkeep("taking up interrupted work", lambda: _resume(participant, replies))
-            if time.monotonic() >= purge_at:
-                purge_at = time.monotonic() + PURGE_EVERY
-                _upkeep("removing old rows", participant.purge)
             done = []
             for record in _next(consumer):
                 if not _answer(participant, record, replies, stop):
@@ -74,13 +82,19 @@ def serve(
             # Not before: a reply that is lost would be the end of its step.
             replies.wait()
             _store(consumer, done)
+            if time.monotonic() >= resume_at:
+                resume_at = time.monotonic() + RESUME_EVERY
+                _upkeep("taking up interrupted work", lambda: _resume(participant, replies, stop))
+            if time.monotonic() >= purge_at:
+                purge_at = time.monotonic() + PURGE_EVERY
+                _upkeep("removing old rows", participant.purge)
+            _upkeep("looking at the topic", lambda: look.at(consumer))
     finally:
         consumer.close()
 
 
-def _resume(participant: Participant[Any], replies: _Replies) -> None:
-    for command, reply in participant.resume():
-        replies.send(command, reply, participant.name)
+def _resume(participant: Participant[Any], replies: _Replies, stop: threading.Event) -> None:
+    participant.resume(lambda command, reply: replies.tell(command, reply, participant.name), stop)
 
 
 def _next(consumer: Consumer) -> list[Record]:
@@ -148,6 +162,36 @@ def _store(consumer: Consumer, batch: list[Record]) -> None:
             log.debug("an offset of %s/%s counts no more: %s", topic, partition, error)
 
 
+class _Look:
+    """Looks whether the topic was deleted and made again. The client goes on at the place that it had in the old one, which
+    the broker refuses only until the new one has as many records: those before it would never be read.
+    """
+
+    def __init__(self, admin: AdminClient, topic: str) -> None:
+        self.admin, self.topic = admin, topic
+        self.id: str | None = None
+        self.asked: Any = None
+        self.ask_at = time.monotonic()
+
+    def at(self, consumer: Consumer) -> None:
+        """Asks now and then, and waits for nobody."""
+        if self.asked is None and time.monotonic() >= self.ask_at:
+            self.ask_at = time.monotonic() + LOOK_EVERY
+            self.asked = self.admin.describe_topics(TopicCollection([self.topic]))[self.topic]
+        if self.asked is None or not self.asked.done():
+            return
+        asked, self.asked = self.asked, None
+        if asked.exception() is not None:
+            # The topic is gone for now, the broker away, or this user may not ask.
+            return
+        id = str(asked.result().topic_id)
+        if self.id not in (None, id):
+            log.warning("%s was deleted and made again, and is read from its start", self.topic)
+            for place in consumer.assignment():
+                consumer.seek(TopicPartition(place.topic, place.partition, OFFSET_BEGINNING))
+        self.id = id
+
+
 class _Replies:
     """Replies on their way."""
 
@@ -170,24 +214,63 @@ class _Replies:
             if error.retriable() or error.name() in ("_MSG_TIMED_OUT", "_TIMED_OUT", "_TRANSPORT"):
                 self.failed.append((command, reply, participant))
 
-        where: dict[str, Any] = {"headers": [("content-type", CONTENT_TYPE.encode())]}
-        if command.reply_partition is not None:
-            where["partition"] = command.reply_partition
         while True:
             try:
-                self.producer.produce(
-                    command.reply_to,
-                    key=command.key,
-                    value=reply.message(command, participant).write(),
-                    on_delivery=delivered,
-                    **where,
-                )
+                self._produce(command.reply_to, command, reply, participant, delivered)
                 return
             except BufferError:
                 self.producer.poll(POLL)
-            except KafkaException as error:
+            except (KafkaException, *UNFIT) as error:
                 log.error("a reply to %s cannot be sent: %s", command.id, error)
                 return
+
+    def tell(self, command: Command, reply: Reply, participant: str) -> bool:
+        """Sends a late reply, while no other is on its way, and waits until it is acknowledged. Whether its row may end: it is
+        told, or refused for good.
+        """
+        if command.kind == "message":
+            return True
+        if command.reply_to is None:
+            log.error("%s names no topic for its reply, which nobody hears", command.id)
+            return True
+        told: list[Any] = []
+        try:
+            self._produce(command.reply_to, command, reply, participant, lambda error, _: told.append(error))
+        except KafkaException as error:
+            told.append(error.args[0])
+        except UNFIT as error:
+            log.error("the late reply to %s cannot be sent: %s", command.id, error)
+            return True
+        end = time.monotonic() + TELL_WITHIN
+        while not told and time.monotonic() < end:
+            self.producer.poll(0.05)
+        if not told:
+            log.warning("the late reply to %s is not in the log in time, and is told again", command.id)
+            # It is told anew: what is left of it would pile up, and hold up `wait`.
+            self.producer.purge()
+            return False
+        (failure,) = told
+        if failure is None:
+            return True
+        if failure.code() in FOR_GOOD:
+            log.error("the late reply to %s is refused for good: %s", command.id, failure)
+            return True
+        log.warning("the late reply to %s is not in the log, and is told again: %s", command.id, failure)
+        return False
+
+    def _produce(
+        self, to: str, command: Command, reply: Reply, participant: str, delivered: Callable[[Any, Any], None]
+    ) -> None:
+        where: dict[str, Any] = {"headers": [("content-type", CONTENT_TYPE.encode())]}
+        if command.reply_partition is not None:
+            where["partition"] = command.reply_partition
+        self.producer.produce(
+            to,
+            key=command.key,
+            value=reply.message(command, participant).write(),
+            on_delivery=delivered,
+            **where,
+        )
 
     def wait(self) -> None:
         """Until all are acknowledged, or refused for good."""
