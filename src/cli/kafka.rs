@@ -130,7 +130,7 @@ impl Opened {
         format!("{} at {}", self.log.topics().prefix, self.brokers)
     }
 
-    /// Refuses topics with which sagas would be lost or done twice, and says what else is not as it should be.
+    /// Refuses topics with which sagas would be lost, done twice or stand still, and says what else is not as it should be.
     pub(super) async fn is_fit(&self) -> Result<(), CliError> {
         let differences = match kafka::differences(self.log.settings(), &self.log.topics()).await {
             Ok(differences) => differences,
@@ -148,7 +148,8 @@ impl Opened {
         if certain.is_empty() {
             return Ok(());
         }
-        let error = CliError::new(Kind::Unavailable, "on topics with these settings sagas would be lost or done twice");
+        let harm = "on topics with these settings sagas would be lost, done twice or stand still for good";
+        let error = CliError::new(Kind::Unavailable, harm);
         Err(listed(error, &certain, &self.brokers))
     }
 
@@ -232,7 +233,7 @@ impl Opened {
                 let Ok(now) = kafka::differences(log.settings(), &log.topics()).await else { continue };
                 for difference in newly_certain(&said, &now) {
                     let mended = difference.mended_by(&brokers).map(|by| format!(": {by}")).unwrap_or_default();
-                    tracing::warn!("sagas will be lost or done twice: {difference}{mended}");
+                    tracing::warn!("sagas will be lost, done twice or stand still: {difference}{mended}");
                 }
                 said = now;
             }

@@ -189,6 +189,13 @@ impl Body {
         }
     }
 
+    /// Whether it is a part of a checkpoint, which only saves reading.
+    #[must_use]
+    pub const fn is_of_checkpoint(&self) -> bool {
+        use Body::{Completed, Ended, Snapshot, Started, Waiting};
+        matches!(self, Started { .. } | Snapshot { .. } | Waiting { .. } | Ended { .. } | Completed { .. })
+    }
+
     /// Its name in the journal.
     #[must_use]
     pub const fn name(&self) -> &'static str {

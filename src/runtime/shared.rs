@@ -400,6 +400,7 @@ impl Watch for Core {
                 Fact::Undeliverable { topic, why } => {
                     tracing::error!(partition, %topic, %why, "a message that nobody waits for cannot be delivered");
                 }
+                Fact::Refused { why } => tracing::warn!(partition, %why, "the log refuses a record of the journal"),
                 Fact::Trouble { why } => {
                     let before = self.troubles().insert(partition, why.clone());
                     if before.as_ref() != Some(&why) {

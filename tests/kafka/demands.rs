@@ -7,8 +7,8 @@ use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use saga::log::kafka::{Raw, Settings};
 
 use super::adapter::RUNTIME;
-use super::broker::shared;
-use super::house::{FILE, House, text};
+use super::broker::{Broker, shared};
+use super::house::{FILE, House, INPUT, text};
 
 #[test]
 fn topics_that_lose_what_was_acknowledged_are_refused() {
@@ -17,7 +17,10 @@ fn topics_that_lose_what_was_acknowledged_are_refused() {
     // As somebody makes it who has not read what it is for: what is older than a day goes.
     let raw = Raw::open(&Settings::new(broker.address(), []).unwrap()).unwrap();
     let journal = format!("{}.journal", house.prefix);
-    RUNTIME.block_on(raw.make(&journal, 3, Duration::from_hours(24))).unwrap();
+    let replies = format!("{}.replies", house.prefix);
+    for topic in [&journal, &replies] {
+        RUNTIME.block_on(raw.make(topic, 3, Duration::from_hours(24))).unwrap();
+    }
     let made = house.run(&["init", "--partitions", "3", FILE]);
     let said = text(&made);
     assert_eq!(made.status.code(), Some(7), "{said}");
@@ -36,15 +39,17 @@ fn topics_that_lose_what_was_acknowledged_are_refused() {
         let refused = house.run(&[&[command, FILE], more].concat());
         let said = text(&refused);
         assert_eq!(refused.status.code(), Some(7), "{said}");
-        assert!(said.contains("error: on topics with these settings sagas would be lost or done twice\n"), "{said}");
+        assert!(said.contains("error: on topics with these settings sagas would be lost, done twice or"), "{said}");
+        // A record that it does not take stops its partition.
+        assert!(said.contains(&format!("hint: {journal}: max.message.bytes is ")), "{said}");
         let mended = format!(
             "hint: {journal}: retention.ms is 86400000, and should be -1: kafka-configs.sh --bootstrap-server {} \
              --alter --entity-type topics --entity-name {journal} --add-config retention.ms=-1\n",
             broker.address()
         );
         assert!(said.contains(&mended), "{said}");
-        // It costs something only when a record is large: said, and no reason to refuse.
-        let warned = format!("{journal}: max.message.bytes is ");
+        // It costs something only in an outage: said, and no reason to refuse.
+        let warned = format!("{replies}: retention.ms is ");
         assert!(said.contains(&warned) && !said.contains(&format!("hint: {warned}")), "{said}");
     }
 }
@@ -61,7 +66,7 @@ fn a_topic_that_is_changed_under_a_server_is_told() {
     let altered = RUNTIME.block_on(admin.alter_configs(&[changed], &AdminOptions::new())).unwrap();
     assert!(altered.iter().all(Result::is_ok), "{altered:?}");
     let said = server.until_said(&format!("{journal}: retention.ms is 3600000, and should be -1: kafka-configs.sh"));
-    assert!(said[0].contains("sagas will be lost or done twice"), "{said:?}");
+    assert!(said[0].contains("sagas will be lost, done twice or stand still"), "{said:?}");
 }
 
 #[test]
@@ -76,4 +81,52 @@ fn a_participant_may_divide_its_topic_as_it_likes() {
         assert!(made.status.success(), "as many partitions as there are: {}", text(&made));
     }
     house.run_to_its_end("order-1");
+}
+
+/// As a journal is made, but for the largest record that it takes.
+fn takes(broker: &Broker, journal: &str, largest: &str) {
+    let mut config = ClientConfig::new();
+    let admin: AdminClient<_> = config.set("bootstrap.servers", broker.address()).create().unwrap();
+    let settings = [
+        ("cleanup.policy", "delete"),
+        ("retention.ms", "-1"),
+        ("retention.bytes", "-1"),
+        ("message.timestamp.type", "LogAppendTime"),
+        ("unclean.leader.election.enable", "false"),
+        ("max.message.bytes", largest),
+    ];
+    let altered = AlterConfig::new(ResourceSpecifier::Topic(journal));
+    let altered = settings.iter().fold(altered, |altered, (key, value)| altered.set(key, value));
+    let answers = RUNTIME.block_on(admin.alter_configs(&[altered], &AdminOptions::new())).unwrap();
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+}
+
+/// Somebody sets it while it is written. The claims go in, the record that is too large never does.
+#[test]
+fn a_journal_that_takes_no_record_as_large_says_so_until_it_does() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    let journal = format!("{}.journal", house.prefix);
+    let server = house.serve(&["--participants", "simulated"]);
+    server.until("/readyz", |status, _| status == 200);
+    takes(broker, &journal, "1000");
+    let input = INPUT.replace("ana", &"a".repeat(2_000));
+    let started = server.ask(&["start", "booking", "--id", "big", "--input", &input]);
+    let stands = server.until("/readyz", |status, body| status == 503 && body.contains("stands still"));
+    assert!(stands.contains("a `change` record of instance `big`"), "{stands}; {}", text(&started));
+    let mended = format!(
+        "{journal}: max.message.bytes is less than this record, and should be 16843776 or more: kafka-configs.sh \
+         --bootstrap-server {} --alter --entity-type topics --entity-name {journal} --add-config \
+         max.message.bytes=16843776",
+        broker.address()
+    );
+    let listed = text(&server.ask(&["list"]));
+    assert!(listed.contains("stands still: failed to write") && listed.contains(&mended), "{listed}");
+    assert_eq!(server.until_said("the log refuses a record of the journal").len(), 1);
+    server.stop();
+
+    let refused = house.run(&["serve", FILE, "--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.status.code(), Some(7), "{}", text(&refused));
+    takes(broker, &journal, "16843776");
+    house.serve(&["--participants", "simulated"]).until_completed(1);
 }

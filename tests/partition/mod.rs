@@ -18,6 +18,7 @@
 //! | good = 1 … n acknowledged, each at its place | `NoFence`, `FenceByLastOffset`, `GoodAlone` |
 //! | effects, and all that people see, wait for good records | `EffectsBeforeAck`, `SeenBeforeAck` |
 //! | three tenures lost to holes: the log is not dense | script: a log with every second offset |
+//! | three tenures lost to a record that the log refuses: it never takes it; a checkpoint is done without | `refused` |
 //! | a release finishes what is under way, and marks | script, and none: see below |
 //! | **inputs**: `read` passes over what was taken, and its own cause | `ReadAhead`, `ReadBehind` |
 //! | all but what no later state would listen to is journaled | `UnrecordedRejections`, `ConflictKnown`, `NoBar`, `JunkDropped` |
@@ -52,6 +53,7 @@
 //! [`Slip`]: ::saga::simulation::Slip
 
 mod rig;
+mod refused;
 mod saga;
 mod scripts;
 mod seeds;

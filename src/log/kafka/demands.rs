@@ -50,7 +50,8 @@ struct Demand {
 /// What becomes of a deployment with another value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Harm {
-    /// What was acknowledged is lost without any failure, or a saga is done twice: nobody should run on that.
+    /// What was acknowledged is lost without any failure, a saga is done twice, or a partition stands still for good:
+    /// nobody should run on that.
     Certain,
     /// A failure, an outage or a large record costs more than it must.
     Possible,
@@ -123,7 +124,7 @@ impl Wanted {
 
     fn new(name: &Arc<str>, partitions: u32, replication: u32, payload: usize) -> Self {
         let mut wanted = Self { name: name.to_string(), partitions, replication, is_ours: true, settings: Vec::new() };
-        wanted.demand(LARGEST, &(payload + HEADERS_MAX + BATCH_HEAD).to_string(), Harm::Possible);
+        wanted.demand(LARGEST, &largest(payload), Harm::Possible);
         wanted.demand(UNCLEAN, "false", Harm::Possible);
         if replication >= REPLICATION_USUAL {
             // One replica may fail, and what is acknowledged is on two.
@@ -134,6 +135,14 @@ impl Wanted {
 
     fn demand(&mut self, key: &'static str, should: &str, harm: Harm) {
         self.settings.push(Demand { key, should: should.to_owned(), harm });
+    }
+
+    /// No record may be refused: who cannot write what comes next to the journal stands still.
+    fn whole(mut self) -> Self {
+        for demand in self.settings.iter_mut().filter(|demand| demand.key == LARGEST) {
+            demand.harm = Harm::Certain;
+        }
+        self
     }
 
     fn with(mut self, demands: &[(&'static str, &str, Harm)]) -> Self {
@@ -157,7 +166,7 @@ pub(super) fn deployment(topics: &Topics, partitions: u32, replication: u32, com
     let mut all = vec![
         topic(&topics.requests, PAYLOAD_MAX).with(&[deletes, by_broker, kept, unbounded]),
         topic(&topics.replies, PAYLOAD_MAX).with(&[deletes, kept, unbounded]),
-        topic(&topics.journal, RECORD_MAX).with(&[deletes, by_broker]).with(&for_ever),
+        topic(&topics.journal, RECORD_MAX).with(&[deletes, by_broker]).with(&for_ever).whole(),
         // The largest input, with the reason and where it came from.
         topic(&topics.dead, EVENT_MAX).with(&[deletes]),
         Wanted::new(&topics.definitions, 1, replication, DEFINITION_MAX).with(&[(CLEANUP, "compact", Certain)]),
@@ -167,6 +176,20 @@ pub(super) fn deployment(topics: &Topics, partitions: u32, replication: u32, com
         all.push(Wanted { is_ours: false, ..commands });
     }
     all
+}
+
+/// What `max.message.bytes` should be for payloads of so many bytes.
+fn largest(payload: usize) -> String {
+    (payload + HEADERS_MAX + BATCH_HEAD).to_string()
+}
+
+/// Why a journal takes no record of some size, with what mends it.
+pub(super) fn too_large(journal: &str, brokers: &str) -> String {
+    let (topic, should) = (journal.to_owned(), largest(RECORD_MAX));
+    let is = "less than this record".to_owned();
+    let small = Difference { topic, what: LARGEST, is, should, harm: Harm::Certain };
+    let command = small.mended_by(brokers).unwrap_or_default();
+    format!("{small}: {command}")
 }
 
 /// Why the settings of topics are not known.
@@ -257,6 +280,23 @@ mod tests {
         assert!(is_enough(LARGEST, "20", "10"));
         assert!(!is_enough(CLEANUP, "compact", "delete"));
         assert!(!is_enough(UNCLEAN, "true", "false"));
+    }
+
+    /// A partition whose next record does not fit can do nothing but stand still; of other topics one message is refused.
+    #[test]
+    fn a_journal_must_take_every_record() {
+        let topics = Topics::default();
+        let harm = |topic: &Wanted| topic.settings.iter().find(|demand| demand.key == LARGEST).unwrap().harm;
+        for topic in deployment(&topics, 3, 1, &["hotel.commands".to_owned()]) {
+            let expected = if *topic.name == *topics.journal { Harm::Certain } else { Harm::Possible };
+            assert_eq!(harm(&topic), expected, "{}", topic.name);
+        }
+        let said = too_large("saga.journal", "k:9092");
+        let start = "saga.journal: max.message.bytes is less than this record, and should be 16";
+        assert!(
+            said.starts_with(start) && said.contains(" or more: kafka-configs.sh --bootstrap-server k:9092 "),
+            "{said}"
+        );
     }
 
     #[test]

@@ -20,6 +20,7 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerConte
 
 use super::absence::{Absences, Absent};
 use super::context::{Reach, remark};
+use super::demands::too_large;
 use super::error::{OpenError, is_absent, is_final};
 use super::settings::{Role, Settings};
 use super::trust::{Renewal, Trust};
@@ -125,6 +126,8 @@ struct Context {
     deliveries: Arc<Deliveries>,
     topics: Mutex<Topics>,
     renewal: Renewal,
+    /// Where it writes journals, of which no record may be too large: for the command that mends that.
+    brokers: Option<String>,
     /// Whether the producer can do nothing any more.
     has_failed: AtomicBool,
 }
@@ -201,7 +204,12 @@ impl Context {
             }
             return Outcome::Unknown;
         }
-        outcome_of(error)
+        match (error.rdkafka_error_code(), &self.brokers) {
+            (Some(RDKafkaErrorCode::MessageSizeTooLarge), Some(brokers)) => {
+                Outcome::Refused(Arc::from(too_large(topic, brokers)))
+            }
+            _ => outcome_of(error),
+        }
     }
 }
 
@@ -250,6 +258,7 @@ impl Producer {
             deliveries: Arc::clone(&self.deliveries),
             topics: Mutex::default(),
             renewal: if self.role == Role::Journal { Renewal::Doubted } else { Renewal::Believed },
+            brokers: (self.role == Role::Journal).then(|| self.settings.brokers.clone()),
             has_failed: AtomicBool::new(false),
         };
         ThreadedProducer::from_config_and_context(&self.settings.client(self.role, ""), context).map(Arc::new)

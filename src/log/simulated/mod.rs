@@ -69,6 +69,8 @@ pub struct Simulated {
     pub faults: Faults,
     /// Topics that take nothing, for good.
     pub refusing: BTreeSet<Arc<str>>,
+    /// The largest record that it takes.
+    pub record_max: usize,
     /// What has gone wrong.
     pub happened: Faults,
     /// How disorderly it reports.
@@ -106,6 +108,7 @@ impl Simulated {
             partitions,
             faults,
             refusing: BTreeSet::new(),
+            record_max: RECORD_MAX,
             happened: Faults::NONE,
             manner: Manner::USUAL,
             full: None,
@@ -354,7 +357,7 @@ impl Simulated {
         if append.partition.is_some_and(|partition| partition >= self.partitions_of(&append.topic)) {
             return Outcome::Refused(Arc::from("no such partition"));
         }
-        if append.message.payload.len() > RECORD_MAX {
+        if append.message.payload.len() > self.record_max {
             return Outcome::Refused(Arc::from("too large"));
         }
         if self.full().is_some() {

@@ -83,7 +83,8 @@ impl Tenure {
     /// Begins a checkpoint if one is due, and goes on with the one that is being written.
     pub(super) fn checkpoint(&mut self, set: &mut Setting, out: &mut Vec<Do>) -> Result<(), Over> {
         if self.checkpoints.writing.is_none() {
-            let due = self.volume.since > set.config.checkpoint_bytes.max(2 * self.volume.state);
+            let from = set.config.checkpoint_bytes.max(2 * self.volume.state).max(set.checkpoint_from);
+            let due = self.volume.since > from;
             if !due || !self.has_room() {
                 return Ok(());
             }

@@ -67,6 +67,9 @@ pub const CLAIM_WITHIN: Duration = Duration::from_secs(10);
 pub const SLOW_MAX: u32 = 3;
 /// So many times in a row records may be misplaced by holes in the offsets, before it is called what it is.
 pub const LOSSES_MAX: u32 = 3;
+/// So many tenures in a row may end by a record that the log refuses, although it takes the claims in between. What it
+/// refuses for a reason that passes (a right, a topic without a leader) it takes by then, or refuses the claims as well.
+pub const REFUSALS_MAX: u32 = 3;
 
 /// One partition, owned or not.
 #[derive(Debug)]
@@ -76,6 +79,8 @@ pub struct Partition {
     /// Claims so far, so that each recognises itself.
     attempts: u64,
     losses: u32,
+    /// Tenures in a row that ended by a record that the log refused.
+    refusals: u32,
     /// Claims in a row that took long.
     slow: u32,
     /// Where the last tenure was whose record was misplaced.
@@ -96,6 +101,7 @@ impl Partition {
             phase: Phase::Idle,
             attempts: 0,
             losses: 0,
+            refusals: 0,
             slow: 0,
             misplaced: None,
             claims: Vec::new(),

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::defect::Defect;
 use super::inputs::Lane;
 use super::recovery::{Claim, Read, Recovery};
-use super::tenure::{Over, Tenure};
+use super::tenure::{Over, Refusal, Tenure};
 use super::told::{Do, Fact, Recovered, Stop, Told, lost};
-use super::{ASK_AGAIN, CLAIM_WITHIN, LOSSES_MAX, Partition, SLOW_MAX};
+use super::{ASK_AGAIN, CLAIM_WITHIN, LOSSES_MAX, Partition, REFUSALS_MAX, SLOW_MAX};
 use crate::engine::Instance;
 use crate::journal::record::{Body, Positions, Record, VERSION};
 use crate::journal::{self, Damage, JournalError, encode};
@@ -204,6 +204,8 @@ impl Partition {
                     // cannot take a claim now may not take the next one either.
                     Outcome::Unknown => self.pause(Some(recovery)),
                     Outcome::Refused(why) => {
+                        // It refuses all: that passes or is somebody's will, and no record is at fault.
+                        self.refusals = 0;
                         out.push(Do::Tell(Fact::Trouble { why: format!("the log refused a claim: {why}") }));
                         self.pause(Some(recovery));
                     }
@@ -440,15 +442,43 @@ impl Partition {
             Ok(()) => {}
             Err(Over::Stop(stop)) => self.stop(stop, out),
             Err(Over::Fenced { misplaced }) => {
-                let Phase::Running(tenure) = &self.phase else { return };
-                if misplaced {
+                if let (true, Phase::Running(tenure)) = (misplaced, &self.phase) {
                     self.misplaced = Some(tenure.epoch);
                 }
-                let released = tenure.release.is_some();
-                out.push(Do::Tell(Fact::Idle { is_fenced: true }));
-                if released { self.let_go(out) } else { self.confirm(None, out) }
+                self.refusals = 0;
+                self.fence(out);
             }
+            Err(Over::Refused(refusal)) => self.refused(refusal, out),
         }
+    }
+
+    fn fence(&mut self, out: &mut Vec<Do>) {
+        let Phase::Running(tenure) = &self.phase else { return };
+        let released = tenure.release.is_some();
+        out.push(Do::Tell(Fact::Idle { is_fenced: true }));
+        if released { self.let_go(out) } else { self.confirm(None, out) }
+    }
+
+    /// The log refused a record. A checkpoint saves reading, so it can wait; without any other the partition cannot go on.
+    fn refused(&mut self, Refusal { record, why, is_of_checkpoint }: Refusal, out: &mut Vec<Do>) {
+        let Phase::Running(tenure) = &self.phase else { return };
+        if is_of_checkpoint {
+            // By then it may fit; and what is tried in vain costs less and less of what is written.
+            self.set.checkpoint_from = tenure.volume.since.saturating_mul(2);
+            let why = format!("{record}: {why}; until then recoveries read more of the journal");
+            out.push(Do::Tell(Fact::Refused { why }));
+            return self.fence(out);
+        }
+        self.refusals += 1;
+        if self.refusals == 1 {
+            out.push(Do::Tell(Fact::Refused { why: format!("{record}: {why}") }));
+        }
+        if self.refusals < REFUSALS_MAX || tenure.release.is_some() {
+            return self.fence(out);
+        }
+        let (partition, topic, times) = (self.set.config.partition, self.set.journal(), self.refusals);
+        self.refusals = 0;
+        self.stop(Stop::Refused { partition, topic, record, times, why }, out);
     }
 
     fn let_go(&mut self, out: &mut Vec<Do>) {

@@ -16,6 +16,8 @@ pub(in crate::runtime) const FORWARDED: &str = "saga-forwarded";
 pub(super) struct Setting {
     pub(super) config: Config,
     pub(super) plans: Arc<Plans>,
+    /// The log refused a part of a checkpoint: none is begun before the journal has grown to so many bytes.
+    pub(super) checkpoint_from: u64,
     tickets: u64,
     /// Shared names of topics: few, and on every message.
     topics: BTreeMap<Box<str>, Arc<str>>,
@@ -29,7 +31,7 @@ impl Setting {
         if config.defect == Some(Defect::WholeShare) {
             config.turns = Turnstile::of_partition(0, 1);
         }
-        Self { config, plans, tickets: 0, topics: BTreeMap::new() }
+        Self { config, plans, checkpoint_from: 0, tickets: 0, topics: BTreeMap::new() }
     }
 
     /// A new ticket, above all others.

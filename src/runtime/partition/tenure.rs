@@ -119,8 +119,32 @@ pub(super) enum Over {
         /// Whether the log gave it another place, rather than none that is known.
         misplaced: bool,
     },
+    /// The log refused a record: it is not there and never will be.
+    Refused(Refusal),
     /// A person must act.
     Stop(Stop),
+}
+
+/// A record that the log refused.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// What it is, and how large; for people.
+    pub(super) record: String,
+    /// What the log said.
+    pub(super) why: Arc<str>,
+    pub(super) is_of_checkpoint: bool,
+}
+
+impl Refusal {
+    fn of(record: &Record, why: &Arc<str>) -> Self {
+        let (body, bytes) = (&record.body, encode(record).len());
+        let whose = body.instance().map(|id| format!(" of instance `{id}`")).unwrap_or_default();
+        Self {
+            record: format!("a `{}` record{whose} ({bytes} bytes)", body.name()),
+            why: Arc::clone(why),
+            is_of_checkpoint: body.is_of_checkpoint(),
+        }
+    }
 }
 
 impl From<Stop> for Over {
@@ -319,12 +343,16 @@ impl Tenure {
         Ok(())
     }
 
-    fn landed(&mut self, set: &Setting, index: usize, outcome: &Outcome, out: &mut Vec<Do>) -> Result<(), Over> {
+    fn landed(&mut self, set: &mut Setting, index: usize, outcome: &Outcome, out: &mut Vec<Do>) -> Result<(), Over> {
         let place = self.epoch + self.good + 1 + index as u64;
         let offset = match outcome {
             Outcome::At(offset) => *offset,
             Outcome::Unknown | Outcome::Refused(_) if set.config.defect == Some(Defect::NoFence) => place,
-            Outcome::Unknown | Outcome::Refused(_) => return Err(Over::Fenced { misplaced: false }),
+            Outcome::Unknown => return Err(Over::Fenced { misplaced: false }),
+            Outcome::Refused(why) => {
+                let refused = self.in_flight.get(index).map(|refused| Refusal::of(&refused.record, why));
+                return Err(refused.map_or(Over::Fenced { misplaced: false }, Over::Refused));
+            }
         };
         let right = match set.config.defect {
             Some(Defect::NoFence) => true,
@@ -358,7 +386,7 @@ impl Tenure {
     }
 
     /// The record is good: whatever waited for it may go.
-    fn is_good(&mut self, set: &Setting, record: Arc<Record>, stands: Option<Stands>, out: &mut Vec<Do>) {
+    fn is_good(&mut self, set: &mut Setting, record: Arc<Record>, stands: Option<Stands>, out: &mut Vec<Do>) {
         let offset = self.epoch + self.good;
         match &record.body {
             Body::Completed { started } => self.complete(set, *started, out),
@@ -383,9 +411,10 @@ impl Tenure {
     }
 
     /// A checkpoint can be relied on.
-    pub(super) fn complete(&mut self, set: &Setting, started: u64, out: &mut Vec<Do>) {
+    pub(super) fn complete(&mut self, set: &mut Setting, started: u64, out: &mut Vec<Do>) {
         let now = self.clock.now(self.now);
         self.checkpoints.complete(started, now);
+        set.checkpoint_from = 0;
         if let Some(before) = self.checkpoints.truncation(now, set.config.retain) {
             let too_far = u64::from(set.config.defect == Some(Defect::CutTooFar));
             out.push(Do::Ask(Request::Truncate { topic: set.journal(), before: before + too_far }));

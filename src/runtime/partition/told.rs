@@ -114,6 +114,11 @@ pub enum Fact {
         /// Why.
         why: Arc<str>,
     },
+    /// The log refused a record of the journal for good. The task goes on without it where it can, or hands it over again.
+    Refused {
+        /// For people.
+        why: String,
+    },
     /// The log cannot be read for now; the task goes on asking.
     Trouble {
         /// For people.
@@ -269,6 +274,23 @@ pub enum Stop {
         /// How often.
         losses: u32,
     },
+    /// The log takes claims, and never this record.
+    #[error(
+        "write {record} to partition {partition} of {topic}: the log refused it {times} times, and took other records \
+         in between: {why}; let it take such a record, and start again whoever runs the partition"
+    )]
+    Refused {
+        /// Which partition.
+        partition: u32,
+        /// Which topic.
+        topic: Arc<str>,
+        /// What it is, and how large.
+        record: String,
+        /// How often.
+        times: u32,
+        /// What the log said.
+        why: Arc<str>,
+    },
 }
 
 impl Stop {
@@ -277,7 +299,11 @@ impl Stop {
     pub const fn is_gap(&self) -> bool {
         match self {
             Self::InputsLost { .. } | Self::InputsDamaged { .. } => true,
-            Self::Damaged(_) | Self::Unreadable { .. } | Self::OtherTopic { .. } | Self::NotDense { .. } => false,
+            Self::Damaged(_)
+            | Self::Unreadable { .. }
+            | Self::OtherTopic { .. }
+            | Self::NotDense { .. }
+            | Self::Refused { .. } => false,
         }
     }
 }

@@ -64,6 +64,7 @@ impl Watch for Traced {
                 | Fact::Running { .. }
                 | Fact::Known { .. }
                 | Fact::Undeliverable { .. }
+                | Fact::Refused { .. }
                 | Fact::Trouble { .. } => {}
             }
             others.push(fact);
