@@ -51,7 +51,7 @@ pub(super) fn stopped(of: &Orchestrator) -> Vec<Stopped> {
     stopped.collect()
 }
 
-fn shown_of(stopped: Vec<(u32, Stop)>) -> Vec<Stopped> {
+fn shown_of(stopped: Vec<(u32, Arc<Stop>)>) -> Vec<Stopped> {
     let shown = stopped.into_iter().map(|(partition, stop)| {
         let order = stop.is_gap().then(|| ACCEPT_GAP.to_owned());
         Stopped { partition, why: format!("failed to {stop}"), order }

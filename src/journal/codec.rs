@@ -4,6 +4,8 @@
 //! a field or kind that is skipped here could be the one that matters. What does not even say so was written by a
 //! stranger, and is a misfit like any other. Older versions are raised by an upcaster each.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::record::{Record, VERSION};
@@ -11,8 +13,10 @@ use crate::json::Scratch;
 
 /// The journal cannot be read, or contradicts itself.
 #[derive(Debug, thiserror::Error)]
-#[error("read partition {partition} of saga.journal at offset {offset}: {damage}")]
+#[error("read partition {partition} of {topic} at offset {offset}: {damage}")]
 pub struct JournalError {
+    /// Which journal: that of the deployment.
+    pub topic: Arc<str>,
     /// Which partition.
     pub partition: u32,
     /// Where in it.
@@ -26,7 +30,9 @@ pub struct JournalError {
 #[derive(Debug, thiserror::Error)]
 pub enum Damage {
     /// The bytes are no record.
-    #[error("it is no journal record ({0}); the log is damaged, or something other than saga wrote to it")]
+    #[error(
+        "it is no journal record ({0}); the log is damaged, or something other than saga wrote to it: restore it, or begin anew with an empty one"
+    )]
     Malformed(#[source] serde_json::Error),
     /// A newer engine wrote it.
     #[error("it has version {found}, and this saga knows versions up to {VERSION}; run the newer saga that wrote it")]
@@ -35,28 +41,36 @@ pub enum Damage {
         found: u32,
     },
     /// A version that never was.
-    #[error("it has version {found}, which never was; the log is damaged")]
+    #[error("it has version {found}, which never was; the log is damaged: restore it, or begin anew with an empty one")]
     NoVersion {
         /// Its version.
         found: u32,
     },
     /// A pointer to a checkpoint leads elsewhere.
-    #[error("a checkpoint should start there, and there is a `{kind}` record; the log is damaged")]
+    #[error(
+        "a checkpoint should start there, and there is a `{kind}` record; the log is damaged: restore it, or begin anew with an empty one"
+    )]
     NoCheckpoint {
         /// What is there.
         kind: &'static str,
     },
     /// What starts there was never completed.
-    #[error("the checkpoint that starts there was never completed; the log is damaged")]
+    #[error(
+        "the checkpoint that starts there was never completed; the log is damaged: restore it, or begin anew with an empty one"
+    )]
     Incomplete,
     /// What was a record is none any more.
-    #[error("what stands at offset {at} is no record, and its owner had one acknowledged there; the log is damaged")]
+    #[error(
+        "what stands at offset {at} is no record, and its owner had one acknowledged there; the log is damaged: restore it, or begin anew with an empty one"
+    )]
     Overwritten {
         /// Where.
         at: u64,
     },
     /// It speaks of an instance that no record has begun.
-    #[error("it continues instance `{instance}` at {found}, of which {known} is known; the log is damaged")]
+    #[error(
+        "it continues instance `{instance}` at {found}, of which {known} is known; the log is damaged: restore it, or begin anew with an empty one"
+    )]
     OutOfSequence {
         /// The instance.
         instance: String,

@@ -15,8 +15,8 @@ const LOOKED_MAX: u64 = 10_000;
 /// How the inputs of a log that is shared stand.
 #[derive(Debug, Default)]
 pub struct Backlog {
-    /// Partitions that would stand still for their inputs, with why.
-    pub stopped: Vec<(u32, Stop)>,
+    /// Partitions that would stand still for their inputs or their journal, with why.
+    pub stopped: Vec<(u32, Arc<Stop>)>,
     /// How many requests nobody has decided.
     pub undecided: u64,
 }
@@ -58,14 +58,18 @@ impl Orchestrator {
         if !core.is_shared() {
             return Ok(backlog);
         }
-        self.all(Depth::Live).await?;
+        let mut unreadable = self.all(Depth::Live).await?;
         let topics = &core.topics;
         for partition in 0..core.log.partitions() {
+            if let Some(why) = unreadable.remove(&partition) {
+                backlog.stopped.push((partition, why));
+                continue;
+            }
             let Some(read) = core.mirrors.read(partition).await else { continue };
             let inputs: [(&Arc<str>, u64); 2] = [(&topics.requests, read.requests), (&topics.replies, read.replies)];
             for (topic, read) in inputs {
                 let range = core.range(topic, partition).await?;
-                backlog.stopped.extend(lost(partition, topic, read, range).map(|stop| (partition, stop)));
+                backlog.stopped.extend(lost(partition, topic, read, range).map(|stop| (partition, stop.into())));
                 if *topic == topics.requests {
                     backlog.undecided += range.end.saturating_sub(read.max(range.start));
                 }

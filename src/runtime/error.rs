@@ -5,6 +5,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::client::ReadError;
+use super::partition::Stop;
 use super::view::ViewError;
 use crate::engine::{InstanceId, Misfit};
 use crate::journal::{JournalError, Plans};
@@ -248,9 +249,9 @@ pub enum Error {
     /// A data directory that is looked into.
     #[error(transparent)]
     Look(OpenError),
-    /// A record of a journal that another owns.
+    /// The journal of one partition, which another may own.
     #[error(transparent)]
-    Unreadable(Arc<JournalError>),
+    Unreadable(Arc<Stop>),
     /// It was closed meanwhile.
     #[error("ask an orchestrator that was closed")]
     Closed,

@@ -77,7 +77,8 @@ impl History {
         for stored in records.into_iter().take_while(|stored| stored.offset <= self.last) {
             self.next = stored.offset.saturating_add(1);
             let (partition, offset) = (self.partition, stored.offset);
-            let damaged = |damage| Error::Journal(JournalError { partition, offset, damage });
+            let topic = &self.topic;
+            let damaged = |damage| Error::Journal(JournalError { topic: Arc::clone(topic), partition, offset, damage });
             let Some(record) = journal::read(offset, &stored.message.payload).map_err(damaged)? else {
                 if let Some(rule) = &mut self.rule {
                     rule.ends(offset);

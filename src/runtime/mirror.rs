@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::client::{Client, ReadError};
 use super::error::Error;
 use super::orchestrator::Shown;
-use super::partition::{Recovered, Stands};
+use super::partition::{Recovered, Stands, Stop};
 use super::reading;
 use super::shared::Core;
 use crate::engine::InstanceId;
@@ -25,6 +25,10 @@ use crate::log::Stored;
 
 /// How long a journal that cannot be read is left alone before it is tried again.
 const READ_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// How long a journal that cannot be read any further is not read again, however many look: what is read in vain can be
+/// long. Behind that it may be mended.
+const FAILED_FOR: Duration = Duration::from_secs(30);
 
 /// How long what is live is kept in memory when nobody looks any more: longer than somebody who looks again and again
 /// waits in between.
@@ -75,6 +79,11 @@ impl Mirror {
     fn goes_on(&self) -> bool {
         matches!(*self.progress.borrow(), Progress::At(_))
     }
+
+    /// Whether it failed so long ago that another may do better.
+    fn is_over(&self) -> bool {
+        matches!(&*self.progress.borrow(), Progress::Failed { since, .. } if since.elapsed() > FAILED_FOR)
+    }
 }
 
 impl Drop for Mirror {
@@ -87,8 +96,8 @@ impl Drop for Mirror {
 enum Progress {
     /// Everything before this offset is in the view.
     At(u64),
-    /// It cannot go on; for people.
-    Failed(Arc<JournalError>),
+    /// It cannot go on.
+    Failed { why: Arc<Stop>, since: Instant },
 }
 
 impl Mirrors {
@@ -106,6 +115,7 @@ impl Mirrors {
         let range = core.range(&core.topics.journal, partition).await?;
         let mut slot = slot.lock().await;
         let is_enough = |mirror: &Mirror| match depth {
+            _ if !mirror.goes_on() => !mirror.is_over(),
             Depth::News => true,
             Depth::Live => mirror.seen.ledger().is_some(),
             Depth::All => mirror.from <= range.start && mirror.seen.ledger().is_some(),
@@ -119,7 +129,7 @@ impl Mirrors {
                 Depth::News | Depth::Live => {
                     let client = Client::new(&core.log);
                     let read = reading::checkpoint(&client, &core.topics.journal, partition, range);
-                    read.await.map_err(Error::Look)?.max(range.start)
+                    read.await.map_err(|error| reading::unreadable(partition, error))?.max(range.start)
                 }
             };
             core.learn().await;
@@ -143,16 +153,16 @@ impl Mirrors {
             progress
         };
         drop(slot);
-        if depth == Depth::News {
+        if depth == Depth::News && matches!(*progress.borrow(), Progress::At(_)) {
             return Ok(());
         }
         let is_there = |progress: &Progress| match progress {
             Progress::At(next) => *next >= range.end,
-            Progress::Failed(_) => true,
+            Progress::Failed { .. } => true,
         };
         match &*progress.wait_for(is_there).await.map_err(|_| Error::Closed)? {
             Progress::At(_) => Ok(()),
-            Progress::Failed(error) => Err(Error::Unreadable(Arc::clone(error))),
+            Progress::Failed { why, .. } => Err(Error::Unreadable(Arc::clone(why))),
         }
     }
 
@@ -229,18 +239,17 @@ impl Reader {
                     Err(JournalError { damage: Damage::NoCheckpoint { .. }, offset, .. }) if offset > range.start => {
                         self.begin_at(range.start, range.end);
                     }
-                    Err(error) => {
-                        tracing::error!(partition = self.partition, %error, "a journal cannot be read any further");
-                        self.tell.send_replace(Progress::Failed(Arc::new(error)));
-                        return;
-                    }
+                    Err(error) => return self.fail(Stop::Damaged(error)),
                 },
                 Err(ReadError::OutOfRange { range, .. }) => {
                     // Truncated meanwhile, to a complete checkpoint.
                     sleep(READ_AGAIN_AFTER).await;
                     self.begin_at(range.start, range.end);
                 }
-                Err(ReadError::Failed { why } | ReadError::Damaged { why, .. }) => {
+                Err(ReadError::Damaged { why, .. }) => {
+                    return self.fail(Stop::Unreadable { partition: self.partition, why });
+                }
+                Err(ReadError::Failed { why }) => {
                     tracing::debug!(partition = self.partition, %why, "a journal cannot be read for now");
                     sleep(READ_AGAIN_AFTER).await;
                 }
@@ -248,6 +257,14 @@ impl Reader {
             }
             self.forget();
         }
+    }
+
+    /// Ends. What was read before the damage is as old as that, and goes: nobody would know it from what is so now.
+    fn fail(&self, why: Stop) {
+        tracing::error!(partition = self.partition, error = %why, "a journal cannot be read any further");
+        self.core.view.forget_all(self.partition);
+        *self.seen.ledger() = None;
+        self.tell.send_replace(Progress::Failed { why: Arc::new(why), since: Instant::now() });
     }
 
     /// Begins anew.
@@ -284,7 +301,8 @@ impl Reader {
 
     fn take(&mut self, stored: &Stored) -> Result<(), JournalError> {
         let (partition, offset) = (self.partition, stored.offset);
-        let damaged = |damage| JournalError { partition, offset, damage };
+        let topic = &self.core.topics.journal;
+        let damaged = |damage| JournalError { topic: Arc::clone(topic), partition, offset, damage };
         let read = journal::read(offset, &stored.message.payload).map_err(damaged)?;
         let Some(record) = read.map(Arc::new) else {
             let rule = self.rule.as_mut().ok_or_else(|| damaged(Damage::NoCheckpoint { kind: STRANGERS }))?;

@@ -75,12 +75,17 @@ impl Onlooker {
             Ok(ledger)
         })
         .await
-        .map_err(Error::Look)
+        .map_err(|error| reading::unreadable(partition, error))
     }
 
+    /// Brings all partitions up to date. One whose journal is damaged hides nothing of the others: [`stopped`](Self::stopped)
+    /// tells of it.
     async fn all(&self) -> Result<(), Error> {
         for partition in 0..self.log.layout().partitions {
-            self.ledger(partition).await?;
+            match self.ledger(partition).await {
+                Ok(_) | Err(Error::Unreadable(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
@@ -148,17 +153,24 @@ impl Onlooker {
         partition_of(id.as_str(), self.log.layout().partitions)
     }
 
-    /// Partitions that would stand still for their inputs, with why.
+    /// Partitions that would stand still for their inputs or their journal, with why.
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub async fn stopped(&self) -> Result<Vec<(u32, Stop)>, Error> {
+    pub async fn stopped(&self) -> Result<Vec<(u32, Arc<Stop>)>, Error> {
         let mut stopped = Vec::new();
         for partition in 0..self.log.layout().partitions {
-            let read = self.ledger(partition).await?.read;
+            let read = match self.ledger(partition).await {
+                Ok(ledger) => ledger.read,
+                Err(Error::Unreadable(why)) => {
+                    stopped.push((partition, why));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             for (topic, read) in [(REQUESTS, read.requests), (REPLIES, read.replies)] {
                 let range = self.log.range(topic, partition);
-                stopped.extend(lost(partition, &Arc::from(topic), read, range).map(|stop| (partition, stop)));
+                stopped.extend(lost(partition, &Arc::from(topic), read, range).map(|stop| (partition, stop.into())));
             }
         }
         Ok(stopped)

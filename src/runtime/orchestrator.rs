@@ -1,6 +1,6 @@
 //! The orchestrator: what the command line, the HTTP API and tests use to run sagas on one data directory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::error::Error;
 use super::followers::Follow;
 use super::history::{History, Span};
 use super::mirror::Depth;
-use super::partition::{Config, Told};
+use super::partition::{Config, Stop, Told};
 use super::patience::while_written;
 use super::shared::{Core, Looked, PartitionState};
 use super::view::{Filter, Row};
@@ -293,24 +293,29 @@ impl Orchestrator {
         if self.core.is_shared() { self.core.mirrors.look(&self.core, partition, depth).await } else { Ok(()) }
     }
 
-    /// The same of all partitions, at once.
-    pub(super) async fn all(&self, depth: Depth) -> Result<(), Error> {
+    /// The same of all partitions, at once. Gives back those of which the journal cannot be read: they hide nothing of the others.
+    pub(super) async fn all(&self, depth: Depth) -> Result<BTreeMap<u32, Arc<Stop>>, Error> {
         let mut looks = JoinSet::new();
         for partition in 0..self.core.log.partitions() {
             let core = Arc::clone(&self.core);
             if core.is_shared() {
-                looks.spawn(async move { core.mirrors.look(&core, partition, depth).await });
+                looks.spawn(async move { (partition, core.mirrors.look(&core, partition, depth).await) });
             }
         }
+        let mut unreadable = BTreeMap::new();
         while let Some(looked) = looks.join_next().await {
-            looked.map_err(|_| Error::Closed)??;
+            match looked.map_err(|_| Error::Closed)? {
+                (_, Ok(())) => {}
+                (partition, Err(Error::Unreadable(why))) => drop(unreadable.insert(partition, why)),
+                (_, Err(error)) => return Err(error),
+            }
         }
-        Ok(())
+        Ok(unreadable)
     }
 
-    /// Brings up to now what is known of the instances that a filter wants.
+    /// Brings up to now what is known of the instances that a filter wants. What cannot be known is told by the backlog.
     async fn wanted(&self, filter: &Filter) -> Result<(), Error> {
-        self.all(if filter.is_of_live() { Depth::Live } else { Depth::All }).await
+        self.all(if filter.is_of_live() { Depth::Live } else { Depth::All }).await.map(drop)
     }
 
     /// An instance in short, live or ended.
@@ -357,7 +362,9 @@ impl Orchestrator {
     /// # Errors
     /// The view cannot be read.
     pub async fn live_definitions(&self) -> Result<BTreeSet<String>, Error> {
-        self.all(Depth::All).await?;
+        if let Some((_, why)) = self.all(Depth::All).await?.pop_first() {
+            return Err(Error::Unreadable(why));
+        }
         Ok(self.core.view.live_definitions().await?)
     }
 

@@ -2,11 +2,23 @@
 
 use std::sync::Arc;
 
-use super::client::Client;
-use super::error::OpenError;
+use super::client::{Client, ReadError};
+use super::error::{Error, OpenError};
+use super::partition::Stop;
 use crate::journal::record::Record;
 use crate::journal::{self, Damage, JournalError, Ledger, Plans, Rule, STRANGERS};
 use crate::log::Range;
+
+/// What is wrong with the journal of one partition, told from what is wrong with the log.
+pub(super) fn unreadable(partition: u32, error: OpenError) -> Error {
+    match error {
+        OpenError::Journal(error) => Error::Unreadable(Arc::new(Stop::Damaged(error))),
+        OpenError::Read(ReadError::Damaged { why, .. }) => {
+            Error::Unreadable(Arc::new(Stop::Unreadable { partition, why }))
+        }
+        error => Error::Look(error),
+    }
+}
 
 /// Where reading begins.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +37,8 @@ pub(super) async fn read(
     begin: Begin,
     mut each: impl FnMut(u64, &Record, usize) -> Result<(), OpenError>,
 ) -> Result<(), OpenError> {
-    let damaged = |offset, damage| OpenError::Journal(JournalError { partition, offset, damage });
+    let damaged =
+        |offset, damage| OpenError::Journal(JournalError { topic: Arc::clone(topic), partition, offset, damage });
     let (mut rule, mut next) = match begin {
         Begin::Counting(offset) => (None, offset),
         Begin::Start(0) => (Some(Rule::from_the_beginning()), 0),
@@ -101,7 +114,7 @@ pub(super) async fn ledger(
         ledger = Ledger::default().from_checkpoint(from);
     }
     read(client, topic, (partition, range), Begin::Start(from), |offset, record, bytes| {
-        let damaged = |damage| OpenError::Journal(JournalError { partition, offset, damage });
+        let damaged = |damage| OpenError::Journal(JournalError { topic: Arc::clone(topic), partition, offset, damage });
         ledger.book(plans, record, bytes, None).map(|_| ()).map_err(damaged)
     })
     .await?;

@@ -349,7 +349,7 @@ fn a_newer_version_is_refused_plainly_whatever_its_form() {
     ] {
         let damage = decode(text.as_bytes()).unwrap_err();
         assert!(matches!(damage, Damage::Newer { found: 7 | 8 }), "{damage}");
-        let error = JournalError { partition: 3, offset: 17, damage }.to_string();
+        let error = JournalError { topic: saga::log::JOURNAL.into(), partition: 3, offset: 17, damage }.to_string();
         assert!(error.starts_with("read partition 3 of saga.journal at offset 17: it has version "), "{error}");
         assert!(error.contains("run the newer saga that wrote it"), "{error}");
     }

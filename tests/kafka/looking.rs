@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use saga::log::kafka::{Raw, Settings};
+use saga::log::kafka::{Raw, RawMessage, Settings};
+use saga::log::partition_of;
 
 use super::broker::{Broker, shared};
 use super::house::{FILE, House, INPUT, text};
@@ -179,4 +180,48 @@ fn what_began_before_the_last_checkpoint_is_seen() {
     }
     assert!(house.look(&["show", "o-3"]).contains("cannot be taken back"));
     assert!(house.look(&["history", "o-3"]).contains("order started"));
+}
+
+/// Of a newer version by its own word, so it may be one that counts: who reads that journal can go no further.
+const DAMAGED: &str = r#"{"v":1000,"epoch":0,"n":0}"#;
+
+#[test]
+fn one_damaged_journal_hides_nothing_of_the_other_partitions() {
+    let Some(broker) = shared() else { return };
+    let house = night(broker);
+    let (stuck, journal) = (partition_of("o-3", 3), format!("{}.journal", house.prefix));
+    let ended = ["o-1", "o-2"].into_iter().find(|id| partition_of(id, 3) != stuck).unwrap();
+    let damaged = partition_of(ended, 3);
+    let raw = Raw::open(&Settings::new(broker.address(), []).unwrap()).unwrap();
+    let put = |payload: &str| {
+        let message = RawMessage { payload: Some(payload.as_bytes().to_vec()), ..RawMessage::default() };
+        raw.send(&journal, &[(damaged, message)]).unwrap();
+    };
+    let stands =
+        format!("\npartition {damaged} stands still: failed to read partition {damaged} of {journal} at offset");
+    // The last record, by which reading begins; and then one before the end.
+    for payload in [DAMAGED, "a stranger's"] {
+        put(payload);
+        for command in [&["list"][..], &["list", "--all"]] {
+            let listed = house.look(command);
+            assert!(listed.contains("o-3") && !listed.contains(ended), "{listed}");
+            assert_eq!(listed.matches(&stands).count(), 1, "{stands}: {listed}");
+        }
+        assert!(house.look(&["show", "o-3"]).contains("stuck"));
+        assert!(house.look(&["history", "o-3"]).contains("STUCK"));
+        for command in ["show", "history"] {
+            let refused = house.run(&[command, ended]);
+            assert_eq!(refused.status.code(), Some(7), "{}", text(&refused));
+            assert!(text(&refused).contains(&format!("of {journal} at offset")), "{}", text(&refused));
+        }
+    }
+
+    // A server that owns all of them.
+    let server = house.serve_with(&[]);
+    server.until("/healthz", |_, body| body.contains(&format!("failed to read partition {damaged}")));
+    let listed = text(&server.ask(&["list"]));
+    assert!(listed.contains("o-3") && listed.matches(&stands).count() == 1, "{listed}");
+    assert!(text(&server.ask(&["show", "o-3"])).contains("stuck"));
+    let ordered = server.ask(&["retry", "o-3"]);
+    assert!(ordered.status.success(), "{}", text(&ordered));
 }

@@ -11,10 +11,10 @@ use super::REMEMBERED_MAX;
 use super::defect::Defect;
 use super::setting::Setting;
 use super::tenure::{Over, Tenure};
-use super::told::{Do, Stop};
+use super::told::Do;
 use crate::engine::InstanceId;
 use crate::journal::record::{Body, Ended, IdHash};
-use crate::journal::{Damage, ENDED_A_RECORD, JournalError};
+use crate::journal::{Damage, ENDED_A_RECORD};
 use crate::time::Timestamp;
 
 /// So many records of a checkpoint are written in one go: other inputs do not wait longer than for those.
@@ -125,7 +125,7 @@ impl Tenure {
                     let id = live.instance.id.clone();
                     let snapshot = live.instance.to_snapshot(&live.plan).map_err(|error| {
                         let damage = Damage::Misfit { instance: id.to_string(), why: error.to_string() };
-                        Stop::Damaged(JournalError { partition: set.config.partition, offset: started, damage })
+                        set.damaged(started, damage)
                     })?;
                     let key = id.to_string();
                     (Part::Live(Some(id)), Some((key, Body::Snapshot { instance: snapshot })))

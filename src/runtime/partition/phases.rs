@@ -161,7 +161,7 @@ impl Partition {
             None | Some((_, Ok(None))) => 0,
             Some((_, Ok(Some(record)))) => record.checkpoint,
             Some((offset, Err(damage))) => {
-                return self.stop(Stop::Damaged(JournalError { partition, offset, damage }), out);
+                return self.stop(self.set.damaged(offset, damage), out);
             }
         };
         self.attempts += 1;
@@ -258,11 +258,9 @@ impl Partition {
         range: Range,
         out: &mut Vec<Do>,
     ) {
-        let partition = self.set.config.partition;
         let mut read = recovery.read(&mut self.set, records, claim);
         if matches!(read, Ok(Read::Claimed(_))) && !recovery.ledger.is_whole() {
-            let (offset, damage) = (recovery.from, Damage::Incomplete);
-            read = Err(Stop::Damaged(JournalError { partition, offset, damage }));
+            read = Err(self.set.damaged(recovery.from, Damage::Incomplete));
         }
         match read {
             // The claim stood where a hole is.

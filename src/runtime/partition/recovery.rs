@@ -148,9 +148,10 @@ impl Recovery {
         acknowledged: u64,
         claim: Claim,
     ) -> Result<Read, Stop> {
-        let partition = set.config.partition;
+        let (partition, journal) = (set.config.partition, set.journal());
         let Stored { offset, timestamp, message } = stored;
-        let damaged = |damage| Stop::Damaged(JournalError { partition, offset: *offset, damage });
+        let damaged =
+            |damage| Stop::Damaged(JournalError { topic: Arc::clone(&journal), partition, offset: *offset, damage });
         let record = record.map_err(damaged)?;
         let mut rule = match (self.rule.take(), &record) {
             (Some(rule), _) => rule,

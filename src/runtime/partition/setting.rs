@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::defect::Defect;
-use super::told::Config;
+use super::told::{Config, Stop};
 use super::turnstile::Turnstile;
-use crate::journal::Plans;
+use crate::journal::{Damage, JournalError, Plans};
 use crate::log::Ticket;
 
 /// Marks an input that was in the wrong partition once.
@@ -42,6 +42,11 @@ impl Setting {
 
     pub(super) fn journal(&self) -> Arc<str> {
         Arc::clone(&self.config.topics.journal)
+    }
+
+    /// Why its journal cannot be gone on with.
+    pub(super) fn damaged(&self, offset: u64, damage: Damage) -> Stop {
+        Stop::Damaged(JournalError { topic: self.journal(), partition: self.config.partition, offset, damage })
     }
 
     pub(super) fn requests(&self) -> Arc<str> {

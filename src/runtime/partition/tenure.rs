@@ -23,7 +23,7 @@ use super::turnstile::Seat;
 use super::{MARK_EVERY, OWED_BYTES_MAX};
 use crate::engine::{Instance, InstanceId};
 use crate::journal::record::{Body, Positions, Record, Resumed, VERSION};
-use crate::journal::{Booked, JournalError, Ledger, encode};
+use crate::journal::{Booked, Ledger, encode};
 use crate::log::{Append, Outcome, Request, Ticket};
 use crate::time::Timestamp;
 use crate::wire::{Headers, Message};
@@ -269,10 +269,8 @@ impl Tenure {
             _ => None,
         };
         let was = before.map(|(was, _)| was);
-        let booked = self
-            .ledger
-            .book(&plans, &record, bytes.len(), next)
-            .map_err(|damage| Stop::Damaged(JournalError { partition: set.config.partition, offset: place, damage }))?;
+        let booked =
+            self.ledger.book(&plans, &record, bytes.len(), next).map_err(|damage| set.damaged(place, damage))?;
         let stands = booked.live().map(|live| Stands { was, ..Stands::of(live) });
         if let (Body::Change { change, .. }, Some(live)) = (&record.body, booked.live())
             && live.plan.has_limits()
