@@ -59,6 +59,9 @@ pub enum Damage {
         "the checkpoint that starts there was never completed; the log is damaged: restore it, or begin anew with an empty one"
     )]
     Incomplete,
+    /// Nothing is there, and something was: an owner leaves its last complete checkpoint.
+    #[error("all records before it were deleted; the log is damaged: restore it, or begin anew with an empty one")]
+    Emptied,
     /// What was a record is none any more.
     #[error(
         "what stands at offset {at} is no record, and its owner had one acknowledged there; the log is damaged: restore it, or begin anew with an empty one"

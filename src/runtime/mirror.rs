@@ -113,6 +113,11 @@ impl Mirrors {
             return Ok(());
         }
         let range = core.range(&core.topics.journal, partition).await?;
+        if range.start > 0 && range.start == range.end {
+            let (topic, damage) = (Arc::clone(&core.topics.journal), Damage::Emptied);
+            let emptied = JournalError { topic, partition, offset: range.end, damage };
+            return Err(Error::Unreadable(Arc::new(Stop::Damaged(emptied))));
+        }
         let mut slot = slot.lock().await;
         let is_enough = |mirror: &Mirror| match depth {
             _ if !mirror.goes_on() => !mirror.is_over(),

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::adapter::{RUNTIME, prefix};
 use super::broker::{Broker, signal};
@@ -116,6 +116,18 @@ impl<'b> House<'b> {
         let deleted = RUNTIME.block_on(admin.delete_topics(&[&topic], &options)).unwrap();
         assert_eq!(deleted, [Ok(topic.clone())]);
         topic
+    }
+
+    /// Deletes all records of a partition of one of its topics, and leaves where it ends.
+    pub(crate) fn empty(&self, topic: &str, partition: u32) {
+        let mut config = ClientConfig::new();
+        let admin: AdminClient<_> = config.set("bootstrap.servers", self.broker.address()).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        let number = i32::try_from(partition).unwrap();
+        list.add_partition_offset(&format!("{}.{topic}", self.prefix), number, Offset::End).unwrap();
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let emptied = RUNTIME.block_on(admin.delete_records(&list, &options)).unwrap();
+        assert!(emptied.elements().iter().all(|element| element.error().is_ok()));
     }
 
     /// Runs an instance to its end with everybody played from here: another orchestrator for the time.

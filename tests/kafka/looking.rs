@@ -199,9 +199,9 @@ fn one_damaged_journal_hides_nothing_of_the_other_partitions() {
     };
     let stands =
         format!("\npartition {damaged} stands still: failed to read partition {damaged} of {journal} at offset");
-    // The last record, by which reading begins; and then one before the end.
-    for payload in [DAMAGED, "a stranger's"] {
-        put(payload);
+    // All of it is gone; then the last record is damaged, by which reading begins; and then one before the end.
+    for payload in [None, Some(DAMAGED), Some("a stranger's")] {
+        payload.map_or_else(|| house.empty("journal", damaged), put);
         for command in [&["list"][..], &["list", "--all"]] {
             let listed = house.look(command);
             assert!(listed.contains("o-3") && !listed.contains(ended), "{listed}");
