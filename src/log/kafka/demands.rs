@@ -45,6 +45,15 @@ struct Demand {
     key: &'static str,
     should: String,
     harm: Harm,
+    /// A number below which it is certain.
+    certain_below: u64,
+}
+
+impl Demand {
+    fn harm(&self, is: &str) -> Harm {
+        let is_below = is.parse::<u64>().is_ok_and(|is| is < self.certain_below);
+        if is_below { Harm::Certain } else { self.harm }
+    }
 }
 
 /// What becomes of a deployment with another value.
@@ -124,7 +133,7 @@ impl Wanted {
 
     fn new(name: &Arc<str>, partitions: u32, replication: u32, payload: usize) -> Self {
         let mut wanted = Self { name: name.to_string(), partitions, replication, is_ours: true, settings: Vec::new() };
-        wanted.demand(LARGEST, &largest(payload), Harm::Possible);
+        wanted.demand(LARGEST, &largest(payload).to_string(), Harm::Possible);
         wanted.demand(UNCLEAN, "false", Harm::Possible);
         if replication >= REPLICATION_USUAL {
             // One replica may fail, and what is acknowledged is on two.
@@ -134,13 +143,14 @@ impl Wanted {
     }
 
     fn demand(&mut self, key: &'static str, should: &str, harm: Harm) {
-        self.settings.push(Demand { key, should: should.to_owned(), harm });
+        self.settings.push(Demand { key, should: should.to_owned(), harm, certain_below: 0 });
     }
 
-    /// No record may be refused: who cannot write what comes next to the journal stands still.
-    fn whole(mut self) -> Self {
+    /// A journal that does not take one payload of the largest size: whoever sends one makes a partition stand still. What is
+    /// larger are several of them in one record, which a host of Kafka that takes no 16 MiB seldom sees.
+    fn takes_payloads(mut self) -> Self {
         for demand in self.settings.iter_mut().filter(|demand| demand.key == LARGEST) {
-            demand.harm = Harm::Certain;
+            demand.certain_below = largest(EVENT_MAX);
         }
         self
     }
@@ -166,7 +176,7 @@ pub(super) fn deployment(topics: &Topics, partitions: u32, replication: u32, com
     let mut all = vec![
         topic(&topics.requests, PAYLOAD_MAX).with(&[deletes, by_broker, kept, unbounded]),
         topic(&topics.replies, PAYLOAD_MAX).with(&[deletes, kept, unbounded]),
-        topic(&topics.journal, RECORD_MAX).with(&[deletes, by_broker]).with(&for_ever).whole(),
+        topic(&topics.journal, RECORD_MAX).with(&[deletes, by_broker]).with(&for_ever).takes_payloads(),
         // The largest input, with the reason and where it came from.
         topic(&topics.dead, EVENT_MAX).with(&[deletes]),
         Wanted::new(&topics.definitions, 1, replication, DEFINITION_MAX).with(&[(CLEANUP, "compact", Certain)]),
@@ -179,13 +189,13 @@ pub(super) fn deployment(topics: &Topics, partitions: u32, replication: u32, com
 }
 
 /// What `max.message.bytes` should be for payloads of so many bytes.
-fn largest(payload: usize) -> String {
-    (payload + HEADERS_MAX + BATCH_HEAD).to_string()
+fn largest(payload: usize) -> u64 {
+    (payload + HEADERS_MAX + BATCH_HEAD) as u64
 }
 
 /// Why a journal takes no record of some size, with what mends it.
 pub(super) fn too_large(journal: &str, brokers: &str) -> String {
-    let (topic, should) = (journal.to_owned(), largest(RECORD_MAX));
+    let (topic, should) = (journal.to_owned(), largest(RECORD_MAX).to_string());
     let is = "less than this record".to_owned();
     let small = Difference { topic, what: LARGEST, is, should, harm: Harm::Certain };
     let command = small.mended_by(brokers).unwrap_or_default();
@@ -241,11 +251,12 @@ pub(super) async fn compare(
             return Err(Undescribed::NotAllowed { topic: name.clone() });
         }
         let Some(wanted) = wanted.iter().find(|wanted| wanted.name == *name) else { continue };
-        for Demand { key, should, harm } in &wanted.settings {
+        for demand in &wanted.settings {
+            let Demand { key, should, .. } = demand;
             let is = resource.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default();
             if !is_enough(key, &is, should) {
-                let (topic, should) = (name.clone(), should.clone());
-                differences.push(Difference { topic, what: key, is, should, harm: *harm });
+                let (topic, should, harm) = (name.clone(), should.clone(), demand.harm(&is));
+                differences.push(Difference { topic, what: key, is, should, harm });
             }
         }
     }
@@ -286,10 +297,11 @@ mod tests {
     #[test]
     fn a_journal_must_take_every_record() {
         let topics = Topics::default();
-        let harm = |topic: &Wanted| topic.settings.iter().find(|demand| demand.key == LARGEST).unwrap().harm;
+        let harm = |topic: &Wanted, is| topic.settings.iter().find(|demand| demand.key == LARGEST).unwrap().harm(is);
         for topic in deployment(&topics, 3, 1, &["hotel.commands".to_owned()]) {
             let expected = if *topic.name == *topics.journal { Harm::Certain } else { Harm::Possible };
-            assert_eq!(harm(&topic), expected, "{}", topic.name);
+            assert_eq!(harm(&topic, "1048588"), expected, "Kafka's default, {}", topic.name);
+            assert_eq!(harm(&topic, "8388608"), Harm::Possible, "{}", topic.name);
         }
         let said = too_large("saga.journal", "k:9092");
         let start = "saga.journal: max.message.bytes is less than this record, and should be 16";
