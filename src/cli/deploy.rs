@@ -15,7 +15,8 @@ use crate::runtime::{Back, Deployed, Standing, publish};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 What runs goes on by what it was started with: every orchestrator knows all versions. A version number means one content
-for good; other content needs another number. An older version can be deployed again, to go back.")]
+for good; other content needs another number. An older version can be deployed again, to go back. Of several versions of
+one saga in these files, the last one given is current.")]
 pub(super) struct Arguments {
     /// Files of the language
     #[arg(value_name = "FILE", required = true)]
@@ -67,6 +68,9 @@ fn line(deployed: &Deployed) -> String {
             format!("in place of version {before}, by which goes on what runs")
         }
         Standing::Older { version: current } => format!("not deployed, version {current} is newer"),
+        Standing::Followed { version: current } => {
+            format!("known, and nothing new runs by it: version {current} was given behind it")
+        }
     };
     let triggers = if *has_new_triggers { "; its triggers are those of this file now" } else { "" };
     format!("{saga} version {version}: {how}{triggers}\n")

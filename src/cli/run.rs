@@ -390,7 +390,7 @@ impl Following<'_> {
 pub(super) fn older(deployed: &Deployed) -> Option<(&Deployed, u64)> {
     match deployed.standing {
         Stands::Older { version } => Some((deployed, version)),
-        Stands::New | Stands::Unchanged | Stands::Replaces { .. } => None,
+        Stands::New | Stands::Unchanged | Stands::Replaces { .. } | Stands::Followed { .. } => None,
     }
 }
 

@@ -65,6 +65,11 @@ pub enum Standing {
         /// The version that is current.
         version: u64,
     },
+    /// Known by its number, and not current: another version was given behind it.
+    Followed {
+        /// That version.
+        version: u64,
+    },
 }
 
 /// Compiles a file as `saga check` does.
@@ -264,12 +269,18 @@ const _: () = assert!(MAX_FILE_BYTES <= DEFINITION_MAX);
 
 /// Stores a saga: first its source, then that it is current, so that what is current is always there.
 pub(super) async fn store(client: &Client, topic: &Arc<str>, saga: &Saga, text: &str) -> Result<(), DeployError> {
-    let source = (format_compact!("{SOURCE}{}", saga.hash()), text);
-    let current = (format_compact!("{CURRENT}{}", saga.name), &**saga.hash());
-    for (key, payload) in [source, current] {
-        append(client, topic, &saga.name, &key, payload).await?;
-    }
-    Ok(())
+    store_source(client, topic, saga, text).await?;
+    append(client, topic, &saga.name, &format_compact!("{CURRENT}{}", saga.name), saga.hash()).await
+}
+
+/// Stores a saga's source alone: its number is taken by it, and nothing new runs by it.
+pub(super) async fn store_source(
+    client: &Client,
+    topic: &Arc<str>,
+    saga: &Saga,
+    text: &str,
+) -> Result<(), DeployError> {
+    append(client, topic, &saga.name, &format_compact!("{SOURCE}{}", saga.hash()), text).await
 }
 
 /// Stores the triggers of a saga.

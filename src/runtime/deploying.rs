@@ -4,7 +4,7 @@
 //! In a data directory a number is free again when no instance runs by its content any more: that can be seen there.
 //! On a log that others have too it is taken for good.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -121,33 +121,47 @@ pub async fn publish(
     let mut stored = Stored::default();
     let begin = catch_up(log, &client, &mut stored, 0).await?;
     let (mut plans, _) = stored.compile();
+    // Of several versions of one saga the last one given counts, and no other is current for a moment in between.
+    let all = programs.iter().flat_map(|(program, _)| program.sagas.values());
+    let counts: BTreeMap<CompactString, Arc<Saga>> = all.map(|saga| (saga.name.clone(), Arc::clone(saga))).collect();
+    let last = |saga: &Saga| counts.get(&saga.name).filter(|last| last.hash() != saga.hash());
     let mut compared = Vec::new();
     for (program, text) in programs {
         for (saga, standing) in definitions::compare(program, &plans) {
             version_is_new(&plans, &saga)?;
-            let standing = match standing {
-                Standing::Replaces { version } if version > saga.version && back == Back::Stays => {
+            let standing = match (last(&saga), standing) {
+                (Some(last), _) => Standing::Followed { version: last.version },
+                (None, Standing::Replaces { version }) if version > saga.version && back == Back::Stays => {
                     Standing::Older { version }
                 }
-                standing => standing,
+                (None, standing) => standing,
             };
+            let is_known = plans.by_hash(saga.hash()).is_some();
             // The files that come behind are compared with it, too.
+            let plan = Arc::new(Plan::new(Arc::clone(&saga)));
             if is_news(standing) {
-                plans.deploy(&Arc::new(Plan::new(Arc::clone(&saga))));
+                plans.deploy(&plan);
+            } else if !is_known {
+                plans.keep(&plan);
             }
-            compared.push((saga, standing, *text));
+            compared.push((saga, standing, *text, is_known));
         }
     }
-    for (saga, _, text) in compared.iter().filter(|(_, standing, _)| is_news(*standing)) {
-        definitions::store(&client, &topic, saga, text).await?;
+    for (saga, standing, text, is_known) in &compared {
+        match standing {
+            standing if is_news(*standing) => definitions::store(&client, &topic, saga, text).await?,
+            Standing::Followed { .. } if !is_known => definitions::store_source(&client, &topic, saga, text).await?,
+            _ => {}
+        }
     }
     let stays = |saga: &CompactString| {
-        compared.iter().any(|(of, standing, _)| of.name == *saga && matches!(standing, Standing::Older { .. }))
+        compared.iter().any(|(of, standing, ..)| of.name == *saga && matches!(standing, Standing::Older { .. }))
     };
     let mut triggered = BTreeSet::new();
     for (program, text) in programs {
         for (saga, text, triggers) in definitions::new_triggers(program, text, &plans) {
-            if !stays(&saga) {
+            let is_followed = program.sagas.get(&saga).is_some_and(|saga| last(saga).is_some());
+            if !is_followed && !stays(&saga) {
                 definitions::store_triggers(&client, &topic, &saga, text).await?;
                 plans.set_triggers(saga.clone(), Arc::from(text), triggers);
                 triggered.insert(saga);
@@ -157,13 +171,14 @@ pub async fn publish(
     // Somebody else may have done the same meanwhile.
     catch_up(log, &client, &mut stored, begin).await?;
     let (plans, _) = stored.compile();
-    for (saga, ..) in compared.iter().filter(|(_, standing, _)| is_news(*standing)) {
+    for (saga, standing, ..) in &compared {
         version_is_new(&plans, saga)?;
-        if plans.current(&saga.name).is_none_or(|current| current.saga.hash() != saga.hash()) {
+        if is_news(*standing) && plans.current(&saga.name).is_none_or(|current| current.saga.hash() != saga.hash()) {
             return Err(DeployError::Overtaken { saga: saga.name.clone() });
         }
     }
-    Ok(compared.iter().map(|(saga, standing, _)| told(saga, *standing, triggered.contains(&saga.name))).collect())
+    let has_new_triggers = |saga: &Saga| last(saga).is_none() && triggered.contains(&saga.name);
+    Ok(compared.iter().map(|(saga, standing, ..)| told(saga, *standing, has_new_triggers(saga))).collect())
 }
 
 /// Reads what is stored to the end that it has now, from an offset on.
@@ -195,7 +210,7 @@ fn version_is_new(plans: &Plans, saga: &Saga) -> Result<(), DeployError> {
 const fn is_news(standing: Standing) -> bool {
     match standing {
         Standing::New | Standing::Replaces { .. } => true,
-        Standing::Unchanged | Standing::Older { .. } => false,
+        Standing::Unchanged | Standing::Older { .. } | Standing::Followed { .. } => false,
     }
 }
 

@@ -97,3 +97,30 @@ fn an_old_file_does_not_undo_what_was_deployed() {
     );
     house.run_to_its_end("order-1");
 }
+
+#[test]
+fn of_several_versions_in_one_command_the_last_one_given_is_current() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    let deploy = |files: &[&str]| {
+        let deployed = house.run(&[&["deploy"], files].concat());
+        (deployed.status.code(), text(&deployed))
+    };
+    let followed = |version: u32, last: u32| {
+        format!("booking version {version}: known, and nothing new runs by it: version {last} was given behind it\n")
+    };
+    house.write_newer(2);
+    for _ in 0..2 {
+        let (code, said) = deploy(&[NEWER, FILE]);
+        assert!(code == Some(0) && said.starts_with(&followed(2, 1)), "{said}");
+    }
+    assert_eq!(house.deploy(FILE).1, "booking version 1: deployed before\n");
+    let now = "booking version 2: in place of version 1, by which goes on what runs\n";
+    assert_eq!(deploy(&[FILE, NEWER]), (Some(0), followed(1, 2) + now));
+    let again = "booking version 2: deployed before\n";
+    assert_eq!(deploy(&[FILE, NEWER]), (Some(0), followed(1, 2) + again), "nothing was current in between");
+    // A number that was given first is taken, too.
+    house.write_newer(1);
+    let (code, said) = deploy(&[NEWER, FILE]);
+    assert!(code == Some(6) && said.contains("version 1 was deployed before with another content"), "{said}");
+}
