@@ -8,7 +8,6 @@ use super::sources::check_file;
 use super::{CliError, Exit, Out};
 use crate::http::api::ApiError;
 use crate::http::cast::Cast;
-use crate::log::PARTITIONS_DEFAULT;
 use crate::log::kafka::{Founding, OpenError, Plan};
 use crate::runtime::can_be_shared;
 
@@ -40,7 +39,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     // Before any topic is made: their number of partitions is for good.
     let failed = |error: OpenError| CliError::failed_to(Kind::Unavailable, &error);
     let founding = Founding::begin(&place.settings).map_err(failed)?;
-    let partitions = arguments.partitions.or_else(|| founding.partitions(&place.topics)).unwrap_or(PARTITIONS_DEFAULT);
+    let partitions = founding.partitions(&place.topics, arguments.partitions).map_err(failed)?;
     let mut cast = Cast::default();
     for file in &arguments.files {
         let program = check_file(file)?.accepted(out)?.program;

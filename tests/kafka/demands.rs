@@ -130,3 +130,27 @@ fn a_journal_that_takes_no_record_as_large_says_so_until_it_does() {
     takes(broker, &journal, "16843776");
     house.serve(&["--participants", "simulated"]).until_completed(1);
 }
+
+#[test]
+fn topics_are_made_to_fit_those_that_are_there_or_not_at_all() {
+    let Some(broker) = shared() else { return };
+    let house = House::unmade(broker);
+    let raw = Raw::open(&Settings::new(broker.address(), []).unwrap()).unwrap();
+    let make = |house: &House<'_>, topic: &str, partitions| {
+        let name = format!("{}.{topic}", house.prefix);
+        RUNTIME.block_on(raw.make(&name, partitions, Duration::from_hours(24))).unwrap();
+    };
+    make(&house, "journal", 3);
+    let asked = text(&house.run(&["init", "--partitions", "4"]));
+    let why = format!("`{}.journal` is there and has 3", house.prefix);
+    assert!(asked.contains(&why) && asked.starts_with("error: "), "{asked}");
+    let made = text(&house.run(&["init"]));
+    assert!(made.contains("made: ") && !made.contains("partitions is "), "{made}");
+    let uneven = House::unmade(broker);
+    make(&uneven, "replies", 2);
+    make(&uneven, "journal", 3);
+    let refused = uneven.run(&["init"]);
+    let said = text(&refused);
+    let why = format!("`{0}.replies` has 2 partitions and `{0}.journal` has 3", uneven.prefix);
+    assert!(refused.status.code() == Some(7) && said.contains(&why) && said.starts_with("error: "), "{said}");
+}

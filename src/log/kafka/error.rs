@@ -110,6 +110,33 @@ pub enum OpenError {
         /// How many that has.
         expected: u32,
     },
+    /// Some topics are there, and fit neither each other nor any others.
+    #[error(
+        "make the topics at {brokers}: `{}` has {} partitions and `{}` has {}; all of a prefix have the same number, so nothing was \
+         made: delete the ones that nobody has used, or begin anew with topics of another prefix: --prefix NAME",
+        topics[0].0, topics[0].1, topics[1].0, topics[1].1
+    )]
+    Uneven {
+        /// Which brokers.
+        brokers: String,
+        /// Two that differ, and how many each has.
+        topics: [(String, u32); 2],
+    },
+    /// Some topics are there, and others would not fit them.
+    #[error(
+        "make the topics at {brokers} with {asked} partitions: `{topic}` is there and has {found}; all of a prefix have the same \
+         number, so nothing was made: leave out `--partitions`, or begin anew with topics of another prefix: --prefix NAME"
+    )]
+    Asked {
+        /// Which brokers.
+        brokers: String,
+        /// How many were asked for.
+        asked: u32,
+        /// One that is there.
+        topic: String,
+        /// How many it has.
+        found: u32,
+    },
     /// The broker says no.
     #[error("{what} at {brokers}: {why}")]
     Broker {

@@ -74,10 +74,29 @@ impl<'s> Founding<'s> {
         Ok(Self { broker, before, brokers })
     }
 
-    /// How many partitions a deployment has; none where it is yet to be made.
-    #[must_use]
-    pub fn partitions(&self, topics: &Topics) -> Option<u32> {
-        self.known(&topics.requests).map(|requests| requests.partitions)
+    /// How many partitions the deployment's topics have, or are to be made with: as many as was asked for, as there are
+    /// already, or as is usual.
+    ///
+    /// # Errors
+    /// Topics that are there differ in that, or from what was asked for while others are yet to be made: with those nothing
+    /// could run.
+    pub fn partitions(&self, topics: &Topics, asked: Option<u32>) -> Result<u32, OpenError> {
+        let all = topics.partitioned();
+        let known: Vec<&Found> = all.iter().filter_map(|topic| self.known(topic)).collect();
+        let Some((first, others)) = known.split_first() else { return Ok(asked.unwrap_or(PARTITIONS_DEFAULT)) };
+        let brokers = || self.broker.settings.brokers.clone();
+        if let Some(other) = others.iter().find(|other| other.partitions != first.partitions) {
+            return Err(OpenError::Uneven {
+                brokers: brokers(),
+                topics: [first, other].map(|topic| (topic.name.clone(), topic.partitions)),
+            });
+        }
+        match asked.filter(|asked| known.len() < all.len() && *asked != first.partitions) {
+            Some(asked) => {
+                Err(OpenError::Asked { brokers: brokers(), asked, topic: first.name.clone(), found: first.partitions })
+            }
+            None => Ok(asked.unwrap_or(first.partitions)),
+        }
     }
 
     fn known(&self, name: &str) -> Option<&Found> {
@@ -111,9 +130,9 @@ impl<'s> Founding<'s> {
     /// The broker cannot be reached, or refuses.
     pub async fn make(self, plan: &Plan) -> Result<Made, OpenError> {
         let Self { broker, brokers, .. } = &self;
-        let partitions = plan.partitions.or_else(|| self.partitions(&plan.topics));
+        let partitions = self.partitions(&plan.topics, plan.partitions)?;
         let replication = plan.replication.unwrap_or_else(|| REPLICATION_USUAL.min(*brokers));
-        let wanted = deployment(&plan.topics, partitions.unwrap_or(PARTITIONS_DEFAULT), replication, &plan.commands);
+        let wanted = deployment(&plan.topics, partitions, replication, &plan.commands);
         let (there, missing): (Vec<&Wanted>, Vec<&Wanted>) =
             wanted.iter().partition(|topic| self.known(&topic.name).is_some());
         self.keeps_its_journal(plan)?;
