@@ -144,8 +144,8 @@ fn topics_are_made_to_fit_those_that_are_there_or_not_at_all() {
     let asked = text(&house.run(&["init", "--partitions", "4"]));
     let why = format!("`{}.journal` is there and has 3", house.prefix);
     assert!(asked.contains(&why) && asked.starts_with("error: "), "{asked}");
-    let made = text(&house.run(&["init"]));
-    assert!(made.contains("made: ") && !made.contains("partitions is "), "{made}");
+    let told = text(&house.run(&["init"]));
+    assert!(told.contains("made: ") && !told.contains("partitions is "), "{told}");
     let uneven = House::unmade(broker);
     make(&uneven, "replies", 2);
     make(&uneven, "journal", 3);
