@@ -3,13 +3,14 @@ package saga.participant;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
-import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -17,6 +18,9 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -24,6 +28,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -32,6 +37,7 @@ import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.InvalidTopicException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.RetriableException;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
@@ -39,7 +45,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 /**
  * A participant on its topic of commands.
  *
- * <p>A batch is read, answered (partitions at once, each in its order), its replies are flushed, and only then are its
+ * <p>A batch is read, answered (partitions at once, each in its order), its replies are acknowledged, and only then are its
  * offsets committed: after a crash in between it comes again, which the guard makes harmless. What cannot be read or
  * answered is logged and passed over, so that nothing blocks a partition.
  */
@@ -59,6 +65,15 @@ public final class KafkaService implements Runnable, AutoCloseable {
     /** How long a message that met a passing fault waits for the next try. */
     private static final Duration TAKE_AGAIN = Duration.ofSeconds(1);
 
+    /**
+     * How long a late reply waits for the broker to say whether its topic exists, and then to acknowledge it. Told again, it
+     * is in the producer more than once, but one by one, and each for {@code delivery.timeout.ms} at most.
+     */
+    private static final Duration TELL_WITHIN = Duration.ofSeconds(10);
+
+    /** How long the end waits for what is told yet: longer than that takes, if the database answers. */
+    private static final Duration END_WITHIN = Duration.ofSeconds(25);
+
     /** How often work outside the database that was interrupted is taken up again. */
     private static final Duration RESUME_EVERY = Duration.ofSeconds(10);
 
@@ -70,14 +85,21 @@ public final class KafkaService implements Runnable, AutoCloseable {
     private final Participant participant;
     private final String topic;
     private final KafkaConsumer<byte[], byte[]> consumer;
-    private final KafkaProducer<byte[], byte[]> producer;
+    private final Producer<byte[], byte[]> producer;
+    /** For late replies: a consumer may be asked by one thread alone, and a producer cannot tell that a topic has gone. */
+    private final Admin admin;
     private final ExecutorService workers = Executors.newFixedThreadPool(WORKERS);
-    private final ScheduledExecutorService upkeep = Executors.newSingleThreadScheduledExecutor();
+    private final ScheduledExecutorService upkeep = Executors.newSingleThreadScheduledExecutor(work -> {
+        Thread thread = new Thread(work, "saga-upkeep");
+        // A database that does not answer it does not hold the process.
+        thread.setDaemon(true);
+        return thread;
+    });
     private final CountDownLatch ended = new CountDownLatch(1);
     /** How many partitions each topic has that is known to exist. */
     private final Map<String, Integer> replyTopics = new HashMap<>();
     private volatile boolean runs;
-    private volatile boolean stops;
+    private final CompletableFuture<Void> stop = new CompletableFuture<>();
 
     /**
      * Connects.
@@ -87,40 +109,57 @@ public final class KafkaService implements Runnable, AutoCloseable {
      *     participant's name.
      */
     public KafkaService(Participant participant, String topic, Map<String, ?> settings) {
+        this(participant, topic, settings, producer(settings));
+    }
+
+    /** With a producer that a test has made. */
+    KafkaService(Participant participant, String topic, Map<String, ?> settings, Producer<byte[], byte[]> producer) {
         this.participant = participant;
         this.topic = topic;
+        this.producer = producer;
         Map<String, Object> consuming = new HashMap<>(Map.of(
                 ConsumerConfig.GROUP_ID_CONFIG, participant.name(),
                 ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest",
                 ConsumerConfig.MAX_POLL_RECORDS_CONFIG, BATCH_MAX));
-        settings.forEach((key, value) -> {
-            if (ConsumerConfig.configNames().contains(key) || !ProducerConfig.configNames().contains(key)) {
-                consuming.put(key, value);
-            }
-        });
+        consuming.putAll(taken(settings, ConsumerConfig.configNames()));
         consuming.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
         consuming.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
-        Map<String, Object> producing = new HashMap<>(Map.of(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Message.MAX));
-        settings.forEach((key, value) -> {
-            if (ProducerConfig.configNames().contains(key) || !ConsumerConfig.configNames().contains(key)) {
-                producing.put(key, value);
-            }
-        });
+        // A command whose transaction was aborted was never sent.
+        consuming.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+        consumer = new KafkaConsumer<>(consuming, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+        admin = Admin.create(taken(settings, AdminClientConfig.configNames()));
+    }
+
+    private static Producer<byte[], byte[]> producer(Map<String, ?> settings) {
+        Map<String, Object> producing = new HashMap<>(Map.of(
+                ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Message.MAX,
+                // Each reply is waited for.
+                ProducerConfig.LINGER_MS_CONFIG, 0));
+        producing.putAll(taken(settings, ProducerConfig.configNames()));
         producing.put(ProducerConfig.ACKS_CONFIG, "all");
         producing.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
-        consumer = new KafkaConsumer<>(consuming, new ByteArrayDeserializer(), new ByteArrayDeserializer());
-        producer = new KafkaProducer<>(producing, new ByteArraySerializer(), new ByteArraySerializer());
+        return new KafkaProducer<>(producing, new ByteArraySerializer(), new ByteArraySerializer());
+    }
+
+    /** What of them a client takes: its own, and what none knows, such as those of a plug-in. */
+    private static Map<String, Object> taken(Map<String, ?> settings, Set<String> own) {
+        Map<String, Object> taken = new HashMap<>(settings);
+        taken.keySet().removeIf(key -> !own.contains(key)
+                && (ConsumerConfig.configNames().contains(key)
+                        || ProducerConfig.configNames().contains(key)
+                        || AdminClientConfig.configNames().contains(key)));
+        return taken;
     }
 
     /** Answers commands until {@link #close}; throws what needs a person, such as a login that is refused. */
     @Override
     public void run() {
         runs = true;
-        upkeep.scheduleWithFixedDelay(this::resume, 0, RESUME_EVERY.toMillis(), TimeUnit.MILLISECONDS);
-        upkeep.scheduleWithFixedDelay(this::purge, 0, PURGE_EVERY.toMillis(), TimeUnit.MILLISECONDS);
+        nowAndThen(RESUME_EVERY, "interrupted work cannot be taken up", () -> participant.resume(this::tell, stop));
+        nowAndThen(PURGE_EVERY, "the guard's old rows cannot be removed", participant::purge);
         try {
             consumer.subscribe(List.of(topic));
-            while (!stops) {
+            while (!stop.isDone()) {
                 try {
                     answerAll(consumer.poll(POLL));
                 } catch (CommitFailedException | RetriableException error) {
@@ -137,10 +176,10 @@ public final class KafkaService implements Runnable, AutoCloseable {
         }
     }
 
-    /** Ends what is under way, and disconnects. */
+    /** Ends what is under way, with a record or a late reply, begins nothing more, and disconnects. */
     @Override
     public void close() {
-        stops = true;
+        stop.complete(null);
         if (!runs) {
             stop();
             return;
@@ -154,12 +193,21 @@ public final class KafkaService implements Runnable, AutoCloseable {
     }
 
     private void stop() {
-        upkeep.shutdownNow();
+        stop.complete(null);
+        upkeep.shutdown();
         workers.shutdown();
         try {
+            // First, so that others have its partitions soon.
             consumer.close();
-            producer.close();
+            if (!upkeep.awaitTermination(END_WITHIN.toMillis(), TimeUnit.MILLISECONDS)) {
+                LOG.log(Level.WARNING, "the end does not wait any longer for work that was taken up");
+            }
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
         } finally {
+            // What is not acknowledged is not committed, and not `done`.
+            producer.close(Duration.ZERO);
+            admin.close(Duration.ZERO);
             ended.countDown();
         }
     }
@@ -183,7 +231,6 @@ public final class KafkaService implements Runnable, AutoCloseable {
                 work.add(() -> answer(read));
             }
             List<Future<List<Sent>>> sent = workers.invokeAll(work);
-            producer.flush();
             for (int at = 0; at < partitions.size(); at++) {
                 TopicPartition partition = partitions.get(at);
                 long next = acknowledged(sent.get(at).get(), again.get(partition));
@@ -222,6 +269,10 @@ public final class KafkaService implements Runnable, AutoCloseable {
     private List<Sent> answer(List<Read> commands) {
         List<Sent> sent = new ArrayList<>(commands.size());
         for (Read read : commands) {
+            if (stop.isDone()) {
+                // The rest is read again, by whoever has the partition then.
+                return sent;
+            }
             long offset = read.record.offset();
             Message command = read.command;
             try {
@@ -237,7 +288,8 @@ public final class KafkaService implements Runnable, AutoCloseable {
                     sent.add(new Sent(offset, null));
                     continue;
                 }
-                ProducerRecord<byte[], byte[]> address = address(command);
+                ProducerRecord<byte[], byte[]> address =
+                        address(command, replyTopics.get(command.attribute(Attribute.REPLY_TO)));
                 Message reply = participant.handle(command);
                 sent.add(new Sent(offset, producer.send(addressed(address, reply))));
             } catch (UnreadableException error) {
@@ -291,7 +343,7 @@ public final class KafkaService implements Runnable, AutoCloseable {
                     one.reply.get();
                 }
             } catch (ExecutionException error) {
-                if (!(error.getCause() instanceof RecordTooLargeException || error.getCause() instanceof InvalidTopicException)) {
+                if (!isForGood(error.getCause())) {
                     LOG.log(Level.WARNING, "a reply is not acknowledged; its command is answered again", error.getCause());
                     return next;
                 }
@@ -300,6 +352,11 @@ public final class KafkaService implements Runnable, AutoCloseable {
             next = one.offset + 1;
         }
         return next;
+    }
+
+    /** Whether the log refuses a reply however often it is sent. */
+    private static boolean isForGood(Throwable error) {
+        return error instanceof RecordTooLargeException || error instanceof InvalidTopicException;
     }
 
     /** Asks before a producer does: that waits a minute for a topic which does not exist, and cannot tell. */
@@ -317,13 +374,12 @@ public final class KafkaService implements Runnable, AutoCloseable {
         }
     }
 
-    /** Where the reply goes; without a value yet. */
-    private ProducerRecord<byte[], byte[]> address(Message command) throws UnreadableException {
+    /** Where the reply goes, to a topic of so many partitions, or null; without a value yet. */
+    private static ProducerRecord<byte[], byte[]> address(Message command, Integer partitions) throws UnreadableException {
         String name = command.attribute(Attribute.REPLY_TO);
         if (name == null) {
             throw new UnreadableException("the attribute replyto is missing");
         }
-        Integer partitions = replyTopics.get(name);
         if (partitions == null) {
             throw new UnreadableException("there is no topic `" + name + "` for its reply");
         }
@@ -350,32 +406,62 @@ public final class KafkaService implements Runnable, AutoCloseable {
         return record;
     }
 
-    private void resume() {
+    /** Tells a late reply; see {@link Participant.Tell}. */
+    private void tell(Message command, Message reply) throws Exception {
+        if (isMessage(command)) {
+            return;
+        }
+        String topic = command.attribute(Attribute.REPLY_TO);
         try {
-            for (Participant.Ended ended : participant.resume()) {
-                Message command = ended.command();
-                if (isMessage(command)) {
-                    continue;
-                }
-                String partition = command.attribute(Attribute.REPLY_PARTITION);
-                producer.send(addressed(
-                        new ProducerRecord<>(
-                                command.attribute(Attribute.REPLY_TO),
-                                partition == null ? null : Integer.valueOf(partition),
-                                null,
-                                null),
-                        ended.reply()));
+            // Asked anew: since the command came, the topic may have gone.
+            ProducerRecord<byte[], byte[]> address = address(command, topic == null ? null : partitions(topic));
+            producer.send(addressed(address, reply)).get(TELL_WITHIN.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (UnreadableException error) {
+            isNeverTold(command, error);
+        } catch (ExecutionException error) {
+            if (!isForGood(error.getCause())) {
+                throw error;
             }
-        } catch (SQLException | RuntimeException error) {
-            LOG.log(Level.WARNING, "interrupted work cannot be taken up for now", error);
+            isNeverTold(command, error.getCause());
         }
     }
 
-    private void purge() {
+    private static void isNeverTold(Message command, Throwable error) {
+        LOG.log(Level.ERROR, "the late reply to " + command.attribute(Attribute.COMMAND)
+                + " can never be sent, and its saga does not hear it", error);
+    }
+
+    /** How many partitions a topic has; null if there is none. */
+    private Integer partitions(String topic) throws ExecutionException, InterruptedException, TimeoutException {
         try {
-            participant.purge();
-        } catch (SQLException | RuntimeException error) {
-            LOG.log(Level.WARNING, "the guard's old rows cannot be removed for now", error);
+            return admin.describeTopics(List.of(topic))
+                    .topicNameValues()
+                    .get(topic)
+                    .get(TELL_WITHIN.toMillis(), TimeUnit.MILLISECONDS)
+                    .partitions()
+                    .size();
+        } catch (ExecutionException error) {
+            if (error.getCause() instanceof UnknownTopicOrPartitionException) {
+                return null;
+            }
+            throw error;
         }
+    }
+
+    @FunctionalInterface
+    private interface Upkeep {
+        void run() throws Exception;
+    }
+
+    /** Does it at once and then again, whatever it throws: a task that throws is not called again. */
+    private void nowAndThen(Duration every, String fails, Upkeep work) {
+        Runnable task = () -> {
+            try {
+                work.run();
+            } catch (Exception | Error error) {
+                LOG.log(Level.WARNING, fails + " for now", error);
+            }
+        };
+        upkeep.scheduleWithFixedDelay(task, 0, every.toMillis(), TimeUnit.MILLISECONDS);
     }
 }

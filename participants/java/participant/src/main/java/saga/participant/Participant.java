@@ -13,13 +13,13 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Clock;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import javax.sql.DataSource;
 
 /**
@@ -50,6 +50,9 @@ public final class Participant {
      * the row is kept and repeat the command before it reads that it failed: done then, nobody would take it back.
      */
     private static final Duration KEEP_ANSWERS = Duration.ofDays(400);
+
+    /** How long the world may still take to answer interrupted work once its participant is to end. */
+    private static final Duration ABANDON_AFTER = Duration.ofSeconds(5);
 
     private static final Logger LOG = System.getLogger(Participant.class.getName());
 
@@ -147,8 +150,11 @@ public final class Participant {
         }
     }
 
-    /** A command whose interrupted work has ended, and its reply, which is to be sent. */
-    public record Ended(Message command, Message reply) {}
+    /** Tells a late reply: returns once it is acknowledged, or refused for good; throws where it may work later. */
+    @FunctionalInterface
+    public interface Tell {
+        void tell(Message command, Message reply) throws Exception;
+    }
 
     private final String name;
     private final DataSource database;
@@ -267,13 +273,18 @@ public final class Participant {
     }
 
     /**
-     * Ends the work outside transactions that a crash or a passing fault interrupted. What still cannot be done stays for
-     * the next call. To be called at every start and now and then.
+     * Ends the work outside transactions that a crash or a passing fault interrupted, one row after the other, and has each
+     * reply told. What cannot be done, or told, for now stays for the next call. To be called at every start and now and then.
      *
+     * <p>Nobody asks behind a {@code pending}: so a row is {@code doing} until its reply is told. A process that dies before it
+     * has written that asks and tells again, by the same key, which changes nothing.
+     *
+     * @param stop completes when the participant is to end: no further row is begun, and a world that does not answer is soon
+     *     abandoned, with its row {@code doing}
      * @throws SQLException the database does not answer
      */
-    public List<Ended> resume() throws SQLException {
-        Map<String, String> begun = new HashMap<>();
+    public void resume(Tell tell, CompletableFuture<?> stop) throws SQLException, InterruptedException {
+        Map<String, String> begun = new LinkedHashMap<>();
         try (Connection connection = database.getConnection();
                 PreparedStatement doing = connection.prepareStatement(Dialect.DOING);
                 ResultSet rows = doing.executeQuery()) {
@@ -281,8 +292,10 @@ public final class Participant {
                 begun.put(rows.getString(1), rows.getString(2));
             }
         }
-        List<Ended> ended = new ArrayList<>();
         for (Map.Entry<String, String> row : begun.entrySet()) {
+            if (stop.isDone()) {
+                return;
+            }
             Command command;
             try {
                 command = Command.read(Message.kept(row.getValue() == null ? "" : row.getValue()));
@@ -298,15 +311,15 @@ public final class Participant {
                 continue;
             }
             try {
-                Answer answer = workOutside(outside, command);
-                if (answer.isFinal()) {
-                    ended.add(new Ended(command.message(), reply(command, answer)));
-                }
+                takeUp(outside, command, tell, stop);
+            } catch (InterruptedException interrupted) {
+                throw interrupted;
+            } catch (Exception | Error error) {
+                LOG.log(Level.WARNING, "what became of " + command.id() + " is not told yet; it is taken up again", error);
             } finally {
                 running.remove(command.id());
             }
         }
-        return ended;
     }
 
     /**
@@ -380,7 +393,8 @@ public final class Participant {
         }
         // The row is `doing` and committed, and no connection is held while the world is asked.
         try {
-            return workOutside(begun, command);
+            Answer asked = ask(begun, command);
+            return asked.isFinal() ? end(command, asked) : asked;
         } finally {
             running.remove(id);
         }
@@ -392,7 +406,12 @@ public final class Participant {
         String run() throws Exception;
     }
 
-    /** Calls a handler; whatever it throws is a refusal. */
+    /**
+     * Calls a handler; whatever it throws is a refusal. Errors too, since a process that dies of a command dies of it again:
+     * of a class that its deployment lacks, of an assertion, of a stack or a heap that this one command exhausts. Whoever
+     * would rather lose the process that is out of memory has {@code -XX:+ExitOnOutOfMemoryError}, which comes first. An
+     * interrupt is meant for the thread, so it goes on to whoever waits next.
+     */
     private static String attempt(Command command, Attempt attempt) throws Refusal {
         try {
             return attempt.run();
@@ -401,7 +420,7 @@ public final class Participant {
         } catch (SQLException error) {
             LOG.log(Level.WARNING, () -> "a statement of " + command.call() + " failed: " + command.id(), error);
             throw Refusal.retry(STORE);
-        } catch (Exception | StackOverflowError error) {
+        } catch (Exception | Error error) {
             if (error instanceof InterruptedException) {
                 Thread.currentThread().interrupt();
             }
@@ -455,29 +474,62 @@ public final class Participant {
         return settle(open, command, State.UNDONE, Answer.succeeded(reply));
     }
 
-    private Answer workOutside(Handler.WorksOutside outside, Command command) throws SQLException {
-        State state;
-        Answer answer;
-        try {
-            answer = Answer.succeeded(attempt(command, () -> encode(outside.run(command))));
-            state = State.DONE;
-        } catch (Refusal refusal) {
-            if (refusal.kind() == Refusal.Kind.RETRY) {
-                // Whether it worked is unknown, so it stays `doing`: nothing else may begin under this id.
-                LOG.log(Level.WARNING, () -> command.id() + " is not done yet (" + refusal.code() + "); it is taken up again");
-                return Answer.pending();
-            }
-            answer = answer(refusal);
-            state = State.FAILED;
+    private void takeUp(Handler.WorksOutside outside, Command command, Tell tell, CompletableFuture<?> stop) throws Exception {
+        Answer asked = askUnlessAbandoned(outside, command, stop);
+        if (!asked.isFinal()) {
+            return;
         }
+        Answer told;
         try (Transaction open = Transaction.begin(database, dialect)) {
             Transaction.Row row = open.find(command.id());
-            if (row != null && row.state() != State.DOING) {
-                // Another process took it up too, and ended it; it may have been taken back since.
+            told = isEnded(row) ? known(row, Verdict.Ask.DO) : asked;
+        }
+        tell.tell(command.message(), reply(command, told));
+        end(command, asked);
+    }
+
+    private Answer askUnlessAbandoned(Handler.WorksOutside outside, Command command, CompletableFuture<?> stop) {
+        CompletableFuture<Answer> answer = new CompletableFuture<>();
+        Thread asking = new Thread(() -> answer.completeAsync(() -> ask(outside, command), Runnable::run), "saga-outside");
+        // The process does not wait for one that is abandoned.
+        asking.setDaemon(true);
+        asking.start();
+        CompletableFuture.anyOf(answer, stop).join();
+        // It is there, or there is little time left; what comes later is dropped.
+        Answer asked = answer.completeOnTimeout(Answer.pending(), ABANDON_AFTER.toMillis(), TimeUnit.MILLISECONDS).join();
+        // Does nothing to one that has answered.
+        asking.interrupt();
+        return asked;
+    }
+
+    /** Asks the world; {@code pending} where it does not answer. */
+    private static Answer ask(Handler.WorksOutside outside, Command command) {
+        try {
+            return Answer.succeeded(attempt(command, () -> encode(outside.run(command))));
+        } catch (Refusal refusal) {
+            if (refusal.kind() == Refusal.Kind.FAILED) {
+                return answer(refusal);
+            }
+            // Whether it worked is unknown, so it stays `doing`: nothing else may begin under this id.
+            LOG.log(Level.WARNING, () -> command.id() + " is not done yet (" + refusal.code() + "); it is taken up again");
+            return Answer.pending();
+        }
+    }
+
+    /** Writes what the world answered, where the row is {@code doing} still; gives what stands then. */
+    private Answer end(Command command, Answer asked) throws SQLException {
+        try (Transaction open = Transaction.begin(database, dialect)) {
+            Transaction.Row row = open.find(command.id());
+            if (isEnded(row)) {
                 return known(row, Verdict.Ask.DO);
             }
-            return settle(open, command, state, answer);
+            return settle(open, command, asked.status.equals("failed") ? State.FAILED : State.DONE, asked);
         }
+    }
+
+    /** Whether another process took work outside up too, and ended it; it may have been taken back since. */
+    private static boolean isEnded(Transaction.Row row) {
+        return row != null && row.state() != State.DOING;
     }
 
     /** What a row answers by itself. */

@@ -10,6 +10,7 @@ import static saga.participant.World.with;
 import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.sql.SQLException;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -156,6 +157,24 @@ final class GuardTest {
                 assertEquals(wanted, reply, where);
             }
             assertEquals(story == Story.WORKED ? 1 : 0, seatsTaken(reserve), "seats taken: " + where);
+        }
+    }
+
+    @Test
+    void anErrorOfAHandlerIsAnsweredAndLeavesNothing() throws Exception {
+        List<Error> errors =
+                List.of(new NoClassDefFoundError(), new AssertionError(), new StackOverflowError(), new OutOfMemoryError());
+        for (Error error : errors) {
+            Participant participant = world.participant("tickets")
+                    .command("Reserve", Request.class, (tx, request, command) -> {
+                        World.write(tx, "INSERT INTO seats VALUES (?)", command.id());
+                        throw error;
+                    })
+                    .build();
+            Message reserve = command("a", "do", "Reserve", "{}");
+            assertEquals("retry fault", shown(participant.handle(reserve)), error::toString);
+            assertEquals(0, seatsTaken(reserve));
+            assertEquals(0, world.number("SELECT count(*) FROM saga_guard"));
         }
     }
 

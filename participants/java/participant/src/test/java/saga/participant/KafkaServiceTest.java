@@ -7,21 +7,30 @@ import static saga.participant.World.with;
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
@@ -84,7 +93,17 @@ final class KafkaServiceTest {
     }
 
     private Running start() throws Exception {
-        Participant participant = world.participant(prefix)
+        return start(new KafkaService(participant(), commands, settings));
+    }
+
+    private static Running start(KafkaService service) {
+        Thread thread = new Thread(service);
+        thread.start();
+        return new Running(service, thread);
+    }
+
+    private Participant participant() throws SQLException {
+        return world.participant(prefix)
                 .command("Reserve", Object.class, (tx, request, command) -> works.incrementAndGet())
                 .undo("Cancel", Object.class, (tx, done, command) -> works.decrementAndGet())
                 .command("Told", Object.class, (tx, request, command) -> {
@@ -102,10 +121,6 @@ final class KafkaServiceTest {
                     return "r-1";
                 })
                 .build();
-        KafkaService service = new KafkaService(participant, commands, settings);
-        Thread thread = new Thread(service);
-        thread.start();
-        return new Running(service, thread);
     }
 
     private void send(int partition, Message message) throws Exception {
@@ -219,6 +234,100 @@ final class KafkaServiceTest {
         }
         try (Running running = start()) {
             assertEquals(List.of("a 1 succeeded \"r-1\""), replies(1));
+        }
+    }
+
+    /** Has work outside interrupted, as one that is to be answered there. */
+    private void interrupt(String instance, String topic, String partition) throws Exception {
+        faults.add(Refusal.retry("the network is down"));
+        Message charge = command(instance, "do", "Charge", "{}");
+        participant().handle(with(with(charge, Attribute.REPLY_TO, topic), Attribute.REPLY_PARTITION, partition));
+    }
+
+    private String states() throws SQLException {
+        return world.text("SELECT group_concat(state) FROM (SELECT state FROM saga_guard ORDER BY command)");
+    }
+
+    private void await(String states) throws Exception {
+        while (!states().equals(states)) {
+            Thread.sleep(50);
+        }
+    }
+
+    @Test
+    void aLateReplyThatIsRefusedForGoodIsGivenUp() throws Exception {
+        interrupt("a", prefix + ".nowhere", "1");
+        interrupt("b", replies, "7");
+        interrupt("c", replies, "first");
+        interrupt("d", null, null);
+        interrupt("e", "no topic's name / at all", "1");
+        interrupt("f", replies, "1");
+        try (Running running = start()) {
+            assertEquals(List.of("f 1 succeeded \"r-1\""), replies(1));
+            await("done,done,done,done,done,done");
+        }
+    }
+
+    @Test
+    void aLateReplyThatIsNotAcknowledgedIsToldAgain() throws Exception {
+        interrupt("a", replies, "1");
+        interrupt("b", replies, "0");
+        AtomicBoolean isAway = new AtomicBoolean(true);
+        var producer = new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer()) {
+            @Override
+            public Future<RecordMetadata> send(ProducerRecord<byte[], byte[]> reply) {
+                boolean isLost = reply.partition() == 1 && isAway.getAndSet(false);
+                return isLost ? CompletableFuture.failedFuture(new TimeoutException("the leader is away")) : super.send(reply);
+            }
+        };
+        try (Running running = start(new KafkaService(participant(), commands, settings, producer))) {
+            assertEquals(List.of("b 0 succeeded \"r-1\""), replies(1));
+            await("doing,done");
+            assertEquals(List.of("a 1 succeeded \"r-1\""), replies(1));
+            await("done,done");
+        }
+    }
+
+    @Test
+    void theEndWaitsForTheRecordUnderWayAndLeavesTheRest() throws Exception {
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch goOn = new CountDownLatch(1);
+        Participant slow = world.participant(prefix)
+                .command("Reserve", Object.class, (tx, request, command) -> {
+                    begun.countDown();
+                    goOn.await();
+                    return works.incrementAndGet();
+                })
+                .build();
+        for (String instance : List.of("a", "b", "c")) {
+            send(0, asked(instance, "do", "Reserve"));
+        }
+        Running running = start(new KafkaService(slow, commands, settings));
+        begun.await();
+        Thread closing = new Thread(running.service::close);
+        closing.start();
+        closing.join(500);
+        goOn.countDown();
+        closing.join();
+        assertEquals(1, works.get());
+        try (Running next = start()) {
+            assertEquals(List.of("a 1 succeeded 1", "b 1 succeeded 2", "c 1 succeeded 3"), replies(3));
+        }
+    }
+
+    @Test
+    void aCommandWhoseTransactionWasAbortedIsNotDone() throws Exception {
+        Map<String, Object> transactional = new HashMap<>(settings);
+        transactional.put(ProducerConfig.TRANSACTIONAL_ID_CONFIG, prefix);
+        try (var aborting = new KafkaProducer<>(transactional, new ByteArraySerializer(), new ByteArraySerializer())) {
+            aborting.initTransactions();
+            aborting.beginTransaction();
+            aborting.send(new ProducerRecord<>(commands, 0, bytes("a"), bytes(asked("a", "do", "Reserve").write()))).get();
+            aborting.abortTransaction();
+        }
+        send(0, asked("b", "do", "Reserve"));
+        try (Running running = start()) {
+            assertEquals(List.of("b 1 succeeded 1"), replies(1));
         }
     }
 }
