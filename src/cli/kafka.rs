@@ -206,8 +206,8 @@ impl Opened {
         }
     }
 
-    /// Looks whether the topics stay, and stay as they should be. Says which participants nobody plays, and when somebody does; and who plays those
-    /// that are played from here, too. Ends with the runtime.
+    /// Looks whether the topics stay, and stay as they should be. Says which participants nobody plays, and when somebody
+    /// does; and who plays those that are played from here, too. Ends with the runtime.
     pub(super) fn watch(
         &self,
         cast: impl Fn() -> Cast + Send + 'static,

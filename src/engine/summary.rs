@@ -24,15 +24,23 @@ pub enum Summary {
     Compensated,
 }
 
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Summary {
+    /// The word that people, metrics and the table of instances have for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Running => "running",
             Self::Compensating => "compensating",
             Self::Stuck => "stuck",
             Self::Completed => "completed",
             Self::Compensated => "compensated",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

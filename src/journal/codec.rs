@@ -11,6 +11,9 @@ use serde::Deserialize;
 use super::record::{Record, VERSION};
 use crate::json::Scratch;
 
+/// What is to be done about a journal that is damaged.
+const RESTORE: &str = "restore it, or begin anew with an empty one";
+
 /// The journal cannot be read, or contradicts itself.
 #[derive(Debug, thiserror::Error)]
 #[error("read partition {partition} of {topic} at offset {offset}: {damage}")]
@@ -30,9 +33,7 @@ pub struct JournalError {
 #[derive(Debug, thiserror::Error)]
 pub enum Damage {
     /// The bytes are no record.
-    #[error(
-        "it is no journal record ({0}); the log is damaged, or something other than saga wrote to it: restore it, or begin anew with an empty one"
-    )]
+    #[error("it is no journal record ({0}); the log is damaged, or something other than saga wrote to it: {RESTORE}")]
     Malformed(#[source] serde_json::Error),
     /// A newer engine wrote it.
     #[error("it has version {found}, and this saga knows versions up to {VERSION}; run the newer saga that wrote it")]
@@ -41,39 +42,33 @@ pub enum Damage {
         found: u32,
     },
     /// A version that never was.
-    #[error("it has version {found}, which never was; the log is damaged: restore it, or begin anew with an empty one")]
+    #[error("it has version {found}, which never was; the log is damaged: {RESTORE}")]
     NoVersion {
         /// Its version.
         found: u32,
     },
     /// A pointer to a checkpoint leads elsewhere.
-    #[error(
-        "a checkpoint should start there, and there is a `{kind}` record; the log is damaged: restore it, or begin anew with an empty one"
-    )]
+    #[error("a checkpoint should start there, and there is a `{kind}` record; the log is damaged: {RESTORE}")]
     NoCheckpoint {
         /// What is there.
         kind: &'static str,
     },
     /// What starts there was never completed.
-    #[error(
-        "the checkpoint that starts there was never completed; the log is damaged: restore it, or begin anew with an empty one"
-    )]
+    #[error("the checkpoint that starts there was never completed; the log is damaged: {RESTORE}")]
     Incomplete,
     /// Nothing is there, and something was: an owner leaves its last complete checkpoint.
-    #[error("all records before it were deleted; the log is damaged: restore it, or begin anew with an empty one")]
+    #[error("all records before it were deleted; the log is damaged: {RESTORE}")]
     Emptied,
     /// What was a record is none any more.
     #[error(
-        "what stands at offset {at} is no record, and its owner had one acknowledged there; the log is damaged: restore it, or begin anew with an empty one"
+        "what stands at offset {at} is no record, and its owner had one acknowledged there; the log is damaged: {RESTORE}"
     )]
     Overwritten {
         /// Where.
         at: u64,
     },
     /// It speaks of an instance that no record has begun.
-    #[error(
-        "it continues instance `{instance}` at {found}, of which {known} is known; the log is damaged: restore it, or begin anew with an empty one"
-    )]
+    #[error("it continues instance `{instance}` at {found}, of which {known} is known; the log is damaged: {RESTORE}")]
     OutOfSequence {
         /// The instance.
         instance: String,

@@ -80,16 +80,6 @@ pub(super) struct Shape {
 
 const LIVE: [Summary; 3] = [Summary::Running, Summary::Compensating, Summary::Stuck];
 
-const fn word(state: Summary) -> &'static str {
-    match state {
-        Summary::Running => "running",
-        Summary::Compensating => "compensating",
-        Summary::Stuck => "stuck",
-        Summary::Completed => "completed",
-        Summary::Compensated => "compensated",
-    }
-}
-
 const fn index(work: Direction) -> usize {
     match work {
         Direction::Do => 0,
@@ -352,7 +342,7 @@ impl Meters {
     pub(super) fn text(&self, shape: Shape) -> String {
         for (place, state) in LIVE.into_iter().enumerate() {
             let count = |of: &OfPartition| of.live.get(place).map_or(0, |live| live.load(Ordering::Relaxed));
-            let labels = InState { state: word(state) };
+            let labels = InState { state: state.name() };
             self.families.instances.get_or_create(&labels).set(self.partitions.iter().map(count).sum());
         }
         let Shape { running, recovering, stopped, log_is_up } = shape;

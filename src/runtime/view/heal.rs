@@ -10,7 +10,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
 
 use super::sums::{self, FIELDS, integer, text};
-use super::table::{COLUMNS, IS_LIVE, name, number};
+use super::table::{COLUMNS, IS_LIVE, number};
 use crate::log::embedded::{Aside, Written};
 use crate::runtime::partition::Recovered;
 
@@ -45,7 +45,7 @@ impl From<&Recovered> for Said {
         Self {
             saga: Some(live.saga.to_string()),
             definition: live.definition.to_string(),
-            state: name(live.stands.state).to_owned(),
+            state: live.stands.state.name().to_owned(),
             stuck: live.stands.stuck.join("\n"),
             why: live.stands.why.clone(),
             seq: number(live.seq),

@@ -164,7 +164,11 @@ fn write(connection: &Connection, into: &str, (id, run): (&InstanceId, Run), del
     let before = before.as_ref();
     let stuck = delta.stuck.as_ref().map(|places| places.join("\n"));
     let old_saga = before.and_then(|before| before.saga.as_deref());
-    let state = delta.state.map(name).or(before.map(|before| before.state.as_str())).unwrap_or(name(Summary::Running));
+    let state = delta
+        .state
+        .map(Summary::name)
+        .or(before.map(|before| before.state.as_str()))
+        .unwrap_or(Summary::Running.name());
     let fields = [
         ValueRef::from(id.as_str()),
         ValueRef::Integer(number(run.0)),
@@ -242,9 +246,9 @@ pub(super) fn row(connection: &Connection, id: &InstanceId) -> Result<Option<Row
 fn of_state(state: Summary) -> (String, &'static str) {
     match state {
         Summary::Stuck | Summary::Compensating | Summary::Running => {
-            (format!("state = '{}' AND {IS_LIVE}", name(state)), "changed")
+            (format!("state = '{}' AND {IS_LIVE}", state.name()), "changed")
         }
-        Summary::Completed | Summary::Compensated => (format!("state = '{}'", name(state)), "changed DESC"),
+        Summary::Completed | Summary::Compensated => (format!("state = '{}'", state.name()), "changed DESC"),
     }
 }
 
@@ -342,17 +346,6 @@ fn read(connection: &Connection, row: &SqlRow<'_>) -> Result<Row, ViewError> {
         last: unsigned(row, LAST)?,
         why: row.get(12)?,
     })
-}
-
-/// As in the column `state`, which people read.
-pub(super) const fn name(state: Summary) -> &'static str {
-    match state {
-        Summary::Running => "running",
-        Summary::Compensating => "compensating",
-        Summary::Stuck => "stuck",
-        Summary::Completed => "completed",
-        Summary::Compensated => "compensated",
-    }
 }
 
 fn summary(name: &str) -> Option<Summary> {
