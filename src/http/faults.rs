@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::api::{ApiError, Fault, INVALID_INPUT};
 use crate::engine::{InstanceId, Refusal, Rejection};
-use crate::log::embedded;
+use crate::log::{Site, embedded};
 use crate::participant::remembered::RememberedError;
 use crate::runtime::{DeployError, Error, OpenError};
 
@@ -64,6 +64,12 @@ impl ApiError {
         };
         Self { hint, ..Self::new(fault, code, rejection.message.clone()) }
     }
+}
+
+/// The log does not take what somebody wanted in a topic: it is too large, or this server may not write there.
+pub(super) fn not_taken(log: &dyn Site, topic: &str, why: &str) -> ApiError {
+    let said = format!("the log refuses it: {why}");
+    if log.may_not_write(topic) { ApiError::unavailable(said) } else { ApiError::new(Fault::Size, "refused", said) }
 }
 
 impl From<OpenError> for ApiError {
@@ -131,6 +137,7 @@ impl ApiError {
             }
             Error::Forgotten { .. } => Self::new(Fault::Unknown, "forgotten", format!("failed to {error}")),
             Error::Refused { .. } => Self::new(Fault::Size, "refused", format!("failed to {error}")),
+            Error::Forbidden { .. } => unavailable(error),
             Error::NoPartition { .. } => Self::new(Fault::Unknown, "unknown_partition", format!("failed to {error}")),
             Error::NoGap { .. } => Self::new(Fault::State, "no_gap", format!("failed to {error}"))
                 .hint("`saga list` says which partitions stand still, and why"),

@@ -11,11 +11,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::api::{
-    Accepted, Alive, ApiError, Fault, INVALID_INPUT, ListQuery, OrderBody, OrderOutcome, Partitions, Ready, StartBody,
+    Accepted, Alive, ApiError, INVALID_INPUT, ListQuery, OrderBody, OrderOutcome, Partitions, Ready, StartBody,
     StartOutcome, Started, Taken,
 };
 use super::cast::Cast;
-use super::faults::{no_data, unavailable};
+use super::faults::{no_data, not_taken, unavailable};
 use super::follower::Follower;
 use super::history::History;
 use super::looking::{self, instance_id};
@@ -370,9 +370,11 @@ impl Service {
             )
         })?;
         let partition = partition_of(&message.key, self.orchestrator.log().partitions());
-        match self.replies.append(&self.orchestrator.log().topics().replies, partition, message).await {
+        let log = self.orchestrator.log();
+        let replies = log.topics().replies;
+        match self.replies.append(&replies, partition, message).await {
             Outcome::At(_) => Ok(()),
-            Outcome::Refused(why) => Err(ApiError::new(Fault::Size, "refused", format!("the log refuses it: {why}"))),
+            Outcome::Refused(why) => Err(not_taken(log, &replies, &why)),
             Outcome::Unknown => {
                 Err(ApiError::unavailable("the log cannot say whether it took the reply: send it again"))
             }

@@ -1,5 +1,6 @@
-//! How a log is.
+//! How a log is, and what this user may not do with it.
 
+use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::time::{Timestamp, millis};
@@ -24,6 +25,39 @@ pub enum Health {
     },
     /// It was closed.
     Closed,
+}
+
+/// Something that this user is not let do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// With which topic.
+    pub topic: Box<str>,
+    /// What.
+    pub right: Right,
+    /// For people: what, where, and what to do.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether nothing goes on without it.
+    pub is_vital: bool,
+}
+
+/// What may be done with a topic, as rules of access call it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// To read it.
+    Read,
+    /// To append to it.
+    Write,
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "Read",
+            Self::Write => "Write",
+        })
+    }
 }
 
 /// The machine's clock: the embedded log's own, and of nobody's decisions otherwise.

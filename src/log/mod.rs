@@ -25,7 +25,7 @@ use std::sync::Arc;
 use crate::time::Timestamp;
 use crate::wire::Message;
 
-pub use health::Health;
+pub use health::{Denial, Health, Right};
 pub use site::{Member, Site, Take, Told};
 pub use topics::{PREFIX_MAX, PREFIX_USUAL, Topics};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Health, Log, Range, Reports, Topics};
+use super::{Denial, Health, Log, Range, Reports, Right, Topics};
 
 /// Takes the answer to a question about offsets, on a thread of the log.
 pub type Told<T> = Box<dyn FnOnce(Result<T, String>) + Send>;
@@ -50,6 +50,16 @@ pub trait Site: Send + Sync {
     /// How it is.
     fn health(&self) -> Health;
 
+    /// What this user was refused at the last try: waiting does not mend it.
+    fn denials(&self) -> Vec<Denial> {
+        Vec::new()
+    }
+
+    /// Whether it was refused to append to a topic: such a refusal is of no single record.
+    fn may_not_write(&self, topic: &str) -> bool {
+        self.denials().iter().any(|denial| denial.right == Right::Write && *denial.topic == *topic)
+    }
+
     /// Ends it: what is under way is finished or reported as unknown.
     fn close(&self);
 }
@@ -91,6 +101,10 @@ impl<S: Site + ?Sized> Site for Arc<S> {
 
     fn health(&self) -> Health {
         (**self).health()
+    }
+
+    fn denials(&self) -> Vec<Denial> {
+        (**self).denials()
     }
 
     fn close(&self) {

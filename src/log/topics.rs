@@ -1,5 +1,6 @@
 //! Names of the topics of one deployment: they share a prefix, so that several fit on one broker.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{DEAD, DEFINITIONS, JOURNAL, REPLIES, REQUESTS};
@@ -82,6 +83,12 @@ impl Topics {
     #[must_use]
     pub const fn partitioned(&self) -> [&Arc<str>; 4] {
         [&self.requests, &self.replies, &self.journal, &self.dead]
+    }
+
+    /// Those that whoever runs sagas reads.
+    #[must_use]
+    pub fn read(&self) -> BTreeSet<Arc<str>> {
+        [&self.requests, &self.replies, &self.journal, &self.definitions].map(Arc::clone).into()
     }
 }
 

@@ -231,6 +231,12 @@ pub enum Error {
         /// For people.
         why: String,
     },
+    /// This user may not write requests.
+    #[error("put the request into the log: {why}")]
+    Forbidden {
+        /// For people.
+        why: String,
+    },
     /// The log could not say whether it took a request.
     #[error("learn whether the log took the request: {why}; ask again with the same request id, a repeat does no harm")]
     Uncertain {

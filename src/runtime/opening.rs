@@ -16,7 +16,7 @@ use super::error::OpenError;
 use super::gate::{self, Gate};
 use super::orchestrator::{Options, Orchestrator};
 use super::partition::{Config, Turnstile};
-use super::patience::while_written;
+use super::patience::{unless_forbidden, while_written};
 use super::shared::{Core, Inboxes, PartitionState};
 #[cfg(feature = "otlp")]
 use super::traces;
@@ -77,13 +77,14 @@ impl Orchestrator {
     ) -> Result<Self, OpenError> {
         let client = Client::new(&log);
         let topics = log.topics();
-        let (stored, end) = client::patiently(&log, async || {
+        let read = client::patiently(&log, async || {
             let range = client::range(&log, &topics.definitions, 0).await?;
             let mut stored = Stored::default();
             stored.read(&client, &topics.definitions, range.start, range.end).await?;
             Ok((stored, range.end))
-        })
-        .await?;
+        });
+        let read = unless_forbidden(&log, read).await;
+        let (stored, end) = read.map_err(|why| OpenError::Site { why: format!("read the definitions: {why}") })??;
         let plans = Arc::new(stored.compile_all()?);
         let (learning, learned) = watch::channel(end);
         let core = Arc::new(Core::new(log, client.clone(), view, plans, learned));

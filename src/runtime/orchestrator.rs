@@ -201,6 +201,9 @@ impl Orchestrator {
         drop(place);
         match outcome {
             Outcome::At(offset) => Ok(Accepted { partition, offset, decision }),
+            Outcome::Refused(why) if self.core.log.may_not_write(&self.core.topics.requests) => {
+                Err(Error::Forbidden { why: why.to_string() })
+            }
             Outcome::Refused(why) => Err(Error::Refused { why: why.to_string() }),
             Outcome::Unknown => Err(Error::Uncertain { why: self.why_unknown() }),
         }

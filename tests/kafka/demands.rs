@@ -136,19 +136,19 @@ fn topics_are_made_to_fit_those_that_are_there_or_not_at_all() {
     let Some(broker) = shared() else { return };
     let house = House::unmade(broker);
     let raw = Raw::open(&Settings::new(broker.address(), []).unwrap()).unwrap();
-    let make = |house: &House<'_>, topic: &str, partitions| {
+    let by_hand = |house: &House<'_>, topic: &str, partitions| {
         let name = format!("{}.{topic}", house.prefix);
         RUNTIME.block_on(raw.make(&name, partitions, Duration::from_hours(24))).unwrap();
     };
-    make(&house, "journal", 3);
+    by_hand(&house, "journal", 3);
     let asked = text(&house.run(&["init", "--partitions", "4"]));
     let why = format!("`{}.journal` is there and has 3", house.prefix);
     assert!(asked.contains(&why) && asked.starts_with("error: "), "{asked}");
     let told = text(&house.run(&["init"]));
     assert!(told.contains("made: ") && !told.contains("partitions is "), "{told}");
     let uneven = House::unmade(broker);
-    make(&uneven, "replies", 2);
-    make(&uneven, "journal", 3);
+    by_hand(&uneven, "replies", 2);
+    by_hand(&uneven, "journal", 3);
     let refused = uneven.run(&["init"]);
     let said = text(&refused);
     let why = format!("`{0}.replies` has 2 partitions and `{0}.journal` has 3", uneven.prefix);

@@ -4,15 +4,19 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::adapter::prefix;
 use super::broker::{Broker, Guard, jars, java, own_with};
-use super::house::{FILE, INPUT, text};
+use super::house::{FILE, INPUT, Server, text};
 
 /// Everybody's, with the name behind it.
 const PASSWORD: &str = "the-password-of-";
 
 const USERS: [&str; 5] = ["maker", "deployer", "orchestrator", "auditor", "officer"];
+
+/// Less than a command waits for a broker that is away, and far more than one takes that waits for nothing.
+const LONG: Duration = Duration::from_secs(25);
 
 /// Where this listens, certificates included.
 struct Gate {
@@ -110,14 +114,23 @@ impl Gate {
     }
 }
 
-fn grant(broker: &Broker, user: &str, arguments: &[&str]) {
-    let granted = java(jars().unwrap())
-        .args(["org.apache.kafka.tools.AclCommand", "--bootstrap-server", &broker.address(), "--add"])
-        .args(["--allow-principal", &format!("User:{user}")])
+fn rule(broker: &Broker, arguments: &[&str]) {
+    let ruled = java(jars().unwrap())
+        .args(["org.apache.kafka.tools.AclCommand", "--bootstrap-server", &broker.address()])
         .args(arguments)
         .output()
         .unwrap();
-    assert!(granted.status.success(), "{}", text(&granted));
+    assert!(ruled.status.success(), "{}", text(&ruled));
+}
+
+fn grant(broker: &Broker, user: &str, arguments: &[&str]) {
+    rule(broker, &[&["--add", "--allow-principal", &format!("User:{user}")], arguments].concat());
+}
+
+/// Takes a right on a topic away that was granted, or gives it back.
+fn deny(broker: &Broker, how: &[&str], (user, right, topic): (&str, &str, &str)) {
+    let of = format!("User:{user}");
+    rule(broker, &[how, &["--deny-principal", &of, "--operation", right, "--topic", topic]].concat());
 }
 
 /// What stands in the table.
@@ -193,4 +206,47 @@ fn each_may_do_what_the_table_grants_and_hears_what_is_missing() {
     as_user("auditor", &["deploy", FILE], 7, "this user may not Describe the topic");
     as_user("auditor", &["run", FILE], 7, "this user may not DescribeConfigs on topic");
     as_user("maker", &["init", FILE], 0, "there already: ");
+    hears_of_what_is_taken_away(&gate, &broker);
+
+    let denied = [
+        ("auditor", "Read", "journal", &["list"][..]),
+        ("deployer", "Read", "definitions", &["deploy", FILE]),
+        ("orchestrator", "Write", "requests", &start("o-3")),
+        ("orchestrator", "Read", "definitions", &["serve", "--listen", "127.0.0.1:0"]),
+    ];
+    for (user, right, topic, arguments) in denied {
+        let topic = format!("{}.{topic}", gate.prefix);
+        deny(&broker, &["--add"], (user, right, &topic));
+        let began = Instant::now();
+        as_user(user, arguments, 7, &format!("this user may not {right} topic `{topic}` of Kafka at "));
+        assert!(began.elapsed() < LONG, "{user} {arguments:?} waited for it");
+    }
+}
+
+/// A server that runs tells of a right that is taken away, once, and goes on when it is given back.
+fn hears_of_what_is_taken_away(gate: &Gate, broker: &Broker) {
+    let serve = ["serve", FILE, "--participants", "simulated", "--listen", "127.0.0.1:0"];
+    let server = Server::begun(gate.saga(broker, "orchestrator", &serve));
+    server.until("/readyz", |status, body| status == 200 && body.contains("\"running\":3"));
+    for (number, (right, topic)) in [("Read", "replies"), ("Read", "requests"), ("Write", "journal")].iter().enumerate()
+    {
+        let topic = format!("{}.{topic}", gate.prefix);
+        deny(broker, &["--add"], ("orchestrator", right, &topic));
+        let why = format!("this user may not {right} topic `{topic}` of Kafka at ");
+        let id = format!("taken-{number}");
+        std::thread::scope(|scope| {
+            // What is not in a journal yet may have to wait, or is refused: it is for something to be journaled.
+            scope.spawn(|| drop(server.ask(&["start", "booking", "--input", INPUT, "--id", &id])));
+            server.until("/readyz", |status, body| status == 503 && body.contains(&why));
+            let (_, alive) = server.get("/healthz");
+            assert!(alive.contains(&why) && alive.contains(", since 20"), "{alive}");
+            let line = format!("{why}{}; what each needs stands in docs/kafka.md; it is tried again", broker.guarded());
+            assert_eq!(server.until_said(&line).len(), 1, "{right} on {topic}");
+            deny(broker, &["--remove", "--force"], ("orchestrator", right, &topic));
+            server.until("/readyz", |status, _| status == 200);
+        });
+        server.until_said(&format!("this user may {right} topic `{topic}` again"));
+        server.start(&format!("given-{number}"));
+    }
+    server.until_completed(3);
 }

@@ -79,32 +79,8 @@ impl<'b> House<'b> {
     /// As the arguments say, without a file but those among them.
     pub(crate) fn serve_with(&self, arguments: &[&str]) -> Server {
         let mut serve = self.saga(&["serve", "--listen", "127.0.0.1:0"]);
-        serve.env("SAGA_LOG", "warn,saga=debug");
-        let mut child = serve.args(arguments).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut said = Vec::new();
-        let url = loop {
-            let line = lines.next().unwrap_or_else(|| panic!("it ended: {said:#?}")).unwrap();
-            if let Some((_, url)) = line.split_once(" on http://").filter(|_| line.starts_with("serving")) {
-                let url = format!("http://{url}");
-                said.push(line);
-                break url;
-            }
-            said.push(line);
-        };
-        // What else it says is read at once, so that it never waits for a reader.
-        let latest: Arc<Mutex<VecDeque<String>>> = Arc::default();
-        let keep = Arc::clone(&latest);
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let mut kept = keep.lock().unwrap();
-                kept.push_back(line);
-                if kept.len() > LATEST {
-                    kept.pop_front();
-                }
-            }
-        });
-        Server { child, url, said: said.join("\n"), latest }
+        serve.args(arguments);
+        Server::begun(serve)
     }
 
     /// Deletes one of its topics. Its whole name.
@@ -149,6 +125,36 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Once it serves.
+    pub(crate) fn begun(mut serve: Command) -> Self {
+        serve.env("SAGA_LOG", "warn,saga=debug");
+        let mut child = serve.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
+        let url = loop {
+            let line = lines.next().unwrap_or_else(|| panic!("it ended: {said:#?}")).unwrap();
+            if let Some((_, url)) = line.split_once(" on http://").filter(|_| line.starts_with("serving")) {
+                let url = format!("http://{url}");
+                said.push(line);
+                break url;
+            }
+            said.push(line);
+        };
+        // What else it says is read at once, so that it never waits for a reader.
+        let latest: Arc<Mutex<VecDeque<String>>> = Arc::default();
+        let keep = Arc::clone(&latest);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut kept = keep.lock().unwrap();
+                kept.push_back(line);
+                if kept.len() > LATEST {
+                    kept.pop_front();
+                }
+            }
+        });
+        Self { child, url, said: said.join("\n"), latest }
+    }
+
     pub(crate) fn ask(&self, arguments: &[&str]) -> Output {
         let mut saga = Command::new(env!("CARGO_BIN_EXE_saga"));
         saga.stdin(Stdio::null()).args(arguments).args(["--server", &self.url]).output().unwrap()

@@ -10,8 +10,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::log::Health;
+use super::rights::{Denials, forbidden};
 use crate::log::health::now;
+use crate::log::{Denial, Health, Right};
 use crate::time::Timestamp;
 
 /// How the broker is, as all clients of a process see it.
@@ -21,6 +22,8 @@ pub(crate) struct Reach {
     state: Mutex<State>,
     /// Whether the broker took nothing of this user at the last try.
     is_denied: AtomicBool,
+    /// What it may not do with single topics.
+    pub(super) denials: Denials,
 }
 
 #[derive(Debug)]
@@ -54,7 +57,12 @@ impl Reach {
 
     fn begun(brokers: &str, is_opening: bool) -> Arc<Self> {
         let state = State { health: Health::Writing, detail: None, is_refusal: false, gone: None, is_opening };
-        Arc::new(Self { brokers: brokers.to_owned(), state: Mutex::new(state), is_denied: AtomicBool::new(false) })
+        Arc::new(Self {
+            brokers: brokers.to_owned(),
+            state: Mutex::new(state),
+            is_denied: AtomicBool::new(false),
+            denials: Denials::default(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -65,8 +73,23 @@ impl Reach {
         let state = self.lock();
         match (&state.health, &state.gone) {
             (Health::Writing, Some((why, since))) => Health::Waiting { why: why.clone(), since: *since },
+            (Health::Writing, None) => match self.denials.all().into_iter().find(|denial| denial.is_vital) {
+                Some(Denial { why, since, .. }) => Health::Waiting { why, since },
+                None => Health::Writing,
+            },
             (health, _) => health.clone(),
         }
+    }
+
+    /// This user is refused a topic, without which nothing goes on if it is vital. Said when it is news.
+    pub(super) fn refused(&self, topic: &str, right: Right, is_vital: bool) {
+        self.denials.refused(topic, right, is_vital, &self.brokers);
+    }
+
+    /// The same of an append; what to answer.
+    pub(super) fn refused_to_write(&self, topic: &str, is_vital: bool) -> String {
+        self.refused(topic, Right::Write, is_vital);
+        forbidden(topic, Right::Write, &self.brokers)
     }
 
     /// Topics of the deployment that are not there, of which there were all. Said when it is news.

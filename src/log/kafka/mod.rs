@@ -22,6 +22,7 @@ mod producer;
 mod raw;
 mod reader;
 mod readership;
+mod rights;
 mod settings;
 mod site;
 mod topics;
@@ -106,7 +107,7 @@ impl Kafka {
             topics: topics.clone(),
             journal: Producer::open(settings, Role::Journal, &reach, &deliveries)?,
             effects: Producer::open(settings, Role::Effects, &reach, &deliveries)?,
-            readers: Readers::new(settings, &group, &reach, &jobs, &asking),
+            readers: Readers::new(settings, (&group, topics), &reach, &jobs, &asking),
             truncations: Truncations::start(settings, &reach)?,
             asking,
             group,

@@ -25,7 +25,7 @@ use super::error::{OpenError, is_absent, is_final};
 use super::settings::{Role, Settings};
 use super::trust::{Renewal, Trust};
 use crate::log::endpoint::{Endpoint, Outbox};
-use crate::log::{Append, Outcome, Report, Ticket};
+use crate::log::{Append, Outcome, Report, Right, Ticket};
 use crate::wire::Message;
 
 /// From so many appends under way on their reports are gathered for [`GATHERS_FOR`]: who is told of many at once does many
@@ -165,6 +165,7 @@ impl ProducerContext for Context {
             Ok(message) => {
                 self.reach.wrote();
                 let topic = message.topic();
+                self.reach.denials.allowed(topic, Right::Write);
                 let Topics { trust, absent } = &mut *self.lock();
                 if absent.is_back(topic) {
                     tracing::info!(topic, "a topic is there again");
@@ -207,6 +208,11 @@ impl Context {
         match (error.rdkafka_error_code(), &self.brokers) {
             (Some(RDKafkaErrorCode::MessageSizeTooLarge), Some(brokers)) => {
                 Outcome::Refused(Arc::from(too_large(topic, brokers)))
+            }
+            (Some(RDKafkaErrorCode::TopicAuthorizationFailed), _) => {
+                // What cannot be journaled stops everything; of anything else those hear that wanted it written.
+                let is_vital = self.renewal == Renewal::Doubted;
+                Outcome::Refused(Arc::from(self.reach.refused_to_write(topic, is_vital)))
             }
             _ => outcome_of(error),
         }

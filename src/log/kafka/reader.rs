@@ -26,9 +26,10 @@ use super::context::{Context, Reach};
 use super::error::is_absent;
 use super::jobs::Jobs;
 use super::lane::{Flow, Lane, Phase, QUIET_MAX, Then, Use, Want};
+use super::rights::Reading;
 use super::settings::{Role, Settings};
 use crate::log::endpoint::{Endpoint, Outbox};
-use crate::log::{Report, Stored};
+use crate::log::{Report, Stored, Topics};
 use crate::time::Timestamp;
 use crate::wire::{Headers as WireHeaders, Message};
 
@@ -53,6 +54,7 @@ pub(super) struct Readers {
     reach: Arc<Reach>,
     jobs: Arc<Jobs>,
     asking: Arc<Asking>,
+    rights: Arc<Reading>,
     all: Mutex<Vec<(Arc<Reader>, JoinHandle<()>)>>,
     is_closed: Arc<AtomicBool>,
 }
@@ -60,7 +62,7 @@ pub(super) struct Readers {
 impl Readers {
     pub(super) fn new(
         settings: &Settings,
-        group: &str,
+        (group, topics): (&str, &Topics),
         reach: &Arc<Reach>,
         jobs: &Arc<Jobs>,
         asking: &Arc<Asking>,
@@ -71,6 +73,7 @@ impl Readers {
             reach: Arc::clone(reach),
             jobs: Arc::clone(jobs),
             asking: Arc::clone(asking),
+            rights: Reading::new(settings, group, reach, topics.read()),
             all: Mutex::default(),
             is_closed: Arc::default(),
         }
@@ -108,6 +111,7 @@ impl Readers {
             topics: Mutex::default(),
             jobs: Arc::clone(&self.jobs),
             asking: Arc::clone(&self.asking),
+            rights: Arc::clone(&self.rights),
         });
         let (running, is_closed) = (Arc::clone(&reader), Arc::clone(&self.is_closed));
         let thread = std::thread::Builder::new().name(format!("kafka-read-{}", all.len()));
@@ -119,6 +123,7 @@ impl Readers {
     /// Ends the threads; whoever waits is told.
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
+        self.rights.close();
         let all = std::mem::take(&mut *self.all.lock().unwrap_or_else(PoisonError::into_inner));
         for (reader, thread) in all {
             drop(thread.join());
@@ -141,6 +146,7 @@ struct Reader {
     topics: Mutex<BTreeSet<Arc<str>>>,
     jobs: Arc<Jobs>,
     asking: Arc<Asking>,
+    rights: Arc<Reading>,
 }
 
 impl Reader {
@@ -319,14 +325,13 @@ impl Reader {
 
     /// An error of one partition, but it is not said of which: those that wait ask anew what there is.
     fn trouble(self: &Arc<Self>, error: &KafkaError) {
-        let is_of_a_partition = error.rdkafka_error_code().is_some_and(|code| {
-            is_absent(code)
-                || matches!(
-                    code,
-                    RDKafkaErrorCode::AutoOffsetReset
-                        | RDKafkaErrorCode::OffsetOutOfRange
-                        | RDKafkaErrorCode::TopicAuthorizationFailed
-                )
+        let code = error.rdkafka_error_code();
+        if code == Some(RDKafkaErrorCode::TopicAuthorizationFailed) {
+            // It says so once, fetches again about once a second by itself, and goes on where it was when it is let.
+            return self.rights.doubt(self.lock().keys().cloned());
+        }
+        let is_of_a_partition = code.is_some_and(|code| {
+            is_absent(code) || matches!(code, RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)
         });
         if !is_of_a_partition {
             return tracing::trace!(%error, "a Kafka consumer");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Group, Kafka, Owner, Shared};
-use crate::log::{Health, Log, Member, Range, Reports, Request, Site, Take, Told, Topics};
+use crate::log::{Denial, Health, Log, Member, Range, Reports, Request, Site, Take, Told, Topics};
 
 impl Site for Kafka {
     fn partitions(&self) -> u32 {
@@ -43,6 +43,10 @@ impl Site for Kafka {
 
     fn health(&self) -> Health {
         Self::health(self)
+    }
+
+    fn denials(&self) -> Vec<Denial> {
+        self.shared.reach.denials.all()
     }
 
     fn close(&self) {
