@@ -16,6 +16,7 @@ use super::out::Audience;
 use super::show::standing;
 use crate::http::history::Entry;
 use crate::http::view::{Shown, Standing, Statement};
+use crate::source::is_obeyed;
 use crate::time::Timestamp;
 
 /// How often the tree is drawn anew while nothing happens, so that its times run.
@@ -85,7 +86,7 @@ impl Live {
                     let at = event.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
                     let passed = entry.at.0.since(began).as_secs_f64();
                     // A line for each, whatever is said.
-                    let sentence = sentence(event).replace(char::is_control, " ");
+                    let sentence = sentence(event).replace(is_obeyed, " ");
                     out.remark(format_args!("+{passed:.3}s  {at}{sentence}"));
                 }
             }

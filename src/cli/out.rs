@@ -13,6 +13,7 @@ use anstream::AutoStream;
 use anstream::adapter::strip_str;
 
 use super::error::{CliError, Kind, in_words};
+use crate::source::is_obeyed;
 
 /// Whether people see it, or a file or pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub fn plural(count: usize, word: &str) -> String {
 /// Line ends and tabs stay.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
-    let is_obeyed = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
+    let is_obeyed = |character: char| is_obeyed(character) && !matches!(character, '\n' | '\t');
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
     }
@@ -47,7 +48,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 
 /// JSON whose strings hold none either: by its own rules only those above ASCII could.
 fn in_json(text: &str) -> Cow<'_, str> {
-    let is_obeyed = |character: char| character.is_control() && !character.is_ascii_control() || character == '\x7f';
+    let is_obeyed = |character: char| is_obeyed(character) && !character.is_ascii_control() || character == '\x7f';
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
     }

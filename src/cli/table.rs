@@ -2,6 +2,8 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::source::is_obeyed;
+
 /// Rows below a head.
 #[derive(Debug)]
 pub struct Table {
@@ -21,12 +23,13 @@ impl Table {
         Self { rows: Vec::new() }
     }
 
-    /// Adds a row.
+    /// Adds a row. What a terminal would obey is shown as a space, so that no data moves the cursor.
     pub fn row(&mut self, cells: impl IntoIterator<Item = impl Into<String>>) {
-        self.rows.push(cells.into_iter().map(Into::into).collect());
+        let shown = |cell: String| if cell.contains(is_obeyed) { cell.replace(is_obeyed, " ") } else { cell };
+        self.rows.push(cells.into_iter().map(Into::into).map(shown).collect());
     }
 
-    /// The text; control characters of cells are shown as spaces, so that no data moves the cursor.
+    /// The text.
     #[must_use]
     pub fn text(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
@@ -40,7 +43,7 @@ impl Table {
         for row in &self.rows {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
-                line.extend(cell.chars().map(|character| if character.is_control() { ' ' } else { character }));
+                line.push_str(cell);
                 line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()) + 2));
             }
             text.push_str(line.trim_end());

@@ -15,7 +15,7 @@ use miette::{
 use serde_json::{Value, json};
 
 use super::{Diagnostic, Label, Severity};
-use crate::source::{SourceFile, Sources, Span};
+use crate::source::{self, SourceFile, Sources, Span};
 
 /// Columns of the text.
 const WIDTH: usize = 100;
@@ -59,7 +59,7 @@ pub fn text(sources: &Sources, findings: &[Diagnostic], color: Color) -> String 
 
 /// Whether a terminal obeys it rather than showing it. A line end of Windows is none.
 fn is_obeyed(character: char) -> bool {
-    character.is_control() && !matches!(character, '\n' | '\t' | '\r')
+    source::is_obeyed(character) && !matches!(character, '\n' | '\t' | '\r')
 }
 
 /// The sources, with a mark of the same length for each character that a terminal would obey.
@@ -77,8 +77,9 @@ fn harmless(sources: &Sources) -> Cow<'_, Sources> {
             text.push(match character.len_utf8() {
                 _ if is_line_end || !(is_obeyed(character) || character == '\r') => character,
                 1 => '?',
-                // Those above ASCII take two bytes, as this does.
-                _ => '¿',
+                // As many bytes as it takes.
+                2 => '¿',
+                _ => '\u{fffd}',
             });
         }
         shown.add(SourceFile::new(Arc::clone(&file.name), text));

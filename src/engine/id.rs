@@ -5,6 +5,8 @@ use std::fmt;
 use compact_str::{CompactString, format_compact};
 use serde::{Deserialize, Serialize};
 
+use crate::source::is_obeyed;
+
 /// The longest id that a client may choose, in bytes: it stands in every record and header of its instance.
 pub const ID_MAX: usize = 200;
 
@@ -62,6 +64,14 @@ pub enum IdError {
         /// Its code point.
         code: u32,
     },
+    /// A character that turns the direction of text.
+    #[error(
+        "take an id with the character U+{code:04X}, which turns the direction of text: it would read as another one"
+    )]
+    Turning {
+        /// Its code point.
+        code: u32,
+    },
     /// `.` or `..`.
     #[error("take the id `{id}`: in the path of a URL it means another place; choose another id")]
     Path {
@@ -74,9 +84,14 @@ impl InstanceId {
     /// Whether a new instance may have it. It is asked of starts alone: what began before this was asked goes on.
     ///
     /// # Errors
-    /// No client could name it in a URL: most take such a segment away, even one that is encoded.
+    /// No client could name it in a URL: most take such a segment away, even one that is encoded. Or people would see another
+    /// one, and give their order to that.
     pub fn is_startable(&self) -> Result<(), IdError> {
-        if matches!(self.as_str(), "." | "..") { Err(IdError::Path { id: self.0.clone() }) } else { Ok(()) }
+        match (self.as_str(), self.0.chars().find(|character| is_obeyed(*character))) {
+            ("." | "..", _) => Err(IdError::Path { id: self.0.clone() }),
+            (_, Some(turning)) => Err(IdError::Turning { code: u32::from(turning) }),
+            (_, None) => Ok(()),
+        }
     }
 }
 

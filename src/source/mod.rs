@@ -8,6 +8,14 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
+/// Whether whatever shows a text obeys the character rather than showing it: a control character, or one that turns the
+/// direction of what is behind it, so that a line reads as another one (<https://trojansource.codes>). The marks U+200E and
+/// U+200F turn nothing; right-to-left texts have them.
+#[must_use]
+pub fn is_obeyed(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Number of a file within one [`Sources`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FileId(pub u32);

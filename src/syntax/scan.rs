@@ -10,7 +10,7 @@ use super::limits::{MAX_PLACES, MAX_STRING_BYTES};
 use super::mended::{Edit, Mended, mend};
 use super::tree::Comment;
 use crate::diagnostic::{Diagnostic, Problems, codes};
-use crate::source::{FileId, Span};
+use crate::source::{FileId, Span, is_obeyed};
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -288,7 +288,7 @@ impl<'a> Scanner<'a> {
         let span = self.span(start, end);
         self.at = end;
         let own_line = self.tokens.last().is_none_or(|token| (token.end as usize) <= self.line_start);
-        for (index, control) in text.match_indices(|c: char| c.is_control() && c != '\t') {
+        for (index, control) in text.match_indices(|c: char| is_obeyed(c) && c != '\t') {
             let place = self.span(start + index, start + index + control.len());
             self.controls.add(place);
         }
@@ -362,7 +362,7 @@ impl<'a> Scanner<'a> {
                     .hint("keep the text in a store of your own and pass on its name");
             self.problems.push(finding);
         }
-        for (index, control) in self.slice(start, end).char_indices().filter(|(_, c)| c.is_control()) {
+        for (index, control) in self.slice(start, end).char_indices().filter(|(_, c)| is_obeyed(*c)) {
             let place = self.span(start + index, start + index + control.len_utf8());
             self.controls.add(place);
         }

@@ -13,7 +13,7 @@ use super::{Desk, in_form};
 const RUDE: &str = r#"
 while read -r line; do
   field() { printf '%s' "$line" | sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
-  printf '{"command":"%s","kind":"%s","attempt":1,"status":"failed","code":"sold_out","data":{"message":"\\u001b]0;mine\\u0007\\u001b[2Jgone \302\2332J\\n+0.000s  forged"}}\n' \
+  printf '{"command":"%s","kind":"%s","attempt":1,"status":"failed","code":"sold_out","data":{"message":"\\u001b]0;mine\\u0007\\u202e\\u001b[2Jgone \302\2332J\\n+0.000s  forged"}}\n' \
     "$(field command)" "$(field kind)"
 done
 "#;
@@ -32,7 +32,8 @@ fn on_a_terminal(desk: &Desk, arguments: &[&str]) -> String {
         assert!(is_colour, "{arguments:?}: {text:?}");
         rest = behind;
     }
-    let others = |character: char| character.is_control() && !"\n\t\x1b".contains(character);
+    let turns = |character: char| matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let others = |character: char| turns(character) || character.is_control() && !"\n\t\x1b".contains(character);
     assert!(!text.contains(others), "{arguments:?}: {text:?}");
     text
 }
@@ -54,13 +55,16 @@ fn words_of_a_participant_do_nothing_to_a_terminal() {
     let json: serde_json::Value =
         serde_json::from_slice(&desk.command(&["show", "o-1", "--json"]).output().unwrap().stdout).unwrap();
     let message = json["failure"]["message"].as_str().unwrap();
-    assert!(message.contains('\u{9b}') && message.contains('\x1b'), "a program is told all of it: {message:?}");
+    assert!(
+        ['\u{9b}', '\x1b', '\u{202e}'].iter().all(|character| message.contains(*character)),
+        "a program is told all of it: {message:?}"
+    );
 }
 
 #[test]
 fn a_source_does_nothing_to_a_terminal() {
     let desk = desk();
-    let rude = "// \x1b]0;mine\x07 \u{9b}2J\r gone\nsaga a { version 1  fail \"\x1b[2J\u{9b}\" \u{9d} }\n";
+    let rude = "// \x1b]0;mine\x07 \u{9b}2J\r gone\nsaga a { version 1  fail \"\x1b[2J\u{9b}\" \u{9d} } // \u{202e}}}\u{2066}\n";
     desk.file("rude.saga", rude);
     insta::assert_snapshot!(desk.saga(&["check", "rude.saga"]));
     for command in ["check", "run", "fmt", "test"] {

@@ -152,6 +152,7 @@ fn requests_that_make_no_sense() {
         ("POST", "/instances", "{\"saga\": \"order\", \"input\": {\"count\": \"many\"}}"),
         ("POST", "/instances", "{\"saga\": \"order\", \"id\": \"\"}"),
         ("POST", "/instances", "{\"saga\": \"order\", \"id\": \"..\"}"),
+        ("POST", "/instances", "{\"saga\": \"order\", \"id\": \"o-\u{202e}17\"}"),
         ("POST", "/instances", &large),
         ("DELETE", "/instances", ""),
         ("GET", "/instances?status=odd", ""),

@@ -203,6 +203,8 @@ mistake!(tabs_crlf_and_byte_order_mark, "\u{feff}saga booking {\r\n\tversion 1\r
 
 mistake!(control_characters, "saga booking {\r  version 1\n  fail \"a\u{7}b\"\u{b}\n}");
 
+mistake!(turned_text, "saga booking {\n  version 1 // \u{202e} } \u{2066}\n  fail \"a\u{202e}b\"\n}");
+
 mistake!(
     smart_quotes,
     "saga booking {

@@ -13,7 +13,7 @@ use self::layout::{Block, Form, Layout, Mark};
 use self::measure::{FONT, Size, width};
 use super::picture::{COLOURS, Participants};
 use super::{Plan, ROOT};
-use crate::source::Sources;
+use crate::source::{Sources, is_obeyed};
 
 /// Around the picture.
 const MARGIN: i32 = 24;
@@ -216,7 +216,7 @@ fn escaped(text: &str) -> String {
             '"' => safe.push_str("&quot;"),
             '\t' => safe.push(' '),
             '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
-            character if character.is_control() => safe.push('\u{fffd}'),
+            character if is_obeyed(character) => safe.push('\u{fffd}'),
             character => safe.push(character),
         }
     }

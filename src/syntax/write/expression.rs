@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::source::is_obeyed;
 use crate::syntax::tree::{BinaryOp, Expr, ExprKind, Record, TypeExpr, TypeExprKind};
 
 /// Ranks, as `build/operators.rs` has them; above them signs, and what can be looked into.
@@ -56,7 +57,7 @@ pub fn quoted(text: &str) -> String {
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
-            other if other.is_control() => {
+            other if is_obeyed(other) => {
                 let _ = write!(out, "\\u{{{:x}}}", u32::from(other));
             }
             other => out.push(other),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::scalar::{Plain, plain};
+use crate::source::is_obeyed;
 
 /// Columns of a line, as in the text form.
 const WIDTH: usize = 120;
@@ -195,5 +196,5 @@ pub(super) fn quoted(text: &str) -> String {
 fn is_printed(c: char) -> bool {
     let is_break = matches!(c, '\u{2028}' | '\u{2029}' | '\u{FEFF}' | '\u{85}');
     let is_unassigned = matches!(c, '\u{FFFE}' | '\u{FFFF}');
-    !c.is_control() && !is_break && !is_unassigned
+    !is_obeyed(c) && !is_break && !is_unassigned
 }

@@ -31,7 +31,7 @@ use super::documentation::Documentation;
 use super::scan::offset;
 use super::tree::{Docs, File};
 use crate::diagnostic::{Code, Diagnostic, Problems, codes};
-use crate::source::{FileId, SourceFile, Span};
+use crate::source::{FileId, SourceFile, Span, is_obeyed};
 use comments::Comments;
 use node::Node;
 
@@ -70,7 +70,7 @@ pub(super) fn parse(id: FileId, file: &SourceFile) -> (File, Problems) {
 
 /// A character that YAML does not allow; in quotes it has an escape.
 fn control(file: FileId, text: &str) -> Option<Diagnostic> {
-    let is_allowed = |c: char| !c.is_control() || matches!(c, '\n' | '\t' | '\u{85}');
+    let is_allowed = |c: char| !is_obeyed(c) || matches!(c, '\n' | '\t' | '\u{85}');
     let mut characters = text.char_indices();
     let (at, found) =
         characters.find(|(at, c)| !(is_allowed(*c) || *c == '\r' && text.as_bytes().get(at + 1) == Some(&b'\n')))?;
@@ -79,7 +79,7 @@ fn control(file: FileId, text: &str) -> Option<Diagnostic> {
     Some(
         Diagnostic::error(codes::STRAY_CHARACTER, span, title)
             .here("cannot be seen, and has no meaning here")
-            .hint("remove it; in double quotes, write it as `\\x07`"),
+            .hint(format!("remove it; in double quotes, write it as `\\u{:04X}`", u32::from(found))),
     )
 }
 
