@@ -471,6 +471,12 @@ impl Service {
     /// # Errors
     /// A partition recovers or stands still, or the log cannot be written.
     pub fn ready(&self) -> Result<Ready, ApiError> {
+        // First of all why, if the log is why: partitions that it fences recover again and again.
+        match self.orchestrator.log().health() {
+            Health::Writing => {}
+            Health::Waiting { why, .. } | Health::Failed { why } => return Err(ApiError::unavailable(why)),
+            Health::Closed => return Err(ApiError::unavailable("it is being stopped")),
+        }
         for (number, state) in self.orchestrator.partitions().into_iter().enumerate() {
             match state {
                 PartitionState::Running { .. } => {}
@@ -485,13 +491,10 @@ impl Service {
                 PartitionState::Released => return Err(ApiError::unavailable("it is being stopped")),
             }
         }
-        match self.orchestrator.log().health() {
-            Health::Writing if !self.orchestrator.has_joined() => {
-                Err(ApiError::unavailable("the group of orchestrators has not said yet which partitions are its own"))
-            }
-            Health::Writing => Ok(Ready { status: "ready", partitions: self.partitions() }),
-            Health::Waiting { why, .. } | Health::Failed { why } => Err(ApiError::unavailable(why)),
-            Health::Closed => Err(ApiError::unavailable("it is being stopped")),
+        if !self.orchestrator.has_joined() {
+            let why = "the group of orchestrators has not said yet which partitions are its own";
+            return Err(ApiError::unavailable(why));
         }
+        Ok(Ready { status: "ready", partitions: self.partitions() })
     }
 }

@@ -145,3 +145,93 @@ fn of_too_many_payloads_some_of_each_kind_are_tried() {
     let report = refused_where(&shape, &format!("{compared} || input.f19 > 999"));
     assert!(report.ways.iter().any(|way| way.ending == Ending::Compensated("refused".into())));
 }
+
+/// A saga of two steps, each behind a condition of its own: how many may be done where the second one is refused.
+fn done_where_both_hold(shape: &str, (first, second): (&str, &str), of: &str) -> u32 {
+    let text = format!(
+        r#"
+participant shop {{ command Ask returns {{ {shape} }}  command Hold  command Take fails "gone"  command Free }}
+saga bought {{
+  version 1
+  input {{ {shape} }}
+  step asked {{ call shop.Ask  compensate nothing }}
+  when {first} {{ step hold {{ call shop.Hold  compensate shop.Free }} }}
+  when {second} {{ step take {{ call shop.Take  compensate shop.Free }} }}
+}}
+"#
+    );
+    let report = explore(&plan(&text.replace('$', of)), &Engine, Bounds::default());
+    let refused = report.ways.iter().find(|way| way.ending == Ending::Compensated("gone".into()));
+    refused.map(|way| way.tally.undone.1).unwrap_or_default()
+}
+
+#[test]
+fn conditions_hold_together_where_they_can() {
+    let conditions = [
+        ("a: int, b: int, c: int", "$.a > $.b", "$.b > $.c"),
+        ("a: int, b: int", "$.a > 3", "$.b > $.a"),
+        ("a: int, b: int, c: int", "$.a < 3 && $.b < $.a", "$.c < $.b"),
+        ("a: decimal, b: decimal, c: decimal", "$.a > 9.5 && $.b > $.a", "$.c > $.b"),
+        ("price: int, budget: int, floor: int", "$.price < $.budget", "$.price > $.floor"),
+        ("a: int, b: int, c: int", "$.a != $.b && $.b != $.c", "$.a != $.c"),
+        ("a: string, b: string, c: string", "$.a != $.b && $.b != $.c", "$.a != $.c"),
+        ("a: timestamp, b: timestamp, c: timestamp", "$.a < $.b", "$.b < $.c"),
+        ("a: duration, b: duration, c: duration", "$.a < $.b", "$.b < $.c"),
+        ("all: list<int>", "count($.all) > 3", "sum($.all) > 100"),
+        ("all: list<int>", "count($.all) > 3", "sum($.all) < 100"),
+        ("s: string", "contains($.s, \"ab\")", "contains($.s, \"cd\")"),
+        ("all: list<string>", "contains($.all, \"ab\") && contains($.all, \"cd\")", "contains($.all, \"ef\")"),
+    ];
+    let cases = conditions.into_iter().flat_map(|case| ["input", "asked"].map(|of| (case, of)));
+    // Of three numbers that are compared with a constant and each other there are more kinds than replies are tried.
+    let is_tried = |((shape, first, _), of): &((&str, &str, &str), &str)| {
+        *of == "input" || !(shape.contains("c: ") && first.contains(char::is_numeric))
+    };
+    let cases = cases.filter(is_tried);
+    let apart = cases.filter(|((shape, first, second), of)| done_where_both_hold(shape, (first, second), of) == 0);
+    assert_eq!(apart.collect::<Vec<_>>(), []);
+}
+
+/// Two elements of one kind, and of two, in either order.
+#[test]
+fn elements_of_a_loop_are_of_each_kind() {
+    let whole = "for each one in input.all { when one.gift { WRAP } when !one.gift { BOX } }";
+    for (body, name) in [
+        ("for each one in input.all where one.gift { WRAP }", "where"),
+        ("for each one in input.all where one.gift, at most 2 at once { WRAP }", "where, two at once"),
+        ("for each one in input.all { when one.gift { WRAP } }", "when"),
+        (whole, "either"),
+        ("let kept = input.all  for each one in kept where one.gift, at most 5 at once { WRAP }", "of a let"),
+    ] {
+        let step = |name: &str| {
+            let (command, undo) = (name.to_uppercase(), "compensate gifts.Undo { sku: one.sku }");
+            format!("step {name} {{ call gifts.{command} {{ sku: one.sku }}  {undo} }}")
+        };
+        let body = body.replace("WRAP", &step("wrap")).replace("BOX", &step("pack"));
+        let text = format!(
+            r#"
+participant gifts {{
+  command WRAP {{ sku: string }} fails "no_paper"
+  command PACK {{ sku: string }} fails "no_box"
+  command Undo {{ sku: string }}
+}}
+saga given {{
+  version 1
+  input {{ all: list<{{ sku: string, gift: bool }}> }}
+  {body}
+}}
+"#
+        );
+        let report = explore(&plan(&text), &Engine, Bounds::default());
+        assert!(report.is_exhaustive(), "{name}: {:?} {:?}", report.cut, report.untried);
+        let tally = |ending: &Ending| report.ways.iter().find(|way| way.ending == *ending).map(|way| way.tally);
+        let refused = tally(&Ending::Compensated("no_paper".into())).unwrap();
+        assert_eq!(refused.called, (1, 2), "{name}");
+        assert_eq!(refused.undone, (0, 1), "{name}");
+        assert_eq!(tally(&Ending::Completed).unwrap().called, (0, 2), "{name}");
+        if body.contains("pack") {
+            // The first is wrapped, the second packed, and the other way round.
+            assert_eq!(tally(&Ending::Compensated("no_box".into())).unwrap().undone, (0, 1));
+        }
+    }
+}

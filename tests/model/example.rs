@@ -31,7 +31,7 @@ fn every_end_of_every_shipped_saga_has_a_scenario_that_holds() {
         let checked = read(&text);
         for saga in checked.program.sagas.values().filter(|saga| text.contains(&format!("saga {} {{", saga.name))) {
             let plan = Plan::new(Arc::clone(saga));
-            let ways = explore(&plan, &Engine, Bounds { states: 6_000, ..Bounds::default() }).ways;
+            let ways = explore(&plan, &Engine, Bounds { states: 30_000, ..Bounds::default() }).ways;
             for way in &ways {
                 match example::of(&plan, way, &ways) {
                     Ok(example) => with_examples.push_str(&example.text(&plan)),

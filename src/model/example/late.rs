@@ -10,7 +10,7 @@ use crate::definition::types::{Record, Type};
 use crate::definition::value::{Value, to_json};
 use crate::definition::{Answer, Called, HappeningKind, Verb};
 use crate::json::Json;
-use crate::model::explore::{self, Ending, Way};
+use crate::model::explore::{self, Deed, Ending, Way};
 use crate::model::scenario::START;
 use crate::model::world::without_indices;
 use crate::plan::Plan;
@@ -47,12 +47,22 @@ pub(super) fn late(
         HappeningKind::Cancelled(_) => false,
     };
     let menu: Vec<HappeningKind> = menu.iter().filter(is_delay).cloned().collect();
-    let mut inputs = explore::inputs(plan);
-    inputs.splice(0..0, distant(&plan.saga.input, given));
-    let inputs = || once(given).chain(inputs.iter().filter(|input| *input != given)).take(INPUTS_MAX);
+    let distant = distant(&plan.saga.input, given);
+    let others = explore::inputs(plan);
+    // Those first that lead to the other ends: between them they come to each place.
+    let begun = ways.iter().flat_map(|way| &way.trace).filter_map(|told| match &told.deed {
+        Deed::Begins(input) => Some(input),
+        _ => None,
+    });
+    let mut inputs: Vec<&Json> = Vec::new();
+    for input in once(given).chain(&distant).chain(begun).chain(&others) {
+        if inputs.len() < INPUTS_MAX && !inputs.contains(&input) {
+            inputs.push(input);
+        }
+    }
     let good = good(plan, ways);
     let beginnings = || (0..=good.len().min(HAPPENINGS_MAX)).filter_map(|count| good.get(..count));
-    let from = || inputs().flat_map(|input| beginnings().map(move |good| (input, good.to_vec())));
+    let from = || inputs.iter().flat_map(|input| beginnings().map(move |good| (*input, good.to_vec())));
     let found = LATE.into_iter().find_map(|late| search(plan, from(), &menu, goal, First::Latest(late)))?;
     Some(shortened(plan, goal, found))
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use rust_decimal::Decimal;
 
 use crate::definition::expression::{BinaryOp, Expr};
@@ -21,6 +21,13 @@ const BACK_MAX: u8 = 3;
 
 /// A value is compared with no more numbers than these: each use of a name in a sum carries all of them on.
 const NUMBERS_MAX: usize = 200;
+
+/// So many words that are looked for in one text are tried together in each way; of more, these.
+const PARTS_MAX: usize = 4;
+
+/// Instants and durations that are to be apart are so by days, in milliseconds.
+const DAY_MILLIS: i64 = 86_400_000;
+const DAY: u64 = DAY_MILLIS.unsigned_abs();
 
 /// Digits behind the point that a quotient keeps.
 const QUOTIENT_PLACES: u32 = 6;
@@ -48,12 +55,16 @@ pub(super) struct Against {
     instants: BTreeSet<Timestamp>,
     /// Sizes with which the comparison comes to the other end than with none.
     sizes: BTreeSet<usize>,
+    /// Other data, and what that is compared with in turn, this value included: so many values may all have to differ.
+    linked: BTreeSet<CompactString>,
+    /// It is looked for in it whether it has these words: it may have several.
+    has_parts: bool,
     /// Something compares it, or what is computed with it.
     pub(super) is_compared: bool,
     /// Whether what is computed with it may be too large.
     pub(super) overflow: Overflow,
     /// There were more numbers than are kept.
-    pub(super) is_cut: bool,
+    is_cut: bool,
 }
 
 impl Against {
@@ -63,6 +74,8 @@ impl Against {
         durations: BTreeSet::new(),
         instants: BTreeSet::new(),
         sizes: BTreeSet::new(),
+        linked: BTreeSet::new(),
+        has_parts: false,
         is_compared: true,
         overflow: Overflow::Never,
         is_cut: false,
@@ -76,9 +89,34 @@ impl Against {
         self.durations.extend(&other.durations);
         self.instants.extend(&other.instants);
         self.sizes.extend(&other.sizes);
+        self.linked.extend(other.linked.iter().cloned());
+        self.has_parts |= other.has_parts;
         self.is_compared |= other.is_compared;
         self.overflow = self.overflow.max(other.overflow);
         self.is_cut |= other.is_cut;
+    }
+
+    /// Compared with other data, of which this is known.
+    pub(super) fn link(&mut self, name: CompactString, known: Option<&Self>) {
+        self.linked.insert(name);
+        if let Some(known) = known {
+            self.and(&Self { sizes: BTreeSet::new(), overflow: Overflow::Never, has_parts: false, ..known.clone() });
+        }
+    }
+
+    /// Looked through for what it is compared with.
+    pub(super) fn with_parts(self) -> Self {
+        Self { has_parts: true, ..self }
+    }
+
+    /// Whether some of what makes a difference is not tried.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut || self.has_parts && self.words.len() > PARTS_MAX
+    }
+
+    /// So many values may all have to differ, beside one constant.
+    fn levels(&self) -> usize {
+        self.linked.len().max(1)
     }
 
     fn add(&mut self, number: Decimal, back: u8) {
@@ -120,14 +158,14 @@ impl Against {
     fn operand(overflow: Overflow, of_result: Option<&Self>) -> Self {
         let Some(of) = of_result else { return Self { overflow, ..Self::default() } };
         Self {
-            numbers: BTreeMap::new(),
             words: of.words.clone(),
             durations: of.durations.clone(),
             instants: of.instants.clone(),
-            sizes: BTreeSet::new(),
+            linked: of.linked.clone(),
             overflow: overflow.max(of.overflow),
             is_compared: of.is_compared,
             is_cut: of.is_cut,
+            ..Self::default()
         }
     }
 
@@ -203,36 +241,46 @@ impl Against {
         Self { words: sizes.map(|size| CompactString::from("x".repeat(size))).collect(), ..Self::COMPARED }
     }
 
-    /// 0, 1, and the numbers that something is compared with and those beside them.
+    /// 0, 1 and on, and the numbers that something is compared with and those beside them.
     pub(super) fn whole_numbers(&self) -> BTreeSet<i64> {
         let near = |number: &Decimal| {
             let floor = i64::try_from(number.floor().mantissa()).ok();
-            let is_whole = number.is_integer();
-            let beside = move |floor: i64| {
-                let below = is_whole.then(|| floor.saturating_sub(1));
-                below.into_iter().chain([floor, floor.saturating_add(1)])
-            };
-            floor.into_iter().flat_map(beside)
+            let least = if number.is_integer() { -self.last() } else { 1 - self.last() };
+            floor.into_iter().flat_map(move |floor| (least..=self.last()).map(move |by| floor.saturating_add(by)))
         };
-        self.numbers.keys().flat_map(near).chain([0, 1]).collect()
+        self.numbers.keys().flat_map(near).chain(self.levels_from_zero()).collect()
     }
 
     /// The same, with fractions; beside one of them is what differs in its last digit.
     pub(super) fn decimals(&self) -> BTreeSet<Decimal> {
         let near = |number: &Decimal| {
-            let unit = Decimal::new(1, number.scale());
-            [number.checked_sub(unit), Some(*number), number.checked_add(unit)].into_iter().flatten()
+            let (number, scale) = (*number, number.scale());
+            (-self.last()..=self.last()).filter_map(move |by| number.checked_add(Decimal::new(by, scale)))
         };
-        self.numbers.keys().flat_map(near).chain([Decimal::ZERO, Decimal::ONE]).collect()
+        self.numbers.keys().flat_map(near).chain(self.levels_from_zero().map(Decimal::from)).collect()
     }
 
-    pub(super) fn words(&self) -> impl Iterator<Item = &CompactString> {
-        self.words.iter()
+    /// Texts: the same one in all that is looked at, so that two can be equal, and others, so that none is; and those that
+    /// something is compared with, alone and, where they are looked for in it, together.
+    pub(super) fn texts(&self, word: &str) -> Vec<CompactString> {
+        let others = (2..self.levels()).map(|number| format_compact!("{word} {number}"));
+        let own = [CompactString::const_new("same"), word.into()];
+        let mut texts: Vec<CompactString> = own.into_iter().chain(others).chain(self.words.iter().cloned()).collect();
+        if self.has_parts {
+            let words: Vec<&CompactString> = self.words.iter().take(PARTS_MAX).collect();
+            let together = |set: u32| {
+                let words = words.iter().enumerate().filter(|(at, _)| set & (1 << at) != 0);
+                words.map(|(_, word)| word.as_str()).collect()
+            };
+            texts.extend((1_u32..1 << words.len()).filter(|set| set.count_ones() > 1).map(together));
+        }
+        texts
     }
 
     /// In milliseconds: those that something is compared with, and those beside them.
     pub(super) fn durations(&self) -> BTreeSet<i64> {
-        self.durations.iter().flat_map(|millis| near(*millis)).collect()
+        let far = self.levels_from_zero().map(|day| day * DAY_MILLIS);
+        self.durations.iter().flat_map(|millis| self.near(*millis)).chain(far).collect()
     }
 
     /// Those that something is compared with and what lies as far from `now` as is asked for, and those beside them.
@@ -240,13 +288,24 @@ impl Against {
         let apart = self.durations.iter().flat_map(|millis| [*millis, millis.saturating_neg()]);
         let far = apart.filter_map(|millis| now.0.checked_add_signed(millis));
         let instants = self.instants.iter().map(|instant| instant.0).chain(far);
-        let near = |instant: u64| [instant.saturating_sub(1), instant, instant.saturating_add(1)];
-        instants.flat_map(near).map(Timestamp).collect()
+        let near = |instant: u64| self.near(0).map(move |by| instant.saturating_add_signed(by));
+        let later = self.levels_from_zero().filter(|_| self.is_compared).map(|day| now.0 + day.unsigned_abs() * DAY);
+        instants.flat_map(near).chain(later).map(Timestamp).collect()
     }
-}
 
-fn near(number: i64) -> [i64; 3] {
-    [number.saturating_sub(1), number, number.saturating_add(1)]
+    /// How far from a constant the last value lies that makes a difference: all that are compared with each other may lie on
+    /// one side of it.
+    fn last(&self) -> i64 {
+        i64::try_from(self.levels()).unwrap_or(i64::MAX)
+    }
+
+    fn levels_from_zero(&self) -> impl Iterator<Item = i64> + use<> {
+        0..self.last().max(2)
+    }
+
+    fn near(&self, number: i64) -> impl Iterator<Item = i64> + use<> {
+        (-self.last()..=self.last()).map(move |by| number.saturating_add(by))
+    }
 }
 
 fn literal(expr: &Expr) -> Option<Decimal> {

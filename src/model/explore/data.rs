@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use compact_str::CompactString;
 use rust_decimal::Decimal;
@@ -80,9 +79,39 @@ impl Data {
         (0..all.min(self.max)).map(nth).collect()
     }
 
+    /// Lists of what an element can be: none, each, any two, and as many as something asks for, of one kind and mixed. Where
+    /// all of a list is looked at, one has them all.
+    fn lists(&mut self, one: &[Value], look: &Look) -> Vec<Value> {
+        let pairs = one.iter().enumerate().flat_map(|(at, first)| {
+            // What comes first makes a difference only where somebody looks at places.
+            let from = if look.is_by_place { 0 } else { at };
+            one.iter().skip(from).map(move |second| vec![first.clone(), second.clone()])
+        });
+        let mut lists = vec![Vec::new()];
+        lists.extend(one.iter().map(|one| vec![one.clone()]));
+        lists.extend(pairs.take(self.max));
+        self.was_cut |= one.len() * one.len() > self.max;
+        let (Some(first), Some(last)) = (one.first(), one.last()) else { return vec![Value::List(Vec::new())] };
+        for size in look.sizes.iter().filter(|size| **size > 2) {
+            let of = |begun: &[&Value], on: &[&Value]| {
+                begun.iter().chain(on.iter().cycle()).take(*size).map(|value| (*value).clone()).collect()
+            };
+            lists.push(of(&[], &[first]));
+            if one.len() > 1 {
+                lists.extend([of(&[], &[last]), of(&[], &[first, last])]);
+            }
+            // One that makes the sum what is asked for.
+            lists.extend(one.iter().skip(1).rev().skip(1).map(|other| of(&[other], &[first])));
+        }
+        if look.itself.is_some() && one.len() > 2 {
+            lists.push(one.to_vec());
+        }
+        lists.into_iter().map(Value::List).collect()
+    }
+
     fn each(&mut self, ty: &Type, look: &Look, word: &str) -> Vec<Value> {
         let against = look.itself.as_ref();
-        self.was_cut |= against.is_some_and(|against| against.is_cut);
+        self.was_cut |= against.is_some_and(Against::is_cut);
         match (ty, against) {
             (Type::Optional(inner), _) => {
                 let mut values = self.each(inner, look, word);
@@ -102,17 +131,8 @@ impl Data {
             (Type::List(inner), _) => {
                 let of_element = look.elements.as_deref().cloned().or_else(|| against.cloned().map(Look::itself));
                 let Some(of_element) = of_element else { return vec![Value::List(Vec::new())] };
-                let sizes = look.sizes.iter().filter(|size| **size > 2);
-                let mut values = vec![Value::List(Vec::new())];
                 let one = self.each(inner, &of_element, word);
-                // Two differ from one by what stands before and behind.
-                let two = one.first().cloned().zip(one.last().cloned());
-                values.extend(one.into_iter().map(|one| Value::List(vec![one])));
-                if let Some((first, last)) = two {
-                    let of_size = |size: usize| [&first, &last].into_iter().cycle().take(size).cloned().collect();
-                    values.extend([2].into_iter().chain(sizes.copied()).map(|size| Value::List(of_size(size))));
-                }
-                values
+                self.lists(&one, look)
             }
             (Type::Bool, Some(_)) => vec![Value::Bool(false), Value::Bool(true)],
             (Type::Choice(words), Some(_)) => words.iter().cloned().map(Value::String).collect(),
@@ -125,23 +145,14 @@ impl Data {
                 against.decimals().into_iter().chain(large).map(Value::Decimal).collect()
             }
             (Type::Timestamp, Some(against)) => {
-                let later = Some(super::START.after(DAY)).filter(|_| against.is_compared);
                 let last = Some(LAST).filter(|_| against.overflow > Overflow::Never);
                 let near = against.instants(super::START);
                 let near = near.into_iter().filter(|instant| (Timestamp(0)..=LAST).contains(instant));
-                let all: BTreeSet<Timestamp> =
-                    [super::START].into_iter().chain(later).chain(last).chain(near).collect();
+                let all: BTreeSet<Timestamp> = [super::START].into_iter().chain(last).chain(near).collect();
                 all.into_iter().map(Value::Timestamp).collect()
             }
-            (Type::Duration, Some(against)) => {
-                let all: BTreeSet<i64> = [0, DAY_MILLIS].into_iter().chain(against.durations()).collect();
-                all.into_iter().map(Value::Duration).collect()
-            }
-            // The same text in all that is looked at, so that two can be equal, and one that no other is.
-            (Type::String, Some(against)) => {
-                let own = [CompactString::const_new("same"), word.into()];
-                own.into_iter().chain(against.words().cloned()).map(Value::String).collect()
-            }
+            (Type::Duration, Some(against)) => against.durations().into_iter().map(Value::Duration).collect(),
+            (Type::String, Some(against)) => against.texts(word).into_iter().map(Value::String).collect(),
             (ty, _) => vec![tame(ty, word)],
         }
     }
@@ -164,10 +175,6 @@ fn stride(all: u128) -> u128 {
 
 /// Among so many numbers in a row one shares no factor with a product of a few small ones.
 const STRIDES_MAX: u128 = 1_000;
-
-/// Apart from another instant.
-const DAY: Duration = Duration::from_hours(24);
-const DAY_MILLIS: i64 = 86_400_000;
 
 /// On the calendar's last day.
 const LAST: Timestamp = Timestamp(253_402_200_000_000);

@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 
 use super::against::Against;
 use crate::definition::Sleep;
-use crate::definition::expression::{BinaryOp, Expr, Function, PathSegment, Root, Typed};
+use crate::definition::expression::{BinaryOp, Expr, Function, PathSegment, Read, Root, Typed};
 use crate::definition::types::Type;
 use crate::definition::value::Value;
 use crate::plan::{Kind, NodeId, Plan, ROOT, Work};
@@ -110,6 +110,33 @@ impl Reads {
         self.failure_message |= other.failure_message;
     }
 
+    /// What is known of data that stands there.
+    fn known(&self, read: &Read) -> Option<&Against> {
+        let mut look = match &read.root {
+            Root::Input => self.input.as_ref()?,
+            Root::Name(name) | Root::Previous(name) => self.names.get(name)?,
+            _ => return None,
+        };
+        for segment in &read.path {
+            let inner = match segment {
+                PathSegment::Key(key) => look.fields.get(key),
+                PathSegment::Element(_) => look.elements.as_deref(),
+            };
+            let Some(inner) = inner else { break };
+            look = inner;
+        }
+        look.itself.as_ref()
+    }
+}
+
+/// Finds out what is looked at.
+struct Gaze<'a> {
+    found: Reads,
+    /// What was found before, of all.
+    known: &'a Reads,
+}
+
+impl Gaze<'_> {
     /// What is looked at in an expression of whose value this is; without it, the value is only passed on.
     fn look(&mut self, expr: &Expr, wanted: Option<&Look>) {
         let whole = || wanted.map(|look| Look::itself(look.itself.clone().unwrap_or(Against::COMPARED)));
@@ -119,15 +146,15 @@ impl Reads {
                 let Some(wanted) = wanted else { return };
                 let look = wanted.clone().at(&read.path);
                 match &read.root {
-                    Root::Input => self.input.get_or_insert_default().and(&look),
-                    Root::Name(name) => self.names.entry(name.clone()).or_default().and(&look),
+                    Root::Input => self.found.input.get_or_insert_default().and(&look),
+                    Root::Name(name) => self.found.names.entry(name.clone()).or_default().and(&look),
                     Root::Previous(name) => {
-                        self.names.entry(name.clone()).or_default().and(&look);
-                        self.previous.insert(name.clone());
+                        self.found.names.entry(name.clone()).or_default().and(&look);
+                        self.found.previous.insert(name.clone());
                     }
-                    Root::FailureCode => self.failure_code = true,
-                    Root::FailureStep => self.failure_step = true,
-                    Root::FailureMessage => self.failure_message = true,
+                    Root::FailureCode => self.found.failure_code = true,
+                    Root::FailureStep => self.found.failure_step = true,
+                    Root::FailureMessage => self.found.failure_message = true,
                     Root::SagaId | Root::SagaStarted | Root::Round | Root::Event => {}
                 }
             }
@@ -224,6 +251,7 @@ impl Reads {
             | BinaryOp::Greater => {
                 let mut each = |own: &Expr, op, other| {
                     let mut against = Against::compared(op, other);
+                    self.link(&mut against, other);
                     // One of several values is also compared with what stands beside it.
                     if matches!(own, Expr::Binary(BinaryOp::Coalesce, _) | Expr::If(_)) {
                         against.and(&Against::constants(own));
@@ -252,8 +280,23 @@ impl Reads {
     /// `contains(list, x)` and `contains(text, part)`: each is compared with the constants in the other.
     fn look_at_parts(&mut self, arguments: &[Expr], wanted: Option<&Look>) {
         let (Some([whole, part]), Some(_)) = (arguments.first_chunk(), wanted) else { return };
-        self.look(whole, Some(&Look::itself(Against::constants(part))));
-        self.look(part, Some(&Look::itself(Against::constants(whole))));
+        let mut of = |own: &Expr, other: &Expr, has_parts: bool| {
+            let mut against = Against::constants(other);
+            self.link(&mut against, other);
+            self.look(own, Some(&Look::itself(if has_parts { against.with_parts() } else { against })));
+        };
+        of(whole, part, true);
+        of(part, whole, false);
+    }
+
+    /// Compared with all data in an expression, too.
+    fn link(&self, against: &mut Against, other: &Expr) {
+        other.walk(&mut |expr: &Expr| {
+            if let Expr::Read(read) = expr {
+                let name = format_compact!("{}{:?}", read.root, read.path);
+                against.link(name, self.known.known(read));
+            }
+        });
     }
 }
 
@@ -370,11 +413,11 @@ fn reads_of(plan: &Plan, id: NodeId, all: &Reads) -> Vec<(When, Reads)> {
     let node = plan.node(id);
     let itself = || Some(Look::itself(Against::COMPARED));
     let of = |wanted: Option<Look>, expressions: &[&Typed]| {
-        let mut reads = Reads::default();
+        let mut gaze = Gaze { found: Reads::default(), known: all };
         for typed in expressions {
-            reads.look(&typed.expr, wanted.as_ref());
+            gaze.look(&typed.expr, wanted.as_ref());
         }
-        reads
+        gaze.found
     };
     match &node.kind {
         Kind::Choice { arms, .. } => {
@@ -397,9 +440,9 @@ fn reads_of(plan: &Plan, id: NodeId, all: &Reads) -> Vec<(When, Reads)> {
             vec![(When::Entered, reads)]
         }
         Kind::Repeat(repeat) => vec![(When::Round, of(itself(), &[&repeat.until]))],
-        Kind::Step(work) => of_work(work),
+        Kind::Step(work) => of_work(work, all),
         Kind::Run(run) => {
-            let mut all_reads = of_work(&run.work);
+            let mut all_reads = of_work(&run.work, all);
             all_reads.push((When::Left, of(all.names.get(&node.place).cloned(), &[&run.output])));
             all_reads
         }
@@ -413,14 +456,14 @@ fn reads_of(plan: &Plan, id: NodeId, all: &Reads) -> Vec<(When, Reads)> {
     }
 }
 
-fn of_work(work: &Work) -> Vec<(When, Reads)> {
+fn of_work(work: &Work, all: &Reads) -> Vec<(When, Reads)> {
     let called = |invocation: Option<&crate::definition::Invocation>| {
-        let mut reads = Reads::default();
+        let mut gaze = Gaze { found: Reads::default(), known: all };
         if let Some(invocation) = invocation {
-            reads.look(&invocation.payload.expr, None);
-            invocation.timing.within.iter().for_each(|within| reads.look(&within.expr, None));
+            gaze.look(&invocation.payload.expr, None);
+            invocation.timing.within.iter().for_each(|within| gaze.look(&within.expr, None));
         }
-        reads
+        gaze.found
     };
     vec![(When::Attempts, called(work.action())), (When::Back, called(work.compensation()))]
 }
