@@ -135,9 +135,10 @@ fn command(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done };
         }
     };
-    logging::begin(arguments.log_format);
-    // What it says is read by what collects logs; a command that ends speaks to whoever called it.
-    if arguments.log_format == logging::Format::Json && matches!(arguments.command, Command::Serve(_)) {
+    // What a server says is read by what collects logs; a command that ends speaks to whoever called it.
+    let serves = matches!(arguments.command, Command::Serve(_));
+    logging::begin(arguments.log_format, if serves { logging::Reader::OnCall } else { logging::Reader::Caller });
+    if arguments.log_format == logging::Format::Json && serves {
         out.log_remarks();
     }
     match carry_out(arguments.command, &mut out) {

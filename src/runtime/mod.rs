@@ -25,6 +25,7 @@ mod reading;
 mod mirror;
 mod gate;
 mod meters;
+mod on_call;
 mod error;
 mod shared;
 mod orchestrator;

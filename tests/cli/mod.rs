@@ -13,6 +13,8 @@ mod hostile;
 mod listing;
 mod looping;
 mod metrics;
+#[cfg(unix)]
+mod on_call;
 mod operating;
 mod personal;
 mod publishing;
