@@ -20,6 +20,7 @@ use crate::engine::Summary;
 use crate::http::api::{
     Accepted, ApiError, EventBody, Fault, INVALID_INPUT, ListQuery, OrderBody, Published, StartBody, Started, Taken,
 };
+use crate::http::definitions::Definitions;
 use crate::http::faults::named;
 use crate::http::history::History;
 use crate::http::reach::{PassedBy, Purpose, Reached, reach};
@@ -192,6 +193,10 @@ impl Access {
 
     pub(super) fn history(&self, id: &str, out: &mut Out) -> Result<History, CliError> {
         self.ask(Purpose::Look, out, &async |reached| reached.history(id).await)
+    }
+
+    pub(super) fn definitions(&self, out: &mut Out) -> Result<Definitions, CliError> {
+        self.ask(Purpose::Look, out, &async |reached| reached.definitions().await)
     }
 
     /// Where nobody works on the data: that what is due will not happen by itself.

@@ -47,6 +47,7 @@ mod probe;
 mod list;
 mod show;
 mod history;
+mod definitions;
 mod explain;
 mod spelled;
 mod help;
@@ -106,6 +107,7 @@ enum Command {
     List(list::Arguments),
     Show(show::Arguments),
     History(history::Arguments),
+    Definitions(definitions::Arguments),
     Signal(orders::Signal),
     Cancel(orders::Cancel),
     Retry(orders::Retry),
@@ -171,6 +173,7 @@ fn carry_out(command: Command, out: &mut Out) -> Result<Exit, CliError> {
         Command::List(arguments) => list::command(&arguments, out),
         Command::Show(arguments) => show::command(&arguments, out),
         Command::History(arguments) => history::command(&arguments, out),
+        Command::Definitions(arguments) => definitions::command(&arguments, out),
         Command::Signal(arguments) => orders::signal(&arguments, out),
         Command::Cancel(arguments) => orders::cancel(&arguments, out),
         Command::Retry(arguments) => orders::retry(&arguments, out),

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::api::Fault;
 use super::api::{Accepted, PartitionOrder, PartitionWord};
 use super::api::{Alive, ApiError, ErrorBody, EventBody, ListQuery, OrderBody, Published, StartBody, Started, Taken};
+use super::definitions::Definitions;
 use super::history::History;
 use super::view::{List, Shown};
 
@@ -128,6 +129,14 @@ impl Client {
     /// There is none of that id, or the server cannot be reached.
     pub async fn show(&self, id: &str) -> Result<Shown, ApiError> {
         self.get(&format!("/instances/{}", segment(id))).await
+    }
+
+    /// The definitions that are in the log.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub async fn definitions(&self) -> Result<Definitions, ApiError> {
+        self.get("/definitions").await
     }
 
     /// All that happened to an instance.

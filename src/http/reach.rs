@@ -17,6 +17,7 @@ use tokio::time::sleep;
 
 use super::api::{Accepted, ApiError, EventBody, ListQuery, OrderBody, Published, StartBody, Started, Taken};
 use super::client::Client;
+use super::definitions::Definitions;
 use super::history::History;
 use super::looking::Beside;
 use super::service::{Service, is_brief};
@@ -239,6 +240,18 @@ impl Reached {
             Self::Server(client, _) => client.history(id).await,
             Self::Beside(beside, _) => beside.history(id).await,
             Self::Here(service) => service.history(id).await,
+        }
+    }
+
+    /// The definitions that are in the log.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn definitions(&self) -> Result<Definitions, ApiError> {
+        match self {
+            Self::Server(client, _) => client.definitions().await,
+            Self::Beside(beside, _) => beside.definitions().await,
+            Self::Here(service) => service.definitions().await,
         }
     }
 

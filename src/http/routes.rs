@@ -13,6 +13,8 @@ pub enum Call {
     Show,
     /// Tells its history.
     History,
+    /// Lists definitions.
+    Definitions,
     /// Gives an order to one.
     Order,
     /// Gives an order to a partition.
@@ -62,6 +64,12 @@ pub const ROUTES: &[Route] = &[
         method: "GET",
         path: "/instances/{id}/history",
         does: "what `saga history --json` prints",
+    },
+    Route {
+        call: Call::Definitions,
+        method: "GET",
+        path: "/definitions",
+        does: "what `saga definitions --json` prints",
     },
     Route {
         call: Call::Order,

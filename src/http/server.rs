@@ -42,6 +42,7 @@ pub fn router(service: Arc<Service>, listens: IpAddr) -> Router {
                 Call::List => get(list),
                 Call::Show => get(show),
                 Call::History => get(history),
+                Call::Definitions => get(definitions),
                 Call::Order => post(order),
                 Call::PartitionOrder => post(partition_order),
                 Call::Publish => post(publish),
@@ -107,6 +108,11 @@ async fn show(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Re
 async fn history(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<Response, ApiError> {
     service.shows()?;
     Ok(json(StatusCode::OK, &service.history(&id).await?))
+}
+
+async fn definitions(State(service): State<Arc<Service>>) -> Result<Response, ApiError> {
+    service.shows()?;
+    Ok(json(StatusCode::OK, &service.definitions().await?))
 }
 
 async fn order(

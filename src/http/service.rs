@@ -155,12 +155,12 @@ impl Service {
         let plans = self.orchestrator.plans();
         // Of a log that is shared, nothing is remembered, and any version may be live.
         let (live, before) = match self.orchestrator.directory() {
-            Some(directory) => (Some(self.orchestrator.live_definitions().await?), remembered::read(directory)?),
+            Some(directory) => (Some(self.orchestrator.live_by_definition().await?), remembered::read(directory)?),
             None => (None, Remembered::default()),
         };
         let mut known = Known { before, live: Cast::default(), startable: self.startable() };
         for plan in plans.all() {
-            if live.as_ref().is_none_or(|live| live.contains(&**plan.saga.hash())) {
+            if live.as_ref().is_none_or(|live| live.contains_key(&**plan.saga.hash())) {
                 known.live.speak(plan);
             }
         }

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 use super::partition::{Stands, in_short};
+use crate::definition::short_hash;
 use crate::engine::{Change, Direction, Event, Order, Place, Summary};
 use crate::journal::Plans;
 use crate::journal::record::{Body, Record};
@@ -22,9 +23,6 @@ const LINES_MAX: u32 = 10;
 
 /// From the first line of a kind to what sums up those that were left out.
 const WINDOW: Duration = Duration::from_secs(10);
-
-/// So many digits of a definition's hash tell it from others, for people.
-const HASH_SHOWN: usize = 12;
 
 /// A step that begins to wait for a person, or a pivot step that begins to be called beyond its retries.
 pub(super) struct Stuck<'a> {
@@ -212,18 +210,13 @@ pub(super) fn say_news(before: &Plans, now: &Plans) {
     for plan in now.all() {
         let saga = &*plan.saga;
         let is_current = |plans: &Plans| plans.current(&saga.name).is_some_and(|plan| plan.saga.hash() == saga.hash());
-        let (name, version, hash) = (saga.name.as_str(), saga.version, short(saga.hash()));
+        let (name, version, hash) = (saga.name.as_str(), saga.version, short_hash(saga.hash()));
         if is_current(now) && !is_current(before) {
             tracing::info!(saga = name, version, hash, "new instances run by this version from now on");
         } else if before.by_hash(saga.hash()).is_none() {
             tracing::info!(saga = name, version, hash, "a version is known that is not current");
         }
     }
-}
-
-/// The beginning of a definition's hash.
-fn short(hash: &str) -> &str {
-    hash.get(..HASH_SHOWN).unwrap_or(hash)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The orchestrator: what the command line, the HTTP API and tests use to run sagas on one data directory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -360,14 +360,13 @@ impl Orchestrator {
         Ok(self.core.view.counts(filter).await?)
     }
 
-    /// The hashes of the definitions by which live instances run.
+    /// The hashes of the definitions by which live instances run, and how many by each. What cannot be known is told by the
+    /// backlog.
     ///
     /// # Errors
     /// The view cannot be read.
-    pub async fn live_definitions(&self) -> Result<BTreeSet<String>, Error> {
-        if let Some((_, why)) = self.all(Depth::All).await?.pop_first() {
-            return Err(Error::Unreadable(why));
-        }
+    pub async fn live_by_definition(&self) -> Result<BTreeMap<String, u64>, Error> {
+        self.all(Depth::Live).await?;
         Ok(self.core.view.live_definitions().await?)
     }
 

@@ -6,6 +6,7 @@ mod bad_input;
 mod callback;
 mod choreographed;
 mod covering;
+mod definitions;
 mod gap;
 mod held;
 mod help;
