@@ -18,7 +18,8 @@ use super::settings::Settings;
 use super::{CliError, Out, limits};
 use crate::engine::Summary;
 use crate::http::api::{
-    Accepted, ApiError, EventBody, Fault, INVALID_INPUT, ListQuery, OrderBody, Published, StartBody, Started, Taken,
+    Accepted, ApiError, EventBody, Fault, INVALID_INPUT, ListQuery, OrderBody, PartitionOrder, Published, StartBody,
+    Started, Taken,
 };
 use crate::http::definitions::Definitions;
 use crate::http::faults::named;
@@ -162,7 +163,12 @@ impl Access {
         self.ask(Purpose::Order, out, &async |reached| reached.publish(topic, body.clone()).await)
     }
 
-    pub(super) fn accept_gap(&self, partition: u32, out: &mut Out) -> Result<Accepted, CliError> {
+    pub(super) fn accept_gap(
+        &self,
+        partition: u32,
+        order: &PartitionOrder,
+        out: &mut Out,
+    ) -> Result<Accepted, CliError> {
         #[cfg(feature = "kafka")]
         if let Place::Kafka(_) = &self.place {
             return Err(CliError::usage(
@@ -170,7 +176,7 @@ impl Access {
             )
             .hint("ask it: --server URL, of the `saga serve` whose `/healthz` names the partition"));
         }
-        self.ask(Purpose::Order, out, &async |reached| reached.accept_gap(partition).await)
+        self.ask(Purpose::Order, out, &async |reached| reached.accept_gap(partition, order.clone()).await)
     }
 
     pub(super) fn list(&self, query: &ListQuery, out: &mut Out) -> Result<List, CliError> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::api::Fault;
-use super::api::{Accepted, PartitionOrder, PartitionWord};
+use super::api::{Accepted, PartitionOrder};
 use super::api::{Alive, ApiError, ErrorBody, EventBody, ListQuery, OrderBody, Published, StartBody, Started, Taken};
 use super::definitions::Definitions;
 use super::history::History;
@@ -103,8 +103,8 @@ impl Client {
     ///
     /// # Errors
     /// As the server says, or it cannot be reached.
-    pub async fn accept_gap(&self, partition: u32) -> Result<Accepted, ApiError> {
-        self.post(&format!("/partitions/{partition}/orders"), &PartitionOrder { order: PartitionWord::AcceptGap }).await
+    pub async fn accept_gap(&self, partition: u32, order: &PartitionOrder) -> Result<Accepted, ApiError> {
+        self.post(&format!("/partitions/{partition}/orders"), order).await
     }
 
     /// Instances.

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::api::{Accepted, ApiError, EventBody, ListQuery, OrderBody, Published, StartBody, Started, Taken};
+use super::api::{
+    Accepted, ApiError, EventBody, ListQuery, OrderBody, PartitionOrder, Published, StartBody, Started, Taken,
+};
 use super::client::Client;
 use super::definitions::Definitions;
 use super::history::History;
@@ -199,10 +201,10 @@ impl Reached {
     ///
     /// # Errors
     /// It does not stand still for that, or the order cannot be passed on.
-    pub async fn accept_gap(&self, partition: u32) -> Result<Accepted, ApiError> {
+    pub async fn accept_gap(&self, partition: u32, order: PartitionOrder) -> Result<Accepted, ApiError> {
         match self {
-            Self::Server(client, _) => client.accept_gap(partition).await,
-            Self::Here(service) => service.accept_gap(partition).await,
+            Self::Server(client, _) => client.accept_gap(partition, &order).await,
+            Self::Here(service) => service.accept_gap(partition, order).await,
             Self::Beside(..) => Err(no_orders()),
         }
     }

@@ -81,7 +81,7 @@ pub const ROUTES: &[Route] = &[
         call: Call::PartitionOrder,
         method: "POST",
         path: "/partitions/{number}/orders",
-        does: "`{\"order\": \"accept_gap\"}`: go on behind inputs that are lost",
+        does: "`{\"order\": \"accept_gap\"}`: go on behind inputs that are lost; also `by` and `reason`",
     },
     Route {
         call: Call::Publish,

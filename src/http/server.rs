@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
 
-use super::api::{ApiError, ErrorBody, Fault, ListQuery, PartitionOrder, PartitionWord, StartOutcome};
+use super::api::{ApiError, ErrorBody, Fault, ListQuery, PartitionOrder, StartOutcome};
 use super::body::{self, Body};
 use super::routes::{Call, ROUTES, Route};
 use super::service::Service;
@@ -131,9 +131,9 @@ async fn partition_order(
     headers: HeaderMap,
     body: Result<Bytes, Refused>,
 ) -> Result<Response, ApiError> {
-    let PartitionOrder { order: PartitionWord::AcceptGap } = read(&headers, body)?;
+    let order: PartitionOrder = read(&headers, body)?;
     let number = number.parse().map_err(|_| ApiError::bad_request(format!("`{number}` is no partition's number")))?;
-    Ok(json(StatusCode::OK, &service.accept_gap(number).await?))
+    Ok(json(StatusCode::OK, &service.accept_gap(number, order).await?))
 }
 
 async fn publish(

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::api::{
-    Accepted, Alive, ApiError, INVALID_INPUT, ListQuery, OrderBody, OrderOutcome, Partitions, Ready, StartBody,
-    StartOutcome, Started, Taken,
+    Accepted, Alive, ApiError, INVALID_INPUT, ListQuery, OrderBody, OrderOutcome, PartitionOrder, PartitionWord,
+    Partitions, Ready, StartBody, StartOutcome, Started, Taken,
 };
 use super::cast::Cast;
 use super::faults::{no_data, not_taken, unavailable};
@@ -30,6 +30,7 @@ use crate::participant::bridge::Settings;
 use crate::participant::carrier::Carriers;
 use crate::participant::remembered::{self, Remembered};
 use crate::participant::{Address, http::read_callback};
+use crate::runtime::partition::Signed;
 use crate::runtime::{
     self, Client, Decision, Deployed, Error, OpenError, Options, Orchestrator, PartitionState, Triggers,
 };
@@ -447,8 +448,9 @@ impl Service {
     ///
     /// # Errors
     /// It does not stand still for that.
-    pub async fn accept_gap(&self, partition: u32) -> Result<Accepted, ApiError> {
-        self.orchestrator.accept_gap(partition).await?;
+    pub async fn accept_gap(&self, partition: u32, body: PartitionOrder) -> Result<Accepted, ApiError> {
+        let PartitionOrder { order: PartitionWord::AcceptGap, by, reason } = body;
+        self.orchestrator.accept_gap(partition, Signed { by: by.map(Into::into), reason }).await?;
         Ok(Accepted { partition, order: "accept_gap".to_owned() })
     }
 

@@ -13,9 +13,9 @@ use tokio::time::sleep;
 
 use super::partition::{Stands, in_short};
 use crate::definition::short_hash;
-use crate::engine::{Change, Direction, Event, Order, Place, Summary};
+use crate::engine::{Change, Direction, Event, Place, Summary};
 use crate::journal::Plans;
-use crate::journal::record::{Body, Record};
+use crate::journal::record::{Body, Positions, Record};
 
 /// So many lines of one kind are said within [`WINDOW`], a line a second: a participant that refuses everything makes
 /// thousands of instances stuck, and nobody reads as many lines. How many more there are is said behind it.
@@ -122,7 +122,11 @@ impl OnCall {
     }
 
     /// A record is good.
-    pub(super) fn recorded(&self, record: &Record, stands: Option<&Stands>, plans: &Plans) {
+    pub(super) fn recorded(&self, partition: u32, record: &Record, stands: Option<&Stands>, plans: &Plans) {
+        if let Body::Gap { to: Positions { requests, replies }, by, reason } = &record.body {
+            let (by, reason) = (by.as_deref(), reason.as_deref());
+            tracing::warn!(partition, requests, replies, by, reason, "a partition goes on behind inputs that are lost");
+        }
         let Body::Change { instance, definition, change, .. } = &record.body else { return };
         let Some(plan) = plans.by_hash(definition) else { return };
         let (saga, instance) = (plan.saga.name.as_str(), instance.as_str());
@@ -196,13 +200,7 @@ fn in_words(why: Option<(&str, Option<&str>)>) -> String {
 /// The order among what happened, and who gave it.
 fn order_of(event: &Event) -> Option<(&'static str, Option<&str>)> {
     let Event::Ordered { order, by, .. } = event else { return None };
-    let order = match order {
-        Order::Cancel => "cancel",
-        Order::Retry { .. } => "retry",
-        Order::Signal { .. } => "signal",
-        Order::Resolve { .. } => "resolve",
-    };
-    Some((order, by.as_deref()))
+    Some((order.name(), by.as_deref()))
 }
 
 /// Says what is known and current now and was not.

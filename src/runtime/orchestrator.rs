@@ -16,7 +16,7 @@ use super::error::Error;
 use super::followers::Follow;
 use super::history::{History, Span};
 use super::mirror::Depth;
-use super::partition::{Config, Stop, Told};
+use super::partition::{Config, Signed, Stop, Told};
 use super::patience::while_written;
 use super::shared::{Core, Looked, PartitionState};
 use super::view::{Filter, Row};
@@ -95,7 +95,7 @@ impl Orchestrator {
     ///
     /// # Errors
     /// The partition does not stand still for that, or stands still again for something else.
-    pub async fn accept_gap(&self, partition: u32) -> Result<(), Error> {
+    pub async fn accept_gap(&self, partition: u32, signed: Signed) -> Result<(), Error> {
         let state = self.core.states.get(partition as usize);
         let state = state.ok_or(Error::NoPartition { partition, count: self.core.log.partitions() })?;
         let before = state.borrow().clone();
@@ -103,7 +103,7 @@ impl Orchestrator {
             return Err(Error::NoGap { partition });
         }
         if let Some(inbox) = self.core.inboxes.get(partition as usize) {
-            inbox.tell([Told::AcceptGap]);
+            inbox.tell([Told::AcceptGap(signed)]);
         }
         let mut changes = state.subscribe();
         let told = changes.wait_for(|state| *state != before).await.map(drop);

@@ -384,7 +384,7 @@ impl Watch for Core {
                 }
                 Fact::Recorded { offset, record, stands } => {
                     self.meters.recorded(partition, &record, stands.as_ref(), &plans);
-                    self.on_call.recorded(&record, stands.as_ref(), &plans);
+                    self.on_call.recorded(partition, &record, stands.as_ref(), &plans);
                     if !self.is_shared() {
                         self.view.fold(partition, offset, &record, stands);
                         self.followers.tell(partition, offset, &record);

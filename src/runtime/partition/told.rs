@@ -33,7 +33,16 @@ pub enum Told {
     },
     /// An operator accepts that inputs are lost which retention took before they were read, and lets a partition go
     /// on that stopped for [`Stop::InputsLost`] or [`Stop::InputsDamaged`]. Journaled. What is lost later stops it again.
-    AcceptGap,
+    AcceptGap(Signed),
+}
+
+/// Who gives an order, and why, as far as that is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Signed {
+    /// As that person or program calls itself.
+    pub by: Option<CompactString>,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// What the partition task wants done, in this order.
