@@ -1,5 +1,7 @@
 //! Whole runs of the binary, as people see them: arguments, output, errors, exit status. Every golden shows all four.
 
+#[cfg(unix)]
+mod backup;
 mod bad_data;
 mod bad_files;
 mod bad_input;
