@@ -1,7 +1,9 @@
 //! `saga accept-gap`: lets a partition go on that stands still for inputs that are lost.
 
 use super::instance::{Access, Where};
+use super::orders::Author;
 use super::{CliError, Exit, Out};
+use crate::http::api::{PartitionOrder, PartitionWord};
 
 /// Let a partition go on behind inputs that are lost; `saga list` says which stand still, and why
 #[derive(Debug, clap::Args)]
@@ -13,12 +15,16 @@ pub(super) struct Arguments {
     /// The partition's number
     partition: u32,
     #[command(flatten)]
+    author: Author,
+    #[command(flatten)]
     place: Where,
 }
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
     let place = &arguments.place;
-    let accepted = Access::to(place)?.accept_gap(arguments.partition, out)?;
+    let Author { reason, by } = &arguments.author;
+    let order = PartitionOrder { order: PartitionWord::AcceptGap, by: by.clone(), reason: reason.clone() };
+    let accepted = Access::to(place)?.accept_gap(arguments.partition, &order, out)?;
     if place.is_json() {
         out.json(&accepted)?;
     } else {

@@ -103,7 +103,7 @@ impl CliError {
 
 /// A hint whose commands that look at instances say where these are. What is in backquotes is a command.
 fn pasteable(hint: &str, place: &[impl AsRef<str>]) -> String {
-    const LOOKS: [&str; 3] = ["saga show ", "saga list ", "saga history "];
+    const LOOKS: [&str; 4] = ["saga show ", "saga list ", "saga history ", "saga definitions "];
     let parts: Vec<&str> = hint.split('`').collect();
     // An id with a backquote in it: where a command ends cannot be told.
     if place.is_empty() || parts.len().is_multiple_of(2) {

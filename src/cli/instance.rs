@@ -18,8 +18,10 @@ use super::settings::Settings;
 use super::{CliError, Out, limits};
 use crate::engine::Summary;
 use crate::http::api::{
-    Accepted, ApiError, EventBody, Fault, INVALID_INPUT, ListQuery, OrderBody, Published, StartBody, Started, Taken,
+    Accepted, ApiError, EventBody, Fault, INVALID_INPUT, ListQuery, OrderBody, PartitionOrder, Published, StartBody,
+    Started, Taken,
 };
+use crate::http::definitions::Definitions;
 use crate::http::faults::named;
 use crate::http::history::History;
 use crate::http::reach::{PassedBy, Purpose, Reached, reach};
@@ -161,7 +163,12 @@ impl Access {
         self.ask(Purpose::Order, out, &async |reached| reached.publish(topic, body.clone()).await)
     }
 
-    pub(super) fn accept_gap(&self, partition: u32, out: &mut Out) -> Result<Accepted, CliError> {
+    pub(super) fn accept_gap(
+        &self,
+        partition: u32,
+        order: &PartitionOrder,
+        out: &mut Out,
+    ) -> Result<Accepted, CliError> {
         #[cfg(feature = "kafka")]
         if let Place::Kafka(_) = &self.place {
             return Err(CliError::usage(
@@ -169,7 +176,7 @@ impl Access {
             )
             .hint("ask it: --server URL, of the `saga serve` whose `/healthz` names the partition"));
         }
-        self.ask(Purpose::Order, out, &async |reached| reached.accept_gap(partition).await)
+        self.ask(Purpose::Order, out, &async |reached| reached.accept_gap(partition, order.clone()).await)
     }
 
     pub(super) fn list(&self, query: &ListQuery, out: &mut Out) -> Result<List, CliError> {
@@ -192,6 +199,10 @@ impl Access {
 
     pub(super) fn history(&self, id: &str, out: &mut Out) -> Result<History, CliError> {
         self.ask(Purpose::Look, out, &async |reached| reached.history(id).await)
+    }
+
+    pub(super) fn definitions(&self, out: &mut Out) -> Result<Definitions, CliError> {
+        self.ask(Purpose::Look, out, &async |reached| reached.definitions().await)
     }
 
     /// Where nobody works on the data: that what is due will not happen by itself.

@@ -19,6 +19,9 @@ const VARIABLE: &str = "SAGA_LOG";
 /// What a command itself says is said, however little `SAGA_LOG` lets through.
 const REMARKS: &str = "saga::cli::out=info";
 
+/// Unless `SAGA_LOG` says how much is said, that instances wait for a person is said by servers alone.
+const NO_CALLS: &str = "saga::runtime::on_call=off";
+
 /// In which form the layers below speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {
@@ -29,11 +32,24 @@ pub(super) enum Format {
     Json,
 }
 
+/// Who reads what is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// Whoever gave a command: it says itself how an instance stands.
+    Caller,
+    /// Whoever is on call for a server.
+    OnCall,
+}
+
 /// Begins to listen to the layers below. What `SAGA_LOG` says that makes no sense is passed over with a word.
-pub(super) fn begin(format: Format) {
+pub(super) fn begin(format: Format, reader: Reader) {
+    let is_said = std::env::var(VARIABLE).is_ok_and(|said| !said.trim().is_empty());
     let filter =
         EnvFilter::builder().with_env_var(VARIABLE).with_default_directive(LevelFilter::WARN.into()).from_env_lossy();
-    let filter = filter.add_directive(REMARKS.parse().expect("the directive is fixed"));
+    let mut filter = filter.add_directive(REMARKS.parse().expect("the directive is fixed"));
+    if reader == Reader::Caller && !is_said {
+        filter = filter.add_directive(NO_CALLS.parse().expect("the directive is fixed"));
+    }
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Above).with_ansi(false);
     // A program that embeds us may listen already.
     let begun = match format {

@@ -47,6 +47,7 @@ mod probe;
 mod list;
 mod show;
 mod history;
+mod definitions;
 mod explain;
 mod spelled;
 mod help;
@@ -106,6 +107,7 @@ enum Command {
     List(list::Arguments),
     Show(show::Arguments),
     History(history::Arguments),
+    Definitions(definitions::Arguments),
     Signal(orders::Signal),
     Cancel(orders::Cancel),
     Retry(orders::Retry),
@@ -135,9 +137,10 @@ fn command(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done };
         }
     };
-    logging::begin(arguments.log_format);
-    // What it says is read by what collects logs; a command that ends speaks to whoever called it.
-    if arguments.log_format == logging::Format::Json && matches!(arguments.command, Command::Serve(_)) {
+    // What a server says is read by what collects logs; a command that ends speaks to whoever called it.
+    let serves = matches!(arguments.command, Command::Serve(_));
+    logging::begin(arguments.log_format, if serves { logging::Reader::OnCall } else { logging::Reader::Caller });
+    if arguments.log_format == logging::Format::Json && serves {
         out.log_remarks();
     }
     match carry_out(arguments.command, &mut out) {
@@ -170,6 +173,7 @@ fn carry_out(command: Command, out: &mut Out) -> Result<Exit, CliError> {
         Command::List(arguments) => list::command(&arguments, out),
         Command::Show(arguments) => show::command(&arguments, out),
         Command::History(arguments) => history::command(&arguments, out),
+        Command::Definitions(arguments) => definitions::command(&arguments, out),
         Command::Signal(arguments) => orders::signal(&arguments, out),
         Command::Cancel(arguments) => orders::cancel(&arguments, out),
         Command::Retry(arguments) => orders::retry(&arguments, out),

@@ -75,13 +75,20 @@ pub(super) struct Resolve {
 
 /// Who and why: kept in the history.
 #[derive(Debug, clap::Args)]
-struct Signed {
+pub(super) struct Author {
     /// Why; kept in the history
     #[arg(long)]
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     /// Who gives the order; kept in the history
     #[arg(long, env = "SAGA_OPERATOR", value_name = "NAME")]
-    by: Option<String>,
+    pub(super) by: Option<String>,
+}
+
+/// An order is recognised by its id.
+#[derive(Debug, clap::Args)]
+struct Signed {
+    #[command(flatten)]
+    author: Author,
     /// An id for the order: the same one is carried out once
     #[arg(long, value_name = "ID")]
     request: Option<String>,
@@ -121,7 +128,8 @@ pub(super) fn resolve(arguments: &Resolve, out: &mut Out) -> Result<Exit, CliErr
 
 impl Signed {
     fn sign(&self, order: OrderWord) -> OrderBody {
-        let (by, reason, request) = (self.by.clone(), self.reason.clone(), self.request.clone());
+        let Author { reason, by } = &self.author;
+        let (by, reason, request) = (by.clone(), reason.clone(), self.request.clone());
         OrderBody { by, reason, request, ..OrderBody::new(order) }
     }
 }

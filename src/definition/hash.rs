@@ -20,6 +20,15 @@ use crate::time::millis;
 /// First in every hash: a change of this rendering is a change of every hash, and must be said in the changelog.
 const FORMAT: &str = "saga definition 1";
 
+/// So many digits of a definition's hash tell it from others, for people.
+const SHOWN: usize = 12;
+
+/// The beginning of a definition's hash, for people.
+#[must_use]
+pub fn short_hash(hash: &str) -> &str {
+    hash.get(..SHOWN).unwrap_or(hash)
+}
+
 /// 64 hexadecimal digits of SHA-256.
 pub(super) fn hash(saga: &Saga) -> Arc<str> {
     let mut canon = Canon { written: Vec::new(), contracts: IndexSet::new() };

@@ -29,6 +29,7 @@ use crate::source::Span;
 
 pub use self::blocks::{blocks, cannot_fail, has_pivot};
 pub use self::contract::{Command, Limit, Participant, Per};
+pub use self::hash::short_hash;
 pub use self::trigger::{Aim, Trigger, Wanted};
 
 /// Everything that the files of one check define.

@@ -124,6 +124,17 @@ pub enum Direction {
     Undo,
 }
 
+impl Direction {
+    /// Its word, as in the journal.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Do => "do",
+            Self::Undo => "undo",
+        }
+    }
+}
+
 /// One piece of work of one run, the same for all attempts, the undo and the queries of it:
 /// `instance/run/place/round`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -115,16 +115,39 @@ pub enum Status {
 }
 
 /// An order and who gave it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OrderRequest {
     /// Recognises a repeat.
     pub request: RequestId,
     /// What is to be done.
     pub order: Order,
     /// Who gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<CompactString>,
     /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+impl OrderRequest {
+    /// The same without what it carries: enough to tell what was ordered, and by whom.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        let order = match &self.order {
+            Order::Cancel => Order::Cancel,
+            Order::Retry { step } => Order::Retry { step: step.clone() },
+            Order::Signal { signal, with: _ } => Order::Signal { signal: signal.clone(), with: None },
+            Order::Resolve { step, work, outcome } => {
+                let outcome = match outcome {
+                    Outcome::Succeeded { reply: _ } => Outcome::Succeeded { reply: None },
+                    Outcome::Failed { code } => Outcome::Failed { code: code.clone() },
+                };
+                Order::Resolve { step: step.clone(), work: *work, outcome }
+            }
+        };
+        Self { request: self.request.clone(), order, by: self.by.clone(), reason: self.reason.clone() }
+    }
 }
 
 /// What can be asked of an instance that runs.
@@ -156,6 +179,19 @@ pub enum Order {
         /// What became of it.
         outcome: Outcome,
     },
+}
+
+impl Order {
+    /// Its word.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Retry { .. } => "retry",
+            Self::Signal { .. } => "signal",
+            Self::Resolve { .. } => "resolve",
+        }
+    }
 }
 
 /// What a person says became of a step.

@@ -52,11 +52,17 @@ pub struct Ready {
 }
 
 /// An order to a partition: the body of `POST /partitions/{n}/orders`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartitionOrder {
     /// What is to be done.
     pub order: PartitionWord,
+    /// Who gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What can be ordered of a partition.

@@ -59,8 +59,9 @@ impl Body for EventBody {
 }
 
 impl Body for PartitionOrder {
-    const FIELDS: &'static [Field] = &[("order", Holds::Word(&["accept_gap"]), true)];
-    const EXAMPLE: &'static str = r#"{"order":"accept_gap"}"#;
+    const FIELDS: &'static [Field] =
+        &[("order", Holds::Word(&["accept_gap"]), true), ("by", Holds::Text, false), ("reason", Holds::Text, false)];
+    const EXAMPLE: &'static str = r#"{"order":"accept_gap","by":"eva","reason":"there is no backup"}"#;
 }
 
 impl Body for ListQuery {

@@ -9,8 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::api::Fault;
-use super::api::{Accepted, PartitionOrder, PartitionWord};
+use super::api::{Accepted, PartitionOrder};
 use super::api::{Alive, ApiError, ErrorBody, EventBody, ListQuery, OrderBody, Published, StartBody, Started, Taken};
+use super::definitions::Definitions;
 use super::history::History;
 use super::view::{List, Shown};
 
@@ -102,8 +103,8 @@ impl Client {
     ///
     /// # Errors
     /// As the server says, or it cannot be reached.
-    pub async fn accept_gap(&self, partition: u32) -> Result<Accepted, ApiError> {
-        self.post(&format!("/partitions/{partition}/orders"), &PartitionOrder { order: PartitionWord::AcceptGap }).await
+    pub async fn accept_gap(&self, partition: u32, order: &PartitionOrder) -> Result<Accepted, ApiError> {
+        self.post(&format!("/partitions/{partition}/orders"), order).await
     }
 
     /// Instances.
@@ -128,6 +129,14 @@ impl Client {
     /// There is none of that id, or the server cannot be reached.
     pub async fn show(&self, id: &str) -> Result<Shown, ApiError> {
         self.get(&format!("/instances/{}", segment(id))).await
+    }
+
+    /// The definitions that are in the log.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub async fn definitions(&self) -> Result<Definitions, ApiError> {
+        self.get("/definitions").await
     }
 
     /// All that happened to an instance.

@@ -1,6 +1,8 @@
 //! What happened to an instance, as sentences and as data: the same words in `saga history`, in the lines of
 //! `saga run`, and in the API.
 
+use std::borrow::Cow;
+
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +10,7 @@ use super::redact::{redact, redact_unfit};
 use super::view::Instant;
 use crate::definition::personal::Veil;
 use crate::definition::{Participant, types};
-use crate::engine::{Direction, Event, Order, Outcome, invocation_at};
+use crate::engine::{Direction, Event, Order, OrderRequest, Outcome, Refusal, Rejection, RequestId, invocation_at};
 use crate::journal::Plans;
 use crate::journal::record::{Body, Cause, Record};
 use crate::json::Json;
@@ -50,20 +52,69 @@ pub struct Happened {
     /// The input, reply, value or output, without personal fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Json>,
+    /// The order, if it is one or the refusal of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Given>,
+}
+
+/// An order, as it was given.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Given {
+    /// `cancel`, `retry`, `resolve`, `signal`.
+    pub word: String,
+    /// Who gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The id by which a repeat of it is known.
+    pub request: String,
+    /// Why it was refused, in a word. Absent where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refusal>,
+}
+
+impl Given {
+    fn of(request: &RequestId, order: &Order, (by, reason): (Option<&CompactString>, Option<&String>)) -> Self {
+        let (word, by) = (order.name().to_owned(), by.map(ToString::to_string));
+        Self { word, by, reason: reason.cloned(), request: request.to_string(), refused: None }
+    }
+
+    /// "ordered by eva: cancel: she stays at home", "signal by portal: approval".
+    fn words(&self, order: &Order) -> String {
+        let (given, order) = order_words(order);
+        let by = self.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        let reason = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("{given}{by}: {order}{reason}")
+    }
 }
 
 /// A record of an instance, for people and programs; none for what only the protocol needs.
 #[must_use]
 pub fn of_record(record: &Record, plans: &Plans) -> Option<Entry> {
+    let entry = |event| Some(Entry { seq: None, at: Instant(record.at), events: vec![event] });
     let alone = |event: &str, text: String| {
-        let event = Happened { event: event.to_owned(), at: None, text, payload: None };
-        Some(Entry { seq: None, at: Instant(record.at), events: vec![event] })
+        entry(Happened { event: event.to_owned(), at: None, text, payload: None, order: None })
+    };
+    let ordered = |event: &str, asked: &OrderRequest, rejection: Option<&Rejection>| {
+        let mut given = Given::of(&asked.request, &asked.order, (asked.by.as_ref(), asked.reason.as_ref()));
+        given.refused = rejection.map(|rejection| rejection.code);
+        let mut text = given.words(&asked.order);
+        if let Some(rejection) = rejection {
+            text = format!("{text}; refused: {}", rejection.message);
+        }
+        let at = order_step(&asked.order).map(str::to_owned);
+        entry(Happened { event: event.to_owned(), at, text, payload: None, order: Some(given) })
     };
     match &record.body {
         Body::Change { definition, change, .. } => {
             let plan = plans.by_hash(definition)?;
             let events = change.events.iter().map(|event| happened(plan, event)).collect();
             Some(Entry { seq: Some(change.seq), at: Instant(change.at), events })
+        }
+        Body::Reject { rejection, order: Some(order), .. } | Body::Bar { rejection, order: Some(order), .. } => {
+            ordered("rejected", order, Some(rejection))
         }
         Body::Reject { rejection, cause, .. } | Body::Bar { rejection, cause, .. } => {
             let input = if matches!(cause, Cause::Reply(_)) { "reply" } else { "request" };
@@ -72,7 +123,8 @@ pub fn of_record(record: &Record, plans: &Plans) -> Option<Entry> {
         Body::Park { .. } => {
             alone("parked", "the engine failed at an input, which is a defect of saga; it is kept".into())
         }
-        Body::Resume { .. } => alone("resumed", "an operator lets what was kept be tried again".into()),
+        Body::Resume { order: Some(order), .. } => ordered("resumed", order, None),
+        Body::Resume { order: None, .. } => alone("resumed", "an operator lets what was kept be tried again".into()),
         Body::Pass { .. } => alone("passed", "what was kept came to nothing".into()),
         Body::Claim { .. }
         | Body::Forward { .. }
@@ -98,6 +150,7 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
         at: at.map(str::to_owned),
         text,
         payload,
+        order: None,
     };
     match event {
         Event::Started { saga, input, deadline, .. } => {
@@ -223,16 +276,17 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
             let text = format!("fails: {} at {}", said(&failure.code, failure.message.as_deref()), failure.step);
             fact("failed", Some(scope), text, None)
         }
-        Event::Ordered { order, by, reason, .. } => {
-            let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        Event::Ordered { request, order, by, reason } => {
+            let given = Given::of(request, order, (by.as_ref(), reason.as_ref()));
             if let Order::Signal { signal, with } = order {
                 let shape = plan.saga.signals.get(signal).map(|signal| &signal.shape);
                 let with =
                     with.as_ref().map(|with| shape.map_or_else(Json::empty_object, |shape| fitting(shape, with)));
-                return fact("ordered", None, format!("signal{by}: {signal}{reason}"), with);
+                let signalled = fact("ordered", None, given.words(order), with);
+                return Happened { order: Some(given), ..signalled };
             }
-            fact("ordered", order_step(order), format!("ordered{by}: {}{reason}", order_words(order)), None)
+            let ordered = fact("ordered", order_step(order), given.words(order), None);
+            Happened { order: Some(given), ..ordered }
         }
         Event::Late => fact("late", None, "the deadline has passed behind the point of no return".to_owned(), None),
         Event::Completed { output } => {
@@ -254,18 +308,18 @@ fn order_step(order: &Order) -> Option<&str> {
     }
 }
 
-fn order_words(order: &Order) -> String {
-    match order {
-        Order::Cancel => "cancel".to_owned(),
-        Order::Retry { step: None } => "retry all that is stuck".to_owned(),
-        Order::Retry { step: Some(_) } => "retry".to_owned(),
-        Order::Resolve { outcome: Outcome::Succeeded { .. }, work: Direction::Do, .. } => "it was done".to_owned(),
-        Order::Resolve { outcome: Outcome::Succeeded { .. }, work: Direction::Undo, .. } => {
-            "it is taken back".to_owned()
-        }
-        Order::Signal { signal, .. } => format!("signal {signal}"),
-        Order::Resolve { outcome: Outcome::Failed { code }, .. } => format!("it was not done: {code}"),
-    }
+/// What it is to give such an order, and the order.
+fn order_words(order: &Order) -> (&'static str, Cow<'_, str>) {
+    let words = match order {
+        Order::Signal { signal, .. } => return ("signal", signal.as_str().into()),
+        Order::Cancel => "cancel".into(),
+        Order::Retry { step: None } => "retry all that is stuck".into(),
+        Order::Retry { step: Some(_) } => "retry".into(),
+        Order::Resolve { outcome: Outcome::Succeeded { .. }, work: Direction::Do, .. } => "it was done".into(),
+        Order::Resolve { outcome: Outcome::Succeeded { .. }, work: Direction::Undo, .. } => "it is taken back".into(),
+        Order::Resolve { outcome: Outcome::Failed { code }, .. } => format!("it was not done: {code}").into(),
+    };
+    ("ordered", words)
 }
 
 /// What is hidden of the value that a place gives; of a loop's, that of an element.

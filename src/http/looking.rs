@@ -31,6 +31,7 @@ pub(super) trait Knows: Sync {
     fn counts(&self, filter: Filter) -> impl Future<Output = Result<Vec<(Summary, u64)>, Error>> + Send;
     fn row(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Row, Error>> + Send;
     fn instance(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Shown, Error>> + Send;
+    fn definitions(&self) -> impl Future<Output = Result<Vec<runtime::Listed>, Error>> + Send;
     /// The partitions that stand still, and how many requests are in the log that nobody has decided.
     fn backlog(&self) -> impl Future<Output = Result<(Vec<Stopped>, u64), Error>> + Send;
     /// Whether looking into an instance of a list costs little.
@@ -83,6 +84,10 @@ impl Knows for Orchestrator {
         self.get(id).await
     }
 
+    async fn definitions(&self) -> Result<Vec<runtime::Listed>, Error> {
+        self.definitions().await
+    }
+
     /// Those that stand still here, and those of which the log says that they do or will.
     async fn backlog(&self) -> Result<(Vec<Stopped>, u64), Error> {
         let mut all = stopped(self);
@@ -128,6 +133,10 @@ impl Knows for Onlooker {
 
     async fn instance(&self, id: &InstanceId) -> Result<runtime::Shown, Error> {
         self.get(id).await
+    }
+
+    async fn definitions(&self) -> Result<Vec<runtime::Listed>, Error> {
+        self.definitions().await
     }
 
     /// Whoever holds a data directory decides at once; held by nobody, it takes no requests.
@@ -239,7 +248,7 @@ pub(super) fn instance_id(text: &str) -> Result<InstanceId, ApiError> {
 }
 
 /// A data directory that is read beside whoever holds it.
-pub struct Beside(Onlooker);
+pub struct Beside(pub(super) Onlooker);
 
 impl Beside {
     /// Opens it.

@@ -17,6 +17,7 @@ pub mod follower;
 pub mod cast;
 pub mod looking;
 pub mod service;
+pub mod definitions;
 pub mod routes;
 mod body;
 mod events;

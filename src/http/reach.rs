@@ -15,8 +15,11 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::api::{Accepted, ApiError, EventBody, ListQuery, OrderBody, Published, StartBody, Started, Taken};
+use super::api::{
+    Accepted, ApiError, EventBody, ListQuery, OrderBody, PartitionOrder, Published, StartBody, Started, Taken,
+};
 use super::client::Client;
+use super::definitions::Definitions;
 use super::history::History;
 use super::looking::Beside;
 use super::service::{Service, is_brief};
@@ -198,10 +201,10 @@ impl Reached {
     ///
     /// # Errors
     /// It does not stand still for that, or the order cannot be passed on.
-    pub async fn accept_gap(&self, partition: u32) -> Result<Accepted, ApiError> {
+    pub async fn accept_gap(&self, partition: u32, order: PartitionOrder) -> Result<Accepted, ApiError> {
         match self {
-            Self::Server(client, _) => client.accept_gap(partition).await,
-            Self::Here(service) => service.accept_gap(partition).await,
+            Self::Server(client, _) => client.accept_gap(partition, &order).await,
+            Self::Here(service) => service.accept_gap(partition, order).await,
             Self::Beside(..) => Err(no_orders()),
         }
     }
@@ -239,6 +242,18 @@ impl Reached {
             Self::Server(client, _) => client.history(id).await,
             Self::Beside(beside, _) => beside.history(id).await,
             Self::Here(service) => service.history(id).await,
+        }
+    }
+
+    /// The definitions that are in the log.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn definitions(&self) -> Result<Definitions, ApiError> {
+        match self {
+            Self::Server(client, _) => client.definitions().await,
+            Self::Beside(beside, _) => beside.definitions().await,
+            Self::Here(service) => service.definitions().await,
         }
     }
 

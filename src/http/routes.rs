@@ -13,6 +13,8 @@ pub enum Call {
     Show,
     /// Tells its history.
     History,
+    /// Lists definitions.
+    Definitions,
     /// Gives an order to one.
     Order,
     /// Gives an order to a partition.
@@ -64,6 +66,12 @@ pub const ROUTES: &[Route] = &[
         does: "what `saga history --json` prints",
     },
     Route {
+        call: Call::Definitions,
+        method: "GET",
+        path: "/definitions",
+        does: "what `saga definitions --json` prints",
+    },
+    Route {
         call: Call::Order,
         method: "POST",
         path: "/instances/{id}/orders",
@@ -73,7 +81,7 @@ pub const ROUTES: &[Route] = &[
         call: Call::PartitionOrder,
         method: "POST",
         path: "/partitions/{number}/orders",
-        does: "`{\"order\": \"accept_gap\"}`: go on behind inputs that are lost",
+        does: "`{\"order\": \"accept_gap\"}`: go on behind inputs that are lost; also `by` and `reason`",
     },
     Route {
         call: Call::Publish,

@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
 
-use super::api::{ApiError, ErrorBody, Fault, ListQuery, PartitionOrder, PartitionWord, StartOutcome};
+use super::api::{ApiError, ErrorBody, Fault, ListQuery, PartitionOrder, StartOutcome};
 use super::body::{self, Body};
 use super::routes::{Call, ROUTES, Route};
 use super::service::Service;
@@ -42,6 +42,7 @@ pub fn router(service: Arc<Service>, listens: IpAddr) -> Router {
                 Call::List => get(list),
                 Call::Show => get(show),
                 Call::History => get(history),
+                Call::Definitions => get(definitions),
                 Call::Order => post(order),
                 Call::PartitionOrder => post(partition_order),
                 Call::Publish => post(publish),
@@ -109,6 +110,11 @@ async fn history(State(service): State<Arc<Service>>, Path(id): Path<String>) ->
     Ok(json(StatusCode::OK, &service.history(&id).await?))
 }
 
+async fn definitions(State(service): State<Arc<Service>>) -> Result<Response, ApiError> {
+    service.shows()?;
+    Ok(json(StatusCode::OK, &service.definitions().await?))
+}
+
 async fn order(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
@@ -125,9 +131,9 @@ async fn partition_order(
     headers: HeaderMap,
     body: Result<Bytes, Refused>,
 ) -> Result<Response, ApiError> {
-    let PartitionOrder { order: PartitionWord::AcceptGap } = read(&headers, body)?;
+    let order: PartitionOrder = read(&headers, body)?;
     let number = number.parse().map_err(|_| ApiError::bad_request(format!("`{number}` is no partition's number")))?;
-    Ok(json(StatusCode::OK, &service.accept_gap(number).await?))
+    Ok(json(StatusCode::OK, &service.accept_gap(number, order).await?))
 }
 
 async fn publish(

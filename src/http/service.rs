@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::api::{
-    Accepted, Alive, ApiError, INVALID_INPUT, ListQuery, OrderBody, OrderOutcome, Partitions, Ready, StartBody,
-    StartOutcome, Started, Taken,
+    Accepted, Alive, ApiError, INVALID_INPUT, ListQuery, OrderBody, OrderOutcome, PartitionOrder, PartitionWord,
+    Partitions, Ready, StartBody, StartOutcome, Started, Taken,
 };
 use super::cast::Cast;
 use super::faults::{no_data, not_taken, unavailable};
@@ -30,6 +30,7 @@ use crate::participant::bridge::Settings;
 use crate::participant::carrier::Carriers;
 use crate::participant::remembered::{self, Remembered};
 use crate::participant::{Address, http::read_callback};
+use crate::runtime::partition::Signed;
 use crate::runtime::{
     self, Client, Decision, Deployed, Error, OpenError, Options, Orchestrator, PartitionState, Triggers,
 };
@@ -155,12 +156,12 @@ impl Service {
         let plans = self.orchestrator.plans();
         // Of a log that is shared, nothing is remembered, and any version may be live.
         let (live, before) = match self.orchestrator.directory() {
-            Some(directory) => (Some(self.orchestrator.live_definitions().await?), remembered::read(directory)?),
+            Some(directory) => (Some(self.orchestrator.live_by_definition().await?), remembered::read(directory)?),
             None => (None, Remembered::default()),
         };
         let mut known = Known { before, live: Cast::default(), startable: self.startable() };
         for plan in plans.all() {
-            if live.as_ref().is_none_or(|live| live.contains(&**plan.saga.hash())) {
+            if live.as_ref().is_none_or(|live| live.contains_key(&**plan.saga.hash())) {
                 known.live.speak(plan);
             }
         }
@@ -447,8 +448,9 @@ impl Service {
     ///
     /// # Errors
     /// It does not stand still for that.
-    pub async fn accept_gap(&self, partition: u32) -> Result<Accepted, ApiError> {
-        self.orchestrator.accept_gap(partition).await?;
+    pub async fn accept_gap(&self, partition: u32, body: PartitionOrder) -> Result<Accepted, ApiError> {
+        let PartitionOrder { order: PartitionWord::AcceptGap, by, reason } = body;
+        self.orchestrator.accept_gap(partition, Signed { by: by.map(Into::into), reason }).await?;
         Ok(Accepted { partition, order: "accept_gap".to_owned() })
     }
 

@@ -176,7 +176,7 @@ impl Ledger {
                 }
             }
             Body::Pass { instance } => self.settle(instance, Cause::Parked),
-            Body::Gap { to } => self.read = *to,
+            Body::Gap { to, .. } => self.read = *to,
             Body::Started { forgets } => {
                 if *forgets > Timestamp(0) {
                     self.ended.retain(|_, past| past.at >= *forgets);

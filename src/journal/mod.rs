@@ -8,6 +8,7 @@
 //! a log: records come with their offsets.
 
 pub mod record;
+mod body;
 mod codec;
 mod rule;
 mod ledger;

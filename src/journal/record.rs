@@ -8,13 +8,13 @@ use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::engine::{Change, InstanceId, Rejection, ReplyTo, RequestId, Run};
+use crate::engine::{Change, InstanceId, OrderRequest, Rejection, ReplyTo, RequestId, Run};
 use crate::json::Json;
 use crate::time::Timestamp;
 use crate::wire::{Headers, Message};
 
 /// The version of the record's form. A change of it adds an upcaster and a frozen fixture.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// One record of a partition's journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +84,9 @@ pub enum Body {
         /// Whom to tell.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tell: Option<ReplyTo>,
+        /// The order, where it was one, without what it carried.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<Box<OrderRequest>>,
         /// The raw input where it cannot be read or placed: it goes to `saga.dead`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         raw: Option<Raw>,
@@ -99,6 +102,9 @@ pub enum Body {
         /// Whom to tell.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tell: Option<ReplyTo>,
+        /// The cancel.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<Box<OrderRequest>>,
     },
     /// An input stood in the wrong partition.
     Forward {
@@ -120,8 +126,11 @@ pub enum Body {
     Resume {
         /// Of which instance.
         instance: InstanceId,
-        /// The order.
+        /// Which input.
         cause: Cause,
+        /// The order.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<Box<OrderRequest>>,
     },
     /// The first parked input of an instance came to nothing.
     Pass {
@@ -132,6 +141,12 @@ pub enum Body {
     Gap {
         /// Where reading goes on.
         to: Positions,
+        /// Who accepts it, as that person or program calls itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<CompactString>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Moves `read` and `sent` when nothing else does.
     Mark,
@@ -164,59 +179,6 @@ pub enum Body {
         /// The offset of its `started`.
         started: u64,
     },
-}
-
-impl Body {
-    /// Whom it is about.
-    #[must_use]
-    pub const fn instance(&self) -> Option<&InstanceId> {
-        match self {
-            Self::Change { instance, .. }
-            | Self::Bar { instance, .. }
-            | Self::Park { instance, .. }
-            | Self::Resume { instance, .. }
-            | Self::Pass { instance }
-            | Self::Waiting { instance, .. } => Some(instance),
-            Self::Reject { instance, .. } => instance.as_ref(),
-            Self::Claim { .. }
-            | Self::Forward { .. }
-            | Self::Gap { .. }
-            | Self::Mark
-            | Self::Started { .. }
-            | Self::Snapshot { .. }
-            | Self::Ended { .. }
-            | Self::Completed { .. } => None,
-        }
-    }
-
-    /// Whether it is a part of a checkpoint, which only saves reading.
-    #[must_use]
-    pub const fn is_of_checkpoint(&self) -> bool {
-        use Body::{Completed, Ended, Snapshot, Started, Waiting};
-        matches!(self, Started { .. } | Snapshot { .. } | Waiting { .. } | Ended { .. } | Completed { .. })
-    }
-
-    /// Its name in the journal.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Claim { .. } => "claim",
-            Self::Change { .. } => "change",
-            Self::Reject { .. } => "reject",
-            Self::Bar { .. } => "bar",
-            Self::Forward { .. } => "forward",
-            Self::Park { .. } => "park",
-            Self::Resume { .. } => "resume",
-            Self::Pass { .. } => "pass",
-            Self::Gap { .. } => "gap",
-            Self::Mark => "mark",
-            Self::Started { .. } => "started",
-            Self::Snapshot { .. } => "snapshot",
-            Self::Waiting { .. } => "waiting",
-            Self::Ended { .. } => "ended",
-            Self::Completed { .. } => "completed",
-        }
-    }
 }
 
 /// What caused a record.

@@ -222,6 +222,11 @@ impl Stored {
     }
 }
 
+/// The saga and the hash, of a record that says what is current.
+pub(super) fn current_of(message: &Message) -> Option<(&str, &str)> {
+    Some((message.key.strip_prefix(CURRENT)?, str::from_utf8(&message.payload).ok()?))
+}
+
 /// Whether a text may be a content hash.
 fn is_hash(text: &str) -> Result<(), String> {
     let is_one = !text.is_empty() && text.len() <= HASH_MAX && text.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -12,6 +12,7 @@ use super::client::Client;
 use super::definitions::Stored;
 use super::error::{Error, OpenError};
 use super::history::{History, Span};
+use super::listed::{self, Listed};
 use super::orchestrator::Shown;
 use super::partition::{Recovered, Stop, lost};
 use super::reading::{self, Begin};
@@ -135,6 +136,18 @@ impl Onlooker {
     pub async fn counts(&self, filter: &Filter) -> Result<Vec<(Summary, u64)>, Error> {
         self.all().await?;
         Ok(self.view().counts(filter)?)
+    }
+
+    /// The definitions that are in the log.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub async fn definitions(&self) -> Result<Vec<Listed>, Error> {
+        self.all().await?;
+        let range = self.log.range(DEFINITIONS, 0);
+        let since = listed::since(&self.client, &Topics::default().definitions, range, &self.plans).await;
+        let since = since.map_err(|error| Error::Look(OpenError::Read(error)))?;
+        Ok(listed::listed(&self.plans, &since, &self.view().live_definitions()?))
     }
 
     /// The records of an instance's latest run.

@@ -1,6 +1,6 @@
 //! The orchestrator: what the command line, the HTTP API and tests use to run sagas on one data directory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::error::Error;
 use super::followers::Follow;
 use super::history::{History, Span};
 use super::mirror::Depth;
-use super::partition::{Config, Stop, Told};
+use super::partition::{Config, Signed, Stop, Told};
 use super::patience::while_written;
 use super::shared::{Core, Looked, PartitionState};
 use super::view::{Filter, Row};
@@ -95,7 +95,7 @@ impl Orchestrator {
     ///
     /// # Errors
     /// The partition does not stand still for that, or stands still again for something else.
-    pub async fn accept_gap(&self, partition: u32) -> Result<(), Error> {
+    pub async fn accept_gap(&self, partition: u32, signed: Signed) -> Result<(), Error> {
         let state = self.core.states.get(partition as usize);
         let state = state.ok_or(Error::NoPartition { partition, count: self.core.log.partitions() })?;
         let before = state.borrow().clone();
@@ -103,7 +103,7 @@ impl Orchestrator {
             return Err(Error::NoGap { partition });
         }
         if let Some(inbox) = self.core.inboxes.get(partition as usize) {
-            inbox.tell([Told::AcceptGap]);
+            inbox.tell([Told::AcceptGap(signed)]);
         }
         let mut changes = state.subscribe();
         let told = changes.wait_for(|state| *state != before).await.map(drop);
@@ -360,14 +360,13 @@ impl Orchestrator {
         Ok(self.core.view.counts(filter).await?)
     }
 
-    /// The hashes of the definitions by which live instances run.
+    /// The hashes of the definitions by which live instances run, and how many by each. What cannot be known is told by the
+    /// backlog.
     ///
     /// # Errors
     /// The view cannot be read.
-    pub async fn live_definitions(&self) -> Result<BTreeSet<String>, Error> {
-        if let Some((_, why)) = self.all(Depth::All).await?.pop_first() {
-            return Err(Error::Unreadable(why));
-        }
+    pub async fn live_by_definition(&self) -> Result<BTreeMap<String, u64>, Error> {
+        self.all(Depth::Live).await?;
         Ok(self.core.view.live_definitions().await?)
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{timeout, timeout_at};
 
@@ -16,6 +17,7 @@ use super::followers::Followers;
 use super::gate::Learned;
 use super::meters::{Meters, Shape};
 use super::mirror::Mirrors;
+use super::on_call::{OnCall, say_news};
 use super::partition::{Fact, Stands, Told};
 use super::reading::{self, Begin};
 use super::view::View;
@@ -72,6 +74,7 @@ pub(super) struct Core {
     pub(super) view: View,
     pub(super) followers: Followers,
     pub(super) meters: Meters,
+    on_call: OnCall,
     pub(super) decisions: Vec<Decisions>,
     pub(super) inboxes: Vec<Arc<Inbox>>,
     pub(super) states: Vec<watch::Sender<PartitionState>>,
@@ -117,6 +120,7 @@ impl Core {
             view,
             followers: Followers::default(),
             meters: Meters::new(log.partitions(), first == PartitionState::Recovering),
+            on_call: OnCall::new(Handle::current()),
             decisions: each().map(|_| Decisions::default()).collect(),
             inboxes: each().map(|_| Arc::new(Inbox::default())).collect(),
             states: each().map(|_| watch::Sender::new(first.clone())).collect(),
@@ -183,6 +187,7 @@ impl Core {
 
     /// Every partition knows them before any request that comes after.
     pub(super) fn set_plans(&self, plans: &Arc<Plans>) {
+        say_news(&self.plans(), plans);
         *self.plans.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(plans);
         for inbox in &self.inboxes {
             inbox.tell([Told::Plans(Arc::clone(plans))]);
@@ -332,6 +337,7 @@ impl Core {
                 runs
             });
         }
+        self.on_call.end();
         self.mirrors.close();
         self.looks().clear();
         self.followers.end();
@@ -370,6 +376,7 @@ impl Watch for Core {
                 }
                 Fact::Recovered { epoch, counts, live } => {
                     self.meters.recovered(partition, &counts);
+                    OnCall::recovered(partition, &counts);
                     // Of a log that is shared, the view is made of the journals, whoever writes them.
                     if !self.is_shared() {
                         self.view.heal(partition, epoch, live);
@@ -377,6 +384,7 @@ impl Watch for Core {
                 }
                 Fact::Recorded { offset, record, stands } => {
                     self.meters.recorded(partition, &record, stands.as_ref(), &plans);
+                    self.on_call.recorded(partition, &record, stands.as_ref(), &plans);
                     if !self.is_shared() {
                         self.view.fold(partition, offset, &record, stands);
                         self.followers.tell(partition, offset, &record);

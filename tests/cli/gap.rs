@@ -14,6 +14,15 @@ fn lost() -> Desk {
     desk
 }
 
+/// How many records of the journals say that eva accepted a loss, and why.
+fn accepted_by_eva(desk: &Desk) -> usize {
+    let file = rusqlite::Connection::open(desk.path().join(".saga/saga.db")).unwrap();
+    let mut rows = file.prepare("SELECT records FROM batch").unwrap();
+    let blobs = rows.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap().map(Result::unwrap);
+    let said = r#"},"by":"eva","reason":"there is no backup"}"#;
+    blobs.map(|blob| String::from_utf8_lossy(&blob).matches(said).count()).sum()
+}
+
 #[test]
 fn it_is_seen_and_accepted() {
     let desk = lost();
@@ -24,11 +33,12 @@ fn it_is_seen_and_accepted() {
     let said: Vec<&str> = refused.lines().filter(|line| !line.contains(" ERROR ")).collect();
     insta::assert_snapshot!(in_form(&said.join("\n")));
     for partition in ["0", "1"] {
-        let accepted = desk.saga(&["accept-gap", partition]);
+        let accepted = desk.saga(&["accept-gap", partition, "--by", "eva", "--reason", "there is no backup"]);
         assert!(accepted.ends_with("[exit status: 0]\n"), "{accepted}");
     }
     insta::assert_snapshot!(in_form(&desk.saga(&["accept-gap", "1"])));
     insta::assert_snapshot!(in_form(&desk.saga(&["accept-gap", "7"])));
+    assert_eq!(accepted_by_eva(&desk), 2);
     let listed = desk.saga(&["list"]);
     assert!(!listed.contains("stands still"), "{listed}");
     let resolved = desk.saga(&["resolve", "o-3", "reserve", "--succeeded"]);
@@ -50,7 +60,7 @@ fn a_server_says_so_and_goes_on_when_it_is_accepted() {
     assert!(status == 503 && refused.to_string().contains("stands still"), "{refused}");
     for partition in [0, 1] {
         let path = format!("/partitions/{partition}/orders");
-        let (status, accepted) = server.ask("POST", &path, r#"{"order":"accept_gap"}"#);
+        let (status, accepted) = server.ask("POST", &path, r#"{"order":"accept_gap","by":"eva"}"#);
         assert_eq!((status, accepted), (200, json!({ "partition": partition, "order": "accept_gap" })));
     }
     let (status, again) = server.ask("POST", "/partitions/0/orders", r#"{"order":"accept_gap"}"#);
@@ -59,4 +69,10 @@ fn a_server_says_so_and_goes_on_when_it_is_accepted() {
     assert_eq!(server.ask("GET", "/readyz", "").0, 200);
     server.ask("POST", "/instances", &start("o-4"));
     server.until("o-4", "completed");
+    #[cfg(unix)]
+    {
+        let (_, said) = server.stop_and_hear();
+        let lines = said.lines().filter(|line| line.contains("goes on behind inputs that are lost"));
+        assert_eq!(lines.filter(|line| line.ends_with("by=\"eva\"")).count(), 2, "{said}");
+    }
 }

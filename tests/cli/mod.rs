@@ -1,11 +1,14 @@
 //! Whole runs of the binary, as people see them: arguments, output, errors, exit status. Every golden shows all four.
 
+#[cfg(unix)]
+mod backup;
 mod bad_data;
 mod bad_files;
 mod bad_input;
 mod callback;
 mod choreographed;
 mod covering;
+mod definitions;
 mod gap;
 mod held;
 mod help;
@@ -13,6 +16,8 @@ mod hostile;
 mod listing;
 mod looping;
 mod metrics;
+#[cfg(unix)]
+mod on_call;
 mod operating;
 mod personal;
 mod publishing;

@@ -127,6 +127,19 @@ fn orders_that_are_refused() {
     insta::assert_snapshot!(in_form(&desk.saga(&["show", "o-9"])));
 }
 
+#[test]
+fn who_gave_an_order_that_was_refused_is_told() {
+    let desk = night();
+    desk.saga(&["cancel", "o-1", "--by", "eva", "--reason", "she stays at home", "--request", "r-1"]);
+    desk.saga(&["resolve", "o-3", "reserve", "--undo", "--failed", "sold_out", "--by", "eva", "--request", "r-2"]);
+    let behind = |shown: &str| shown.lines().filter(|line| line.contains("; refused: ")).collect::<Vec<_>>().join("\n");
+    let [of_ended, of_stuck] = ["o-1", "o-3"].map(|id| behind(&desk.saga(&["history", id])));
+    insta::assert_snapshot!(in_form(&format!("{of_ended}\n{of_stuck}")));
+    let history = desk.saga(&["history", "o-1", "--json"]);
+    let rejected = history.split_once("\"event\": \"rejected\"").unwrap().1;
+    insta::assert_snapshot!(in_form(rejected));
+}
+
 /// The command that a hint names.
 fn hinted(shown: &str) -> Vec<String> {
     let hint = shown.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap_or_else(|| panic!("no hint: {shown}"));

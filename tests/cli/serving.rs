@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
 
@@ -16,6 +17,8 @@ pub(super) struct Server {
     pub(super) address: String,
     /// What it said before it served.
     pub(super) said: String,
+    /// What it says later, once it has ended.
+    later: Option<JoinHandle<String>>,
 }
 
 impl Server {
@@ -45,9 +48,13 @@ impl Server {
             assert!(said.read_line(&mut line).unwrap() > 0, "it ended before it served: {before}");
         }
         let address = line.trim().rsplit("http://").next().unwrap().to_owned();
-        // What it says later is of no interest, and must not block it.
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-        Self { desk, child, address, said: before }
+        // What it says later must not block it.
+        let later = std::thread::spawn(move || {
+            let mut later = String::new();
+            drop(said.read_to_string(&mut later));
+            later
+        });
+        Self { desk, child, address, said: before, later: Some(later) }
     }
 
     /// The status and the body.
@@ -92,10 +99,17 @@ impl Server {
 impl Server {
     /// Stops it as a service manager does, and gives its desk.
     #[cfg(unix)]
-    pub(super) fn stop(mut self) -> Desk {
+    pub(super) fn stop(self) -> Desk {
+        self.stop_and_hear().0
+    }
+
+    /// The same, with all that it said.
+    #[cfg(unix)]
+    pub(super) fn stop_and_hear(mut self) -> (Desk, String) {
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
-        std::mem::replace(&mut self.desk, Desk::new())
+        let later = self.later.take().and_then(|later| later.join().ok()).unwrap_or_default();
+        (std::mem::replace(&mut self.desk, Desk::new()), std::mem::take(&mut self.said) + &later)
     }
 }
 

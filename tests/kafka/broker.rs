@@ -240,13 +240,35 @@ impl Broker {
     /// Starts it again on what is on its disk, once it is gone.
     pub(crate) fn restart(&self) {
         let jars = jars().expect("it was started from them");
-        let mut running = self.lock();
+        let mut running = self.gone();
+        *running = launch(jars, &self.directory, Directory::OfTest);
+        assert!(is_ready(self.port, &mut running), "the broker starts again");
+    }
+
+    /// Waits until it is.
+    fn gone(&self) -> MutexGuard<'_, Running> {
         assert!(self.temporary.is_some(), "the broker of all tests is nobody's to kill");
+        let mut running = self.lock();
         // Its shell ends behind it.
         drop(running.shell.stdin.take());
         running.shell.wait().expect("the shell ends");
-        *running = launch(jars, &self.directory, Directory::OfTest);
-        assert!(is_ready(self.port, &mut running), "the broker starts again");
+        running
+    }
+
+    /// Copies its directories, once it is gone.
+    pub(super) fn snapshot(&self) -> TempDir {
+        let copy = TempDir::new().expect("a directory can be made");
+        drop(self.gone());
+        copied(&self.directory.join("data"), &copy.path().join("data"));
+        copy
+    }
+
+    /// Puts such a copy in the place of what it has, once it is gone.
+    pub(super) fn restore(&self, snapshot: &TempDir) {
+        drop(self.gone());
+        let data = self.directory.join("data");
+        fs::remove_dir_all(&data).expect("it can be removed");
+        copied(&snapshot.path().join("data"), &data);
     }
 
     /// Lets it stand still.
@@ -258,6 +280,11 @@ impl Broker {
     pub(crate) fn resume(&self) {
         signal(self.pid(), "CONT");
     }
+}
+
+fn copied(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").args([from, to]).status().expect("cp runs");
+    assert!(copied.success(), "{} is copied", from.display());
 }
 
 /// Sends a signal.

@@ -67,6 +67,14 @@ fn what_runs_goes_on_by_its_own_version_whoever_owns_it() {
     assert_eq!(house.deploy(NEWER).0, Some(0));
     first.start("new-1");
     // Nobody charges cards yet, so both are under way.
+    for listed in [house.run(&["definitions"]), first.ask(&["definitions"])] {
+        let listed = text(&listed);
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let rows: Vec<_> = listed.lines().skip(1).map(words).collect();
+        let [old, newer] = rows.as_slice() else { panic!("{listed}") };
+        assert_eq!((&*old[1], &*old[3], old.len()), ("1", "1", 4), "{listed}");
+        assert_eq!((&*newer[1], &*newer[3], &*newer[4]), ("2", "1", "since"), "{listed}");
+    }
     first.child.kill().unwrap();
     first.child.wait().unwrap();
     let second = house.serve_with(&["--participants", "simulated"]);

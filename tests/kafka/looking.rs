@@ -87,7 +87,7 @@ fn orders_are_taken_without_a_server_and_with_one() {
     assert!(resolved.contains("taken: see what comes of it with `saga show o-3 --kafka"), "{resolved}");
     assert!(house.look(&["show", "o-3"]).contains("compensated"));
     assert!(house.look(&["history", "o-3"]).contains("put back by hand"));
-    assert!(house.look(&["history", "o-1"]).contains("a request was refused: "), "behind the end, too");
+    assert!(house.look(&["history", "o-1"]).contains("ordered: cancel; refused: "), "behind the end, too");
     // Nobody plays the hotel, so what is started waits, and can be taken back.
     let input = r#"{"traveller": "ana", "flight": "KE905", "hotel": "Lux", "nights": 2, "amount": 840.00}"#;
     assert!(house.run(&["deploy", FILE]).status.success());

@@ -1,6 +1,7 @@
 //! On a real Kafka. Where there is no Java or Maven these tests are skipped, and say so.
 
 mod adapter;
+mod backup;
 mod booking;
 mod bridges;
 pub(crate) mod broker;

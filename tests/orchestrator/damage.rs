@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use saga::engine::{InstanceId, Start, Summary};
 use saga::log::embedded::{Embedded, Options};
 use saga::log::{DEAD, Outcome, REQUESTS, partition_of};
+use saga::runtime::partition::Signed;
 use saga::runtime::{Client, Error, PartitionState};
 use saga::wire::{self, Ask, Request};
 
@@ -72,10 +73,10 @@ async fn damaged_requests_stop_their_partition_until_the_loss_is_accepted() {
     let why = tokio::time::timeout(Duration::from_mins(1), stops).await.expect("it stops");
     assert!(why.contains("to do without 1 inputs, accept the loss with `saga accept-gap"), "{why}");
     let mut follow = orchestrator.follow(&kept);
-    orchestrator.accept_gap(partition).await.unwrap();
+    orchestrator.accept_gap(partition, Signed::default()).await.unwrap();
     while follow.next().await.is_some() {}
     assert!(matches!(orchestrator.get(&lost).await, Err(Error::Unknown { .. })));
-    assert!(matches!(orchestrator.accept_gap(partition).await, Err(Error::NoGap { .. })));
+    assert!(matches!(orchestrator.accept_gap(partition, Signed::default()).await, Err(Error::NoGap { .. })));
     orchestrator.close().await;
     // It is journaled: nobody is asked again.
     let orchestrator = open(directory.path()).await;

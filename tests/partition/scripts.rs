@@ -7,7 +7,7 @@ use std::time::Duration;
 use saga::engine::{Event, Order};
 use saga::journal::record::{Body, Cause, Record};
 use saga::log::{DEAD, JOURNAL, Outcome, REPLIES, REQUESTS, Range, Report, Request, Stored, partition_of};
-use saga::runtime::partition::{Defect, Do, Fact, Stop, Told};
+use saga::runtime::partition::{Defect, Do, Fact, Signed, Stop, Told};
 use saga::time::Timestamp;
 use saga::wire::{CloudEvent, EVENT_MAX, Message};
 
@@ -150,7 +150,7 @@ fn inputs_that_retention_took_stop_the_partition_until_the_loss_is_accepted() {
     rig.settle();
     let said = rig.stopped().to_string();
     assert!(said.contains("2 inputs were deleted unread"), "{said}");
-    rig.tell(Told::AcceptGap);
+    rig.tell(Told::AcceptGap(Signed::default()));
     rig.settle();
     assert!(rig.kinds().contains(&"gap"));
     assert_eq!(rig.task.ledger().unwrap().live_count(), 1);
@@ -168,7 +168,7 @@ fn consent_to_one_loss_is_not_consent_to_the_next() {
     };
     lose(&mut rig, 0);
     assert!(matches!(rig.stopped(), Stop::InputsLost { read: 0, start: 2, .. }), "{:?}", rig.stopped());
-    rig.tell(Told::AcceptGap);
+    rig.tell(Told::AcceptGap(Signed::default()));
     rig.settle();
     assert_eq!(rig.kinds().iter().filter(|kind| **kind == "gap").count(), 1);
     lose(&mut rig, 2);
@@ -182,12 +182,12 @@ fn consent_goes_with_the_partition() {
     rig.log.expire(REQUESTS, 0, 1);
     rig.settle();
     assert!(matches!(rig.stopped(), Stop::InputsLost { .. }), "{:?}", rig.stopped());
-    rig.tell(Told::AcceptGap);
+    rig.tell(Told::AcceptGap(Signed::default()));
     rig.tell(Told::Log(Report::Revoked));
     rig.tell(Told::Log(Report::Assigned));
     rig.settle();
     assert!(!rig.kinds().contains(&"gap"));
-    rig.tell(Told::AcceptGap);
+    rig.tell(Told::AcceptGap(Signed::default()));
     rig.settle();
     assert!(rig.kinds().contains(&"gap"));
 }

@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::engine::Direction;
 use crate::plan::Plan;
 
 /// From what a fast participant takes to an hour.
@@ -85,9 +86,6 @@ pub(super) struct StepMeters {
     pub(super) took: Histogram,
 }
 
-pub(super) const DO: &str = "do";
-pub(super) const UNDO: &str = "undo";
-
 impl Families {
     pub(super) fn new(registry: &mut Registry) -> Self {
         let families = Self {
@@ -126,8 +124,8 @@ impl Families {
             let labels = OfOutcome { saga: saga.clone(), outcome };
             (self.ended.get_or_create_owned(&labels), self.took.get_or_create_owned(&labels))
         });
-        let of_step = |place: &CompactString, work| {
-            let labels = OfStep { saga: saga.clone(), step: place.to_string(), work };
+        let of_step = |place: &CompactString, work: Direction| {
+            let labels = OfStep { saga: saga.clone(), step: place.to_string(), work: work.name() };
             StepMeters {
                 calls: self.calls.get_or_create_owned(&labels),
                 retries: self.retries.get_or_create_owned(&labels),
@@ -138,8 +136,8 @@ impl Families {
         };
         let steps = plan.nodes().filter_map(|(node, at)| {
             let work = plan.work(node)?;
-            let action = work.action().map(|_| of_step(&at.place, DO));
-            let compensation = work.compensation().map(|_| of_step(&at.place, UNDO));
+            let action = work.action().map(|_| of_step(&at.place, Direction::Do));
+            let compensation = work.compensation().map(|_| of_step(&at.place, Direction::Undo));
             Some((at.place.clone(), [action, compensation]))
         });
         OfPlan {

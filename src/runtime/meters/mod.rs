@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
-use compact_str::CompactString;
 use foldhash::fast::RandomState;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -19,7 +18,8 @@ use prometheus_client::registry::{Registry, Unit};
 
 mod families;
 
-use self::families::{DO, Families, InState, OfInputs, OfPlan, OfStep, seconds};
+use self::families::{Families, InState, OfInputs, OfPlan, OfStep, StepMeters, seconds};
+use super::on_call::newly_stuck;
 use super::partition::Stands;
 use super::triggers::EventMeters;
 use crate::engine::{Direction, Event, InstanceId, Place, Summary};
@@ -263,11 +263,17 @@ impl Meters {
                         took.observe(since(*started, change.at));
                     }
                 }
-                // What is called and shown as stuck is called beyond its retries: counted when that begins.
-                let newly = stands.filter(|stands| stands.was != Some(Summary::Stuck));
-                let beyond = newly.map(|stands| stands.stuck.as_slice()).unwrap_or_default();
                 for event in &change.events {
-                    self.happened(of, &meters, (instance, change.at), (event, beyond));
+                    self.happened(of, &meters, (instance, change.at), event);
+                }
+                for stuck in newly_stuck(change, stands) {
+                    if let Some(step) = step_of(&meters, stuck.at, stuck.work) {
+                        step.stuck.inc();
+                    } else {
+                        // A place that calls nobody, whose expression cannot be computed.
+                        let (saga, step) = (meters.saga.clone(), stuck.at.to_string());
+                        self.families.stuck.get_or_create(&OfStep { saga, step, work: stuck.work.name() }).inc();
+                    }
                 }
             }
             Body::Reject { .. } | Body::Bar { .. } => {
@@ -280,20 +286,10 @@ impl Meters {
         }
     }
 
-    fn happened(
-        &self,
-        of: &OfPartition,
-        meters: &OfPlan,
-        (instance, now): (&InstanceId, Timestamp),
-        (event, beyond): (&Event, &[Place]),
-    ) {
-        // Elements and rounds of a loop count together.
-        let step = |at: &CompactString, work: Direction| {
-            let bare = if at.contains('[') { parsed(at)?.0 } else { at.as_str().into() };
-            meters.steps.get(bare.as_ref())?.get(index(work))?.as_ref()
-        };
-        let key = |at: &CompactString, work: Direction| self.hasher.hash_one((instance, at, index(work)));
-        let over = |at: &CompactString, work: Direction| {
+    fn happened(&self, of: &OfPartition, meters: &OfPlan, (instance, now): (&InstanceId, Timestamp), event: &Event) {
+        let step = |at: &Place, work: Direction| step_of(meters, at, work);
+        let key = |at: &Place, work: Direction| self.hasher.hash_one((instance, at, index(work)));
+        let over = |at: &Place, work: Direction| {
             let began = of.timed().called.remove(&key(at, work));
             if let (Some(began), Some(step)) = (began, step(at, work)) {
                 step.took.observe(since(began, now));
@@ -306,9 +302,6 @@ impl Meters {
             Event::Called { at, work, attempt, .. } | Event::Sent { at, work, attempt } => {
                 let Some(step) = step(at, *work) else { return };
                 step.calls.inc();
-                if beyond.contains(at) {
-                    step.stuck.inc();
-                }
                 if *attempt > 1 {
                     step.retries.inc();
                     return;
@@ -320,15 +313,6 @@ impl Meters {
             }
             Event::Succeeded { at, work, .. } => over(at, *work),
             Event::Refused { at, .. } | Event::Lost { at, .. } => over(at, Direction::Do),
-            Event::Stuck { at, work, .. } => {
-                if let Some(step) = step(at, *work) {
-                    step.stuck.inc();
-                } else {
-                    // A place that calls nobody, whose expression cannot be computed.
-                    let labels = OfStep { saga: meters.saga.clone(), step: at.to_string(), work: DO };
-                    self.families.stuck.get_or_create(&labels).inc();
-                }
-            }
             Event::Unfit { at, work, .. } => {
                 if let Some(step) = step(at, *work) {
                     step.unfit.inc();
@@ -355,6 +339,12 @@ impl Meters {
         let _written = text::encode(&mut shown, &self.registry);
         shown
     }
+}
+
+/// The meters of a step. Elements and rounds of a loop count together.
+fn step_of<'m>(meters: &'m OfPlan, at: &Place, work: Direction) -> Option<&'m StepMeters> {
+    let bare = if at.contains('[') { parsed(at)?.0 } else { at.as_str().into() };
+    meters.steps.get(bare.as_ref())?.get(index(work))?.as_ref()
 }
 
 fn since(began: Timestamp, now: Timestamp) -> f64 {

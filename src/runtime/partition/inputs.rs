@@ -53,6 +53,15 @@ pub(super) struct Asked<'a> {
     pub(super) came: Came<'a>,
     pub(super) instance: &'a InstanceId,
     pub(super) tell: Option<ReplyTo>,
+    /// The order, if it is one.
+    pub(super) order: Option<&'a OrderRequest>,
+}
+
+impl Asked<'_> {
+    /// The order as it is kept where it is refused.
+    fn kept(&self) -> Option<Box<OrderRequest>> {
+        self.order.map(|order| Box::new(order.bare()))
+    }
 }
 
 impl Tenure {
@@ -111,16 +120,21 @@ impl Tenure {
 
     fn request(&mut self, set: &mut Setting, came: Came<'_>, request: &Request, out: &mut Vec<Do>) -> Result<(), Over> {
         let id = &request.instance;
-        let tell = match &request.ask {
-            Ask::Start { start, .. } => start.reply_to.clone(),
-            Ask::Order { reply_to, .. } => reply_to.clone(),
+        let (tell, order) = match &request.ask {
+            Ask::Start { start, .. } => (start.reply_to.clone(), None),
+            Ask::Order { order, reply_to } => (reply_to.clone(), Some(order)),
         };
-        let asked = Asked { came, instance: id, tell };
-        let resumes = matches!(&request.ask, Ask::Order { order, .. } if order.order == Order::Retry { step: None });
+        let asked = Asked { came, instance: id, tell, order };
+        let resumes = order.is_some_and(|order| order.order == Order::Retry { step: None });
         if self.waits(&asked) && resumes {
             // Recorded even while they are being tried again: that may fail, and then it would resume them after all.
             self.resumed.insert(id.clone());
-            return self.note(set, id.as_str(), Body::Resume { instance: id.clone(), cause: came.cause }, out);
+            return self.note(
+                set,
+                id.as_str(),
+                Body::Resume { instance: id.clone(), cause: came.cause, order: asked.kept() },
+                out,
+            );
         }
         if self.waits(&asked) && set.config.defect != Some(Defect::ParkedAlone) {
             return self.park(set, &asked, None, out);
@@ -240,7 +254,7 @@ impl Tenure {
                 );
                 let rejection = Rejection { code: Refusal::UnknownInstance, message };
                 let (instance, cause, tell) = (id.clone(), asked.came.cause, asked.tell.clone());
-                self.note(set, id.as_str(), Body::Bar { instance, cause, rejection, tell }, out)
+                self.note(set, id.as_str(), Body::Bar { instance, cause, rejection, tell, order: asked.kept() }, out)
             }
             (None, Order::Retry { .. } | Order::Resolve { .. } | Order::Signal { .. }) => {
                 let why = format!("there is no instance `{id}`; look up its id");
@@ -251,7 +265,7 @@ impl Tenure {
 
     fn reply(&mut self, set: &mut Setting, came: Came<'_>, reply: Reply, out: &mut Vec<Do>) -> Result<(), Over> {
         let id = reply.command.instance.clone();
-        let asked = Asked { came, instance: &id, tell: None };
+        let asked = Asked { came, instance: &id, tell: None, order: None };
         if self.waits(&asked) && set.config.defect != Some(Defect::ParkedAlone) {
             return self.park(set, &asked, None, out);
         }
@@ -352,6 +366,7 @@ impl Tenure {
             cause: asked.came.cause,
             rejection: Rejection { code, message },
             tell: asked.tell.clone(),
+            order: asked.kept(),
             raw: None,
         };
         if set.config.defect == Some(Defect::UnrecordedRejections) {
@@ -383,6 +398,7 @@ impl Tenure {
             cause: came.cause,
             rejection: Rejection { code: Refusal::Unreadable, message },
             tell: None,
+            order: None,
             raw: Some(raw),
         };
         self.note(set, &came.message.key, body, out)

@@ -33,7 +33,7 @@ pub use defect::Defect;
 #[cfg(feature = "otlp")]
 pub(in crate::runtime) use setting::FORWARDED;
 pub(in crate::runtime) use told::in_short;
-pub use told::{Config, Do, Fact, Recovered, Stands, Stop, Told, lost};
+pub use told::{Config, Do, Fact, Recovered, Signed, Stands, Stop, Told, lost};
 pub use turnstile::Turnstile;
 
 use self::phases::Phase;
@@ -89,6 +89,8 @@ pub struct Partition {
     claims: Vec<Ticket>,
     /// An operator accepts that inputs were lost.
     accepts_gap: bool,
+    /// Which one did last.
+    accepted: Signed,
     now: Duration,
 }
 
@@ -106,6 +108,7 @@ impl Partition {
             misplaced: None,
             claims: Vec::new(),
             accepts_gap: false,
+            accepted: Signed::default(),
             now: Duration::ZERO,
         }
     }

@@ -8,7 +8,7 @@ use super::defect::Defect;
 use super::inputs::Lane;
 use super::recovery::{Claim, Read, Recovery};
 use super::tenure::{Over, Refusal, Tenure};
-use super::told::{Do, Fact, Recovered, Stop, Told, lost};
+use super::told::{Do, Fact, Recovered, Signed, Stop, Told, lost};
 use super::{ASK_AGAIN, CLAIM_WITHIN, LOSSES_MAX, Partition, REFUSALS_MAX, SLOW_MAX};
 use crate::engine::Instance;
 use crate::journal::record::{Body, Positions, Record, VERSION};
@@ -69,9 +69,9 @@ impl Partition {
                 }
                 _ => out.push(Do::Tell(Fact::Blind { token })),
             },
-            Told::AcceptGap => {
+            Told::AcceptGap(by) => {
                 if let Phase::Stopped { is_gap: true } = self.phase {
-                    self.accepts_gap = true;
+                    (self.accepts_gap, self.accepted) = (true, by);
                     self.confirm(None, out);
                 }
             }
@@ -322,7 +322,8 @@ impl Partition {
         }
         feed.next = to;
         let to = tenure.read();
-        let came = tenure.note(&mut self.set, "", Body::Gap { to }, out);
+        let Signed { by, reason } = self.accepted.clone();
+        let came = tenure.note(&mut self.set, "", Body::Gap { to, by, reason }, out);
         self.go_on(came, out);
     }
 

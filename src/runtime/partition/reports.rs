@@ -52,7 +52,7 @@ impl Tenure {
         }
         let message = Message::default();
         let came = Came { cause, timestamp: self.time(), message: &message, request: None };
-        let asked = Asked { came, instance: id, tell: None };
+        let asked = Asked { came, instance: id, tell: None, order: None };
         self.decide(set, &asked, input, out)
     }
 

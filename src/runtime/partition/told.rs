@@ -9,7 +9,7 @@ use compact_str::CompactString;
 use super::defect::Defect;
 use super::turnstile::Turnstile;
 use super::{IN_FLIGHT_MAX, OWED_MAX};
-use crate::engine::{Failure, Instance, InstanceId, Place, Run, Summary};
+use crate::engine::{Instance, InstanceId, Place, Run, Summary};
 use crate::journal::record::Record;
 use crate::journal::{AWAKE_MAX, JournalError, Live, Plans};
 use crate::log::{Range, Report, Request, Topics};
@@ -33,7 +33,16 @@ pub enum Told {
     },
     /// An operator accepts that inputs are lost which retention took before they were read, and lets a partition go
     /// on that stopped for [`Stop::InputsLost`] or [`Stop::InputsDamaged`]. Journaled. What is lost later stops it again.
-    AcceptGap,
+    AcceptGap(Signed),
+}
+
+/// Who gives an order, and why, as far as that is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Signed {
+    /// As that person or program calls itself.
+    pub by: Option<CompactString>,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// What the partition task wants done, in this order.
@@ -146,9 +155,8 @@ pub struct Stands {
 /// Of a row that is kept with every ended instance, so much says why: whoever wants more looks into the instance.
 const WHY_MAX: usize = 200;
 
-/// Why a saga fails, in so many characters at most.
-pub(in crate::runtime) fn in_short(failure: &Failure) -> String {
-    let text = failure.to_string();
+/// Words of a row, in so many characters at most.
+pub(in crate::runtime) fn in_short(text: String) -> String {
     match text.char_indices().nth(WHY_MAX) {
         Some((end, _)) => text.get(..end).map(|cut| format!("{cut}…")).unwrap_or(text),
         None => text,
@@ -160,7 +168,7 @@ impl Stands {
         let Live { instance, plan, .. } = live;
         let state = instance.summary();
         let stuck = if state == Summary::Stuck { instance.stuck(plan) } else { Vec::new() };
-        let why = instance.failure().map(in_short);
+        let why = instance.failure().map(|failure| in_short(failure.to_string()));
         Self { state, stuck, why, was: None, started: instance.started }
     }
 }

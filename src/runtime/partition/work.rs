@@ -98,7 +98,7 @@ impl Tenure {
             }
             let message = Message::default();
             let came = Came { cause: Cause::Timer(due), timestamp: now, message: &message, request: None };
-            let asked = Asked { came, instance: &id, tell: None };
+            let asked = Asked { came, instance: &id, tell: None, order: None };
             let before = self.n;
             self.decide(set, &asked, &Input::Due, out)?;
             // If nothing came of it, the same moment brings nothing either: look again in a while, not for ever.
@@ -154,7 +154,7 @@ impl Tenure {
             if self.ledger.queue(&id).is_none() {
                 let message = Message::default();
                 let came = Came { cause: Cause::Turn, timestamp: now, message: &message, request: None };
-                let asked = Asked { came, instance: &id, tell: None };
+                let asked = Asked { came, instance: &id, tell: None, order: None };
                 self.decide(set, &asked, &Input::Turn(place.clone()), out)?;
             }
             // Noted again when the last parked input is dealt with.

@@ -71,11 +71,7 @@ impl Call<'_> {
     /// The span of the attempt. A question for its outcome is part of it.
     pub(super) fn span(&self) -> SpanId {
         let Self { instance, run, place, work, attempt } = self;
-        let work = match work {
-            Direction::Do => "do",
-            Direction::Undo => "undo",
-        };
-        SpanId::from_bytes(hash(&[work, instance.as_str(), &run.0.to_string(), place, &attempt.to_string()]))
+        SpanId::from_bytes(hash(&[work.name(), instance.as_str(), &run.0.to_string(), place, &attempt.to_string()]))
     }
 }
 

@@ -121,7 +121,7 @@ impl Folding {
                 // A `try` that fails is a matter of its own: the saga goes on.
                 Event::Failed { scope, failure } if scope == ROOT_PLACE => {
                     delta.state = Some(Summary::Compensating);
-                    delta.why = Some(in_short(failure));
+                    delta.why = Some(in_short(failure.to_string()));
                 }
                 Event::Completed { .. } => delta.state = Some(Summary::Completed),
                 Event::Compensated => delta.state = Some(Summary::Compensated),

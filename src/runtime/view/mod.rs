@@ -15,7 +15,7 @@ mod sums;
 mod table;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -304,8 +304,8 @@ impl View {
         self.query(move |connection| table::live_by_definition(connection, &saga)).await
     }
 
-    /// The definitions by which live instances run.
-    pub(super) async fn live_definitions(&self) -> Result<BTreeSet<String>, ViewError> {
+    /// The definitions by which live instances run, and how many by each.
+    pub(super) async fn live_definitions(&self) -> Result<BTreeMap<String, u64>, ViewError> {
         self.query(table::live_definitions).await
     }
 

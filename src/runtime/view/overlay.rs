@@ -6,6 +6,8 @@
 //!   instance  newer, and the ended rows of the file that are not in it: hides the file's own table from this connection
 //! ```
 
+use std::collections::BTreeMap;
+
 use rusqlite::Connection;
 
 use super::fold::{Folding, Position};
@@ -88,5 +90,9 @@ impl Overlay {
 
     pub(in crate::runtime) fn counts(&self, filter: &Filter) -> Result<Vec<(Summary, u64)>, ViewError> {
         table::counts(&self.connection, filter)
+    }
+
+    pub(in crate::runtime) fn live_definitions(&self) -> Result<BTreeMap<String, u64>, ViewError> {
+        table::live_definitions(&self.connection)
     }
 }

@@ -10,7 +10,7 @@
 //! An instance that has ended stays until retention has taken its last record.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use compact_str::CompactString;
 use rusqlite::types::ValueRef;
@@ -312,10 +312,10 @@ pub(super) fn live_by_definition(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(super) fn live_definitions(connection: &Connection) -> Result<BTreeSet<String>, ViewError> {
-    let mut statement =
-        connection.prepare_cached(&format!("SELECT DISTINCT definition FROM instance WHERE {IS_LIVE}"))?;
-    let rows = statement.query_map([], |row| row.get(0))?;
+pub(super) fn live_definitions(connection: &Connection) -> Result<BTreeMap<String, u64>, ViewError> {
+    let mut statement = connection
+        .prepare_cached(&format!("SELECT definition, count(*) FROM instance WHERE {IS_LIVE} GROUP BY definition"))?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, unsigned(row, 1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -8,7 +8,7 @@ use super::node::Running;
 use crate::engine::Order;
 use crate::log::simulated::{Faults, Full, Random, Shelf};
 use crate::log::{JOURNAL, REPLIES, REQUESTS, Report, partition_of};
-use crate::runtime::partition::Told;
+use crate::runtime::partition::{Signed, Told};
 use crate::simulation::judge::Violation;
 use crate::simulation::requests::ordered;
 use crate::simulation::troubles::{Trouble, Wanted};
@@ -290,7 +290,7 @@ impl World {
             if let Some(partition) = running.stopped.pop_first() {
                 self.chaos.accepted += 1;
                 self.judge(partition).accepts();
-                return self.tell(node, partition, vec![Told::AcceptGap]);
+                return self.tell(node, partition, vec![Told::AcceptGap(Signed::default())]);
             }
         }
         Ok(())

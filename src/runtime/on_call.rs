@@ -1,0 +1,246 @@
+//! What whoever is on call reads in the log: which instances wait for a person, which do no more, and by which definitions
+//! new ones run.
+//!
+//! A recovery says in one line how many wait in its partition: each of them was said when it began to. Definitions are
+//! said one by one, since people deploy them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::time::sleep;
+
+use super::partition::{Stands, in_short};
+use crate::definition::short_hash;
+use crate::engine::{Change, Direction, Event, Place, Summary};
+use crate::journal::Plans;
+use crate::journal::record::{Body, Positions, Record};
+
+/// So many lines of one kind are said within [`WINDOW`], a line a second: a participant that refuses everything makes
+/// thousands of instances stuck, and nobody reads as many lines. How many more there are is said behind it.
+const LINES_MAX: u32 = 10;
+
+/// From the first line of a kind to what sums up those that were left out.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// A step that begins to wait for a person, or a pivot step that begins to be called beyond its retries.
+pub(super) struct Stuck<'a> {
+    pub(super) at: &'a Place,
+    pub(super) work: Direction,
+    /// Its code and words; none for one that is called beyond its retries.
+    why: Option<(&'a str, Option<&'a str>)>,
+}
+
+/// The steps that get stuck by a change, where it is known how the instance stands behind it.
+pub(super) fn newly_stuck<'a>(change: &'a Change, stands: Option<&'a Stands>) -> impl Iterator<Item = Stuck<'a>> {
+    // What is called and shown as stuck is called beyond its retries: that begins once.
+    let newly = stands.filter(|stands| stands.was != Some(Summary::Stuck));
+    let beyond = newly.map(|stands| stands.stuck.as_slice()).unwrap_or_default();
+    change.events.iter().filter_map(|event| match event {
+        Event::Stuck { at, work, code, message } => {
+            Some(Stuck { at, work: *work, why: Some((code, message.as_deref())) })
+        }
+        Event::Called { at, work, .. } | Event::Sent { at, work, .. } if beyond.contains(at) => {
+            Some(Stuck { at, work: *work, why: None })
+        }
+        _ => None,
+    })
+}
+
+/// Lines of one kind, as many as somebody reads.
+#[derive(Debug, Default)]
+struct Lines {
+    since: Option<Instant>,
+    said: u32,
+    left_out: u64,
+}
+
+/// What becomes of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Said,
+    /// Left out as the first one: after so long all of them are summed up.
+    First(Duration),
+    LeftOut,
+}
+
+impl Lines {
+    fn take(&mut self, now: Instant) -> Line {
+        let since = *self.since.get_or_insert(now);
+        let passed = now.saturating_duration_since(since);
+        if self.left_out == 0 && passed >= WINDOW {
+            (self.since, self.said) = (Some(now), 0);
+        }
+        if self.said < LINES_MAX {
+            self.said += 1;
+            return Line::Said;
+        }
+        self.left_out += 1;
+        if self.left_out == 1 { Line::First(WINDOW.saturating_sub(passed)) } else { Line::LeftOut }
+    }
+
+    /// How many were left out; a new window begins with the next line.
+    fn sum(&mut self) -> u64 {
+        std::mem::take(self).left_out
+    }
+}
+
+/// Of what there are lines.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Stuck,
+    Free,
+}
+
+#[derive(Debug, Default)]
+struct Said {
+    stuck: Lines,
+    free: Lines,
+}
+
+impl Said {
+    const fn of(&mut self, kind: Kind) -> &mut Lines {
+        match kind {
+            Kind::Stuck => &mut self.stuck,
+            Kind::Free => &mut self.free,
+        }
+    }
+}
+
+/// Says it.
+#[derive(Debug)]
+pub(super) struct OnCall {
+    runtime: Handle,
+    said: Arc<Mutex<Said>>,
+}
+
+impl OnCall {
+    /// Sums up on this runtime what is left out.
+    pub(super) fn new(runtime: Handle) -> Self {
+        Self { runtime, said: Arc::default() }
+    }
+
+    /// A record is good.
+    pub(super) fn recorded(&self, partition: u32, record: &Record, stands: Option<&Stands>, plans: &Plans) {
+        if let Body::Gap { to: Positions { requests, replies }, by, reason } = &record.body {
+            let (by, reason) = (by.as_deref(), reason.as_deref());
+            tracing::warn!(partition, requests, replies, by, reason, "a partition goes on behind inputs that are lost");
+        }
+        let Body::Change { instance, definition, change, .. } = &record.body else { return };
+        let Some(plan) = plans.by_hash(definition) else { return };
+        let (saga, instance) = (plan.saga.name.as_str(), instance.as_str());
+        for Stuck { at, work, why } in newly_stuck(change, stands) {
+            if self.takes(Kind::Stuck) {
+                let (step, work, why) = (at.as_str(), work.name(), in_words(why));
+                let why = why.as_str();
+                tracing::warn!(saga, instance, step, work, why, "an instance is stuck");
+            }
+        }
+        let is_free = |stands: &&Stands| stands.was == Some(Summary::Stuck) && stands.state != Summary::Stuck;
+        if let Some(stands) = stands.filter(is_free)
+            && self.takes(Kind::Free)
+        {
+            let status = stands.state.name();
+            let (order, by) = change.events.iter().find_map(order_of).unzip();
+            tracing::info!(saga, instance, status, order, by = by.flatten(), "an instance is stuck no more");
+        }
+    }
+
+    /// A partition is recovered, and so many of its instances wait.
+    pub(super) fn recovered(partition: u32, counts: &BTreeMap<Summary, usize>) {
+        if let Some(stuck) = counts.get(&Summary::Stuck).filter(|stuck| **stuck > 0) {
+            tracing::warn!(partition, stuck, "instances are stuck: `saga list --stuck` shows them");
+        }
+    }
+
+    fn takes(&self, kind: Kind) -> bool {
+        match lock(&self.said).of(kind).take(Instant::now()) {
+            Line::Said => true,
+            Line::LeftOut => false,
+            Line::First(after) => {
+                let said = Arc::clone(&self.said);
+                self.runtime.spawn(async move {
+                    sleep(after).await;
+                    sum_up(&said, kind);
+                });
+                false
+            }
+        }
+    }
+
+    /// Nothing more comes: what was left out is summed up now.
+    pub(super) fn end(&self) {
+        sum_up(&self.said, Kind::Stuck);
+        sum_up(&self.said, Kind::Free);
+    }
+}
+
+fn lock(said: &Mutex<Said>) -> MutexGuard<'_, Said> {
+    said.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn sum_up(said: &Mutex<Said>, kind: Kind) {
+    let more = lock(said).of(kind).sum();
+    match kind {
+        _ if more == 0 => {}
+        Kind::Stuck => tracing::warn!(more, "and more are stuck: `saga list --stuck` shows them"),
+        Kind::Free => tracing::info!(more, "and more are stuck no more"),
+    }
+}
+
+fn in_words(why: Option<(&str, Option<&str>)>) -> String {
+    match why {
+        Some((code, Some(words))) => in_short(format!("{code} ({words})")),
+        Some((code, None)) => code.to_owned(),
+        None => "it is called beyond its retries".to_owned(),
+    }
+}
+
+/// The order among what happened, and who gave it.
+fn order_of(event: &Event) -> Option<(&'static str, Option<&str>)> {
+    let Event::Ordered { order, by, .. } = event else { return None };
+    Some((order.name(), by.as_deref()))
+}
+
+/// Says what is known and current now and was not.
+pub(super) fn say_news(before: &Plans, now: &Plans) {
+    for plan in now.all() {
+        let saga = &*plan.saga;
+        let is_current = |plans: &Plans| plans.current(&saga.name).is_some_and(|plan| plan.saga.hash() == saga.hash());
+        let (name, version, hash) = (saga.name.as_str(), saga.version, short_hash(saga.hash()));
+        if is_current(now) && !is_current(before) {
+            tracing::info!(saga = name, version, hash, "new instances run by this version from now on");
+        } else if before.by_hash(saga.hash()).is_none() {
+            tracing::info!(saga = name, version, hash, "a version is known that is not current");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beyond_a_line_a_second_is_summed_up() {
+        let (mut lines, began) = (Lines::default(), Instant::now());
+        let later = |seconds| began + Duration::from_secs(seconds);
+        for second in 0..u64::from(LINES_MAX) / 2 {
+            assert_eq!([lines.take(later(second)), lines.take(later(second))], [Line::Said; 2]);
+        }
+        assert_eq!(lines.take(later(7)), Line::First(Duration::from_secs(3)), "the window ends at its tenth second");
+        assert_eq!(lines.take(later(8)), Line::LeftOut);
+        // Whoever sums up may be late: until then all is left out.
+        assert_eq!(lines.take(later(11)), Line::LeftOut);
+        assert_eq!((lines.sum(), lines.take(later(12))), (3, Line::Said));
+        assert_eq!(lines.sum(), 0);
+    }
+
+    #[test]
+    fn a_window_without_a_flood_ends_by_itself() {
+        let (mut lines, began) = (Lines::default(), Instant::now());
+        for line in 0..3 * u64::from(LINES_MAX) {
+            assert_eq!(lines.take(began + Duration::from_secs(line)), Line::Said, "line {line}");
+        }
+    }
+}
