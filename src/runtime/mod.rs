@@ -24,6 +24,7 @@ mod history;
 mod reading;
 mod mirror;
 mod gate;
+mod journals;
 mod meters;
 mod error;
 mod shared;

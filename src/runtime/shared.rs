@@ -401,6 +401,23 @@ impl Watch for Core {
                     tracing::error!(partition, %topic, %why, "a message that nobody waits for cannot be delivered");
                 }
                 Fact::Refused { why } => tracing::warn!(partition, %why, "the log refuses a record of the journal"),
+                Fact::Overtaken { begins, checkpoint } => {
+                    let journal = &self.topics.journal;
+                    tracing::error!(
+                        partition,
+                        "partition {partition} of {journal} begins at {begins}, and its last checkpoint was at \
+                         {checkpoint}: records were deleted that a recovery needs; another checkpoint is written at once, \
+                         and what ended before is not listed any more; {journal} must have retention.ms=-1 and \
+                         retention.bytes=-1, and nobody else may delete its records"
+                    );
+                }
+                Fact::Whole { checkpoint } => {
+                    tracing::warn!(
+                        partition,
+                        checkpoint,
+                        "the journal is whole again: a recovery finds all that it needs"
+                    );
+                }
                 Fact::Trouble { why } => {
                     let before = self.troubles().insert(partition, why.clone());
                     if before.as_ref() != Some(&why) {

@@ -35,6 +35,7 @@
 //! | the pointer moves when `completed` is good | `CompletedByAck`, `CompletedAtHandOver` |
 //! | the ended come last; parked inputs are in it | `EndedFirst`, `WaitingLeftOut` |
 //! | cut at the start of a complete one | `CutTooFar` |
+//! | a journal that others cut past its checkpoint gets another at once | `overtaken` |
 //! | **time**: the clock counts from the hand-over of the claim | `ClockByAck` |
 //! | **limits**: what is under way is counted by each owner, of a share | `UnderWayForgotten`, `WholeShare` |
 //! | the last call of a rate is in the journal | `CallsForgotten` |
@@ -53,6 +54,7 @@
 //! [`Slip`]: ::saga::simulation::Slip
 
 mod rig;
+mod overtaken;
 mod refused;
 mod saga;
 mod scripts;

@@ -25,6 +25,7 @@ mod reports;
 mod work;
 mod checkpoint;
 mod phases;
+mod losses;
 
 use std::sync::Arc;
 use std::time::Duration;

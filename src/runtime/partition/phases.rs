@@ -1,7 +1,6 @@
 //! The way to an ownership and out of it: confirm, claim, recover, run, release.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::defect::Defect;
@@ -73,6 +72,11 @@ impl Partition {
                 if let Phase::Stopped { is_gap: true } = self.phase {
                     self.accepts_gap = true;
                     self.confirm(None, out);
+                }
+            }
+            Told::JournalBegins { at } => {
+                if let Phase::Running(tenure) = &mut self.phase {
+                    tenure.checkpoints.begins(at);
                 }
             }
             Told::Tick => self.tick(out),
@@ -308,54 +312,6 @@ impl Partition {
         }
     }
 
-    /// Inputs cannot be had: the partition stops, or goes on at `to` if that is accepted.
-    fn gap(&mut self, lane: Lane, to: u64, stop: Stop, out: &mut Vec<Do>) {
-        let Phase::Running(tenure) = &mut self.phase else { return };
-        let feed = if lane == Lane::Replies { &mut tenure.replies } else { &mut tenure.requests };
-        let accepted = match self.set.config.defect {
-            Some(Defect::GapUnasked) => true,
-            Some(Defect::GapForEver) => self.accepts_gap,
-            _ => std::mem::take(&mut feed.accepts_gap),
-        };
-        if !(accepted && stop.is_gap()) {
-            return self.stop(stop, out);
-        }
-        feed.next = to;
-        let to = tenure.read();
-        let came = tenure.note(&mut self.set, "", Body::Gap { to }, out);
-        self.go_on(came, out);
-    }
-
-    /// What the log holds is not what was written. Journal: nobody can go on. Inputs: as if they were lost.
-    fn damaged(&mut self, ticket: Ticket, why: String, until: Option<u64>, out: &mut Vec<Do>) {
-        let partition = self.set.config.partition;
-        let (lane, topic, read) = match &mut self.phase {
-            Phase::Looking { ticket: asked, .. } | Phase::Recovering { ticket: asked, .. } if *asked == ticket => {
-                return self.stop(Stop::Unreadable { partition, why }, out);
-            }
-            Phase::Running(tenure) => {
-                let (feed, lane) = if tenure.requests.is_for(ticket) {
-                    (&tenure.requests, Lane::Requests)
-                } else if tenure.replies.is_for(ticket) {
-                    (&tenure.replies, Lane::Replies)
-                } else {
-                    return;
-                };
-                if !feed.is_drained() {
-                    // What came before it is taken first; asked again, the damage begins at the next input.
-                    tenure.quiet = Some(self.now + ASK_AGAIN);
-                    return;
-                }
-                (lane, Arc::clone(&feed.topic), feed.next)
-            }
-            _ => return,
-        };
-        match until.filter(|until| *until > read) {
-            Some(until) => self.gap(lane, until, Stop::InputsDamaged { partition, topic, read, until, why }, out),
-            None => self.stop(Stop::Unreadable { partition, why }, out),
-        }
-    }
-
     fn failed(&mut self, ticket: Ticket, why: String, out: &mut Vec<Do>) {
         let until = self.now + ASK_AGAIN;
         match std::mem::replace(&mut self.phase, Phase::Idle) {
@@ -435,7 +391,7 @@ impl Partition {
     }
 
     /// Step 5: what is not at its place ends the tenure; its state and all that is unsent are dropped.
-    fn go_on(&mut self, came: Result<(), Over>, out: &mut Vec<Do>) {
+    pub(super) fn go_on(&mut self, came: Result<(), Over>, out: &mut Vec<Do>) {
         match came {
             Ok(()) => {}
             Err(Over::Stop(stop)) => self.stop(stop, out),
@@ -490,7 +446,7 @@ impl Partition {
         self.accepts_gap &= self.set.config.defect == Some(Defect::GapForEver);
     }
 
-    fn stop(&mut self, stop: Stop, out: &mut Vec<Do>) {
+    pub(super) fn stop(&mut self, stop: Stop, out: &mut Vec<Do>) {
         self.phase = Phase::Stopped { is_gap: stop.is_gap() };
         out.push(Do::Tell(Fact::Stopped(stop.into())));
     }

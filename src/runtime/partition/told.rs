@@ -34,6 +34,11 @@ pub enum Told {
     /// An operator accepts that inputs are lost which retention took before they were read, and lets a partition go
     /// on that stopped for [`Stop::InputsLost`] or [`Stop::InputsDamaged`]. Journaled. What is lost later stops it again.
     AcceptGap,
+    /// Where the journal begins by now, by the log's word. It may have been cut by others than owners.
+    JournalBegins {
+        /// The first offset that is there.
+        at: u64,
+    },
 }
 
 /// What the partition task wants done, in this order.
@@ -118,6 +123,19 @@ pub enum Fact {
     Refused {
         /// For people.
         why: String,
+    },
+    /// Records of the journal were deleted that a recovery needs: its last complete checkpoint is not there any more. The
+    /// task writes another at once; until it is complete only this owner knows the state.
+    Overtaken {
+        /// Where the journal begins.
+        begins: u64,
+        /// Where that checkpoint began; 0 where there was none.
+        checkpoint: u64,
+    },
+    /// That other checkpoint is complete: whoever recovers finds all that is needed.
+    Whole {
+        /// Where it began.
+        checkpoint: u64,
     },
     /// The log cannot be read for now; the task goes on asking.
     Trouble {
