@@ -9,7 +9,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{timeout, timeout_at};
 
 use super::client::{self, Client};
-use super::decisions::{self, Decision, Decisions};
+use super::decisions::{Decision, Decisions};
 use super::driver::{AfterPanic, Driver, Inbox, Watch};
 use super::error::{Error, OpenError};
 use super::followers::Followers;
@@ -170,9 +170,7 @@ impl Core {
         self.view.fold(partition, offset, record, stands);
         self.followers.tell(partition, offset, record);
         if let Some(decisions) = self.decisions.get(partition as usize) {
-            if let Some((request, decision)) = decisions::of(record) {
-                decisions.decided(request, decision);
-            }
+            decisions.recorded(record);
             decisions.passed(record.read.requests);
         }
     }
@@ -381,10 +379,8 @@ impl Watch for Core {
                         self.view.fold(partition, offset, &record, stands);
                         self.followers.tell(partition, offset, &record);
                     }
-                    if let Some((request, decision)) = decisions::of(&record)
-                        && let Some(decisions) = self.decisions.get(partition as usize)
-                    {
-                        decisions.decided(request, decision);
+                    if let Some(decisions) = self.decisions.get(partition as usize) {
+                        decisions.recorded(&record);
                     }
                     self.let_go(partition, record.read);
                 }

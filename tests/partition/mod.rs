@@ -27,6 +27,7 @@
 //! | one partition an instance: forwarded, once | `NotForwarded`, `ForwardDropped`, `ForwardedAgain` |
 //! | parked inputs, and all behind them, wait for a person | `ParkedAlone`, `ResumedUnasked` |
 //! | lost inputs stop the partition until a person accepts that loss | `GapUnasked`, `GapForEver` |
+//! | a topic that ends before what was read stops it, and behind that consent what came since is read | `renewed` |
 //! | orders are recognised by request id | property "a request counts once"; `engine::walks`; behind an end `RequestsForgotten` |
 //! | **effects**: `sent` = acknowledged | `SentAtHandOver` |
 //! | what the log refuses for good is an input | `RefusedForgotten` |
@@ -56,6 +57,7 @@
 mod rig;
 mod overtaken;
 mod refused;
+mod renewed;
 mod saga;
 mod scripts;
 mod seeds;

@@ -28,6 +28,8 @@ pub(super) struct Checkpoints {
     kept: Vec<(u64, Timestamp)>,
     /// Where the journal begins, as far as is known.
     begins: u64,
+    /// One is to be written at once.
+    pub(super) is_wanted: bool,
     writing: Option<Writing>,
 }
 
@@ -54,7 +56,7 @@ enum Part {
 
 impl Checkpoints {
     pub(super) const fn new(pointer: u64) -> Self {
-        Self { pointer, kept: Vec::new(), begins: 0, writing: None }
+        Self { pointer, kept: Vec::new(), begins: 0, is_wanted: false, writing: None }
     }
 
     /// The start of the last complete one.
@@ -98,13 +100,15 @@ impl Tenure {
             let from = set.config.checkpoint_bytes.max(2 * self.volume.state).max(set.checkpoint_from);
             // One that the log refuses ends the tenure, and the state would be lost with it.
             let is_overtaken = self.checkpoints.is_overtaken() && set.checkpoint_from == 0;
-            let due = is_overtaken || self.volume.since > from;
+            let is_wanted = self.checkpoints.is_wanted && set.checkpoint_from == 0;
+            let due = is_overtaken || is_wanted || self.volume.since > from;
             if !due || !self.has_room() {
                 return Ok(());
             }
             let started = self.next_place();
             let forgets = self.forgets(set);
             self.note(set, "", Body::Started { forgets }, out)?;
+            self.checkpoints.is_wanted = false;
             if is_overtaken {
                 let Checkpoints { begins, pointer: checkpoint, .. } = self.checkpoints;
                 self.say(set, Fact::Overtaken { begins, checkpoint }, out);

@@ -5,12 +5,82 @@ use std::sync::Arc;
 use super::defect::Defect;
 use super::inputs::Lane;
 use super::phases::Phase;
-use super::told::{Do, Stop};
+use super::told::{Do, Stop, lost};
 use super::{ASK_AGAIN, Partition};
 use crate::journal::record::Body;
-use crate::log::Ticket;
+use crate::log::{Range, Ticket};
+
+/// Topics of inputs that are others than were read, of which people have been told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Renewed {
+    requests: Option<Told>,
+    replies: Option<Told>,
+}
+
+/// What people were told of one. It is kept until reading has gone on elsewhere by the journal: once the topic has as many
+/// records as were read of the one before, nothing else tells the two apart.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    /// The next unread offset of the old one.
+    read: u64,
+    /// Where the new one ended. What comes behind that nobody has accepted to lose.
+    end: u64,
+    is_accepted: bool,
+}
+
+impl Renewed {
+    const fn of(&mut self, lane: Lane) -> &mut Option<Told> {
+        match lane {
+            Lane::Requests => &mut self.requests,
+            Lane::Replies => &mut self.replies,
+        }
+    }
+}
 
 impl Partition {
+    /// A read found that its topic has other offsets.
+    pub(super) fn not_there(&mut self, lane: Lane, range: Range, out: &mut Vec<Do>) {
+        let Phase::Running(tenure) = &self.phase else { return };
+        let feed = if lane == Lane::Replies { &tenure.replies } else { &tenure.requests };
+        let (partition, read) = (self.set.config.partition, feed.next);
+        let Some(stop) = lost(partition, &feed.topic, read, range) else { return };
+        if !matches!(stop, Stop::OtherTopic { .. }) {
+            return self.gap(lane, range.start, stop, out);
+        }
+        *self.renewed.of(lane) = Some(Told { read, end: range.end, is_accepted: false });
+        self.stop(stop, out);
+    }
+
+    /// An owner begins: it goes on in topics that were made anew where they ended, if that is accepted, and else stands still
+    /// again.
+    pub(super) fn begin_in_renewed(&mut self, accepts: bool, out: &mut Vec<Do>) {
+        let Phase::Running(tenure) = &mut self.phase else { return };
+        let mut goes_back = false;
+        for lane in [Lane::Requests, Lane::Replies] {
+            let feed = if lane == Lane::Replies { &mut tenure.replies } else { &mut tenure.requests };
+            let Some(told) = self.renewed.of(lane) else { continue };
+            if feed.next != told.read {
+                *self.renewed.of(lane) = None; // the journal has it
+                continue;
+            }
+            told.is_accepted |= accepts;
+            let Told { read, end, is_accepted } = *told;
+            if !is_accepted {
+                let (partition, topic) = (self.set.config.partition, Arc::clone(&feed.topic));
+                return self.stop(Stop::OtherTopic { partition, topic, read, end }, out);
+            }
+            feed.go_on_at(end);
+            goes_back = true;
+        }
+        if goes_back {
+            // Whoever reads the journal back is not to meet the offsets of before.
+            tenure.checkpoints.is_wanted = true;
+            let to = tenure.read();
+            let came = tenure.note(&mut self.set, "", Body::Gap { to }, out);
+            self.go_on(came, out);
+        }
+    }
+
     /// Inputs cannot be had: the partition stops, or goes on at `to` if that is accepted.
     pub(super) fn gap(&mut self, lane: Lane, to: u64, stop: Stop, out: &mut Vec<Do>) {
         let Phase::Running(tenure) = &mut self.phase else { return };
@@ -23,7 +93,7 @@ impl Partition {
         if !(accepted && stop.is_gap()) {
             return self.stop(stop, out);
         }
-        feed.next = to;
+        feed.go_on_at(to);
         let to = tenure.read();
         let came = tenure.note(&mut self.set, "", Body::Gap { to }, out);
         self.go_on(came, out);

@@ -37,6 +37,7 @@ pub(in crate::runtime) use told::in_short;
 pub use told::{Config, Do, Fact, Recovered, Stands, Stop, Told, lost};
 pub use turnstile::Turnstile;
 
+use self::losses::Renewed;
 use self::phases::Phase;
 use self::setting::Setting;
 use crate::journal::record::Positions;
@@ -90,6 +91,8 @@ pub struct Partition {
     claims: Vec<Ticket>,
     /// An operator accepts that inputs were lost.
     accepts_gap: bool,
+    /// Topics of inputs that are others than were read.
+    renewed: Renewed,
     now: Duration,
 }
 
@@ -107,6 +110,7 @@ impl Partition {
             misplaced: None,
             claims: Vec::new(),
             accepts_gap: false,
+            renewed: Renewed::default(),
             now: Duration::ZERO,
         }
     }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::defect::Defect;
 use super::inputs::Lane;
+use super::losses::Renewed;
 use super::recovery::{Claim, Read, Recovery};
 use super::tenure::{Over, Refusal, Tenure};
-use super::told::{Do, Fact, Recovered, Stop, Told, lost};
+use super::told::{Do, Fact, Recovered, Stop, Told};
 use super::{ASK_AGAIN, CLAIM_WITHIN, LOSSES_MAX, Partition, REFUSALS_MAX, SLOW_MAX};
 use crate::engine::Instance;
 use crate::journal::record::{Body, Positions, Record, VERSION};
@@ -284,7 +285,6 @@ impl Partition {
     }
 
     fn out_of_range(&mut self, ticket: Ticket, range: Range, out: &mut Vec<Do>) {
-        let partition = self.set.config.partition;
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Recovering { ticket: asked, claim, recovery, .. } if asked == ticket => {
                 if range.start > claim.epoch || recovery.next >= range.end {
@@ -294,18 +294,16 @@ impl Partition {
                 self.read_on(claim, Box::new(Recovery::new(&self.set, range.start)), out);
             }
             Phase::Running(mut tenure) => {
-                let (feed, lane) = if tenure.requests.is_for(ticket) {
-                    (&mut tenure.requests, Lane::Requests)
+                let lane = if tenure.requests.is_for(ticket) {
+                    Some(Lane::Requests)
                 } else if tenure.replies.is_for(ticket) {
-                    (&mut tenure.replies, Lane::Replies)
+                    Some(Lane::Replies)
                 } else {
-                    self.phase = Phase::Running(tenure);
-                    return;
+                    None
                 };
-                let stop = lost(partition, &feed.topic, feed.next, range);
                 self.phase = Phase::Running(tenure);
-                if let Some(stop) = stop {
-                    self.gap(lane, range.start, stop, out);
+                if let Some(lane) = lane {
+                    self.not_there(lane, range, out);
                 }
             }
             other => self.phase = other,
@@ -360,7 +358,8 @@ impl Partition {
         }
         let finished = recovery.finish(&mut self.set);
         let mut tenure = Tenure::new(&mut self.set, claim, claimed, finished, self.now);
-        if self.accepts_gap {
+        let accepts = self.accepts_gap;
+        if accepts {
             self.accepts_gap = self.set.config.defect == Some(Defect::GapForEver);
             (tenure.requests.accepts_gap, tenure.replies.accepts_gap) = (true, true);
         }
@@ -375,6 +374,7 @@ impl Partition {
         out.push(Do::Tell(Fact::Recovered { epoch: claim.epoch, counts, live }));
         out.push(Do::Tell(Fact::Running { epoch: claim.epoch, live: count }));
         self.phase = Phase::Running(Box::new(tenure));
+        self.begin_in_renewed(accepts, out);
     }
 
     /// Does whatever an owner can do now.
@@ -444,6 +444,7 @@ impl Partition {
     /// Consent to a loss was for the tenure that was about to begin: by the next one it may be another loss.
     fn forget_consent(&mut self) {
         self.accepts_gap &= self.set.config.defect == Some(Defect::GapForEver);
+        self.renewed = Renewed::default();
     }
 
     pub(super) fn stop(&mut self, stop: Stop, out: &mut Vec<Do>) {

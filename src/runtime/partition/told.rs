@@ -31,8 +31,8 @@ pub enum Told {
         /// Which.
         instance: InstanceId,
     },
-    /// An operator accepts that inputs are lost which retention took before they were read, and lets a partition go
-    /// on that stopped for [`Stop::InputsLost`] or [`Stop::InputsDamaged`]. Journaled. What is lost later stops it again.
+    /// An operator accepts that inputs are lost which retention took before they were read, or which went with their topic,
+    /// and lets a partition go on that stopped for [`Stop::InputsLost`], [`Stop::InputsDamaged`] or [`Stop::OtherTopic`]. Journaled. What is lost later stops it again.
     AcceptGap,
     /// Where the journal begins by now, by the log's word. It may have been cut by others than owners.
     JournalBegins {
@@ -268,8 +268,9 @@ pub enum Stop {
     },
     /// The topic ends before what has been read of it.
     #[error(
-        "read partition {partition} of {topic} from offset {read}: it ends at {end}, so it is another topic than the \
-         one that was read; restore the old one, or begin anew with topics of another prefix"
+        "read partition {partition} of {topic} from offset {read}: it ends at {end}, so it was made anew, or has lost its \
+         end; restore the old one, or go on at {end} with `saga accept-gap`: what nobody had read of the old one is lost, \
+         and what is before {end} is passed over"
     )]
     OtherTopic {
         /// Which partition.
@@ -316,12 +317,8 @@ impl Stop {
     #[must_use]
     pub const fn is_gap(&self) -> bool {
         match self {
-            Self::InputsLost { .. } | Self::InputsDamaged { .. } => true,
-            Self::Damaged(_)
-            | Self::Unreadable { .. }
-            | Self::OtherTopic { .. }
-            | Self::NotDense { .. }
-            | Self::Refused { .. } => false,
+            Self::InputsLost { .. } | Self::InputsDamaged { .. } | Self::OtherTopic { .. } => true,
+            Self::Damaged(_) | Self::Unreadable { .. } | Self::NotDense { .. } | Self::Refused { .. } => false,
         }
     }
 }
