@@ -58,6 +58,14 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             out.remark(format_args!("{what}: {}", topics.join(", ")));
         }
     }
+    if !made.renewed.is_empty() {
+        out.remark(format_args!(
+            "made anew: {}. What nobody had read of it is lost. Each partition that had read of it stands still: `saga list` \
+             says which, and `saga accept-gap N --server URL` lets it go on. Do that soon, and before anything else is \
+             started anew",
+            made.renewed.join(", ")
+        ));
+    }
     // Of one broker there cannot be more, but nobody should learn it from the loss.
     if made.replication == 1 && !made.made.is_empty() {
         out.remark(format_args!("one replica each: what that broker's disk loses is lost"));

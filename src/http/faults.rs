@@ -138,6 +138,10 @@ impl ApiError {
             Error::Forgotten { .. } => Self::new(Fault::Unknown, "forgotten", format!("failed to {error}")),
             Error::Refused { .. } => Self::new(Fault::Size, "refused", format!("failed to {error}")),
             Error::Forbidden { .. } => unavailable(error),
+            Error::Gone { .. } => unavailable(error).hint(
+                "restore the topic, or make it anew with `saga init`: `saga list` says then which partitions stand still, \
+                 and what lets them go on",
+            ),
             Error::NoPartition { .. } => Self::new(Fault::Unknown, "unknown_partition", format!("failed to {error}")),
             Error::NoGap { .. } => Self::new(Fault::State, "no_gap", format!("failed to {error}"))
                 .hint("`saga list` says which partitions stand still, and why"),

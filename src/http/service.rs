@@ -473,29 +473,25 @@ impl Service {
     /// # Errors
     /// A partition recovers or stands still, or the log cannot be written.
     pub fn ready(&self) -> Result<Ready, ApiError> {
+        let no = |why: String| Err(ApiError::unavailable(why));
         // First of all why, if the log is why: partitions that it fences recover again and again.
         match self.orchestrator.log().health() {
-            Health::Writing => {}
-            Health::Waiting { why, .. } | Health::Failed { why } => return Err(ApiError::unavailable(why)),
-            Health::Closed => return Err(ApiError::unavailable("it is being stopped")),
+            Health::Writing if self.orchestrator.has_joined() => {}
+            Health::Writing => {
+                return no("the group of orchestrators has not said yet which partitions are its own".to_owned());
+            }
+            Health::Waiting { why, .. } | Health::Failed { why } => return no(why),
+            Health::Closed => return no("it is being stopped".to_owned()),
         }
         for (number, state) in self.orchestrator.partitions().into_iter().enumerate() {
             match state {
                 PartitionState::Running { .. } => {}
-                PartitionState::Recovering => {
-                    return Err(ApiError::unavailable(format!("partition {number} recovers")));
-                }
-                PartitionState::Stopped { why, .. } => {
-                    return Err(ApiError::unavailable(format!("partition {number} stands still: {why}")));
-                }
+                PartitionState::Recovering => return no(format!("partition {number} recovers")),
+                PartitionState::Stopped { why, .. } => return no(format!("partition {number} stands still: {why}")),
                 // Another's.
                 PartitionState::Released if self.orchestrator.log().is_shared() => {}
-                PartitionState::Released => return Err(ApiError::unavailable("it is being stopped")),
+                PartitionState::Released => return no("it is being stopped".to_owned()),
             }
-        }
-        if !self.orchestrator.has_joined() {
-            let why = "the group of orchestrators has not said yet which partitions are its own";
-            return Err(ApiError::unavailable(why));
         }
         Ok(Ready { status: "ready", partitions: self.partitions() })
     }

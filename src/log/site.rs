@@ -47,6 +47,11 @@ pub trait Site: Send + Sync {
     /// Asks which offsets a partition of a topic has.
     fn range(&self, topic: &str, partition: u32, told: Told<Range>);
 
+    /// Asks whether there is a topic: others may delete one of a log that is shared.
+    fn has(&self, _topic: &str, told: Told<bool>) {
+        told(Ok(true));
+    }
+
     /// How it is.
     fn health(&self) -> Health;
 
@@ -97,6 +102,10 @@ impl<S: Site + ?Sized> Site for Arc<S> {
 
     fn range(&self, topic: &str, partition: u32, told: Told<Range>) {
         (**self).range(topic, partition, told);
+    }
+
+    fn has(&self, topic: &str, told: Told<bool>) {
+        (**self).has(topic, told);
     }
 
     fn health(&self) -> Health {

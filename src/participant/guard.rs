@@ -132,6 +132,8 @@ pub mod code {
     pub const STILL_DOING: &str = "still-doing";
     /// The database does not answer, with `retry`.
     pub const STORE: &str = "store";
+    /// A handler panicked, with `retry`.
+    pub const PANICKED: &str = "panicked";
     /// The participant knows no such command, with `retry`: a newer one may.
     pub const UNKNOWN_CALL: &str = "unknown-call";
     /// The request does not fit what the participant takes, with `failed`.

@@ -54,9 +54,6 @@ const SEND_AGAIN: Duration = Duration::from_millis(100);
 /// client tries one, so that it is known what became of it. Then they are told at the next look.
 const TELL_WITHIN: Duration = Duration::from_secs(45);
 
-/// The code of a `retry` after a handler's panic.
-const PANICKED: &str = "panicked";
-
 /// A message with its place.
 #[derive(Clone, Debug)]
 pub struct Addressed {
@@ -149,7 +146,7 @@ impl<S: Store> Answer for Guarded<'_, S> {
             Err(_) => {
                 tracing::error!("a handler panicked; nothing of its work stays, and its command is answered `retry`");
                 wire::read_command(&event).ok().map(|command| {
-                    let status = Status::Retry { code: Some(CompactString::const_new(PANICKED)) };
+                    let status = Status::Retry { code: Some(CompactString::const_new(code::PANICKED)) };
                     let about =
                         About { participant: self.participant.name(), traceparent: command.traceparent.as_deref() };
                     wire::reply(&command.reply(status, None), &about)

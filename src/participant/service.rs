@@ -5,6 +5,7 @@
 //! [`Participant::outside`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -176,7 +177,7 @@ impl<S: Store> Participant<S> {
     }
 
     /// Ends the work outside transactions that a crash or a passing fault interrupted, and tells each command's reply. What
-    /// still cannot be done, or told, stays for the next call. To be called at every start and now and then.
+    /// still cannot be done, or told, stays for the next call, and so does work whose handler panics. To be called at every start and now and then.
     ///
     /// Nobody asks behind a `pending`: so the row says that it is done only once the reply is told. A process that dies
     /// between the two does the work again by the same key, and tells its reply again, which changes nothing.
@@ -197,7 +198,9 @@ impl<S: Store> Participant<S> {
                 tracing::error!(command = %id, call = %command.call, "nobody does this command any more");
                 continue;
             };
-            let outcome = work(&Call { command: &command });
+            // One that panics each time holds up none behind it.
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(&Call { command: &command })));
+            let outcome = outcome.unwrap_or_else(|_| Err(Refusal::retry(code::PANICKED)));
             let answer = match (self.ended(&id)?, &outcome) {
                 (Some(answer), _) => answer,
                 (None, Ok(reply)) => Answer::succeeded(reply.clone()),

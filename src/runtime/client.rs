@@ -211,6 +211,14 @@ pub(super) async fn range(log: &dyn Site, topic: &str, partition: u32) -> Result
     }
 }
 
+/// Whether a log has a topic. Where it does not say, it may.
+pub(super) async fn has(log: &dyn Site, topic: &str) -> bool {
+    let (tell, told) = oneshot::channel();
+    // Whoever asked may have gone.
+    log.has(topic, Box::new(move |has| drop(tell.send(has))));
+    !matches!(told.await, Ok(Ok(false)))
+}
+
 /// Asks a log that others have too until it answers: it may be between two leaders, which is said if it lasts. Any other
 /// log is asked once.
 pub(super) async fn patiently<T>(

@@ -4,7 +4,7 @@
 //! request that it answers, so those of the last moments are kept.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
@@ -77,6 +77,16 @@ impl Decisions {
         }
     }
 
+    /// A good record, which may decide a request.
+    pub(super) fn recorded(&self, record: &Record) {
+        if matches!(record.body, Body::Gap { .. }) {
+            // Reading goes on elsewhere, maybe in a topic that was made anew: there the offsets are those of other requests.
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).early.clear();
+        } else if let Some((request, decision)) = of(record) {
+            self.decided(request, decision);
+        }
+    }
+
     /// A request is decided.
     pub(super) fn decided(&self, offset: u64, decision: Decision) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,7 +102,7 @@ impl Decisions {
 }
 
 /// The request that a good record decides, and how.
-pub(super) fn of(record: &Arc<Record>) -> Option<(u64, Decision)> {
+fn of(record: &Record) -> Option<(u64, Decision)> {
     let (cause, decision) = match &record.body {
         Body::Change { cause, .. } | Body::Resume { cause, .. } => (*cause, Decision::Changed),
         Body::Reject { cause, rejection, .. } | Body::Bar { cause, rejection, .. } => {
@@ -109,5 +119,30 @@ pub(super) fn of(record: &Arc<Record>) -> Option<(u64, Decision)> {
         | Cause::Undeliverable(_)
         | Cause::Acknowledged(_)
         | Cause::Parked => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::record::{Positions, VERSION};
+    use crate::time::Timestamp;
+
+    #[test]
+    fn what_was_decided_of_a_topic_that_was_made_anew_is_not_told_of_the_new_one() {
+        let decisions = Decisions::default();
+        let ask = |offset| {
+            let (tell, told) = oneshot::channel();
+            decisions.wait(offset, tell);
+            told
+        };
+        decisions.decided(3, Decision::Changed);
+        let gap = Body::Gap { to: Positions::default(), by: None, reason: None };
+        let (read, at) = (Positions::default(), Timestamp(0));
+        decisions.recorded(&Record { v: VERSION, epoch: 0, n: 1, read, sent: 0, checkpoint: 0, at, body: gap });
+        let mut told = ask(3);
+        assert!(told.try_recv().is_err(), "another request");
+        decisions.decided(3, Decision::Parked);
+        assert_eq!(told.try_recv(), Ok(Decision::Parked));
     }
 }

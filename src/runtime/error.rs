@@ -237,6 +237,12 @@ pub enum Error {
         /// For people.
         why: String,
     },
+    /// There is no topic for requests any more.
+    #[error("put the request into the log: there is no topic `{topic}` any more")]
+    Gone {
+        /// Its name.
+        topic: Arc<str>,
+    },
     /// The log could not say whether it took a request.
     #[error("learn whether the log took the request: {why}; ask again with the same request id, a repeat does no harm")]
     Uncertain {

@@ -25,6 +25,7 @@ mod history;
 mod reading;
 mod mirror;
 mod gate;
+mod journals;
 mod meters;
 mod on_call;
 mod error;

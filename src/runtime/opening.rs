@@ -14,6 +14,7 @@ use super::driver::Driver;
 use super::driver::Watch;
 use super::error::OpenError;
 use super::gate::{self, Gate};
+use super::journals;
 use super::orchestrator::{Options, Orchestrator};
 use super::partition::{Config, Turnstile};
 use super::patience::{unless_forbidden, while_written};
@@ -57,6 +58,7 @@ impl Orchestrator {
         let orchestrator = Self::begin(log, None, view, options).await?;
         orchestrator.core.is_open.store(true, Ordering::Relaxed);
         orchestrator.run(options)?;
+        journals::watch(&orchestrator.core);
         Ok(orchestrator)
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::client::Client;
+use super::client::{self, Client};
 use super::decisions::Accepted;
 use super::driver::Driver;
 use super::error::Error;
@@ -199,9 +199,14 @@ impl Orchestrator {
         let told = while_written(&self.core.log, self.patience, told).await;
         let outcome = told.map_err(|why| Error::Uncertain { why })?.unwrap_or(Outcome::Unknown);
         drop(place);
+        let topic = &self.core.topics.requests;
         match outcome {
             Outcome::At(offset) => Ok(Accepted { partition, offset, decision }),
-            Outcome::Refused(why) if self.core.log.may_not_write(&self.core.topics.requests) => {
+            // It is of no single request, and what was taken before went with it.
+            Outcome::Refused(_) | Outcome::Unknown if !client::has(&self.core.log, topic).await => {
+                Err(Error::Gone { topic: Arc::clone(topic) })
+            }
+            Outcome::Refused(why) if self.core.log.may_not_write(topic) => {
                 Err(Error::Forbidden { why: why.to_string() })
             }
             Outcome::Refused(why) => Err(Error::Refused { why: why.to_string() }),

@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{timeout, timeout_at};
 
 use super::client::{self, Client};
-use super::decisions::{self, Decision, Decisions};
+use super::decisions::{Decision, Decisions};
 use super::driver::{AfterPanic, Driver, Inbox, Watch};
 use super::error::{Error, OpenError};
 use super::followers::Followers;
@@ -174,9 +174,7 @@ impl Core {
         self.view.fold(partition, offset, record, stands);
         self.followers.tell(partition, offset, record);
         if let Some(decisions) = self.decisions.get(partition as usize) {
-            if let Some((request, decision)) = decisions::of(record) {
-                decisions.decided(request, decision);
-            }
+            decisions.recorded(record);
             decisions.passed(record.read.requests);
         }
     }
@@ -389,10 +387,8 @@ impl Watch for Core {
                         self.view.fold(partition, offset, &record, stands);
                         self.followers.tell(partition, offset, &record);
                     }
-                    if let Some((request, decision)) = decisions::of(&record)
-                        && let Some(decisions) = self.decisions.get(partition as usize)
-                    {
-                        decisions.decided(request, decision);
+                    if let Some(decisions) = self.decisions.get(partition as usize) {
+                        decisions.recorded(&record);
                     }
                     self.let_go(partition, record.read);
                 }
@@ -409,6 +405,23 @@ impl Watch for Core {
                     tracing::error!(partition, %topic, %why, "a message that nobody waits for cannot be delivered");
                 }
                 Fact::Refused { why } => tracing::warn!(partition, %why, "the log refuses a record of the journal"),
+                Fact::Overtaken { begins, checkpoint } => {
+                    let journal = &self.topics.journal;
+                    tracing::error!(
+                        partition,
+                        "partition {partition} of {journal} begins at {begins}, and its last checkpoint was at \
+                         {checkpoint}: records were deleted that a recovery needs; another checkpoint is written at once, \
+                         and what ended before is not listed any more; {journal} must have retention.ms=-1 and \
+                         retention.bytes=-1, and nobody else may delete its records"
+                    );
+                }
+                Fact::Whole { checkpoint } => {
+                    tracing::warn!(
+                        partition,
+                        checkpoint,
+                        "the journal is whole again: a recovery finds all that it needs"
+                    );
+                }
                 Fact::Trouble { why } => {
                     let before = self.troubles().insert(partition, why.clone());
                     if before.as_ref() != Some(&why) {

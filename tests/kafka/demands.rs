@@ -69,6 +69,31 @@ fn a_topic_that_is_changed_under_a_server_is_told() {
     assert!(said[0].contains("sagas will be lost, done twice or stand still"), "{said:?}");
 }
 
+/// Retention, or a person, takes what a recovery needs while its owner lives and has it all in memory.
+#[test]
+fn a_journal_that_is_emptied_under_its_owner_is_written_again() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    // Nobody plays the hotels, so all bookings stay under way.
+    let mut owner = house.serve(&["--participant", "tickets=simulated"]);
+    let ids: Vec<String> = (0..6).map(|number| format!("b-{number}")).collect();
+    for id in &ids {
+        owner.start(id);
+    }
+    (0..3).for_each(|partition| house.empty("journal", partition));
+    for partition in 0..3 {
+        let said = owner.until_said(&format!("partition {partition} of {}.journal begins at", house.prefix));
+        assert!(said.len() == 1 && said[0].contains("must have retention.ms=-1 and retention.bytes=-1"), "{said:?}");
+        owner.until_said(&format!(
+            "the journal is whole again: a recovery finds all that it needs partition={partition}"
+        ));
+    }
+    owner.child.kill().unwrap();
+    owner.child.wait().unwrap();
+    let heir = house.serve(&["--participants", "simulated"]);
+    heir.until_completed(ids.len());
+}
+
 #[test]
 fn a_participant_may_divide_its_topic_as_it_likes() {
     let Some(broker) = shared() else { return };

@@ -1,5 +1,6 @@
 //! On a real Kafka. Where there is no Java or Maven these tests are skipped, and say so.
 
+mod absent;
 mod adapter;
 mod backup;
 mod booking;

@@ -78,6 +78,27 @@ fn interrupted_work_is_pending_and_is_taken_up_with_its_own_key() {
     assert_eq!("failed already-undone", answer(&participant, "do", "Charge"));
 }
 
+/// A row at which the handler panics, each time, holds up none that stands behind it.
+#[test]
+fn a_handler_that_panics_keeps_nothing_else_from_being_taken_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("payments.db");
+    let died = Participant::new("payments", SqliteStore::open(&file).unwrap())
+        .outside("Charge", |_| Err::<&str, _>(Refusal::retry("the process dies before the network answers")));
+    for instance in ["a", "b", "c"] {
+        assert_eq!("pending", answered(&died.handle(&command(instance, "do", "Charge", "{}"), NOW).unwrap()));
+    }
+    let again = Participant::new("payments", SqliteStore::open(&file).unwrap()).outside("Charge", |call| {
+        assert!(!call.key().starts_with("b/"), "it panics at this one");
+        Ok(call.key().to_string())
+    });
+    let replies = |told| resumed(&again, told).into_iter().map(|(_, reply)| reply).collect::<Vec<_>>();
+    assert_eq!(replies(Told::NotNow), [r#"succeeded "a/1/reserve/1""#, r#"succeeded "c/1/reserve/1""#]);
+    assert_eq!(replies(Told::Yes).len(), 2);
+    let state = |instance| answered(&again.handle(&command(instance, "query", "Charge", "{}"), NOW).unwrap());
+    assert_eq!(["a", "b", "c"].map(state), [r#"succeeded "a/1/reserve/1""#, "pending", r#"succeeded "c/1/reserve/1""#]);
+}
+
 /// Nobody asks behind a `pending`: a row that is done before its reply is in the log would lose it with the process.
 #[test]
 fn it_is_done_once_its_reply_is_told() {

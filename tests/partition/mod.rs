@@ -27,6 +27,7 @@
 //! | one partition an instance: forwarded, once | `NotForwarded`, `ForwardDropped`, `ForwardedAgain` |
 //! | parked inputs, and all behind them, wait for a person | `ParkedAlone`, `ResumedUnasked` |
 //! | lost inputs stop the partition until a person accepts that loss | `GapUnasked`, `GapForEver` |
+//! | a topic that ends before what was read stops it, and behind that consent what came since is read | `renewed` |
 //! | orders are recognised by request id | property "a request counts once"; `engine::walks`; behind an end `RequestsForgotten` |
 //! | **effects**: `sent` = acknowledged | `SentAtHandOver` |
 //! | what the log refuses for good is an input | `RefusedForgotten` |
@@ -35,6 +36,7 @@
 //! | the pointer moves when `completed` is good | `CompletedByAck`, `CompletedAtHandOver` |
 //! | the ended come last; parked inputs are in it | `EndedFirst`, `WaitingLeftOut` |
 //! | cut at the start of a complete one | `CutTooFar` |
+//! | a journal that others cut past its checkpoint gets another at once | `overtaken` |
 //! | **time**: the clock counts from the hand-over of the claim | `ClockByAck` |
 //! | **limits**: what is under way is counted by each owner, of a share | `UnderWayForgotten`, `WholeShare` |
 //! | the last call of a rate is in the journal | `CallsForgotten` |
@@ -53,7 +55,9 @@
 //! [`Slip`]: ::saga::simulation::Slip
 
 mod rig;
+mod overtaken;
 mod refused;
+mod renewed;
 mod saga;
 mod scripts;
 mod seeds;

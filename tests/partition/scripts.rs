@@ -208,21 +208,6 @@ fn every_order_to_resume_is_recorded() {
 }
 
 #[test]
-fn a_topic_that_ends_before_what_was_read_is_another_topic() {
-    let mut rig = running(|_| ());
-    rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());
-    rig.settle();
-    let journal: Vec<Arc<Message>> = rig.read(JOURNAL, 0);
-    let mut other = Rig::new(1, |_| ());
-    for message in journal {
-        other.log.put(JOURNAL, Some(0), message);
-    }
-    other.log.assign(0, CLIENT);
-    other.settle();
-    assert!(matches!(other.stopped(), Stop::OtherTopic { read: 1, end: 0, .. }), "{:?}", other.stopped());
-}
-
-#[test]
 fn a_journal_whose_head_was_deleted_is_refused() {
     let mut rig = running(|_| ());
     rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());

@@ -92,15 +92,15 @@ impl Reach {
         forbidden(topic, Right::Write, &self.brokers)
     }
 
-    /// Topics of the deployment that are not there, of which there were all. Said when it is news.
-    pub(super) fn are_gone(&self, missing: &[String]) {
+    /// Topics of the deployment that are not there, of which there were all. Said when it is news, with what to do.
+    pub(super) fn are_gone(&self, missing: &[String], to_do: &str) {
         let mut state = self.lock();
         match (missing.is_empty(), state.gone.is_some()) {
             (false, false) => {
                 let why = format!("{} is gone from Kafka at {}", missing.join(", "), self.brokers);
                 state.gone = Some((why.clone(), now()));
                 drop(state);
-                tracing::error!("{why}: nothing goes on; restore it, or begin anew with topics of another prefix");
+                tracing::error!("{why}: nothing goes on; restore it, or {to_do}");
             }
             (true, true) => {
                 state.gone = None;

@@ -65,6 +65,10 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 /// What those who share a deployment's partitions call themselves.
 const OWNER: &str = "saga";
 
+/// What to do where topics of inputs are gone and cannot be restored.
+const ANEW: &str = "make it anew with `saga init`: what nobody had read of it is lost then, and each partition that had read \
+                    of it stands still until `saga accept-gap` says that it is to go on";
+
 /// A deployment's topics on Kafka, open. Dropping it closes it.
 pub struct Kafka {
     shared: Arc<Shared>,
@@ -202,7 +206,9 @@ impl Kafka {
         let all: Vec<String> = all.map(ToString::to_string).collect();
         let now = self.missing(&all, Duration::ZERO)?;
         let twice: Vec<String> = now.iter().filter(|topic| missing.contains(topic)).cloned().collect();
-        self.shared.reach.are_gone(&twice);
+        let is_input = |topic: &String| **topic == *topics.requests || **topic == *topics.replies;
+        let to_do = if twice.iter().all(is_input) { ANEW } else { "begin anew with topics of another prefix" };
+        self.shared.reach.are_gone(&twice, to_do);
         Ok(now)
     }
 

@@ -17,6 +17,10 @@ use crate::wire::HEADERS_MAX;
 /// than people wait.
 const MESSAGE_TIMEOUT_MS: &str = "30000";
 
+/// How long a producer waits for a topic that brokers do not know: one that was just made is known to all of them within a
+/// second or two, and whoever writes to one that was deleted wants to know while they are still there.
+const ABSENT_TIMEOUT_MS: &str = "10000";
+
 /// What one producer holds of messages that are not acknowledged: minutes of a full load, so that it is reached only
 /// while the broker is away.
 const QUEUED_KBYTES_MAX: &str = "262144";
@@ -153,6 +157,7 @@ impl Settings {
                 let largest = if role == Role::Journal { RECORD_MAX } else { DEFINITION_MAX };
                 config
                     .set("message.timeout.ms", MESSAGE_TIMEOUT_MS)
+                    .set("topic.metadata.propagation.max.ms", ABSENT_TIMEOUT_MS)
                     // One that was deleted would be there again, empty, where the broker allows it.
                     .set("allow.auto.create.topics", "false")
                     .set("queue.buffering.max.kbytes", QUEUED_KBYTES_MAX)

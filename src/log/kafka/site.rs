@@ -1,7 +1,9 @@
 //! The log on Kafka as a [`Site`]: many processes have it, and each owns some of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::topics::missing;
 use super::{Group, Kafka, Owner, Shared};
 use crate::log::{Denial, Health, Log, Member, Range, Reports, Request, Site, Take, Told, Topics};
 
@@ -39,6 +41,14 @@ impl Site for Kafka {
 
     fn range(&self, topic: &str, partition: u32, told: Told<Range>) {
         Self::range(self, topic, partition, told);
+    }
+
+    fn has(&self, topic: &str, told: Told<bool>) {
+        let (shared, topic) = (Arc::clone(&self.shared), topic.to_owned());
+        self.shared.jobs.run(move || {
+            let missing = missing(shared.asking.client(), &[topic], Duration::ZERO);
+            told(missing.map(|missing| missing.is_empty()));
+        });
     }
 
     fn health(&self) -> Health {

@@ -52,6 +52,8 @@ pub struct Made {
     pub replication: u32,
     /// Topics that were there.
     pub known: Vec<String>,
+    /// Of those that were made, topics of inputs beside a journal that tells how far they had been read.
+    pub renewed: Vec<String>,
     /// What is not as it should be.
     pub differences: Vec<Difference>,
 }
@@ -107,21 +109,30 @@ impl<'s> Founding<'s> {
     /// ids of commands that no participant has seen.
     fn keeps_its_journal(&self, plan: &Plan) -> Result<(), OpenError> {
         let Topics { requests, journal, .. } = &plan.topics;
-        let Some(Found { partitions, .. }) = self.known(requests).filter(|_| self.known(journal).is_none()) else {
+        if self.known(journal).is_some() || !self.has_had_records(requests)? {
             return Ok(());
-        };
-        for partition in 0..*partitions {
-            let range = self.broker.asking.range(requests, partition);
-            if range.map_err(|why| self.broker.refused("ask for the requests that there are", why))?.end > 0 {
-                let (journal, requests) = (journal.to_string(), requests.to_string());
-                return Err(OpenError::JournalGone {
-                    brokers: self.broker.settings.brokers.clone(),
-                    journal,
-                    requests,
-                });
+        }
+        let (journal, requests) = (journal.to_string(), requests.to_string());
+        Err(OpenError::JournalGone { brokers: self.broker.settings.brokers.clone(), journal, requests })
+    }
+
+    /// Whether a topic is there and has had records.
+    fn has_had_records(&self, topic: &str) -> Result<bool, OpenError> {
+        for partition in 0..self.known(topic).map_or(0, |known| known.partitions) {
+            let range = self.broker.asking.range(topic, partition);
+            if range.map_err(|why| self.broker.refused("ask for the records that there are", why))?.end > 0 {
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// Topics of inputs that are missing, although partitions have read of them.
+    fn renewed(&self, topics: &Topics) -> Result<Vec<String>, OpenError> {
+        let inputs = [&topics.requests, &topics.replies].into_iter().filter(|topic| self.known(topic).is_none());
+        let missing: Vec<String> = inputs.map(ToString::to_string).collect();
+        let is_begun = !missing.is_empty() && self.has_had_records(&topics.journal)?;
+        Ok(if is_begun { missing } else { Vec::new() })
     }
 
     /// Makes the topics that are missing, and says how those differ that are there.
@@ -136,7 +147,8 @@ impl<'s> Founding<'s> {
         let (there, missing): (Vec<&Wanted>, Vec<&Wanted>) =
             wanted.iter().partition(|topic| self.known(&topic.name).is_some());
         self.keeps_its_journal(plan)?;
-        let mut made = Made { replication, ..Made::default() };
+        let renewed = self.renewed(&plan.topics)?;
+        let mut made = Made { replication, renewed, ..Made::default() };
         let new: Vec<NewTopic<'_>> = missing.iter().map(|topic| new_topic(topic)).collect();
         if !new.is_empty() {
             let results = broker.admin.create_topics(&new, &options()).await;

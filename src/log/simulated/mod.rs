@@ -151,6 +151,11 @@ impl Simulated {
         held.start = held.start.max(before);
     }
 
+    /// Somebody deletes a topic and makes it anew: all of it is gone, and its offsets begin at 0.
+    pub fn renew(&mut self, topic: &str, partition: u32) {
+        self.shelves.remove(&(Arc::from(topic), partition));
+    }
+
     /// Gives a partition to a client. The one before learns of it when it asks, or when it is told.
     pub fn assign(&mut self, partition: u32, client: Client) {
         self.owners.insert(partition, client);

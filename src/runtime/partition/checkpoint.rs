@@ -11,7 +11,7 @@ use super::REMEMBERED_MAX;
 use super::defect::Defect;
 use super::setting::Setting;
 use super::tenure::{Over, Tenure};
-use super::told::Do;
+use super::told::{Do, Fact};
 use crate::engine::InstanceId;
 use crate::journal::record::{Body, Ended, IdHash};
 use crate::journal::{Damage, ENDED_A_RECORD};
@@ -26,6 +26,10 @@ pub(super) struct Checkpoints {
     pointer: u64,
     /// Complete ones to which the journal may still be cut, with the time of their completion.
     kept: Vec<(u64, Timestamp)>,
+    /// Where the journal begins, as far as is known.
+    begins: u64,
+    /// One is to be written at once.
+    pub(super) is_wanted: bool,
     writing: Option<Writing>,
 }
 
@@ -52,7 +56,7 @@ enum Part {
 
 impl Checkpoints {
     pub(super) const fn new(pointer: u64) -> Self {
-        Self { pointer, kept: Vec::new(), writing: None }
+        Self { pointer, kept: Vec::new(), begins: 0, is_wanted: false, writing: None }
     }
 
     /// The start of the last complete one.
@@ -73,6 +77,16 @@ impl Checkpoints {
         self.kept.drain(..old).next_back().map(|(started, _)| started)
     }
 
+    /// The journal begins there by now.
+    pub(super) fn begins(&mut self, at: u64) {
+        self.begins = self.begins.max(at);
+    }
+
+    /// Whether the last complete one is not there any more: others than owners cut the journal.
+    pub(super) const fn is_overtaken(&self) -> bool {
+        self.begins > self.pointer
+    }
+
     /// Whether there is something to write at once.
     pub(super) const fn is_busy(&self) -> bool {
         matches!(&self.writing, Some(Writing { part: Part::Live(_) | Part::Waiting(_) | Part::Ended(_), .. }))
@@ -84,13 +98,21 @@ impl Tenure {
     pub(super) fn checkpoint(&mut self, set: &mut Setting, out: &mut Vec<Do>) -> Result<(), Over> {
         if self.checkpoints.writing.is_none() {
             let from = set.config.checkpoint_bytes.max(2 * self.volume.state).max(set.checkpoint_from);
-            let due = self.volume.since > from;
+            // One that the log refuses ends the tenure, and the state would be lost with it.
+            let is_overtaken = self.checkpoints.is_overtaken() && set.checkpoint_from == 0;
+            let is_wanted = self.checkpoints.is_wanted && set.checkpoint_from == 0;
+            let due = is_overtaken || is_wanted || self.volume.since > from;
             if !due || !self.has_room() {
                 return Ok(());
             }
             let started = self.next_place();
             let forgets = self.forgets(set);
             self.note(set, "", Body::Started { forgets }, out)?;
+            self.checkpoints.is_wanted = false;
+            if is_overtaken {
+                let Checkpoints { begins, pointer: checkpoint, .. } = self.checkpoints;
+                self.say(set, Fact::Overtaken { begins, checkpoint }, out);
+            }
             let first = if ended_first(set) { Part::Ended(None) } else { Part::Live(None) };
             self.checkpoints.writing = Some(Writing { started, part: first });
         }

@@ -127,6 +127,11 @@ impl Feed {
         is_over
     }
 
+    /// Goes on elsewhere, since what is next cannot be had. Nothing that was read is left then.
+    pub(super) const fn go_on_at(&mut self, next: u64) {
+        self.next = next;
+    }
+
     /// Whether everything that was read has been taken.
     pub(super) fn is_drained(&self) -> bool {
         self.ahead.is_empty()

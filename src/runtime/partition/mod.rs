@@ -25,6 +25,7 @@ mod reports;
 mod work;
 mod checkpoint;
 mod phases;
+mod losses;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub(in crate::runtime) use told::in_short;
 pub use told::{Config, Do, Fact, Recovered, Signed, Stands, Stop, Told, lost};
 pub use turnstile::Turnstile;
 
+use self::losses::Renewed;
 use self::phases::Phase;
 use self::setting::Setting;
 use crate::journal::record::Positions;
@@ -91,6 +93,8 @@ pub struct Partition {
     accepts_gap: bool,
     /// Which one did last.
     accepted: Signed,
+    /// Topics of inputs that are others than were read.
+    renewed: Renewed,
     now: Duration,
 }
 
@@ -109,6 +113,7 @@ impl Partition {
             claims: Vec::new(),
             accepts_gap: false,
             accepted: Signed::default(),
+            renewed: Renewed::default(),
             now: Duration::ZERO,
         }
     }

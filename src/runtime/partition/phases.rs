@@ -1,14 +1,14 @@
 //! The way to an ownership and out of it: confirm, claim, recover, run, release.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::defect::Defect;
 use super::inputs::Lane;
+use super::losses::Renewed;
 use super::recovery::{Claim, Read, Recovery};
 use super::tenure::{Over, Refusal, Tenure};
-use super::told::{Do, Fact, Recovered, Signed, Stop, Told, lost};
+use super::told::{Do, Fact, Recovered, Stop, Told};
 use super::{ASK_AGAIN, CLAIM_WITHIN, LOSSES_MAX, Partition, REFUSALS_MAX, SLOW_MAX};
 use crate::engine::Instance;
 use crate::journal::record::{Body, Positions, Record, VERSION};
@@ -73,6 +73,11 @@ impl Partition {
                 if let Phase::Stopped { is_gap: true } = self.phase {
                     (self.accepts_gap, self.accepted) = (true, by);
                     self.confirm(None, out);
+                }
+            }
+            Told::JournalBegins { at } => {
+                if let Phase::Running(tenure) = &mut self.phase {
+                    tenure.checkpoints.begins(at);
                 }
             }
             Told::Tick => self.tick(out),
@@ -280,7 +285,6 @@ impl Partition {
     }
 
     fn out_of_range(&mut self, ticket: Ticket, range: Range, out: &mut Vec<Do>) {
-        let partition = self.set.config.partition;
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Recovering { ticket: asked, claim, recovery, .. } if asked == ticket => {
                 if range.start > claim.epoch || recovery.next >= range.end {
@@ -290,70 +294,19 @@ impl Partition {
                 self.read_on(claim, Box::new(Recovery::new(&self.set, range.start)), out);
             }
             Phase::Running(mut tenure) => {
-                let (feed, lane) = if tenure.requests.is_for(ticket) {
-                    (&mut tenure.requests, Lane::Requests)
+                let lane = if tenure.requests.is_for(ticket) {
+                    Some(Lane::Requests)
                 } else if tenure.replies.is_for(ticket) {
-                    (&mut tenure.replies, Lane::Replies)
+                    Some(Lane::Replies)
                 } else {
-                    self.phase = Phase::Running(tenure);
-                    return;
+                    None
                 };
-                let stop = lost(partition, &feed.topic, feed.next, range);
                 self.phase = Phase::Running(tenure);
-                if let Some(stop) = stop {
-                    self.gap(lane, range.start, stop, out);
+                if let Some(lane) = lane {
+                    self.not_there(lane, range, out);
                 }
             }
             other => self.phase = other,
-        }
-    }
-
-    /// Inputs cannot be had: the partition stops, or goes on at `to` if that is accepted.
-    fn gap(&mut self, lane: Lane, to: u64, stop: Stop, out: &mut Vec<Do>) {
-        let Phase::Running(tenure) = &mut self.phase else { return };
-        let feed = if lane == Lane::Replies { &mut tenure.replies } else { &mut tenure.requests };
-        let accepted = match self.set.config.defect {
-            Some(Defect::GapUnasked) => true,
-            Some(Defect::GapForEver) => self.accepts_gap,
-            _ => std::mem::take(&mut feed.accepts_gap),
-        };
-        if !(accepted && stop.is_gap()) {
-            return self.stop(stop, out);
-        }
-        feed.next = to;
-        let to = tenure.read();
-        let Signed { by, reason } = self.accepted.clone();
-        let came = tenure.note(&mut self.set, "", Body::Gap { to, by, reason }, out);
-        self.go_on(came, out);
-    }
-
-    /// What the log holds is not what was written. Journal: nobody can go on. Inputs: as if they were lost.
-    fn damaged(&mut self, ticket: Ticket, why: String, until: Option<u64>, out: &mut Vec<Do>) {
-        let partition = self.set.config.partition;
-        let (lane, topic, read) = match &mut self.phase {
-            Phase::Looking { ticket: asked, .. } | Phase::Recovering { ticket: asked, .. } if *asked == ticket => {
-                return self.stop(Stop::Unreadable { partition, why }, out);
-            }
-            Phase::Running(tenure) => {
-                let (feed, lane) = if tenure.requests.is_for(ticket) {
-                    (&tenure.requests, Lane::Requests)
-                } else if tenure.replies.is_for(ticket) {
-                    (&tenure.replies, Lane::Replies)
-                } else {
-                    return;
-                };
-                if !feed.is_drained() {
-                    // What came before it is taken first; asked again, the damage begins at the next input.
-                    tenure.quiet = Some(self.now + ASK_AGAIN);
-                    return;
-                }
-                (lane, Arc::clone(&feed.topic), feed.next)
-            }
-            _ => return,
-        };
-        match until.filter(|until| *until > read) {
-            Some(until) => self.gap(lane, until, Stop::InputsDamaged { partition, topic, read, until, why }, out),
-            None => self.stop(Stop::Unreadable { partition, why }, out),
         }
     }
 
@@ -405,7 +358,8 @@ impl Partition {
         }
         let finished = recovery.finish(&mut self.set);
         let mut tenure = Tenure::new(&mut self.set, claim, claimed, finished, self.now);
-        if self.accepts_gap {
+        let accepts = self.accepts_gap;
+        if accepts {
             self.accepts_gap = self.set.config.defect == Some(Defect::GapForEver);
             (tenure.requests.accepts_gap, tenure.replies.accepts_gap) = (true, true);
         }
@@ -420,6 +374,7 @@ impl Partition {
         out.push(Do::Tell(Fact::Recovered { epoch: claim.epoch, counts, live }));
         out.push(Do::Tell(Fact::Running { epoch: claim.epoch, live: count }));
         self.phase = Phase::Running(Box::new(tenure));
+        self.begin_in_renewed(accepts, out);
     }
 
     /// Does whatever an owner can do now.
@@ -436,7 +391,7 @@ impl Partition {
     }
 
     /// Step 5: what is not at its place ends the tenure; its state and all that is unsent are dropped.
-    fn go_on(&mut self, came: Result<(), Over>, out: &mut Vec<Do>) {
+    pub(super) fn go_on(&mut self, came: Result<(), Over>, out: &mut Vec<Do>) {
         match came {
             Ok(()) => {}
             Err(Over::Stop(stop)) => self.stop(stop, out),
@@ -489,9 +444,10 @@ impl Partition {
     /// Consent to a loss was for the tenure that was about to begin: by the next one it may be another loss.
     fn forget_consent(&mut self) {
         self.accepts_gap &= self.set.config.defect == Some(Defect::GapForEver);
+        self.renewed = Renewed::default();
     }
 
-    fn stop(&mut self, stop: Stop, out: &mut Vec<Do>) {
+    pub(super) fn stop(&mut self, stop: Stop, out: &mut Vec<Do>) {
         self.phase = Phase::Stopped { is_gap: stop.is_gap() };
         out.push(Do::Tell(Fact::Stopped(stop.into())));
     }

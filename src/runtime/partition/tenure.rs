@@ -411,9 +411,18 @@ impl Tenure {
     /// A checkpoint can be relied on.
     pub(super) fn complete(&mut self, set: &mut Setting, started: u64, out: &mut Vec<Do>) {
         let now = self.clock.now(self.now);
+        let was_overtaken = self.checkpoints.is_overtaken();
         self.checkpoints.complete(started, now);
         set.checkpoint_from = 0;
-        if let Some(before) = self.checkpoints.truncation(now, set.config.retain) {
+        let mut before = self.checkpoints.truncation(now, set.config.retain);
+        if was_overtaken && !self.checkpoints.is_overtaken() {
+            // What is left before it is of no use, and reading would begin there: its pointer is with the next record, and it is
+            // whole when that is good.
+            before = Some(started);
+            self.moved();
+            self.facts.push_back((self.n + 1, Fact::Whole { checkpoint: started }));
+        }
+        if let Some(before) = before {
             let too_far = u64::from(set.config.defect == Some(Defect::CutTooFar));
             out.push(Do::Ask(Request::Truncate { topic: set.journal(), before: before + too_far }));
         }

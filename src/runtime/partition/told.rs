@@ -31,9 +31,15 @@ pub enum Told {
         /// Which.
         instance: InstanceId,
     },
-    /// An operator accepts that inputs are lost which retention took before they were read, and lets a partition go
-    /// on that stopped for [`Stop::InputsLost`] or [`Stop::InputsDamaged`]. Journaled. What is lost later stops it again.
+    /// An operator accepts that inputs are lost which retention took before they were read, or which went with their topic,
+    /// and lets a partition go on that stopped for [`Stop::InputsLost`], [`Stop::InputsDamaged`] or [`Stop::OtherTopic`].
+    /// Journaled. What is lost later stops it again.
     AcceptGap(Signed),
+    /// Where the journal begins by now, by the log's word. It may have been cut by others than owners.
+    JournalBegins {
+        /// The first offset that is there.
+        at: u64,
+    },
 }
 
 /// Who gives an order, and why, as far as that is said.
@@ -127,6 +133,19 @@ pub enum Fact {
     Refused {
         /// For people.
         why: String,
+    },
+    /// Records of the journal were deleted that a recovery needs: its last complete checkpoint is not there any more. The
+    /// task writes another at once; until it is complete only this owner knows the state.
+    Overtaken {
+        /// Where the journal begins.
+        begins: u64,
+        /// Where that checkpoint began; 0 where there was none.
+        checkpoint: u64,
+    },
+    /// That other checkpoint is complete: whoever recovers finds all that is needed.
+    Whole {
+        /// Where it began.
+        checkpoint: u64,
     },
     /// The log cannot be read for now; the task goes on asking.
     Trouble {
@@ -258,8 +277,9 @@ pub enum Stop {
     },
     /// The topic ends before what has been read of it.
     #[error(
-        "read partition {partition} of {topic} from offset {read}: it ends at {end}, so it is another topic than the \
-         one that was read; restore the old one, or begin anew with topics of another prefix"
+        "read partition {partition} of {topic} from offset {read}: it ends at {end}, so it was made anew, or has lost its \
+         end; restore the old one, or go on at {end} with `saga accept-gap`: what nobody had read of the old one is lost, \
+         and what is before {end} is passed over"
     )]
     OtherTopic {
         /// Which partition.
@@ -306,12 +326,8 @@ impl Stop {
     #[must_use]
     pub const fn is_gap(&self) -> bool {
         match self {
-            Self::InputsLost { .. } | Self::InputsDamaged { .. } => true,
-            Self::Damaged(_)
-            | Self::Unreadable { .. }
-            | Self::OtherTopic { .. }
-            | Self::NotDense { .. }
-            | Self::Refused { .. } => false,
+            Self::InputsLost { .. } | Self::InputsDamaged { .. } | Self::OtherTopic { .. } => true,
+            Self::Damaged(_) | Self::Unreadable { .. } | Self::NotDense { .. } | Self::Refused { .. } => false,
         }
     }
 }

@@ -65,6 +65,8 @@ impl Watch for Traced {
                 | Fact::Known { .. }
                 | Fact::Undeliverable { .. }
                 | Fact::Refused { .. }
+                | Fact::Overtaken { .. }
+                | Fact::Whole { .. }
                 | Fact::Trouble { .. } => {}
             }
             others.push(fact);
