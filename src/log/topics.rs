@@ -85,6 +85,12 @@ impl Topics {
         [&self.requests, &self.replies, &self.journal, &self.dead]
     }
 
+    /// Whether a topic is one of the deployment's own: what others name must not lead there.
+    #[must_use]
+    pub fn is_own(&self, topic: &str) -> bool {
+        self.partitioned().into_iter().chain([&self.definitions]).any(|own| **own == *topic)
+    }
+
     /// Those that whoever runs sagas reads.
     #[must_use]
     pub fn read(&self) -> BTreeSet<Arc<str>> {
@@ -111,6 +117,14 @@ mod tests {
         assert_eq!(&*Topics::with_prefix("orders").unwrap().journal, "orders.journal");
         assert_eq!(Topics::with_prefix("or/ders"), None);
         assert_eq!(Topics::with_prefix(""), None);
+    }
+
+    #[test]
+    fn its_own_topics_are_known() {
+        let topics = Topics::with_prefix("orders").unwrap();
+        let named =
+            ["orders.journal", "orders.definitions", "orders.replies", "saga.journal", "hotel.commands", "orders"];
+        assert_eq!(named.map(|topic| topics.is_own(topic)), [true, true, true, false, false, false]);
     }
 
     #[test]

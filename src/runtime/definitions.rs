@@ -20,7 +20,7 @@ use crate::check;
 use crate::definition::{Program, Saga, Trigger};
 use crate::diagnostic::Diagnostic;
 use crate::journal::Plans;
-use crate::log::{self, DEFINITION_MAX, Outcome};
+use crate::log::{self, DEFINITION_MAX, Outcome, Site};
 use crate::plan::Plan;
 use crate::source::FileId;
 use crate::syntax::limits::MAX_FILE_BYTES;
@@ -89,6 +89,9 @@ pub(super) struct Stored {
     triggers: BTreeMap<CompactString, (Arc<str>, Vec<Arc<Trigger>>)>,
     /// The file that came last: it gives a record for each of its sagas, and is compiled once.
     last: Option<(Box<str>, Compiled)>,
+    /// Where others write, too: of each saga and version the content that came first. Of two that deploy at once one wins, and
+    /// everybody who reads on sees which.
+    first: Option<BTreeMap<(CompactString, u64), CompactString>>,
 }
 
 type Compiled = Result<Program, Vec<Diagnostic>>;
@@ -98,6 +101,11 @@ type Compiled = Result<Program, Vec<Diagnostic>>;
 const CURRENT_MAX: usize = 100;
 
 impl Stored {
+    /// Of a log.
+    pub(super) fn of(log: &dyn Site) -> Self {
+        Self { first: log.is_shared().then(BTreeMap::new), ..Self::default() }
+    }
+
     /// Reads on in the topic, up to an end.
     pub(super) async fn read(
         &mut self,
@@ -148,6 +156,10 @@ impl Stored {
             },
             Err(findings) => Err(findings.first().map_or_else(String::new, |finding| finding.title.clone())),
         };
+        if let (Some(first), Ok(plan)) = (&mut self.first, &plan) {
+            let version = (plan.saga.name.clone(), plan.saga.version);
+            first.entry(version).or_insert_with(|| CompactString::from(hash));
+        }
         let passed = plan.as_ref().map(drop).map_err(Clone::clone);
         self.compiled.insert(CompactString::from(hash), plan);
         passed
@@ -182,11 +194,17 @@ impl Stored {
         Ok(())
     }
 
+    /// Whether its number was taken by other content before.
+    fn was_late(&self, plan: &Plan) -> bool {
+        let first = self.first.as_ref().and_then(|first| first.get(&(plan.saga.name.clone(), plan.saga.version)));
+        first.is_some_and(|first| **first != **plan.saga.hash())
+    }
+
     /// The plans of what is stored. What does not compile is left out; an instance that needs it is refused when
     /// its partition recovers. Gives also why a current one is of no use.
     pub(super) fn compile(&self) -> (Plans, Option<OpenError>) {
         let mut plans = Plans::default();
-        for plan in self.compiled.values().flatten() {
+        for plan in self.compiled.values().flatten().filter(|plan| !self.was_late(plan)) {
             plans.keep(plan);
         }
         for (saga, (text, triggers)) in &self.triggers {
@@ -197,7 +215,7 @@ impl Stored {
             // A source is stored before it is current: without one, or with that of another saga, it is a stranger's word.
             let stored = hashes.iter().rev().find_map(|hash| {
                 let compiled = self.compiled.get(hash)?;
-                let is_ours = compiled.as_ref().map_or(true, |plan| plan.saga.name == *saga);
+                let is_ours = compiled.as_ref().map_or(true, |plan| plan.saga.name == *saga && !self.was_late(plan));
                 is_ours.then_some((hash, compiled))
             });
             match stored {
@@ -328,9 +346,35 @@ mod tests {
 
     /// A source with its hash.
     fn source(version: &str) -> (String, String) {
-        let text = ONE.replace("version 1", version);
+        with_hash(ONE.replace("version 1", version))
+    }
+
+    fn with_hash(text: String) -> (String, String) {
         let program = compile("trip.saga", &text).unwrap_or_else(|findings| panic!("{findings:?}"));
         (text, program.sagas["trip"].hash().to_string())
+    }
+
+    #[test]
+    fn of_two_contents_of_one_version_the_first_counts_where_others_write_too() {
+        let (text, hash) = source("version 2");
+        let (other, other_hash) = with_hash(text.replace("deadline 1m", "deadline 2m"));
+        let (newer, newer_hash) = source("version 3");
+        for first in [Some(BTreeMap::new()), None] {
+            let mut stored = Stored { first, ..Stored::default() };
+            let (key, other_key) = (format!("source/{hash}"), format!("source/{other_hash}"));
+            stored.take(&[record(0, &key, text.as_bytes()), record(1, &other_key, other.as_bytes())]);
+            stored
+                .take(&[record(2, "current/trip", hash.as_bytes()), record(3, "current/trip", other_hash.as_bytes())]);
+            let (plans, unusable) = stored.compile();
+            let current = plans.current("trip").expect("one is").saga.hash().to_string();
+            let (wanted, is_kept) = if stored.first.is_some() { (&hash, false) } else { (&other_hash, true) };
+            assert_eq!((&current, plans.by_hash(&other_hash).is_some()), (wanted, is_kept));
+            assert!(unusable.is_none());
+            // Another number is free.
+            stored.take(&[record(4, &format!("source/{newer_hash}"), newer.as_bytes())]);
+            stored.take(&[record(5, "current/trip", newer_hash.as_bytes())]);
+            assert_eq!(stored.compile().0.current("trip").map(|plan| plan.saga.version), Some(3));
+        }
     }
 
     #[test]

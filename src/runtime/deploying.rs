@@ -118,7 +118,7 @@ pub async fn publish(
         can_be_shared(program, log.partitions())?;
     }
     let (client, topic) = (Client::new(log), log.topics().definitions);
-    let mut stored = Stored::default();
+    let mut stored = Stored::of(&**log);
     let begin = catch_up(log, &client, &mut stored, 0).await?;
     let (mut plans, _) = stored.compile();
     // Of several versions of one saga the last one given counts, and no other is current for a moment in between.

@@ -81,7 +81,7 @@ impl Orchestrator {
         let topics = log.topics();
         let read = client::patiently(&log, async || {
             let range = client::range(&log, &topics.definitions, 0).await?;
-            let mut stored = Stored::default();
+            let mut stored = Stored::of(&*log);
             stored.read(&client, &topics.definitions, range.start, range.end).await?;
             Ok((stored, range.end))
         });

@@ -1,6 +1,7 @@
 //! Definitions on Kafka: published once, known to every orchestrator, all versions that instances run by.
 
 use std::fs;
+use std::process::Stdio;
 
 use super::broker::shared;
 use super::house::{FILE, House, text};
@@ -131,4 +132,29 @@ fn of_several_versions_in_one_command_the_last_one_given_is_current() {
     house.write_newer(1);
     let (code, said) = deploy(&[NEWER, FILE]);
     assert!(code == Some(6) && said.contains("version 1 was deployed before with another content"), "{said}");
+}
+
+/// One of them wins, and it alone is told so.
+#[test]
+fn of_two_contents_of_one_version_at_once_one_is_deployed() {
+    let Some(broker) = shared() else { return };
+    let house = House::unmade(broker);
+    assert!(house.run(&["init", "--partitions", "1", FILE]).status.success());
+    let text_of = fs::read_to_string(house.folder.path().join(FILE)).unwrap();
+    for version in 2..6 {
+        let begin = |name: &str, deadline: &str| {
+            let text = text_of.replace("version 1", &format!("version {version}")).replace("deadline 15m", deadline);
+            assert!(text.contains(deadline), "{text}");
+            fs::write(house.folder.path().join(name), text).unwrap();
+            house.saga(&["deploy", name]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let both = [begin("one.saga", "deadline 16m"), begin("other.saga", "deadline 17m")];
+        let both = both.map(|deploy| deploy.wait_with_output().unwrap());
+        let mut codes = both.each_ref().map(|output| output.status.code());
+        codes.sort_unstable();
+        assert_eq!(codes, [Some(0), Some(6)], "{}", both.each_ref().map(text).join("\n"));
+        // Whichever it was: it is current, and the other one is refused for good.
+        let again = ["one.saga", "other.saga"].map(|name| house.deploy(name).0);
+        assert_eq!(again.iter().filter(|code| **code == Some(0)).count(), 1, "{again:?}");
+    }
 }

@@ -67,7 +67,13 @@ fn plan(tells: bool, limits: &[Limit]) -> Arc<Plan> {
 
 /// A start as its client sends it.
 pub(crate) fn start(id: &str, input: &str, request: &str) -> Message {
-    let start = Start { input: Json::parse(input).unwrap(), reply_to: Some(answers_to(request)), traceparent: None };
+    start_answered_in(ANSWERS, (id, input, request))
+}
+
+/// The same, with its answer to be sent somewhere.
+pub(crate) fn start_answered_in(topic: &str, (id, input, request): (&str, &str, &str)) -> Message {
+    let to = ReplyTo { topic: topic.into(), ..answers_to(request) };
+    let start = Start { input: Json::parse(input).unwrap(), reply_to: Some(to), traceparent: None };
     asked(id, request, Ask::Start { saga: NAME.into(), start })
 }
 

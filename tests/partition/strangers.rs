@@ -7,7 +7,7 @@ use saga::log::{JOURNAL, REQUESTS};
 use saga::wire::Message;
 
 use super::rig::running;
-use super::saga::start;
+use super::saga::{ANSWERS, start, start_answered_in};
 
 fn garbage(payload: &[u8]) -> Arc<Message> {
     Message { payload: Box::from(payload), ..Message::default() }.into()
@@ -81,4 +81,21 @@ fn a_pointer_that_leads_nowhere_leads_to_the_start_of_the_log() {
     rig.restart(|_| ());
     rig.settle();
     assert_eq!(rig.task.ledger().unwrap().live_count(), 1, "{:?}", rig.kinds());
+}
+
+/// An answer in the journal would fence its own writer, which would write it again, for ever.
+#[test]
+fn answers_do_not_go_to_the_deployment_s_own_topics() {
+    for topic in [JOURNAL, REQUESTS, saga::log::REPLIES, saga::log::DEFINITIONS, saga::log::DEAD] {
+        let mut rig = running(|_| ());
+        rig.log.put(REQUESTS, Some(0), start_answered_in(topic, ("x", "{}", "first")).into());
+        rig.log.put(REQUESTS, Some(0), start("y", "{}", "second").into());
+        rig.settle();
+        rig.work();
+        rig.settle();
+        let kinds = rig.kinds();
+        assert_eq!(kinds.iter().filter(|kind| **kind == "claim").count(), 1, "{topic}: {kinds:?}");
+        assert_eq!(kinds.iter().filter(|kind| **kind == "reject").count(), 1, "{topic}: {kinds:?}");
+        assert!(rig.read(ANSWERS, 0).len() == 1, "only the other one is answered");
+    }
 }

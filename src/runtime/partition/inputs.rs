@@ -124,6 +124,11 @@ impl Tenure {
             Ask::Start { start, .. } => (start.reply_to.clone(), None),
             Ask::Order { order, reply_to } => (reply_to.clone(), Some(order)),
         };
+        // An answer in the journal would end this tenure, and the next one, for ever.
+        if let Some(to) = tell.as_ref().filter(|to| set.config.topics.is_own(&to.topic)) {
+            let why = format!("the answer cannot go to `{}`, a topic of the deployment itself; name another", to.topic);
+            return self.reject(set, &Asked { came, instance: id, tell: None, order }, Refusal::Unreadable, why, out);
+        }
         let asked = Asked { came, instance: id, tell, order };
         let resumes = order.is_some_and(|order| order.order == Order::Retry { step: None });
         if self.waits(&asked) && resumes {
