@@ -254,8 +254,8 @@ fn shortened(plan: &Plan, goal: &Goal<'_>, mut found: Example) -> Example {
     found
 }
 
-/// A scenario that comes to what is wanted, from this input and by the fewest departures more than one of `from` has; what
-/// is wanted says how it ends then.
+/// A scenario that comes to what is wanted, from this input, and would not with one departure less; it is found by the fewest
+/// more than one of `from` has. What is wanted says how it ends then.
 pub(super) fn reaching(
     plan: &Plan,
     given: &Json,
@@ -269,7 +269,9 @@ pub(super) fn reaching(
         all.next().filter(|_| all.next().is_none())
     };
     let (from, menu) = (from.iter().map(|from| (given, from.clone())), everything(plan, &known));
-    search(plan, from, &menu, &Goal { stuck: None, ends: &goal }, First::Fewest)
+    let goal = Goal { stuck: None, ends: &goal };
+    // What it was found behind may not be needed.
+    Some(shortened(plan, &goal, search(plan, from, &menu, &goal, First::Fewest)?))
 }
 
 /// The same behind all that comes from outside on a way.
