@@ -106,6 +106,28 @@ fn it_goes_round_until_nothing_is_found() {
     assert_eq!(fs::read_to_string(desk.path().join("loop.saga")).unwrap(), text);
 }
 
+/// Where a person is waited for at a place that no scenario can name, the scenario says what is called.
+#[test]
+fn a_step_before_what_is_stuck_without_a_name_has_a_scenario() {
+    let source = r"participant p {
+  command A
+}
+saga main {
+  version 1
+  input { n: int }
+  pivot
+  when input.n > 9223372036854775806 {
+    step a { call p.A }
+    let twice = input.n * 2
+  }
+}
+";
+    let desk = Desk::with("main.saga", source);
+    desk.saga(&["test", "main.saga", "--coverage", "--write"]);
+    let said = desk.saga(&["test", "main.saga", "--coverage"]);
+    assert!(said.contains("[exit status: 0]") && !said.contains("not shown"), "{said}");
+}
+
 #[test]
 fn the_shipped_ones_can_be_completed() {
     // Of the last two some things are only found along the explorer's ways.
