@@ -13,7 +13,7 @@ use super::table::Table;
 use super::{CliError, Out};
 use crate::definition::Scenario;
 use crate::engine::Direction;
-use crate::model::coverage::{Cell, Coverage, What, missing};
+use crate::model::coverage::{Cell, Coverage, What};
 use crate::model::explore::{Bounds, Engine, STEPS_USUAL, explore};
 use crate::model::scenario::Report;
 use crate::plan::Plan;
@@ -25,16 +25,14 @@ use crate::syntax::{self, Form};
 pub(super) struct Covered<'f> {
     file: &'f Checked,
     plan: Arc<Plan>,
-    scenarios: Vec<&'f Scenario>,
     coverage: Coverage,
 }
 
 impl<'f> Covered<'f> {
     /// By what came of the scenarios of that saga.
-    pub(super) fn of(file: &'f Checked, plan: Arc<Plan>, played: &[(&'f Scenario, &Report)]) -> Self {
-        let coverage = Coverage::of(&plan, played.iter().map(|(_, report)| *report));
-        let scenarios = played.iter().map(|(scenario, _)| *scenario).collect();
-        Self { file, plan, scenarios, coverage }
+    pub(super) fn of(file: &'f Checked, plan: Arc<Plan>, played: &[(&Scenario, &Report)]) -> Self {
+        let coverage = Coverage::of(&plan, played.iter().copied());
+        Self { file, plan, coverage }
     }
 
     /// For people.
@@ -64,31 +62,22 @@ impl<'f> Covered<'f> {
     }
 
     /// Scenarios for what none shows, as text to stand behind the file's; and for what none was found.
-    fn made(&self, titles: &mut BTreeSet<String>) -> (Vec<String>, Vec<&Cell>) {
-        let (mut made, mut unfound) = (Vec::new(), Vec::new());
-        let mut open: BTreeSet<&Cell> = self.coverage.missing.iter().collect();
+    fn made(&self, titles: &mut BTreeSet<String>) -> (Vec<String>, BTreeSet<Cell>) {
         let explored = OnceCell::new();
         let ways = || {
             let bounds = Bounds { steps: STEPS_USUAL, ..Bounds::default() };
             explored.get_or_init(|| explore(&self.plan, &Engine, bounds).ways).as_slice()
         };
-        while let Some(cell) = open.pop_first() {
-            let Some(mut example) = missing(&self.plan, &self.scenarios, cell, ways) else {
-                unfound.push(cell);
-                continue;
-            };
-            // One scenario may show several things.
-            let shown = Coverage::of(&self.plan, [&example.play(&self.plan)]).shown;
-            open.retain(|other| !shown.contains(*other));
+        let (mut examples, unfound) = self.coverage.completed(&self.plan, &ways);
+        for example in &mut examples {
             let title = example.title.clone();
             let mut number = 1;
             while !titles.insert(example.title.clone()) {
                 number += 1;
                 example.title = format!("{title} ({number})");
             }
-            made.push(example.text(&self.plan));
         }
-        (made, unfound)
+        (examples.iter().map(|example| example.text(&self.plan)).collect(), unfound)
     }
 }
 

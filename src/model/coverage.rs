@@ -1,5 +1,6 @@
 //! Which of what can become of each step a file's scenarios show, and scenarios for what none shows.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -19,6 +20,10 @@ const INPUTS_MAX: usize = 4;
 
 /// Ways behind which a scenario is looked for, as long each.
 const WAYS_MAX: usize = 4;
+
+/// Times that what was not found is looked for again, from what was found meanwhile: each time something is found, or it is the
+/// last. Of the shipped sagas none takes more than three.
+const ROUNDS_MAX: usize = 8;
 
 /// What can become of a step.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,18 +74,100 @@ pub struct Coverage {
     pub shown: BTreeSet<Cell>,
     /// What can be and no scenario shows, in reading order.
     pub missing: BTreeSet<Cell>,
+    /// The scenarios.
+    known: Vec<Known>,
+}
+
+/// A scenario, from which others are looked for.
+#[derive(Clone, Debug)]
+struct Known {
+    given: Json,
+    happenings: Vec<HappeningKind>,
+    shows: BTreeSet<(CompactString, What)>,
+}
+
+/// A scenario that was made.
+struct Made {
+    example: Example,
+    known: Known,
+    /// What of the missing it shows.
+    shows: BTreeSet<Cell>,
 }
 
 impl Coverage {
     /// By what came of a saga's scenarios.
     #[must_use]
-    pub fn of<'r>(plan: &Plan, reports: impl IntoIterator<Item = &'r Report>) -> Self {
-        let seen: BTreeSet<(CompactString, What)> =
-            reports.into_iter().flat_map(|report| shown_by(plan, report)).collect();
-        let is_seen = |cell: &Cell| seen.contains(&(cell.step.clone(), cell.what.clone()));
+    pub fn of<'r>(plan: &Plan, played: impl IntoIterator<Item = (&'r Scenario, &'r Report)>) -> Self {
+        let known = played.into_iter().filter_map(|(scenario, report)| {
+            let given = Json::parse(scenario.given.as_deref().unwrap_or("{}")).ok()?;
+            let happenings = scenario.happenings.iter().map(|happening| happening.kind.clone()).collect();
+            Some(Known { given, happenings, shows: shown_by(plan, report) })
+        });
+        let known: Vec<Known> = known.collect();
+        let is_seen = |cell: &Cell| known.iter().any(|known| cell.is_in(&known.shows));
         let (shown, missing) = possible(plan).into_iter().partition(is_seen);
-        Self { shown, missing }
+        Self { shown, missing, known }
     }
+
+    /// Scenarios for what is missing, and what none was found for. With the scenarios behind the others nothing more is found.
+    /// `ways` are those of the saga to its ends, and are asked for where nothing is found from the inputs of scenarios.
+    pub fn completed<'w>(&self, plan: &Plan, ways: &dyn Fn() -> &'w [Way]) -> (Vec<Example>, BTreeSet<Cell>) {
+        let mut made: Vec<Made> = Vec::new();
+        let mut unfound = BTreeSet::new();
+        for _ in 0..ROUNDS_MAX {
+            let before = made.len();
+            unfound.clear();
+            let is_open = |cell: &&Cell| !made.iter().any(|made| made.shows.contains(*cell));
+            let mut open: BTreeSet<&Cell> = self.missing.iter().filter(is_open).collect();
+            while let Some(cell) = open.pop_first() {
+                let known: Vec<&Known> = self.known.iter().chain(made.iter().map(|made| &made.known)).collect();
+                let Some(example) = missing(plan, &known, cell, ways) else {
+                    unfound.insert(cell.clone());
+                    continue;
+                };
+                let shows = shown_by(plan, &example.play(plan));
+                // One scenario may show several things.
+                let missing = self.missing.iter().filter(|cell| cell.is_in(&shows)).cloned().collect();
+                let (given, happenings) = (example.given.clone(), example.happenings.clone());
+                let one = Made { example, known: Known { given, happenings, shows }, shows: missing };
+                open.retain(|cell| !one.shows.contains(*cell));
+                unfound.retain(|cell| !one.shows.contains(cell));
+                made.push(one);
+            }
+            if made.len() == before {
+                break;
+            }
+            // What was not found is looked for again from what is left: so does whoever asks a second time.
+            made = needed(made);
+            if unfound.is_empty() {
+                break;
+            }
+        }
+        (made.into_iter().map(|made| made.example).collect(), unfound)
+    }
+}
+
+impl Cell {
+    fn is_in(&self, shows: &BTreeSet<(CompactString, What)>) -> bool {
+        shows.iter().any(|(step, what)| *step == self.step && *what == self.what)
+    }
+}
+
+/// Without those that show nothing but what others do, of which the longest go first.
+fn needed(made: Vec<Made>) -> Vec<Made> {
+    let mut order: Vec<usize> = (0..made.len()).collect();
+    order.sort_by_key(|number| Reverse(made.get(*number).map_or(0, |made| made.known.happenings.len())));
+    let mut left: BTreeSet<usize> = order.iter().copied().collect();
+    for number in order {
+        let is_shown = |cell: &Cell| {
+            let mut others = made.iter().enumerate().filter(|(other, _)| *other != number && left.contains(other));
+            others.any(|(_, made)| made.shows.contains(cell))
+        };
+        if made.get(number).is_some_and(|made| made.shows.iter().all(is_shown)) {
+            left.remove(&number);
+        }
+    }
+    made.into_iter().enumerate().filter(|(number, _)| left.contains(number)).map(|(_, made)| made).collect()
 }
 
 /// Everything that can become of a saga's steps, by what each promises and where it stands.
@@ -113,8 +200,8 @@ fn possible(plan: &Plan) -> BTreeSet<Cell> {
 }
 
 /// What a play shows.
-fn shown_by(plan: &Plan, report: &Report) -> Vec<(CompactString, What)> {
-    let mut all: Vec<_> = report.trace.iter().filter_map(|(_, event)| of_event(event)).collect();
+fn shown_by(plan: &Plan, report: &Report) -> BTreeSet<(CompactString, What)> {
+    let mut all: BTreeSet<_> = report.trace.iter().filter_map(|(_, event)| of_event(event)).collect();
     // A pivot step is shown as stuck and goes on: no event says so.
     all.extend(endings(plan, &report.instance).into_iter().filter_map(|ending| match ending {
         Ending::Stuck(at, direction) => Some((without_indices(&at).into(), What::Stuck(direction))),
@@ -137,27 +224,21 @@ fn of_event(event: &Event) -> Option<(CompactString, What)> {
     Some((without_indices(at).into(), what))
 }
 
-/// A scenario that shows what none of these does; none where none was found. `ways` are those of the saga to its ends, and
-/// are asked for where nothing is found from the inputs of scenarios.
-#[must_use]
-pub fn missing<'w>(
-    plan: &Plan,
-    scenarios: &[&Scenario],
-    cell: &Cell,
-    ways: impl FnOnce() -> &'w [Way],
-) -> Option<Example> {
-    let wanted =
-        |report: &Report| shown_by(plan, report).iter().any(|(step, what)| *step == cell.step && *what == cell.what);
-    let mut inputs: Vec<(Json, Vec<Vec<HappeningKind>>)> = Vec::new();
-    for scenario in scenarios {
-        let Some(given) = given(plan, scenario) else { continue };
-        let happenings = scenario.happenings.iter().map(|happening| happening.kind.clone()).collect();
+/// A scenario that shows what none of these does; none where none was found.
+fn missing<'w>(plan: &Plan, known: &[&Known], cell: &Cell, ways: &dyn Fn() -> &'w [Way]) -> Option<Example> {
+    let wanted = |report: &Report| cell.is_in(&shown_by(plan, report));
+    let mut inputs: Vec<(&Json, Vec<Vec<HappeningKind>>)> = Vec::new();
+    // Those first that come to the step.
+    let comes_by = |known: &&&Known| known.shows.iter().any(|(step, _)| *step == cell.step);
+    let others = known.iter().filter(|known| !comes_by(known));
+    for Known { given, happenings, .. } in known.iter().filter(comes_by).chain(others) {
         match inputs.iter_mut().find(|(known, _)| known.get() == given.get()) {
-            Some((_, from)) => from.push(happenings),
-            None => inputs.push((given, vec![Vec::new(), happenings])),
+            Some((_, from)) => from.push(happenings.clone()),
+            None => inputs.push((given, vec![Vec::new(), happenings.clone()])),
         }
     }
-    for input in explore::inputs(plan) {
+    let explored = explore::inputs(plan);
+    for input in &explored {
         if !inputs.iter().any(|(known, _)| known.get() == input.get()) {
             inputs.push((input, vec![Vec::new()]));
         }
@@ -187,9 +268,4 @@ fn along(plan: &Plan, ways: &[Way], cell: &Cell, wanted: &dyn Fn(&Report) -> boo
         ways.sort_by_key(|way| way.trace.len());
         ways.into_iter().take(WAYS_MAX).find_map(|way| example::behind(plan, way, wanted))
     })
-}
-
-fn given(plan: &Plan, scenario: &Scenario) -> Option<Json> {
-    let is_of_it = scenario.saga == plan.saga.name;
-    is_of_it.then(|| Json::parse(scenario.given.as_deref().unwrap_or("{}")).ok()).flatten()
 }

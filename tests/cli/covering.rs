@@ -68,6 +68,66 @@ fn scenarios_are_written_and_hold_and_nothing_is_missing_then() {
     assert_eq!(fs::read_to_string(desk.path().join("trip.saga")).unwrap(), text);
 }
 
+/// Steps in a loop that the least input does not come to: from it nothing of them is found, but one along the explorer's ways,
+/// behind what else befalls on those. And one that never comes about.
+const LOOP: &str = r#"participant p {
+  command A fails "c"
+  command B
+  command U
+}
+saga main {
+  version 1
+  input { xs: list<int> }
+  step s2 { call p.A  compensate nothing }
+  for each e in input.xs where e > 2 {
+    step s4 { call p.B  compensate p.U }
+    step s3 { call p.B  compensate nothing }
+    when e < 1 {
+      step never { call p.B  compensate nothing }
+    }
+  }
+}
+"#;
+
+/// What is found leads to more. What is said not to be found is not found the second time either, and what is written is no longer
+/// than it must be, and no more.
+#[test]
+fn it_goes_round_until_nothing_is_found() {
+    let desk = Desk::with("loop.saga", LOOP);
+    let unfound = |said: &str| -> Vec<String> {
+        said.lines().filter(|line| line.contains("was found")).map(String::from).collect()
+    };
+    let first = desk.saga(&["test", "loop.saga", "--coverage", "--write"]);
+    let text = fs::read_to_string(desk.path().join("loop.saga")).unwrap();
+    insta::assert_snapshot!(format!("{}\n{}", unfound(&first).join("\n"), text.strip_prefix(LOOP).unwrap()));
+    let second = desk.saga(&["test", "loop.saga", "--coverage", "--write"]);
+    assert!(second.contains("[exit status: 0]"), "{second}");
+    assert_eq!(unfound(&second), unfound(&first));
+    assert_eq!(fs::read_to_string(desk.path().join("loop.saga")).unwrap(), text);
+}
+
+/// Where a person is waited for at a place that no scenario can name, the scenario says what is called.
+#[test]
+fn a_step_before_what_is_stuck_without_a_name_has_a_scenario() {
+    let source = r"participant p {
+  command A
+}
+saga main {
+  version 1
+  input { n: int }
+  pivot
+  when input.n > 9223372036854775806 {
+    step a { call p.A }
+    let twice = input.n * 2
+  }
+}
+";
+    let desk = Desk::with("main.saga", source);
+    desk.saga(&["test", "main.saga", "--coverage", "--write"]);
+    let said = desk.saga(&["test", "main.saga", "--coverage"]);
+    assert!(said.contains("[exit status: 0]") && !said.contains("not shown"), "{said}");
+}
+
 #[test]
 fn the_shipped_ones_can_be_completed() {
     // Of the last two some things are only found along the explorer's ways.

@@ -69,6 +69,43 @@ fn play_all(text: &str) -> Vec<Report> {
     reports
 }
 
+/// What has no scenario says why. A scenario names steps, and a person may be waited for where there is none.
+#[test]
+fn what_no_scenario_can_say_is_refused_with_the_reason() {
+    let text = r"
+participant p {
+  command A { n: int } returns { n: int }
+  message M { n: int }
+}
+saga m {
+  version 1
+  input { n: int, xs: list<int> }
+  deadline 300d
+  step h { call p.A { n: 1 }  compensate nothing }
+  pivot step z { call p.A { n: 1 } }
+  let y = z.n * 2
+  for each x in input.xs where x * 2 > 5 { step a { call p.A { n: x } } }
+  when input.n * 2 > 5 { step b { send p.M { n: 1 } } }
+  repeat at most 2 times { step r { call p.A { n: 1 } } } until r.n * 2 > 5 otherwise { }
+  output { y: y }
+}
+";
+    let checked = check::check_text("text.saga", text);
+    assert!(!checked.has_errors(), "{:?}", checked.findings);
+    let plan = Plan::new(Arc::clone(&checked.program.sagas["m"]));
+    let ways = explore(&plan, &Engine, Bounds::default()).ways;
+    let mut with_examples = text.to_owned();
+    let mut refused = Vec::new();
+    for way in &ways {
+        match example::of(&plan, way, &ways) {
+            Ok(example) => with_examples.push_str(&example.text(&plan)),
+            Err(why) => refused.push(format!("{}: {why}\n", way.ending)),
+        }
+    }
+    insta::assert_snapshot!(refused.concat());
+    play_all(&with_examples);
+}
+
 /// Two waits of four days and the beginning of a third: each signal must come in the last moments of its wait, and from the
 /// input with which anything is waited for.
 #[test]

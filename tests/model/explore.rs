@@ -107,6 +107,7 @@ proptest! {
             let fewer = explore(&plan, &Engine, FEW);
             prop_assert_eq!(ends(&fewer), ends(&all));
             prop_assert_eq!(calls(&fewer), calls(&all));
+            prop_assert_eq!(lengths(&fewer), lengths(&all));
             prop_assert!(fewer.violations.is_empty() && all.violations.is_empty(), "{}", broken(&all));
             prop_assert!(fewer.states <= all.states && fewer.cut.is_empty());
         }
@@ -117,6 +118,37 @@ proptest! {
 fn explored(before: Vec<Shape>, bounds: Bounds) -> Report {
     let shape = SagaShape { before, pivot: PivotShape::None, behind: Vec::new(), deadline: false, limits: Vec::new() };
     explore(&shapes::plan(&shape), &Engine, bounds)
+}
+
+/// How long the way to each end is.
+fn lengths(report: &Report) -> Vec<(String, usize)> {
+    report.ways.iter().map(|way| (way.ending.to_string(), way.trace.len())).collect()
+}
+
+/// Of three that are written alike the explorer looks at one for all, and the way to each is a shortest one nevertheless.
+#[test]
+fn the_ways_to_the_ends_of_twins_are_shortest_ones() {
+    let plan = plan(
+        r#"
+participant p { command A fails "c"  command U }
+saga m {
+  version 1
+  parallel {
+    step a { call p.A retry 1 times every 1s  compensate p.U retry 1 times every 1s }
+    step b { call p.A retry 1 times every 1s  compensate p.U retry 1 times every 1s }
+    step c { call p.A retry 1 times every 1s  compensate p.U retry 1 times every 1s }
+  }
+}
+"#,
+    );
+    let all = explore(&plan, &Engine, Bounds { reduces: false, ..FEW });
+    let fewer = explore(&plan, &Engine, FEW);
+    assert_eq!(lengths(&fewer), lengths(&all));
+    for way in &fewer.ways {
+        let Ending::Stuck(place, _) = &way.ending else { continue };
+        let last = way.trace.last().unwrap();
+        assert!(last.events.iter().any(|event| event.step() == Some(place)), "{place}: {last:?}");
+    }
 }
 
 /// Branches that are written alike are no twins where one between them fails before anybody is asked: those behind it never begin.

@@ -1,7 +1,7 @@
 //! A scenario for a way in which a saga can end: the fewest departures from the good path that lead there.
 //!
 //! A way of the [explorer](super::explore) has events in any order, whatever the times of the definition are; a scenario has
-//! times, and participants that answer at once. So the way says what may be needed, and playing says whether it is enough:
+//! times, and participants that answer at once, never, or `pending`. So the way says what may be needed, and playing says whether it is enough:
 //! departures are added one by one, until the saga ends as it should.
 
 mod late;
@@ -18,7 +18,7 @@ use super::scenario::{self, Report, calls};
 use super::world::without_indices;
 use crate::definition::json::least;
 use crate::definition::types::Type;
-use crate::definition::{Answer, Called, Expect, ExpectKind, Happening, HappeningKind, Scenario, Verb};
+use crate::definition::{Answer, Called, Expect, ExpectKind, Happening, HappeningKind, Invocation, Scenario, Verb};
 use crate::engine::{Direction, Summary, invocation};
 use crate::json::Json;
 use crate::plan::{Plan, Work};
@@ -60,10 +60,18 @@ pub fn of(plan: &Plan, way: &Way, ways: &[Way]) -> Result<Example, String> {
         Ending::Compensated(code) if code == "undeclared" => {
             return Err("in a scenario participants keep their contracts".to_owned());
         }
-        Ending::Stuck(place, direction) if is_message(plan, place, *direction) => {
-            return Err("in a scenario the log takes every message".to_owned());
-        }
-        _ => {}
+        Ending::Stuck(place, direction) => match called(plan, place, *direction) {
+            Some(Invocation { verb: Verb::Call, .. }) => {}
+            Some(Invocation { verb: Verb::Send, .. }) => {
+                return Err("in a scenario the log takes every message".to_owned());
+            }
+            None => {
+                return Err(format!(
+                    "a scenario names what is called, and at `{place}` nothing is; `--as steps` and `--as mermaid` show the way"
+                ));
+            }
+        },
+        Ending::Completed | Ending::Compensated(_) => {}
     }
     let mut clues = Clues::of(plan, &way.trace);
     let mut stuck = None;
@@ -88,8 +96,9 @@ pub fn of(plan: &Plan, way: &Way, ways: &[Way]) -> Result<Example, String> {
     let found = found.or_else(|| followed(plan, &clues, &goal));
     let found = found.or_else(|| if is_late { late(plan, ways, &clues.given, &all, &goal) } else { None });
     found.ok_or_else(|| {
-        let unsaid = clues.unsaid.first().map(|unsaid| format!("; of this way it cannot say that {unsaid}"));
-        format!("in a scenario participants answer at once or never{}", unsaid.unwrap_or_default())
+        let unsaid = clues.unsaid.first().map(|unsaid| format!("; of this way no scenario can say that {unsaid}"));
+        let unsaid = unsaid.unwrap_or_default();
+        format!("of those tried, in which participants answer at once, never, or `pending`, none ends so{unsaid}")
     })
 }
 
@@ -254,8 +263,8 @@ fn shortened(plan: &Plan, goal: &Goal<'_>, mut found: Example) -> Example {
     found
 }
 
-/// A scenario that comes to what is wanted, from this input and by the fewest departures more than one of `from` has; what
-/// is wanted says how it ends then.
+/// A scenario that comes to what is wanted, from this input, and would not with one departure less; it is found by the fewest
+/// more than one of `from` has. What is wanted says how it ends then.
 pub(super) fn reaching(
     plan: &Plan,
     given: &Json,
@@ -269,7 +278,9 @@ pub(super) fn reaching(
         all.next().filter(|_| all.next().is_none())
     };
     let (from, menu) = (from.iter().map(|from| (given, from.clone())), everything(plan, &known));
-    search(plan, from, &menu, &Goal { stuck: None, ends: &goal }, First::Fewest)
+    let goal = Goal { stuck: None, ends: &goal };
+    // What it was found behind may not be needed.
+    Some(shortened(plan, &goal, search(plan, from, &menu, &goal, First::Fewest)?))
 }
 
 /// The same behind all that comes from outside on a way.
@@ -401,16 +412,18 @@ fn play(plan: &Plan, given: &Json, happenings: &[HappeningKind], stuck: Option<C
 
 fn example(plan: &Plan, given: &Json, happenings: Vec<HappeningKind>, wanted: &Ending, report: &Report) -> Example {
     let ends = match wanted {
-        Ending::Completed => ExpectKind::Completed(None),
-        Ending::Compensated(code) => ExpectKind::Compensated(Some(code.clone())),
-        Ending::Stuck(step, direction) => {
+        Ending::Completed => Some(ExpectKind::Completed(None)),
+        Ending::Compensated(code) => Some(ExpectKind::Compensated(Some(code.clone()))),
+        // Of what no scenario can name it says what was called until then.
+        Ending::Stuck(step, direction) => called(plan, step, *direction).map(|_| {
             let undo = *direction == Direction::Undo;
             ExpectKind::Stuck(Called { undo, step: step.clone() })
-        }
+        }),
     };
     let calls = ExpectKind::Calls(calls(report.trace.iter().map(|(_, event)| event)));
     let title = title(plan, &wanted.to_string(), &happenings);
-    Example { title, given: given.clone(), happenings, expects: vec![ends, calls], unsaid: Vec::new() }
+    let expects = ends.into_iter().chain([calls]).collect();
+    Example { title, given: given.clone(), happenings, expects, unsaid: Vec::new() }
 }
 
 fn title(plan: &Plan, end: &str, happenings: &[HappeningKind]) -> String {
@@ -463,10 +476,9 @@ fn is_least(plan: &Plan, called: &Called, value: &Json) -> bool {
     action.is_none_or(|action| least(&Type::Record(action.command.reply.clone()), &called.step) == value.get())
 }
 
-/// What is stuck there is a message, which nobody answers.
-fn is_message(plan: &Plan, place: &str, direction: Direction) -> bool {
-    let invocation = work(plan, place).and_then(|work| invocation(work, direction));
-    invocation.is_some_and(|invocation| invocation.verb == Verb::Send)
+/// What is called there: without that a scenario has no name for it.
+fn called<'p>(plan: &'p Plan, place: &str, direction: Direction) -> Option<&'p Invocation> {
+    invocation(work(plan, place)?, direction)
 }
 
 fn work<'p>(plan: &'p Plan, place: &str) -> Option<&'p Work> {

@@ -42,6 +42,7 @@ use self::setting::Setting;
 use self::signalled::Signalled;
 use self::state::World;
 use self::tried::Tried;
+use self::twins::Swap;
 use super::world::without_indices;
 use crate::engine::{
     self, Change, Decision, Direction, Event, Input, Instance, InstanceId, Misfit, Phase, Run, Summary, Takes,
@@ -350,29 +351,29 @@ impl<'p> Search<'p> {
         steps
     }
 
-    /// The ways to each ending; of one that is stuck in a twin, also those in which the others are.
+    /// A shortest way to each ending. One on which a twin gets stuck is one for each of them, with the two in each other's place;
+    /// and of twins that which was looked at for all may have come to another one later.
     fn ways(&self) -> BTreeMap<Ending, Way> {
-        let mut ways = BTreeMap::new();
+        let plan = self.setting.plan;
+        let own = self.endings.iter().map(|(ending, (id, tally))| (ending.clone(), (self.way(*id), None, *tally)));
+        let mut shortest: BTreeMap<Ending, (Vec<Step>, Option<Swap>, Tally)> = own.collect();
         for (ending, (id, tally)) in &self.endings {
-            let steps = self.way(*id);
-            let mut add = |ending: &Ending, swap| {
-                let trace = words::told(&self.setting, &self.root, &steps, swap);
-                let way = Way { ending: ending.clone(), trace, tally: *tally };
-                ways.entry(ending.clone()).or_insert(way);
-            };
-            add(ending, None);
             let Ending::Stuck(place, direction) = ending else { continue };
-            let plan = self.setting.plan;
             let Some(node) = plan.named(place) else { continue };
+            let steps = self.way(*id);
             for swap in self.setting.twins.others(node) {
-                let place = plan.node(swap.node(node)).place.clone();
-                let other = Ending::Stuck(place, *direction);
-                if !self.endings.contains_key(&other) {
-                    add(&other, Some(swap));
+                let other = Ending::Stuck(plan.node(swap.node(node)).place.clone(), *direction);
+                let known = shortest.entry(other).or_insert_with(|| (steps.clone(), Some(swap), *tally));
+                if steps.len() < known.0.len() {
+                    (known.0, known.1) = (steps.clone(), Some(swap));
                 }
             }
         }
-        ways
+        let told = shortest.into_iter().map(|(ending, (steps, swap, tally))| {
+            let trace = words::told(&self.setting, &self.root, &steps, swap);
+            (ending.clone(), Way { ending, trace, tally })
+        });
+        told.collect()
     }
 
     /// A state from which nothing leads to an end.
