@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compact_str::CompactString;
+use indicatif::HumanCount;
 use serde_json::{Value, json};
 
 use super::error::near_miss;
@@ -39,7 +40,7 @@ pub(super) struct Arguments {
     /// The most sagas of a world, from 1 on
     #[arg(long, value_name = "N", value_parser = world_sagas)]
     sagas: Option<usize>,
-    /// The most actions of a world while things go wrong
+    /// The most actions of a world while things go wrong; with --sagas too, one that breaks a promise is not made smaller
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
     /// Participants keep no guard, to see what it is for
@@ -213,6 +214,11 @@ fn faults(text: &str) -> Result<Troubles, String> {
 /// How sagas ended, in words.
 fn end(code: Option<&str>) -> String {
     code.map_or_else(|| "completed".to_owned(), |code| format!("compensated {code}"))
+}
+
+/// `1 saga`, `1,000 sagas`.
+fn several(count: usize, word: &str) -> String {
+    format!("{} {word}{}", HumanCount(count as u64), if count == 1 { "" } else { "s" })
 }
 
 fn all_names() -> String {
