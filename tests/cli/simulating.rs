@@ -168,6 +168,7 @@ fn what_cannot_be_asked_is_said() {
         ["--latency", "2s..1s"],
         ["--fails", "200%"],
         ["--silent", "nobody=1%"],
+        ["--fails", "confirm_room=50%"],
         ["--signal", "go=1h"],
         ["--signal", "1h"],
         ["--rate", "0"],
@@ -175,6 +176,35 @@ fn what_cannot_be_asked_is_said() {
     ]
     .map(|arguments| desk.saga(&[&["simulate", "booking.saga", "--load", "5"], &arguments[..]].concat()));
     insta::assert_snapshot!([said.join("\n"), loads.join("\n")].join("\n"));
+}
+
+#[test]
+fn what_can_never_be_refused_is_said_and_what_can_is_not() {
+    let fails = |text: &str, rule: &str| {
+        let said = Desk::with("a.saga", text).saga(&["simulate", "a.saga", "--load", "5", "--fails", rule]);
+        said.contains("can be refused: its contract has no codes")
+    };
+    for (rule, is_refused) in
+        [("5%", false), ("payments=5%", false), ("charge=5%", false), ("confirm_ticket=0%", false)]
+    {
+        assert_eq!(fails(BOOKING, rule), is_refused, "{rule}");
+    }
+    let shop = "participant shop {\n  command Take {}\n}\nsaga buy {\n  version 1\n  step take { call shop.Take compensate nothing }\n}\n";
+    for rule in ["5%", "shop=5%", "take=5%"] {
+        assert!(fails(shop, rule), "{rule}");
+    }
+}
+
+#[test]
+fn a_load_of_one_saga_that_asks_nobody() {
+    let desk = Desk::with("nap.saga", "saga nap {\n  version 1\n  sleep 3s\n}\n");
+    insta::assert_snapshot!(desk.saga(&["simulate", "nap.saga", "--load", "1"]));
+}
+
+#[test]
+fn two_forms_at_once_are_refused_without_a_wrong_tip() {
+    let said = desk().saga(&["simulate", "booking.saga", "--load", "5", "--json", "--svg"]);
+    assert!(said.contains("cannot be used with") && !said.contains("tip:"), "{said}");
 }
 
 #[test]

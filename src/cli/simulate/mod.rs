@@ -156,6 +156,9 @@ fn under_load(arguments: &Arguments, sagas: usize, file: &Checked, out: &mut Out
         let error = CliError::usage(format!("saga {} has no step and no participant `{name}`", saga.name));
         return Err(hinted(error, name, cast.names()));
     }
+    if let Some(rule) = load.fails.iter().find(|rule| rule.is > 0.0 && !cast.refuses(rule.of.as_deref())) {
+        return Err(never_refused(&saga.name, rule.of.as_deref()));
+    }
     let is_unknown = |(name, _): &&(CompactString, Range<Duration>)| !saga.signals.contains_key(name);
     if let Some((name, _)) = load.signals.iter().find(is_unknown) {
         let error = CliError::usage(format!("saga {} has no signal `{name}`", saga.name));
@@ -170,6 +173,16 @@ fn under_load(arguments: &Arguments, sagas: usize, file: &Checked, out: &mut Out
         out.data(load::text(&saga.name, &load, &figures))?;
     }
     Ok(Exit::Done)
+}
+
+/// A command is refused with a code of its contract.
+fn never_refused(saga: &str, of: Option<&str>) -> CliError {
+    let (what, silent) = match of {
+        Some(name) => (format!("nothing that saga {saga} calls at `{name}`"), format!("{name}=10%")),
+        None => (format!("no command that saga {saga} calls"), "10%".to_owned()),
+    };
+    CliError::usage(format!("--fails: {what} can be refused: its contract has no codes behind `fails`"))
+        .hint(format!("`--silent {silent}` leaves attempts without an answer"))
 }
 
 fn hinted<'n>(error: CliError, name: &str, known: impl Iterator<Item = &'n str>) -> CliError {
