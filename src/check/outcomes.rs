@@ -132,15 +132,34 @@ pub enum Cause {
 #[must_use]
 pub fn outcomes(saga: &Saga) -> Outcomes {
     let mut outcomes = Outcomes::default();
-    outcomes.add("cancelled", Cause::Cancelled, saga.span);
-    if let Some(deadline) = saga.deadline {
-        outcomes.add("deadline", Cause::Late(deadline), saga.span);
+    if !begins_at_pivot(&saga.body) {
+        outcomes.add("cancelled", Cause::Cancelled, saga.span);
+        if let Some(deadline) = saga.deadline {
+            outcomes.add("deadline", Cause::Late(deadline), saga.span);
+        }
     }
     let passed = outcomes.block(&saga.body);
     if !passed {
         outcomes.computed(saga.output.as_ref());
     }
     outcomes
+}
+
+/// Whether these come to the point of no return in the instant in which they begin: then nobody and no deadline comes before it.
+/// A pivot step is called in that instant, and from then on its outcome decides, unless it waits for its turn.
+fn begins_at_pivot(statements: &[Statement]) -> bool {
+    let takes_no_time = |statement: &&Statement| matches!(statement.kind, StatementKind::Let { .. });
+    statements.iter().find(|statement| !takes_no_time(statement)).is_some_and(|first| match &first.kind {
+        StatementKind::Pivot => true,
+        StatementKind::Step(step) => {
+            step.pivot && step.action.as_ref().is_some_and(|action| action.participant.limits.is_empty())
+        }
+        StatementKind::When { arms, otherwise } => {
+            arms.iter().map(|(_, block)| block).chain([otherwise]).all(|block| begins_at_pivot(block))
+        }
+        StatementKind::Run(run) => run.step.pivot && begins_at_pivot(&run.body),
+        _ => false,
+    })
 }
 
 /// The codes with which the body of a `try` can fail.

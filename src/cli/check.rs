@@ -47,11 +47,11 @@ pub(super) struct Arguments {
     /// Participants do not keep the guard, so a late copy of a command is carried out again
     #[arg(long, conflicts_with = "quick")]
     unguarded: bool,
-    /// Print JSON, whose form is stable
+    /// Print JSON, whose form is stable: short for --format json
     #[arg(long)]
     json: bool,
-    /// How findings are written
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text, conflicts_with_all = ["json", "brief"])]
+    /// How all of it is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text, conflicts_with = "json")]
     format: Format,
 }
 
@@ -59,7 +59,9 @@ pub(super) struct Arguments {
 enum Format {
     /// For people
     Text,
-    /// SARIF 2.1.0, for code hosts and editors
+    /// For programs
+    Json,
+    /// SARIF 2.1.0: the findings, for code hosts and editors
     Sarif,
 }
 
@@ -93,13 +95,13 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         if !sagas.is_empty() {
             ways::show(&sagas, (wanted, arguments.form), out)?;
         }
-    } else if arguments.format == Format::Sarif {
+    } else if arguments.format() == Format::Sarif {
         let files: Vec<_> = seen.iter().map(|seen| (&seen.file.sources, seen.file.findings.as_slice())).collect();
         let unread = unreadable.iter().map(CliError::title);
         let failures: Vec<String> =
             unread.chain(seen.iter().flat_map(|seen| explored::failures(&seen.sagas))).collect();
         out.json(&sarif::log(&files, &failures))?;
-    } else if arguments.json {
+    } else if arguments.format() == Format::Json {
         let findings: Vec<_> =
             seen.iter().flat_map(|Seen { file, .. }| as_list(render::json(&file.sources, &file.findings))).collect();
         let sagas: Vec<_> = seen
@@ -130,6 +132,10 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
 }
 
 impl Arguments {
+    const fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+
     const fn bounds(&self) -> Bounds {
         let steps = if self.deep { usize::MAX } else { STEPS_USUAL };
         Bounds { states: self.states, steps, guard: !self.unguarded, reduces: true }

@@ -34,9 +34,10 @@ pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
         let way = explored.and_then(|explored| explored.report.ways.iter().find(|way| way.ending == *ending));
         let [called, undone] = way.map_or_else(|| ["?".to_owned(), "?".to_owned()], |way| counts(&way.tally));
         let [time, messages] = match at_most(saga, &worst, ending) {
-            Some((Bound { time, messages }, least)) => {
+            Some((Bound { time, messages, awaits_pivot }, least)) => {
                 let least = least.map(|least| format!("{least} to ")).unwrap_or_default();
-                [long(time), format!("{least}{messages}")]
+                let more = if awaits_pivot { "+" } else { "" };
+                [format!("{}{more}", long(time)), format!("{least}{messages}{more}")]
             }
             None => ["-".to_owned(), "-".to_owned()],
         };
@@ -68,6 +69,10 @@ pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
         "  bounds",
         "time and messages are the most of each end where nobody helps; messages are commands, replies and what is sent",
     ]);
+    if !worst.pivots.is_empty() {
+        let pivots = list(&worst.pivots);
+        bounds.row(["", &format!("+ what {pivots} takes beyond its retries: it is asked until it has answered")]);
+    }
     bounds.row(["", "on top of that a participant's `pending`: until `within`, or a day"]);
     if !worst.turns.is_empty() {
         bounds.row(["", &format!("on top of that the wait for a turn at {}", list(&worst.turns))]);
@@ -233,6 +238,9 @@ pub(super) fn json(
                 None => json!({ "most": bound.messages }),
             };
             row.insert("messages".to_owned(), messages);
+            if bound.awaits_pivot {
+                row.insert("awaits_pivot".to_owned(), json!(true));
+            }
         }
         row
     };
@@ -257,6 +265,7 @@ pub(super) fn beside_json(file: &Checked, worst: &Worst) -> Value {
         |span: &Span| json!({ "text": written(file, *span), "file": name(file, *span), "line": line(file, *span) });
     json!({
         "lists": worst.lists.iter().map(named).collect::<Vec<_>>(),
+        "pivots": worst.pivots,
         "turns": worst.turns,
         "waits": worst.waits.iter().map(named).collect::<Vec<_>>(),
     })

@@ -121,7 +121,7 @@ fn ends(proved: &Proved, explored: Option<&Explored>) -> String {
         Ending::Completed | Ending::Stuck(..) => None,
     });
     let codes: BTreeSet<&CompactString> = proved.outcomes.codes().chain(found).collect();
-    format!("completed, or compensated with {}", list(codes))
+    if codes.is_empty() { "completed".to_owned() } else { format!("completed, or compensated with {}", list(codes)) }
 }
 
 /// The ends by the text to which no way was found although all was looked at: they need data that is not tried, or never

@@ -1,6 +1,6 @@
 //! Arguments that are often tried and do not exist: with what to write instead.
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// The commands whose output has a form for people alone, with the option for another.
 fn instead(argument: &str, usage: &str) -> Option<String> {
@@ -30,12 +30,11 @@ pub(super) fn with_tip(mut error: clap::Error) -> clap::Error {
         Some(ContextValue::StyledStr(text)) => text.to_string(),
         _ => String::new(),
     };
-    let argument = text(ContextKind::InvalidArg);
-    let tip = if argument.starts_with("--format") && text(ContextKind::InvalidValue) == "json" {
-        Some("`--json` prints JSON, for programs".to_owned())
-    } else {
-        instead(&argument, &text(ContextKind::Usage))
-    };
+    // Two options that do not go together are both there.
+    if error.kind() == ErrorKind::ArgumentConflict {
+        return error;
+    }
+    let tip = instead(&text(ContextKind::InvalidArg), &text(ContextKind::Usage));
     if let Some(tip) = tip {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }

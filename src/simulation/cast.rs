@@ -11,6 +11,7 @@ use crate::definition::{Command, HappeningKind, Limit, Participant, Program, Ver
 use crate::journal::Plans;
 use crate::json::Json;
 use crate::log::simulated::Random;
+use crate::model::world::names;
 use crate::plan::{Kind, Plan};
 use crate::time::Timestamp;
 
@@ -98,6 +99,16 @@ impl Cast {
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
         self.names().any(|known| known == name)
+    }
+
+    /// Whether something can be refused that is called at a step of this name or asked of a participant of this name; of none, anything.
+    #[must_use]
+    pub fn refuses(&self, name: Option<&str>) -> bool {
+        let is_meant = |step: &str, participant: &str| name.is_none_or(|name| names(name, step) || name == participant);
+        self.plan
+            .nodes()
+            .filter_map(|(at, node)| Some((node, self.plan.work(at)?.step.action.as_ref()?)))
+            .any(|(node, action)| !action.command.fails.is_empty() && is_meant(&node.place, &action.participant.name))
     }
 
     pub(super) fn name(&self) -> &CompactString {

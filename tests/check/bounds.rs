@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use saga::check::{self, Bound, Completed, until_stuck, worst};
-use saga::definition::{Participant, Saga};
+use saga::definition::{Called, Participant, Saga};
 use saga::engine::{
     self, Acknowledged, Command, CommandKind, Decision, Direction, Effect, Input, Instance, InstanceId, Order,
-    OrderRequest, Phase, Place, Reply, ReplyKind, RequestId, Run, Start, Status, Undeliverable,
+    OrderRequest, Phase, Place, Reply, ReplyKind, RequestId, Run, Start, State, Status, Undeliverable, Wait,
 };
 use saga::json::Json;
 use saga::model::scenario::stuck;
-use saga::plan::Plan;
+use saga::plan::{Class, Plan};
 use saga::time::Timestamp;
 
 use super::outcomes::{TAKE, saga};
@@ -223,6 +223,38 @@ fn waits_that_depend_on_data_are_named() {
     assert_eq!((all.completed.unwrap().bound.time, all.waits.len()), (seconds(3600), 2));
 }
 
+#[test]
+fn an_end_that_waits_for_a_point_of_no_return_says_so() {
+    let pivot = "pivot step charge { call bank.Charge { n: 1 } timeout 1s retry 1 times every 1s..1s }";
+    let body = format!("deadline 1h step take {{ {TAKE} }} {pivot} step note {{ call bank.Note }}");
+    let all = worst(&saga(&body), ELEMENTS);
+    assert!(all.completed.unwrap().bound.awaits_pivot);
+    let awaiting: Vec<_> =
+        all.compensated.iter().filter(|(_, bound)| bound.awaits_pivot).map(|(code, _)| &**code).collect();
+    assert_eq!(awaiting, ["declined", "undeclared"]);
+    assert_eq!(all.pivots.iter().collect::<Vec<_>>(), ["charge"]);
+    let awaits = |step, undo| until_stuck(&saga(&body), ELEMENTS, step, undo).unwrap().awaits_pivot;
+    assert_eq!([awaits("charge", false), awaits("note", false), awaits("take", true)], [false, true, true]);
+    // A bare one waits for nobody, and a message for no answer.
+    for pivot in ["pivot", "pivot step charge { send shop.Note { n: 1 } }"] {
+        let all = worst(&saga(&format!("step take {{ {TAKE} }} {pivot}")), ELEMENTS);
+        assert!(!all.completed.unwrap().bound.awaits_pivot && all.pivots.is_empty(), "{pivot}");
+    }
+}
+
+#[test]
+fn what_strikes_a_sub_saga_at_its_own_point_of_no_return_waits_for_that() {
+    let undo = "compensate shop.Give {} timeout 1s retry 1 times every 5s..5s";
+    let body = format!(
+        "deadline 50s step take {{ {TAKE} }} step paid {{ run pay {undo} }} }} saga pay {{ pivot step charge {{ call bank.Charge {{ \
+         n: 1 }} }} }} saga last {{ sleep 1s"
+    );
+    let all = worst(&saga(&body), ELEMENTS);
+    let awaiting: Vec<_> =
+        all.compensated.iter().filter(|(_, bound)| bound.awaits_pivot).map(|(code, _)| &**code).collect();
+    assert_eq!(awaiting, ["cancelled", "deadline", "declined", "undeclared"]);
+}
+
 /// The example of the README.
 #[test]
 fn the_bounds_of_a_booking() {
@@ -249,6 +281,10 @@ struct Life {
     choices: std::vec::IntoIter<u8>,
     count: u32,
     messages: u64,
+    /// Points of no return that were called beyond their retries: where, when the first time, and with how many messages.
+    beyond: BTreeMap<Place, (Timestamp, u64)>,
+    /// So many attempts at points of no return stay without an answer.
+    deaf: u32,
 }
 
 const START: Timestamp = Timestamp(1_000_000);
@@ -260,7 +296,7 @@ impl Life {
     fn new(plan: Plan, choices: Vec<u8>) -> Self {
         let instance = Instance::new(InstanceId::try_from("life").unwrap(), Run(START.0), &plan);
         let (coming, choices) = (BTreeMap::new(), choices.into_iter());
-        Self { plan, instance, now: START, coming, choices, count: 0, messages: 0 }
+        Self { plan, instance, now: START, coming, choices, count: 0, messages: 0, beyond: BTreeMap::new(), deaf: 0 }
     }
 
     fn comes(&mut self, after: Duration, input: Input) {
@@ -274,9 +310,23 @@ impl Life {
         self.comes(Duration::from_millis(u64::from(after) * 10), input);
     }
 
+    /// What it waits at for a person. A point of no return that is called beyond its retries goes on by itself.
+    fn waits(&mut self) -> Vec<Called> {
+        let mut waits = stuck(&self.plan, &self.instance);
+        waits.retain(|at| {
+            let state = self.plan.find(&at.step).and_then(|node| self.instance.state(node));
+            let goes_on = matches!(state, Some(State::Doing(attempt)) if !matches!(attempt.wait, Wait::Person(_)));
+            if goes_on {
+                self.beyond.entry(at.step.clone()).or_insert((self.now, self.messages));
+            }
+            !goes_on
+        });
+        waits
+    }
+
     /// To its end, or until somebody is needed.
     fn live(&mut self) {
-        while !self.instance.has_ended() && stuck(&self.plan, &self.instance).is_empty() {
+        while !self.instance.has_ended() && self.waits().is_empty() {
             let due = self.instance.next_due(&self.plan);
             let next = self.coming.first_key_value().map(|((at, _), _)| *at);
             let input = match (next, due) {
@@ -325,6 +375,11 @@ impl Life {
             CommandKind::Query => ReplyKind::Query,
         };
         self.messages += 2;
+        let work = self.plan.find(&command.place).and_then(|at| self.plan.work(at.node()));
+        if self.deaf > 0 && work.is_some_and(|work| matches!(work.class, Class::Pivot | Class::InnerPivot)) {
+            self.deaf -= 1;
+            return;
+        }
         let failed = |code: &str| Status::Failed { code: code.into(), message: None };
         let forward = command.work == Direction::Do;
         let (after, status) = match mood {
@@ -357,12 +412,13 @@ proptest! {
         choices in prop::collection::vec(any::<u8>(), 0..80),
         cancel in prop::option::weighted(0.3, 0u16..12_000),
         signals in prop::collection::vec((0u16..6_000, any::<bool>()), 0..3),
+        deaf in prop::option::weighted(0.3, 1u32..100),
     ) {
         // The wait for a turn comes on top.
         shape.limits.clear();
         let plan = shapes::plan(&shape);
         let saga: Arc<Saga> = Arc::clone(&plan.saga);
-        let mut life = Life::new(plan, choices);
+        let mut life = Life { deaf: deaf.unwrap_or_default(), ..Life::new(plan, choices) };
         life.tell(&Input::Start(Start { input: Json::parse(shapes::input(flags, large)).unwrap(), reply_to: None, traceparent: None }));
         for (after, go) in signals {
             let with = Some(Json::parse(format!(r#"{{"go":{go}}}"#)).unwrap());
@@ -373,27 +429,34 @@ proptest! {
         }
         life.live();
         let all = worst(&saga, ELEMENTS);
-        let bounds: Vec<(String, Option<Bound>)> = match &life.instance.phase {
+        let stuck_at = |step: &Place, undo| {
+            let step = step.split_inclusive(']').map(|part| part.split('[').next().unwrap()).collect::<String>();
+            (format!("stuck {step} {undo}"), until_stuck(&saga, ELEMENTS, &step, undo))
+        };
+        let ends: Vec<(String, Option<Bound>)> = match &life.instance.phase {
             Phase::Completed(_) => vec![("completed".to_owned(), all.completed.map(|completed| completed.bound))],
             Phase::Compensated(failure) => {
                 vec![(failure.code.to_string(), all.compensated.get(&failure.code).copied())]
             }
-            _ => stuck(&life.plan, &life.instance)
-                .into_iter()
-                .map(|at| {
-                    let step = at.step.split_inclusive(']').map(|part| part.split('[').next().unwrap()).collect::<String>();
-                    let bound = until_stuck(&saga, ELEMENTS, &step, at.undo);
-                    (format!("stuck {step} {}", at.undo), bound)
-                })
-                // What cannot be computed behind the point of no return is refused by the checks.
-                .filter(|(_, bound)| bound.is_some() || !large)
-                .collect(),
+            // What cannot be computed behind the point of no return is refused by the checks.
+            _ => life.waits().iter().map(|at| stuck_at(&at.step, at.undo)).filter(|(_, bound)| bound.is_some() || !large).collect(),
         };
-        for (end, bound) in bounds {
-            let Some(Bound { time, messages }) = bound else { panic!("{end}: no bound") };
-            let passed = life.now.since(START);
-            prop_assert!(passed <= time, "{end}: {passed:?}, and not {time:?}");
-            prop_assert!(life.messages <= messages, "{end}: {} messages, and not {messages}", life.messages);
+        let all_beyond = life.beyond.clone();
+        let at_the_end = ends.into_iter().map(|(end, bound)| (end, bound, (life.now, life.messages), None));
+        let beyond = all_beyond.iter().map(|(step, then)| {
+            let (end, bound) = stuck_at(step, false);
+            (end, bound, *then, Some(step))
+        });
+        for (end, bound, (at, messages), itself) in at_the_end.chain(beyond) {
+            let Some(bound) = bound else { panic!("{end}: no bound") };
+            // What waits for a point of no return has no bound once that is beyond its retries. All else has.
+            let before = |(step, (then, _)): (&Place, &(Timestamp, u64))| itself != Some(step) && *then <= at;
+            if bound.awaits_pivot && all_beyond.iter().any(before) {
+                continue;
+            }
+            let passed = at.since(START);
+            prop_assert!(passed <= bound.time, "{end}: {passed:?}, and not {:?}", bound.time);
+            prop_assert!(messages <= bound.messages, "{end}: {messages} messages, and not {}", bound.messages);
         }
     }
 }

@@ -73,3 +73,24 @@ fn what_a_try_catches_is_no_end_of_the_saga() {
     assert_eq!(codes("catch \"gone\" { }"), ["cancelled", "deadline", "timeout", "undeclared"]);
     assert_eq!(codes("catch { fail \"no\" }"), ["cancelled", "no"]);
 }
+
+#[test]
+fn nothing_comes_before_a_point_of_no_return_at_the_very_beginning() {
+    let codes = |body: &str| outcomes(&saga(body)).codes().map(ToString::to_string).collect::<Vec<_>>();
+    let nothing: [&str; 0] = [];
+    let (bare, note) = ("pivot\n", "step note { call bank.Note }");
+    assert_eq!(codes(&format!("deadline 1h {bare} {note}")), nothing);
+    let each = format!("when input.b {{ {bare} }} otherwise {{ let c = input.b {bare} }}");
+    assert_eq!(codes(&format!("deadline 1h let b = input.b {each} {note}")), nothing);
+    let late = each.replace("let c = input.b", "sleep 1s");
+    assert_eq!(codes(&format!("deadline 1h {late} {note}")), ["cancelled", "deadline"]);
+    assert_eq!(codes(&format!("deadline 1h sleep 1s {bare} {note}")), ["cancelled", "deadline"]);
+    assert_eq!(codes(&format!("deadline 1h pivot {note}")), ["undeclared"], "from its call on its outcome decides");
+}
+
+#[test]
+fn a_point_of_no_return_that_waits_for_its_turn_may_be_cancelled() {
+    let source = "participant bank {\n  at most 1 at once\n  command Note\n}\nsaga case {\n  pivot step note { call bank.Note }\n}\n";
+    let saga = check(source).program.sagas["case"].clone();
+    assert_eq!(outcomes(&saga).codes().collect::<Vec<_>>(), ["cancelled", "undeclared"]);
+}

@@ -191,7 +191,7 @@ fn the_codes_that_can_end_a_saga_are_known() {
     let source = self::source("output { m: length(\"x\") + 1 }");
     assert_eq!(ends(&source), ["cancelled", "invalid"]);
     let source = self::source("pivot output { m: length(\"x\") + 1 }");
-    assert_eq!(ends(&source), ["cancelled"], "behind the pivot it is stuck");
+    assert!(ends(&source).is_empty(), "behind the pivot it is stuck, and nothing comes before it");
     let checked = check(&source);
     let program = &checked.program;
     assert_eq!(saga::check::points_of_no_return(&program.sagas["case"]).len(), 1);

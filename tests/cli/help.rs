@@ -28,7 +28,7 @@ fn a_near_miss_of_a_topic_and_of_a_command() {
 fn options_for_programs_have_one_spelling() {
     let mut shown = String::new();
     for arguments in [
-        &["check", "x.saga", "--format", "json"][..],
+        &["graph", "x.saga", "--format", "json"][..],
         &["list", "-o", "json"],
         &["run", "x.saga", "--json"],
         &["graph", "x.saga", "--json"],

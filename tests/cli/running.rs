@@ -147,6 +147,22 @@ fn a_budget_that_was_not_enough_is_no_finding() {
 }
 
 #[test]
+fn json_is_short_for_the_format_json() {
+    let desk = desk();
+    desk.file("wrong.saga", ORDER.replace("reserve.hold }\n  }", "reserve.hld }\n  }"));
+    for brief in [&["--brief"][..], &[]] {
+        let printed = |form: &[&str]| {
+            let arguments = [&["check", "order.saga", "wrong.saga"], form, brief].concat();
+            let output = desk.command(&arguments).output().unwrap();
+            (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+        };
+        let short = printed(&["--json"]);
+        assert!(short.1.starts_with('{') && short.0 == Some(1), "{short:?}");
+        assert_eq!(printed(&["--format", "json"]), short);
+    }
+}
+
+#[test]
 fn findings_for_code_hosts() {
     let desk = desk();
     desk.file("wrong.saga", ORDER.replace("reserve.hold }\n  }", "reserve.hld }\n  }"));

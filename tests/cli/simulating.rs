@@ -19,20 +19,83 @@ fn json_says_the_same() {
     insta::assert_snapshot!(said);
 }
 
+/// A line of what is said of a broken promise.
+fn row<'t>(said: &'t str, name: &str) -> &'t str {
+    let row = said.lines().find_map(|line| line.trim().strip_prefix(name));
+    row.unwrap_or_else(|| panic!("{name}: {said}")).trim()
+}
+
+fn words(again: &str) -> Vec<&str> {
+    again.split_whitespace().skip(1).collect()
+}
+
 #[test]
 fn without_a_guard_the_smallest_world_that_shows_it_is_told_and_repeats() {
     let desk = desk();
     let said = desk.saga(&["simulate", "booking.saga", "--seeds", "50", "--unguarded"]);
     insta::assert_snapshot!(said);
-    let again = said.lines().find_map(|line| line.trim().strip_prefix("again ")).unwrap();
-    let words: Vec<&str> = again.split_whitespace().skip(1).collect();
-    let repeated = desk.saga(&words);
-    let promise = |said: &str| said.lines().find(|line| line.trim().starts_with("promise")).map(str::to_owned);
-    assert_eq!(promise(&said), promise(&repeated));
-    assert!(promise(&said).is_some());
+    let words = words(row(&said, "again"));
     // The same world with guards is sound.
     let guarded: Vec<&str> = words.into_iter().filter(|word| *word != "--unguarded").collect();
     assert!(desk.saga(&guarded).contains("every promise holds"));
+}
+
+#[test]
+fn the_command_that_repeats_a_broken_promise_prints_the_same_one_and_the_same_world() {
+    for (name, text) in [
+        ("booking.saga", BOOKING),
+        ("travel.saga", include_str!("../../workflows/travel.saga")),
+        ("claim.saga", include_str!("../../workflows/claim.saga")),
+    ] {
+        let desk = Desk::with(name, text);
+        for asked in
+            [&["--seeds", "50"][..], &["--seeds", "20..60", "--sagas", "3"], &["--seeds", "60", "--steps", "400"]]
+        {
+            let said = desk.saga(&[&["simulate", name, "--unguarded"], asked].concat());
+            let repeated = desk.saga(&words(row(&said, "again")));
+            for name in ["promise", "found", "world", "again"] {
+                assert_eq!(row(&said, name), row(&repeated, name), "{said}{repeated}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_told_of_a_broken_promise_depends_on_the_seeds_alone() {
+    let desk = Desk::with("travel.saga", include_str!("../../workflows/travel.saga"));
+    let from = |from: &str| {
+        desk.command(&["simulate", "travel.saga", "--unguarded", "--faults", "lost", "--seeds", from, "--json"])
+            .output()
+            .unwrap()
+            .stdout
+    };
+    let first = from("1..50");
+    for _ in 0..4 {
+        assert_eq!(String::from_utf8_lossy(&first), String::from_utf8_lossy(&from("1..50")));
+    }
+    let told: serde_json::Value = serde_json::from_slice(&first).unwrap();
+    let told = &told["sagas"][0];
+    // All worlds before it, and no other.
+    let seed = told["broken"]["seed"].as_u64().unwrap();
+    assert_eq!(told["worlds"].as_u64().unwrap(), seed - 1, "{told}");
+    let text = desk.saga(&["simulate", "travel.saga", "--unguarded", "--faults", "lost", "--seeds", "50"]);
+    assert!(text.contains("BROKEN in seed 0, behind 0 worlds\n"), "{text}");
+}
+
+#[test]
+fn of_standard_input_it_is_said_that_it_has_no_name() {
+    let said = desk().saga_reading(&["simulate", "-", "--seeds", "50", "--unguarded"], BOOKING);
+    assert!(row(&said, "again").starts_with("saga simulate - booking "), "{said}");
+    assert!(said.contains("with the same on standard input, which has no name"), "{said}");
+}
+
+#[test]
+fn the_last_seeds_there_are_come_to_an_end() {
+    let said = desk().saga(&["simulate", "booking.saga", "--seeds", "18446744073709551613..18446744073709551615"]);
+    assert!(
+        said.contains("2 worlds, seeds 18446744073709551613 to 18446744073709551614: every promise holds"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -105,6 +168,7 @@ fn what_cannot_be_asked_is_said() {
         ["--latency", "2s..1s"],
         ["--fails", "200%"],
         ["--silent", "nobody=1%"],
+        ["--fails", "confirm_room=50%"],
         ["--signal", "go=1h"],
         ["--signal", "1h"],
         ["--rate", "0"],
@@ -112,6 +176,35 @@ fn what_cannot_be_asked_is_said() {
     ]
     .map(|arguments| desk.saga(&[&["simulate", "booking.saga", "--load", "5"], &arguments[..]].concat()));
     insta::assert_snapshot!([said.join("\n"), loads.join("\n")].join("\n"));
+}
+
+#[test]
+fn what_can_never_be_refused_is_said_and_what_can_is_not() {
+    let fails = |text: &str, rule: &str| {
+        let said = Desk::with("a.saga", text).saga(&["simulate", "a.saga", "--load", "5", "--fails", rule]);
+        said.contains("can be refused: its contract has no codes")
+    };
+    for (rule, is_refused) in
+        [("5%", false), ("payments=5%", false), ("charge=5%", false), ("confirm_ticket=0%", false)]
+    {
+        assert_eq!(fails(BOOKING, rule), is_refused, "{rule}");
+    }
+    let shop = "participant shop {\n  command Take {}\n}\nsaga buy {\n  version 1\n  step take { call shop.Take compensate nothing }\n}\n";
+    for rule in ["5%", "shop=5%", "take=5%"] {
+        assert!(fails(shop, rule), "{rule}");
+    }
+}
+
+#[test]
+fn a_load_of_one_saga_that_asks_nobody() {
+    let desk = Desk::with("nap.saga", "saga nap {\n  version 1\n  sleep 3s\n}\n");
+    insta::assert_snapshot!(desk.saga(&["simulate", "nap.saga", "--load", "1"]));
+}
+
+#[test]
+fn two_forms_at_once_are_refused_without_a_wrong_tip() {
+    let said = desk().saga(&["simulate", "booking.saga", "--load", "5", "--json", "--svg"]);
+    assert!(said.contains("cannot be used with") && !said.contains("tip:"), "{said}");
 }
 
 #[test]

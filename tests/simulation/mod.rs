@@ -153,6 +153,39 @@ fn a_participant_without_a_guard_is_found_and_the_world_shrinks() {
     assert_eq!(live(&cast, seed, &small.wanted, wrong).unwrap_err(), small.violation);
     // With its guard it keeps its promises there.
     live(&cast, seed, &small.wanted, Wrong::default()).unwrap();
+    // Made smaller once more it stays.
+    assert_eq!(shrink(&cast, seed, &small.wanted, wrong, small.violation.clone()).wanted, small.wanted);
+}
+
+#[test]
+fn nothing_more_can_be_left_out_of_the_smallest_world() {
+    let wrong = Wrong { slip: Some(Slip::NoGuard), ..Wrong::default() };
+    let some =
+        shipped().into_iter().filter(|(name, _)| ["booking.saga booking", "claim.saga claim"].contains(&&**name));
+    for (name, cast) in some {
+        let broken = |seed| Some((seed, live(&cast, seed, &Wanted::default(), wrong).err()?));
+        for (seed, violation) in (0..20).filter_map(broken).take(4) {
+            let Wanted { troubles, sagas: Some(sagas), steps: Some(steps) } =
+                shrink(&cast, seed, &Wanted::default(), wrong, violation.clone()).wanted
+            else {
+                panic!("the world is told with its numbers")
+            };
+            let world = |troubles: &BTreeSet<Trouble>, sagas, steps| {
+                let wanted = Wanted { troubles: troubles.clone(), sagas: Some(sagas), steps: Some(steps) };
+                live(&cast, seed, &wanted, wrong).is_err_and(|other| other.property == violation.property)
+            };
+            assert!(world(&troubles, sagas, steps), "{name}, seed {seed}");
+            assert!(
+                (1..sagas).all(|fewer| !world(&troubles, fewer, steps)),
+                "{name}, seed {seed}: fewer than {sagas} sagas"
+            );
+            assert!(steps == 1 || !world(&troubles, sagas, steps - 1), "{name}, seed {seed}: fewer than {steps} steps");
+            for trouble in &troubles {
+                let others = troubles.iter().copied().filter(|other| other != trouble).collect();
+                assert!(!world(&others, sagas, steps), "{name}, seed {seed}: without {trouble:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -15,6 +15,14 @@ pub(super) struct Part {
 impl Part {
     pub(super) const NOTHING: Self = Self { time: Duration::ZERO, most: 0 };
 
+    /// What has no end. All sums saturate, so what holds it is endless too.
+    pub(super) const ENDLESS: Self = Self { time: Duration::MAX, most: u64::MAX };
+
+    /// A deadline may still bound its time.
+    pub(super) fn is_endless(self) -> bool {
+        self.time == Self::ENDLESS.time || self.most == Self::ENDLESS.most
+    }
+
     pub(super) const fn then(self, next: Self) -> Self {
         Self { time: self.time.saturating_add(next.time), most: self.most.saturating_add(next.most) }
     }

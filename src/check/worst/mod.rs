@@ -2,7 +2,8 @@
 //! about, the sum over what may have run before and what takes that back, if every attempt stays without an answer but the last.
 //!
 //! Nobody helps: an end behind a place where the saga was stuck has no bound, as no person has; that place has its own, the time
-//! until somebody is needed. Waits that depend on data have no bound here and are named, and so are participants that take only so
+//! until somebody is needed. A pivot step goes on past its retries by itself until it is answered: an end that waits for one counts
+//! those retries, and says so. Waits that depend on data have no bound here and are named, and so are participants that take only so
 //! much at once. Nor has a participant's `pending`: it lasts until the step's `within`.
 
 mod flow;
@@ -31,6 +32,8 @@ pub struct Worst {
     pub lists: Vec<Span>,
     /// Participants that say `at most …`: the wait for a turn at them comes on top.
     pub turns: BTreeSet<CompactString>,
+    /// Pivot steps that wait for an answer: they are asked past their retries until one comes.
+    pub pivots: BTreeSet<CompactString>,
 }
 
 /// What it takes at most to come to an end.
@@ -40,6 +43,8 @@ pub struct Bound {
     pub time: Duration,
     /// Commands, their replies, and what is sent, where each attempt but the last is lost.
     pub messages: u64,
+    /// It waits for the answer of a pivot step: what that takes beyond its retries comes on top.
+    pub awaits_pivot: bool,
 }
 
 /// What it takes to be completed.
@@ -55,10 +60,30 @@ pub struct Completed {
 #[must_use]
 pub fn worst(saga: &Saga, elements: u16) -> Worst {
     let mut walk = Walk::new(elements, None);
+    let ends = ends(&mut walk, saga);
+    let endless = walk.endless().map(|mut walk| self::ends(&mut walk, saga));
+    let completed = ends.completed.map(|(part, least)| {
+        let endless = endless.as_ref().and_then(|endless| endless.completed).map(|(part, _)| part);
+        Completed { bound: bound(part, endless), least }
+    });
+    let compensated = ends.compensated.into_iter().map(|(code, part)| {
+        let endless = endless.as_ref().and_then(|endless| endless.compensated.get(&code)).copied();
+        (code, bound(part, endless))
+    });
+    walk.into_worst(completed, compensated.collect())
+}
+
+/// What each end takes.
+struct Ends {
+    /// With the least messages.
+    completed: Option<(Part, u64)>,
+    compensated: BTreeMap<CompactString, Part>,
+}
+
+fn ends(walk: &mut Walk<'_>, saga: &Saga) -> Ends {
     let mut flow = walk.block(&saga.body);
     let deadline = saga.deadline.unwrap_or(Duration::MAX);
-    let completed = flow.done.zip(flow.least);
-    let completed = completed.map(|(done, least)| Completed { bound: bound(done.within(deadline)), least });
+    let completed = flow.done.map(|done| done.within(deadline)).zip(flow.least);
     // It may be struck before anything else is.
     let struck = flow.struck.clone().and(Fall::NOTHING);
     flow.fails("cancelled", struck.clone());
@@ -66,18 +91,24 @@ pub fn worst(saga: &Saga, elements: u16) -> Worst {
     if saga.deadline.is_some() {
         falls.entry("deadline".into()).or_default().join(struck.at(deadline));
     }
-    let compensated = falls.into_iter().filter_map(|(code, falls)| Some((code, bound(falls.whole()?)))).collect();
-    walk.into_worst(completed, compensated)
+    let compensated = falls.into_iter().filter_map(|(code, falls)| Some((code, falls.whole()?))).collect();
+    Ends { completed, compensated }
 }
 
 /// What it takes at most until the saga is stuck at a step, or as that is taken back. None where nobody can tell.
 #[must_use]
 pub fn until_stuck(saga: &Saga, elements: u16, step: &str, undo: bool) -> Option<Bound> {
-    let flow = Walk::new(elements, Some(Sought { step, undo })).block(&saga.body);
+    let mut walk = Walk::new(elements, Some(Sought { step, undo }));
+    let part = stuck(&mut walk, saga)?;
+    Some(bound(part, walk.endless().and_then(|mut walk| stuck(&mut walk, saga))))
+}
+
+fn stuck(walk: &mut Walk<'_>, saga: &Saga) -> Option<Part> {
+    let flow = walk.block(&saga.body);
     let deadline = saga.deadline.unwrap_or(Duration::MAX);
     let forward = flow.stuck.map(|done| done.within(deadline));
     if !flow.holds {
-        return forward.map(bound);
+        return forward;
     }
     let mut falls = Falls::default();
     flow.falls.into_values().for_each(|of_code| falls.join(of_code));
@@ -86,9 +117,10 @@ pub fn until_stuck(saga: &Saga, elements: u16, step: &str, undo: bool) -> Option
     if saga.deadline.is_some() {
         back.join(flow.struck.at(deadline));
     }
-    back.whole().into_iter().chain(forward).reduce(Part::or).map(bound)
+    back.whole().into_iter().chain(forward).reduce(Part::or)
 }
 
-const fn bound(part: Part) -> Bound {
-    Bound { time: part.time, messages: part.most }
+/// With what the same takes where no pivot step is ever answered.
+fn bound(part: Part, endless: Option<Part>) -> Bound {
+    Bound { time: part.time, messages: part.most, awaits_pivot: endless.is_some_and(Part::is_endless) }
 }

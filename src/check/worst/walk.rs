@@ -35,15 +35,33 @@ pub(super) struct Walk<'s> {
     waits: Vec<Span>,
     lists: Vec<Span>,
     turns: BTreeSet<CompactString>,
+    pivots: BTreeSet<CompactString>,
+    /// No pivot step is ever answered, but for one that is sought.
+    is_endless: bool,
 }
 
 impl<'s> Walk<'s> {
     pub(super) const fn new(elements: u16, sought: Option<Sought<'s>>) -> Self {
-        Self { elements, sought, seeks_pivot: false, waits: Vec::new(), lists: Vec::new(), turns: BTreeSet::new() }
+        Self {
+            elements,
+            sought,
+            seeks_pivot: false,
+            waits: Vec::new(),
+            lists: Vec::new(),
+            turns: BTreeSet::new(),
+            pivots: BTreeSet::new(),
+            is_endless: false,
+        }
+    }
+
+    /// Once more with pivot steps that are never answered; none where there is no such step.
+    pub(super) fn endless(&self) -> Option<Self> {
+        let again = Self { is_endless: true, ..Self::new(self.elements, self.sought) };
+        Some(again).filter(|_| !self.pivots.is_empty())
     }
 
     pub(super) fn into_worst(self, completed: Option<Completed>, compensated: BTreeMap<CompactString, Bound>) -> Worst {
-        Worst { completed, compensated, waits: self.waits, lists: self.lists, turns: self.turns }
+        Worst { completed, compensated, waits: self.waits, lists: self.lists, turns: self.turns, pivots: self.pivots }
     }
 
     pub(super) fn block(&mut self, statements: &[Statement]) -> Flow {
@@ -220,7 +238,11 @@ impl<'s> Walk<'s> {
 
     /// The block of a loop in which something is sought, as it is for the other elements and rounds.
     fn without_sought(&self, body: &[Statement], sought: &Flow) -> Flow {
-        if sought.holds { Walk::new(self.elements, None).block(body) } else { sought.clone() }
+        if sought.holds {
+            Walk { is_endless: self.is_endless, ..Walk::new(self.elements, None) }.block(body)
+        } else {
+            sought.clone()
+        }
     }
 
     /// A sub-saga. With a point of no return of its own it counts as a whole; it is taken back from before that, or by the
@@ -293,8 +315,14 @@ impl<'s> Walk<'s> {
 
     fn step(&mut self, step: &Step, outcomes: &Outcomes) -> Flow {
         let waited = step.action.as_ref().filter(|action| action.verb == Verb::Call);
-        let forward =
+        let mut forward =
             step.action.as_ref().map_or(Part::NOTHING, |action| self.asked(action, Asked::Forward(step.pivot)));
+        if step.pivot && waited.is_some() {
+            self.pivots.insert(step.name.clone());
+            if self.is_endless && !self.is_sought(step, false) {
+                forward = Part::ENDLESS;
+            }
+        }
         let (back, holds) = self.undone(step);
         let done = there_and_back(forward, back);
         let mut flow = Flow {

@@ -7,8 +7,7 @@ use compact_str::CompactString;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 
-use super::end;
-use crate::cli::out::plural;
+use super::{end, several};
 use crate::cli::table::Table;
 use crate::definition::json::duration_literal;
 use crate::simulation::{Asked, Figures, Load, Rule, percentile};
@@ -20,14 +19,14 @@ const BARS: usize = 12;
 
 /// For people.
 pub(super) fn text(saga: &str, load: &Load, figures: &Figures) -> String {
-    let partitions = plural(figures.partitions as usize, "partition");
+    let partitions = several(figures.partitions as usize, "partition");
     let mut text = format!(
-        "{saga}: {} sagas, {} a second, on {partitions}: {} passed, {} commands, {} records of the journal\n",
-        HumanCount(load.sagas as u64),
+        "{saga}: {}, {} a second, on {partitions}: {} passed, {}, {} of the journal\n",
+        several(load.sagas, "saga"),
         load.rate,
         millis(u64::try_from(figures.passed.as_millis()).unwrap_or(u64::MAX)),
-        HumanCount(figures.commands() as u64),
-        HumanCount(figures.records as u64),
+        several(figures.commands(), "command"),
+        several(figures.records, "record"),
     );
     let mut table = Table::new(&["  END", "SAGAS", "P50", "P90", "P99", "LONGEST"]);
     for (how, took) in &figures.ended {
@@ -43,6 +42,15 @@ pub(super) fn text(saga: &str, load: &Load, figures: &Figures) -> String {
         table.row(["  not over".to_owned(), HumanCount(open as u64).to_string()]);
     }
     text.push_str(&table.text());
+    // A saga may wait, choose and compute alone.
+    if !figures.participants.is_empty() {
+        text.push_str(&participants(figures));
+    }
+    text.push_str(&chart(figures));
+    text
+}
+
+fn participants(figures: &Figures) -> String {
     let heads = [
         "  PARTICIPANT",
         "COMMANDS",
@@ -65,9 +73,7 @@ pub(super) fn text(saga: &str, load: &Load, figures: &Figures) -> String {
         let (answers, turns) = (both(&asked.answers), both(&asked.waits));
         table.row([format!("  {name}"), commands, repeats, peak, at_once, answers, turns]);
     }
-    text.push_str(&table.text());
-    text.push_str(&chart(figures));
-    text
+    table.text()
 }
 
 /// How many sagas took how long, in steps that grow: most are quick, and some are not.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compact_str::CompactString;
+use indicatif::HumanCount;
 use serde_json::{Value, json};
 
 use super::error::near_miss;
@@ -39,7 +40,7 @@ pub(super) struct Arguments {
     /// The most sagas of a world, from 1 on
     #[arg(long, value_name = "N", value_parser = world_sagas)]
     sagas: Option<usize>,
-    /// The most actions of a world while things go wrong
+    /// The most actions of a world while things go wrong; with --sagas too, one that breaks a promise is not made smaller
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
     /// Participants keep no guard, to see what it is for
@@ -155,6 +156,9 @@ fn under_load(arguments: &Arguments, sagas: usize, file: &Checked, out: &mut Out
         let error = CliError::usage(format!("saga {} has no step and no participant `{name}`", saga.name));
         return Err(hinted(error, name, cast.names()));
     }
+    if let Some(rule) = load.fails.iter().find(|rule| rule.is > 0.0 && !cast.refuses(rule.of.as_deref())) {
+        return Err(never_refused(&saga.name, rule.of.as_deref()));
+    }
     let is_unknown = |(name, _): &&(CompactString, Range<Duration>)| !saga.signals.contains_key(name);
     if let Some((name, _)) = load.signals.iter().find(is_unknown) {
         let error = CliError::usage(format!("saga {} has no signal `{name}`", saga.name));
@@ -169,6 +173,16 @@ fn under_load(arguments: &Arguments, sagas: usize, file: &Checked, out: &mut Out
         out.data(load::text(&saga.name, &load, &figures))?;
     }
     Ok(Exit::Done)
+}
+
+/// A command is refused with a code of its contract.
+fn never_refused(saga: &str, of: Option<&str>) -> CliError {
+    let (what, silent) = match of {
+        Some(name) => (format!("nothing that saga {saga} calls at `{name}`"), format!("{name}=10%")),
+        None => (format!("no command that saga {saga} calls"), "10%".to_owned()),
+    };
+    CliError::usage(format!("--fails: {what} can be refused: its contract has no codes behind `fails`"))
+        .hint(format!("`--silent {silent}` leaves attempts without an answer"))
 }
 
 fn hinted<'n>(error: CliError, name: &str, known: impl Iterator<Item = &'n str>) -> CliError {
@@ -213,6 +227,11 @@ fn faults(text: &str) -> Result<Troubles, String> {
 /// How sagas ended, in words.
 fn end(code: Option<&str>) -> String {
     code.map_or_else(|| "completed".to_owned(), |code| format!("compensated {code}"))
+}
+
+/// `1 saga`, `1,000 sagas`.
+fn several(count: usize, word: &str) -> String {
+    format!("{} {word}{}", HumanCount(count as u64), if count == 1 { "" } else { "s" })
 }
 
 fn all_names() -> String {

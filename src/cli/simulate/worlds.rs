@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::end;
-use crate::cli::out::plural;
+use super::{end, several};
+use crate::cli::sources::STDIN;
 use crate::cli::table::Table;
 use crate::simulation::{Cast, Seen, Shrunk, Slip, Trouble, Violation, Wanted, Wrong, live, shrink};
 
@@ -35,9 +34,49 @@ impl Asked {
 pub(super) struct Lived {
     saga: String,
     asked: Asked,
+    /// What happened in the worlds, where one broke a promise in those before it.
     seen: Seen,
-    /// The first world that broke a promise, and the smallest that was found behind it.
+    /// The first seed whose world broke a promise, and the smallest world of it that does.
     broken: Option<(u64, Shrunk)>,
+}
+
+/// The worlds of a range, as threads live them. What is told depends on the seeds alone: of the worlds that come behind the first
+/// that broke a promise some have been lived, and which is a matter of chance.
+struct Progress {
+    /// Those that nobody lives yet.
+    left: Range<u64>,
+    /// The next one to be counted: those before it are.
+    next: u64,
+    /// What happened in worlds behind that one.
+    ahead: BTreeMap<u64, Seen>,
+    seen: Seen,
+    broken: Option<(u64, Violation)>,
+}
+
+impl Progress {
+    fn new(seeds: &Range<u64>) -> Self {
+        Self { left: seeds.clone(), next: seeds.start, ahead: BTreeMap::new(), seen: Seen::default(), broken: None }
+    }
+
+    /// Takes what came of a world. Behind one that broke a promise none begins any more; those before it have all begun, and
+    /// are waited for.
+    fn take(&mut self, seed: u64, lived: Result<Seen, Violation>) {
+        match lived {
+            Ok(world) => {
+                self.ahead.insert(seed, world);
+                while let Some(world) = self.ahead.remove(&self.next) {
+                    self.seen.add(&world);
+                    self.next += 1;
+                }
+            }
+            Err(violation) => {
+                self.left.end = self.left.start;
+                if self.broken.as_ref().is_none_or(|(first, _)| seed < *first) {
+                    self.broken = Some((seed, violation));
+                }
+            }
+        }
+    }
 }
 
 /// Lives the worlds of a saga, on all cores.
@@ -48,40 +87,24 @@ pub(super) fn all(saga: &str, cast: &Arc<Cast>, asked: &Asked) -> Lived {
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_prefix(saga.to_owned());
     bar.enable_steady_tick(Duration::from_millis(200));
-    // What comes behind the first that broke a promise need not be lived.
-    let (next, first) = (AtomicU64::new(asked.seeds.start), AtomicU64::new(asked.seeds.end));
+    let progress = Mutex::new(Progress::new(&asked.seeds));
+    let locked = || progress.lock().unwrap_or_else(PoisonError::into_inner);
     let work = || {
-        let (mut seen, mut broken): (Seen, Option<(u64, Violation)>) = (Seen::default(), None);
         loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= first.load(Ordering::Relaxed) {
-                return (seen, broken);
-            }
-            match live(cast, number, &asked.wanted, wrong) {
-                Ok(world) => seen.add(&world),
-                Err(violation) => {
-                    first.fetch_min(number, Ordering::Relaxed);
-                    broken = Some((number, violation));
-                }
-            }
+            let Some(seed) = locked().left.next() else { return };
+            let lived = live(cast, seed, &asked.wanted, wrong);
+            locked().take(seed, lived);
             bar.inc(1);
         }
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let mut seen = Seen::default();
-    let mut broken: Option<(u64, Violation)> = None;
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        for worker in workers {
-            let (theirs, violation) = worker.join().expect("a world's panic is told as a broken promise");
-            seen.add(&theirs);
-            broken = match (broken.take(), violation) {
-                (Some(one), Some(other)) => Some(if one.0 < other.0 { one } else { other }),
-                (one, other) => one.or(other),
-            };
+        for _ in 0..cores {
+            scope.spawn(work);
         }
     });
     bar.finish_and_clear();
+    let Progress { seen, broken, .. } = progress.into_inner().unwrap_or_else(PoisonError::into_inner);
     let broken = broken.map(|(seed, violation)| (seed, shrink(cast, seed, &asked.wanted, wrong, violation)));
     Lived { saga: saga.to_owned(), asked: asked.clone(), seen, broken }
 }
@@ -98,21 +121,24 @@ impl Lived {
         let mut text = match broken {
             None => format!(
                 "{saga}: {}, {}\n",
-                worlds(seen.worlds),
+                several(seen.worlds, "world"),
                 if end - start == 1 {
                     format!("seed {start}: every promise holds in it")
                 } else {
                     format!("seeds {start} to {}: every promise holds in all of them", end - 1)
                 },
             ),
-            Some((seed, _)) => format!("{saga}: BROKEN in seed {seed}, behind {}\n", worlds(seen.worlds)),
+            Some((seed, _)) => format!("{saga}: BROKEN in seed {seed}, behind {}\n", several(seen.worlds, "world")),
         };
         if let Some((seed, Shrunk { wanted, violation })) = broken {
             let mut table = Table::headless();
             table.row(["  promise", violation.property]);
             table.row(["  found", &violation.details]);
-            table.row(["  smallest world", &made_of(wanted)]);
+            table.row(["  world", &made_of(wanted)]);
             table.row(["  again", &self.again(file, *seed, wanted)]);
+            if file == STDIN {
+                table.row(["", "with the same on standard input, which has no name"]);
+            }
             text.push_str(&table.text());
             text.push_str(if asked.unguarded {
                 "  participants kept no guard here: it is what they are for\n"
@@ -182,7 +208,7 @@ impl Lived {
         ]
     }
 
-    /// The command that lives the smallest world again.
+    /// The command that lives that world again: with its sagas and steps it is taken as it is.
     fn again(&self, file: &str, seed: u64, wanted: &Wanted) -> String {
         let mut command = format!("saga simulate {} {}", shell_words::quote(file), self.saga);
         let _ = write!(command, " --seeds {seed}..{}", seed + 1);
@@ -243,13 +269,9 @@ fn names(wanted: &Wanted) -> String {
 }
 
 fn made_of(wanted: &Wanted) -> String {
-    let sagas = wanted.sagas.map_or_else(|| "all its sagas".to_owned(), |sagas| plural(sagas, "saga"));
-    let steps = wanted.steps.map_or_else(|| "its whole life".to_owned(), |steps| format!("{steps} actions"));
+    let sagas = wanted.sagas.map_or_else(|| "all its sagas".to_owned(), |sagas| several(sagas, "saga"));
+    let steps = wanted.steps.map_or_else(|| "its whole life".to_owned(), |steps| several(steps, "action"));
     format!("{sagas}, {steps}, faults: {}", names(wanted))
-}
-
-fn worlds(count: usize) -> String {
-    if count == 1 { "1 world".to_owned() } else { format!("{} worlds", counted(count)) }
 }
 
 fn counted(count: usize) -> HumanCount {

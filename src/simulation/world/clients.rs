@@ -19,10 +19,14 @@ use crate::wire::Message;
 /// Ids of instances, in several partitions.
 const IDS: [&str; 8] = ["x", "y", "z", "order-1", "order-2", "u", "v", "w"];
 
+/// How many instances a world has at least, where no fewer are wanted, and at most: they fill its partitions, and it stays quick.
+const SAGAS_MIN: usize = 2;
+pub(in crate::simulation) const SAGAS_MAX: usize = 4;
+
 /// What the clients ask for, in their order, and of which instances.
 pub(super) fn script(cast: &Cast, wanted: &Wanted, random: &mut Random) -> (Vec<InstanceId>, VecDeque<Message>) {
     let first = random.below(IDS.len());
-    let count = (2 + random.below(3)).min(wanted.sagas.unwrap_or(usize::MAX)).max(1);
+    let count = (SAGAS_MIN + random.below(SAGAS_MAX - SAGAS_MIN + 1)).min(wanted.sagas.unwrap_or(usize::MAX)).max(1);
     let ids: Vec<&str> = IDS.iter().cycle().skip(first).take(count).copied().collect();
     let mut all = Vec::new();
     // Of a client that is no trouble only this is wanted.

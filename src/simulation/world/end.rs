@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Seen, World};
+use super::{Seen, World, length};
 use crate::log::simulated::Shelf;
 use crate::log::{JOURNAL, REPLIES, REQUESTS, Stored};
 use crate::runtime::partition::Partition;
@@ -30,7 +30,7 @@ impl World {
             self.revive(node)?;
         }
         self.force();
-        for step in 0..STEPS * self.length() {
+        for step in 0..STEPS * length(&self.cast) {
             self.ask();
             if !self.log.is_idle() {
                 self.log_step()?;

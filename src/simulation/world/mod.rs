@@ -33,6 +33,7 @@ use crate::runtime::partition::{CLAIM_WITHIN, Defect, Do, Fact, Partition, Stop,
 use crate::time::Timestamp;
 use crate::wire::Message;
 
+pub(super) use self::clients::SAGAS_MAX;
 pub use self::seen::Seen;
 
 /// The log's clock when a world begins.
@@ -41,6 +42,10 @@ pub(super) const BEGIN: u64 = 1_800_000_000_000;
 const LONGEST: u64 = 365 * 24 * 60 * 60 * 1_000;
 /// What a world does while things go wrong, and so much more for each partition.
 const STEPS: (usize, usize) = (280, 120);
+
+/// How many partitions a world has: small ones more often.
+const PARTITIONS: [u32; 5] = [1, 1, 2, 3, PARTITIONS_MAX];
+const PARTITIONS_MAX: u32 = 4;
 
 /// How logs report: as a rule; late and out of order; appends slower than all else.
 const MANNERS: [Manner; 6] = [
@@ -139,6 +144,20 @@ pub fn tell(cast: &Arc<Cast>, seed: u64, wanted: &Wanted, wrong: Wrong) -> Strin
     format!("{}\n{end:?}", world.story())
 }
 
+/// The most actions of a world of this saga while things go wrong.
+pub(super) fn longest_life(cast: &Cast) -> usize {
+    life(cast, PARTITIONS_MAX as usize)
+}
+
+fn life(cast: &Cast, partitions: usize) -> usize {
+    (STEPS.0 + STEPS.1 * partitions) * length(cast) / STEPS_FOR
+}
+
+/// How many steps its saga has; at least as many as the usual life is for.
+fn length(cast: &Cast) -> usize {
+    cast.plan.invocations().count().max(STEPS_FOR)
+}
+
 impl World {
     fn new(cast: &Arc<Cast>, seed: u64, wanted: &Wanted, wrong: Wrong) -> Self {
         let mut random = Random::new(seed);
@@ -146,7 +165,7 @@ impl World {
         let at_once: Vec<_> = cast.limits().filter(|(_, limit)| limit.per == Per::Once).collect();
         // A partition without a share could not go on: that is refused when a definition is deployed.
         let most = at_once.iter().map(|(_, limit)| limit.count).min().unwrap_or(u32::MAX);
-        let partitions = random.one_of([1, 1, 2, 3, 4]).min(most);
+        let partitions = random.one_of(PARTITIONS).min(most);
         let remember = Duration::from_millis(random.one_of([500, 2_000, 6_000, 20_000]));
         let ways = Ways {
             checkpoint_bytes: random.one_of([1_500, 4_000, 8 << 20]),
@@ -219,16 +238,10 @@ impl World {
             let node = self.random.below(self.nodes.len());
             self.log.assign(partition, self.nodes[node].client);
         }
-        let usual = STEPS.0 + STEPS.1 * self.judges.len();
-        for _ in 0..(usual * self.length() / STEPS_FOR).min(self.steps) {
+        for _ in 0..life(&self.cast, self.judges.len()).min(self.steps) {
             self.step()?;
         }
         self.end()
-    }
-
-    /// How many steps its saga has; at least as many as the usual life is for.
-    fn length(&self) -> usize {
-        self.cast.plan.invocations().count().max(STEPS_FOR)
     }
 
     fn step(&mut self) -> Result<(), Violation> {
