@@ -18,9 +18,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::address::Address;
-use super::bridge::{Bridge, BridgeError, Outgoing, Settings};
+use super::bridge::{Bridge, BridgeError, Outgoing, Settings, Settled};
 use crate::log::{Member, Outcome, Site, partition_of};
-use crate::runtime::{Client, Handle, QUEUED_MAX, Taker, Taking};
+use crate::runtime::{Client, Ends, Handle, QUEUED_MAX, Taker, Taking};
 use crate::wire::Message;
 
 /// Replies on their way into the log, per participant: a group commit's worth.
@@ -99,8 +99,9 @@ impl Carriers {
 }
 
 impl Handle for Bridge {
-    async fn handle(&self, partition: u32, commands: mpsc::Receiver<(u64, Message)>) {
-        self.serve(i32::try_from(partition).unwrap_or(i32::MAX), commands).await;
+    async fn handle(&self, partition: u32, commands: mpsc::Receiver<(u64, Message)>, ends: Ends) {
+        self.serve(i32::try_from(partition).unwrap_or(i32::MAX), commands, ends).await;
+        self.settle().await;
     }
 }
 
@@ -118,6 +119,7 @@ struct Writer {
 enum UnderWay {
     Reply(Reply),
     Handled { partition: u32, next: u64 },
+    Settled(Settled),
 }
 
 /// A reply, until it is in the log.
@@ -168,6 +170,7 @@ impl Writer {
             Outgoing::Handled { partition, next } => {
                 UnderWay::Handled { partition: u32::try_from(partition).unwrap_or_default(), next }
             }
+            Outgoing::Settled(settled) => UnderWay::Settled(settled),
         }
     }
 
@@ -181,8 +184,12 @@ impl Writer {
 
     /// Lets commands go whose replies are all durable.
     fn let_go(&self, under_way: &mut VecDeque<UnderWay>) {
-        while let Some(UnderWay::Handled { partition, next }) = under_way.front() {
-            self.client.truncate(&self.topic, *partition, *next);
+        loop {
+            match under_way.front() {
+                Some(UnderWay::Handled { partition, next }) => self.client.truncate(&self.topic, *partition, *next),
+                Some(UnderWay::Settled(settled)) => settled.say(),
+                Some(UnderWay::Reply(_)) | None => return,
+            }
             under_way.pop_front();
         }
     }
@@ -192,6 +199,6 @@ impl Writer {
 async fn first(under_way: &mut VecDeque<UnderWay>) -> Outcome {
     match under_way.front_mut() {
         Some(UnderWay::Reply(reply)) => (&mut reply.outcome).await.unwrap_or(Outcome::Unknown),
-        Some(UnderWay::Handled { .. }) | None => Outcome::At(0),
+        Some(UnderWay::Handled { .. } | UnderWay::Settled(_)) | None => Outcome::At(0),
     }
 }

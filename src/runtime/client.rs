@@ -75,10 +75,6 @@ impl Taking {
         Places(Arc::clone(&self.take))
     }
 
-    /// A partition is let go of.
-    pub fn released(&self, partition: u32) {
-        self.take.released(partition);
-    }
 }
 
 /// What becomes of a report.
@@ -179,10 +175,15 @@ fn ticket_of(report: &Report) -> Option<Ticket> {
     }
 }
 
-/// Tells where to go on in the partitions of a topic of commands.
+/// Tells where to go on in the partitions of a topic of commands, and is told where somebody has finished.
 pub struct Places(Arc<dyn Take>);
 
 impl Places {
+    /// A partition is let go of.
+    pub fn released(&self, partition: u32) {
+        self.0.released(partition);
+    }
+
     /// Behind what is handled of a partition.
     ///
     /// # Errors

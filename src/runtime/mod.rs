@@ -53,6 +53,6 @@ pub use onlooker::Onlooker;
 pub use orchestrator::{Options, Orchestrator, Shown};
 pub use patience::while_written;
 pub use shared::PartitionState;
-pub use taking::{Handle, QUEUED_MAX, Taker};
+pub use taking::{Ends, Handle, QUEUED_MAX, Taker};
 pub use triggers::Triggers;
 pub use view::{Filter, LIST_MAX, Row};

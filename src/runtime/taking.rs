@@ -26,8 +26,33 @@ const SETTLED_AFTER: Duration = Duration::from_secs(1);
 
 /// Deals with what is read of a partition, and lets it go from the topic.
 pub trait Handle: Send + Sync + 'static {
-    /// Until nothing comes any more.
-    fn handle(&self, partition: u32, messages: mpsc::Receiver<(u64, Message)>) -> impl Future<Output = ()> + Send;
+    /// Until nothing comes any more or it ends: then what waits is left to the next one, and what is under way finished and let
+    /// go from the topic.
+    fn handle(
+        &self,
+        partition: u32,
+        messages: mpsc::Receiver<(u64, Message)>,
+        ends: Ends,
+    ) -> impl Future<Output = ()> + Send;
+}
+
+/// Whether a partition is to be let go of.
+#[derive(Clone, Debug)]
+pub struct Ends(watch::Receiver<bool>);
+
+impl Ends {
+    /// With the one who says so: by true, or by being dropped.
+    #[must_use]
+    pub fn told() -> (watch::Sender<bool>, Self) {
+        let (tell, told) = watch::channel(false);
+        (tell, Self(told))
+    }
+
+    /// Returns once it is.
+    pub async fn come(&mut self) {
+        // Also when nobody is there to say so any more.
+        let _gone = self.0.wait_for(|ends| *ends).await;
+    }
 }
 
 /// Takes the partitions of a topic as they come, and lets go of them.
@@ -50,7 +75,7 @@ impl<H: Handle> Taker<H> {
     /// Until it is told to end, and all that was read is dealt with.
     pub async fn run(mut self) {
         let mut tasks = JoinSet::new();
-        let mut readers: BTreeMap<u32, AbortHandle> = BTreeMap::new();
+        let mut readers: BTreeMap<u32, (AbortHandle, watch::Sender<bool>)> = BTreeMap::new();
         let mut stopped = self.stopped.clone();
         let readable = Arc::new(Readable::new(&self.topic));
         loop {
@@ -74,23 +99,29 @@ impl<H: Handle> Taker<H> {
                     };
                     let begins = self.begins(partition, &readable);
                     let reading = tasks.spawn(reader.run(begins, queue, self.stopped.clone()));
-                    if let Some(before) = readers.insert(partition, reading) {
+                    let (end, ends) = Ends::told();
+                    if let Some((before, _)) = readers.insert(partition, (reading, end)) {
                         before.abort();
                     }
-                    let handler = Arc::clone(&self.handler);
-                    tasks.spawn(async move { handler.handle(partition, queued).await });
+                    let (handler, places) = (Arc::clone(&self.handler), self.taking.places());
+                    tasks.spawn(async move {
+                        handler.handle(partition, queued, ends).await;
+                        // Not before: the next one would do again what is under way.
+                        places.released(partition);
+                    });
                 }
                 Some(Turn::Ends(partition)) => {
-                    // What is under way is finished all the same.
-                    if let Some(reader) = readers.remove(&partition) {
-                        reader.abort();
+                    match readers.remove(&partition) {
+                        // Its other half is dropped with it, so what is under way is finished.
+                        Some((reader, _)) => reader.abort(),
+                        None => self.taking.places().released(partition),
                     }
                     readable.left(partition);
-                    self.taking.released(partition);
                 }
                 None => break,
             }
         }
+        drop(readers);
         while tasks.join_next().await.is_some() {}
     }
 

@@ -27,7 +27,7 @@ use super::client::{Client, Taking};
 use super::decisions::Decision;
 use super::error::Error;
 use super::orchestrator::Orchestrator;
-use super::taking::{Handle, Taker};
+use super::taking::{Ends, Handle, Taker};
 use crate::definition::{Trigger, Wanted};
 use crate::engine::{Event as Fact, InstanceId, Order, OrderRequest, Refusal, RequestId, Start};
 use crate::journal::record::Body;
@@ -191,9 +191,17 @@ struct Event {
 }
 
 impl Handle for Reading {
-    async fn handle(&self, partition: u32, mut messages: mpsc::Receiver<(u64, Message)>) {
+    async fn handle(&self, partition: u32, mut messages: mpsc::Receiver<(u64, Message)>, mut ends: Ends) {
         let mut read = Vec::with_capacity(AT_ONCE);
-        while messages.recv_many(&mut read, AT_ONCE).await > 0 {
+        loop {
+            let count = tokio::select! {
+                biased;
+                () = ends.come() => 0,
+                count = messages.recv_many(&mut read, AT_ONCE) => count,
+            };
+            if count == 0 {
+                return;
+            }
             let next = read.last().map_or(0, |(offset, _)| offset.saturating_add(1));
             if !self.take(partition, read.drain(..)).await {
                 // It was closed: they are read again.

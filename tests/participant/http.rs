@@ -10,13 +10,14 @@ use axum::response::Response;
 use axum::routing::post;
 use saga::json::PAYLOAD_MAX;
 use saga::log::Topics;
-use saga::participant::bridge::{Bridge, Outgoing};
+use saga::participant::bridge::{AT_ONCE_MAX, Bridge, Outgoing};
 use saga::participant::http::{read_callback, router, serve};
 use saga::participant::{Address, Participant, Refusal, SqliteStore};
+use saga::runtime::Ends;
 use saga::time::Timestamp;
 use saga::wire::{CloudEvent, attribute};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::messages::{command, shown, with};
 use super::simulated::{carried, settings};
@@ -210,7 +211,8 @@ async fn a_message_is_offered_until_it_is_taken_or_refused_and_its_answer_goes_n
         give.send((offset, told(instance).write())).await.unwrap();
     }
     let serves = tokio::spawn(async move {
-        bridge.serve(5, commands).await;
+        let (_on, ends) = Ends::told();
+        bridge.serve(5, commands, ends).await;
         bridge.close().await;
     });
     let mut handled = 0;
@@ -218,6 +220,7 @@ async fn a_message_is_offered_until_it_is_taken_or_refused_and_its_answer_goes_n
         match outgoing.recv().await.unwrap() {
             Outgoing::Handled { next, .. } => handled = next,
             Outgoing::Reply { message, .. } => panic!("nobody waits for {}", shown(&message)),
+            Outgoing::Settled(_) => panic!("nobody waits for the end of all"),
         }
     }
     drop(give);
@@ -291,4 +294,51 @@ fn a_callback_by_hand_needs_four_headers() {
     }
     let reply = read_callback(&headers, br#"{"receipt":"r"}"#).unwrap();
     assert_eq!(("Zoë", r#"succeeded {"receipt":"r"}"#), (&*reply.key, shown(&reply).as_str()));
+}
+
+/// What is under way when a partition is let go of is answered, and counts as handled; what waits for a place is left to the next
+/// owner, and was never begun.
+#[tokio::test]
+async fn what_waits_when_a_partition_is_let_go_of_is_not_begun() {
+    let (begun, mut many) = watch::channel(0_usize);
+    let (release, held) = watch::channel(false);
+    let router = Router::new().route(
+        "/commands",
+        post(move || {
+            let mut held = held.clone();
+            begun.send_modify(|begun| *begun += 1);
+            async move {
+                held.wait_for(|released| *released).await.unwrap();
+                Response::builder().status(200).body(Body::from(r#"{"hold":"h-1"}"#)).unwrap()
+            }
+        }),
+    );
+    let (out, mut outgoing) = mpsc::channel(1_000);
+    let bridge = Bridge::open(&serving(router).await, settings(), &Topics::default(), out).unwrap();
+    let (give, commands) = mpsc::channel(1_000);
+    for offset in 0..AT_ONCE_MAX as u64 + 50 {
+        let command = due(&format!("a{offset}"), "do", "ReserveRoom");
+        give.send((offset, command.write())).await.unwrap();
+    }
+    let (on, ends) = Ends::told();
+    let serves = tokio::spawn(async move {
+        bridge.serve(5, commands, ends).await;
+        bridge.close().await;
+    });
+    many.wait_for(|begun| *begun == AT_ONCE_MAX).await.unwrap();
+    drop(on);
+    // It stops taking before it hears of any answer.
+    give.closed().await;
+    release.send_replace(true);
+    serves.await.unwrap();
+    assert_eq!(*many.borrow(), AT_ONCE_MAX);
+    let (mut replies, mut handled) = (0, 0);
+    while let Some(outgoing) = outgoing.recv().await {
+        match outgoing {
+            Outgoing::Reply { .. } => replies += 1,
+            Outgoing::Handled { next, .. } => handled = next,
+            Outgoing::Settled(_) => {}
+        }
+    }
+    assert_eq!((replies, handled), (AT_ONCE_MAX, AT_ONCE_MAX as u64));
 }

@@ -6,6 +6,7 @@ use std::io::BufReader;
 use saga::log::Topics;
 use saga::participant::bridge::{Bridge, Outgoing};
 use saga::participant::{Address, Participant, SqliteStore, lines};
+use saga::runtime::Ends;
 use saga::wire::{CloudEvent, EVENT_MAX, attribute};
 use tokio::sync::mpsc;
 
@@ -97,7 +98,8 @@ async fn a_process_that_dies_is_started_again_and_its_commands_are_to_be_repeate
         drop(give);
         told
     };
-    let (told, ()) = tokio::join!(asking, bridge.serve(5, commands));
+    let (_on, ends) = Ends::told();
+    let (told, ()) = tokio::join!(asking, bridge.serve(5, commands, ends));
     assert_eq!("retry process-died", told[0]);
     assert_eq!("succeeded 2", told.last().unwrap());
     assert!(told[1..told.len() - 1].iter().all(|reply| reply == "retry process-down"), "{told:?}");
@@ -134,7 +136,8 @@ async fn all_replies(script: &Script, command: CloudEvent<'_>, count: usize) -> 
         drop(give);
         told
     };
-    let (told, ()) = tokio::join!(listening, bridge.serve(5, commands));
+    let (_on, ends) = Ends::told();
+    let (told, ()) = tokio::join!(listening, bridge.serve(5, commands, ends));
     bridge.close().await;
     told
 }

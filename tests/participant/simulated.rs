@@ -7,6 +7,7 @@ use saga::definition::{Answer, Called, Command, Happening, HappeningKind, Partic
 use saga::log::Topics;
 use saga::participant::Address;
 use saga::participant::bridge::{Bridge, Outgoing, Settings};
+use saga::runtime::Ends;
 use saga::source::Span;
 use saga::wire::{CloudEvent, attribute};
 use tokio::sync::mpsc;
@@ -59,7 +60,8 @@ pub(crate) async fn carried(
         give.send((offset, command.write())).await.unwrap();
     }
     drop(give);
-    bridge.serve(5, given).await;
+    let (_on, ends) = Ends::told();
+    bridge.serve(5, given, ends).await;
     bridge.close().await;
     let (mut replies, mut handled) = (Vec::new(), 0);
     while let Some(outgoing) = outgoing.recv().await {
@@ -75,6 +77,7 @@ pub(crate) async fn carried(
                 assert!(handled < next, "it only rises");
                 handled = next;
             }
+            Outgoing::Settled(_) => panic!("nobody waits for the end of all"),
         }
     }
     (replies, handled)
@@ -97,7 +100,8 @@ pub(crate) async fn replied(address: &Address, settings: Settings, commands: Vec
         drop(give);
         replied
     };
-    let (replied, ()) = tokio::join!(giving, bridge.serve(5, given));
+    let (_on, ends) = Ends::told();
+    let (replied, ()) = tokio::join!(giving, bridge.serve(5, given, ends));
     bridge.close().await;
     replied
 }

@@ -349,9 +349,7 @@ impl Group {
                 *committed = Committed::Yes;
                 *read
             });
-            let offset = Offset::Offset(i64::try_from(read).unwrap_or(i64::MAX));
-            let number = i32::try_from(*partition).unwrap_or(i32::MAX);
-            list.add_partition_offset(&self.state.topic, number, offset).expect("an offset of a record is one");
+            self.add(*partition, read, &mut list);
         }
         drop(state);
         let result = self.consumer.commit(&list, CommitMode::Sync);
@@ -394,12 +392,33 @@ impl Group {
     fn give_released(&self, mut state: MutexGuard<'_, State>) {
         let is_due = |revoking: &mut Revoking| revoking.unfinished.is_empty() || revoking.until <= Instant::now();
         if let Some(Revoking { list, .. }) = state.revoking.take_if(is_due) {
+            let mut read = TopicPartitionList::new();
             for partition in partitions(&list) {
                 state.held.remove(&partition);
+                self.note_read(&mut state, partition, &mut read);
             }
             drop(state);
+            // It goes out before we join anew, so whoever gets a partition finds it. Nobody waits for its end.
+            if read.count() > 0
+                && let Err(error) = self.consumer.commit(&read, CommitMode::Async)
+            {
+                tracing::debug!(%error, "what was read of partitions that are given away is not committed");
+            }
             give(&self.consumer, &list);
         }
+    }
+
+    /// Up to where a partition has been read, if that is not committed yet.
+    fn note_read(&self, state: &mut State, partition: u32, list: &mut TopicPartitionList) {
+        let Some((read, committed @ Committed::No)) = state.read.get_mut(&partition) else { return };
+        *committed = Committed::Yes;
+        self.add(partition, *read, list);
+    }
+
+    fn add(&self, partition: u32, read: u64, list: &mut TopicPartitionList) {
+        let offset = Offset::Offset(i64::try_from(read).unwrap_or(i64::MAX));
+        let number = i32::try_from(partition).unwrap_or(i32::MAX);
+        list.add_partition_offset(&self.state.topic, number, offset).expect("an offset of a record is one");
     }
 
     fn turn(&self, clocks: &mut Clocks) {

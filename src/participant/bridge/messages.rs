@@ -35,7 +35,12 @@ impl Letter {
         let mut pause = PAUSE_MIN;
         loop {
             // The place is free while the message waits: others are not held up by it.
-            let place = Arc::clone(&self.at_once).acquire_owned().await;
+            let place = tokio::select! {
+                biased;
+                place = Arc::clone(&self.at_once).acquire_owned() => place,
+                // Nothing is ever sent: it ends.
+                _ = self.closed.changed() => return false,
+            };
             let answer = self.endpoint.ask(message.clone(), command).await;
             drop(place);
             let (participant, id) = (&self.participant, &command.id);
@@ -55,7 +60,6 @@ impl Letter {
             }
             tokio::select! {
                 () = sleep(pause) => {}
-                // Nothing is ever sent: it ends.
                 _ = self.closed.changed() => return false,
             }
             pause = pause.saturating_mul(2).min(PAUSE_MAX);

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compact_str::CompactString;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use self::http::HttpEndpoint;
@@ -31,6 +31,7 @@ use crate::definition::{Participant, Scenario};
 use crate::engine::Status;
 use crate::json::Json;
 use crate::log::Topics;
+use crate::runtime::Ends;
 use crate::time::{Timestamp, millis};
 use crate::wire::{self, About, CloudEvent, Message, ReceivedCommand};
 
@@ -63,7 +64,28 @@ pub enum Outgoing {
         /// The offset behind the last one that is handled.
         next: u64,
     },
+    /// Somebody waits until all in front of this is in the log, and committed.
+    Settled(Settled),
 }
+
+/// Somebody who waits for that.
+#[derive(Clone, Debug, Default)]
+pub struct Settled(Arc<Notify>);
+
+impl Settled {
+    /// It is so.
+    pub fn say(&self) {
+        self.0.notify_one();
+    }
+}
+
+impl PartialEq for Settled {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Settled {}
 
 /// What a bridge has to know besides the address.
 #[derive(Clone, Debug)]
@@ -159,16 +181,23 @@ impl Bridge {
         Ok(Self { participant, topics: topics.clone(), endpoint, at_once, waiting, out })
     }
 
-    /// Carries one partition's commands until their channel is closed or the other end of the outgoing one is. What
-    /// is under way is then ended. Offsets rise.
-    pub async fn serve(&self, partition: i32, mut commands: mpsc::Receiver<(u64, Message)>) {
+    /// Carries one partition's commands until their channel is closed, or it ends, or the other end of the outgoing one is
+    /// closed. What is under way is then ended; what waits is not begun any more, but where the channel was closed. Offsets rise.
+    pub async fn serve(&self, partition: i32, mut commands: mpsc::Receiver<(u64, Message)>, mut ends: Ends) {
         let mut handled = Handled::default();
         let mut under_way = JoinSet::new();
+        // The next one, until there is a place for it.
+        let mut first: Option<Waiting> = None;
         // Dropped with the channel: messages that nobody takes are not offered any longer, and come again.
         let (open, closed) = watch::channel(());
         let mut open = Some(open);
-        while open.is_some() || !under_way.is_empty() {
+        while open.is_some() || first.is_some() || !under_way.is_empty() {
             tokio::select! {
+                biased;
+                () = ends.come(), if open.is_some() || first.is_some() => {
+                    commands.close();
+                    (open, first) = (None, None);
+                }
                 ended = under_way.join_next(), if !under_way.is_empty() => {
                     let next = match ended {
                         Some(Ok(Some(offset))) => handled.end(offset),
@@ -183,17 +212,30 @@ impl Bridge {
                         return;
                     }
                 }
-                next = commands.recv(), if open.is_some() => match next {
+                place = place(first.as_ref()), if first.is_some() => {
+                    if let Some(waiting) = first.take() {
+                        self.begin(waiting, place, &closed, &mut under_way);
+                    }
+                }
+                next = commands.recv(), if open.is_some() && first.is_none() => match next {
                     None => open = None,
                     Some((offset, message)) => {
                         handled.begin(offset);
-                        let begun = self.begin((offset, message), &closed, &mut under_way).await;
-                        if matches!(begun, Begun::Ended) && !self.say_handled(partition, handled.end(offset)).await {
+                        first = self.read(offset, &message).await;
+                        if first.is_none() && !self.say_handled(partition, handled.end(offset)).await {
                             return;
                         }
                     }
                 },
             }
+        }
+    }
+
+    /// Until all that was said before is in the log, and committed.
+    pub(super) async fn settle(&self) {
+        let settled = Settled::default();
+        if self.out.send(Outgoing::Settled(settled.clone())).await.is_ok() {
+            settled.0.notified().await;
         }
     }
 
@@ -211,47 +253,50 @@ impl Bridge {
         }
     }
 
-    /// Waits for a free place, where there can be a shortage of them.
-    async fn begin(
-        &self,
-        (offset, message): (u64, Message),
-        closed: &watch::Receiver<()>,
-        under_way: &mut JoinSet<Option<u64>>,
-    ) -> Begun {
-        let read = CloudEvent::read(&message).and_then(|event| Ok((wire::read_command(&event)?, event.into_owned())));
+    /// What is to be carried; nothing, if it is dealt with already.
+    async fn read(&self, offset: u64, message: &Message) -> Option<Waiting> {
+        let read = CloudEvent::read(message).and_then(|event| Ok((wire::read_command(&event)?, event.into_owned())));
         let (command, event) = match read {
             Ok(read) => read,
             Err(error) => {
                 let (participant, key) = (&self.participant.name, &message.key);
                 tracing::warn!(%participant, %key, "a message on a command topic is passed over: failed to {error}");
-                return Begun::Ended;
+                return None;
             }
         };
         // Deployments share topics of commands. Another's are carried there, if nobody reads them.
         if command.reply_topic.as_deref().is_some_and(|topic| self.topics.is_for_others(topic)) {
-            return Begun::Ended;
+            return None;
         }
-        let (out, name) = (self.out.clone(), self.participant.name.clone());
         if let Endpoint::Simulated(simulated) = &self.endpoint {
             // A simulated participant takes note of a message, and keeps nothing.
             if let Some(answer) = simulated.answer(&command).filter(|_| !command.is_message) {
-                send(&out, &name, &command, answer).await;
+                send(&self.out, &self.participant.name, &command, answer).await;
             }
-            return Begun::Ended;
+            return None;
         }
-        let endpoint = self.endpoint.clone();
+        let places = Arc::clone(if command.is_message { &self.waiting } else { &self.at_once });
+        Some(Waiting { offset, event, command, places })
+    }
+
+    fn begin(
+        &self,
+        Waiting { offset, event, command, .. }: Waiting,
+        place: Option<OwnedSemaphorePermit>,
+        closed: &watch::Receiver<()>,
+        under_way: &mut JoinSet<Option<u64>>,
+    ) {
+        let (out, name, endpoint) = (self.out.clone(), self.participant.name.clone(), self.endpoint.clone());
         if command.is_message {
-            let waits = Arc::clone(&self.waiting).acquire_owned().await;
             let (at_once, closed) = (Arc::clone(&self.at_once), closed.clone());
             let letter = Letter { participant: name, endpoint, at_once, closed };
             under_way.spawn(async move {
                 let taken = letter.deliver(event, &command).await;
-                drop(waits);
+                drop(place);
                 taken.then_some(offset)
             });
-            return Begun::UnderWay;
+            return;
         }
-        let place = Arc::clone(&self.at_once).acquire_owned().await;
         under_way.spawn(async move {
             let answer = endpoint.ask(event, &command).await;
             drop(place);
@@ -260,8 +305,21 @@ impl Bridge {
             }
             Some(offset)
         });
-        Begun::UnderWay
     }
+}
+
+/// A command that waits for a place.
+struct Waiting {
+    offset: u64,
+    event: CloudEvent<'static>,
+    command: ReceivedCommand,
+    /// Of which there may be a shortage.
+    places: Arc<Semaphore>,
+}
+
+/// A place for it, once one is free; nobody closes them.
+async fn place(waiting: Option<&Waiting>) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(&waiting?.places).acquire_owned().await.ok()
 }
 
 impl Endpoint {
@@ -273,12 +331,6 @@ impl Endpoint {
             Self::Process(endpoint) => endpoint.ask(event, command).await,
         }
     }
-}
-
-/// How far a command is.
-enum Begun {
-    Ended,
-    UnderWay,
 }
 
 /// A reply to a command goes where the command says.
