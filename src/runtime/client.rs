@@ -74,7 +74,6 @@ impl Taking {
     pub fn places(&self) -> Places {
         Places(Arc::clone(&self.take))
     }
-
 }
 
 /// What becomes of a report.
