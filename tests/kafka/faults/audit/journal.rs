@@ -39,9 +39,9 @@ fn parse(partition: u32, offset: u64, payload: &[u8]) -> Option<Record> {
     // Nobody but `saga` writes these three; what else they need is what it says.
     number("sent")?;
     number("checkpoint")?;
-    // Later versions have more events: waits for a turn, messages, signals, a `try`, loops, sagas that take back; and checkpoints
-    // tell what an ended saga was asked.
-    if !(1..=6).contains(&version) {
+    // Later versions have more events: waits for a turn, messages, signals, a `try`, loops, sagas that take back; checkpoints
+    // tell what an ended saga was asked, and refusals who asked.
+    if !(1..=7).contains(&version) {
         return None;
     }
     let (kind, body) = match whole.get("body")? {
