@@ -159,7 +159,7 @@ async fn waiting() {
         }
         tasks.join_all().await;
     }
-    let counts = house.orchestrator.counts(Filter::everything()).await.expect("the view can be read");
+    let counts = house.orchestrator.list(Filter::everything()).await.expect("the view can be read").counts;
     let used = resident().saturating_sub(before);
     println!(
         "waiting: {counts:?}: {} bytes a saga by resident memory, tails of the log included",

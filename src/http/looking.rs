@@ -13,7 +13,9 @@ use crate::engine::{InstanceId, Summary};
 use crate::journal::Plans;
 use crate::log::partition_of;
 use crate::runtime::partition::Stop;
-use crate::runtime::{self, Backlog, Error, Filter, LIST_MAX, Onlooker, Orchestrator, PartitionState, while_written};
+use crate::runtime::{
+    self, Backlog, Error, Filter, Found, LIST_MAX, Onlooker, Orchestrator, PartitionState, while_written,
+};
 
 /// How many instances of a list are looked into for what they wait for and why. More nobody reads, and the rest can be
 /// asked for one by one. So many are also listed where nobody says how many.
@@ -26,9 +28,8 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 /// Who knows instances.
 pub(super) trait Knows: Sync {
     fn plans(&self) -> Arc<Plans>;
-    /// The rows, and what is to be said of those that cannot be shown.
-    fn rows(&self, filter: Filter) -> impl Future<Output = Result<(Vec<runtime::Row>, Vec<String>), Error>> + Send;
-    fn counts(&self, filter: Filter) -> impl Future<Output = Result<Vec<(Summary, u64)>, Error>> + Send;
+    /// What a filter finds, and what is to be said of rows that cannot be shown.
+    fn found(&self, filter: Filter) -> impl Future<Output = Result<(Found, Vec<String>), Error>> + Send;
     fn row(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Row, Error>> + Send;
     fn instance(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Shown, Error>> + Send;
     fn definitions(&self) -> impl Future<Output = Result<Vec<runtime::Listed>, Error>> + Send;
@@ -68,12 +69,8 @@ impl Knows for Orchestrator {
         self.plans()
     }
 
-    async fn rows(&self, filter: Filter) -> Result<(Vec<runtime::Row>, Vec<String>), Error> {
+    async fn found(&self, filter: Filter) -> Result<(Found, Vec<String>), Error> {
         Ok((self.list(filter).await?, Vec::new()))
-    }
-
-    async fn counts(&self, filter: Filter) -> Result<Vec<(Summary, u64)>, Error> {
-        self.counts(filter).await
     }
 
     async fn row(&self, id: &InstanceId) -> Result<runtime::Row, Error> {
@@ -118,13 +115,9 @@ impl Knows for Onlooker {
         self.plans()
     }
 
-    async fn rows(&self, filter: Filter) -> Result<(Vec<runtime::Row>, Vec<String>), Error> {
-        let (rows, damaged) = self.list(&filter).await?;
-        Ok((rows, damaged.iter().map(ToString::to_string).collect()))
-    }
-
-    async fn counts(&self, filter: Filter) -> Result<Vec<(Summary, u64)>, Error> {
-        self.counts(&filter).await
+    async fn found(&self, filter: Filter) -> Result<(Found, Vec<String>), Error> {
+        let (found, damaged) = self.list(&filter).await?;
+        Ok((found, damaged.iter().map(ToString::to_string).collect()))
     }
 
     async fn row(&self, id: &InstanceId) -> Result<runtime::Row, Error> {
@@ -185,31 +178,53 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
             .hint("`status` and `saga` narrow it down"));
     }
     let filter = Filter { states: query.states(), saga: query.saga.as_deref().map(Into::into), limit: Some(limit) };
-    let (rows, damaged) = of.rows(filter.clone()).await?;
-    let counts = of.counts(filter).await?;
-    if let (true, Some(saga)) = (counts.is_empty(), query.saga.as_deref()) {
+    let (mut found, damaged) = of.found(filter.clone()).await?;
+    if let (true, Some(saga)) = (found.counts.is_empty(), query.saga.as_deref()) {
         is_known(&of.plans(), saga)?;
     }
-    let mut instances = Vec::with_capacity(rows.len());
-    for (index, row) in rows.into_iter().enumerate() {
-        let looked = if index < EXPLAINED_MAX && of.explains(&row) { of.instance(&row.id).await.ok() } else { None };
-        instances.push(match looked {
-            Some(looked) => view::row(&looked.plan, &looked.instance),
-            None => Row {
+    let mut looked = Vec::new();
+    for row in found.rows.iter().take(EXPLAINED_MAX) {
+        let shown = if of.explains(row) { of.instance(&row.id).await.ok() } else { None };
+        looked.push(shown.map(|shown| view::row(&shown.plan, &shown.instance)));
+    }
+    let explained = looked.len();
+    let (instances, gone) = as_they_stand(&mut found, &filter, looked);
+    let explained = explained.saturating_sub(gone);
+    let counts = found.counts.into_iter().map(|(status, count)| Count { status, count }).collect();
+    let (stopped, undecided) = of.backlog().await?;
+    Ok(List { instances, counts, explained, damaged, stopped, undecided: NonZeroU64::new(undecided) })
+}
+
+/// The rows, those that were looked into as they stand now; and how many of these are not wanted any more: they have gone on
+/// since the table was read.
+fn as_they_stand(found: &mut Found, filter: &Filter, looked: Vec<Option<Row>>) -> (Vec<Row>, usize) {
+    let rows = std::mem::take(&mut found.rows);
+    let (mut instances, mut gone) = (Vec::with_capacity(rows.len()), 0);
+    let mut looked = looked.into_iter();
+    for row in rows {
+        let (is_looked_into, now) = looked.next().map_or((false, None), |now| (true, now));
+        let Some(now) = now else {
+            instances.push(Row {
                 id: row.id.to_string(),
                 saga: row.saga.to_string(),
                 status: row.state,
                 started: view::Instant(row.started),
                 since: view::Instant(row.changed),
                 at: row.stuck.iter().map(ToString::to_string).collect(),
-                why: row.why.filter(|_| index < EXPLAINED_MAX && row.state == Summary::Compensated),
-            },
-        });
+                why: row.why.filter(|_| is_looked_into && row.state == Summary::Compensated),
+            });
+            continue;
+        };
+        if now.status != row.state {
+            found.recount(filter, row.state, now.status);
+        }
+        if filter.wants(now.status) {
+            instances.push(now);
+        } else {
+            gone += 1;
+        }
     }
-    let explained = instances.len().min(EXPLAINED_MAX);
-    let counts = counts.into_iter().map(|(status, count)| Count { status, count }).collect();
-    let (stopped, undecided) = of.backlog().await?;
-    Ok(List { instances, counts, explained, damaged, stopped, undecided: NonZeroU64::new(undecided) })
+    (instances, gone)
 }
 
 /// A saga of which there is no instance is at least one that could have some.
@@ -281,5 +296,50 @@ impl Beside {
     /// There is none of that id, or retention has taken its beginning.
     pub async fn history(&self, id: &str) -> Result<History, ApiError> {
         history(&self.0, id).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use compact_str::CompactString;
+
+    use super::*;
+    use crate::engine::Run;
+    use crate::time::Timestamp;
+
+    fn row(id: &str, state: Summary) -> runtime::Row {
+        runtime::Row {
+            id: InstanceId::try_from(id).unwrap(),
+            run: Run(1),
+            saga: "booking".into(),
+            definition: CompactString::default(),
+            state,
+            stuck: Vec::new(),
+            seq: 1,
+            started: Timestamp(1),
+            changed: Timestamp(1),
+            partition: 0,
+            first: 0,
+            last: 0,
+            why: None,
+        }
+    }
+
+    fn looked(id: &str, status: Summary) -> Option<Row> {
+        let (started, since) = (view::Instant(Timestamp(1)), view::Instant(Timestamp(2)));
+        Some(Row { id: id.into(), saga: "booking".into(), status, started, since, at: Vec::new(), why: None })
+    }
+
+    #[test]
+    fn what_has_gone_on_since_the_table_was_read_is_listed_and_counted_as_it_stands_now() {
+        let filter = Filter { states: vec![Summary::Running, Summary::Stuck], ..Filter::default() };
+        let rows = ["a", "b", "c", "d"].map(|id| row(id, Summary::Running));
+        let mut found = Found { rows: rows.to_vec(), counts: vec![(Summary::Running, 7)] };
+        let now = vec![looked("a", Summary::Completed), looked("b", Summary::Stuck), None];
+        let (instances, gone) = as_they_stand(&mut found, &filter, now);
+        let listed: Vec<_> = instances.iter().map(|row| (row.id.as_str(), row.status)).collect();
+        assert_eq!(listed, [("b", Summary::Stuck), ("c", Summary::Running), ("d", Summary::Running)]);
+        assert_eq!(gone, 1);
+        assert_eq!(found.counts, [(Summary::Stuck, 1), (Summary::Running, 5)], "and none that has completed");
     }
 }

@@ -56,7 +56,7 @@ pub struct Row {
 }
 
 /// A list: what is stuck, then what is being taken back, then what runs, each oldest change first; then what has ended,
-/// newest first.
+/// newest first. Rows and counts are of one moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct List {
     /// The rows, as many as were asked for.

@@ -55,4 +55,4 @@ pub use patience::while_written;
 pub use shared::PartitionState;
 pub use taking::{Ends, Handle, QUEUED_MAX, Taker};
 pub use triggers::Triggers;
-pub use view::{Filter, LIST_MAX, Row};
+pub use view::{Filter, Found, LIST_MAX, Row};

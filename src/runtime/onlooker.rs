@@ -16,8 +16,8 @@ use super::listed::{self, Listed};
 use super::orchestrator::Shown;
 use super::partition::{Recovered, Stop, lost};
 use super::reading::{self, Begin};
-use super::view::{Filter, Overlay, Row, ViewError};
-use crate::engine::{InstanceId, Summary};
+use super::view::{Filter, Found, Overlay, Row, ViewError};
+use crate::engine::InstanceId;
 use crate::journal::{Ledger, Plans};
 use crate::log::embedded::Embedded;
 use crate::log::{DEFINITIONS, REPLIES, REQUESTS, Topics, partition_of};
@@ -124,18 +124,9 @@ impl Onlooker {
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub async fn list(&self, filter: &Filter) -> Result<(Vec<Row>, Vec<ViewError>), Error> {
+    pub async fn list(&self, filter: &Filter) -> Result<(Found, Vec<ViewError>), Error> {
         self.all().await?;
         Ok(self.view().list(filter)?)
-    }
-
-    /// How many instances there are in each state that the filter wants.
-    ///
-    /// # Errors
-    /// The directory cannot be read.
-    pub async fn counts(&self, filter: &Filter) -> Result<Vec<(Summary, u64)>, Error> {
-        self.all().await?;
-        Ok(self.view().counts(filter)?)
     }
 
     /// The definitions that are in the log.

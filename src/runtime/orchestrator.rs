@@ -19,8 +19,8 @@ use super::mirror::Depth;
 use super::partition::{Config, Signed, Stop, Told};
 use super::patience::while_written;
 use super::shared::{Core, Looked, PartitionState};
-use super::view::{Filter, Row};
-use crate::engine::{Instance, InstanceId, OrderRequest, ReplyTo, RequestId, Start, Summary};
+use super::view::{Filter, Found, Row};
+use crate::engine::{Instance, InstanceId, OrderRequest, ReplyTo, RequestId, Start};
 use crate::journal::Plans;
 use crate::json::Json;
 use crate::log::embedded::Embedded;
@@ -346,23 +346,13 @@ impl Orchestrator {
         }
     }
 
-    /// Instances by filter: what needs a person first, of the live ones those that changed longest ago, then those that
-    /// ended last.
+    /// Instances by filter.
     ///
     /// # Errors
     /// The view cannot be read.
-    pub async fn list(&self, filter: Filter) -> Result<Vec<Row>, Error> {
+    pub async fn list(&self, filter: Filter) -> Result<Found, Error> {
         self.wanted(&filter).await?;
         Ok(self.core.view.list(filter).await?)
-    }
-
-    /// How many instances there are in each state that the filter wants, whatever its limit.
-    ///
-    /// # Errors
-    /// The view cannot be read.
-    pub async fn counts(&self, filter: Filter) -> Result<Vec<(Summary, u64)>, Error> {
-        self.wanted(&filter).await?;
-        Ok(self.core.view.counts(filter).await?)
     }
 
     /// The hashes of the definitions by which live instances run, and how many by each. What cannot be known is told by the

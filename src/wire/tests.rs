@@ -323,7 +323,7 @@ fn requests_come_back_as_they_were_sent() {
     let start = Start {
         input: json(r#"{"nights":2}"#),
         reply_to: Some(ReplyTo { topic: "answers".into(), partition: Some(0), request: id.clone() }),
-        traceparent: Some("00-1-2-01".into()),
+        traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
     };
     let resolve = |outcome| Order::Resolve { step: "charge".into(), work: Direction::Do, outcome };
     for ask in [

@@ -99,9 +99,31 @@ pub(super) fn partition(event: &CloudEvent<'_>) -> Result<Option<i32>, WireError
     }
 }
 
-/// `traceparent`. A wrong one is dropped, as W3C says: tracing never makes work fail.
+/// `traceparent`. A wrong one is dropped, as W3C says: tracing never makes work fail, and nobody behind us is given it.
 pub(super) fn traceparent(event: &CloudEvent<'_>) -> Option<CompactString> {
-    optional_word(event, attribute::TRACEPARENT).ok().flatten()
+    event.get(attribute::TRACEPARENT).filter(|value| is_traceparent(value)).map(CompactString::from)
+}
+
+/// The longest `traceparent` that is handed on: that of version 00 has 55 bytes, and later ones may have more behind it.
+const TRACEPARENT_MAX: usize = 200;
+
+/// Whether a text is a `traceparent`: version, trace, parent and flags in lower-case hexadecimal digits, and neither trace
+/// nor parent all zeros. A later version may go on behind them. See <https://www.w3.org/TR/trace-context/#traceparent-header>.
+pub(crate) fn is_traceparent(value: &str) -> bool {
+    let is_hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_id = |part: &str, digits| part.len() == digits && is_hex(part) && part.bytes().any(|byte| byte != b'0');
+    let is_byte = |part: &str| part.len() == 2 && is_hex(part);
+    let parts: Vec<&str> = value.splitn(5, '-').collect();
+    let [version, trace, parent, flags, more @ ..] = parts.as_slice() else { return false };
+    let is_long = !more.is_empty();
+    is_byte(version)
+        && *version != "ff"
+        && (*version != "00" || !is_long)
+        && is_id(trace, 32)
+        && is_id(parent, 16)
+        && is_byte(flags)
+        && value.len() <= TRACEPARENT_MAX
+        && !value.chars().any(char::is_control)
 }
 
 /// The data as what a message of that kind has.
@@ -112,4 +134,43 @@ pub(super) fn shape<T: DeserializeOwned>(kind: &'static str, event: &CloudEvent<
 /// The JSON of a struct of ours.
 pub(super) fn encoded(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("structs of text and numbers serialize")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CloudEvent, is_traceparent, traceparent};
+
+    #[test]
+    fn a_traceparent_is_as_w3c_has_it() {
+        let (trace, parent) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+        for right in [format!("00-{trace}-{parent}-01"), format!("42-{trace}-{parent}-01-more-of-it")] {
+            assert!(is_traceparent(&right), "{right}");
+        }
+        for wrong in [
+            "not a trace".to_owned(),
+            format!("00-{trace}-{parent}-01-more"),
+            format!("ff-{trace}-{parent}-01"),
+            format!("0-{trace}-{parent}-01"),
+            format!("00-{}-{parent}-01", trace.to_uppercase()),
+            format!("00-{}-{parent}-01", "0".repeat(32)),
+            format!("00-{trace}-{}-01", "0".repeat(16)),
+            format!("00-{trace}-{parent}-1"),
+            format!("00-{trace}-{parent}"),
+            format!("42-{trace}-{parent}-01-{}", "x".repeat(200)),
+            format!("42-{trace}-{parent}-01-a\nb"),
+        ] {
+            assert!(!is_traceparent(&wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_traceparent_that_is_none_is_not_handed_on() {
+        let of = |said: &str| {
+            let text = format!(r#"{{"specversion":"1.0","type":"t","id":"i","source":"s","traceparent":"{said}"}}"#);
+            traceparent(&CloudEvent::parse(text.as_bytes()).unwrap())
+        };
+        let right = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(of(right).as_deref(), Some(right));
+        assert_eq!(of("not a trace"), None);
+    }
 }

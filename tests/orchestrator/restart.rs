@@ -26,7 +26,7 @@ async fn what_is_under_way_goes_on() {
     for follow in &mut follows {
         while follow.next().await.is_some() {}
     }
-    assert_eq!(orchestrator.counts(Filter::everything()).await.unwrap(), [(Summary::Completed, 3)]);
+    assert_eq!(orchestrator.list(Filter::everything()).await.unwrap().counts, [(Summary::Completed, 3)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +53,7 @@ async fn the_view_is_made_anew_from_the_journal() {
     }
     let states = || Filter { states: vec![Summary::Completed], ..Filter::default() };
     let before = orchestrator.list(states()).await.unwrap();
-    assert_eq!(before.len(), 2);
+    assert_eq!(before.rows.len(), 2);
     drop(orchestrator);
     let file = rusqlite::Connection::open(directory.path().join("saga.db")).unwrap();
     file.execute_batch("DROP TABLE instance; DROP TABLE viewed").unwrap();

@@ -97,13 +97,13 @@ async fn the_list_has_live_ones_stalest_first() {
         start(&orchestrator, id, INPUT).await;
         asked(&cast, "Charge", 1).await;
     }
-    let rows = orchestrator.list(Filter { limit: Some(2), ..Filter::default() }).await.unwrap();
+    let rows = orchestrator.list(Filter { limit: Some(2), ..Filter::default() }).await.unwrap().rows;
     assert_eq!(rows.len(), 2);
     assert!(rows.is_sorted_by_key(|row| row.changed));
     assert!(rows.iter().all(|row| row.state == Summary::Running));
     let none = Filter { states: vec![Summary::Stuck, Summary::Completed], ..Filter::default() };
-    assert_eq!(orchestrator.list(none).await.unwrap(), []);
-    assert_eq!(orchestrator.counts(Filter::everything()).await.unwrap(), [(Summary::Running, 3)]);
+    assert_eq!(orchestrator.list(none).await.unwrap().rows, []);
+    assert_eq!(orchestrator.list(Filter::everything()).await.unwrap().counts, [(Summary::Running, 3)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,7 +120,7 @@ async fn stuck_is_seen_in_the_list_and_gone_when_it_is_resolved() {
     };
     while !is_stuck(&follow.next().await.unwrap().record) {}
     let stuck = || Filter { states: vec![Summary::Stuck], ..Filter::default() };
-    let rows = orchestrator.list(stuck()).await.unwrap();
+    let rows = orchestrator.list(stuck()).await.unwrap().rows;
     assert_eq!(
         rows.iter().map(|row| (row.id.as_str(), row.stuck.join(","))).collect::<Vec<_>>(),
         [("order-1", "reserve_room".to_owned())]
@@ -130,7 +130,7 @@ async fn stuck_is_seen_in_the_list_and_gone_when_it_is_resolved() {
     let order = Order::Resolve { step: "reserve_room".into(), work: saga::engine::Direction::Undo, outcome };
     let order = OrderRequest { request: request("r1"), order, by: Some("eva".into()), reason: None };
     assert_eq!(orchestrator.order(&id, order, None).await.unwrap().decision().await, Some(Decision::Changed));
-    assert_eq!(orchestrator.list(stuck()).await.unwrap(), []);
+    assert_eq!(orchestrator.list(stuck()).await.unwrap().rows, []);
     assert_eq!(orchestrator.row(&id).await.unwrap().state, Summary::Compensated);
 }
 

@@ -16,7 +16,7 @@ fn by_hand(directory: &Path, sql: &str) {
 }
 
 async fn live(orchestrator: &Orchestrator) -> Vec<Row> {
-    orchestrator.list(Filter::default()).await.unwrap()
+    orchestrator.list(Filter::default()).await.unwrap().rows
 }
 
 /// One instance that waits at its pivot, begun before the journal was truncated to a checkpoint; its row.
@@ -78,7 +78,22 @@ async fn what_has_ended_comes_back_with_the_table_as_far_as_the_journal_goes() {
     orchestrator.close().await;
     by_hand(directory.path(), "DROP TABLE instance");
     let orchestrator = open(directory.path()).await;
-    assert_eq!(orchestrator.counts(Filter::everything()).await.unwrap(), [(Summary::Completed, 1)]);
+    assert_eq!(orchestrator.list(Filter::everything()).await.unwrap().counts, [(Summary::Completed, 1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_ended_is_listed_by_when_it_ended_however_it_did() {
+    let directory = tempfile::tempdir().unwrap();
+    for (id, says) in [("a", None), ("b", Some(("Charge", Says::Fails("declined")))), ("c", None)] {
+        let orchestrator = open_with(directory.path(), &Cast::new(says)).await;
+        run(&orchestrator, id).await;
+        orchestrator.close().await;
+    }
+    let orchestrator = open(directory.path()).await;
+    let rows = orchestrator.list(Filter::everything()).await.unwrap().rows;
+    let listed: Vec<_> = rows.iter().map(|row| (row.id.as_str(), row.state)).collect();
+    let (done, undone) = (Summary::Completed, Summary::Compensated);
+    assert_eq!(listed, [("c", done), ("b", undone), ("a", done)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,17 +137,17 @@ async fn a_row_that_is_not_what_was_written_is_not_believed_and_is_made_anew() {
         by_hand(directory.path(), damage);
         let beside = Onlooker::open(directory.path()).await.unwrap();
         match beside.list(&Filter::everything()).await {
-            Ok((rows, damaged)) if damaged.is_empty() => assert_eq!(rows, before, "{damage}"),
-            Ok((rows, damaged)) => {
+            Ok((found, damaged)) if damaged.is_empty() => assert_eq!(found.rows, before, "{damage}"),
+            Ok((found, damaged)) => {
                 let said = damaged[0].to_string();
                 assert!(said.contains("table `instance`") && said.contains("saga.db is damaged"), "{damage}: {said}");
-                assert!(rows.is_empty(), "{damage}: {rows:?}");
+                assert!(found.rows.is_empty(), "{damage}: {:?}", found.rows);
             }
             Err(error) => panic!("{damage}: {error}"),
         }
         drop(beside);
         let orchestrator = open(directory.path()).await;
-        assert_eq!(orchestrator.list(Filter::everything()).await.unwrap(), before, "{damage}");
+        assert_eq!(orchestrator.list(Filter::everything()).await.unwrap().rows, before, "{damage}");
         orchestrator.close().await;
     }
 }
@@ -196,7 +211,7 @@ async fn refusals_behind_the_end_are_in_the_history() {
     let beside = Onlooker::open(directory.path()).await.unwrap();
     let row = beside.row(&instance("a")).await.unwrap();
     assert_eq!(Row { last: ended.last, ..row.clone() }, ended, "nothing else of it moves");
-    assert_eq!(beside.list(&Filter::everything()).await.unwrap().0, std::slice::from_ref(&row));
+    assert_eq!(beside.list(&Filter::everything()).await.unwrap().0.rows, std::slice::from_ref(&row));
     let all = told(beside.history(&instance("a")).await.unwrap()).await;
     assert_eq!(all.last(), Some(&"reject"));
     drop(beside);

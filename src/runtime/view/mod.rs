@@ -96,16 +96,45 @@ impl Filter {
     /// Whether only live instances are wanted.
     #[must_use]
     pub fn is_of_live(&self) -> bool {
-        self.ranked().all(|state| !matches!(state, Summary::Completed | Summary::Compensated))
+        !self.ranked().any(is_end)
     }
 
     /// The states that are wanted, what needs a person first.
     fn ranked(&self) -> impl Iterator<Item = Summary> {
-        let live = [Summary::Stuck, Summary::Compensating, Summary::Running];
-        RANKED.into_iter().filter(move |state| {
-            if self.states.is_empty() { live.contains(state) } else { self.states.contains(state) }
-        })
+        RANKED.into_iter().filter(|state| self.wants(*state))
     }
+
+    /// Whether instances that stand so are wanted.
+    #[must_use]
+    pub fn wants(&self, state: Summary) -> bool {
+        if self.states.is_empty() { !is_end(state) } else { self.states.contains(&state) }
+    }
+}
+
+/// What a filter finds, all of one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What needs a person first, of the live ones in each state those that changed longest ago; then those that ended
+    /// last. As many as the filter's limit allows.
+    pub rows: Vec<Row>,
+    /// How many instances there are in each state that is wanted and has some, whatever the limit.
+    pub counts: Vec<(Summary, u64)>,
+}
+
+impl Found {
+    /// Counts one as it stands now, and no longer as its row says.
+    pub fn recount(&mut self, filter: &Filter, row: Summary, now: Summary) {
+        let mut counts: BTreeMap<Summary, u64> = self.counts.iter().copied().collect();
+        counts.entry(row).and_modify(|count| *count = count.saturating_sub(1));
+        *counts.entry(now).or_default() += 1;
+        let of = |state: Summary| counts.get(&state).map(|count| (state, *count)).filter(|(_, count)| *count > 0);
+        self.counts = filter.ranked().filter_map(of).collect();
+    }
+}
+
+/// Whether nothing more happens to what stands so.
+const fn is_end(state: Summary) -> bool {
+    matches!(state, Summary::Completed | Summary::Compensated)
 }
 
 /// What needs a person first, ended ones last.
@@ -287,15 +316,16 @@ impl View {
         self.query(move |connection| table::row(connection, &id)).await
     }
 
-    /// Instances by filter: what needs a person first, of the live ones those that changed longest ago, then those that
-    /// ended last.
-    pub(super) async fn list(&self, filter: Filter) -> Result<Vec<Row>, ViewError> {
-        self.query(move |connection| table::list(connection, &filter)).await
-    }
-
-    /// How many instances there are in each state that the filter wants, whatever its limit.
-    pub(super) async fn counts(&self, filter: Filter) -> Result<Vec<(Summary, u64)>, ViewError> {
-        self.query(move |connection| table::counts(connection, &filter)).await
+    /// Instances by filter.
+    pub(super) async fn list(&self, filter: Filter) -> Result<Found, ViewError> {
+        self.query(move |connection| {
+            // The owner writes on meanwhile: rows and counts are of one moment.
+            let moment = connection.unchecked_transaction()?;
+            let found = table::list(&moment, &filter, &mut |damaged| Err(damaged))?;
+            moment.commit()?;
+            Ok(found)
+        })
+        .await
     }
 
     /// How many live instances run by each definition.

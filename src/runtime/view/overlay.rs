@@ -14,8 +14,8 @@ use super::fold::{Folding, Position};
 use super::heal::Heal;
 use super::sums;
 use super::table::{self, COLUMNS, IS_LIVE};
-use super::{Filter, GATHERED_MAX, Row, ViewError};
-use crate::engine::{InstanceId, Summary};
+use super::{Filter, Found, GATHERED_MAX, Row, ViewError};
+use crate::engine::InstanceId;
 use crate::journal::record::Record;
 use crate::log::embedded::Aside as _;
 use crate::runtime::partition::Recovered;
@@ -78,18 +78,14 @@ impl Overlay {
         table::row(&self.connection, id)
     }
 
-    /// The rows, and what is to be said of those that are damaged: nothing of the others is hidden by them.
-    pub(in crate::runtime) fn list(&self, filter: &Filter) -> Result<(Vec<Row>, Vec<ViewError>), ViewError> {
+    /// What a filter finds, and what is to be said of those that are damaged: nothing of the others is hidden by them.
+    pub(in crate::runtime) fn list(&self, filter: &Filter) -> Result<(Found, Vec<ViewError>), ViewError> {
         let mut damaged = Vec::new();
-        let rows = table::list_with(&self.connection, filter, &mut |error| {
+        let found = table::list(&self.connection, filter, &mut |error| {
             damaged.push(error);
             Ok(())
         })?;
-        Ok((rows, damaged))
-    }
-
-    pub(in crate::runtime) fn counts(&self, filter: &Filter) -> Result<Vec<(Summary, u64)>, ViewError> {
-        table::counts(&self.connection, filter)
+        Ok((found, damaged))
     }
 
     pub(in crate::runtime) fn live_definitions(&self) -> Result<BTreeMap<String, u64>, ViewError> {

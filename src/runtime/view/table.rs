@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::fold::{Delta, Note, Position, Rows};
 use super::sums::{self, Before, FIELDS, integer, text};
-use super::{Filter, LIST_MAX, Row, ViewError};
+use super::{Filter, Found, LIST_MAX, Row, ViewError, is_end};
 use crate::engine::{InstanceId, Run, Summary};
 use crate::log::embedded::{Aside, Written};
 use crate::time::Timestamp;
@@ -242,31 +242,37 @@ pub(super) fn row(connection: &Connection, id: &InstanceId) -> Result<Option<Row
     latest(connection)?.query_row([id.as_str()], |row| Ok(read(connection, row))).optional()?.transpose()
 }
 
-/// The condition on one state, in the words of the index of the live ones where that serves, and the order within it.
-fn of_state(state: Summary) -> (String, &'static str) {
-    match state {
-        Summary::Stuck | Summary::Compensating | Summary::Running => {
-            (format!("state = '{}' AND {IS_LIVE}", state.name()), "changed")
-        }
-        Summary::Completed | Summary::Compensated => (format!("state = '{}'", state.name()), "changed DESC"),
-    }
+/// The condition on one state, in the words of the index of the live ones where that serves.
+fn is_in(state: Summary) -> String {
+    let is_live = if is_end(state) { String::new() } else { format!(" AND {IS_LIVE}") };
+    format!("(state = '{}'{is_live})", state.name())
 }
 
-/// State by state, so that each question is answered by the index, and stops at the limit.
-pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Row>, ViewError> {
-    list_with(connection, filter, &mut |damaged| Err(damaged))
+/// What a filter finds; `damaged` is told of each row that is damaged, and may go on without it.
+pub(super) fn list(
+    connection: &Connection,
+    filter: &Filter,
+    damaged: &mut dyn FnMut(ViewError) -> Result<(), ViewError>,
+) -> Result<Found, ViewError> {
+    Ok(Found { rows: rows(connection, filter, damaged)?, counts: counts(connection, filter)? })
 }
 
-/// The same, without the rows that are damaged; `damaged` is told of each.
-pub(super) fn list_with(
+/// The live ones state by state, so that each question is answered by the index and stops at the limit; the ended ones
+/// together, by when they ended.
+fn rows(
     connection: &Connection,
     filter: &Filter,
     damaged: &mut dyn FnMut(ViewError) -> Result<(), ViewError>,
 ) -> Result<Vec<Row>, ViewError> {
     let limit = filter.limit.unwrap_or(LIST_USUAL).min(LIST_MAX);
+    let (ended, live): (Vec<Summary>, Vec<Summary>) = filter.ranked().partition(|state| is_end(*state));
+    let mut asked: Vec<(String, &str)> = live.into_iter().map(|state| (is_in(state), "changed")).collect();
+    if !ended.is_empty() {
+        let any = ended.into_iter().map(is_in).collect::<Vec<_>>().join(" OR ");
+        asked.push((format!("({any})"), "changed DESC"));
+    }
     let mut found = Vec::new();
-    for state in filter.ranked() {
-        let (condition, order) = of_state(state);
+    for (condition, order) in asked {
         let mut statement = connection.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM instance WHERE {condition} AND (?1 IS NULL OR saga = ?1) ORDER BY {order} LIMIT ?2"
         ))?;
@@ -282,12 +288,12 @@ pub(super) fn list_with(
     Ok(found)
 }
 
-pub(super) fn counts(connection: &Connection, filter: &Filter) -> Result<Vec<(Summary, u64)>, ViewError> {
+fn counts(connection: &Connection, filter: &Filter) -> Result<Vec<(Summary, u64)>, ViewError> {
     let mut found = Vec::new();
     for state in filter.ranked() {
-        let (condition, _) = of_state(state);
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT count(*) FROM instance WHERE {condition} AND (?1 IS NULL OR saga = ?1)"
+            "SELECT count(*) FROM instance WHERE {} AND (?1 IS NULL OR saga = ?1)",
+            is_in(state)
         ))?;
         let count = statement.query_row(params![filter.saga.as_deref()], |row| unsigned(row, 0))?;
         found.extend((count > 0).then_some((state, count)));
