@@ -11,7 +11,7 @@ use saga::log::kafka::{Raw, Settings};
 use saga::participant::bridge::AT_ONCE_MAX;
 use saga::wire::CloudEvent;
 
-use super::broker::shared;
+use super::broker::{Broker, shared};
 use super::house::{FILE, House, INPUT, PATIENCE};
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -103,10 +103,23 @@ fn start(id: &str) -> String {
     format!(r#"{{"saga": "booking", "id": "{id}", "input": {INPUT}}}"#)
 }
 
+/// A deployment whose commands wait for a shut desk as long as a slow machine takes to send them all.
+fn patient(broker: &Broker) -> House<'_> {
+    let house = House::unmade(broker);
+    let file = house.folder.path().join(FILE);
+    let hasty = fs::read_to_string(&file).unwrap();
+    let patient = hasty.replacen("defaults { timeout 10s ", "defaults { timeout 5m ", 1);
+    assert_ne!(patient, hasty);
+    fs::write(file, patient).unwrap();
+    let made = house.run(&["init", "--partitions", "3", FILE]);
+    assert!(made.status.success(), "{made:?}");
+    house
+}
+
 #[test]
 fn a_participant_is_asked_no_more_at_once_than_it_bears() {
     let Some(broker) = shared() else { return };
-    let (house, desk) = (House::new(broker), Desk::shut());
+    let (house, desk) = (patient(broker), Desk::shut());
     let server = house.serve(&["--participant", &desk.address, "--participants", "simulated"]);
     let count = AT_ONCE_MAX * 2;
     let head = format!("POST /instances HTTP/1.1\r\ntraceparent: {TRACE}\r\n");
@@ -153,6 +166,36 @@ fn what_is_under_way_is_answered_before_a_server_stops() {
     let count = asked.len();
     asked.dedup();
     assert_eq!((asked.len(), count), (2, 2), "a reservation and its confirmation, each asked for once: {asked:?}");
+}
+
+#[test]
+fn what_is_given_to_a_server_that_joins_is_asked_once() {
+    let Some(broker) = shared() else { return };
+    let (house, [one, other]) = (patient(broker), [Desk::shut(), Desk::shut()]);
+    other.open();
+    let first = house.serve(&["--participant", &one.address, "--participants", "simulated"]);
+    let begin = |number: usize| {
+        let (status, body) = first.http("POST /instances HTTP/1.1\r\n", &start(&format!("b-{number}")));
+        assert_eq!(status, 202, "{body}");
+    };
+    let mut count = AT_ONCE_MAX * 2;
+    (0..count).for_each(begin);
+    // Half of the commands are at the desk and half wait before it when the other server joins; none is committed.
+    one.until_asked(AT_ONCE_MAX);
+    let second = house.serve(&["--participant", &other.address, "--participants", "simulated"]);
+    one.open();
+    while other.lock().asked.is_empty() {
+        begin(count);
+        count += 1;
+    }
+    second.until_completed(count);
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for (command, _) in [one, other].iter().flat_map(|desk| desk.lock().asked.clone()) {
+        *times.entry(command).or_default() += 1;
+    }
+    assert_eq!(times.len(), count * 2, "a reservation and its confirmation each");
+    let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(twice.is_empty(), "{} of {} are asked again: {:?}", twice.len(), times.len(), twice.first());
 }
 
 #[test]
