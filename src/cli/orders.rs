@@ -64,7 +64,7 @@ pub(super) struct Resolve {
     /// The participant's reply to a step that was done: JSON, @FILE, or - for standard input
     #[arg(long, value_name = "JSON", requires = "succeeded")]
     reply: Option<String>,
-    /// Speak of the step's compensation, where that is not clear from what is under way
+    /// Speak of the step's compensation, and not of the step itself
     #[arg(long)]
     undo: bool,
     #[command(flatten)]

@@ -223,13 +223,16 @@ fn orders(id: &str, offers: &[Offer], place: &Where) -> String {
         let quote = |text: &str| shell_words::quote(text).into_owned();
         let (mut behind, mut options) = (Vec::new(), Vec::new());
         if let Some(signal) = &offer.signal {
-            behind.push(signal.clone());
+            behind.push(quote(signal));
             behind.extend(offer.with.as_deref().map(quote));
         }
         match (offer.order.as_str(), &offer.step) {
             ("resolve", Some(step)) => behind.push(quote(step)),
             (_, Some(step)) => options.push(format!("--step {}", quote(step))),
             (_, None) => {}
+        }
+        if offer.work == Some(Direction::Undo) {
+            options.push("--undo".to_owned());
         }
         match (offer.outcome.as_deref(), &offer.with) {
             (Some("failed"), Some(codes)) => options.push(format!("--failed {codes}")),

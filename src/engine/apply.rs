@@ -5,9 +5,10 @@
 //! definition, is refused instead of believed.
 
 use super::event::{Change, Event, Failure, Place};
+use super::heard::{Followed, Heralded, OrderHash};
 use super::id::Direction;
 use super::input::Order;
-use super::instance::{Attempt, Caught, Heralded, Instance, Phase, Starter, State, Trouble, Turn, Undoing, Wait};
+use super::instance::{Attempt, Caught, Instance, Phase, Starter, State, Trouble, Turn, Undoing, Wait};
 use crate::json::Json;
 use crate::plan::{At, Class, Kind, Plan, ROOT};
 use crate::time::Timestamp;
@@ -234,7 +235,7 @@ impl Instance {
             }
             Event::Ordered { request, order, by, .. } => {
                 let heard = self.heard.get_or_insert_default();
-                heard.requests.push(request.clone());
+                heard.followed.push(Followed { request: request.clone(), order: Some(OrderHash::of(order)) });
                 match order {
                     Order::Signal { signal, with } => {
                         let with = with.clone().unwrap_or_else(Json::empty_object);

@@ -259,7 +259,7 @@ pub struct Rejection {
 pub enum Refusal {
     /// The input does not fit the saga's.
     InvalidInput,
-    /// The id belongs to an instance with another input or saga.
+    /// The id belongs to an instance with another input or saga, or to another order.
     Conflict,
     /// No such instance.
     UnknownInstance,

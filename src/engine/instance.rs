@@ -5,24 +5,18 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::event::Failure;
-use super::id::{Direction, InstanceId, RequestId, Run};
+use super::heard::Heard;
+use super::id::{Direction, InstanceId, Run};
 use super::input::ReplyTo;
 use super::loops::{Elements, Rounds};
 use super::states::States;
 use crate::json::Json;
 use crate::plan::{At, Plan};
 use crate::time::Timestamp;
-use compact_str::CompactString;
-
-/// How many request ids an instance remembers; then orders and signals are refused as busy. Each is the decision of a
-/// person or a program about one saga: thousands of them are a loop gone wild.
-pub const REQUESTS_MAX: usize = 4_096;
-
-/// How many signals of one name wait to be taken; then the sender is refused. A saga awaits each some few times.
-pub const SIGNALS_MAX: usize = 100;
 
 /// A saga's instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,32 +45,6 @@ pub struct Instance {
     pub(super) states: States,
     /// What came from outside; most instances never hear anything.
     pub(super) heard: Option<Box<Heard>>,
-}
-
-/// What came from outside.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Heard {
-    /// Requests that are recognised, in the order of their coming.
-    pub(super) requests: Vec<RequestId>,
-    /// Signals that nobody has taken yet, in the order of their coming.
-    pub(super) signals: Vec<Heralded>,
-}
-
-/// A signal that waits to be taken.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Heralded {
-    /// Which.
-    pub signal: CompactString,
-    /// The request that brought it.
-    pub request: RequestId,
-    /// When it came.
-    pub at: Timestamp,
-    /// Who gave it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<CompactString>,
-    /// What it carries.
-    pub with: Json,
 }
 
 /// What the starter said besides the input.
@@ -424,18 +392,6 @@ impl Instance {
     /// No state stands at a node behind that.
     pub(super) fn last_begun(&self) -> Option<At> {
         self.states.last()
-    }
-
-    /// Requests that are recognised, in the order of their coming.
-    #[must_use]
-    pub fn requests(&self) -> &[RequestId] {
-        self.heard.as_deref().map(|heard| heard.requests.as_slice()).unwrap_or_default()
-    }
-
-    /// Signals that nobody has taken yet, in the order of their coming.
-    #[must_use]
-    pub fn signals(&self) -> &[Heralded] {
-        self.heard.as_deref().map(|heard| heard.signals.as_slice()).unwrap_or_default()
     }
 
     /// Whether it has ended.

@@ -15,6 +15,7 @@ mod event;
 mod why;
 mod input;
 mod effect;
+mod heard;
 mod instance;
 mod states;
 mod summary;
@@ -44,14 +45,13 @@ pub use decide::decide;
 pub use draft::Takes;
 pub use effect::{Answer, Command, CommandKind, Effect, End};
 pub use event::{Change, Event, Failure, Place, UNFIT_KEPT, Why};
+pub use heard::{Heralded, REQUESTS_MAX, SIGNALS_MAX};
 pub use id::{CommandId, Direction, ID_MAX, IdError, InstanceId, RequestId, Run};
 pub use input::{
     Acknowledged, Decision, Input, Order, OrderRequest, Outcome, Refusal, Rejection, Reply, ReplyKind, ReplyTo, Start,
     Status, Undeliverable,
 };
-pub use instance::{
-    Attempt, Caught, Heralded, Instance, Phase, REQUESTS_MAX, SIGNALS_MAX, Starter, State, Trouble, Turn, Undoing, Wait,
-};
+pub use instance::{Attempt, Caught, Instance, Phase, Starter, State, Trouble, Turn, Undoing, Wait};
 pub use loops::{Elements, GONE_THROUGH_MAX, Rounds};
 pub use pending::{caused, pending};
 pub use rest::Rest;

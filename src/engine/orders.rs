@@ -3,9 +3,10 @@
 use super::decide::{fitting_value, rejected};
 use super::draft::{Draft, Given, Words};
 use super::event::{Event, Place};
+use super::heard::{REQUESTS_KEPT, REQUESTS_MAX};
 use super::id::Direction;
 use super::input::{Decision, Order, OrderRequest, Outcome, Refusal};
-use super::instance::{Instance, Phase, REQUESTS_MAX, State, Wait};
+use super::instance::{Instance, Phase, State, Wait};
 use super::signals;
 use super::step::Stimulus;
 use super::summary::is_stuck;
@@ -13,20 +14,30 @@ use crate::plan::{At, Class, Kind, Plan};
 
 pub(super) fn decide(given: Given<'_>, request: &OrderRequest) -> Decision {
     let instance = given.instance;
-    if instance.requests().contains(&request.request) {
-        return Decision::Nothing;
-    }
     let id = &instance.id;
+    if let Some(known) = instance.followed().iter().find(|known| known.request == request.request) {
+        if known.is_of(&request.order) {
+            return Decision::Nothing;
+        }
+        let request = &request.request;
+        let message = format!(
+            "request `{request}` to `{id}` was another order, which was followed: nothing is done twice under one id"
+        );
+        return rejected(Refusal::Conflict, message);
+    }
     match instance.phase {
         Phase::New => return rejected(Refusal::UnknownInstance, format!("there is no instance `{id}`")),
         Phase::Completed(_) => return rejected(Refusal::Ended, format!("`{id}` has ended: completed")),
         Phase::Compensated(_) => return rejected(Refusal::Ended, format!("`{id}` has ended: compensated")),
         Phase::Forward | Phase::Committed | Phase::Failing(_) => {}
     }
-    if instance.requests().len() >= REQUESTS_MAX {
+    if !has_room(instance, &request.order) {
+        let many = instance.followed().len();
+        let left = "only `cancel` and `resolve` are still taken";
+        let left = if many < REQUESTS_MAX { left } else { "no more are taken" };
         return rejected(
             Refusal::Busy,
-            format!("`{id}` has had {REQUESTS_MAX} orders and signals, which is the limit"),
+            format!("`{id}` has had {many} orders and signals, which is the limit: {left}"),
         );
     }
     match &request.order {
@@ -35,6 +46,15 @@ pub(super) fn decide(given: Given<'_>, request: &OrderRequest) -> Decision {
         Order::Signal { signal, with } => signals::decide(given, (request, signal, with.as_ref())),
         Order::Resolve { step, work, outcome } => resolve(given, request, (step, *work, outcome)),
     }
+}
+
+/// Whether one more can be remembered. What repeats for ever must not take the room of an order that ends it.
+fn has_room(instance: &Instance, order: &Order) -> bool {
+    let kept = match order {
+        Order::Cancel | Order::Resolve { .. } => 0,
+        Order::Retry { .. } | Order::Signal { .. } => REQUESTS_KEPT,
+    };
+    instance.followed().len() < REQUESTS_MAX - kept
 }
 
 pub(super) fn ordered(request: &OrderRequest) -> Event {
@@ -122,6 +142,13 @@ fn resolve(
     };
     let attempt = match instance.state(node).and_then(State::attempt) {
         Some((current, attempt)) if current == direction => attempt,
+        Some((Direction::Undo, _)) => {
+            let message = format!(
+                "`{place}` {} by now: what became of its compensation is another order, of work `undo`",
+                standing(instance, Some(node))
+            );
+            return rejected(Refusal::NotStuck, message);
+        }
         _ => {
             let message = format!("`{place}` {}: there is nothing to resolve", standing(instance, Some(node)));
             return rejected(Refusal::NotStuck, message);
@@ -136,6 +163,10 @@ fn resolve(
         return rejected(Refusal::NotStuck, message);
     }
     let (stimulus, words) = match (direction, outcome) {
+        (Direction::Undo, Outcome::Succeeded { reply: Some(_) }) => {
+            let message = format!("`{place}`: a compensation has no reply; give the order without one");
+            return rejected(Refusal::Misfit, message);
+        }
         (_, Outcome::Succeeded { reply }) => match fitting_value(work, direction, reply.as_ref()) {
             Ok(reply) => (Stimulus::Succeeded, Words { reply, ..Words::default() }),
             Err(why) => {

@@ -8,9 +8,10 @@ use compact_str::CompactString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::heard::{Followed, Heard, Heralded};
 use super::id::{InstanceId, RequestId, Run};
 use super::input::ReplyTo;
-use super::instance::{Attempt, Heard, Heralded, Instance, Phase, Starter, State, Wait};
+use super::instance::{Attempt, Instance, Phase, Starter, State, Wait};
 use crate::json::Json;
 use crate::plan::{At, NodeId, Plan};
 use crate::time::Timestamp;
@@ -117,8 +118,8 @@ impl Rest {
             (0..plan.node(at.node()).depth()).for_each(|depth| out.number(u64::from(at.index(depth))));
             out.state(plan, state);
         }
-        if let Some(Heard { requests, signals }) = heard.as_deref() {
-            out.json(requests);
+        if let Some(Heard { followed, signals }) = heard.as_deref() {
+            out.json(followed);
             out.json(signals);
         }
     }
@@ -175,8 +176,8 @@ impl Rest {
             states.push((at, from.state(plan)?));
         }
         let heard = if has(has::HEARD) {
-            let (requests, signals): (Vec<RequestId>, Vec<Heralded>) = (from.json()?, from.json()?);
-            Some(Box::new(Heard { requests, signals }))
+            let (followed, signals): (Vec<Followed>, Vec<Heralded>) = (from.json()?, from.json()?);
+            Some(Box::new(Heard { followed, signals }))
         } else {
             None
         };

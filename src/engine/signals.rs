@@ -4,21 +4,22 @@ use super::decide::{listed, rejected};
 use super::draft::{Draft, Given};
 use super::environment::View;
 use super::event::{Event, Place};
+use super::heard::{Heralded, SIGNALS_MAX};
 use super::id::{Direction, RequestId};
 use super::input::{Decision, OrderRequest, Refusal};
-use super::instance::{Heralded, Phase, SIGNALS_MAX, State};
+use super::instance::{Phase, State};
 use super::orders::ordered;
+use crate::definition::Await;
 use crate::definition::json::check_json;
 use crate::definition::types::Type;
 use crate::definition::value::Value;
-use crate::definition::{Await, Signal};
 use crate::json::Json;
-use crate::plan::{At, Kind, Plan, ROOT, parsed};
+use crate::plan::{At, Kind, Plan, ROOT};
 
 /// A signal arrives: it is journaled whether or not anybody awaits it yet.
 pub(super) fn decide(given: Given<'_>, (request, name, with): (&OrderRequest, &str, Option<&Json>)) -> Decision {
     let Given { plan, instance, .. } = given;
-    let Some(signal) = known(plan, name) else {
+    let Some(signal) = plan.signal(name) else {
         let known: Vec<_> = plan.saga.signals.keys().map(|signal| plan.signal_in_general(signal)).collect();
         let known =
             if known.is_empty() { "it has none".to_owned() } else { format!("its signals: {}", known.join(", ")) };
@@ -41,17 +42,6 @@ pub(super) fn decide(given: Given<'_>, (request, name, with): (&OrderRequest, &s
         return rejected(Refusal::Busy, message);
     }
     draft.finish()
-}
-
-/// The signal of that name. One of a sub-saga that stands in a loop has the indices of its run.
-fn known<'p>(plan: &'p Plan, name: &str) -> Option<&'p Signal> {
-    let bare = if name.contains('[') { parsed(name)?.0 } else { name.into() };
-    let signal = plan.saga.signals.get(bare.as_ref())?;
-    let fits = match name.rsplit_once('.') {
-        Some((run, own)) => !own.contains('[') && plan.find(run).is_some(),
-        None => !name.contains('['),
-    };
-    fits.then_some(signal)
 }
 
 /// Whether it is one of a saga that takes a step back, which awaits it while all else awaits nothing any more.

@@ -6,8 +6,9 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::event::Place;
+use super::heard::{Followed, Heard, Heralded, OrderHash};
 use super::id::{InstanceId, RequestId, Run};
-use super::instance::{Heard, Heralded, Instance, Phase, Starter, State};
+use super::instance::{Instance, Phase, Starter, State};
 use super::states::States;
 use crate::json::Json;
 use crate::plan::Plan;
@@ -51,6 +52,9 @@ struct Snapshot {
     phase: Phase,
     states: Vec<(Place, State)>,
     requests: Vec<RequestId>,
+    /// What each of the requests said, from version 8 of the journal on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    orders: Vec<Option<OrderHash>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     signals: Vec<Heralded>,
 }
@@ -86,7 +90,8 @@ impl Instance {
             starter: self.starter.as_deref().cloned(),
             phase: self.phase.clone(),
             states,
-            requests: self.requests().to_vec(),
+            requests: self.requests().cloned().collect(),
+            orders: self.followed().iter().map(|followed| followed.order).collect(),
             signals: self.signals().to_vec(),
         };
         Ok(Json::of(&snapshot)?)
@@ -109,6 +114,9 @@ impl Instance {
                 None => return Err(SnapshotError::UnknownPlace { place }),
             }
         }
+        let mut orders = snapshot.orders.into_iter();
+        let followed = snapshot.requests.into_iter();
+        let followed = followed.map(|request| Followed { request, order: orders.next().flatten() }).collect();
         Ok(Self {
             id: snapshot.id,
             run: snapshot.run,
@@ -121,8 +129,8 @@ impl Instance {
             starter: snapshot.starter.map(Box::new),
             phase: snapshot.phase,
             states,
-            heard: Some(Heard { requests: snapshot.requests, signals: snapshot.signals })
-                .filter(|heard| !heard.requests.is_empty())
+            heard: Some(Heard { followed, signals: snapshot.signals })
+                .filter(|heard| !heard.followed.is_empty())
                 .map(Box::new),
         })
     }

@@ -27,7 +27,7 @@ impl Instance {
             Phase::New | Phase::Forward | Phase::Committed | Phase::Completed(_) => {}
         }
         if let Some(heard) = &mut self.heard {
-            heard.requests.clear();
+            heard.followed.clear();
             heard.signals.iter_mut().for_each(|signal| signal.at = past);
             if heard.signals.is_empty() {
                 self.heard = None;

@@ -282,11 +282,12 @@ impl OrderBody {
         }
     }
 
-    /// The engine's order. `under_way` says what a step is doing, for a `resolve` that leaves it open.
+    /// The engine's order. A `resolve` that does not say of what work it speaks means the step's action, whatever is under way
+    /// now: an order that comes late must not turn into its opposite.
     ///
     /// # Errors
     /// Something is missing, or said that has no meaning for this kind of order.
-    pub fn order(&self, under_way: impl Fn(&str) -> Option<Direction>) -> Result<Order, ApiError> {
+    pub fn order(&self) -> Result<Order, ApiError> {
         let step = self.step.as_deref().map(Place::from);
         let surplus = |fields: &[(&str, bool)]| match fields.iter().find(|(_, given)| *given) {
             Some((name, _)) => Err(ApiError::bad_request(format!("`{name}` has no meaning for this order"))),
@@ -338,8 +339,7 @@ impl OrderBody {
                         return Err(ApiError::bad_request("`resolve` needs the `outcome`: `succeeded` or `failed`"));
                     }
                 };
-                let work = self.work.or_else(|| under_way(&step)).unwrap_or(Direction::Do);
-                Ok(Order::Resolve { step, work, outcome })
+                Ok(Order::Resolve { step, work: self.work.unwrap_or(Direction::Do), outcome })
             }
         }
     }

@@ -279,7 +279,7 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
         Event::Ordered { request, order, by, reason } => {
             let given = Given::of(request, order, (by.as_ref(), reason.as_ref()));
             if let Order::Signal { signal, with } = order {
-                let shape = plan.saga.signals.get(signal).map(|signal| &signal.shape);
+                let shape = plan.signal(signal).map(|signal| &signal.shape);
                 let with =
                     with.as_ref().map(|with| shape.map_or_else(Json::empty_object, |shape| fitting(shape, with)));
                 let signalled = fact("ordered", None, given.words(order), with);

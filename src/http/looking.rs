@@ -185,6 +185,8 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
     let mut looked = Vec::new();
     for row in found.rows.iter().take(EXPLAINED_MAX) {
         let shown = if of.explains(row) { of.instance(&row.id).await.ok() } else { None };
+        // Its id may have been used again: what that stands for now has a row of its own.
+        let shown = shown.filter(|shown| shown.instance.run == row.run);
         looked.push(shown.map(|shown| view::row(&shown.plan, &shown.instance)));
     }
     let explained = looked.len();

@@ -8,6 +8,10 @@ use crate::definition::{Invocation, Verb};
 use crate::engine::{self, Attempt, Direction, Instance, Phase, State, Wait};
 use crate::plan::{At, Class, Kind, Plan};
 
+/// When an expression that could not be computed is worth another try: its definition and its values stay what they are.
+const UNCOMPUTED: &str =
+    "once a newer release of the program `saga` runs that can compute the expression: with this one it fails again";
+
 /// The orders, the least drastic first.
 #[must_use]
 pub fn offers(plan: &Plan, instance: &Instance) -> Vec<Offer> {
@@ -21,7 +25,7 @@ pub fn offers(plan: &Plan, instance: &Instance) -> Vec<Offer> {
             }
             (State::Sleeping(_), _) => offers.extend(signal(plan, at)),
             (State::Halted(_), _) => {
-                offers.push(retry(&place, "once what the expression needs can be computed by another version of saga"));
+                offers.push(retry(&place, UNCOMPUTED));
             }
             _ => {}
         }
@@ -60,7 +64,7 @@ fn signal(plan: &Plan, at: At) -> Option<Offer> {
         step: None,
         work: None,
         outcome: None,
-        when: format!("once it has happened: `{name}` is awaited"),
+        when: format!("once it has happened: `{name}` is awaited{}", filled_in(!shape.fields.is_empty())),
         signal: Some(name.to_string()),
         with: (!shape.fields.is_empty()).then(|| least(&Type::Record(shape.clone()), "…")),
     })
@@ -71,13 +75,15 @@ fn step(plan: &Plan, at: At, attempt: &Attempt, direction: Direction, offers: &m
     let Some(work) = plan.work(at.node()) else { return };
     let Some(invocation) = engine::invocation(work, direction) else {
         // A saga takes it back, and what that is given cannot be computed.
-        offers.push(retry(place, "once what the expression needs can be computed by another version of saga"));
+        offers.push(retry(place, UNCOMPUTED));
         offers.push(resolved(place, direction, format!("if you know that what `{place}` did is taken back by hand")));
         return;
     };
     let participant = invocation.participant.name.as_str();
     if matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_)) {
+        let is_uncomputed = matches!(&attempt.wait, Wait::Person(trouble) if trouble.code == "invalid");
         let when = match invocation.verb {
+            _ if is_uncomputed => UNCOMPUTED.to_owned(),
             Verb::Call => format!("once `{participant}` can do it: asks it again now, with the same command id"),
             Verb::Send => "once the log can take it: sends it again now, with the same id".to_owned(),
         };
@@ -89,14 +95,23 @@ fn step(plan: &Plan, at: At, attempt: &Attempt, direction: Direction, offers: &m
     };
     match direction {
         Direction::Do => {
+            let command = &invocation.command.name;
+            let is_unasked = attempt.number == 0;
             let done = match invocation.verb {
-                Verb::Call => format!("if you know that `{participant}` did {}", invocation.command.name),
-                Verb::Send => format!("if `{participant}` has been told {} by hand", invocation.command.name),
+                _ if is_unasked => format!("if {command} was done by hand: `{participant}` has not been asked yet"),
+                Verb::Call => format!("if you know that `{participant}` did {command}"),
+                Verb::Send => format!("if `{participant}` has been told {command} by hand"),
             };
-            offers.push(resolve("succeeded", reply_skeleton(invocation), done));
+            let skeleton = reply_skeleton(invocation);
+            let done = format!("{done}{}", filled_in(skeleton.is_some()));
+            offers.push(resolve("succeeded", skeleton, done));
             let codes = &invocation.command.fails;
             if work.class != Class::Retriable && !codes.is_empty() {
-                let never = format!("if you know that `{participant}` did nothing and never will");
+                let never = if is_unasked {
+                    format!("if it is not to be done: `{participant}` has not been asked yet, and will not be")
+                } else {
+                    format!("if you know that `{participant}` did nothing and never will")
+                };
                 offers.push(resolve("failed", Some(codes.join("|")), never));
             }
         }
@@ -117,6 +132,11 @@ fn resolved(place: &str, work: Direction, when: String) -> Offer {
         with: None,
         when,
     }
+}
+
+/// What stands in an order that is offered fits, and is made up.
+const fn filled_in(has_values: bool) -> &'static str {
+    if has_values { "; with the real values in place of these" } else { "" }
 }
 
 /// A reply to fill in; none where it is empty.

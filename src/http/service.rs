@@ -304,17 +304,12 @@ impl Service {
     pub async fn order(&self, id: &str, body: OrderBody) -> Result<Taken, ApiError> {
         let id = instance_id(id)?;
         self.decides(&id)?;
-        let shown = match self.orchestrator.get(&id).await {
+        match self.orchestrator.get(&id).await {
             // The order stands behind the start, and is decided behind it.
-            Err(Error::Undecided { .. }) => None,
-            shown => Some(shown?),
-        };
-        let under_way = |step: &str| {
-            let shown = shown.as_ref()?;
-            let state = shown.instance.state(shown.plan.find(step)?)?;
-            state.attempt().map(|(direction, _)| direction)
-        };
-        let order = body.order(under_way)?;
+            Ok(_) | Err(Error::Undecided { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let order = body.order()?;
         let request = match body.request.as_deref() {
             Some(text) => {
                 RequestId::try_from(text).map_err(|error| ApiError::bad_request(format!("failed to {error}")))?

@@ -115,7 +115,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Damage> {
         Ok(record) if record.v == VERSION => Ok(record),
         // Version 2 has more: steps that wait for their turn. Version 3 too: messages, signals, scopes that fail by
         // themselves, and answers that do not fit as a wait of their own. Version 6 has the last requests of ended instances,
-        // version 7 whose orders were refused, and who accepted a gap.
+        // version 7 whose orders were refused, and who accepted a gap, version 8 what each request of an instance said.
         // All that those before have means the same.
         Ok(record) if (1..VERSION).contains(&record.v) => Ok(Record { v: VERSION, ..record }),
         Ok(record) => Err(version(record.v)),

@@ -427,7 +427,8 @@ impl About<'_> {
 
 fn followed(over: &Live) -> Box<[RequestHash]> {
     let requests = over.instance.requests();
-    requests.iter().skip(requests.len().saturating_sub(REQUESTS_REMEMBERED)).map(RequestHash::of).collect()
+    let forgotten = requests.len().saturating_sub(REQUESTS_REMEMBERED);
+    requests.skip(forgotten).map(RequestHash::of).collect()
 }
 
 fn past(over: &Live) -> Past {

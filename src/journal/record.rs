@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 use crate::wire::{Headers, Message};
 
 /// The version of the record's form. A change of it adds an upcaster and a frozen fixture.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// One record of a partition's journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ use compact_str::{CompactString, ToCompactString as _, format_compact};
 use memchr::memchr;
 
 use super::{Kind, Node, NodeId, Plan, ROOT};
+use crate::definition::Signal;
 use crate::definition::limits::{MAX_ELEMENTS, MAX_LOOPS, MAX_ROUNDS};
 
 /// Bits of an index. What they cannot hold is no element of a loop.
@@ -151,6 +152,18 @@ impl Plan {
         let loops: Vec<Around> =
             self.node(at.node()).loops.iter().filter(|loops| loops.part < parts).copied().collect();
         if loops.is_empty() { signal.clone() } else { indexed(signal, at, &loops) }
+    }
+
+    /// The signal of that name. One of a sub-saga that stands in a loop has the indices of its run.
+    #[must_use]
+    pub fn signal(&self, name: &str) -> Option<&Signal> {
+        let bare = if name.contains('[') { parsed(name)?.0 } else { name.into() };
+        let signal = self.saga.signals.get(bare.as_ref())?;
+        let fits = match name.rsplit_once('.') {
+            Some((run, own)) => !own.contains('[') && self.find(run).is_some(),
+            None => !name.contains('['),
+        };
+        fits.then_some(signal)
     }
 
     /// How a signal is called where nobody says for which element: of a sub-saga in a loop, for the first.

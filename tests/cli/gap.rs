@@ -41,7 +41,7 @@ fn it_is_seen_and_accepted() {
     assert_eq!(accepted_by_eva(&desk), 2);
     let listed = desk.saga(&["list"]);
     assert!(!listed.contains("stands still"), "{listed}");
-    let resolved = desk.saga(&["resolve", "o-3", "reserve", "--succeeded"]);
+    let resolved = desk.saga(&["resolve", "o-3", "reserve", "--undo", "--succeeded"]);
     assert!(resolved.ends_with("[exit status: 0]\n"), "{resolved}");
     assert!(desk.saga(&["show", "o-3"]).contains("compensated"));
 }

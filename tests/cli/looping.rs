@@ -54,7 +54,7 @@ fn how_far_it_is_and_what_is_stuck() {
 fn an_order_means_one_element() {
     let desk = desk();
     assert!(desk.saga(&["retry", "party", "--step", "invited[3]"]).ends_with("[exit status: 6]\n"));
-    let taken = desk.saga(&["resolve", "party", "invited[2]", "--succeeded"]);
+    let taken = desk.saga(&["resolve", "party", "invited[2]", "--undo", "--succeeded"]);
     assert!(taken.ends_with("[exit status: 0]\n"), "{taken}");
     let shown = desk.saga(&["show", "party"]);
     assert!(shown.contains("compensated"), "{shown}");

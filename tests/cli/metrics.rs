@@ -82,7 +82,7 @@ fn how_instances_stand_is_known_after_a_restart() {
     let partitions =
         before.iter().find_map(|metric| metric.strip_prefix(r#"saga_partitions{state="running"} "#)).unwrap();
     has(&before, &format!("saga_recovery_seconds_count {partitions}"));
-    let taken = server.saga(&["resolve", "o-3", "reserve", "--succeeded"]);
+    let taken = server.saga(&["resolve", "o-3", "reserve", "--undo", "--succeeded"]);
     assert!(taken.ends_with("[exit status: 0]\n"), "{taken}");
     server.until("o-3", "compensated");
     let behind = metrics(&server);

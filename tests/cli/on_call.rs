@@ -34,7 +34,7 @@ fn who_waits_for_a_person_and_who_does_no_more_is_said_once() {
     let server = serving(desk(), &[("SAGA_LOG", "saga::runtime::on_call=info")]);
     server.ask("POST", "/instances", &start("o-1"));
     server.until("o-1", "stuck");
-    server.saga(&["resolve", "o-1", "reserve", "--succeeded", "--by", "eva"]);
+    server.saga(&["resolve", "o-1", "reserve", "--undo", "--succeeded", "--by", "eva"]);
     server.until("o-1", "compensated");
     let (desk, said) = server.stop_and_hear();
     assert!(!said.contains("ana"), "{said}");

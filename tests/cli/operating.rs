@@ -68,7 +68,7 @@ fn the_commands_that_are_offered_are_taken() {
     let desk = night();
     let shown = desk.saga(&["show", "o-3"]);
     let offered: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("  saga ")).collect();
-    assert_eq!(offered, ["retry o-3 --step reserve", "resolve o-3 reserve --succeeded"], "{shown}");
+    assert_eq!(offered, ["retry o-3 --step reserve", "resolve o-3 reserve --undo --succeeded"], "{shown}");
     // Tried again: the order is in the log, and whoever runs sagas next carries it out.
     let words = shell_words::split(offered[0]).unwrap();
     let taken = desk.saga(&words.iter().map(String::as_str).collect::<Vec<_>>());
@@ -85,7 +85,7 @@ fn the_commands_for_an_id_that_looks_like_an_option_are_taken() {
     let shown = desk.saga(&["show", "--data", ".saga", "--", "-rf"]);
     let offered: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("  saga ")).collect();
     let [retry, resolve] =
-        ["retry --data .saga --step reserve -- -rf", "resolve --data .saga --succeeded -- -rf reserve"];
+        ["retry --data .saga --step reserve -- -rf", "resolve --data .saga --undo --succeeded -- -rf reserve"];
     assert_eq!(offered, [retry, resolve], "{shown}");
     let give = |line: &str| desk.saga(&line.split(' ').collect::<Vec<_>>());
     let taken = give(resolve);
@@ -108,7 +108,17 @@ fn the_commands_for_an_id_that_looks_like_an_option_are_taken() {
 #[test]
 fn a_person_says_what_became_of_it() {
     let desk = night();
-    let taken = desk.saga(&["resolve", "o-3", "reserve", "--succeeded", "--by", "eva", "--reason", "put back by hand"]);
+    let taken = desk.saga(&[
+        "resolve",
+        "o-3",
+        "reserve",
+        "--undo",
+        "--succeeded",
+        "--by",
+        "eva",
+        "--reason",
+        "put back by hand",
+    ]);
     assert!(taken.ends_with("[exit status: 0]\n"), "{taken}");
     let shown = desk.saga(&["show", "o-3"]);
     assert!(shown.contains("compensated"), "{shown}");
@@ -122,8 +132,8 @@ fn orders_that_are_refused() {
     insta::assert_snapshot!(in_form(&desk.saga(&["cancel", "o-1"])));
     insta::assert_snapshot!(in_form(&desk.saga(&["cancel", "o-3"])));
     insta::assert_snapshot!(in_form(&desk.saga(&["retry", "o-3", "--step", "reserv"])));
-    insta::assert_snapshot!(in_form(&desk.saga(&["resolve", "o-3", "reserve", "--failed", "sold_out"])));
-    insta::assert_snapshot!(in_form(&desk.saga(&["resolve", "o-3", "reserve"])));
+    insta::assert_snapshot!(in_form(&desk.saga(&["resolve", "o-3", "reserve", "--undo", "--failed", "sold_out"])));
+    insta::assert_snapshot!(in_form(&desk.saga(&["resolve", "o-3", "reserve", "--undo"])));
     insta::assert_snapshot!(in_form(&desk.saga(&["show", "o-9"])));
 }
 

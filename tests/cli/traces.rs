@@ -259,7 +259,7 @@ fn what_is_repeated_and_taken_back_has_a_span_each() {
     assert_eq!(said, [("reserve", ""), ("charge", "refused: declined"), ("undo reserve", "stuck: refused")]);
     // A person gives it up; another process knows the span of the whole.
     let server = collector.server(desk, &["--participants", "simulated"], &named);
-    let resolved = server.saga(&["resolve", "o-1", "reserve", "--succeeded"]);
+    let resolved = server.saga(&["resolve", "o-1", "reserve", "--undo", "--succeeded"]);
     assert!(resolved.ends_with("[exit status: 0]\n"), "{resolved}");
     let saga = collector.until("order").pop().unwrap();
     assert_eq!((saga.attributes["saga.outcome"].as_str(), saga.status), ("compensated", 2), "{saga:#?}");

@@ -9,8 +9,8 @@ use saga::journal::{Damage, JournalError, Ledger, Plans, Rule, decode, encode, r
 use saga::time::Timestamp;
 
 use self::versions::{
-    V1, V2, V3, V4, V5, V6, V7, all_kinds, ended, lines, of_version_2, of_version_3, of_version_4, of_version_5,
-    of_version_6, of_version_7,
+    V1, V2, V3, V4, V5, V6, V7, V8, all_kinds, ended, lines, of_version_2, of_version_3, of_version_4, of_version_5,
+    of_version_6, of_version_7, of_version_8,
 };
 
 #[test]
@@ -22,6 +22,7 @@ fn older_versions_read_as_they_always_did_and_are_written_as_this_one() {
         (4, V4, of_version_4()),
         (5, V5, of_version_5()),
         (6, V6, of_version_6()),
+        (7, V7, of_version_7()),
     ];
     for (version, lines, records) in older {
         assert_eq!(lines.lines().count(), records.len(), "version {version}");
@@ -34,10 +35,10 @@ fn older_versions_read_as_they_always_did_and_are_written_as_this_one() {
 }
 
 #[test]
-fn version_7_reads_and_writes_as_it_always_did() {
-    let records = of_version_7();
-    assert_eq!(V7.lines().count(), records.len());
-    for (line, record) in V7.lines().zip(&records) {
+fn version_8_reads_and_writes_as_it_always_did() {
+    let records = of_version_8();
+    assert_eq!(V8.lines().count(), records.len());
+    for (line, record) in V8.lines().zip(&records) {
         assert_eq!(String::from_utf8(encode(record).into_vec()).unwrap(), *line);
         assert_eq!(decode(line.as_bytes()).unwrap(), *record, "{line}");
     }
@@ -46,11 +47,11 @@ fn version_7_reads_and_writes_as_it_always_did() {
 #[test]
 fn a_newer_version_is_refused_plainly_whatever_its_form() {
     for text in [
-        r#"{"v":9,"epoch":0,"n":0,"read":{"requests":0,"replies":0},"sent":0,"checkpoint":0,"at":0,"body":"mark"}"#,
-        r#"{"v":8,"something":"else"}"#,
+        r#"{"v":10,"epoch":0,"n":0,"read":{"requests":0,"replies":0},"sent":0,"checkpoint":0,"at":0,"body":"mark"}"#,
+        r#"{"v":9,"something":"else"}"#,
     ] {
         let damage = decode(text.as_bytes()).unwrap_err();
-        assert!(matches!(damage, Damage::Newer { found: 8 | 9 }), "{damage}");
+        assert!(matches!(damage, Damage::Newer { found: 9 | 10 }), "{damage}");
         let error = JournalError { topic: saga::log::JOURNAL.into(), partition: 3, offset: 17, damage }.to_string();
         assert!(error.starts_with("read partition 3 of saga.journal at offset 17: it has version "), "{error}");
         assert!(error.contains("run the newer saga that wrote it"), "{error}");

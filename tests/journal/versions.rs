@@ -29,6 +29,9 @@ pub(super) const V6: &str = include_str!("../cases/journal/v6.jsonl");
 /// What version 7 has besides: whose orders were refused, and who accepted that inputs are lost.
 pub(super) const V7: &str = include_str!("../cases/journal/v7.jsonl");
 
+/// What version 8 has besides: what each request of an instance said, beside its id.
+pub(super) const V8: &str = include_str!("../cases/journal/v8.jsonl");
+
 pub(super) fn json(text: &str) -> Json {
     Json::parse(text).unwrap()
 }
@@ -41,6 +44,7 @@ pub(super) fn lines() -> impl Iterator<Item = &'static str> {
         .chain(V5.lines())
         .chain(V6.lines())
         .chain(V7.lines())
+        .chain(V8.lines())
 }
 
 pub(super) fn ended(id: &InstanceId, was: Past, requests: &[&str]) -> Ended {
@@ -359,4 +363,9 @@ pub(super) fn of_version_7() -> Vec<Record> {
         ),
         record(4, Body::Gap { to: Positions { requests: 90, replies: 70 }, by: by(), reason: reason() }),
     ]
+}
+
+pub(super) fn of_version_8() -> Vec<Record> {
+    let instance = json(r#"{"id":"order-1042","requests":["ask/2","ask/3"],"orders":[3202655821,null]}"#);
+    vec![Record { body: Body::Snapshot { instance }, ..change(1, Cause::Request(1), Vec::new()) }]
 }

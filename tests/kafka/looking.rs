@@ -82,8 +82,17 @@ fn orders_are_taken_without_a_server_and_with_one() {
     let server = house.serve_with(&[]);
     let refused = house.run(&["cancel", "o-1"]);
     assert_eq!(refused.status.code(), Some(6), "it has ended: {}", text(&refused));
-    let resolved =
-        house.look(&["resolve", "o-3", "reserve", "--succeeded", "--by", "eva", "--reason", "put back by hand"]);
+    let resolved = house.look(&[
+        "resolve",
+        "o-3",
+        "reserve",
+        "--undo",
+        "--succeeded",
+        "--by",
+        "eva",
+        "--reason",
+        "put back by hand",
+    ]);
     assert!(resolved.contains("taken: see what comes of it with `saga show o-3 --kafka"), "{resolved}");
     assert!(house.look(&["show", "o-3"]).contains("compensated"));
     assert!(house.look(&["history", "o-3"]).contains("put back by hand"));

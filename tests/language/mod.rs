@@ -5,6 +5,7 @@
 
 mod await_;
 mod for_each;
+mod orders;
 mod repeat;
 mod run;
 mod run_back;

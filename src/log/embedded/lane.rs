@@ -33,6 +33,8 @@ pub(super) struct Lane {
     pub(super) row: Option<LaneId>,
     pub(super) visible: Visible,
     start: u64,
+    /// What is before it may go, once it is durable: readers are done with it, maybe sooner than the disk.
+    let_go: u64,
     next: u64,
     durable: u64,
     last_at: Timestamp,
@@ -75,6 +77,7 @@ impl Lane {
             row: None,
             visible,
             start: 0,
+            let_go: 0,
             next: 0,
             durable: 0,
             last_at: Timestamp(0),
@@ -129,17 +132,24 @@ impl Lane {
         self.durable < self.next
     }
 
-    /// Everything before `end` is on the disk; forgets the oldest beyond `budget` bytes.
-    pub(super) fn written(&mut self, end: u64, budget: usize) {
+    /// Everything before `end` is on the disk; forgets the oldest beyond `budget` bytes. Whether the start has moved.
+    pub(super) fn written(&mut self, end: u64, budget: usize) -> bool {
         self.durable = self.durable.max(end);
+        let has_moved = self.move_start();
         while self.tail_bytes > budget && self.tail.front().is_some_and(|oldest| oldest.offset < self.durable) {
             self.forget_oldest();
         }
+        has_moved
     }
 
-    /// Moves the start. Only what is durable can go.
+    /// Lets go of what is before. Whether the start has moved: only what is durable can go, and the rest goes when it is.
     pub(super) fn truncate(&mut self, before: u64) -> bool {
-        let before = before.min(self.durable);
+        self.let_go = self.let_go.max(before.min(self.next));
+        self.move_start()
+    }
+
+    fn move_start(&mut self) -> bool {
+        let before = self.let_go.min(self.durable);
         if before <= self.start {
             return false;
         }
@@ -207,5 +217,30 @@ impl Lane {
         let (woken, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.from < end);
         self.waiting = waiting;
         woken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::REPLIES;
+
+    #[test]
+    fn what_was_read_before_it_was_durable_goes_when_it_is() {
+        let mut lane = Lane::new(Arc::from(REPLIES), 0);
+        for _ in 0..3 {
+            lane.push(Arc::default(), Timestamp(1));
+        }
+        assert!(!lane.truncate(2), "it is not on the disk yet");
+        assert_eq!(lane.range(), Range { start: 0, end: 3 });
+        assert!(lane.written(1, 0), "and goes with it");
+        assert_eq!(lane.range(), Range { start: 1, end: 3 });
+        assert!(lane.written(3, 0) && !lane.written(3, 0));
+        assert_eq!(lane.range(), Range { start: 2, end: 3 });
+        // Nobody can let go of what is not there yet.
+        assert!(lane.truncate(9));
+        lane.push(Arc::default(), Timestamp(1));
+        assert!(!lane.written(4, 0));
+        assert_eq!(lane.range(), Range { start: 3, end: 4 });
     }
 }

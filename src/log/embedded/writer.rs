@@ -235,11 +235,14 @@ fn written(shared: &Shared, group: Group, committed: &Committed) {
         let budget = state.tail_budget(write.lane);
         let Some(lane) = state.lanes.get_mut(write.lane) else { continue };
         lane.row = write.row;
-        lane.written(end, budget);
+        let has_moved = lane.written(end, budget);
         let left_over = lane.has_unwritten() && !std::mem::replace(&mut lane.is_dirty, true);
         let woken = lane.woken();
         if left_over {
             state.dirty.push_back(write.lane);
+        }
+        if has_moved && !state.truncated.contains(&write.lane) {
+            state.truncated.push_back(write.lane);
         }
         for waiting in woken {
             state.read(write.lane, waiting, &mut outbox);

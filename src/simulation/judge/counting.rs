@@ -233,12 +233,12 @@ impl Judge {
     /// What was followed is not refused when it is repeated, whether its instance goes on or has ended.
     fn followed_none_of_it(&self, offset: u64, request: u64, requests: &Shelf) -> Holds {
         let Some(stored) = at(requests, request) else { return Err(broken(format_args!("request {request}"))) };
-        let Ok(Request { id, instance, ask: Ask::Order { .. } }) =
+        let Ok(Request { id, instance, ask: Ask::Order { order, .. } }) =
             CloudEvent::read(&stored.message).and_then(|event| read_request(&event))
         else {
             return Ok(());
         };
-        let live = self.truth.live(&instance).is_some_and(|live| live.instance.requests().contains(&id));
+        let live = self.truth.live(&instance).is_some_and(|live| live.instance.has_followed(&id, &order.order));
         let past = self.truth.past(&instance).filter(|past| stored.timestamp < past.at.after(self.remember));
         if live || past.is_some() && self.truth.has_followed(&instance, &id) {
             return violated("what was followed is not refused when it is repeated", format!("record {offset}"));

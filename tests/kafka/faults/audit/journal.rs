@@ -41,7 +41,7 @@ fn parse(partition: u32, offset: u64, payload: &[u8]) -> Option<Record> {
     number("checkpoint")?;
     // Later versions have more events: waits for a turn, messages, signals, a `try`, loops, sagas that take back; checkpoints
     // tell what an ended saga was asked, and refusals who asked.
-    if !(1..=7).contains(&version) {
+    if !(1..=8).contains(&version) {
         return None;
     }
     let (kind, body) = match whole.get("body")? {

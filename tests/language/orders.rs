@@ -1,0 +1,93 @@
+//! **Orders.** Each has an id of its own, speaks of one piece of work, and there is always room for one that ends it.
+
+use saga::engine::{
+    self, Command, Decision, Direction, Input, Order, OrderRequest, Outcome, REQUESTS_MAX, Reply, ReplyKind, RequestId,
+    Status, Summary,
+};
+use saga::json::Json;
+
+use super::Story;
+
+const TRIP: &str = r#"
+participant shop {
+  commands "shop"
+  command Take returns { n: int } fails "gone"
+  command PutBack { n: int? }
+}
+saga trip {
+  version 1
+  signal news { n: int }
+  step take { call shop.Take  retry 1 times every 1s  compensate shop.PutBack { n: take.n }  retry 1 times every 1s }
+  await news within 1d otherwise { fail "gone" }
+}
+"#;
+
+fn news(n: u32) -> Order {
+    Order::Signal { signal: "news".into(), with: Some(Json::parse(format!(r#"{{"n": {n}}}"#)).unwrap()) }
+}
+
+fn resolve(place: &str, work: Direction, reply: Option<&str>) -> Order {
+    let outcome = Outcome::Succeeded { reply: reply.map(|reply| Json::parse(reply).unwrap()) };
+    Order::Resolve { step: place.into(), work, outcome }
+}
+
+#[test]
+fn one_id_is_one_order_and_another_under_it_is_a_conflict() {
+    let (mut story, _) = Story::begin(TRIP, "{}");
+    let mut tell = |order| {
+        let request = RequestId::try_from("INC-7").unwrap();
+        story.tell(&Input::Order(OrderRequest { request, order, by: None, reason: None }))
+    };
+    assert_eq!(tell(news(1)), ["ordered"]);
+    assert_eq!(tell(news(1)), ["nothing"]);
+    let spaced = Json::parse("{ \"n\" : 1 }").unwrap();
+    assert_eq!(tell(Order::Signal { signal: "news".into(), with: Some(spaced) }), ["nothing"], "it says the same");
+    assert_eq!(tell(news(2)), ["rejected Conflict"]);
+    assert_eq!(tell(Order::Cancel), ["rejected Conflict"], "and nobody is told that it is cancelled");
+}
+
+#[test]
+fn what_was_ordered_of_a_step_is_never_done_to_its_compensation() {
+    let (mut story, _) = Story::begin(TRIP, "{}");
+    story.done("take", r#"{"n": 1}"#);
+    story.order(Order::Cancel);
+    story.refused("take", "odd");
+    assert_eq!(story.summary(), Summary::Stuck);
+    // "It is done, and this is its reply": that was so, and now it is being taken back.
+    assert_eq!(story.order(resolve("take", Direction::Do, Some(r#"{"n": 1}"#))), ["rejected NotStuck"]);
+    assert_eq!(story.order(resolve("take", Direction::Undo, Some(r#"{"n": 1}"#))), ["rejected Misfit"]);
+    assert_eq!(story.resolve("take", Direction::Undo), ["ordered", "succeeded undo take", "compensated"]);
+}
+
+/// Without rebuilding it as after a crash; whether it changed anything.
+fn briefly(story: &mut Story, input: &Input) -> bool {
+    let decided = engine::decide(&story.plan, &story.instance, story.now, input, &mut |_, _| true);
+    let Decision::Change(change, next) = decided else { return false };
+    story.instance = next;
+    story.journal.push(change);
+    true
+}
+
+#[test]
+fn what_is_ordered_again_and_again_leaves_room_for_what_ends_it() {
+    let (mut story, _) = Story::begin(TRIP, "{}");
+    story.done("take", r#"{"n": 1}"#);
+    story.order(Order::Cancel);
+    story.refused("take", "odd");
+    let again = |number: usize| {
+        let request = RequestId::try_from(format!("again-{number}").as_str()).unwrap();
+        let order = Order::Retry { step: Some("take".into()) };
+        Input::Order(OrderRequest { request, order, by: None, reason: None })
+    };
+    let mut number = 0;
+    while briefly(&mut story, &again(number)) {
+        let Command { id: command, attempt, .. } = story.command("take");
+        let status = Status::Failed { code: "odd".into(), message: None };
+        let reply = Reply { command, kind: ReplyKind::Undo, attempt, status, payload: None };
+        assert!(briefly(&mut story, &Input::Reply(reply)), "it is stuck again");
+        number += 1;
+    }
+    assert!(number < REQUESTS_MAX, "{number}");
+    assert_eq!(story.retry("take"), ["rejected Busy"]);
+    assert_eq!(story.resolve("take", Direction::Undo), ["ordered", "succeeded undo take", "compensated"]);
+}
