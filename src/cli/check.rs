@@ -10,7 +10,7 @@ use super::out::{plural, visible};
 use super::sources::{Checked, check_file, colour};
 use super::ways::{self, Form};
 use super::{CliError, Exit, Out, proved};
-use crate::diagnostic::{Severity, render, sarif};
+use crate::diagnostic::{Diagnostic, Severity, render, sarif};
 use crate::model::explore::{Bounds, STATES_MAX, STEPS_USUAL};
 
 /// Check definitions, explore how each saga can end, and say what is proved
@@ -29,7 +29,8 @@ pub(super) struct Arguments {
     /// Leave out the table of every way in which each saga can end
     #[arg(long)]
     brief: bool,
-    /// Only show a shortest way to an end: `completed`, `compensated declined`, `stuck undo reserve`; `compensated` for all such
+    /// Only show a shortest way to an end: `completed`, `compensated declined`, `stuck undo reserve`; `compensated` for all such;
+    /// or to a broken promise: `all-or-nothing`
     #[arg(long, value_name = "END", conflicts_with_all = ["brief", "json", "format", "quick"])]
     how: Option<String>,
     /// How a way is written, to an end or to a broken promise
@@ -96,11 +97,12 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             ways::show(&sagas, (wanted, arguments.form), out)?;
         }
     } else if arguments.format() == Format::Sarif {
-        let files: Vec<_> = seen.iter().map(|seen| (&seen.file.sources, seen.file.findings.as_slice())).collect();
-        let unread = unreadable.iter().map(CliError::title);
-        let failures: Vec<String> =
-            unread.chain(seen.iter().flat_map(|seen| explored::failures(&seen.sagas))).collect();
-        out.json(&sarif::log(&files, &failures))?;
+        let findings = |seen: &Seen| -> Vec<Diagnostic> {
+            seen.file.findings.iter().cloned().chain(explored::findings(&seen.sagas)).collect()
+        };
+        let files: Vec<_> = seen.iter().map(|seen| (&seen.file.sources, findings(seen))).collect();
+        let unread: Vec<String> = unreadable.iter().map(CliError::title).collect();
+        out.json(&sarif::log(&files, &unread, super::explain::page))?;
     } else if arguments.format() == Format::Json {
         let findings: Vec<_> =
             seen.iter().flat_map(|Seen { file, .. }| as_list(render::json(&file.sources, &file.findings))).collect();
@@ -179,8 +181,11 @@ fn summary(seen: &[Seen]) -> String {
         seen.iter().flat_map(|seen| &seen.file.findings).filter(|finding| finding.severity == severity).count()
     };
     let files = plural(seen.len(), "file");
-    match (count(Severity::Error), count(Severity::Warning)) {
-        (0, 0) => format!("{files}: no findings"),
-        (errors, warnings) => format!("{files}: {}, {}", plural(errors, "error"), plural(warnings, "warning")),
-    }
+    let found = match (count(Severity::Error), count(Severity::Warning)) {
+        (0, 0) => "no findings".to_owned(),
+        (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
+    };
+    let broken: usize = seen.iter().flat_map(|seen| &seen.sagas).map(|saga| saga.report.violations.len()).sum();
+    let broken = if broken == 0 { String::new() } else { format!(", {}", plural(broken, "broken promise")) };
+    format!("{files}: {found}{broken}")
 }

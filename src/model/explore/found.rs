@@ -4,9 +4,10 @@ use std::fmt;
 
 use compact_str::CompactString;
 
-use super::{Property, Told, Untried};
+use super::{Deed, Property, Told, Untried};
 use crate::engine::{Direction, Instance, State};
 use crate::plan::Plan;
+use crate::source::Span;
 
 /// How a saga can end, or come to wait for a person.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,10 +82,20 @@ impl Tally {
 pub struct Violation {
     /// Which.
     pub property: Property,
-    /// Where.
+    /// Where, in words.
     pub at: String,
-    /// A shortest way there.
+    /// Where that is written.
+    pub span: Span,
+    /// A shortest way there, with what breaks it as the last.
     pub trace: Vec<Told>,
+}
+
+impl Violation {
+    /// Whether the engine has done as it should, and a participant without a guard has not.
+    #[must_use]
+    pub fn is_outside(&self) -> bool {
+        self.trace.last().is_some_and(|last| matches!(last.deed, Deed::Copied(_)))
+    }
 }
 
 /// Why not everything was looked at.
@@ -96,6 +107,8 @@ pub enum Cut {
     States,
     /// At [`PAYLOADS_MAX`](super::PAYLOADS_MAX) or [`INPUTS_MAX`](super::INPUTS_MAX).
     Payloads,
+    /// Where the engine has broken a promise.
+    Broken,
 }
 
 impl fmt::Display for Cut {
@@ -104,6 +117,7 @@ impl fmt::Display for Cut {
             Self::Steps => "there are more steps than were tried",
             Self::States => "there are more states than were looked at",
             Self::Payloads => "more payloads were possible than are tried",
+            Self::Broken => "what comes behind a broken promise was not looked at",
         })
     }
 }

@@ -21,6 +21,7 @@ mod moves;
 mod signalled;
 mod alike;
 mod properties;
+mod broken;
 mod setting;
 mod words;
 mod tried;
@@ -34,6 +35,7 @@ use foldhash::fast::FixedState;
 use indexmap::IndexMap;
 
 use self::alike::Sum;
+use self::broken::Broken;
 use self::data::Data;
 use self::later::Later;
 use self::moves::{Move, Moved, Step, carry_out};
@@ -143,7 +145,10 @@ struct Search<'p> {
     at_rest: Vec<u32>,
     queue: VecDeque<(u32, Box<World>)>,
     endings: BTreeMap<Ending, (u32, Tally)>,
-    violations: BTreeMap<(Property, String), u32>,
+    /// What is broken in a state, or behind it.
+    violations: BTreeMap<(Property, String), (u32, Broken)>,
+    /// Something was not gone on from, because the engine had broken a promise.
+    was_stopped: bool,
     tried: Tried,
     /// At most so many states.
     states_max: usize,
@@ -209,6 +214,7 @@ impl<'p> Search<'p> {
             queue: VecDeque::new(),
             endings: BTreeMap::new(),
             violations: BTreeMap::new(),
+            was_stopped: false,
             tried: Tried::default(),
             states_max,
             is_full: false,
@@ -285,8 +291,8 @@ impl<'p> Search<'p> {
             Moved::Nothing => {}
             Moved::Misfit(misfit) => {
                 let id = self.note(from, by);
-                self.violations.entry((Property::Sound, misfit.to_string())).or_insert(id);
-                self.at_rest.push(id);
+                self.breaks(id, Broken::said(Property::Sound, misfit.to_string()));
+                self.stop(id);
             }
             Moved::To(next, change) => {
                 self.tried.see(self.setting.plan, &change);
@@ -295,12 +301,21 @@ impl<'p> Search<'p> {
                 let known = self.seen.get(&fingerprint).copied();
                 let in_itself = || {
                     let is_replayed = moves::is_replayed(&self.setting, later, &change, &next);
-                    let defect = (!is_replayed).then(|| (Property::Sound, "a replay".to_owned()));
+                    let defect = (!is_replayed).then(|| Broken::said(Property::Sound, "a replay"));
                     defect.or_else(|| properties::broken_in(&self.setting, &next))
                 };
                 let broken = broken.or_else(|| if known.is_none() { in_itself() } else { None });
+                let copied = properties::copied(&self.setting, &change, &next);
                 if let (Some(known), None) = (known, &broken) {
-                    return self.edges.push((from, known));
+                    self.edges.push((from, known));
+                    for copied in copied {
+                        if !self.violations.contains_key(&copied.key()) {
+                            let id = self.note(from, by);
+                            self.at_rest.push(id);
+                            self.breaks(id, copied);
+                        }
+                    }
+                    return;
                 }
                 if known.is_none() && broken.is_none() && self.seen.len() >= self.states_max {
                     self.is_full = true;
@@ -309,13 +324,13 @@ impl<'p> Search<'p> {
                 let id = self.note(from, by);
                 self.edges.push((from, id));
                 self.seen.entry(fingerprint).or_insert(id);
-                if let Some((property, at)) = broken {
-                    self.violations.entry((property, at)).or_insert(id);
-                    // Nothing is promised of what follows from it.
-                    return self.at_rest.push(id);
+                if let Some(broken) = broken {
+                    self.breaks(id, broken);
+                    return self.stop(id);
                 }
+                copied.into_iter().for_each(|copied| self.breaks(id, copied));
                 if properties::is_dead(self.setting.plan, &next) {
-                    self.violations.entry((Property::GoesOn, String::new())).or_insert(id);
+                    self.breaks(id, Broken::said(Property::GoesOn, ""));
                 }
                 let endings = endings(self.setting.plan, &next.instance);
                 if !endings.is_empty() {
@@ -331,6 +346,17 @@ impl<'p> Search<'p> {
                 }
             }
         }
+    }
+
+    /// The first time that something is broken is by a shortest way.
+    fn breaks(&mut self, id: u32, broken: Broken) {
+        self.violations.entry(broken.key()).or_insert((id, broken));
+    }
+
+    /// Nothing is promised of what follows from what the engine has broken.
+    fn stop(&mut self, id: u32) {
+        self.was_stopped = true;
+        self.at_rest.push(id);
     }
 
     fn note(&mut self, from: u32, by: Step) -> u32 {
@@ -393,17 +419,20 @@ impl<'p> Search<'p> {
         leads.iter().position(|leads| !leads).and_then(|id| u32::try_from(id).ok())
     }
 
-    fn report(mut self, cut: Vec<Cut>) -> Report {
+    fn report(mut self, mut cut: Vec<Cut>) -> Report {
         if cut.is_empty()
             && let Some(lost) = self.lost()
         {
-            self.violations.entry((Property::Ends, String::new())).or_insert(lost);
+            self.breaks(lost, Broken::said(Property::Ends, ""));
+        }
+        if self.was_stopped {
+            cut.push(Cut::Broken);
         }
         let ways = self.ways().into_values();
-        let violations = self.violations.iter().map(|((property, at), id)| Violation {
-            property: *property,
-            at: at.clone(),
-            trace: words::told(&self.setting, &self.root, &self.way(*id), None),
+        let violations = self.violations.values().map(|(id, broken)| {
+            let mut trace = words::told(&self.setting, &self.root, &self.way(*id), None);
+            trace.extend(broken.by.clone());
+            Violation { property: broken.property, at: broken.at.clone(), span: broken.span(&self.setting), trace }
         });
         let (ways, violations) = (ways.collect(), violations.collect());
         let untried = if cut.is_empty() { self.tried.untried(&self.setting) } else { Vec::new() };
