@@ -22,7 +22,7 @@ use crate::engine::drawn;
 use crate::engine::shapes::{self, PivotShape, SagaShape, Shape, UndoShape};
 
 /// States that are looked at in a test: it runs without optimizations.
-const FEW: Bounds = Bounds { states: 30_000, steps: usize::MAX, guard: true, reduces: true };
+const FEW: Bounds = Bounds { states: 30_000, ..Bounds::DEEP };
 
 pub(super) fn plan(text: &str) -> Plan {
     let checked = check::check_text("test.saga", text);
@@ -353,6 +353,9 @@ fn what_is_not_looked_at_is_said() {
     assert_eq!(report.cut, [Cut::States]);
     let report = explore(&plan(TRIP), &Engine, Bounds { steps: 10, ..Bounds::default() });
     assert_eq!(report.cut, [Cut::Steps]);
+    let report = explore(&plan(TRIP), &Engine, Bounds { memory: 20_000, ..Bounds::default() });
+    assert_eq!(report.cut, [Cut::Memory]);
+    assert!(report.states > 10 && report.states < all, "{} of {all}", report.states);
 }
 
 /// The saga goes on as it does with a guard: all of it is looked at.

@@ -105,6 +105,8 @@ pub enum Cut {
     Steps,
     /// At [`Bounds::states`](super::Bounds::states).
     States,
+    /// At [`Bounds::memory`](super::Bounds::memory).
+    Memory,
     /// At [`PAYLOADS_MAX`](super::PAYLOADS_MAX) or [`INPUTS_MAX`](super::INPUTS_MAX).
     Payloads,
     /// Where the engine has broken a promise.
@@ -116,6 +118,7 @@ impl fmt::Display for Cut {
         f.write_str(match self {
             Self::Steps => "there are more steps than were tried",
             Self::States => "there are more states than were looked at",
+            Self::Memory => "its states take more memory than they may",
             Self::Payloads => "more payloads were possible than are tried",
             Self::Broken => "what comes behind a broken promise was not looked at",
         })
@@ -143,7 +146,7 @@ impl Report {
     /// Whether it would find more with a larger budget.
     #[must_use]
     pub fn is_budget_spent(&self) -> bool {
-        self.cut.contains(&Cut::Steps)
+        self.cut.iter().any(|cut| matches!(cut, Cut::Steps | Cut::Memory))
     }
 
     /// Whether everything was looked at.

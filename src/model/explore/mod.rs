@@ -66,12 +66,19 @@ const START: Timestamp = super::scenario::START;
 /// The instant of everything that will happen: far beyond all that a definition says, so that nothing has come by then.
 const FAR: Timestamp = Timestamp(START.0 + 1_000 * 86_400_000);
 
-/// States that are looked at even where there is no other budget: some hundred megabytes.
+/// States that are looked at even where there is no other budget.
 pub const STATES_MAX: usize = 1_000_000;
+
+/// Memory of an exploration without another budget, in bytes: what a machine on which one waits for it has to spare.
+pub const MEMORY_MAX: usize = 2 << 30;
 
 /// Steps from state to state that `saga check` tries of a saga: about 2 seconds. Steps and not seconds, so that what is found
 /// is the same on every machine; one from a large state counts as several.
 pub const STEPS_USUAL: usize = 1_000_000;
+
+/// Memory that `saga check` takes for a saga, in bytes: an editor's machine, or one that builds, has it to spare. So many steps
+/// take less where they lead to states that are known; where each leads to a new one, it is this that ends them.
+pub const MEMORY_USUAL: usize = 256 << 20;
 
 /// How an exploration is bounded.
 #[derive(Clone, Copy, Debug)]
@@ -80,16 +87,25 @@ pub struct Bounds {
     pub states: usize,
     /// At most so many steps between them.
     pub steps: usize,
+    /// At most about so many bytes for them, by the sizes of their types.
+    pub memory: usize,
     /// Whether participants keep the guard of docs/protocol.md.
     pub guard: bool,
     /// Whether one state is looked at for several that nothing can tell from it. Without, for tests of the reductions alone.
     pub reduces: bool,
 }
 
-/// To the end, as far as memory goes.
+impl Bounds {
+    /// What an answer can be waited for.
+    pub const USUAL: Self = Self { steps: STEPS_USUAL, memory: MEMORY_USUAL, ..Self::DEEP };
+    /// To the end, as far as memory goes.
+    pub const DEEP: Self =
+        Self { states: STATES_MAX, steps: usize::MAX, memory: MEMORY_MAX, guard: true, reduces: true };
+}
+
 impl Default for Bounds {
     fn default() -> Self {
-        Self { states: STATES_MAX, steps: usize::MAX, guard: true, reduces: true }
+        Self::DEEP
     }
 }
 
@@ -143,7 +159,9 @@ struct Search<'p> {
     edges: Vec<(u32, u32)>,
     /// States in which it has ended, or waits for a person.
     at_rest: Vec<u32>,
+    /// What is still to be gone on from, and the bytes that it takes.
     queue: VecDeque<(u32, Box<World>)>,
+    queued: usize,
     endings: BTreeMap<Ending, (u32, Tally)>,
     /// What is broken in a state, or behind it.
     violations: BTreeMap<(Property, String), (u32, Broken)>,
@@ -175,6 +193,11 @@ pub fn explore(plan: &Plan, engine: &dyn Decides, bounds: Bounds) -> Report {
             cut.push(Cut::Steps);
             break;
         }
+        if search.bytes() > bounds.memory {
+            cut.push(Cut::Memory);
+            break;
+        }
+        search.queued -= world.bytes();
         let before = search.edges.len();
         search.go_on(id, &world);
         spent = spent.saturating_add((search.edges.len() - before).saturating_mul(weight(&world)));
@@ -212,6 +235,7 @@ impl<'p> Search<'p> {
             edges: Vec::new(),
             at_rest: Vec::new(),
             queue: VecDeque::new(),
+            queued: 0,
             endings: BTreeMap::new(),
             violations: BTreeMap::new(),
             was_stopped: false,
@@ -342,6 +366,7 @@ impl<'p> Search<'p> {
                     known.and_modify(|(_, known)| *known = known.and(tally)).or_insert((id, tally));
                 }
                 if known.is_none() && !next.instance.has_ended() {
+                    self.queued += next.bytes();
                     self.queue.push_back((id, Box::new(next)));
                 }
             }
@@ -363,6 +388,14 @@ impl<'p> Search<'p> {
         let id = u32::try_from(self.came.len()).unwrap_or(NOWHERE);
         self.came.push(Came { from, by });
         id
+    }
+
+    /// What is kept, in bytes: of all states how they were reached, and those from which is still to be gone on.
+    fn bytes(&self) -> usize {
+        /// Half of a table that grows is empty at its worst.
+        const SPARE: usize = 2;
+        let known = self.seen.len() * size_of::<(u64, u32, usize)>() * SPARE;
+        known + self.came.len() * size_of::<Came>() + self.edges.len() * size_of::<(u32, u32)>() + self.queued
     }
 
     /// A shortest way to a state.
