@@ -34,14 +34,14 @@ pub(super) fn show(
         let Report { ways, violations, .. } = &explored.report;
         let ways = ways.iter().filter(|way| is_meant(&way.ending.to_string(), wanted));
         found.extend(ways.map(|way| of_way(file, explored, way, form)));
-        let violations = violations.iter().filter(|violation| is_meant(&named(violation), wanted));
+        let violations = violations.iter().filter(|violation| is_meant(&violation.to_string(), wanted));
         found.extend(violations.map(|violation| of_violation(file, explored, violation, form)));
     }
     if !found.is_empty() {
         return out.data(found.join("\n"));
     }
     let ends = sagas.iter().flat_map(|(_, explored)| &explored.report.ways).map(|way| way.ending.to_string());
-    let broken = sagas.iter().flat_map(|(_, explored)| &explored.report.violations).map(named);
+    let broken = sagas.iter().flat_map(|(_, explored)| &explored.report.violations).map(Violation::to_string);
     let mut ends: Vec<String> = ends.chain(broken).collect();
     ends.sort();
     ends.dedup();
@@ -55,14 +55,9 @@ pub(super) fn show(
     }))
 }
 
-/// `compensated declined`, and `compensated` for each such.
+/// `compensated declined`, and `compensated` for each such; `all-or-nothing reserve` likewise.
 fn is_meant(words: &str, wanted: &str) -> bool {
     words == wanted || words.strip_prefix(wanted).is_some_and(|rest| rest.starts_with(' '))
-}
-
-/// `all-or-nothing reserve`
-fn named(violation: &Violation) -> String {
-    format!("{} {}", violation.property.name(), violation.at).trim_end().to_owned()
 }
 
 fn of_violation(file: &Checked, explored: &Explored, violation: &Violation, form: Form) -> String {

@@ -42,6 +42,35 @@ fn the_way_to_a_broken_promise_ends_with_what_breaks_it() {
     }
 }
 
+/// One element of a loop stands for all.
+#[test]
+fn the_way_to_a_broken_promise_can_be_asked_for() {
+    const GROUP: &str = r#"
+participant seats {
+  command Hold { seat: string } returns { ticket: string } fails "taken"
+  command Free { ticket: string? }
+}
+saga group {
+  version 1
+  input { seats: list<string> }
+  for each seat in input.seats {
+    step hold {
+      call seats.Hold { seat: seat }
+      compensate seats.Free { ticket: hold.ticket }
+    }
+  }
+}
+"#;
+    let desk = Desk::with("group.saga", GROUP);
+    for wanted in ["all-or-nothing", "all-or-nothing hold"] {
+        let shown = printed(&desk, &["check", "group.saga", "--unguarded", "--how", wanted]);
+        let first = "group.saga: saga group, all-or-nothing is broken, at hold[1]\n";
+        assert!(shown.starts_with(first) && shown.matches("is broken").count() == 1, "{shown}");
+    }
+    let guarded = desk.command(&["check", "group.saga", "--how", "all-or-nothing"]).output().unwrap();
+    assert_eq!(guarded.status.code(), Some(2), "the promise holds");
+}
+
 #[test]
 fn the_scenario_of_a_broken_promise_can_be_pasted() {
     let desk = desk();

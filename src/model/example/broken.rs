@@ -86,9 +86,9 @@ fn only_end(plan: &Plan, report: &Report) -> Option<Ending> {
 /// What a play must come to: what happened last at the place, and what happened last of all; and beside them what failed.
 fn marks<'t>(trace: &'t [Told], at: &str) -> (Vec<&'t Event>, Vec<&'t Event>) {
     let events = || trace.iter().flat_map(|told| &told.events);
-    let of_place = events().filter(|event| event.step().is_some_and(|step| step == at)).last();
+    let of_place = events().rfind(|event| event.step().is_some_and(|step| step == at));
     let failures = events().filter(|event| matches!(event, Event::Failed { .. }));
-    (of_place.into_iter().chain(events().last()).collect(), failures.collect())
+    (of_place.into_iter().chain(events().next_back()).collect(), failures.collect())
 }
 
 /// The same of the same, at whatever time.

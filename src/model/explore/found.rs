@@ -6,6 +6,7 @@ use compact_str::CompactString;
 
 use super::{Deed, Property, Told, Untried};
 use crate::engine::{Direction, Instance, State};
+use crate::model::world::without_indices;
 use crate::plan::Plan;
 use crate::source::Span;
 
@@ -88,6 +89,14 @@ pub struct Violation {
     pub span: Span,
     /// A shortest way there, with what breaks it as the last.
     pub trace: Vec<Told>,
+}
+
+/// By this name it is asked for: of all elements and rounds.
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.property.name())?;
+        if self.at.is_empty() { Ok(()) } else { write!(f, " {}", without_indices(&self.at)) }
+    }
 }
 
 impl Violation {
