@@ -10,8 +10,8 @@ use super::out::{plural, visible};
 use super::sources::{Checked, check_file, colour};
 use super::ways::{self, Form};
 use super::{CliError, Exit, Out, proved};
-use crate::diagnostic::{Severity, render, sarif};
-use crate::model::explore::{Bounds, STATES_MAX, STEPS_USUAL};
+use crate::diagnostic::{Diagnostic, Severity, render, sarif};
+use crate::model::explore::{Bounds, MEMORY_MAX, STATES_MAX};
 
 /// Check definitions, explore how each saga can end, and say what is proved
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,7 @@ Each file is a program of its own. `saga explain CODE` explains a finding.
 The table lists every way in which a saga can end: what it needs, how many steps are called and taken back, how long it takes and
 how many messages at most.
 Sagas without errors are explored on the engine that runs: every order of answers, silence, time, signals and orders, within a
-budget of 1,000,000 steps, about 2 seconds a saga. What lies beyond is said to be, and is no finding.")]
+budget of 1,000,000 steps and 256 MB, about 2 seconds a saga. What lies beyond is said to be, and is no finding.")]
 pub(super) struct Arguments {
     /// Files of the language; - for standard input
     #[arg(required = true, value_name = "FILE")]
@@ -29,7 +29,8 @@ pub(super) struct Arguments {
     /// Leave out the table of every way in which each saga can end
     #[arg(long)]
     brief: bool,
-    /// Only show a shortest way to an end: `completed`, `compensated declined`, `stuck undo reserve`; `compensated` for all such
+    /// Only show a shortest way to an end: `completed`, `compensated declined`, `stuck undo reserve`; `compensated` for all such;
+    /// or to a broken promise: `all-or-nothing`
     #[arg(long, value_name = "END", conflicts_with_all = ["brief", "json", "format", "quick"])]
     how: Option<String>,
     /// How a way is written, to an end or to a broken promise
@@ -42,8 +43,11 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "quick")]
     deep: bool,
     /// With --deep: look at no more states than these of a saga; they take memory
-    #[arg(long, value_name = "N", requires = "deep", default_value_t = STATES_MAX, value_parser = states)]
+    #[arg(long, value_name = "N", requires = "deep", default_value_t = STATES_MAX, value_parser = positive)]
     states: usize,
+    /// With --deep: take no more than about these megabytes for the states of a saga
+    #[arg(long, value_name = "MB", requires = "deep", default_value_t = MEMORY_MAX >> 20, value_parser = positive)]
+    memory: usize,
     /// Participants do not keep the guard, so a late copy of a command is carried out again
     #[arg(long, conflicts_with = "quick")]
     unguarded: bool,
@@ -96,11 +100,12 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             ways::show(&sagas, (wanted, arguments.form), out)?;
         }
     } else if arguments.format() == Format::Sarif {
-        let files: Vec<_> = seen.iter().map(|seen| (&seen.file.sources, seen.file.findings.as_slice())).collect();
-        let unread = unreadable.iter().map(CliError::title);
-        let failures: Vec<String> =
-            unread.chain(seen.iter().flat_map(|seen| explored::failures(&seen.sagas))).collect();
-        out.json(&sarif::log(&files, &failures))?;
+        let findings = |seen: &Seen| -> Vec<Diagnostic> {
+            seen.file.findings.iter().cloned().chain(explored::findings(&seen.sagas)).collect()
+        };
+        let files: Vec<_> = seen.iter().map(|seen| (&seen.file.sources, findings(seen))).collect();
+        let unread: Vec<String> = unreadable.iter().map(CliError::title).collect();
+        out.json(&sarif::log(&files, &unread, super::explain::page))?;
     } else if arguments.format() == Format::Json {
         let findings: Vec<_> =
             seen.iter().flat_map(|Seen { file, .. }| as_list(render::json(&file.sources, &file.findings))).collect();
@@ -137,8 +142,12 @@ impl Arguments {
     }
 
     const fn bounds(&self) -> Bounds {
-        let steps = if self.deep { usize::MAX } else { STEPS_USUAL };
-        Bounds { states: self.states, steps, guard: !self.unguarded, reduces: true }
+        let guard = !self.unguarded;
+        if self.deep {
+            Bounds { states: self.states, memory: self.memory.saturating_mul(1 << 20), guard, ..Bounds::DEEP }
+        } else {
+            Bounds { guard, ..Bounds::USUAL }
+        }
     }
 }
 
@@ -154,7 +163,7 @@ fn each_finding_once(checked: &mut [Checked]) {
     }
 }
 
-fn states(text: &str) -> Result<usize, String> {
+fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("it is a number from 1 on".to_owned()),
         Ok(number) => Ok(number),
@@ -179,8 +188,11 @@ fn summary(seen: &[Seen]) -> String {
         seen.iter().flat_map(|seen| &seen.file.findings).filter(|finding| finding.severity == severity).count()
     };
     let files = plural(seen.len(), "file");
-    match (count(Severity::Error), count(Severity::Warning)) {
-        (0, 0) => format!("{files}: no findings"),
-        (errors, warnings) => format!("{files}: {}, {}", plural(errors, "error"), plural(warnings, "warning")),
-    }
+    let found = match (count(Severity::Error), count(Severity::Warning)) {
+        (0, 0) => "no findings".to_owned(),
+        (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
+    };
+    let broken: usize = seen.iter().flat_map(|seen| &seen.sagas).map(|saga| saga.report.violations.len()).sum();
+    let broken = if broken == 0 { String::new() } else { format!(", {}", plural(broken, "broken promise")) };
+    format!("{files}: {found}{broken}")
 }

@@ -14,7 +14,7 @@ use super::{CliError, Out};
 use crate::definition::Scenario;
 use crate::engine::Direction;
 use crate::model::coverage::{Cell, Coverage, What};
-use crate::model::explore::{Bounds, Engine, STEPS_USUAL, explore};
+use crate::model::explore::{Bounds, Engine, explore};
 use crate::model::scenario::Report;
 use crate::plan::Plan;
 use crate::source::{FileId, SourceFile};
@@ -64,10 +64,7 @@ impl<'f> Covered<'f> {
     /// Scenarios for what none shows, as text to stand behind the file's; and for what none was found.
     fn made(&self, titles: &mut BTreeSet<String>) -> (Vec<String>, BTreeSet<Cell>) {
         let explored = OnceCell::new();
-        let ways = || {
-            let bounds = Bounds { steps: STEPS_USUAL, ..Bounds::default() };
-            explored.get_or_init(|| explore(&self.plan, &Engine, bounds).ways).as_slice()
-        };
+        let ways = || explored.get_or_init(|| explore(&self.plan, &Engine, Bounds::USUAL).ways).as_slice();
         let (mut examples, unfound) = self.coverage.completed(&self.plan, &ways);
         for example in &mut examples {
             let title = example.title.clone();

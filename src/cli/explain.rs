@@ -12,9 +12,14 @@ pub(super) struct Arguments {
     code: String,
 }
 
+/// The page of a finding's code, or of a promise.
+pub(super) fn page(code: &str) -> Option<&'static str> {
+    codes::page(code).or_else(|| Property::named(code).map(Property::page))
+}
+
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
     let code = arguments.code.trim();
-    let Some(page) = codes::page(code).or_else(|| Property::named(code).map(Property::page)) else {
+    let Some(page) = page(code) else {
         let error = CliError::usage(format!("there is no finding with the code `{code}`, and no promise of that name"));
         let promises = || Property::ALL.into_iter().map(Property::name);
         let near = near_miss("promises", &code.to_ascii_lowercase(), promises())

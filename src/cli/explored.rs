@@ -7,11 +7,12 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use serde_json::{Value, json};
 
-use super::outcomes::{place, written};
+use super::outcomes::{self, place, written};
 use super::sources::Checked;
 use super::table::Table;
 use super::ways::{self, Form};
 use crate::definition::Saga;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::model::explore::{Bounds, Engine, Property, Report, Tally, Untried, Violation, Way, explore};
 use crate::plan::Plan;
 
@@ -23,7 +24,6 @@ pub(super) struct Explored {
     pub(super) saga: CompactString,
     pub(super) plan: Plan,
     pub(super) report: Report,
-    guard: bool,
 }
 
 /// Explores the file's own sagas.
@@ -31,7 +31,7 @@ pub(super) fn all(file: &Checked, bounds: Bounds) -> Vec<Explored> {
     let one = |saga: &Arc<Saga>| {
         let plan = Plan::new(Arc::clone(saga));
         let report = explore(&plan, &Engine, bounds);
-        Explored { saga: saga.name.clone(), plan, report, guard: bounds.guard }
+        Explored { saga: saga.name.clone(), plan, report }
     };
     file.own_sagas().map(one).collect()
 }
@@ -49,23 +49,29 @@ impl Explored {
             [] if self.report.is_exhaustive() => {
                 ("proved", format!("all {all} promises hold in each of its {states} states"))
             }
-            [] => {
-                let mut cut = self.cut(file);
-                let more = cut.len().saturating_sub(CUT_SHOWN);
-                cut.truncate(CUT_SHOWN);
-                cut.extend((more > 0).then(|| format!("{more} more such")));
-                let cut = cut.join(", and ");
-                ("explored", format!("no promise is broken in {states} states; not exhaustive: {cut}"))
-            }
+            [] => ("explored", format!("no promise is broken in {states} states; {}", self.not_exhaustive(file))),
             broken => {
                 let names: Vec<&str> = Property::ALL
                     .into_iter()
                     .filter(|property| broken.iter().any(|violation| violation.property == *property))
                     .map(Property::name)
                     .collect();
-                ("broken", format!("{} of {all} promises: {}", names.len(), names.join(", ")))
+                let broken = format!("{} of {all} promises: {}", names.len(), names.join(", "));
+                if self.report.is_exhaustive() {
+                    ("broken", format!("{broken}; all of its {states} states were looked at"))
+                } else {
+                    ("broken", format!("{broken}; {states} states were looked at; {}", self.not_exhaustive(file)))
+                }
             }
         }
+    }
+
+    fn not_exhaustive(&self, file: &Checked) -> String {
+        let mut cut = self.cut(file);
+        let more = cut.len().saturating_sub(CUT_SHOWN);
+        cut.truncate(CUT_SHOWN);
+        cut.extend((more > 0).then(|| format!("{more} more such")));
+        format!("not exhaustive: {}", cut.join(", and "))
     }
 
     /// What was not looked at, and why.
@@ -78,19 +84,23 @@ impl Explored {
     }
 
     /// The broken promises, each with a shortest way there; nothing if all hold.
-    pub(super) fn broken(&self, form: Form) -> String {
+    pub(super) fn broken(&self, file: &Checked, form: Form) -> String {
+        let is_alike =
+            |one: &Violation, next: &Violation| (one.property, one.is_outside()) == (next.property, next.is_outside());
         let mut text = String::new();
-        for violation in &self.report.violations {
-            let Violation { property, at, .. } = violation;
-            let place = if at.is_empty() { String::new() } else { format!(", at {at}") };
-            let _ = writeln!(text, "  BROKEN {}{place}: {}", property.name(), property.meaning());
-            let _ = writeln!(text, "    `saga explain {}` says what that means and why it matters", property.name());
-            text.push_str(&ways::violation(self, violation, form));
-            text.push_str(if self.guard {
-                "    this is a defect of saga or of its checks; please report it with the file\n"
-            } else {
-                "    it is what the guard of participants is for: docs/participants.md\n"
-            });
+        for alike in self.report.violations.chunk_by(is_alike) {
+            for violation in alike {
+                let Violation { property, span, .. } = violation;
+                let (name, at, line) = (property.name(), place_of(violation), place(file, *span));
+                let _ = writeln!(text, "  BROKEN {name}{at} ({line}): {}", property.meaning());
+                text.push_str(&ways::violation(self, violation, form));
+            }
+            // What is to be done is the same for all of them.
+            if let Some(last) = alike.last() {
+                let _ = writeln!(text, "    {}", remedy(last));
+                let name = last.property.name();
+                let _ = writeln!(text, "    `saga explain {name}` says what the promise means and why it matters");
+            }
         }
         text
     }
@@ -99,8 +109,14 @@ impl Explored {
     pub(super) fn json(&self, file: &Checked) -> Value {
         let Report { states, steps, violations, .. } = &self.report;
         let broken = |violation: &Violation| {
-            let Violation { property, at, trace } = violation;
-            json!({ "promise": property.name(), "at": at, "trace": ways::json(&self.plan, trace) })
+            let Violation { property, at, span, trace } = violation;
+            json!({
+                "promise": property.name(),
+                "at": at,
+                "file": outcomes::name(file, *span),
+                "line": outcomes::line(file, *span),
+                "trace": ways::json(&self.plan, trace),
+            })
         };
         json!({
             "states": states,
@@ -112,29 +128,42 @@ impl Explored {
     }
 }
 
+/// What to do about it.
+fn remedy(violation: &Violation) -> &'static str {
+    if violation.is_outside() {
+        "it is what the guard of participants is for: docs/participants.md; `saga probe` says whether one keeps it"
+    } else {
+        "this is a defect of saga or of its checks; please report it with the file"
+    }
+}
+
 /// What is special about the way.
 pub(super) fn needed(way: &Way) -> Vec<&str> {
     way.trace.iter().filter(|told| !told.is_usual).map(|told| told.happens.as_str()).collect()
 }
 
-/// Of the ways to one end: steps called, and taken back.
-pub(super) fn counts(tally: &Tally) -> [String; 2] {
+/// Of the ways to one end: steps called, and taken back; with a `+` where there may be more such ways.
+pub(super) fn counts(tally: &Tally, is_exhaustive: bool) -> [String; 2] {
+    let more = if is_exhaustive { "" } else { "+" };
     [tally.called, tally.undone]
-        .map(|(least, most)| if least == most { least.to_string() } else { format!("{least}-{most}") })
+        .map(|(least, most)| if least == most { format!("{least}{more}") } else { format!("{least}-{most}{more}") })
 }
 
-/// The findings of a file, for who reads no tables.
-pub(super) fn failures(explored: &[Explored]) -> impl Iterator<Item = String> {
-    explored.iter().flat_map(|one| {
-        one.report.violations.iter().map(move |violation| {
-            format!(
-                "saga {} breaks the promise {}: {}",
-                one.saga,
-                violation.property.name(),
-                violation.property.meaning()
-            )
-        })
-    })
+/// The broken promises as findings, for who reads no tables.
+pub(super) fn findings(explored: &[Explored]) -> impl Iterator<Item = Diagnostic> {
+    let of = |one: &Explored, violation: &Violation| {
+        let Violation { property, span, .. } = violation;
+        let (name, at) = (property.name(), place_of(violation));
+        let title = format!("saga {} breaks the promise {name}{at}: {}", one.saga, property.meaning());
+        let way = format!("A shortest way to it:\n{}", ways::violation(one, violation, Form::Steps));
+        Diagnostic::error(Code(name), *span, title).why(way.trim_end()).hint(remedy(violation))
+    };
+    explored.iter().flat_map(move |one| one.report.violations.iter().map(move |violation| of(one, violation)))
+}
+
+/// `, at reserve`
+pub(super) fn place_of(violation: &Violation) -> String {
+    if violation.at.is_empty() { String::new() } else { format!(", at {}", violation.at) }
 }
 
 /// For a table in a block.

@@ -27,12 +27,14 @@ pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
         let cells = cells.iter().enumerate().filter(|(column, _)| is_shown(column));
         cells.map(|(_, cell)| (*cell).to_owned()).collect()
     };
+    let is_exhaustive = explored.is_none_or(|explored| explored.report.is_exhaustive());
     let mut table = Table::headless();
     table.row(shown(&heads));
     let mut row = |ending: &Ending, needs: &[String]| {
         let (end, of) = named(ending);
         let way = explored.and_then(|explored| explored.report.ways.iter().find(|way| way.ending == *ending));
-        let [called, undone] = way.map_or_else(|| ["?".to_owned(), "?".to_owned()], |way| counts(&way.tally));
+        let [called, undone] =
+            way.map_or_else(|| ["?".to_owned(), "?".to_owned()], |way| counts(&way.tally, is_exhaustive));
         let [time, messages] = match at_most(saga, &worst, ending) {
             Some((Bound { time, messages, awaits_pivot }, least)) => {
                 let least = least.map(|least| format!("{least} to ")).unwrap_or_default();
@@ -69,6 +71,12 @@ pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
         "  bounds",
         "time and messages are the most of each end where nobody helps; messages are commands, replies and what is sent",
     ]);
+    if !is_exhaustive {
+        bounds.row([
+            "",
+            "+ behind CALLED and TAKEN BACK: of the ways that were looked at; there may be others, and ends that are not in the table",
+        ]);
+    }
     if !worst.pivots.is_empty() {
         let pivots = list(&worst.pivots);
         bounds.row(["", &format!("+ what {pivots} takes beyond its retries: it is asked until it has answered")]);
@@ -171,11 +179,11 @@ pub(super) fn place(file: &Checked, span: Span) -> String {
     }
 }
 
-fn name(file: &Checked, span: Span) -> Option<&str> {
+pub(super) fn name(file: &Checked, span: Span) -> Option<&str> {
     file.sources.get(span.file).map(|file| &*file.name)
 }
 
-fn line(file: &Checked, span: Span) -> u32 {
+pub(super) fn line(file: &Checked, span: Span) -> u32 {
     file.sources.get(span.file).map_or(0, |file| file.line_column(span.start).line)
 }
 
@@ -226,6 +234,7 @@ pub(super) fn json(
         if let (Some(row), Some((explored, way))) = (row.as_object_mut(), found) {
             let Tally { states, called, undone } = way.tally;
             let range = |(least, most)| json!({ "least": least, "most": most });
+            row.insert("exhaustive".to_owned(), json!(explored.report.is_exhaustive()));
             row.insert("states".to_owned(), json!(states));
             row.insert("called".to_owned(), range(called));
             row.insert("taken_back".to_owned(), range(undone));

@@ -109,7 +109,7 @@ pub(super) fn text(file: &Checked, explored: &[Explored], (with_outcomes, form):
         if with_outcomes {
             text.push_str(&outcomes::text(file, (saga, explored), &proved.outcomes));
         }
-        text.extend(explored.map(|explored| explored.broken(form)));
+        text.extend(explored.map(|explored| explored.broken(file, form)));
     }
     text
 }
@@ -127,8 +127,8 @@ fn ends(proved: &Proved, explored: Option<&Explored>) -> String {
 /// The ends by the text to which no way was found although all was looked at: they need data that is not tried, or never
 /// come about.
 fn not_found(proved: &Proved, explored: &Explored) -> Vec<String> {
-    let Report { cut, violations, ways, .. } = &explored.report;
-    if !cut.is_empty() || !violations.is_empty() {
+    let Report { cut, ways, .. } = &explored.report;
+    if !cut.is_empty() {
         return Vec::new();
     }
     let ends = proved.outcomes.codes().map(|code| Ending::Compensated(code.clone()));

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::explored::{Explored, indented};
+use super::explored::{Explored, indented, place_of};
 use super::sources::Checked;
 use super::table::Table;
 use super::{CliError, Out};
 use crate::http::history::happened;
-use crate::model::example::{self, Example};
-use crate::model::explore::{Ending, Told, Violation, Way};
+use crate::model::example;
+use crate::model::explore::{Report, Told, Violation, Way};
 use crate::model::sequence;
 use crate::plan::Plan;
 
@@ -29,21 +29,20 @@ pub(super) fn show(
     (wanted, form): (&str, Form),
     out: &mut Out,
 ) -> Result<(), CliError> {
-    let mut found = 0;
+    let mut found: Vec<String> = Vec::new();
     for (file, explored) in sagas {
-        for way in explored.report.ways.iter().filter(|way| is_meant(&way.ending, wanted)) {
-            if found > 0 {
-                out.data("\n")?;
-            }
-            found += 1;
-            out.data(of_way(file, explored, way, form))?;
-        }
+        let Report { ways, violations, .. } = &explored.report;
+        let ways = ways.iter().filter(|way| is_meant(&way.ending.to_string(), wanted));
+        found.extend(ways.map(|way| of_way(file, explored, way, form)));
+        let violations = violations.iter().filter(|violation| is_meant(&violation.to_string(), wanted));
+        found.extend(violations.map(|violation| of_violation(file, explored, violation, form)));
     }
-    if found > 0 {
-        return Ok(());
+    if !found.is_empty() {
+        return out.data(found.join("\n"));
     }
     let ends = sagas.iter().flat_map(|(_, explored)| &explored.report.ways).map(|way| way.ending.to_string());
-    let mut ends: Vec<String> = ends.collect();
+    let broken = sagas.iter().flat_map(|(_, explored)| &explored.report.violations).map(Violation::to_string);
+    let mut ends: Vec<String> = ends.chain(broken).collect();
     ends.sort();
     ends.dedup();
     let is_budget_spent = sagas.iter().any(|(_, explored)| explored.report.is_budget_spent());
@@ -56,10 +55,20 @@ pub(super) fn show(
     }))
 }
 
-/// `compensated declined`, and `compensated` for each such.
-fn is_meant(ending: &Ending, wanted: &str) -> bool {
-    let words = ending.to_string();
+/// `compensated declined`, and `compensated` for each such; `all-or-nothing reserve` likewise.
+fn is_meant(words: &str, wanted: &str) -> bool {
     words == wanted || words.strip_prefix(wanted).is_some_and(|rest| rest.starts_with(' '))
+}
+
+fn of_violation(file: &Checked, explored: &Explored, violation: &Violation, form: Form) -> String {
+    let broken = format!("{} is broken{}", violation.property.name(), place_of(violation));
+    let title = format!("{}: saga {}, {broken}", file.name, explored.saga);
+    let way = self::violation(explored, violation, form);
+    match form {
+        Form::Steps => format!("{title}\n{way}"),
+        Form::Mermaid => format!("%% {title}\n{way}"),
+        Form::Scenario => way,
+    }
 }
 
 fn of_way(file: &Checked, explored: &Explored, way: &Way, form: Form) -> String {
@@ -80,7 +89,10 @@ pub(super) fn violation(explored: &Explored, violation: &Violation, form: Form) 
     match form {
         Form::Steps => indented(&steps(plan, &violation.trace), "    "),
         Form::Mermaid => sequence::mermaid(plan, &violation.trace),
-        Form::Scenario => Example::word_for_word(plan, &violation.trace).text(plan),
+        Form::Scenario => match example::of_broken(plan, violation) {
+            Ok(example) => example.text(plan),
+            Err(why) => format!("// no scenario was found: {why}\n"),
+        },
     }
 }
 

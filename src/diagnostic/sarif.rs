@@ -4,16 +4,21 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::{Code, Diagnostic, Label, Severity, codes};
+use super::{Code, Diagnostic, Label, Severity};
 use crate::source::{SourceFile, Sources};
 
 /// What may stand in the path of a URI as it is (RFC 3986, 3.3), without the colon that would end a scheme.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// The log of one run over some files, each with its findings. `failures` says of what else could not be looked at.
+/// The log of one run over some files, each with its findings. `failures` says of what else could not be looked at, and `page`
+/// has the page of each rule.
 #[must_use]
-pub fn log(files: &[(&Sources, &[Diagnostic])], failures: &[String]) -> Value {
-    let mut rules: Vec<Code> = files.iter().flat_map(|(_, findings)| *findings).map(|finding| finding.code).collect();
+pub fn log(
+    files: &[(&Sources, Vec<Diagnostic>)],
+    failures: &[String],
+    page: impl Fn(&str) -> Option<&'static str>,
+) -> Value {
+    let mut rules: Vec<Code> = files.iter().flat_map(|(_, findings)| findings).map(|finding| finding.code).collect();
     rules.sort_unstable();
     rules.dedup();
     let results: Vec<Value> = files
@@ -34,7 +39,7 @@ pub fn log(files: &[(&Sources, &[Diagnostic])], failures: &[String]) -> Value {
             "tool": { "driver": {
                 "name": "saga",
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": rules.iter().map(|code| rule(*code)).collect::<Vec<_>>(),
+                "rules": rules.iter().map(|code| rule(*code, page(code.0))).collect::<Vec<_>>(),
             } },
             "columnKind": "unicodeCodePoints",
             "invocations": [{ "executionSuccessful": failures.is_empty(), "toolExecutionNotifications": notices }],
@@ -44,8 +49,8 @@ pub fn log(files: &[(&Sources, &[Diagnostic])], failures: &[String]) -> Value {
     })
 }
 
-fn rule(code: Code) -> Value {
-    let page = codes::page(code.0).unwrap_or_default();
+fn rule(code: Code, page: Option<&'static str>) -> Value {
+    let page = page.unwrap_or_default();
     let heading = page.lines().next().unwrap_or_default();
     let title = heading.split_once(": ").map_or(heading, |(_, title)| title);
     json!({

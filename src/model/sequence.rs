@@ -60,6 +60,17 @@ impl Diagram<'_> {
             Deed::Passes | Deed::Deadline | Deed::Acknowledged(_) | Deed::Refused(_) | Deed::Turn(_) => {
                 self.line("Note over saga", &told.happens);
             }
+            Deed::Late(called) => {
+                let from = self.participant(called);
+                self.line(&format!("{from}-->>saga"), &told.happens);
+            }
+            Deed::Copied(called) => {
+                let Some(invocation) = self.invocation(called) else { return };
+                let command = format!("a late copy of {}: {}", shown(called), invocation.command.name);
+                let to = self.participant(called);
+                self.line(&format!("saga->>{to}"), &command);
+                self.line(&format!("Note over {to}"), "does it again: it stays done");
+            }
         }
     }
 

@@ -27,7 +27,7 @@ mod outcomes;
 mod pages;
 mod personal;
 mod runs;
-mod sarif;
+pub(crate) mod sarif;
 mod structure;
 mod triggers;
 mod types;

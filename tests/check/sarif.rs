@@ -1,5 +1,6 @@
 //! Findings as SARIF: held to the official schema, and with the places that the text has.
 
+use saga::diagnostic::codes;
 use saga::diagnostic::sarif::log;
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ fn schema() -> jsonschema::Validator {
 }
 
 #[track_caller]
-fn valid(log: &Value) {
+pub(crate) fn valid(log: &Value) {
     let schema = schema();
     let errors: Vec<String> =
         schema.iter_errors(log).map(|error| format!("{} at {}", error, error.instance_path())).collect();
@@ -25,7 +26,7 @@ const TWICE: &str = "// äöü\ntype Ä = string\ntype Size = string type Size =
 fn a_finding_has_its_place_its_origin_and_its_page() {
     let checked = check(TWICE);
     let sources = &checked.sources;
-    let log = log(&[(sources, &checked.findings)], &[]);
+    let log = log(&[(sources, checked.findings.clone())], &[], codes::page);
     valid(&log);
     let run = &log["runs"][0];
     let twice = run["results"].as_array().unwrap().iter().find(|result| result["ruleId"] == "SG0208").unwrap();
@@ -39,16 +40,16 @@ fn a_finding_has_its_place_its_origin_and_its_page() {
     assert_eq!(twice["relatedLocations"][0]["physicalLocation"]["region"]["startColumn"], 6);
     let rule = &run["tool"]["driver"]["rules"][usize::try_from(twice["ruleIndex"].as_u64().unwrap()).unwrap()];
     assert_eq!(rule["id"], "SG0208");
-    assert_eq!(rule["help"]["markdown"].as_str(), saga::diagnostic::codes::page("SG0208"));
+    assert_eq!(rule["help"]["markdown"].as_str(), codes::page("SG0208"));
 }
 
 #[test]
 fn every_kind_of_mistake_is_a_valid_log() {
     let texts = ["", "saga {", TWICE, "saga a { step b { } }", "participant p { command C {} returns { a: nope } }"];
     let checked: Vec<_> = texts.iter().map(|text| check(text)).collect();
-    let files: Vec<_> = checked.iter().map(|checked| (&checked.sources, checked.findings.as_slice())).collect();
+    let files: Vec<_> = checked.iter().map(|checked| (&checked.sources, checked.findings.clone())).collect();
     assert!(files.iter().all(|(_, findings)| !findings.is_empty()));
-    valid(&log(&files, &["failed to read x.saga: no such file".to_owned()]));
+    valid(&log(&files, &["failed to read x.saga: no such file".to_owned()], codes::page));
 }
 
 #[test]
@@ -60,7 +61,7 @@ fn names_of_files_are_made_uris() {
         ("standard input", "standard%20input"),
     ] {
         let checked = saga::check::check_text(name, "");
-        let log = log(&[(&checked.sources, &checked.findings)], &[]);
+        let log = log(&[(&checked.sources, checked.findings.clone())], &[], codes::page);
         valid(&log);
         let place = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
         assert_eq!(place["artifactLocation"]["uri"], uri, "{log:#}");
@@ -69,7 +70,7 @@ fn names_of_files_are_made_uris() {
 
 #[test]
 fn what_could_not_be_read_is_said_in_the_log_too() {
-    let log = log(&[], &["failed to read x.saga: no such file".to_owned()]);
+    let log = log(&[], &["failed to read x.saga: no such file".to_owned()], codes::page);
     valid(&log);
     let invocation = &log["runs"][0]["invocations"][0];
     assert_eq!(invocation["executionSuccessful"], false);

@@ -5,6 +5,7 @@ mod backup;
 mod bad_data;
 mod bad_files;
 mod bad_input;
+mod broken;
 mod callback;
 mod choreographed;
 mod covering;

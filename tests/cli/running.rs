@@ -123,22 +123,6 @@ fn the_scenario_of_an_end_can_be_pasted() {
 }
 
 #[test]
-fn a_broken_promise_is_shown_with_its_way() {
-    let desk = desk();
-    for form in ["steps", "mermaid", "scenario"] {
-        let arguments = ["check", "order.saga", "--unguarded", "--as", form];
-        insta::assert_snapshot!(format!("a_broken_promise_in_{form}"), desk.saga(&arguments));
-    }
-    let output = desk.command(&["check", "order.saga", "--unguarded", "--json"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let explored = &found["sagas"][0]["explored"];
-    assert_eq!((&explored["exhaustive"], &explored["broken"][0]["promise"]), (&true.into(), &"all-or-nothing".into()));
-    let sarif = desk.saga(&["check", "order.saga", "--unguarded", "--format", "sarif"]);
-    assert!(sarif.contains("breaks the promise all-or-nothing"), "{sarif}");
-}
-
-#[test]
 fn a_budget_that_was_not_enough_is_no_finding() {
     let output = desk().command(&["check", "order.saga", "--deep", "--states", "10"]).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();

@@ -22,6 +22,39 @@ const NOT_FOUND: &[&str] = &["claim: compensated deadline", "transfer: compensat
 #[test]
 fn every_end_of_every_shipped_saga_has_a_scenario_that_holds() {
     let mut not_found = BTreeSet::new();
+    let played = all_hold_of_each_shipped_saga(|plan, made| {
+        let ways = explore(plan, &Engine, Bounds { states: 30_000, ..Bounds::default() }).ways;
+        for way in &ways {
+            match example::of(plan, way, &ways) {
+                Ok(example) => made.push_str(&example.text(plan)),
+                Err(why) if why.contains("keep their contracts") || why.contains("takes every message") => {}
+                Err(_) => drop(not_found.insert(format!("{}: {}", plan.saga.name, way.ending))),
+            }
+        }
+    });
+    assert!(played > 60, "{played}");
+    assert_eq!(not_found.iter().map(String::as_str).collect::<Vec<_>>(), NOT_FOUND);
+}
+
+/// Each comes to where a late copy breaks the promise, and says so above.
+#[test]
+fn every_promise_that_a_participant_without_a_guard_breaks_has_a_scenario_that_holds() {
+    let mut broken = 0;
+    let played = all_hold_of_each_shipped_saga(|plan, made| {
+        let bounds = Bounds { states: 5_000, guard: false, ..Bounds::default() };
+        for violation in explore(plan, &Engine, bounds).violations {
+            let text = example::of_broken(plan, &violation).unwrap().text(plan);
+            let last = &violation.trace.last().unwrap().happens;
+            assert!(text.starts_with("// ") && text.contains(last) && last.contains("a late copy"), "{text}");
+            made.push_str(&text);
+            broken += 1;
+        }
+    });
+    assert!(played == broken && broken > 20, "{played} of {broken}");
+}
+
+/// Makes scenarios for each shipped saga, and plays them as text behind its file; says how many were played.
+fn all_hold_of_each_shipped_saga(mut make: impl FnMut(&Plan, &mut String)) -> usize {
     let mut played = 0;
     for path in shipped() {
         let folder = Folder::around(&path).unwrap();
@@ -30,15 +63,7 @@ fn every_end_of_every_shipped_saga_has_a_scenario_that_holds() {
         let mut with_examples = text.clone();
         let checked = read(&text);
         for saga in checked.program.sagas.values().filter(|saga| text.contains(&format!("saga {} {{", saga.name))) {
-            let plan = Plan::new(Arc::clone(saga));
-            let ways = explore(&plan, &Engine, Bounds { states: 30_000, ..Bounds::default() }).ways;
-            for way in &ways {
-                match example::of(&plan, way, &ways) {
-                    Ok(example) => with_examples.push_str(&example.text(&plan)),
-                    Err(why) if why.contains("keep their contracts") || why.contains("takes every message") => {}
-                    Err(_) => drop(not_found.insert(format!("{}: {}", saga.name, way.ending))),
-                }
-            }
+            make(&Plan::new(Arc::clone(saga)), &mut with_examples);
         }
         let again = read(&with_examples);
         assert!(!again.has_errors(), "{}: {:?}\n{with_examples}", path.display(), again.findings);
@@ -50,8 +75,7 @@ fn every_end_of_every_shipped_saga_has_a_scenario_that_holds() {
             played += 1;
         }
     }
-    assert!(played > 60, "{played}");
-    assert_eq!(not_found.iter().map(String::as_str).collect::<Vec<_>>(), NOT_FOUND);
+    played
 }
 
 /// Plays all scenarios of a text, which hold.

@@ -22,7 +22,7 @@ use crate::engine::drawn;
 use crate::engine::shapes::{self, PivotShape, SagaShape, Shape, UndoShape};
 
 /// States that are looked at in a test: it runs without optimizations.
-const FEW: Bounds = Bounds { states: 30_000, steps: usize::MAX, guard: true, reduces: true };
+const FEW: Bounds = Bounds { states: 30_000, ..Bounds::DEEP };
 
 pub(super) fn plan(text: &str) -> Plan {
     let checked = check::check_text("test.saga", text);
@@ -353,10 +353,23 @@ fn what_is_not_looked_at_is_said() {
     assert_eq!(report.cut, [Cut::States]);
     let report = explore(&plan(TRIP), &Engine, Bounds { steps: 10, ..Bounds::default() });
     assert_eq!(report.cut, [Cut::Steps]);
+    let report = explore(&plan(TRIP), &Engine, Bounds { memory: 20_000, ..Bounds::default() });
+    assert_eq!(report.cut, [Cut::Memory]);
+    assert!(report.states > 10 && report.states < all, "{} of {all}", report.states);
 }
 
+/// The saga goes on as it does with a guard: all of it is looked at.
 #[test]
 fn without_a_guard_a_late_copy_is_done_again() {
-    let report = explore(&plan(TRIP), &Engine, Bounds { guard: false, ..Bounds::default() });
-    assert!(report.violations.iter().any(|it| it.property == Property::AllOrNothing), "{}", broken(&report));
+    let within = |guard| explore(&plan(TRIP), &Engine, Bounds { guard, ..Bounds::default() });
+    let (report, guarded) = (within(false), within(true));
+    let found: Vec<_> = report.violations.iter().map(|it| (it.property, it.at.as_str())).collect();
+    assert_eq!(found, [(Property::AllOrNothing, "car"), (Property::AllOrNothing, "room")], "{}", broken(&report));
+    let last = |violation: &Violation| violation.trace.last().map(|told| told.deed.clone());
+    let copied =
+        |violation: &Violation| matches!(last(violation), Some(Deed::Copied(called)) if called.step == violation.at);
+    assert!(report.violations.iter().all(copied), "{}", broken(&report));
+    assert_eq!((report.states, report.steps, calls(&report)), (guarded.states, guarded.steps, calls(&guarded)));
+    assert_eq!(ends(&report), ends(&guarded));
+    assert!(report.is_exhaustive());
 }

@@ -4,6 +4,7 @@
 //! times, and participants that answer at once, never, or `pending`. So the way says what may be needed, and playing says whether it is enough:
 //! departures are added one by one, until the saga ends as it should.
 
+mod broken;
 mod late;
 mod written;
 
@@ -12,6 +13,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 use std::iter::once;
 use std::time::Duration;
 
+pub use self::broken::of_broken;
 use self::late::{delays, late};
 use super::explore::{self, Deed, Ending, Told, Way, endings};
 use super::scenario::{self, Report, calls};
@@ -47,8 +49,8 @@ pub struct Example {
     pub happenings: Vec<HappeningKind>,
     /// What comes of it.
     pub expects: Vec<ExpectKind>,
-    /// What a scenario cannot say.
-    pub unsaid: Vec<String>,
+    /// What stands above it as comments: what a scenario cannot say.
+    pub remarks: Vec<String>,
 }
 
 /// An example of a way's end; `ways` are all of the saga.
@@ -108,14 +110,6 @@ impl Example {
     pub fn play(&self, plan: &Plan) -> Report {
         play(plan, &self.given, &self.happenings, scenario::awaited(self.expects.iter()))
     }
-
-    /// A way as it is, without a look at what comes of it: for what the engine should never do.
-    #[must_use]
-    pub fn word_for_word(plan: &Plan, trace: &[Told]) -> Self {
-        let Clues { given, menu, unsaid, .. } = Clues::of(plan, trace);
-        let title = title(plan, "to be reproduced", &menu);
-        Self { title, given, happenings: menu, expects: Vec::new(), unsaid }
-    }
 }
 
 /// What a way says of the scenario that is looked for.
@@ -161,7 +155,7 @@ impl Clues {
                 Deed::Signal(signal, with) => {
                     HappeningKind::Arrives { signal: signal.clone(), with: with.get().into(), after: Duration::ZERO }
                 }
-                Deed::Ordered | Deed::Refused(_) => {
+                Deed::Ordered | Deed::Refused(_) | Deed::Late(_) | Deed::Copied(_) => {
                     clues.unsaid.push(told.happens.clone());
                     continue;
                 }
@@ -233,7 +227,7 @@ impl Goal<'_> {
     /// An example, if these happenings came about and to it.
     fn reached(&self, plan: &Plan, given: &Json, happenings: &[HappeningKind], report: &Report) -> Option<Example> {
         let end = (self.ends)(report).filter(|_| report.departures.is_empty())?;
-        Some(example(plan, given, happenings.to_vec(), &end, report))
+        Some(of_play(plan, (given, happenings.to_vec()), Some(&end), report))
     }
 }
 
@@ -410,8 +404,14 @@ fn play(plan: &Plan, given: &Json, happenings: &[HappeningKind], stuck: Option<C
     scenario::until_stuck(plan, &scenario, stuck)
 }
 
-fn example(plan: &Plan, given: &Json, happenings: Vec<HappeningKind>, wanted: &Ending, report: &Report) -> Example {
-    let ends = match wanted {
+/// What was played, with what came of it. Where it comes to no end it expects the calls alone.
+fn of_play(
+    plan: &Plan,
+    (given, happenings): (&Json, Vec<HappeningKind>),
+    end: Option<&Ending>,
+    report: &Report,
+) -> Example {
+    let ends = end.and_then(|end| match end {
         Ending::Completed => Some(ExpectKind::Completed(None)),
         Ending::Compensated(code) => Some(ExpectKind::Compensated(Some(code.clone()))),
         // Of what no scenario can name it says what was called until then.
@@ -419,16 +419,20 @@ fn example(plan: &Plan, given: &Json, happenings: Vec<HappeningKind>, wanted: &E
             let undo = *direction == Direction::Undo;
             ExpectKind::Stuck(Called { undo, step: step.clone() })
         }),
-    };
+    });
     let calls = ExpectKind::Calls(calls(report.trace.iter().map(|(_, event)| event)));
-    let title = title(plan, &wanted.to_string(), &happenings);
+    let title = title(plan, &end.map(ToString::to_string).unwrap_or_default(), &happenings);
     let expects = ends.into_iter().chain([calls]).collect();
-    Example { title, given: given.clone(), happenings, expects, unsaid: Vec::new() }
+    Example { title, given: given.clone(), happenings, expects, remarks: Vec::new() }
 }
 
 fn title(plan: &Plan, end: &str, happenings: &[HappeningKind]) -> String {
     let words: Vec<String> = happenings.iter().map(|one| written::happening(plan, one).replace('"', "")).collect();
-    let words = if words.is_empty() { "all goes well".to_owned() } else { words.join(", ") };
+    let words = match words.as_slice() {
+        [] if end == Ending::Completed.to_string() => "all goes well".to_owned(),
+        [] => "all is answered".to_owned(),
+        words => words.join(", "),
+    };
     format!("{end}: {words}")
 }
 

@@ -17,8 +17,8 @@ impl Example {
     #[must_use]
     pub fn text(&self, plan: &Plan) -> String {
         let mut text = String::new();
-        for unsaid in &self.unsaid {
-            let _ = writeln!(text, "// no scenario can say: {unsaid}");
+        for remark in &self.remarks {
+            let _ = writeln!(text, "// {remark}");
         }
         let _ = writeln!(text, "scenario {} for {} {{", quoted(&self.title), plan.saga.name);
         if !plan.saga.input.fields.is_empty() {

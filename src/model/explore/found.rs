@@ -4,9 +4,11 @@ use std::fmt;
 
 use compact_str::CompactString;
 
-use super::{Property, Told, Untried};
+use super::{Deed, Property, Told, Untried};
 use crate::engine::{Direction, Instance, State};
+use crate::model::world::without_indices;
 use crate::plan::Plan;
+use crate::source::Span;
 
 /// How a saga can end, or come to wait for a person.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,10 +83,28 @@ impl Tally {
 pub struct Violation {
     /// Which.
     pub property: Property,
-    /// Where.
+    /// Where, in words.
     pub at: String,
-    /// A shortest way there.
+    /// Where that is written.
+    pub span: Span,
+    /// A shortest way there, with what breaks it as the last.
     pub trace: Vec<Told>,
+}
+
+/// By this name it is asked for: of all elements and rounds.
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.property.name())?;
+        if self.at.is_empty() { Ok(()) } else { write!(f, " {}", without_indices(&self.at)) }
+    }
+}
+
+impl Violation {
+    /// Whether the engine has done as it should, and a participant without a guard has not.
+    #[must_use]
+    pub fn is_outside(&self) -> bool {
+        self.trace.last().is_some_and(|last| matches!(last.deed, Deed::Copied(_)))
+    }
 }
 
 /// Why not everything was looked at.
@@ -94,8 +114,12 @@ pub enum Cut {
     Steps,
     /// At [`Bounds::states`](super::Bounds::states).
     States,
+    /// At [`Bounds::memory`](super::Bounds::memory).
+    Memory,
     /// At [`PAYLOADS_MAX`](super::PAYLOADS_MAX) or [`INPUTS_MAX`](super::INPUTS_MAX).
     Payloads,
+    /// Where the engine has broken a promise.
+    Broken,
 }
 
 impl fmt::Display for Cut {
@@ -103,7 +127,9 @@ impl fmt::Display for Cut {
         f.write_str(match self {
             Self::Steps => "there are more steps than were tried",
             Self::States => "there are more states than were looked at",
+            Self::Memory => "its states take more memory than they may",
             Self::Payloads => "more payloads were possible than are tried",
+            Self::Broken => "what comes behind a broken promise was not looked at",
         })
     }
 }
@@ -129,7 +155,7 @@ impl Report {
     /// Whether it would find more with a larger budget.
     #[must_use]
     pub fn is_budget_spent(&self) -> bool {
-        self.cut.contains(&Cut::Steps)
+        self.cut.iter().any(|cut| matches!(cut, Cut::Steps | Cut::Memory))
     }
 
     /// Whether everything was looked at.

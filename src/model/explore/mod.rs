@@ -21,6 +21,7 @@ mod moves;
 mod signalled;
 mod alike;
 mod properties;
+mod broken;
 mod setting;
 mod words;
 mod tried;
@@ -34,6 +35,7 @@ use foldhash::fast::FixedState;
 use indexmap::IndexMap;
 
 use self::alike::Sum;
+use self::broken::Broken;
 use self::data::Data;
 use self::later::Later;
 use self::moves::{Move, Moved, Step, carry_out};
@@ -64,12 +66,19 @@ const START: Timestamp = super::scenario::START;
 /// The instant of everything that will happen: far beyond all that a definition says, so that nothing has come by then.
 const FAR: Timestamp = Timestamp(START.0 + 1_000 * 86_400_000);
 
-/// States that are looked at even where there is no other budget: some hundred megabytes.
+/// States that are looked at even where there is no other budget.
 pub const STATES_MAX: usize = 1_000_000;
+
+/// Memory of an exploration without another budget, in bytes: what a machine on which one waits for it has to spare.
+pub const MEMORY_MAX: usize = 2 << 30;
 
 /// Steps from state to state that `saga check` tries of a saga: about 2 seconds. Steps and not seconds, so that what is found
 /// is the same on every machine; one from a large state counts as several.
 pub const STEPS_USUAL: usize = 1_000_000;
+
+/// Memory that `saga check` takes for a saga, in bytes: an editor's machine, or one that builds, has it to spare. So many steps
+/// take less where they lead to states that are known; where each leads to a new one, it is this that ends them.
+pub const MEMORY_USUAL: usize = 256 << 20;
 
 /// How an exploration is bounded.
 #[derive(Clone, Copy, Debug)]
@@ -78,16 +87,25 @@ pub struct Bounds {
     pub states: usize,
     /// At most so many steps between them.
     pub steps: usize,
+    /// At most about so many bytes for them, by the sizes of their types.
+    pub memory: usize,
     /// Whether participants keep the guard of docs/protocol.md.
     pub guard: bool,
     /// Whether one state is looked at for several that nothing can tell from it. Without, for tests of the reductions alone.
     pub reduces: bool,
 }
 
-/// To the end, as far as memory goes.
+impl Bounds {
+    /// What an answer can be waited for.
+    pub const USUAL: Self = Self { steps: STEPS_USUAL, memory: MEMORY_USUAL, ..Self::DEEP };
+    /// To the end, as far as memory goes.
+    pub const DEEP: Self =
+        Self { states: STATES_MAX, steps: usize::MAX, memory: MEMORY_MAX, guard: true, reduces: true };
+}
+
 impl Default for Bounds {
     fn default() -> Self {
-        Self { states: STATES_MAX, steps: usize::MAX, guard: true, reduces: true }
+        Self::DEEP
     }
 }
 
@@ -141,9 +159,14 @@ struct Search<'p> {
     edges: Vec<(u32, u32)>,
     /// States in which it has ended, or waits for a person.
     at_rest: Vec<u32>,
+    /// What is still to be gone on from, and the bytes that it takes.
     queue: VecDeque<(u32, Box<World>)>,
+    queued: usize,
     endings: BTreeMap<Ending, (u32, Tally)>,
-    violations: BTreeMap<(Property, String), u32>,
+    /// What is broken in a state, or behind it.
+    violations: BTreeMap<(Property, String), (u32, Broken)>,
+    /// Something was not gone on from, because the engine had broken a promise.
+    was_stopped: bool,
     tried: Tried,
     /// At most so many states.
     states_max: usize,
@@ -170,6 +193,11 @@ pub fn explore(plan: &Plan, engine: &dyn Decides, bounds: Bounds) -> Report {
             cut.push(Cut::Steps);
             break;
         }
+        if search.bytes() > bounds.memory {
+            cut.push(Cut::Memory);
+            break;
+        }
+        search.queued -= world.bytes();
         let before = search.edges.len();
         search.go_on(id, &world);
         spent = spent.saturating_add((search.edges.len() - before).saturating_mul(weight(&world)));
@@ -207,8 +235,10 @@ impl<'p> Search<'p> {
             edges: Vec::new(),
             at_rest: Vec::new(),
             queue: VecDeque::new(),
+            queued: 0,
             endings: BTreeMap::new(),
             violations: BTreeMap::new(),
+            was_stopped: false,
             tried: Tried::default(),
             states_max,
             is_full: false,
@@ -285,8 +315,8 @@ impl<'p> Search<'p> {
             Moved::Nothing => {}
             Moved::Misfit(misfit) => {
                 let id = self.note(from, by);
-                self.violations.entry((Property::Sound, misfit.to_string())).or_insert(id);
-                self.at_rest.push(id);
+                self.breaks(id, Broken::said(Property::Sound, misfit.to_string()));
+                self.stop(id);
             }
             Moved::To(next, change) => {
                 self.tried.see(self.setting.plan, &change);
@@ -295,12 +325,21 @@ impl<'p> Search<'p> {
                 let known = self.seen.get(&fingerprint).copied();
                 let in_itself = || {
                     let is_replayed = moves::is_replayed(&self.setting, later, &change, &next);
-                    let defect = (!is_replayed).then(|| (Property::Sound, "a replay".to_owned()));
+                    let defect = (!is_replayed).then(|| Broken::said(Property::Sound, "a replay"));
                     defect.or_else(|| properties::broken_in(&self.setting, &next))
                 };
                 let broken = broken.or_else(|| if known.is_none() { in_itself() } else { None });
+                let copied = properties::copied(&self.setting, &change, &next);
                 if let (Some(known), None) = (known, &broken) {
-                    return self.edges.push((from, known));
+                    self.edges.push((from, known));
+                    for copied in copied {
+                        if !self.violations.contains_key(&copied.key()) {
+                            let id = self.note(from, by);
+                            self.at_rest.push(id);
+                            self.breaks(id, copied);
+                        }
+                    }
+                    return;
                 }
                 if known.is_none() && broken.is_none() && self.seen.len() >= self.states_max {
                     self.is_full = true;
@@ -309,13 +348,13 @@ impl<'p> Search<'p> {
                 let id = self.note(from, by);
                 self.edges.push((from, id));
                 self.seen.entry(fingerprint).or_insert(id);
-                if let Some((property, at)) = broken {
-                    self.violations.entry((property, at)).or_insert(id);
-                    // Nothing is promised of what follows from it.
-                    return self.at_rest.push(id);
+                if let Some(broken) = broken {
+                    self.breaks(id, broken);
+                    return self.stop(id);
                 }
+                copied.into_iter().for_each(|copied| self.breaks(id, copied));
                 if properties::is_dead(self.setting.plan, &next) {
-                    self.violations.entry((Property::GoesOn, String::new())).or_insert(id);
+                    self.breaks(id, Broken::said(Property::GoesOn, ""));
                 }
                 let endings = endings(self.setting.plan, &next.instance);
                 if !endings.is_empty() {
@@ -327,16 +366,36 @@ impl<'p> Search<'p> {
                     known.and_modify(|(_, known)| *known = known.and(tally)).or_insert((id, tally));
                 }
                 if known.is_none() && !next.instance.has_ended() {
+                    self.queued += next.bytes();
                     self.queue.push_back((id, Box::new(next)));
                 }
             }
         }
     }
 
+    /// The first time that something is broken is by a shortest way.
+    fn breaks(&mut self, id: u32, broken: Broken) {
+        self.violations.entry(broken.key()).or_insert((id, broken));
+    }
+
+    /// Nothing is promised of what follows from what the engine has broken.
+    fn stop(&mut self, id: u32) {
+        self.was_stopped = true;
+        self.at_rest.push(id);
+    }
+
     fn note(&mut self, from: u32, by: Step) -> u32 {
         let id = u32::try_from(self.came.len()).unwrap_or(NOWHERE);
         self.came.push(Came { from, by });
         id
+    }
+
+    /// What is kept, in bytes: of all states how they were reached, and those from which is still to be gone on.
+    fn bytes(&self) -> usize {
+        /// Half of a table that grows is empty at its worst.
+        const SPARE: usize = 2;
+        let known = self.seen.len() * size_of::<(u64, u32, usize)>() * SPARE;
+        known + self.came.len() * size_of::<Came>() + self.edges.len() * size_of::<(u32, u32)>() + self.queued
     }
 
     /// A shortest way to a state.
@@ -393,17 +452,20 @@ impl<'p> Search<'p> {
         leads.iter().position(|leads| !leads).and_then(|id| u32::try_from(id).ok())
     }
 
-    fn report(mut self, cut: Vec<Cut>) -> Report {
+    fn report(mut self, mut cut: Vec<Cut>) -> Report {
         if cut.is_empty()
             && let Some(lost) = self.lost()
         {
-            self.violations.entry((Property::Ends, String::new())).or_insert(lost);
+            self.breaks(lost, Broken::said(Property::Ends, ""));
+        }
+        if self.was_stopped {
+            cut.push(Cut::Broken);
         }
         let ways = self.ways().into_values();
-        let violations = self.violations.iter().map(|((property, at), id)| Violation {
-            property: *property,
-            at: at.clone(),
-            trace: words::told(&self.setting, &self.root, &self.way(*id), None),
+        let violations = self.violations.values().map(|(id, broken)| {
+            let mut trace = words::told(&self.setting, &self.root, &self.way(*id), None);
+            trace.extend(broken.by.clone());
+            Violation { property: broken.property, at: broken.at.clone(), span: broken.span(&self.setting), trace }
         });
         let (ways, violations) = (ways.collect(), violations.collect());
         let untried = if cut.is_empty() { self.tried.untried(&self.setting) } else { Vec::new() };

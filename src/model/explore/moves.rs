@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use super::later::Later;
 use super::signalled::{SIGNALS_MAX, Signalled};
 use super::state::{Row, World};
-use super::{FAR, START, Setting};
+use super::{FAR, START, Setting, Told, words};
 use crate::definition::Participant;
 use crate::engine::{
     self, Acknowledged, Attempt, Change, CommandId, Decision, Direction, Event, Input, Instance, Misfit, Order,
@@ -403,15 +403,18 @@ fn reply(setting: &Setting<'_>, instance: &Instance, slot: u16, said: Said) -> O
 /// A code that no contract declares.
 pub(super) const UNDECLARED: &str = "not_in_the_contract";
 
-/// Whether a cancel changes anything.
-pub(super) fn takes_cancel(setting: &Setting<'_>, world: &World) -> bool {
-    let Ok(request) = RequestId::try_from("another cancel") else { return false };
+/// What a cancel changes, if it changes anything.
+pub(super) fn takes_cancel(setting: &Setting<'_>, world: &World) -> Option<Told> {
+    let request = RequestId::try_from("another cancel").ok()?;
     let order = Input::Order(OrderRequest { request, order: Order::Cancel, by: None, reason: None });
-    matches!(decide(setting, &world.instance, &order), Decision::Change(..))
+    match decide(setting, &world.instance, &order) {
+        Decision::Change(change, _) => Some(words::cancelled(change.events)),
+        Decision::Nothing | Decision::Rejected(_) => None,
+    }
 }
 
 /// Answers to what is settled, and to attempts before the current one: none of them may change anything.
-pub(super) fn late(setting: &Setting<'_>, world: &World) -> Option<Place> {
+pub(super) fn late(setting: &Setting<'_>, world: &World) -> Option<(At, Told)> {
     let plan = setting.plan;
     let statuses = [
         Status::Succeeded,
@@ -449,8 +452,8 @@ pub(super) fn late(setting: &Setting<'_>, world: &World) -> Option<Place> {
         for status in statuses {
             reply.status = status.clone();
             let input = Input::Reply(reply);
-            if matches!(decide(setting, instance, &input), Decision::Change(..)) {
-                return Some(place);
+            if let Decision::Change(change, _) = decide(setting, instance, &input) {
+                return Some((node, words::late(&place, status, change.events)));
             }
             let Input::Reply(same) = input else { return None };
             reply = same;

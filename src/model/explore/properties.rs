@@ -6,9 +6,11 @@
 use compact_str::CompactString;
 
 use super::Setting;
+use super::broken::Broken;
 use super::moves;
 use super::signalled;
 use super::state::{Row, World};
+use super::words;
 use crate::engine::{self, Change, Direction, Event, Phase, State, Summary};
 use crate::plan::{At, Class, Kind, Meant, NodeId, Plan, Undo, Work};
 
@@ -125,15 +127,14 @@ impl Property {
 }
 
 /// Which promise a step from `before` to `after` breaks, and at what place.
-pub(super) fn broken_by(
-    setting: &Setting<'_>,
-    before: &World,
-    change: &Change,
-    after: &World,
-) -> Option<(Property, String)> {
+pub(super) fn broken_by(setting: &Setting<'_>, before: &World, change: &Change, after: &World) -> Option<Broken> {
     let plan = setting.plan;
+    let broken = |property, place| Some(Broken::at(setting, property, place));
+    let ahead = |property, place: &str, node, other| {
+        Some(Broken::said(property, format!("{place} before {}", plan.place(other))).of(node))
+    };
     if before.instance.has_ended() {
-        return Some((Property::OneOutcome, "the saga".to_owned()));
+        return Some(Broken::said(Property::OneOutcome, "the saga"));
     }
     let mut failed: Vec<At> = Vec::new();
     for event in &change.events {
@@ -143,28 +144,28 @@ pub(super) fn broken_by(
             | Event::Sent { at, work: Direction::Do, attempt } => {
                 let Some(node) = plan.find(at) else { continue };
                 if is_shut(plan, before, &failed, node) {
-                    return Some((Property::Shut, at.to_string()));
+                    return broken(Property::Shut, node);
                 }
                 if *attempt == 1
                     && let Some(other) = still_under_way_before(plan, after, node)
                 {
-                    return Some((Property::InOrder, format!("{at} before {}", plan.place(other))));
+                    return ahead(Property::InOrder, at, node, other);
                 }
             }
             Event::Called { at, work: Direction::Undo, attempt, .. }
             | Event::Sent { at, work: Direction::Undo, attempt } => {
                 let Some(node) = plan.find(at) else { continue };
                 if *attempt == 1 && has_begun_undo(before.instance.state(node)) {
-                    return Some((Property::UndoneOnce, at.to_string()));
+                    return broken(Property::UndoneOnce, node);
                 }
                 if before.instance.phase == Phase::Committed
                     && scopes(plan, node).next().is_none()
                     && !is_of_run(plan, node)
                 {
-                    return Some((Property::NoReturn, at.to_string()));
+                    return broken(Property::NoReturn, node);
                 }
                 if let Some(other) = still_owed_behind(plan, after, node) {
-                    return Some((Property::MirrorOrder, format!("{at} before {}", plan.place(other))));
+                    return ahead(Property::MirrorOrder, at, node, other);
                 }
             }
             Event::Succeeded { at, work: Direction::Undo, .. } => {
@@ -172,15 +173,16 @@ pub(super) fn broken_by(
                 let by_hand = |step: At| matches!(before.instance.state(step), Some(State::Undoing(_)));
                 let step = plan.find(at).filter(|step| !by_hand(*step));
                 if let Some(left) = step.and_then(|step| cut_short(plan, after, step)) {
-                    return Some((Property::AllOrNothing, left));
+                    return broken(Property::AllOrNothing, left);
                 }
             }
             Event::Caught { at, handler } => {
-                if !is_right_handler(plan, after, (at, *handler)) {
-                    return Some((Property::RightHandler, at.to_string()));
+                let Some(scope) = plan.find(at) else { continue };
+                if !is_right_handler(plan, after, scope, *handler) {
+                    return broken(Property::RightHandler, scope);
                 }
-                if let Some(left) = plan.find(at).and_then(|scope| left_over(setting, after, scope)) {
-                    return Some((Property::AllOrNothing, left));
+                if let Some(left) = left_over(plan, after, scope) {
+                    return broken(Property::AllOrNothing, left);
                 }
             }
             _ => {}
@@ -190,23 +192,46 @@ pub(super) fn broken_by(
 }
 
 /// Which promise a state breaks, however it was reached, and at what place.
-pub(super) fn broken_in(setting: &Setting<'_>, after: &World) -> Option<(Property, String)> {
+pub(super) fn broken_in(setting: &Setting<'_>, after: &World) -> Option<Broken> {
     let plan = setting.plan;
     // Where a cancel is refused it is not among the moves: it is tried here.
-    if !matches!(after.instance.phase, Phase::New | Phase::Forward) && moves::takes_cancel(setting, after) {
-        return Some((Property::NoReturn, "a cancel".to_owned()));
+    if !matches!(after.instance.phase, Phase::New | Phase::Forward)
+        && let Some(told) = moves::takes_cancel(setting, after)
+    {
+        return Some(Broken::said(Property::NoReturn, "a cancel").by(told));
     }
-    if let Some(signal) = signalled::unawaited(setting, after) {
-        return Some((Property::LateChangesNothing, format!("a signal {signal}")));
+    if let Some((signal, told)) = signalled::unawaited(setting, after) {
+        return Some(Broken::said(Property::LateChangesNothing, format!("a signal {signal}")).by(told));
     }
-    let changes = || moves::late(setting, after).map(|place| (Property::OneOutcome, place.to_string()));
+    let late = |property| {
+        let changes = moves::late(setting, after);
+        changes.map(|(place, told)| Broken::at(setting, property, place).by(told))
+    };
+    let left = |left: Option<At>| left.map(|place| Broken::at(setting, Property::AllOrNothing, place));
     match &after.instance.phase {
-        Phase::Completed(_) => of_completed(plan, after).map(|place| (Property::AllOrNothing, place)).or_else(changes),
-        Phase::Compensated(_) => {
-            left_over(setting, after, At::ROOT).map(|place| (Property::AllOrNothing, place)).or_else(changes)
-        }
-        _ => moves::late(setting, after).map(|place| (Property::LateChangesNothing, place.to_string())),
+        Phase::Completed(_) => left(of_completed(plan, after)).or_else(|| late(Property::OneOutcome)),
+        Phase::Compensated(_) => left(left_over(plan, after, At::ROOT)).or_else(|| late(Property::OneOutcome)),
+        _ => late(Property::LateChangesNothing),
     }
+}
+
+/// What is done again where participants keep no guard: each command that was taken back, once the scope around it is over.
+/// It may be any copy of it that is late, and nothing takes that back any more.
+pub(super) fn copied(setting: &Setting<'_>, change: &Change, after: &World) -> Vec<Broken> {
+    if setting.guard {
+        return Vec::new();
+    }
+    let plan = setting.plan;
+    let over = |event: &Event| match event {
+        Event::Caught { at, .. } => plan.find(at),
+        Event::Compensated => Some(At::ROOT),
+        _ => None,
+    };
+    let over: Vec<At> = change.events.iter().filter_map(over).collect();
+    let is_over = |at: At| over.iter().any(|scope| is_owed_to(plan, at, *scope));
+    let undone = after.rows.iter().filter(|(at, row)| *row == Row::Undone && is_over(*at));
+    let copied = |at: At| Broken::at(setting, Property::AllOrNothing, at).by(words::copied(plan, at));
+    undone.map(|(at, _)| copied(*at)).collect()
 }
 
 /// Whether nothing can happen any more, although it has not ended.
@@ -305,8 +330,7 @@ fn still_under_way_before(plan: &Plan, after: &World, node: At) -> Option<At> {
     after.instance.states().find_map(is_ahead).or_else(too_many)
 }
 
-fn is_right_handler(plan: &Plan, after: &World, (place, handler): (&str, u32)) -> bool {
-    let Some(at) = plan.find(place) else { return false };
+fn is_right_handler(plan: &Plan, after: &World, at: At, handler: u32) -> bool {
     let (Kind::Try(trial), Some(State::Caught(caught))) = (&plan.node(at.node()).kind, after.instance.state(at)) else {
         return false;
     };
@@ -316,7 +340,7 @@ fn is_right_handler(plan: &Plan, after: &World, (place, handler): (&str, u32)) -
 }
 
 /// A statement of the saga that takes a step back which was not come to, or not ended.
-fn cut_short(plan: &Plan, world: &World, step: At) -> Option<String> {
+fn cut_short(plan: &Plan, world: &World, step: At) -> Option<At> {
     let back = plan.work(step.node())?.back?;
     let all: Vec<NodeId> = plan.children(back);
     let last = |child: NodeId| all.iter().copied().find(|next| *next > child);
@@ -330,40 +354,31 @@ fn cut_short(plan: &Plan, world: &World, step: At) -> Option<String> {
     });
     let is_open = |(at, state): &(At, &State)| open(*at, state) && plan.beside(*at, step.node()) == step;
     let missed = missed.map(|child| plan.beside(step, child));
-    missed.or_else(|| world.instance.states().find(is_open).map(|(at, _)| at)).map(|at| plan.place(at).to_string())
+    missed.or_else(|| world.instance.states().find(is_open).map(|(at, _)| at))
 }
 
 /// Completed, although something was not done.
-fn of_completed(plan: &Plan, world: &World) -> Option<String> {
+fn of_completed(plan: &Plan, world: &World) -> Option<At> {
     let is_wrong = |(node, state): (At, &State)| {
         let not_done = matches!(
             state,
             State::Undone | State::Unknown | State::Refused(_) | State::Undoing(_) | State::Turned | State::Doing(_)
         );
-        (not_done && scopes(plan, node).next().is_none()).then(|| plan.place(node).to_string())
+        (not_done && scopes(plan, node).next().is_none()).then_some(node)
     };
     world.instance.states().find_map(is_wrong)
 }
 
-/// What a participant may have done, or may yet do when a late copy comes, that a compensation should have taken back.
-fn left_over(setting: &Setting<'_>, world: &World, scope: At) -> Option<String> {
-    let plan = setting.plan;
+/// What a participant may have done that a compensation should have taken back.
+fn left_over(plan: &Plan, world: &World, scope: At) -> Option<At> {
     let of_rows = world.rows.iter().find_map(|(node, row)| {
-        let node = *node;
-        let work = plan.work(node.node())?;
-        let is_taken_back = work.undo == Some(Undo::OfCommand) && work.class == Class::Compensatable;
+        let stays = matches!(row, Row::Sent | Row::Done);
         // Nothing takes a point of no return back: nobody may go back before it is known that it was not passed.
-        let counts = is_taken_back || (scope == At::ROOT && work.class == Class::Pivot);
-        if !counts || !plan.is_within(node, scope) || is_of_run(plan, node) {
-            return None;
-        }
-        let stays = match row {
-            Row::Sent | Row::Done => true,
-            // Without a guard a copy of the command that comes late is done again.
-            Row::Undone => !setting.guard,
-            Row::Refused => false,
+        let is_pivot = || {
+            let is_pivot = plan.work(node.node()).is_some_and(|work| work.class == Class::Pivot);
+            scope == At::ROOT && is_pivot && !is_of_run(plan, *node)
         };
-        stays.then(|| plan.place(node).to_string())
+        (stays && (is_owed_to(plan, *node, scope) || is_pivot())).then_some(*node)
     });
     let of_states = || {
         world.instance.states().find_map(|(node, state)| {
@@ -373,8 +388,16 @@ fn left_over(setting: &Setting<'_>, world: &World, scope: At) -> Option<String> 
                 && work.has_compensation()
                 && plan.is_within(node, scope)
                 && !plan.around(node.node()).any(|run| plan.has_own_pivot(run));
-            stays.then(|| plan.place(node).to_string())
+            stays.then_some(node)
         })
     };
     of_rows.or_else(of_states)
+}
+
+/// Whether a scope that fails is not over before the command of a step is taken back.
+fn is_owed_to(plan: &Plan, step: At, scope: At) -> bool {
+    let is_taken_back = plan
+        .work(step.node())
+        .is_some_and(|work| work.undo == Some(Undo::OfCommand) && work.class == Class::Compensatable);
+    is_taken_back && plan.is_within(step, scope) && !is_of_run(plan, step)
 }

@@ -2,9 +2,9 @@
 
 use compact_str::CompactString;
 
-use super::Setting;
 use super::moves::{Move, decide};
 use super::state::World;
+use super::{Setting, Told, words};
 use crate::engine::{Decision, Event, Input, Order, OrderRequest, RequestId, State};
 use crate::json::Json;
 use crate::plan::{At, Kind};
@@ -63,18 +63,20 @@ pub(super) fn awaited(setting: &Setting<'_>, world: &World) -> Vec<Signalled> {
 }
 
 /// A signal that nobody waits for, and that changes more than that it is remembered.
-pub(super) fn unawaited(setting: &Setting<'_>, world: &World) -> Option<CompactString> {
+pub(super) fn unawaited(setting: &Setting<'_>, world: &World) -> Option<(CompactString, Told)> {
     let waits: Vec<CompactString> = awaited(setting, world).into_iter().map(|signal| signal.name(setting)).collect();
     let all = Signalled::all(setting).map(|signal| (signal.name(setting), signal.values(setting)));
-    let mut changes = all.filter(|(name, values)| {
-        let (Ok(request), with) = (RequestId::try_from("a signal"), values.first().cloned()) else { return false };
-        let order = Order::Signal { signal: name.clone(), with };
+    let mut changes = all.filter(|(name, _)| !waits.contains(name)).filter_map(|(name, values)| {
+        let (request, with) = (RequestId::try_from("a signal").ok()?, values.first().cloned());
+        let order = Order::Signal { signal: name.clone(), with: with.clone() };
         let input = Input::Order(OrderRequest { request, order, by: None, reason: None });
-        let decision = if waits.contains(name) { Decision::Nothing } else { decide(setting, &world.instance, &input) };
-        match decision {
-            Decision::Change(change, _) => !matches!(change.events.as_slice(), [Event::Ordered { .. }]),
-            Decision::Nothing | Decision::Rejected(_) => false,
+        match decide(setting, &world.instance, &input) {
+            Decision::Change(change, _) if !matches!(change.events.as_slice(), [Event::Ordered { .. }]) => {
+                let told = words::signalled(&name, with.unwrap_or_else(Json::empty_object), change.events);
+                Some((name, told))
+            }
+            Decision::Change(..) | Decision::Nothing | Decision::Rejected(_) => None,
         }
     });
-    changes.next().map(|(name, _)| name)
+    changes.next()
 }

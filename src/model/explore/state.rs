@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::engine::Instance;
+use crate::engine::{Heralded, Instance, State};
 use crate::plan::At;
 
 /// What a participant's guard remembers of a step's command (docs/protocol.md).
@@ -31,6 +31,14 @@ pub(super) struct World {
 }
 
 impl World {
+    /// What it takes, by the sizes of its types. Payloads and rows have many states in common.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<(u32, Box<Self>)>()
+            + size_of::<Self>()
+            + self.instance.states().count() * size_of::<(At, State)>()
+            + self.instance.signals().len() * size_of::<Heralded>()
+    }
+
     pub(super) fn row(&self, at: At) -> Option<Row> {
         let index = self.rows.binary_search_by_key(&at, |(at, _)| *at).ok()?;
         self.rows.get(index).map(|(_, row)| *row)

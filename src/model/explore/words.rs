@@ -8,9 +8,9 @@ use super::state::World;
 use super::twins::Swap;
 use super::{Setting, moves};
 use crate::definition::Called;
-use crate::engine::{self, Direction, Event, Wait};
+use crate::engine::{self, Direction, Event, Status, Wait};
 use crate::json::Json;
-use crate::plan::Kind;
+use crate::plan::{At, Kind, Plan};
 
 /// What happens, for whoever makes a picture or a scenario of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,10 @@ pub enum Deed {
     Refused(Called),
     /// A participant that says `at most …` takes the command of a step.
     Turn(Called),
+    /// An answer about a step comes when all about it is settled, or about an attempt before the current one.
+    Late(Called),
+    /// A copy of the command of a step comes late, to a participant without a guard.
+    Copied(Called),
 }
 
 /// What a participant says.
@@ -110,6 +114,44 @@ pub(super) fn told(setting: &Setting<'_>, root: &World, way: &[Step], swap: Opti
     told
 }
 
+/// What comes behind a way: a late answer that changes something.
+pub(super) fn late(place: &str, status: &Status, events: Vec<Event>) -> Told {
+    let said = match status {
+        Status::Failed { code, .. } => format!("\"{code}\""),
+        Status::Retry { .. } => "\"retry\"".to_owned(),
+        Status::Pending => "\"pending\"".to_owned(),
+        _ => "done".to_owned(),
+    };
+    let deed = Deed::Late(Called { undo: false, step: place.into() });
+    Told { happens: format!("a late answer of {place} comes: {said}"), deed, is_usual: false, events }
+}
+
+/// A late copy of a step's command, which its participant does again.
+pub(super) fn copied(plan: &Plan, at: At) -> Told {
+    let step = plan.place(at);
+    let action = plan.work(at.node()).and_then(|work| work.action());
+    let participant = action.map(|action| action.participant.name.clone()).unwrap_or_default();
+    let happens =
+        format!("a late copy of the command of {step} comes to {participant}, which does it again: it stays done");
+    Told { happens, deed: Deed::Copied(Called { undo: false, step }), is_usual: false, events: Vec::new() }
+}
+
+/// A cancel that changes something.
+pub(super) fn cancelled(events: Vec<Event>) -> Told {
+    Told { happens: CANCELS.to_owned(), deed: Deed::Cancelled, is_usual: false, events }
+}
+
+/// A signal that changes something.
+pub(super) fn signalled(name: &CompactString, with: Json, events: Vec<Event>) -> Told {
+    Told { happens: arrives(name, &with), deed: Deed::Signal(name.clone(), with), is_usual: false, events }
+}
+
+const CANCELS: &str = "somebody cancels";
+
+fn arrives(name: &str, with: &Json) -> String {
+    format!("the signal {name} arrives with {with}")
+}
+
 /// What happens, and whether nothing is special about it.
 fn words(setting: &Setting<'_>, world: &World, step: Move) -> (String, bool) {
     let plan = setting.plan;
@@ -151,11 +193,10 @@ fn words(setting: &Setting<'_>, world: &World, step: Move) -> (String, bool) {
             (format!("{what}{last}{limit}"), is_usual)
         }
         Move::Deadline => ("the deadline comes".to_owned(), false),
-        Move::Cancel => ("somebody cancels".to_owned(), false),
+        Move::Cancel => (CANCELS.to_owned(), false),
         Move::Signal { signal, value } => {
-            let with = signal.values(setting).get(usize::from(value)).map(ToString::to_string);
-            let name = signal.name(setting);
-            (format!("the signal {name} arrives with {}", with.unwrap_or_default()), false)
+            let with = signal.values(setting).get(usize::from(value)).cloned();
+            (arrives(&signal.name(setting), &with.unwrap_or_else(Json::empty_object)), false)
         }
         Move::Retry => ("a person orders it tried again".to_owned(), true),
         Move::Resolve { slot, failed: None } => (format!("a person says that {} is done", place(slot)), true),

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use saga::engine::{Change, Decision, Direction, Event, Failure, Input, Instance, Misfit, State, Takes};
-use saga::model::explore::{Bounds, Decides, Engine, Property, Report, Told, explore};
+use saga::model::explore::{Bounds, Cut, Decides, Engine, Property, Report, Told, explore};
 use saga::plan::Plan;
 
 use super::explore::{TRIP, broken, plan};
@@ -190,6 +190,16 @@ fn without_mistakes_the_same_sagas_keep_every_promise() {
         let report = explore(&plan(text), &Engine, Bounds { states: 20_000, ..Bounds::default() });
         assert_eq!(broken(&report), "");
     }
+}
+
+/// Behind what the engine has broken nothing is promised, so what was counted is not all.
+#[test]
+fn what_comes_behind_a_broken_promise_is_said_not_to_be_looked_at() {
+    let is_stopped = |mutant: &&Mutant| !matches!(mutant.breaks, Property::GoesOn | Property::Ends);
+    for mutant in mutants().filter(is_stopped) {
+        assert_eq!(found(mutant).cut, [Cut::Broken], "{}", mutant.name);
+    }
+    assert!(mutants().filter(|mutant| !is_stopped(mutant)).all(|mutant| found(mutant).is_exhaustive()));
 }
 
 /// Whoever reads the journal must come to what was decided.
