@@ -138,7 +138,7 @@ impl Arguments {
 
     const fn bounds(&self) -> Bounds {
         let steps = if self.deep { usize::MAX } else { STEPS_USUAL };
-        Bounds { states: self.states, steps, guard: !self.unguarded, reduces: true }
+        Bounds { states: self.states, steps, guard: !self.unguarded, reduces: true, without: None }
     }
 }
 

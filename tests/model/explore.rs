@@ -22,7 +22,7 @@ use crate::engine::drawn;
 use crate::engine::shapes::{self, PivotShape, SagaShape, Shape, UndoShape};
 
 /// States that are looked at in a test: it runs without optimizations.
-const FEW: Bounds = Bounds { states: 30_000, steps: usize::MAX, guard: true, reduces: true };
+const FEW: Bounds = Bounds { states: 30_000, steps: usize::MAX, guard: true, reduces: true, without: None };
 
 pub(super) fn plan(text: &str) -> Plan {
     let checked = check::check_text("test.saga", text);

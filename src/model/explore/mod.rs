@@ -18,6 +18,7 @@ mod state;
 mod later;
 mod twins;
 mod moves;
+mod happening;
 mod signalled;
 mod alike;
 mod properties;
@@ -53,6 +54,7 @@ use crate::time::Timestamp;
 
 pub use self::data::{INPUTS_MAX, PAYLOADS_MAX};
 pub use self::found::{Cut, Ending, Report, Tally, Violation, Way};
+pub use self::happening::Happening;
 pub use self::properties::Property;
 pub use self::signalled::SIGNALS_MAX;
 pub use self::tried::Untried;
@@ -82,12 +84,23 @@ pub struct Bounds {
     pub guard: bool,
     /// Whether one state is looked at for several that nothing can tell from it. Without, for tests of the reductions alone.
     pub reduces: bool,
+    /// What is left out, for tests that show what it is there for.
+    pub without: Option<Without>,
+}
+
+/// What can be left out of an exploration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Without {
+    /// Nobody looks at this promise.
+    Promise(Property),
+    /// This never happens.
+    Happening(Happening),
 }
 
 /// To the end, as far as memory goes.
 impl Default for Bounds {
     fn default() -> Self {
-        Self { states: STATES_MAX, steps: usize::MAX, guard: true, reduces: true }
+        Self { states: STATES_MAX, steps: usize::MAX, guard: true, reduces: true, without: None }
     }
 }
 
@@ -261,6 +274,9 @@ impl<'p> Search<'p> {
     /// Takes a step, and says for which signals somebody begins to wait with it.
     fn take(&mut self, from: u32, (world, later): (&World, &mut Later<'_>), by: Move) -> Vec<Signalled> {
         let mut awaited = Vec::new();
+        if Happening::of(by).is_some_and(|happening| !self.setting.happens(happening)) {
+            return awaited;
+        }
         for is_crowded in [false, true] {
             let step = Step { by, is_crowded };
             let (moved, was_asked) = carry_out(&self.setting, world, later, step);
@@ -273,7 +289,7 @@ impl<'p> Search<'p> {
                 }
             }
             self.arrive(from, (world, later), step, moved);
-            if !was_asked {
+            if !was_asked || !self.setting.happens(Happening::Turn) {
                 break;
             }
         }
@@ -285,18 +301,22 @@ impl<'p> Search<'p> {
             Moved::Nothing => {}
             Moved::Misfit(misfit) => {
                 let id = self.note(from, by);
-                self.violations.entry((Property::Sound, misfit.to_string())).or_insert(id);
+                self.breaks(Property::Sound, misfit.to_string(), id);
                 self.at_rest.push(id);
             }
             Moved::To(next, change) => {
                 self.tried.see(self.setting.plan, &change);
                 let broken = properties::broken_by(&self.setting, world, &change, &next);
+                let broken = broken.into_iter().find(|(property, _)| self.setting.looks_at(*property));
                 let fingerprint = alike::fingerprint(&self.setting, &next, &mut self.sum);
                 let known = self.seen.get(&fingerprint).copied();
                 let in_itself = || {
-                    let is_replayed = moves::is_replayed(&self.setting, later, &change, &next);
+                    let has_crashed = self.setting.happens(Happening::Crash);
+                    let is_replayed = !has_crashed || moves::is_replayed(&self.setting, later, &change, &next);
                     let defect = (!is_replayed).then(|| (Property::Sound, "a replay".to_owned()));
-                    defect.or_else(|| properties::broken_in(&self.setting, &next))
+                    let defect = defect.filter(|(property, _)| self.setting.looks_at(*property));
+                    let in_it = || properties::broken_in(&self.setting, &next).into_iter();
+                    defect.or_else(|| in_it().find(|(property, _)| self.setting.looks_at(*property)))
                 };
                 let broken = broken.or_else(|| if known.is_none() { in_itself() } else { None });
                 if let (Some(known), None) = (known, &broken) {
@@ -315,7 +335,7 @@ impl<'p> Search<'p> {
                     return self.at_rest.push(id);
                 }
                 if properties::is_dead(self.setting.plan, &next) {
-                    self.violations.entry((Property::GoesOn, String::new())).or_insert(id);
+                    self.breaks(Property::GoesOn, String::new(), id);
                 }
                 let endings = endings(self.setting.plan, &next.instance);
                 if !endings.is_empty() {
@@ -330,6 +350,12 @@ impl<'p> Search<'p> {
                     self.queue.push_back((id, Box::new(next)));
                 }
             }
+        }
+    }
+
+    fn breaks(&mut self, property: Property, at: String, id: u32) {
+        if self.setting.looks_at(property) {
+            self.violations.entry((property, at)).or_insert(id);
         }
     }
 
@@ -397,7 +423,7 @@ impl<'p> Search<'p> {
         if cut.is_empty()
             && let Some(lost) = self.lost()
         {
-            self.violations.entry((Property::Ends, String::new())).or_insert(lost);
+            self.breaks(Property::Ends, String::new(), lost);
         }
         let ways = self.ways().into_values();
         let violations = self.violations.iter().map(|((property, at), id)| Violation {

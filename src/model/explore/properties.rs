@@ -5,10 +5,10 @@
 
 use compact_str::CompactString;
 
-use super::Setting;
 use super::moves;
 use super::signalled;
 use super::state::{Row, World};
+use super::{Happening, Setting};
 use crate::engine::{self, Change, Direction, Event, Phase, State, Summary};
 use crate::plan::{At, Class, Kind, Meant, NodeId, Plan, Undo, Work};
 
@@ -124,16 +124,17 @@ impl Property {
     }
 }
 
-/// Which promise a step from `before` to `after` breaks, and at what place.
+/// Which promises a step from `before` to `after` breaks, and at what places; the first says it best.
 pub(super) fn broken_by(
     setting: &Setting<'_>,
     before: &World,
     change: &Change,
     after: &World,
-) -> Option<(Property, String)> {
+) -> Vec<(Property, String)> {
     let plan = setting.plan;
+    let mut broken = Vec::new();
     if before.instance.has_ended() {
-        return Some((Property::OneOutcome, "the saga".to_owned()));
+        broken.push((Property::OneOutcome, "the saga".to_owned()));
     }
     let mut failed: Vec<At> = Vec::new();
     for event in &change.events {
@@ -143,70 +144,76 @@ pub(super) fn broken_by(
             | Event::Sent { at, work: Direction::Do, attempt } => {
                 let Some(node) = plan.find(at) else { continue };
                 if is_shut(plan, before, &failed, node) {
-                    return Some((Property::Shut, at.to_string()));
+                    broken.push((Property::Shut, at.to_string()));
                 }
                 if *attempt == 1
                     && let Some(other) = still_under_way_before(plan, after, node)
                 {
-                    return Some((Property::InOrder, format!("{at} before {}", plan.place(other))));
+                    broken.push((Property::InOrder, format!("{at} before {}", plan.place(other))));
                 }
             }
             Event::Called { at, work: Direction::Undo, attempt, .. }
             | Event::Sent { at, work: Direction::Undo, attempt } => {
                 let Some(node) = plan.find(at) else { continue };
                 if *attempt == 1 && has_begun_undo(before.instance.state(node)) {
-                    return Some((Property::UndoneOnce, at.to_string()));
+                    broken.push((Property::UndoneOnce, at.to_string()));
                 }
                 if before.instance.phase == Phase::Committed
                     && scopes(plan, node).next().is_none()
                     && !is_of_run(plan, node)
                 {
-                    return Some((Property::NoReturn, at.to_string()));
+                    broken.push((Property::NoReturn, at.to_string()));
                 }
                 if let Some(other) = still_owed_behind(plan, after, node) {
-                    return Some((Property::MirrorOrder, format!("{at} before {}", plan.place(other))));
+                    broken.push((Property::MirrorOrder, format!("{at} before {}", plan.place(other))));
                 }
             }
             Event::Succeeded { at, work: Direction::Undo, .. } => {
                 // Where a person has done it without that saga, it could not be given its input.
                 let by_hand = |step: At| matches!(before.instance.state(step), Some(State::Undoing(_)));
                 let step = plan.find(at).filter(|step| !by_hand(*step));
-                if let Some(left) = step.and_then(|step| cut_short(plan, after, step)) {
-                    return Some((Property::AllOrNothing, left));
-                }
+                let left = step.and_then(|step| cut_short(plan, after, step));
+                broken.extend(left.map(|left| (Property::AllOrNothing, left)));
             }
             Event::Caught { at, handler } => {
                 if !is_right_handler(plan, after, (at, *handler)) {
-                    return Some((Property::RightHandler, at.to_string()));
+                    broken.push((Property::RightHandler, at.to_string()));
                 }
-                if let Some(left) = plan.find(at).and_then(|scope| left_over(setting, after, scope)) {
-                    return Some((Property::AllOrNothing, left));
-                }
+                let left = plan.find(at).and_then(|scope| left_over(setting, after, scope));
+                broken.extend(left.map(|left| (Property::AllOrNothing, left)));
             }
             _ => {}
         }
     }
-    None
+    broken
 }
 
-/// Which promise a state breaks, however it was reached, and at what place.
-pub(super) fn broken_in(setting: &Setting<'_>, after: &World) -> Option<(Property, String)> {
+/// Which promises a state breaks, however it was reached, and at what places.
+pub(super) fn broken_in(setting: &Setting<'_>, after: &World) -> Vec<(Property, String)> {
     let plan = setting.plan;
+    let mut broken = Vec::new();
     // Where a cancel is refused it is not among the moves: it is tried here.
-    if !matches!(after.instance.phase, Phase::New | Phase::Forward) && moves::takes_cancel(setting, after) {
-        return Some((Property::NoReturn, "a cancel".to_owned()));
+    if !matches!(after.instance.phase, Phase::New | Phase::Forward)
+        && setting.happens(Happening::Cancel)
+        && moves::takes_cancel(setting, after)
+    {
+        broken.push((Property::NoReturn, "a cancel".to_owned()));
     }
-    if let Some(signal) = signalled::unawaited(setting, after) {
-        return Some((Property::LateChangesNothing, format!("a signal {signal}")));
+    let comes_late = setting.happens(Happening::Late);
+    if comes_late && let Some(signal) = signalled::unawaited(setting, after) {
+        broken.push((Property::LateChangesNothing, format!("a signal {signal}")));
     }
-    let changes = || moves::late(setting, after).map(|place| (Property::OneOutcome, place.to_string()));
-    match &after.instance.phase {
-        Phase::Completed(_) => of_completed(plan, after).map(|place| (Property::AllOrNothing, place)).or_else(changes),
-        Phase::Compensated(_) => {
-            left_over(setting, after, At::ROOT).map(|place| (Property::AllOrNothing, place)).or_else(changes)
-        }
-        _ => moves::late(setting, after).map(|place| (Property::LateChangesNothing, place.to_string())),
+    let left = match &after.instance.phase {
+        Phase::Completed(_) => of_completed(plan, after),
+        Phase::Compensated(_) => left_over(setting, after, At::ROOT),
+        _ => None,
+    };
+    broken.extend(left.map(|left| (Property::AllOrNothing, left)));
+    if comes_late {
+        let property = if after.instance.has_ended() { Property::OneOutcome } else { Property::LateChangesNothing };
+        broken.extend(moves::late(setting, after).map(|place| (property, place.to_string())));
     }
+    broken
 }
 
 /// Whether nothing can happen any more, although it has not ended.
