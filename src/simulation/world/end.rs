@@ -91,7 +91,7 @@ impl World {
         let faults = faults + self.clocks.jumped;
         // Where clocks are wrong for long each process claims again now and then, to read the log's anew.
         let lives = self.nodes.len() as u64 + u64::from(self.chaos.crashed);
-        let read_every = READ_CLOCK_EVERY.as_millis() as u64;
+        let read_every = u64::try_from(READ_CLOCK_EVERY.as_millis()).unwrap_or(u64::MAX);
         let reads = if self.clocks.jumped > 0 { lives * (1 + self.now / read_every) } else { 0 };
         for (partition, judge) in (0..).zip(&self.judges) {
             let kept = |name| self.log.shelf(name, partition).unwrap_or(&none);

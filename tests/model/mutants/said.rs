@@ -44,7 +44,7 @@ fn says(input: &Input, what: impl FnOnce(&Status, Option<&str>) -> bool) -> bool
 macro_rules! for_a_refusal {
     ($name:literal, $saga:expr, $input:ident => $is:expr) => {
         deciding($name, $saga, Property::AllOrNothing, |plan, instance, $input, decision| {
-            match refused(plan, instance).filter(|_| decision != Decision::Nothing && $is(instance)) {
+            match refused(plan, instance).filter(|_| decision != Decision::Nothing && $is) {
                 Some(events) => instead(instance, events),
                 None => decision,
             }
@@ -59,11 +59,31 @@ fn is_over(plan: &Plan, instance: &Instance) -> bool {
 }
 
 pub(super) const MUTANTS: &[Mutant] = &[
-    for_a_refusal!("takes `retry` for a refusal", TRIP, input => |_: &Instance| says(input, |status, _| matches!(status, Status::Retry { .. }))),
-    for_a_refusal!("takes `pending` for a refusal", TRIP, input => |_: &Instance| says(input, |status, _| *status == Status::Pending)),
-    for_a_refusal!("takes an answer that does not fit for a refusal", TRIP, input => |_: &Instance| says(input, |status, payload| *status == Status::Succeeded && payload == Some("[]"))),
-    for_a_refusal!("takes `unknown-command` for a refusal", DESK, input => |_: &Instance| says(input, |status, _| *status == Status::UnknownCommand)),
-    for_a_refusal!("takes a command that the log refuses for one that nobody has", TRIP, input => |_: &Instance| matches!(input, Input::Undeliverable(_))),
+    for_a_refusal!(
+        "takes `retry` for a refusal",
+        TRIP,
+        input => says(input, |status, _| matches!(status, Status::Retry { .. }))
+    ),
+    for_a_refusal!(
+        "takes `pending` for a refusal",
+        TRIP,
+        input => says(input, |status, _| *status == Status::Pending)
+    ),
+    for_a_refusal!(
+        "takes an answer that does not fit for a refusal",
+        TRIP,
+        input => says(input, |status, payload| *status == Status::Succeeded && payload == Some("[]"))
+    ),
+    for_a_refusal!(
+        "takes `unknown-command` for a refusal",
+        DESK,
+        input => says(input, |status, _| *status == Status::UnknownCommand)
+    ),
+    for_a_refusal!(
+        "takes a command that the log refuses for one that nobody has",
+        TRIP,
+        input => matches!(input, Input::Undeliverable(_))
+    ),
     deciding(
         "takes the end of a timeout for a refusal",
         TRIP,
