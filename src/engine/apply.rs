@@ -52,7 +52,7 @@ impl Instance {
             return Err(Misfit::OutOfSequence { applied: self.seq, found: change.seq });
         }
         self.seq = change.seq;
-        self.changed = change.at;
+        self.changed = self.changed.max(change.at);
         change.events.iter().try_for_each(|event| self.apply_event(plan, change.at, event))
     }
 

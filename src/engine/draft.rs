@@ -102,7 +102,7 @@ impl<'a> Draft<'a> {
         }
         let Self { now: at, events, instance, .. } = self;
         let mut next = instance.into_owned();
-        (next.seq, next.changed) = (next.seq + 1, at);
+        (next.seq, next.changed) = (next.seq + 1, next.changed.max(at));
         Decision::Change(Change { seq: next.seq, at, events }, next)
     }
 

@@ -42,6 +42,9 @@ pub struct Command {
     pub payload: Json,
     /// After it nobody waits for the answer to this attempt; of a message, when it was sent.
     pub deadline: Timestamp,
+    /// When its instance last changed. Where the clock fell back between two owners an earlier attempt may be in time until then,
+    /// and the guard's row has to last longer.
+    pub changed: Timestamp,
     /// W3C trace context.
     pub traceparent: Option<CompactString>,
 }

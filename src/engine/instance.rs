@@ -31,7 +31,7 @@ pub struct Instance {
     pub seq: u64,
     /// When it began.
     pub started: Timestamp,
-    /// When it last changed.
+    /// When it last changed: never before an earlier change, whatever the clocks of two owners say.
     pub changed: Timestamp,
     /// Its input; `None` only before the first event.
     pub input: Option<Json>,

@@ -68,6 +68,7 @@ fn command(plan: &Plan, instance: &Instance, at: At) -> Option<Command> {
         wire: invocation.command.wire.clone(),
         payload: payload(plan, instance, (at, direction, invocation), kind)?,
         deadline,
+        changed: instance.changed,
         traceparent: instance.starter.as_ref().and_then(|starter| starter.traceparent.clone()),
     })
 }

@@ -196,6 +196,9 @@ impl Calls {
     }
 }
 
+/// How far the clock steps back from owner to owner where none is wrong: each is ahead by the time of its claim.
+const STEP_BACK_MAX: Duration = Duration::from_secs(10);
+
 /// A millisecond, the measure of [`Timestamp`].
 const MICROS: u64 = 1_000;
 
@@ -234,13 +237,21 @@ impl Turns {
     }
 
     /// A partition begins: what it has is noted next. `calls` are its last ones.
-    pub fn begin(&mut self, partition: u32, calls: &Calls) {
+    ///
+    /// Where the clock fell back between two owners calls lie far ahead of it. They went out by `now` all the same: else nobody
+    /// would be called until it has caught up.
+    pub fn begin(&mut self, partition: u32, calls: &Calls, now: Timestamp) {
         self.leave(partition, |_| true);
         self.begun.insert(partition);
-        self.known_since = self.known_since.max(calls.known_since);
+        let by_now = |at: Timestamp| if at > now.after(STEP_BACK_MAX) { now } else { at };
+        self.known_since = self.known_since.max(calls.known_since).map(by_now);
         for (topic, at) in &calls.last {
             let topic = self.topics.entry(topic.clone()).or_default();
             topic.last = topic.last.max(Some(micros(*at)));
+        }
+        for topic in self.topics.values_mut() {
+            topic.last =
+                topic.last.map(|last| if last > micros(now.after(STEP_BACK_MAX)) { micros(now) } else { last });
         }
     }
 

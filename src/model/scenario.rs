@@ -102,7 +102,7 @@ impl<'a> Stage<'a> {
             HappeningKind::Answer { .. } => None,
         });
         let mut turns = Turns::new(Share::WHOLE, 1);
-        turns.begin(0, &Calls::default());
+        turns.begin(0, &Calls::default(), START);
         Self {
             plan,
             instance: Instance::new(id, Run(START.0), plan),

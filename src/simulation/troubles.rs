@@ -43,15 +43,19 @@ pub enum Trouble {
     Stranger,
     /// Participants' clocks are behind.
     SlowClock,
+    /// Orchestrators' clocks, and the log's, leap ahead and fall back.
+    ClockJump,
     /// Participants refuse, stumble, crash before they reply, reply twice and in the wrong place.
     Participant,
     /// Clients repeat, contradict, cancel, order, ask in the wrong place and out of order.
     Client,
+    /// Operators resolve, repeat and cancel what is stuck, and what is not: twice, late, against each other.
+    Operator,
 }
 
 impl Trouble {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Lost,
         Self::Unacknowledged,
         Self::Late,
@@ -70,8 +74,10 @@ impl Trouble {
         Self::Panic,
         Self::Stranger,
         Self::SlowClock,
+        Self::ClockJump,
         Self::Participant,
         Self::Client,
+        Self::Operator,
     ];
 
     /// Its name, for people and programs.
@@ -96,8 +102,10 @@ impl Trouble {
             Self::Panic => "panic",
             Self::Stranger => "stranger",
             Self::SlowClock => "slow-clock",
+            Self::ClockJump => "clock-jump",
             Self::Participant => "participant",
             Self::Client => "client",
+            Self::Operator => "operator",
         }
     }
 
@@ -123,8 +131,12 @@ impl Trouble {
             Self::Panic => "the engine panics at a reply",
             Self::Stranger => "somebody writes into a journal what is no record",
             Self::SlowClock => "the participants' clocks are behind",
+            Self::ClockJump => "an orchestrator's clock, or the log's, leaps ahead or falls back, by seconds to a day",
             Self::Participant => "participants refuse, stumble, die before they reply, reply twice or elsewhere",
             Self::Client => "clients repeat, contradict, cancel, and ask elsewhere",
+            Self::Operator => {
+                "operators resolve, repeat and cancel what is stuck, and what is not: twice, late, against each other"
+            }
         }
     }
 }

@@ -175,7 +175,8 @@ impl Worker {
                 }
                 let bars = row.is_some() || self.slip != Some(Slip::NoBarAfterUndo);
                 if bars {
-                    self.rows.insert(key, (Row::Undone, command.keep_until));
+                    let kept = self.rows.get(&key).map_or(command.keep_until, |(_, keep_until)| *keep_until);
+                    self.rows.insert(key, (Row::Undone, kept));
                 }
                 (Status::Succeeded, Some(self.reply(topic, command, now, random)))
             }

@@ -90,7 +90,7 @@ pub fn command(command: &Command, envelope: &Envelope<'_>) -> Message {
         writing.push_shown(attribute::DEADLINE, command.deadline.min(LATEST).0);
     }
     let keep = if kind == CommandKind::Message { KEEP_MESSAGE } else { KEEP_AFTER_DEADLINE };
-    writing.push_shown(attribute::KEEP_UNTIL, command.deadline.after(keep).min(LATEST).0);
+    writing.push_shown(attribute::KEEP_UNTIL, command.deadline.max(command.changed).after(keep).min(LATEST).0);
     writing.push_shown(attribute::RECORD, envelope.record);
     writing.end(Some(command.payload.get()))
 }

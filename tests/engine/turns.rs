@@ -149,6 +149,9 @@ fn a_step_that_is_taken_back_by_another_waits_for_that_one() {
     assert_eq!(script.refused("s2"), ["refused s2 no", "failed no at s2", "queued undo s1"]);
 }
 
+/// When all begins.
+const NOW: Timestamp = Timestamp(1_000_000_000);
+
 /// Instances that all begin with a step at one participant.
 struct Crowd {
     plan: Plan,
@@ -162,8 +165,8 @@ impl Crowd {
     fn new(share: Share, limits: Vec<Limit>) -> Self {
         let plan = shapes::plan(&shape(vec![step()], PivotShape::None, Vec::new(), limits));
         let mut turns = Turns::new(share, 1);
-        turns.begin(0, &Calls::default());
-        Self { plan, turns, instances: Vec::new(), now: Timestamp(1_000_000_000), partition: 0 }
+        turns.begin(0, &Calls::default(), NOW);
+        Self { plan, turns, instances: Vec::new(), now: NOW, partition: 0 }
     }
 
     fn tell(&mut self, number: usize, input: &Input) {
@@ -306,7 +309,7 @@ fn a_new_owner_knows_what_is_under_way_and_who_waits_and_when_the_last_call_was(
     let called = crowd.now;
     crowd.now = crowd.now.after(SECOND / 2);
     let mut turns = Turns::new(Share::WHOLE, 1);
-    turns.begin(0, &Calls::since(called));
+    turns.begin(0, &Calls::since(called), crowd.now);
     let node = crowd.plan.find("s1").unwrap();
     for instance in &crowd.instances {
         turns.note(0, &crowd.plan, instance, node);
@@ -323,11 +326,11 @@ fn nobody_has_a_turn_before_all_that_share_it_have_begun() {
     for (partition, other) in [(0, 1), (1, 0)] {
         let mut crowd = Crowd::new(Share::WHOLE, vec![at_once(1)]);
         (crowd.turns, crowd.partition) = (Turns::new(Share::WHOLE, 2), partition);
-        crowd.turns.begin(partition, &Calls::default());
+        crowd.turns.begin(partition, &Calls::default(), NOW);
         crowd.start();
         assert_eq!(crowd.turns.next(partition, crowd.now), None);
         crowd.turns.may_go_on();
-        crowd.turns.begin(other, &Calls::default());
+        crowd.turns.begin(other, &Calls::default(), NOW);
         assert_eq!(Vec::from_iter(crowd.turns.may_go_on()), [partition], "it is woken");
         assert!(crowd.turns.next(partition, crowd.now).is_some());
     }
@@ -364,7 +367,7 @@ fn a_call_that_stands_in_the_journal_keeps_the_rate_and_what_is_forgotten_or_end
     for (seq, at) in [(1, crowd.now.after(SECOND)), (2, crowd.now)] {
         calls.see(&crowd.plan, &Change { seq, at, events: vec![called("s1")] });
     }
-    crowd.turns.begin(0, &calls);
+    crowd.turns.begin(0, &calls, crowd.now.after(SECOND));
     (0..3).for_each(|_| crowd.start());
     assert_eq!(crowd.called(), [] as [usize; 0]);
     assert_eq!(crowd.turns.next_at(0, crowd.now), Some(crowd.now.after(2 * SECOND)), "a second behind the latest");
@@ -378,7 +381,7 @@ fn a_call_that_stands_in_the_journal_keeps_the_rate_and_what_is_forgotten_or_end
     let mut crowd = Crowd::new(Share::WHOLE, vec![at_once(1)]);
     (0..2).for_each(|_| crowd.start());
     crowd.turns.end(0);
-    crowd.turns.begin(1, &Calls::default());
+    crowd.turns.begin(1, &Calls::default(), NOW);
     crowd.start();
     assert_eq!(crowd.called(), [0], "what is under way still is");
 }
@@ -411,4 +414,27 @@ fn what_takes_a_try_back_waits_for_its_turn_behind_the_point_of_no_return_too() 
 fn a_message_waits_for_no_turn() {
     let mut script = full(vec![Shape::Send { undo: UndoShape::Nothing }], PivotShape::None, Vec::new());
     assert_eq!(script.start(), ["started", "sent s1 1"]);
+}
+
+/// The clock fell back by an hour between two owners, and what is called lies ahead of it.
+#[test]
+fn calls_ahead_of_the_clock_went_out_by_now() {
+    let hour = Duration::from_hours(1);
+    let mut calls = Calls::since(NOW.after(hour));
+    let mut crowd = Crowd::new(Share::WHOLE, vec![per_second(1)]);
+    let called = Event::Called { at: "s1".into(), work: Direction::Do, attempt: 1, until: NOW, limit: None };
+    calls.see(&crowd.plan, &Change { seq: 1, at: NOW.after(hour), events: vec![called] });
+    crowd.turns.begin(0, &calls, NOW);
+    crowd.start();
+    assert_eq!(crowd.called(), [] as [usize; 0], "the rate is kept");
+    assert_eq!(crowd.turns.next_at(0, NOW), Some(NOW.after(SECOND)), "and nobody waits until the clock has caught up");
+    // So it is where this process made those calls itself, before it claimed again.
+    let mut crowd = Crowd::new(Share::WHOLE, vec![per_second(1)]);
+    crowd.now = NOW.after(hour);
+    crowd.start();
+    assert_eq!(crowd.called(), [0]);
+    crowd.now = NOW;
+    crowd.turns.begin(0, &Calls::default(), NOW);
+    crowd.start();
+    assert_eq!(crowd.turns.next_at(0, NOW), Some(NOW.after(SECOND)));
 }

@@ -38,6 +38,8 @@
 //! | cut at the start of a complete one | `CutTooFar` |
 //! | a journal that others cut past its checkpoint gets another at once | `overtaken` |
 //! | **time**: the clock counts from the hand-over of the claim | `ClockByAck` |
+//! | an owner whose clock is behind the log's claims again, now and then | `clocks` |
+//! | a guard's row outlasts every attempt, and a rate every call, where the clock fell back | `clocks`, `engine::turns` |
 //! | **limits**: what is under way is counted by each owner, of a share | `UnderWayForgotten`, `WholeShare` |
 //! | the last call of a rate is in the journal | `CallsForgotten` |
 //! | **participants**: the guard, its bar, its `failed` | `NoGuard`, `NoBarAfterUndo`, `FailedForgotten` |
@@ -55,6 +57,7 @@
 //! [`Slip`]: ::saga::simulation::Slip
 
 mod rig;
+mod clocks;
 mod overtaken;
 mod refused;
 mod renewed;

@@ -48,6 +48,8 @@ fn is_wild(seen: &Seen) {
     enough("bars", seen.bars, 100);
     enough("waiting for turns", seen.queued, 300);
     enough("strangers", seen.strangers, 500);
+    enough("jumps of clocks", seen.jumps, 300);
+    enough("words of people", seen.resolved, 40);
     enough("crashes", seen.crashes, 500);
     enough("full disks", seen.faults.full as usize, 300);
 }

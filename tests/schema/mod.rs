@@ -263,6 +263,7 @@ fn what_goes_over_the_log_is_as_described() {
         participant: program.participants["stock"].clone(),
         payload: Json::parse(payload).unwrap(),
         deadline: Timestamp(1_700_000_010_000),
+        changed: Timestamp(1_700_000_000_000),
         traceparent: None,
     };
     let envelope = Envelope { saga: "shop", reply_topic: "saga.replies", reply_partition: 3, record };

@@ -185,6 +185,7 @@ impl Lived {
                     (seen.rebalances, "partitions handed over"),
                     (seen.claims, "claims"),
                     (seen.checkpoints, "checkpoints"),
+                    (seen.jumps, "clocks jumped"),
                 ]),
             ),
             (
@@ -200,6 +201,7 @@ impl Lived {
                     (seen.forwarded, "forwarded"),
                     (seen.parked, "parked"),
                     (seen.resumed, "resumed by a person"),
+                    (seen.resolved, "steps resolved by a person"),
                     (seen.bars, "cancelled before their start"),
                     (seen.gaps, "losses accepted"),
                     (seen.queued, "waited for their turn"),
@@ -253,11 +255,13 @@ impl Lived {
             "commands": seen.commands,
             "crashes": seen.crashes,
             "handovers": seen.rebalances,
+            "jumps": seen.jumps,
             "claims": seen.claims,
             "checkpoints": seen.checkpoints,
             "faults": faults,
             "forwarded": seen.forwarded,
             "parked": seen.parked,
+            "resolved": seen.resolved,
             "broken": broken,
         })
     }

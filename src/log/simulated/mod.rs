@@ -81,8 +81,13 @@ pub struct Simulated {
     pub landed: u64,
     /// How many appends landed after their client was gone or had been told that nothing is known of them.
     pub landed_late: u32,
-    /// The log's clock.
+    /// The right time.
     pub now: Timestamp,
+    /// How far the log's clock is ahead of it where others than its clients write, in milliseconds.
+    pub skew: i64,
+    /// And where these clients do: on Kafka by the clock of whichever broker leads the partition, in an embedded log by that of
+    /// the machine.
+    pub skews: BTreeMap<Client, i64>,
     shelves: BTreeMap<(Arc<str>, u32), Shelf>,
     owners: BTreeMap<u32, Client>,
     waiting: Vec<Waiting>,
@@ -115,6 +120,8 @@ impl Simulated {
             landed: 0,
             landed_late: 0,
             now,
+            skew: 0,
+            skews: BTreeMap::new(),
             shelves: BTreeMap::new(),
             owners: BTreeMap::new(),
             waiting: Vec::new(),
@@ -136,11 +143,15 @@ impl Simulated {
 
     /// Puts a message into the log, as any other producer does.
     pub fn put(&mut self, topic: &str, partition: Option<u32>, message: Arc<Message>) -> u64 {
+        self.store(topic, partition, message, self.skew)
+    }
+
+    fn store(&mut self, topic: &str, partition: Option<u32>, message: Arc<Message>, skew: i64) -> u64 {
         let partition = partition.unwrap_or_else(|| partition_of(&message.key, self.partitions_of(topic)));
-        let now = self.now;
+        let timestamp = Timestamp(self.now.0.saturating_add_signed(skew));
         let held = self.shelves.entry((Arc::from(topic), partition)).or_default();
         let offset = held.records.len() as u64;
-        held.records.push(Stored { offset, timestamp: now, message });
+        held.records.push(Stored { offset, timestamp, message });
         self.landed += 1;
         offset
     }
@@ -331,7 +342,7 @@ impl Simulated {
             Request::End { ticket, topic } => Report::End { ticket, range: self.range(&topic, partition) },
             Request::Read { ticket, topic, from } => self.read(ticket, &topic, partition, from),
             Request::Append(append) => {
-                let outcome = self.append(&append);
+                let outcome = self.append(client, &append);
                 Report::Appended { ticket: append.ticket, outcome }
             }
             Request::Truncate { .. } => return None,
@@ -355,7 +366,7 @@ impl Simulated {
         Report::Records { ticket, records: behind.take(most).take_while(&mut fits).cloned().collect(), range }
     }
 
-    fn append(&mut self, append: &Append) -> Outcome {
+    fn append(&mut self, client: Client, append: &Append) -> Outcome {
         if self.refusing.contains(&append.topic) {
             return Outcome::Refused(Arc::from("no such topic"));
         }
@@ -368,12 +379,13 @@ impl Simulated {
         if self.full().is_some() {
             return Outcome::Unknown;
         }
+        let skew = self.skews.get(&client).copied().unwrap_or_default();
         let fault = self.random.below(100);
         let (faults, happened) = (&mut self.faults, &mut self.happened);
         match fault {
             0..5 if strikes(&mut faults.lost, &mut happened.lost) => Outcome::Unknown,
             5..10 if strikes(&mut faults.unacknowledged, &mut happened.unacknowledged) => {
-                self.put(&append.topic, append.partition, Arc::clone(&append.message));
+                self.store(&append.topic, append.partition, Arc::clone(&append.message), skew);
                 Outcome::Unknown
             }
             10..15 if strikes(&mut faults.late, &mut happened.late) => {
@@ -381,8 +393,8 @@ impl Simulated {
                 Outcome::Unknown
             }
             15..20 if strikes(&mut faults.doubled, &mut happened.doubled) => {
-                let offset = self.put(&append.topic, append.partition, Arc::clone(&append.message));
-                self.put(&append.topic, append.partition, Arc::clone(&append.message));
+                let offset = self.store(&append.topic, append.partition, Arc::clone(&append.message), skew);
+                self.store(&append.topic, append.partition, Arc::clone(&append.message), skew);
                 Outcome::At(offset)
             }
             20..25 if strikes(&mut faults.replaced, &mut happened.replaced) => {
@@ -390,13 +402,13 @@ impl Simulated {
                 Outcome::Unknown
             }
             25..28 if strikes(&mut faults.mistaken, &mut happened.mistaken) => {
-                self.put(&append.topic, append.partition, Arc::clone(&append.message));
+                self.store(&append.topic, append.partition, Arc::clone(&append.message), skew);
                 Outcome::At(0)
             }
             28..31 if *append.topic != *JOURNAL && strikes(&mut faults.refused, &mut happened.refused) => {
                 Outcome::Refused(Arc::from("not allowed"))
             }
-            _ => Outcome::At(self.put(&append.topic, append.partition, Arc::clone(&append.message))),
+            _ => Outcome::At(self.store(&append.topic, append.partition, Arc::clone(&append.message), skew)),
         }
     }
 

@@ -18,6 +18,7 @@ mod state;
 mod later;
 mod twins;
 mod moves;
+mod happening;
 mod signalled;
 mod alike;
 mod properties;
@@ -55,6 +56,7 @@ use crate::time::Timestamp;
 
 pub use self::data::{INPUTS_MAX, PAYLOADS_MAX};
 pub use self::found::{Cut, Ending, Report, Tally, Violation, Way};
+pub use self::happening::Happening;
 pub use self::properties::Property;
 pub use self::signalled::SIGNALS_MAX;
 pub use self::tried::Untried;
@@ -93,6 +95,17 @@ pub struct Bounds {
     pub guard: bool,
     /// Whether one state is looked at for several that nothing can tell from it. Without, for tests of the reductions alone.
     pub reduces: bool,
+    /// What is left out, for tests that show what it is there for.
+    pub without: Option<Without>,
+}
+
+/// What can be left out of an exploration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Without {
+    /// Nobody looks at this promise.
+    Promise(Property),
+    /// This never happens.
+    Happening(Happening),
 }
 
 impl Bounds {
@@ -100,7 +113,7 @@ impl Bounds {
     pub const USUAL: Self = Self { steps: STEPS_USUAL, memory: MEMORY_USUAL, ..Self::DEEP };
     /// To the end, as far as memory goes.
     pub const DEEP: Self =
-        Self { states: STATES_MAX, steps: usize::MAX, memory: MEMORY_MAX, guard: true, reduces: true };
+        Self { states: STATES_MAX, steps: usize::MAX, memory: MEMORY_MAX, guard: true, reduces: true, without: None };
 }
 
 impl Default for Bounds {
@@ -291,6 +304,9 @@ impl<'p> Search<'p> {
     /// Takes a step, and says for which signals somebody begins to wait with it.
     fn take(&mut self, from: u32, (world, later): (&World, &mut Later<'_>), by: Move) -> Vec<Signalled> {
         let mut awaited = Vec::new();
+        if Happening::of(by).is_some_and(|happening| !self.setting.happens(happening)) {
+            return awaited;
+        }
         for is_crowded in [false, true] {
             let step = Step { by, is_crowded };
             let (moved, was_asked) = carry_out(&self.setting, world, later, step);
@@ -303,7 +319,7 @@ impl<'p> Search<'p> {
                 }
             }
             self.arrive(from, (world, later), step, moved);
-            if !was_asked {
+            if !was_asked || !self.setting.happens(Happening::Turn) {
                 break;
             }
         }
@@ -321,12 +337,16 @@ impl<'p> Search<'p> {
             Moved::To(next, change) => {
                 self.tried.see(self.setting.plan, &change);
                 let broken = properties::broken_by(&self.setting, world, &change, &next);
+                let broken = broken.into_iter().find(|broken| self.setting.looks_at(broken.property));
                 let fingerprint = alike::fingerprint(&self.setting, &next, &mut self.sum);
                 let known = self.seen.get(&fingerprint).copied();
                 let in_itself = || {
-                    let is_replayed = moves::is_replayed(&self.setting, later, &change, &next);
+                    let has_crashed = self.setting.happens(Happening::Crash);
+                    let is_replayed = !has_crashed || moves::is_replayed(&self.setting, later, &change, &next);
                     let defect = (!is_replayed).then(|| Broken::said(Property::Sound, "a replay"));
-                    defect.or_else(|| properties::broken_in(&self.setting, &next))
+                    let defect = defect.filter(|broken| self.setting.looks_at(broken.property));
+                    let in_it = || properties::broken_in(&self.setting, &next).into_iter();
+                    defect.or_else(|| in_it().find(|broken| self.setting.looks_at(broken.property)))
                 };
                 let broken = broken.or_else(|| if known.is_none() { in_itself() } else { None });
                 let copied = properties::copied(&self.setting, &change, &next);
@@ -375,7 +395,9 @@ impl<'p> Search<'p> {
 
     /// The first time that something is broken is by a shortest way.
     fn breaks(&mut self, id: u32, broken: Broken) {
-        self.violations.entry(broken.key()).or_insert((id, broken));
+        if self.setting.looks_at(broken.property) {
+            self.violations.entry(broken.key()).or_insert((id, broken));
+        }
     }
 
     /// Nothing is promised of what follows from what the engine has broken.

@@ -5,7 +5,7 @@
 
 use compact_str::CompactString;
 
-use super::Setting;
+use super::{Happening, Setting};
 use super::broken::Broken;
 use super::moves;
 use super::signalled;
@@ -126,93 +126,96 @@ impl Property {
     }
 }
 
-/// Which promise a step from `before` to `after` breaks, and at what place.
-pub(super) fn broken_by(setting: &Setting<'_>, before: &World, change: &Change, after: &World) -> Option<Broken> {
+/// Which promises a step from `before` to `after` breaks, and at what places; the first says it best.
+pub(super) fn broken_by(setting: &Setting<'_>, before: &World, change: &Change, after: &World) -> Vec<Broken> {
     let plan = setting.plan;
-    let broken = |property, place| Some(Broken::at(setting, property, place));
+    let at = |property, place| Broken::at(setting, property, place);
     let ahead = |property, place: &str, node, other| {
-        Some(Broken::said(property, format!("{place} before {}", plan.place(other))).of(node))
+        Broken::said(property, format!("{place} before {}", plan.place(other))).of(node)
     };
+    let mut broken = Vec::new();
     if before.instance.has_ended() {
-        return Some(Broken::said(Property::OneOutcome, "the saga"));
+        broken.push(Broken::said(Property::OneOutcome, "the saga"));
     }
     let mut failed: Vec<At> = Vec::new();
     for event in &change.events {
         match event {
             Event::Failed { scope, .. } => failed.extend(plan.find(scope)),
-            Event::Called { at, work: Direction::Do, attempt, .. }
-            | Event::Sent { at, work: Direction::Do, attempt } => {
-                let Some(node) = plan.find(at) else { continue };
+            Event::Called { at: place, work: Direction::Do, attempt, .. }
+            | Event::Sent { at: place, work: Direction::Do, attempt } => {
+                let Some(node) = plan.find(place) else { continue };
                 if is_shut(plan, before, &failed, node) {
-                    return broken(Property::Shut, node);
+                    broken.push(at(Property::Shut, node));
                 }
                 if *attempt == 1
                     && let Some(other) = still_under_way_before(plan, after, node)
                 {
-                    return ahead(Property::InOrder, at, node, other);
+                    broken.push(ahead(Property::InOrder, place, node, other));
                 }
             }
-            Event::Called { at, work: Direction::Undo, attempt, .. }
-            | Event::Sent { at, work: Direction::Undo, attempt } => {
-                let Some(node) = plan.find(at) else { continue };
+            Event::Called { at: place, work: Direction::Undo, attempt, .. }
+            | Event::Sent { at: place, work: Direction::Undo, attempt } => {
+                let Some(node) = plan.find(place) else { continue };
                 if *attempt == 1 && has_begun_undo(before.instance.state(node)) {
-                    return broken(Property::UndoneOnce, node);
+                    broken.push(at(Property::UndoneOnce, node));
                 }
                 if before.instance.phase == Phase::Committed
                     && scopes(plan, node).next().is_none()
                     && !is_of_run(plan, node)
                 {
-                    return broken(Property::NoReturn, node);
+                    broken.push(at(Property::NoReturn, node));
                 }
                 if let Some(other) = still_owed_behind(plan, after, node) {
-                    return ahead(Property::MirrorOrder, at, node, other);
+                    broken.push(ahead(Property::MirrorOrder, place, node, other));
                 }
             }
-            Event::Succeeded { at, work: Direction::Undo, .. } => {
+            Event::Succeeded { at: place, work: Direction::Undo, .. } => {
                 // Where a person has done it without that saga, it could not be given its input.
                 let by_hand = |step: At| matches!(before.instance.state(step), Some(State::Undoing(_)));
-                let step = plan.find(at).filter(|step| !by_hand(*step));
-                if let Some(left) = step.and_then(|step| cut_short(plan, after, step)) {
-                    return broken(Property::AllOrNothing, left);
-                }
+                let step = plan.find(place).filter(|step| !by_hand(*step));
+                let left = step.and_then(|step| cut_short(plan, after, step));
+                broken.extend(left.map(|left| at(Property::AllOrNothing, left)));
             }
-            Event::Caught { at, handler } => {
-                let Some(scope) = plan.find(at) else { continue };
+            Event::Caught { at: place, handler } => {
+                let Some(scope) = plan.find(place) else { continue };
                 if !is_right_handler(plan, after, scope, *handler) {
-                    return broken(Property::RightHandler, scope);
+                    broken.push(at(Property::RightHandler, scope));
                 }
-                if let Some(left) = left_over(plan, after, scope) {
-                    return broken(Property::AllOrNothing, left);
-                }
+                broken.extend(left_over(plan, after, scope).map(|left| at(Property::AllOrNothing, left)));
             }
             _ => {}
         }
     }
-    None
+    broken
 }
 
-/// Which promise a state breaks, however it was reached, and at what place.
-pub(super) fn broken_in(setting: &Setting<'_>, after: &World) -> Option<Broken> {
+/// Which promises a state breaks, however it was reached, and at what places.
+pub(super) fn broken_in(setting: &Setting<'_>, after: &World) -> Vec<Broken> {
     let plan = setting.plan;
+    let mut broken = Vec::new();
     // Where a cancel is refused it is not among the moves: it is tried here.
     if !matches!(after.instance.phase, Phase::New | Phase::Forward)
+        && setting.happens(Happening::Cancel)
         && let Some(told) = moves::takes_cancel(setting, after)
     {
-        return Some(Broken::said(Property::NoReturn, "a cancel").by(told));
+        broken.push(Broken::said(Property::NoReturn, "a cancel").by(told));
     }
-    if let Some((signal, told)) = signalled::unawaited(setting, after) {
-        return Some(Broken::said(Property::LateChangesNothing, format!("a signal {signal}")).by(told));
+    let comes_late = setting.happens(Happening::Late);
+    if comes_late && let Some((signal, told)) = signalled::unawaited(setting, after) {
+        broken.push(Broken::said(Property::LateChangesNothing, format!("a signal {signal}")).by(told));
     }
-    let late = |property| {
-        let changes = moves::late(setting, after);
-        changes.map(|(place, told)| Broken::at(setting, property, place).by(told))
+    let left = match &after.instance.phase {
+        Phase::Completed(_) => of_completed(plan, after),
+        Phase::Compensated(_) => left_over(plan, after, At::ROOT),
+        _ => None,
     };
-    let left = |left: Option<At>| left.map(|place| Broken::at(setting, Property::AllOrNothing, place));
-    match &after.instance.phase {
-        Phase::Completed(_) => left(of_completed(plan, after)).or_else(|| late(Property::OneOutcome)),
-        Phase::Compensated(_) => left(left_over(plan, after, At::ROOT)).or_else(|| late(Property::OneOutcome)),
-        _ => late(Property::LateChangesNothing),
+    broken.extend(left.map(|place| Broken::at(setting, Property::AllOrNothing, place)));
+    if comes_late {
+        let property = if after.instance.has_ended() { Property::OneOutcome } else { Property::LateChangesNothing };
+        let late = moves::late(setting, after);
+        broken.extend(late.map(|(place, told)| Broken::at(setting, property, place).by(told)));
     }
+    broken
 }
 
 /// What is done again where participants keep no guard: each command that was taken back, once the scope around it is over.

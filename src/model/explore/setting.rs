@@ -10,7 +10,7 @@ use super::alike;
 use super::data::{Data, INPUTS_MAX, PAYLOADS_MAX};
 use super::reads::{Look, Looked, Reader};
 use super::twins::Twins;
-use super::{Bounds, Decides};
+use super::{Bounds, Decides, Happening, Property, Without};
 use crate::json::Json;
 use crate::plan::{At, Class, Kind, NodeId, Plan, ROOT, Undo, Work};
 
@@ -19,6 +19,7 @@ pub(super) struct Setting<'p> {
     pub(super) engine: &'p dyn Decides,
     pub(super) guard: bool,
     pub(super) reduces: bool,
+    without: Option<Without>,
     pub(super) inputs: Vec<Json>,
     /// Of each input the fields at which somebody looks.
     pub(super) input_fields: Vec<Vec<InputField>>,
@@ -92,12 +93,13 @@ impl<'p> Setting<'p> {
         let input_fields = inputs.iter().map(|input| input_fields(input, &looked)).collect();
         let twins = if bounds.reduces { Twins::of(plan, &looked) } else { Twins::default() };
         let was_cut = of_inputs.was_cut || data.was_cut || looked.was_cut;
-        let Bounds { guard, reduces, .. } = bounds;
+        let Bounds { guard, reduces, without, .. } = bounds;
         let setting = Self {
             plan,
             engine,
             guard,
             reduces,
+            without,
             inputs,
             input_fields,
             values,
@@ -110,6 +112,14 @@ impl<'p> Setting<'p> {
             without_way_back: plan.nodes().map(|(id, _)| is_without_way_back(plan, id)).collect(),
         };
         (setting, was_cut)
+    }
+
+    pub(super) fn looks_at(&self, property: Property) -> bool {
+        self.without != Some(Without::Promise(property))
+    }
+
+    pub(super) fn happens(&self, happening: Happening) -> bool {
+        self.without != Some(Without::Happening(happening))
     }
 
     /// Whether a promise asks what the participant remembers of a settled step.

@@ -199,6 +199,7 @@ impl<'a> Talk<'a> {
             wire,
             payload,
             deadline: now().after(DEADLINE),
+            changed: now(),
             traceparent: None,
         };
         let message = wire::command(&command, &self.envelope(case));

@@ -194,12 +194,13 @@ impl Tenure {
     /// Instances that ended before this are forgotten.
     ///
     /// A request that is still to be read was appended at or behind the last one that was, so a repeated start of
-    /// whatever ended `remember` before that one is a new run whether the old one is remembered or not. Beyond the
+    /// whatever ended `remember` before that one is a new run whether the old one is remembered or not. Where the log's clock is
+    /// ahead of the owner's nobody is forgotten who has just ended: another life would have the same run. Beyond the
     /// limit the oldest are forgotten although it is not so.
     fn forgets(&self, set: &Setting) -> Timestamp {
         let seen = match set.config.defect {
             Some(Defect::ForgetByClock) => self.time(),
-            _ => self.last_request,
+            _ => self.last_request.min(self.time()),
         };
         let remember = u64::try_from(set.config.remember.as_millis()).unwrap_or(u64::MAX);
         let by_time = Timestamp(seen.0.saturating_sub(remember));

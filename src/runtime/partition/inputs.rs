@@ -13,7 +13,7 @@ use super::effects::{key_of, of_change, unreadable};
 use super::setting::{FORWARDED, Setting};
 use super::tenure::{Over, Tenure};
 use super::told::{Do, Fact};
-use super::{INSTANCE_MAX, PARKED_BYTES_MAX, PARKED_MAX};
+use super::{BEHIND_MAX, INSTANCE_MAX, PARKED_BYTES_MAX, PARKED_MAX};
 use crate::engine::{Input, Instance, InstanceId, Order, OrderRequest, Refusal, Rejection, Reply, ReplyTo, Run, Start};
 use crate::journal::Live;
 use crate::journal::record::{Body, Cause, Parked, PastOutcome, Raw, RawPayload, StartHash};
@@ -73,6 +73,9 @@ impl Tenure {
         stored: &Stored,
         out: &mut Vec<Do>,
     ) -> Result<(), Over> {
+        if stored.timestamp > self.time().after(BEHIND_MAX) && self.now >= set.reads_clock_from {
+            return Err(Over::Behind);
+        }
         self.moved();
         let message = &*stored.message;
         let (cause, request) = match lane {

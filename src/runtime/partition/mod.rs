@@ -43,6 +43,7 @@ use self::setting::Setting;
 use crate::journal::record::Positions;
 use crate::journal::{Ledger, Plans};
 use crate::log::Ticket;
+use crate::time::Timestamp;
 
 /// The most journal records under way at once: enough to fill a group commit or a round trip to a broker.
 pub const IN_FLIGHT_MAX: usize = 1_000;
@@ -65,6 +66,11 @@ pub const MARK_EVERY: Duration = Duration::from_secs(1);
 pub const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// A claim that took longer is made again: an owner's clock is ahead of the log's by as long.
 pub const CLAIM_WITHIN: Duration = Duration::from_secs(10);
+/// An owner whose clock is so far behind the log's claims again, to read it anew: its commands would be too late before they are
+/// sent. Clocks of brokers that are told the time differ by less.
+pub const BEHIND_MAX: Duration = Duration::from_secs(10);
+/// So often at most, since clocks of brokers that are wrong for long cannot be put right by that.
+pub const READ_CLOCK_EVERY: Duration = Duration::from_mins(10);
 /// So many claims in a row may take long; the next one counts all the same, since the log is like that.
 pub const SLOW_MAX: u32 = 3;
 /// So many times in a row records may be misplaced by holes in the offsets, before it is called what it is.
@@ -136,6 +142,12 @@ impl Partition {
     #[must_use]
     pub const fn epoch(&self) -> Option<u64> {
         if let Phase::Running(tenure) = &self.phase { Some(tenure.epoch) } else { None }
+    }
+
+    /// What its owner's clock shows at a time of [`handle`](Self::handle), while it runs.
+    #[must_use]
+    pub fn time(&self, now: Duration) -> Option<Timestamp> {
+        if let Phase::Running(tenure) = &self.phase { Some(tenure.clock.now(now)) } else { None }
     }
 
     /// Up to where its inputs are read and handled, while it runs.

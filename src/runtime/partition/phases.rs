@@ -9,7 +9,7 @@ use super::losses::Renewed;
 use super::recovery::{Claim, Read, Recovery};
 use super::tenure::{Over, Refusal, Tenure};
 use super::told::{Do, Fact, Recovered, Stop, Told};
-use super::{ASK_AGAIN, CLAIM_WITHIN, LOSSES_MAX, Partition, REFUSALS_MAX, SLOW_MAX};
+use super::{ASK_AGAIN, CLAIM_WITHIN, LOSSES_MAX, Partition, READ_CLOCK_EVERY, REFUSALS_MAX, SLOW_MAX};
 use crate::engine::Instance;
 use crate::journal::record::{Body, Positions, Record, VERSION};
 use crate::journal::{self, Damage, JournalError, encode};
@@ -400,6 +400,10 @@ impl Partition {
                     self.misplaced = Some(tenure.epoch);
                 }
                 self.refusals = 0;
+                self.fence(out);
+            }
+            Err(Over::Behind) => {
+                self.set.reads_clock_from = self.now + READ_CLOCK_EVERY;
                 self.fence(out);
             }
             Err(Over::Refused(refusal)) => self.refused(refusal, out),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::defect::Defect;
 use super::told::{Config, Stop};
@@ -18,6 +19,8 @@ pub(super) struct Setting {
     pub(super) plans: Arc<Plans>,
     /// The log refused a part of a checkpoint: none is begun before the journal has grown to so many bytes.
     pub(super) checkpoint_from: u64,
+    /// Before this no tenure ends since its clock is behind the log's.
+    pub(super) reads_clock_from: Duration,
     tickets: u64,
     /// Shared names of topics: few, and on every message.
     topics: BTreeMap<Box<str>, Arc<str>>,
@@ -31,7 +34,8 @@ impl Setting {
         if config.defect == Some(Defect::WholeShare) {
             config.turns = Turnstile::of_partition(0, 1);
         }
-        Self { config, plans, checkpoint_from: 0, tickets: 0, topics: BTreeMap::new() }
+        let reads_clock_from = Duration::ZERO;
+        Self { config, plans, checkpoint_from: 0, reads_clock_from, tickets: 0, topics: BTreeMap::new() }
     }
 
     /// A new ticket, above all others.

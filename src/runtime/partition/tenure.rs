@@ -119,6 +119,8 @@ pub(super) enum Over {
         /// Whether the log gave it another place, rather than none that is known.
         misplaced: bool,
     },
+    /// The owner's clock is behind the log's.
+    Behind,
     /// The log refused a record: it is not there and never will be.
     Refused(Refusal),
     /// A person must act.
@@ -160,9 +162,9 @@ impl Tenure {
         let checkpoints = Checkpoints::new(ledger.checkpoint);
         let unasked = set.config.defect == Some(Defect::ResumedUnasked);
         let resumed = ledger.queues_behind(None).filter(|(_, queue)| unasked || queue.resumed == Resumed::Yes);
-        let at_turnstile = Seat::take(set, &calls, &ledger);
         let at = if set.config.defect == Some(Defect::ClockByAck) { now } else { claim.since };
         let clock = Clock { claimed, at };
+        let at_turnstile = Seat::take(set, &calls, &ledger, clock.now(now));
         Self {
             epoch: claim.epoch,
             n: 0,

@@ -63,11 +63,11 @@ impl Drop for Seat {
 
 impl Seat {
     /// A partition begins, with these live instances.
-    pub(super) fn take(set: &Setting, calls: &Calls, ledger: &Ledger) -> Self {
+    pub(super) fn take(set: &Setting, calls: &Calls, ledger: &Ledger, now: Timestamp) -> Self {
         let (turnstile, partition) = (Arc::clone(&set.config.turns), set.config.partition);
         let mut turns = turnstile.lock();
         turns.define(current(&set.plans));
-        turns.begin(partition, calls);
+        turns.begin(partition, calls, now);
         let mut is_used = false;
         let live = ledger.all_live().filter(|live| live.plan.has_limits());
         for live in live {

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use crate::engine::{Change, Event, Instance, InstanceId, Refusal, Run, invocation_at};
+use crate::engine::{Change, Event, Instance, InstanceId, Order, Refusal, Run, invocation_at};
 use crate::journal::record::{Body, Cause, Positions, Record, Resumed};
 use crate::journal::{Booked, decode};
 use crate::log::simulated::Shelf;
@@ -34,8 +34,12 @@ impl Judge {
             }
             Body::Change { instance, run, change, cause, .. } => {
                 for event in &change.events {
-                    if matches!(event, Event::Started { .. }) {
-                        self.begins(instance, *run)?;
+                    match event {
+                        Event::Started { .. } => self.begins(instance, *run)?,
+                        Event::Ordered { order: Order::Resolve { step, work, .. }, .. } => {
+                            self.said.insert((instance.clone(), *run, step.clone(), *work));
+                        }
+                        _ => {}
                     }
                 }
                 self.is_in_the_log(*cause)?;
@@ -60,7 +64,7 @@ impl Judge {
                 let of = &live.instance;
                 self.states.insert((of.id.clone(), of.run, of.seq, cut(of, &live.plan)?));
             }
-            let ending = if let Booked::Over(live) = &booked { Some(Ending::of(live)?) } else { None };
+            let ending = if let Booked::Over(live) = &booked { Some(Ending::of(live, &self.said)?) } else { None };
             (super::effects::keys(self.partition, offset, &record.body, booked.live()), ending)
         };
         self.endings.extend(ending);
@@ -178,7 +182,7 @@ impl Judge {
         let unread = requests.records.iter().skip(place(read.requests));
         let Some(first) = unread.map(|stored| stored.timestamp).min() else { return Ok(()) };
         for ended in self.truth.ended_behind(None).filter(|ended| ended.was.at.0 < forgets) {
-            if first < ended.was.at.after(self.remember) {
+            if first.after(self.apart) < ended.was.at.after(self.remember) {
                 return violated(
                     "nobody is forgotten who may still be asked for",
                     format!("record {offset} {ended:?}"),
@@ -207,8 +211,9 @@ impl Judge {
             let Some(asked) = invocation_at(plan, at, *direction) else { continue };
             let Some(rate) = self.rates.get_mut(asked.participant.commands_topic.as_str()) else { continue };
             // Where an owner's claim took long its clock was ahead: then nobody can tell from the records.
+            let pause = Duration::from_millis(rate.pause).saturating_sub(self.apart);
             if let Some(last) = rate.last.replace(change.at)
-                && (last.0..last.0 + rate.pause).contains(&change.at.0)
+                && (last..last.after(pause)).contains(&change.at)
             {
                 return violated("calls keep the rate", format!("record {offset}: {:?} behind {last:?}", change.at));
             }

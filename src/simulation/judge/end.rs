@@ -1,14 +1,14 @@
 //! The end of a world: what has become of the work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::counting::at;
 use super::{Holds, Judge, Violation, broken, violated};
-use crate::engine::{CommandId, Direction, InstanceId, Phase, Run, State, command_id};
+use crate::engine::{CommandId, Direction, InstanceId, Phase, Place, Run, State, command_id};
 use crate::journal::Live;
-use crate::journal::record::Cause;
+use crate::journal::record::{Cause, Past};
 use crate::log::simulated::Shelf;
-use crate::plan::{ROOT, Undo};
+use crate::plan::{At, Plan, ROOT, Undo};
 use crate::simulation::worker::Work;
 use crate::time::Timestamp;
 use crate::wire::{Ask, CloudEvent, read_request};
@@ -52,13 +52,25 @@ pub(super) struct Ending {
 
 impl Ending {
     /// As its last record left it.
-    pub(super) fn of(live: &Live) -> Result<((InstanceId, Run), Self), Violation> {
+    pub(super) fn of(
+        live: &Live,
+        said: &BTreeSet<(InstanceId, Run, Place, Direction)>,
+    ) -> Result<((InstanceId, Run), Self), Violation> {
         let Live { instance, plan, .. } = live;
         let (kind, code) = match &instance.phase {
             Phase::Completed(_) => (Kind::Completed, None),
             Phase::Compensated(failure) => (Kind::Compensated, Some(failure.code.to_string())),
             other => return Err(broken(format_args!("{} is over in {other:?}", instance.id))),
         };
+        let is_said =
+            |place: &Place, work: Direction| said.contains(&(instance.id.clone(), instance.run, place.clone(), work));
+        // Steps that a person took back without the saga that takes them back.
+        let by_hand: Vec<At> = instance
+            .states()
+            .filter(|(at, _)| plan.work(at.node()).is_some_and(|work| work.back.is_some()))
+            .filter(|(at, _)| is_said(&plan.place(*at), Direction::Undo))
+            .map(|(at, _)| at)
+            .collect();
         let mut works = BTreeMap::new();
         for (at, state) in instance.states() {
             let Some(work) = plan.work(at.node()) else { continue };
@@ -76,19 +88,32 @@ impl Ending {
             if kind == Kind::Compensated && is_left && !plan.around(at.node()).any(|run| plan.has_own_pivot(run)) {
                 violated(kind.promise(), format!("{} {place} is {state:?}", instance.id))?;
             }
+            // What a person says counts, whatever the participant has done. Of what was said to be done and is taken back by the
+            // participant nothing is left all the same.
+            let undone_by_hand = is_said(&place, Direction::Undo);
+            let is_open =
+                by_hand.iter().any(|step| is_of_way_back(plan, at, *step)) && !matches!(state, State::Done(_));
+            let by_person = undone_by_hand || is_open || is_said(&place, Direction::Do) && *state != State::Undone;
             if work.action().is_some() {
                 // A compensation that is a work of its own, or a saga, leaves the first work where it is.
                 let is_apart = work.undo == Some(Undo::OfItsOwn) || work.back.is_some();
                 let stays = is_apart && *state == State::Undone;
-                let owed = if stays { Owed::Either } else { forward };
+                let owed = if stays || by_person { Owed::Either } else { forward };
                 works.insert(command_id(instance, work, &place, Direction::Do), owed);
             }
             if work.undo == Some(Undo::OfItsOwn) {
-                works.insert(command_id(instance, work, &place, Direction::Undo), own);
+                let owed = if undone_by_hand || is_open { Owed::Either } else { own };
+                works.insert(command_id(instance, work, &place, Direction::Undo), owed);
             }
         }
         Ok(((instance.id.clone(), instance.run), Self { kind, code, works }))
     }
+}
+
+/// Whether it belongs to the saga that takes this very step back.
+fn is_of_way_back(plan: &Plan, at: At, step: At) -> bool {
+    let back = plan.work(step.node()).and_then(|work| work.back);
+    back == Some(plan.node(at.node()).flow) && plan.beside(at, step.node()) == step
 }
 
 impl Judge {
@@ -118,6 +143,11 @@ impl Judge {
                     .and_then(|event| read_request(&event))
                     .is_ok_and(|request| matches!(request.ask, Ask::Order { .. }));
             if is_order && self.truth.live(&id).is_none() {
+                continue;
+            }
+            // Where clocks differ a repeat may be taken for one that came long behind the end: `remember` is shorter by as much.
+            let is_far = |past: &Past| stored.timestamp.after(self.apart) >= past.at.after(self.remember);
+            if !self.apart.is_zero() && matches!(cause, Cause::Request(_)) && self.truth.past(&id).is_some_and(is_far) {
                 continue;
             }
             if lives == 1 && known && self.ignorable(stored, *cause, Timestamp(0)) == Some(false) {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::cast::Cast;
 use crate::definition::{Invocation, Limit, Per};
-use crate::engine::{InstanceId, Run, State, Wait, invocation};
+use crate::engine::{Direction, InstanceId, Place, Run, State, Wait, invocation};
 use crate::journal::record::{Body, Cause, Record};
 use crate::journal::{Ledger, Live, Plans, Rule, decode};
 use crate::log::simulated::Shelf;
@@ -99,8 +99,12 @@ pub(in crate::simulation) struct Judge {
     pub(in crate::simulation) queued: usize,
     /// By the topic of a participant with a rate.
     rates: BTreeMap<Arc<str>, Rate>,
+    /// Of what people said what became of it.
+    said: BTreeSet<(InstanceId, Run, Place, Direction)>,
     /// What a stranger wrote.
     pub(in crate::simulation) strangers: u32,
+    /// The most that two clocks have differed.
+    pub(in crate::simulation) apart: Duration,
 }
 
 impl Judge {
@@ -135,7 +139,9 @@ impl Judge {
             states: BTreeSet::new(),
             consents: [0; 2],
             claims: 0,
+            said: BTreeSet::new(),
             strangers: 0,
+            apart: Duration::ZERO,
         }
     }
 
@@ -166,6 +172,11 @@ impl Judge {
     /// How each instance's life ended that did: the code with which it was compensated.
     pub(in crate::simulation) fn ended(&self) -> impl Iterator<Item = Option<&str>> {
         self.endings.values().map(|ending| ending.code.as_deref())
+    }
+
+    /// Of how many steps a person said what became of them.
+    pub(in crate::simulation) fn resolved(&self) -> usize {
+        self.said.len()
     }
 
     /// Whether each record counts.
@@ -298,6 +309,8 @@ impl Judge {
                     }
                 }
             }
+            // Where clocks differ a repeat of a start may be read again as one that came long behind the end.
+            Fact::Known { .. } if !self.apart.is_zero() => {}
             Fact::Known { request, .. } => {
                 self.told_known.insert(*request);
                 // It was parked and came to nothing, or its instance ended before it was read again.

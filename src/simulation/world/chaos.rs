@@ -216,7 +216,7 @@ impl World {
         self.log.put(JOURNAL, Some(partition), Message { payload, ..Message::default() }.into());
     }
 
-    fn hand(&mut self, partition: u32, to: usize) {
+    pub(super) fn hand(&mut self, partition: u32, to: usize) {
         self.chaos.handed[partition as usize] += 1;
         self.log.assign(partition, self.nodes[to].client);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Seen, World, length};
 use crate::log::simulated::Shelf;
 use crate::log::{JOURNAL, REPLIES, REQUESTS, Stored};
-use crate::runtime::partition::Partition;
+use crate::runtime::partition::{Partition, READ_CLOCK_EVERY};
 use crate::simulation::judge::{Judge, Violation, violated};
 use crate::wire::{CloudEvent, attribute};
 
@@ -15,6 +15,7 @@ const STEPS: usize = 20_000;
 impl World {
     pub(super) fn end(&mut self) -> Result<Seen, Violation> {
         self.log.heal();
+        self.set_clocks_right();
         self.worker.moody = false;
         let chaos = &mut self.chaos;
         (chaos.rebalances, chaos.pauses, chaos.losses, chaos.long_pauses, chaos.breaks_engines) = (0, 0, 0, 0, false);
@@ -67,8 +68,9 @@ impl World {
         })
     }
 
-    /// A person tries again what is stuck or parked.
+    /// A person tries again what is stuck or parked, or says what became of it.
     fn help(&mut self) {
+        self.operate();
         let mut ids = Vec::new();
         for judge in &self.judges {
             let stuck = judge.truth().all_live().filter(|live| !live.instance.stuck(&live.plan).is_empty());
@@ -86,11 +88,21 @@ impl World {
         let mut seen = Seen::default();
         // What a crash leaves under way lands piece by piece, and each piece is a fault of its own.
         let faults = self.log.happened.total() + self.log.landed_late + self.chaos.crashed + self.chaos.accepted;
+        let faults = faults + self.clocks.jumped;
+        // Where clocks are wrong for long each process claims again now and then, to read the log's anew.
+        let lives = self.nodes.len() as u64 + u64::from(self.chaos.crashed);
+        let read_every = u64::try_from(READ_CLOCK_EVERY.as_millis()).unwrap_or(u64::MAX);
+        let reads = if self.clocks.jumped > 0 { lives * (1 + self.now / read_every) } else { 0 };
         for (partition, judge) in (0..).zip(&self.judges) {
             let kept = |name| self.log.shelf(name, partition).unwrap_or(&none);
             judge.end(kept(REQUESTS), kept(REPLIES), &self.worker.work)?;
             let handed = self.chaos.handed[partition as usize];
-            if judge.claims > 1 + 3 * handed + 2 * (faults + judge.strangers) + self.slow_claims {
+            if judge.claims
+                > 1 + 3 * handed
+                    + 2 * (faults + judge.strangers)
+                    + self.slow_claims
+                    + u32::try_from(reads).unwrap_or(u32::MAX)
+            {
                 let cost = judge.claims;
                 let details =
                     format!("{handed} handovers, {faults} faults and what strangers wrote cost {cost} claims");
@@ -100,6 +112,7 @@ impl World {
         }
         seen.worlds = 1;
         seen.faults = self.log.happened;
+        seen.jumps = self.clocks.jumped as usize;
         (seen.crashes, seen.rebalances) = (self.chaos.crashed as usize, self.chaos.handed.iter().sum::<u32>() as usize);
         seen.commands = self.cast.participants.keys().map(|topic| self.landed_in(topic)).sum();
         seen.passed = Duration::from_millis(self.now);

@@ -8,8 +8,10 @@
 
 mod chaos;
 mod clients;
+mod clocks;
 mod end;
 mod node;
+mod operators;
 mod seen;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,7 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::chaos::{Chaos, faults};
+use self::clocks::{Clocks, pauses};
 use self::node::{Node, Running};
+use self::operators::Operators;
 use super::cast::Cast;
 use super::judge::{Judge, Shelves, Violation, broken, hands_over, justification, violated};
 use super::requests::ANSWERS;
@@ -38,8 +42,6 @@ pub use self::seen::Seen;
 
 /// The log's clock when a world begins.
 pub(super) const BEGIN: u64 = 1_800_000_000_000;
-/// The most that passes at once, in milliseconds: a year. What waits longer is asked again.
-const LONGEST: u64 = 365 * 24 * 60 * 60 * 1_000;
 /// What a world does while things go wrong, and so much more for each partition.
 const STEPS: (usize, usize) = (280, 120);
 
@@ -104,6 +106,8 @@ pub(super) struct World {
     /// Somebody who writes into journals what is no record, in every eighth world; with dice of its own, so that the other
     /// worlds are as they would be without.
     stranger: Option<Random>,
+    clocks: Clocks,
+    operators: Operators,
     /// What fills the disk of the log, in every fourth world; with dice of its own too.
     filler: Option<Random>,
     ids: Vec<InstanceId>,
@@ -115,11 +119,11 @@ pub(super) struct World {
     /// Effects that are under way: so that their refusals are noticed.
     under_way: BTreeMap<(u32, u32, Ticket), Arc<Message>>,
     /// When claims were handed over that are under way, and how many took so long that they are made again.
-    claims: BTreeMap<(u32, u32, Ticket), u64>,
+    claims: BTreeMap<(u32, u32, Ticket), Duration>,
     slow_claims: u32,
     /// How far an owner's clock may be ahead of the log's: as long as its claim took, which is not long but where several in
     /// a row were.
-    ahead: BTreeMap<(u32, u32), u64>,
+    ahead: BTreeMap<(u32, u32), Duration>,
     chaos: Chaos,
     requests: u32,
     /// The most that it does while things go wrong.
@@ -205,6 +209,8 @@ impl World {
             now: 0,
             script,
             stranger: (seed % 8 == 7 && wanted.has(Trouble::Stranger)).then(|| Random::new(!seed)),
+            clocks: Clocks::new(seed, wanted),
+            operators: Operators::new(seed, wanted),
             filler: (seed % 4 == 2).then(|| Random::new(!seed)),
             ids,
             commands: Vec::new(),
@@ -247,6 +253,8 @@ impl World {
     fn step(&mut self) -> Result<(), Violation> {
         self.litter();
         self.fill();
+        self.jump();
+        self.operate();
         match self.random.below(100) {
             0..62 => self.log_step(),
             62..69 => {
@@ -335,13 +343,15 @@ impl World {
     /// What is told together comes to one task in one go, as to one that has stood still.
     fn tell(&mut self, node: usize, partition: u32, told: Vec<Told>) -> Result<(), Violation> {
         let client = self.nodes[node].client;
+        let Some(clock) = self.nodes[node].running.as_ref().map(|running| running.time(self.now)) else {
+            return Ok(());
+        };
         for told in &told {
             let Told::Log(Report::Appended { ticket, outcome }) = told else { continue };
             let claimed = self.claims.remove(&(client.0, partition, *ticket));
-            let within = u64::try_from(CLAIM_WITHIN.as_millis()).unwrap_or(u64::MAX);
-            if let Some(took) = claimed.map(|at| self.now - at) {
-                self.slow_claims += u32::from(took > within);
-                self.ahead.insert((client.0, partition), took.max(within));
+            if let Some(took) = claimed.map(|at| clock.saturating_sub(at)) {
+                self.slow_claims += u32::from(took > CLAIM_WITHIN);
+                self.ahead.insert((client.0, partition), took.max(CLAIM_WITHIN));
             }
             let effect = self.under_way.remove(&(client.0, partition, *ticket));
             if let (Some(message), Outcome::Refused(_)) = (effect, outcome) {
@@ -349,9 +359,8 @@ impl World {
             }
         }
         let mut out = Vec::new();
-        let now = self.now;
-        let Some(Running { born, tasks, .. }) = &mut self.nodes[node].running else { return Ok(()) };
-        tasks[partition as usize].handle(told, Duration::from_millis(now - *born), &mut out);
+        let Some(Running { tasks, .. }) = &mut self.nodes[node].running else { return Ok(()) };
+        tasks[partition as usize].handle(told, clock, &mut out);
         self.compare(node, partition, &out)?;
         for doing in out {
             // Nothing rests on these: a crash before them is one before what follows.
@@ -367,11 +376,11 @@ impl World {
                     match &request {
                         Request::Append(append) if *append.topic == *JOURNAL => {
                             if decode(&append.message.payload).map_err(broken)?.body.name() == "claim" {
-                                self.claims.insert((client.0, partition, append.ticket), self.now);
+                                self.claims.insert((client.0, partition, append.ticket), clock);
                             }
                             if let Some(replies) = self.log.shelf(REPLIES, partition) {
                                 let ahead = self.ahead.get(&(client.0, partition)).copied().unwrap_or_default();
-                                hands_over(append, replies, Duration::from_millis(ahead))?;
+                                hands_over(append, replies, ahead + self.clocks.apart())?;
                             }
                         }
                         Request::Append(append) => {
@@ -428,19 +437,6 @@ impl World {
         }
     }
 
-    fn pass(&mut self, millis: u64) -> Result<(), Violation> {
-        self.now += millis;
-        self.log.now = Timestamp(BEGIN + self.now);
-        for node in 0..self.nodes.len() {
-            for partition in 0..self.partitions {
-                if self.nodes[node].is_due(partition, self.now) {
-                    self.tell(node, partition, vec![Told::Tick])?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// A participant deals with a command: mostly the oldest, mostly once, and mostly replies once, to where it should.
     fn work(&mut self) {
         if self.commands.is_empty() {
@@ -470,21 +466,7 @@ impl World {
         }
     }
 
-    /// How long until time alone changes an instance: at least a moment.
-    fn until_due(&self) -> u64 {
-        let all = self.judges.iter().flat_map(|judge| judge.truth().all_live());
-        let due = all.map(|live| live.due.0.saturating_sub(BEGIN + self.now)).filter(|due| *due > 0);
-        due.min().unwrap_or(0).clamp(500, LONGEST)
-    }
-
     fn any_partition(&mut self) -> u32 {
         u32::try_from(self.random.below(self.judges.len())).unwrap_or_default()
     }
-}
-
-/// How much time passes at once, in milliseconds: in most worlds, and in those where most goes quickly. Some of it is
-/// longer than any answer is waited for.
-fn pauses(cast: &Cast, quick: bool) -> [u64; 5] {
-    let timeout = cast.timeout.min(LONGEST);
-    if quick { [1, 1, 2, 20, 2 * timeout + 1_000] } else { [1, 20, 300, timeout + 100, 2 * timeout + 1_000] }
 }

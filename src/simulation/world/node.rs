@@ -12,6 +12,8 @@ pub(super) struct Node {
     name: &'static str,
     /// Of its latest life.
     pub(super) client: Client,
+    /// How far the clock of its machine is ahead of the right time, in milliseconds.
+    pub(super) skew: i64,
     pub(super) running: Option<Running>,
 }
 
@@ -19,6 +21,8 @@ pub(super) struct Node {
 pub(super) struct Running {
     /// When it began: its monotonic clock counts from there.
     pub(super) born: u64,
+    /// By how much that clock has leapt ahead.
+    pub(super) leapt: u64,
     /// One for each partition, its own or not.
     pub(super) tasks: Vec<Partition>,
     /// It stands still, and these reports wait for it.
@@ -29,9 +33,16 @@ pub(super) struct Running {
     pub(super) stopped: BTreeSet<u32>,
 }
 
+impl Running {
+    /// What its monotonic clock shows.
+    pub(super) const fn time(&self, now: u64) -> Duration {
+        Duration::from_millis(now - self.born + self.leapt)
+    }
+}
+
 impl Node {
     pub(super) const fn new(name: &'static str) -> Self {
-        Self { name, client: Client(0), running: None }
+        Self { name, client: Client(0), skew: 0, running: None }
     }
 
     pub(super) const fn is_up(&self) -> bool {
@@ -40,7 +51,7 @@ impl Node {
 
     pub(super) fn is_due(&self, partition: u32, now: u64) -> bool {
         let Some(running) = self.running.as_ref().filter(|running| running.paused.is_none()) else { return false };
-        let now = Duration::from_millis(now - running.born);
+        let now = running.time(now);
         running.tasks[partition as usize].wakes_at().is_some_and(|due| due <= now)
     }
 }
@@ -69,7 +80,9 @@ impl World {
         let tasks = (0..self.partitions).map(task).collect();
         let stopped = BTreeSet::new();
         let client = Client(self.lives);
-        let running = Some(Running { born: self.now, tasks, paused: None, is_brittle, stopped });
-        self.nodes[node] = Node { name, client, running };
+        let running = Some(Running { born: self.now, leapt: 0, tasks, paused: None, is_brittle, stopped });
+        let skew = self.nodes[node].skew;
+        self.log.skews.insert(client, skew);
+        self.nodes[node] = Node { name, client, skew, running };
     }
 }

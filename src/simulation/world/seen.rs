@@ -23,6 +23,8 @@ pub struct Seen {
     pub crashes: usize,
     /// Partitions that were handed over.
     pub rebalances: usize,
+    /// Clocks that leapt ahead or fell back.
+    pub jumps: usize,
     /// Claims of partitions.
     pub claims: usize,
     /// Checkpoints that were completed.
@@ -33,6 +35,8 @@ pub struct Seen {
     pub parked: usize,
     /// Instances that a person let go on.
     pub resumed: usize,
+    /// Steps of which a person said what became of them.
+    pub resolved: usize,
     /// Losses of inputs that a person accepted.
     pub gaps: usize,
     /// Orders that barred a start.
@@ -63,11 +67,13 @@ impl Seen {
         self.faults.add(&other.faults);
         self.crashes += other.crashes;
         self.rebalances += other.rebalances;
+        self.jumps += other.jumps;
         self.claims += other.claims;
         self.checkpoints += other.checkpoints;
         self.forwarded += other.forwarded;
         self.parked += other.parked;
         self.resumed += other.resumed;
+        self.resolved += other.resolved;
         self.gaps += other.gaps;
         self.bars += other.bars;
         self.queued += other.queued;
@@ -83,6 +89,7 @@ impl Seen {
         self.forwarded += judge.counted("forward");
         self.parked += judge.counted("park");
         self.resumed += judge.counted("resume");
+        self.resolved += judge.resolved();
         self.gaps += judge.counted("gap");
         self.bars += judge.counted("bar");
         self.queued += judge.queued;

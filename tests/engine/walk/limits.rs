@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use saga::definition::Per;
 use saga::engine::{Calls, Decision, Direction, Input, Share, Turns};
 
-use super::Walk;
+use super::{START, Walk};
 
 impl Walk {
     /// Lets whoever is first go on; says whether somebody is.
@@ -20,7 +20,7 @@ impl Walk {
         let mut calls = Calls::default();
         self.journal.iter().for_each(|record| calls.see(&self.plan, &serde_json::from_str(record).unwrap()));
         self.turns = turns();
-        self.turns.begin(0, &calls);
+        self.turns.begin(0, &calls, self.now);
         self.instance.states().for_each(|(node, _)| self.turns.note(0, &self.plan, &self.instance, node));
     }
 
@@ -45,6 +45,6 @@ impl Walk {
 
 pub(super) fn turns() -> Turns {
     let mut turns = Turns::new(Share::WHOLE, 1);
-    turns.begin(0, &Calls::default());
+    turns.begin(0, &Calls::default(), START);
     turns
 }

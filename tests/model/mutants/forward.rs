@@ -3,7 +3,9 @@
 use saga::engine::{Direction, Event, Input, Order, Phase, RequestId, State, Status};
 use saga::model::explore::Property;
 
-use super::{FORK, LOOPS, Mutant, SCOPE, SIGNALS, call, deciding, fails, instead, is_call, is_done, state, with};
+use super::{
+    AS_IT_IS, FORK, LOOPS, Mutant, SCOPE, SIGNALS, call, deciding, fails, instead, is_call, is_done, state, with,
+};
 use crate::model::explore::TRIP;
 
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -15,6 +17,25 @@ pub(super) const MUTANTS: &[Mutant] = &[
             }
         })
     }),
+    Mutant {
+        name: "goes round once more although the condition holds, and does not note it",
+        saga: LOOPS,
+        breaks: Property::InOrder,
+        mistake: |_, _, _, decision| {
+            with(decision, |events| {
+                if events.iter().any(|event| matches!(event, Event::Judged { met: true, .. })) {
+                    events.push(call("look[3]", Direction::Do, 1));
+                }
+            })
+        },
+        applies: |_, _, change| {
+            let mut change = change.clone();
+            change.events.retain(|event| !is_call(event, "look[3]", Direction::Do));
+            change
+        },
+        reads: AS_IT_IS,
+        guard: true,
+    },
     deciding("begins more elements than may be under way at once", LOOPS, Property::InOrder, |_, _, _, decision| {
         with(decision, |events| {
             if events.iter().any(|event| is_call(event, "hold[1]", Direction::Do)) {
@@ -53,6 +74,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
             change.events.retain(|event| instance.failure().is_none() || !is_tried(event));
             change
         },
+        reads: AS_IT_IS,
+        guard: true,
     },
     deciding("begins a step in a saga that fails", FORK, Property::Sound, |_, _, _, decision| {
         with(decision, |events| {
@@ -170,6 +193,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
             }
             change
         },
+        reads: AS_IT_IS,
+        guard: true,
     },
     deciding("takes a signal twice", SIGNALS, Property::Sound, |_, _, _, decision| {
         with(decision, |events| {
