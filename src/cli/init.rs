@@ -42,7 +42,9 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     let partitions = founding.partitions(&place.topics, arguments.partitions).map_err(failed)?;
     let mut cast = Cast::default();
     for file in &arguments.files {
-        let program = check_file(file)?.accepted(out)?.program;
+        let file = check_file(file)?.accepted(out)?;
+        file.keeps_off(&place.topics, out)?;
+        let program = file.program;
         can_be_shared(&program, partitions).map_err(|error| CliError::from(ApiError::from(error)))?;
         cast.extend(&Cast::of(&program));
     }

@@ -132,7 +132,8 @@ impl Opened {
 
     /// Refuses topics with which sagas would be lost, done twice or stand still, and says what else is not as it should be.
     pub(super) async fn is_fit(&self) -> Result<(), CliError> {
-        let differences = match kafka::differences(self.log.settings(), &self.log.topics()).await {
+        let differences = match kafka::differences(self.log.settings(), &self.log.topics(), self.log.partitions()).await
+        {
             Ok(differences) => differences,
             // Whoever may not ask can run all the same.
             Err(error) => {
@@ -230,7 +231,8 @@ impl Opened {
             loop {
                 sleep(SETTINGS_EVERY).await;
                 // Whoever may not ask was told so at the start.
-                let Ok(now) = kafka::differences(log.settings(), &log.topics()).await else { continue };
+                let asked = kafka::differences(log.settings(), &log.topics(), log.partitions()).await;
+                let Ok(now) = asked else { continue };
                 for difference in newly_certain(&said, &now) {
                     let mended = difference.mended_by(&brokers).map(|by| format!(": {by}")).unwrap_or_default();
                     tracing::warn!("sagas will be lost, done twice or stand still: {difference}{mended}");

@@ -66,6 +66,10 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
     let addresses = arguments.participants.addresses(&settings)?;
     #[cfg(feature = "kafka")]
     let mut place = if arguments.data.is_some() { None } else { arguments.kafka.place(&settings)? };
+    #[cfg(feature = "kafka")]
+    if let Some(place) = &place {
+        files.iter().try_for_each(|file| file.keeps_off(&place.topics, out))?;
+    }
     #[cfg(not(feature = "kafka"))]
     let place: Option<()> = None;
     let data = arguments.data.unwrap_or_else(|| settings.data.clone());

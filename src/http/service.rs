@@ -387,7 +387,7 @@ impl Service {
     pub fn alive(&self) -> Alive {
         let holder = self.orchestrator.directory().and_then(|log| log.holder()).map(|holder| holder.id.clone());
         let log = match self.orchestrator.log().health() {
-            Health::Waiting { why, since } => Some(format!("{why}, since {since}")),
+            Health::Waiting { why, since } | Health::Unfit { why, since } => Some(format!("{why}, since {since}")),
             Health::Failed { why } => Some(why),
             Health::Writing | Health::Closed => None,
         };
@@ -440,7 +440,11 @@ impl Service {
     fn away(&self) -> Option<String> {
         match self.orchestrator.log().health() {
             Health::Waiting { why, .. } if self.orchestrator.log().is_shared() => Some(why),
-            Health::Waiting { .. } | Health::Writing | Health::Failed { .. } | Health::Closed => None,
+            Health::Waiting { .. }
+            | Health::Writing
+            | Health::Unfit { .. }
+            | Health::Failed { .. }
+            | Health::Closed => None,
         }
     }
 
@@ -480,7 +484,7 @@ impl Service {
             Health::Writing => {
                 return no("the group of orchestrators has not said yet which partitions are its own".to_owned());
             }
-            Health::Waiting { why, .. } | Health::Failed { why } => return no(why),
+            Health::Waiting { why, .. } | Health::Unfit { why, .. } | Health::Failed { why } => return no(why),
             Health::Closed => return no("it is being stopped".to_owned()),
         }
         for (number, state) in self.orchestrator.partitions().into_iter().enumerate() {
