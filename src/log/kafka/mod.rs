@@ -179,13 +179,14 @@ impl Kafka {
         readership::told(self.shared.asking.client(), topics)
     }
 
-    /// Of these topics, about which `told` was asked, those that no member of any group reads: of a group by KIP-848 it is
-    /// known once it has committed something.
+    /// Of these topics, about which `told` was asked, those that no member of any group reads that takes our commands: of a
+    /// group by KIP-848 it is known once it has committed something.
     ///
     /// # Errors
     /// The broker does not answer.
     pub fn unread(&self, told: &Membership, topics: &[String]) -> Result<Vec<String>, String> {
-        told.unread(self.shared.asking.client(), &self.shared.settings, topics)
+        let Shared { settings, topics: ours, asking, .. } = &*self.shared;
+        told.unread(asking.client(), (settings, ours), topics)
     }
 
     /// Who reads these topics, and of groups by KIP-848 those that have committed something.
