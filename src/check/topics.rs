@@ -25,7 +25,7 @@ pub fn on_own_topics(program: &Program, is_own: impl Fn(&str) -> bool) -> Vec<Di
     let found = of_participants.chain(of_triggers).filter(|(topic, ..)| is_own(topic));
     let told = |(topic, at, who): (&CompactString, Span, String)| {
         Diagnostic::error(codes::TOPIC_NAME, at, format!("the topic \"{topic}\" of {who} is the deployment's own"))
-            .why("It holds its requests, replies, journal, definitions or what was set aside, by the prefix that is given.")
+            .why("By the prefix that is given it is that of its requests, replies, journal or definitions, or of what was set aside.")
             .hint("choose another name, or another `--prefix`")
     };
     found.map(told).collect()
