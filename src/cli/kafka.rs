@@ -10,7 +10,6 @@ use super::CliError;
 use super::error::Kind;
 use super::rivals::{Carried, Said, refuse, rivals, topics_of};
 use super::settings::Settings;
-use crate::definition::Trigger;
 use crate::http::cast::Cast;
 use crate::log::kafka::{self, Difference, Harm, Kafka};
 use crate::log::{PREFIX_USUAL, Site, Topics};
@@ -192,13 +191,12 @@ impl Opened {
         }
     }
 
-    /// Says which topics of triggers are not there: whoever writes events makes them.
-    pub(super) async fn says_missing(&self, triggers: impl Iterator<Item = &Arc<Trigger>>) {
-        let topics: BTreeSet<String> = triggers.map(|trigger| trigger.topic.to_string()).collect();
+    /// Says which of these topics of triggers are not there: whoever writes events makes them.
+    pub(super) async fn says_missing(&self, topics: Vec<String>) {
         if topics.is_empty() {
             return;
         }
-        let (log, topics) = (Arc::clone(&self.log), Vec::from_iter(topics));
+        let log = Arc::clone(&self.log);
         let Ok(Ok(missing)) = tokio::task::spawn_blocking(move || log.missing(&topics, Duration::ZERO)).await else {
             return;
         };

@@ -148,7 +148,6 @@ impl Serving<'_> {
         self.files.iter().for_each(|file| cast.extend(&Cast::of(&file.program)));
         let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
         opened.has_topics_of(&cast, &names.join(" ")).await?;
-        opened.says_missing(self.files.iter().flat_map(|file| &file.program.triggers)).await;
         let service = Arc::new(Service::join(opened.site(), options, DECIDED_WITHIN).await?);
         let stands = async {
             let files = self.files.iter().map(Checked::deployable).collect::<Result<Vec<File>, _>>()?;
@@ -213,6 +212,8 @@ struct Company {
     addresses: Addresses,
     callback: String,
     reached: BTreeSet<(CompactString, CompactString)>,
+    /// Topics of triggers, of which it has been said if they are not there.
+    heeded: BTreeSet<String>,
 }
 
 #[cfg(feature = "kafka")]
@@ -223,8 +224,10 @@ impl Company {
         addresses: Addresses,
         callback: String,
     ) -> Result<Self, CliError> {
-        let mut company = Self { opened, service, addresses, callback, reached: BTreeSet::new() };
+        let (reached, heeded) = (BTreeSet::new(), BTreeSet::new());
+        let mut company = Self { opened, service, addresses, callback, reached, heeded };
         company.reach().await?;
+        company.hear().await;
         Ok(company)
     }
 
@@ -241,6 +244,13 @@ impl Company {
             self.reached = words;
         }
         Ok(())
+    }
+
+    /// Says which topics of triggers are not there, of those that are new.
+    async fn hear(&mut self) {
+        let topics = self.service.topics_of_triggers();
+        self.opened.says_missing(topics.difference(&self.heeded).cloned().collect()).await;
+        self.heeded = topics;
     }
 
     /// Those that somebody else plays, as of now.
@@ -268,6 +278,7 @@ impl Company {
             if let Err(error) = self.reach().await {
                 tracing::error!("participants of what was deployed cannot be reached: {}", error.text());
             }
+            self.hear().await;
         }
     }
 }

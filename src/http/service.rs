@@ -438,14 +438,8 @@ impl Service {
 
     /// Why the log, on other machines, cannot be reached.
     fn away(&self) -> Option<String> {
-        match self.orchestrator.log().health() {
-            Health::Waiting { why, .. } if self.orchestrator.log().is_shared() => Some(why),
-            Health::Waiting { .. }
-            | Health::Writing
-            | Health::Unfit { .. }
-            | Health::Failed { .. }
-            | Health::Closed => None,
-        }
+        let log = self.orchestrator.log();
+        if let (Health::Waiting { why, .. }, true) = (log.health(), log.is_shared()) { Some(why) } else { None }
     }
 
     /// Accepts that inputs of a partition are lost, and lets it go on behind them.

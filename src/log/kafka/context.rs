@@ -208,7 +208,8 @@ impl Reach {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AllBrokersDown) => {
                 if !self.lock().is_opening {
-                    self.away(reason);
+                    // It counts clients, and calls them brokers.
+                    self.away("none of its brokers answers");
                 }
             }
             Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::Resolve) => {

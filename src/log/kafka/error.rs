@@ -60,8 +60,10 @@ pub enum OpenError {
         /// What may have been meant.
         near: Option<&'static str>,
     },
-    /// About TLS, which most builds have not.
-    #[error("set `{key}` of the Kafka client: {why}; for TLS, `saga` is built with `--features tls` or `tls-vendored`")]
+    /// About TLS, or what comes with it, which most builds have not.
+    #[error(
+        "set `{key}` of the Kafka client: {why}; for TLS and SCRAM, `saga` is built with `--features tls` or `tls-vendored`"
+    )]
     NoTls {
         /// The setting.
         key: String,
@@ -176,6 +178,33 @@ pub enum OpenError {
         topic: String,
         /// How many it has.
         found: u32,
+    },
+    /// More replicas than there can be.
+    #[error(
+        "make the topics at {brokers} with {asked} replicas: there {} {there} broker{}, and each holds one of them at most, so \
+         nothing was made: give a smaller `--replication`, or leave it out",
+        if *there == 1 { "is" } else { "are" }, if *there == 1 { "" } else { "s" }
+    )]
+    Replicas {
+        /// Which brokers.
+        brokers: String,
+        /// How many were asked for.
+        asked: u32,
+        /// How many brokers there are.
+        there: u32,
+    },
+    /// Names that Kafka does not tell apart everywhere.
+    #[error(
+        "make the topics at {brokers}: `{topic}` and `{other}` differ in `.` and `_` alone, and Kafka makes no second topic of \
+         such names, since its metrics would mix them up, so nothing was made: choose another name"
+    )]
+    Collides {
+        /// Which brokers.
+        brokers: String,
+        /// One that is to be made.
+        topic: String,
+        /// One that is there, or is to be made, too.
+        other: String,
     },
     /// The broker says no.
     #[error("{what} at {brokers}: {why}")]

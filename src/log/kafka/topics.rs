@@ -28,6 +28,9 @@ pub(super) const ASK_WITHIN: Duration = Duration::from_secs(5);
 /// How long making topics may take.
 const MAKE_WITHIN: Duration = Duration::from_mins(1);
 
+/// How long a broker that is away is waited for by whoever makes topics: they sit before it.
+const AWAY_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How long a client's reasons for a failure are waited for.
 const REASONS_WITHIN: Duration = Duration::from_millis(200);
 
@@ -166,6 +169,22 @@ impl<'s> Founding<'s> {
         Ok(if is_begun { missing } else { Vec::new() })
     }
 
+    /// Refuses what Kafka would, before anything is made: of its reasons the client tells codes alone.
+    fn can_be_made(&self, plan: &Plan, wanted: &[Wanted], missing: &[&Wanted]) -> Result<(), OpenError> {
+        let (brokers, there) = (self.broker.settings.brokers.clone(), self.brokers);
+        if let Some(asked) = plan.replication.filter(|asked| *asked > there && !missing.is_empty()) {
+            return Err(OpenError::Replicas { brokers, asked, there });
+        }
+        let all = || self.before.iter().map(|topic| &topic.name).chain(wanted.iter().map(|topic| &topic.name));
+        let same = |one: &str, other: &str| one != other && one.replace('.', "_") == other.replace('.', "_");
+        let collides =
+            |topic: &&Wanted| Some((topic.name.clone(), all().find(|other| same(&topic.name, other))?.clone()));
+        match missing.iter().find_map(collides) {
+            Some((topic, other)) => Err(OpenError::Collides { brokers, topic, other }),
+            None => Ok(()),
+        }
+    }
+
     /// Makes the topics that are missing, and says how those differ that are there.
     ///
     /// # Errors
@@ -179,6 +198,7 @@ impl<'s> Founding<'s> {
             wanted.iter().partition(|topic| self.known(&topic.name).is_some());
         self.keeps_its_journal(plan)?;
         let renewed = self.renewed(&plan.topics)?;
+        self.can_be_made(plan, &wanted, &missing)?;
         let mut made = Made { replication, renewed, ..Made::default() };
         let new: Vec<NewTopic<'_>> = missing.iter().map(|topic| new_topic(topic)).collect();
         if !new.is_empty() {
@@ -269,14 +289,14 @@ impl<'s> Broker<'s> {
         })
     }
 
-    /// All topics, and how many brokers there are. Waits a while for one that is away, and says so.
+    /// All topics, and how many brokers there are. Waits a moment for one that is away, and says so.
     fn found(&self) -> Result<(Vec<Found>, u32), OpenError> {
         let began = Instant::now();
         let metadata = loop {
             match self.asking.client().fetch_metadata(None, ASK_WITHIN) {
                 Ok(metadata) => break metadata,
                 Err(error) => {
-                    let left = MAKE_WITHIN.checked_sub(began.elapsed());
+                    let left = AWAY_PATIENCE.checked_sub(began.elapsed());
                     let brokers = &self.settings.brokers;
                     away(self.asking.client(), &self.reach, ("ask for the topics", brokers), &said(&error), left)?;
                 }
