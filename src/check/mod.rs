@@ -21,6 +21,7 @@ mod worst;
 pub use self::files::{Alone, Library, NotFound, Place, as_one_text};
 pub use self::outcomes::{Cause, Defaults, Outcomes, Reason, Return, defaults, outcomes, points_of_no_return};
 pub use self::times::shown;
+pub use self::topics::on_own_topics;
 pub use self::worst::{Bound, Completed, Worst, until_stuck, worst};
 
 use std::collections::BTreeSet;

@@ -13,6 +13,24 @@ const ENGINE_PREFIX: &str = "saga.";
 /// The longest name that Kafka takes.
 const MAX_TOPIC_BYTES: usize = 249;
 
+/// Topics that a definition names and that are a deployment's own, whose prefix is no part of the definition.
+#[must_use]
+pub fn on_own_topics(program: &Program, is_own: impl Fn(&str) -> bool) -> Vec<Diagnostic> {
+    let of_participants = program.participants.values().flat_map(|participant| {
+        let topics = [&participant.commands_topic, &participant.events_topic].into_iter();
+        topics.map(|topic| (topic, participant.span, format!("the participant `{}`", participant.name)))
+    });
+    let triggers = program.triggers.iter();
+    let of_triggers = triggers.map(|trigger| (&trigger.topic, trigger.span, format!("the trigger `{}`", trigger.name)));
+    let found = of_participants.chain(of_triggers).filter(|(topic, ..)| is_own(topic));
+    let told = |(topic, at, who): (&CompactString, Span, String)| {
+        Diagnostic::error(codes::TOPIC_NAME, at, format!("the topic \"{topic}\" of {who} is the deployment's own"))
+            .why("By the prefix that is given it is that of its requests, replies, journal or definitions, or of what was set aside.")
+            .hint("choose another name, or another `--prefix`")
+    };
+    found.map(told).collect()
+}
+
 pub(super) fn check(program: &Program, problems: &mut Problems) {
     let mut owners: IndexMap<&CompactString, &Participant> = IndexMap::new();
     for participant in program.participants.values() {

@@ -35,7 +35,9 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     };
     let mut files: Vec<Checked> = Vec::new();
     for file in &arguments.files {
-        files.push(check_file(file)?.runnable(out)?);
+        let file = check_file(file)?.runnable(out)?;
+        file.keeps_off(&place.topics, out)?;
+        files.push(file);
     }
     let mut cast = Cast::default();
     for file in &files {

@@ -36,15 +36,20 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         return Err(CliError::usage("a data directory needs no `saga init`: the first run makes it")
             .hint("for a deployment on Kafka: saga init --kafka HOST:PORT"));
     };
+    let mut files = Vec::new();
+    for file in &arguments.files {
+        let file = check_file(file)?.accepted(out)?;
+        file.keeps_off(&place.topics, out)?;
+        files.push(file);
+    }
     // Before any topic is made: their number of partitions is for good.
     let failed = |error: OpenError| CliError::failed_to(Kind::Unavailable, &error);
     let founding = Founding::begin(&place.settings).map_err(failed)?;
     let partitions = founding.partitions(&place.topics, arguments.partitions).map_err(failed)?;
     let mut cast = Cast::default();
-    for file in &arguments.files {
-        let program = check_file(file)?.accepted(out)?.program;
-        can_be_shared(&program, partitions).map_err(|error| CliError::from(ApiError::from(error)))?;
-        cast.extend(&Cast::of(&program));
+    for file in &files {
+        can_be_shared(&file.program, partitions).map_err(|error| CliError::from(ApiError::from(error)))?;
+        cast.extend(&Cast::of(&file.program));
     }
     let plan = Plan {
         topics: place.topics,

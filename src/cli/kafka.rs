@@ -10,7 +10,6 @@ use super::CliError;
 use super::error::Kind;
 use super::rivals::{Carried, Said, refuse, rivals, topics_of};
 use super::settings::Settings;
-use crate::definition::Trigger;
 use crate::http::cast::Cast;
 use crate::log::kafka::{self, Difference, Harm, Kafka};
 use crate::log::{PREFIX_USUAL, Site, Topics};
@@ -132,7 +131,8 @@ impl Opened {
 
     /// Refuses topics with which sagas would be lost, done twice or stand still, and says what else is not as it should be.
     pub(super) async fn is_fit(&self) -> Result<(), CliError> {
-        let differences = match kafka::differences(self.log.settings(), &self.log.topics()).await {
+        let differences = match kafka::differences(self.log.settings(), &self.log.topics(), self.log.partitions()).await
+        {
             Ok(differences) => differences,
             // Whoever may not ask can run all the same.
             Err(error) => {
@@ -191,13 +191,12 @@ impl Opened {
         }
     }
 
-    /// Says which topics of triggers are not there: whoever writes events makes them.
-    pub(super) async fn says_missing(&self, triggers: impl Iterator<Item = &Arc<Trigger>>) {
-        let topics: BTreeSet<String> = triggers.map(|trigger| trigger.topic.to_string()).collect();
+    /// Says which of these topics of triggers are not there: whoever writes events makes them.
+    pub(super) async fn says_missing(&self, topics: Vec<String>) {
         if topics.is_empty() {
             return;
         }
-        let (log, topics) = (Arc::clone(&self.log), Vec::from_iter(topics));
+        let log = Arc::clone(&self.log);
         let Ok(Ok(missing)) = tokio::task::spawn_blocking(move || log.missing(&topics, Duration::ZERO)).await else {
             return;
         };
@@ -230,7 +229,8 @@ impl Opened {
             loop {
                 sleep(SETTINGS_EVERY).await;
                 // Whoever may not ask was told so at the start.
-                let Ok(now) = kafka::differences(log.settings(), &log.topics()).await else { continue };
+                let asked = kafka::differences(log.settings(), &log.topics(), log.partitions()).await;
+                let Ok(now) = asked else { continue };
                 for difference in newly_certain(&said, &now) {
                     let mended = difference.mended_by(&brokers).map(|by| format!(": {by}")).unwrap_or_default();
                     tracing::warn!("sagas will be lost, done twice or stand still: {difference}{mended}");

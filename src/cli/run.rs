@@ -206,6 +206,7 @@ impl Following<'_> {
         self.place = self.arguments.kafka.words().into_iter().map(str::to_owned).collect();
         self.asked_at = self.place.clone();
         self.place.extend(self.arguments.participants.words());
+        self.file.keeps_off(&place.topics, out)?;
         let opened = place.open(None).await?;
         opened.is_fit().await?;
         opened.has_topics_of(&self.cast, &self.file.name).await?;

@@ -66,6 +66,10 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
     let addresses = arguments.participants.addresses(&settings)?;
     #[cfg(feature = "kafka")]
     let mut place = if arguments.data.is_some() { None } else { arguments.kafka.place(&settings)? };
+    #[cfg(feature = "kafka")]
+    if let Some(place) = &place {
+        files.iter().try_for_each(|file| file.keeps_off(&place.topics, out))?;
+    }
     #[cfg(not(feature = "kafka"))]
     let place: Option<()> = None;
     let data = arguments.data.unwrap_or_else(|| settings.data.clone());
@@ -144,7 +148,6 @@ impl Serving<'_> {
         self.files.iter().for_each(|file| cast.extend(&Cast::of(&file.program)));
         let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
         opened.has_topics_of(&cast, &names.join(" ")).await?;
-        opened.says_missing(self.files.iter().flat_map(|file| &file.program.triggers)).await;
         let service = Arc::new(Service::join(opened.site(), options, DECIDED_WITHIN).await?);
         let stands = async {
             let files = self.files.iter().map(Checked::deployable).collect::<Result<Vec<File>, _>>()?;
@@ -209,6 +212,8 @@ struct Company {
     addresses: Addresses,
     callback: String,
     reached: BTreeSet<(CompactString, CompactString)>,
+    /// Topics of triggers, of which it has been said if they are not there.
+    heeded: BTreeSet<String>,
 }
 
 #[cfg(feature = "kafka")]
@@ -219,8 +224,10 @@ impl Company {
         addresses: Addresses,
         callback: String,
     ) -> Result<Self, CliError> {
-        let mut company = Self { opened, service, addresses, callback, reached: BTreeSet::new() };
+        let (reached, heeded) = (BTreeSet::new(), BTreeSet::new());
+        let mut company = Self { opened, service, addresses, callback, reached, heeded };
         company.reach().await?;
+        company.hear().await;
         Ok(company)
     }
 
@@ -237,6 +244,13 @@ impl Company {
             self.reached = words;
         }
         Ok(())
+    }
+
+    /// Says which topics of triggers are not there, of those that are new.
+    async fn hear(&mut self) {
+        let topics = self.service.topics_of_triggers();
+        self.opened.says_missing(topics.difference(&self.heeded).cloned().collect()).await;
+        self.heeded = topics;
     }
 
     /// Those that somebody else plays, as of now.
@@ -264,6 +278,7 @@ impl Company {
             if let Err(error) = self.reach().await {
                 tracing::error!("participants of what was deployed cannot be reached: {}", error.text());
             }
+            self.hear().await;
         }
     }
 }

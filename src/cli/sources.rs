@@ -14,6 +14,8 @@ use crate::definition::{Program, Saga};
 use crate::diagnostic::render::{self, Color};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::files::{Folder, beside};
+#[cfg(feature = "kafka")]
+use crate::log::Topics;
 use crate::source::{FileId, SourceFile, Sources};
 use crate::syntax;
 use crate::syntax::limits::MAX_FILE_BYTES;
@@ -78,6 +80,18 @@ impl Checked {
         }
         out.aside(&render::text(&file.sources, &not_yet, colour(out.remarks_in_colour())));
         Err(CliError::new(Kind::Findings, format!("{} cannot be run", file.name)))
+    }
+
+    /// Refuses what names topics of the deployment on Kafka in which it is to be run, with its findings on standard error.
+    #[cfg(feature = "kafka")]
+    pub(super) fn keeps_off(&self, topics: &Topics, out: &mut Out) -> Result<(), CliError> {
+        let findings = check::on_own_topics(&self.program, |topic| topics.is_own(topic));
+        if findings.is_empty() {
+            return Ok(());
+        }
+        out.aside(&render::text(&self.sources, &findings, colour(out.remarks_in_colour())));
+        let title = format!("{} cannot be used with topics that begin with `{}`", self.name, topics.prefix);
+        Err(CliError::new(Kind::Findings, title))
     }
 
     /// What an orchestrator is given of it: one text that needs no other file, however many it uses.

@@ -21,7 +21,8 @@ pub struct Alive {
     /// Partitions that stand still until a person acts; absent where all go on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopped: Vec<Stopped>,
-    /// Why the log cannot be written for now, and since when; absent where it can.
+    /// What is the matter with the log, and since when: it cannot be written for now, or a person has to mend it; absent
+    /// where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
     /// How many partitions are how.

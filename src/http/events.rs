@@ -1,5 +1,7 @@
 //! Events for triggers: the topics that are read, and events that come by the API.
 
+use std::collections::BTreeSet;
+
 use super::api::{ApiError, EventBody, Fault, Published};
 use super::service::Service;
 use crate::log::{Outcome, partition_of};
@@ -10,6 +12,12 @@ impl Service {
     /// Reads the topics of all triggers from now on.
     pub async fn heed(&self) {
         self.triggers.lock().await.get_or_insert_with(|| Triggers::open(&self.orchestrator));
+    }
+
+    /// The topics that triggers read.
+    #[must_use]
+    pub fn topics_of_triggers(&self) -> BTreeSet<String> {
+        self.orchestrator.plans().triggers().map(|trigger| trigger.topic.to_string()).collect()
     }
 
     /// Puts an event on a topic that a trigger reads.

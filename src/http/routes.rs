@@ -99,13 +99,13 @@ pub const ROUTES: &[Route] = &[
         call: Call::Alive,
         method: "GET",
         path: "/healthz",
-        does: "the process lives; `holder` is its id in the lock file of its data directory, `stopped` are the partitions that stand still, `partitions` counts them, `log` says why it cannot be written",
+        does: "the process lives; `holder` is its id in the lock file of its data directory, `stopped` are the partitions that stand still, `partitions` counts them, `log` says what is the matter with it",
     },
     Route {
         call: Call::Ready,
         method: "GET",
         path: "/readyz",
-        does: "the log can be written, and all partitions of this process run",
+        does: "the log can be written and is as it must be, and all partitions of this process run",
     },
     Route {
         call: Call::Metrics,

@@ -382,7 +382,7 @@ impl Service {
     pub fn alive(&self) -> Alive {
         let holder = self.orchestrator.directory().and_then(|log| log.holder()).map(|holder| holder.id.clone());
         let log = match self.orchestrator.log().health() {
-            Health::Waiting { why, since } => Some(format!("{why}, since {since}")),
+            Health::Waiting { why, since } | Health::Unfit { why, since } => Some(format!("{why}, since {since}")),
             Health::Failed { why } => Some(why),
             Health::Writing | Health::Closed => None,
         };
@@ -433,10 +433,8 @@ impl Service {
 
     /// Why the log, on other machines, cannot be reached.
     fn away(&self) -> Option<String> {
-        match self.orchestrator.log().health() {
-            Health::Waiting { why, .. } if self.orchestrator.log().is_shared() => Some(why),
-            Health::Waiting { .. } | Health::Writing | Health::Failed { .. } | Health::Closed => None,
-        }
+        let log = self.orchestrator.log();
+        if let (Health::Waiting { why, .. }, true) = (log.health(), log.is_shared()) { Some(why) } else { None }
     }
 
     /// Accepts that inputs of a partition are lost, and lets it go on behind them.
@@ -475,7 +473,7 @@ impl Service {
             Health::Writing => {
                 return no("the group of orchestrators has not said yet which partitions are its own".to_owned());
             }
-            Health::Waiting { why, .. } | Health::Failed { why } => return no(why),
+            Health::Waiting { why, .. } | Health::Unfit { why, .. } | Health::Failed { why } => return no(why),
             Health::Closed => return no("it is being stopped".to_owned()),
         }
         for (number, state) in self.orchestrator.partitions().into_iter().enumerate() {

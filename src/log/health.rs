@@ -10,6 +10,13 @@ use crate::time::{Timestamp, millis};
 pub enum Health {
     /// All is well.
     Writing,
+    /// It is written, but is not as it must be: a person has to do something about it.
+    Unfit {
+        /// What is the matter, for people.
+        why: String,
+        /// Since when that is known.
+        since: Timestamp,
+    },
     /// Nothing can be written for now: what was appended waits and is tried again and again. Nothing is lost.
     Waiting {
         /// Why, for people: the disk is full, or another program holds a lock on the file, or the broker is away.
@@ -25,6 +32,14 @@ pub enum Health {
     },
     /// It was closed.
     Closed,
+}
+
+impl Health {
+    /// Whether what is appended is written.
+    #[must_use]
+    pub const fn is_writing(&self) -> bool {
+        matches!(self, Self::Writing | Self::Unfit { .. })
+    }
 }
 
 /// Something that this user is not let do.

@@ -40,6 +40,11 @@ pub const DEAD: &str = "saga.dead";
 /// The sources of definitions; one partition, see `docs/protocol.md`.
 pub const DEFINITIONS: &str = "saga.definitions";
 
+/// Among the [`DEFINITIONS`] of a log whose topics others can change, what the key of the record begins with that says
+/// how many partitions the deployment has: the number stands behind it, so that compaction keeps the first of several,
+/// which counts.
+pub const PARTITIONS: &str = "partitions/";
+
 /// Partitions of every `saga.*` topic where nobody chose otherwise.
 pub const PARTITIONS_DEFAULT: u32 = 12;
 

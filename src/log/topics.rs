@@ -85,10 +85,15 @@ impl Topics {
         [&self.requests, &self.replies, &self.journal, &self.dead]
     }
 
+    /// All of the deployment's own.
+    pub fn own(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.partitioned().into_iter().chain([&self.definitions])
+    }
+
     /// Whether a topic is one of the deployment's own: what others name must not lead there.
     #[must_use]
     pub fn is_own(&self, topic: &str) -> bool {
-        self.partitioned().into_iter().chain([&self.definitions]).any(|own| **own == *topic)
+        self.own().any(|own| **own == *topic)
     }
 
     /// Those that whoever runs sagas reads.

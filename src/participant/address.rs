@@ -19,15 +19,33 @@ pub enum Address {
     },
 }
 
+/// What whoever answers in a participant's place calls itself.
+const MEMBER_SIMULATED: &str = "saga.simulated";
+
+/// What the name of whoever passes commands on begins with; where to stands behind it.
+const MEMBER_BRIDGE: &str = "saga.bridge ";
+
 impl Address {
     /// What whoever carries commands there calls itself, for those who ask who reads a topic: whether it answers in a
-    /// participant's place or passes on what that says.
+    /// participant's place or passes on what that says, and where that is. Of a URL without what may be a secret, of a
+    /// process the program.
     #[must_use]
-    pub const fn member(&self) -> &'static str {
+    pub fn member(&self) -> String {
         match self {
-            Self::Simulated => "saga.simulated",
-            Self::Http(_) | Self::Process { .. } => "saga.bridge",
+            Self::Simulated => MEMBER_SIMULATED.to_owned(),
+            Self::Http(url) => {
+                let place = url.host_str().unwrap_or_default();
+                let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+                format!("{MEMBER_BRIDGE}{}://{place}{port}{}", url.scheme(), url.path())
+            }
+            Self::Process { program, .. } => format!("{MEMBER_BRIDGE}process:{program}"),
         }
+    }
+
+    /// Where whoever calls itself so passes commands on to; none: it does not.
+    #[must_use]
+    pub fn of_member(member: &str) -> Option<&str> {
+        member.strip_prefix(MEMBER_BRIDGE)
     }
 }
 
@@ -150,6 +168,15 @@ mod tests {
         ] {
             assert_eq!(text, text.parse::<Address>().unwrap().written());
         }
+    }
+
+    #[test]
+    fn who_carries_commands_says_where_to_and_no_secret() {
+        let member = |text: &str| text.parse::<Address>().unwrap().member();
+        let url = member("https://saga:s3cret@rooms.shop:8443/commands?token=t0ken");
+        assert_eq!(Address::of_member(&url), Some("https://rooms.shop:8443/commands"));
+        assert_eq!(Address::of_member(&member("process:./tickets --password s3cret")), Some("process:./tickets"));
+        assert_eq!(Address::of_member(&member("simulated")), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! | `source/<hash>` | the text of the file in which the saga of that content hash stands |
 //! | `current/<name>` | the hash by which new instances of the saga run |
 //! | `triggers/<name>` | the text of the file in which the triggers of the saga stand; empty where it has none |
+//! | `partitions/<number>` | on Kafka, how many partitions the deployment has: the first that was written |
 //!
 //! Running instances stay with the content that they were started by, so a source is kept for ever. A plan is always
 //! compiled from the stored text, by the same front end as any other.
@@ -20,7 +21,7 @@ use crate::check;
 use crate::definition::{Program, Saga, Trigger};
 use crate::diagnostic::Diagnostic;
 use crate::journal::Plans;
-use crate::log::{self, DEFINITION_MAX, Outcome, Site};
+use crate::log::{self, DEFINITION_MAX, Outcome, PARTITIONS, Site, Topics};
 use crate::plan::Plan;
 use crate::source::FileId;
 use crate::syntax::limits::MAX_FILE_BYTES;
@@ -83,6 +84,8 @@ pub(super) fn compile(name: &str, text: &str) -> Result<Program, Vec<Diagnostic>
 pub(super) struct Stored {
     /// By hash, what its source compiles to; else why it does not.
     compiled: BTreeMap<CompactString, Result<Arc<Plan>, String>>,
+    /// The hashes of those that speak to the deployment's own topics: nothing new runs by them.
+    set_aside: BTreeSet<CompactString>,
     /// Of each saga, the hashes that were said to be current, the latest last.
     current: BTreeMap<CompactString, VecDeque<CompactString>>,
     /// Of each saga, its triggers and the text in which they stand.
@@ -92,6 +95,8 @@ pub(super) struct Stored {
     /// Where others write, too: of each saga and version the content that came first. Of two that deploy at once one wins, and
     /// everybody who reads on sees which.
     first: Option<BTreeMap<(CompactString, u64), CompactString>>,
+    /// The topics of a deployment whose prefix definitions do not know.
+    topics: Option<Topics>,
 }
 
 type Compiled = Result<Program, Vec<Diagnostic>>;
@@ -103,7 +108,12 @@ const CURRENT_MAX: usize = 100;
 impl Stored {
     /// Of a log.
     pub(super) fn of(log: &dyn Site) -> Self {
-        Self { first: log.is_shared().then(BTreeMap::new), ..Self::default() }
+        let (first, topics) = (BTreeMap::new(), log.topics());
+        if log.is_shared() {
+            Self { first: Some(first), topics: Some(topics), ..Self::default() }
+        } else {
+            Self::default()
+        }
     }
 
     /// Reads on in the topic, up to an end.
@@ -126,6 +136,10 @@ impl Stored {
     pub(super) fn take(&mut self, records: &[log::Stored]) -> Option<u64> {
         for record in records {
             let key = &*record.message.key;
+            // It is for whoever opens the log.
+            if key.starts_with(PARTITIONS) {
+                continue;
+            }
             let taken = match str::from_utf8(&record.message.payload) {
                 Err(_) => Err("it is not UTF-8".to_owned()),
                 Ok(text) => match (key.strip_prefix(SOURCE), key.strip_prefix(CURRENT)) {
@@ -149,9 +163,14 @@ impl Stored {
             return Ok(());
         }
         is_hash(hash)?;
+        let topics = self.topics.clone();
+        let mut astray = None;
         let plan = match self.compiled(hash, text) {
             Ok(program) => match find(program, hash) {
-                Some(saga) => Ok(Arc::new(Plan::new(Arc::clone(saga)))),
+                Some(saga) => {
+                    astray = on_own_topics(program, topics.as_ref());
+                    Ok(Arc::new(Plan::new(Arc::clone(saga))))
+                }
                 None => Err("its content has another hash in this version of saga".to_owned()),
             },
             Err(findings) => Err(findings.first().map_or_else(String::new, |finding| finding.title.clone())),
@@ -162,7 +181,14 @@ impl Stored {
         }
         let passed = plan.as_ref().map(drop).map_err(Clone::clone);
         self.compiled.insert(CompactString::from(hash), plan);
-        passed
+        match astray {
+            // What runs by it ends by it, and its commands are refused.
+            Some(why) => {
+                self.set_aside.insert(CompactString::from(hash));
+                Err(why)
+            }
+            None => passed,
+        }
     }
 
     fn compiled(&mut self, name: &str, text: &str) -> &Compiled {
@@ -171,10 +197,14 @@ impl Stored {
     }
 
     fn take_triggers(&mut self, saga: &str, text: &str) -> Result<(), String> {
+        let topics = self.topics.clone();
         let triggers = match text {
             "" => Vec::new(),
             text => match self.compiled(saga, text) {
-                Ok(program) => triggers_of(program, saga),
+                Ok(program) => match on_own_topics(program, topics.as_ref()) {
+                    Some(why) => return Err(why),
+                    None => triggers_of(program, saga),
+                },
                 Err(findings) => {
                     return Err(findings.first().map_or_else(String::new, |finding| finding.title.clone()));
                 }
@@ -219,6 +249,7 @@ impl Stored {
                 is_ours.then_some((hash, compiled))
             });
             match stored {
+                Some((hash, Ok(_))) if self.set_aside.contains(hash) => {}
                 Some((_, Ok(plan))) => plans.deploy(plan),
                 Some((hash, Err(why))) => {
                     let (saga, hash, why) = (saga.clone(), hash.clone(), why.clone());
@@ -249,6 +280,12 @@ pub(super) fn current_of(message: &Message) -> Option<(&str, &str)> {
 fn is_hash(text: &str) -> Result<(), String> {
     let is_one = !text.is_empty() && text.len() <= HASH_MAX && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_one { Ok(()) } else { Err("it names no content hash".to_owned()) }
+}
+
+/// Why a program cannot run in a deployment whose own topics it names.
+fn on_own_topics(program: &Program, topics: Option<&Topics>) -> Option<String> {
+    let findings = check::on_own_topics(program, |topic| topics.is_some_and(|topics| topics.is_own(topic)));
+    findings.into_iter().next().map(|finding| finding.title)
 }
 
 fn find<'a>(program: &'a Program, hash: &str) -> Option<&'a Arc<Saga>> {
@@ -374,6 +411,22 @@ mod tests {
             stored.take(&[record(4, &format!("source/{newer_hash}"), newer.as_bytes())]);
             stored.take(&[record(5, "current/trip", newer_hash.as_bytes())]);
             assert_eq!(stored.compile().0.current("trip").map(|plan| plan.saga.version), Some(3));
+        }
+    }
+
+    #[test]
+    fn what_speaks_to_the_deployments_own_topics_is_kept_for_what_runs_and_begins_nothing() {
+        let (text, hash) = with_hash(ONE.replace("participant p {", "participant p { commands \"shop.journal\""));
+        let triggered = ONE.replace("input { }", "input { order: string }")
+            + "trigger t { on \"shop.replies\" event { id: string } start trip { id: event.id, input: { order: event.id } } }\n";
+        for (prefix, is_own) in [("shop", true), ("saga", false)] {
+            let mut stored = Stored { topics: Topics::with_prefix(prefix), ..Stored::default() };
+            stored.take(&[record(0, &format!("source/{hash}"), text.as_bytes())]);
+            stored
+                .take(&[record(1, "current/trip", hash.as_bytes()), record(2, "triggers/trip", triggered.as_bytes())]);
+            let (plans, unusable) = stored.compile();
+            assert!(plans.by_hash(&hash).is_some() && unusable.is_none());
+            assert_eq!((plans.current("trip").is_none(), plans.triggers().next().is_none()), (is_own, is_own));
         }
     }
 

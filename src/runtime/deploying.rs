@@ -13,6 +13,7 @@ use super::client::{self, Client};
 use super::definitions::{self, Deployed, Standing, Stored};
 use super::error::{DeployError, Error, OpenError};
 use super::orchestrator::Orchestrator;
+use crate::check;
 use crate::definition::{Per, Program, Saga};
 use crate::journal::Plans;
 use crate::log::Site;
@@ -114,10 +115,15 @@ pub async fn publish(
     programs: &[(&Program, &str)],
     back: Back,
 ) -> Result<Vec<Deployed>, DeployError> {
+    let topics = log.topics();
     for (program, _) in programs {
         can_be_shared(program, log.partitions())?;
+        let findings = check::on_own_topics(program, |topic| topics.is_own(topic));
+        if !findings.is_empty() {
+            return Err(DeployError::Refused { findings });
+        }
     }
-    let (client, topic) = (Client::new(log), log.topics().definitions);
+    let (client, topic) = (Client::new(log), topics.definitions);
     let mut stored = Stored::of(&**log);
     let begin = catch_up(log, &client, &mut stored, 0).await?;
     let (mut plans, _) = stored.compile();

@@ -9,7 +9,6 @@ use tokio::time::sleep;
 use super::client::{self, ReadError};
 use super::partition::Told;
 use super::shared::Core;
-use crate::log::Health;
 
 /// How often: an owner that dies so soon behind a deletion leaves a damaged journal. It is one question a partition, so
 /// it costs next to nothing.
@@ -24,7 +23,7 @@ pub(super) fn watch(core: &Arc<Core>) {
             let Some(core) = core.upgrade() else { return };
             for partition in (0..core.log.partitions()).filter(|partition| core.is_running(*partition)) {
                 // One that does not answer would hold up other questions for as long as it takes.
-                if core.log.health() != Health::Writing {
+                if !core.log.health().is_writing() {
                     break;
                 }
                 match client::range(&core.log, &core.topics.journal, partition).await {

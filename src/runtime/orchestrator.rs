@@ -217,7 +217,7 @@ impl Orchestrator {
     fn why_unknown(&self) -> String {
         match self.core.log.health() {
             Health::Waiting { why, .. } | Health::Failed { why } => why,
-            Health::Writing => "it was busy".to_owned(),
+            Health::Writing | Health::Unfit { .. } => "it was busy".to_owned(),
             Health::Closed => "it was closed".to_owned(),
         }
     }

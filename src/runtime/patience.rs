@@ -34,7 +34,7 @@ pub async fn while_written<T>(
                     return why;
                 }
                 Health::Waiting { .. } => {}
-                Health::Writing | Health::Closed => since = None,
+                Health::Writing | Health::Unfit { .. } | Health::Closed => since = None,
             }
         }
     };

@@ -24,7 +24,7 @@ use super::view::View;
 use crate::engine::{Instance, InstanceId};
 use crate::journal::Plans;
 use crate::journal::record::{Positions, Record};
-use crate::log::{Health, Log, Range, Report, Reports, Site, Topics};
+use crate::log::{Log, Range, Report, Reports, Site, Topics};
 
 /// How long closing waits for partitions to finish what is under way, beyond which it is left to the next recovery.
 const CLOSE_WITHIN: Duration = Duration::from_secs(20);
@@ -255,7 +255,7 @@ impl Core {
 
     /// What is counted, with how far behind the inputs of the partitions that run here are.
     pub(super) async fn metrics(&self) -> String {
-        let log_is_up = matches!(self.log.health(), Health::Writing);
+        let log_is_up = self.log.health().is_writing();
         // A log that does not answer has its own metric.
         let until = tokio::time::Instant::now() + if log_is_up { LAGS_WITHIN } else { Duration::ZERO };
         let read: BTreeMap<u32, Positions> = self.meters.read().into_iter().collect();
@@ -321,7 +321,7 @@ impl Core {
         }
         drivers.iter().for_each(Driver::release);
         // What is under way cannot be finished in a log that cannot be written: it is left to the next recovery.
-        let can_finish = matches!(self.log.health(), Health::Writing);
+        let can_finish = self.log.health().is_writing();
         let end = Instant::now() + if can_finish { CLOSE_WITHIN } else { Duration::ZERO };
         for driver in drivers {
             driver.join(end);

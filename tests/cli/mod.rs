@@ -20,6 +20,8 @@ mod metrics;
 #[cfg(unix)]
 mod on_call;
 mod operating;
+#[cfg(feature = "kafka")]
+mod own_topics;
 mod personal;
 mod publishing;
 mod remembered;

@@ -179,3 +179,22 @@ fn topics_are_made_to_fit_those_that_are_there_or_not_at_all() {
     let why = format!("`{0}.replies` has 2 partitions and `{0}.journal` has 3", uneven.prefix);
     assert!(refused.status.code() == Some(7) && said.contains(&why) && said.starts_with("error: "), "{said}");
 }
+
+/// The broker's own reasons do not come through its client.
+#[test]
+fn what_a_broker_never_makes_is_refused_in_words_and_nothing_is_made() {
+    let Some(broker) = shared() else { return };
+    let house = House::unmade(broker);
+    let refused = house.run(&["init", "--replication", "3", FILE]);
+    let said = text(&refused);
+    assert_eq!(refused.status.code(), Some(7), "{said}");
+    assert!(said.contains("with 3 replicas: there is 1 broker, and each holds one"), "{said}");
+    let raw = Raw::open(&Settings::new(broker.address(), []).unwrap()).unwrap();
+    let [ours, theirs] = [".", "_"].map(|between| format!("{}{between}replies", house.prefix));
+    RUNTIME.block_on(raw.make(&theirs, 1, Duration::from_hours(24))).unwrap();
+    let refused = house.run(&["init", FILE]);
+    let said = text(&refused);
+    assert_eq!(refused.status.code(), Some(7), "{said}");
+    assert!(said.contains(&format!("`{ours}` and `{theirs}` differ in `.` and `_` alone")), "{said}");
+    assert_eq!(raw.partitions(&format!("{}.requests", house.prefix)).unwrap(), None);
+}

@@ -12,6 +12,7 @@ mod demands;
 mod deploying;
 mod faults;
 mod foreign;
+mod grown;
 mod guarded;
 mod health;
 mod house;

@@ -58,6 +58,9 @@ fn deployments_that_share_topics_of_commands_answer_their_own_alone() {
     let simulating = other.serve(&["--participants", "simulated"]);
     let waiting = house.serve(&[]);
     waiting.start("b-1");
+    // The other's bridges pass it over, so they are nobody who reads it.
+    let topic = format!("{}.hotel.commands", house.prefix);
+    waiting.until_said(&format!("nobody reads {topic}: what is asked of hotels waits there"));
     // What is asked behind it there is answered, so that was passed over.
     other.run_to_its_end("b-2");
     let shown = waiting.get("/instances/b-1").1;
@@ -65,4 +68,20 @@ fn deployments_that_share_topics_of_commands_answer_their_own_alone() {
     waiting.stop();
     house.run_to_its_end("b-1");
     simulating.stop();
+}
+
+/// They share the topic, so a command goes to the one or the other: fine for two doors of one participant, and a participant
+/// that does not know what it did for two of them.
+#[test]
+fn servers_that_pass_commands_on_to_different_places_name_both() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    let places = ["hotels=http://127.0.0.1:9/a?token=t0ken", "hotels=http://127.0.0.1:9/b"];
+    let [one, other] = places.map(|place| house.serve(&["--participant", place]));
+    for (server, there, here) in [(&one, "b", "a"), (&other, "a", "b")] {
+        let topic = format!("{}.hotel.commands", house.prefix);
+        let said = server.until_said(&format!("another process passes commands of `hotels`, {topic}, on to "));
+        let both = format!("on to http://127.0.0.1:9/{there}, and this one to http://127.0.0.1:9/{here}: ");
+        assert!(said.len() == 1 && said[0].contains(&both) && !said[0].contains("t0ken"), "{said:?}");
+    }
 }

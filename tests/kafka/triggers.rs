@@ -123,6 +123,9 @@ fn a_topic_that_is_made_later_is_read_from_its_beginning() {
     std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace(&topic, &later)).unwrap();
     let server = house.serve_with(&["order.saga"]);
     assert!(server.said.contains(&format!("there is no topic {later}")), "{}", server.said);
+    // Also of what was deployed before.
+    let other = house.serve_with(&[]);
+    assert!(other.said.contains(&format!("there is no topic {later}")), "{}", other.said);
     RUNTIME.block_on(raw(broker).make(&later, PARTITIONS, PATIENCE)).unwrap();
     publish(broker, &later, orders(0, 10));
     server.until_completed(10);

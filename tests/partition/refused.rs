@@ -2,11 +2,11 @@
 
 use saga::journal::encode;
 use saga::journal::record::{Body, Record};
-use saga::log::REQUESTS;
+use saga::log::{Outcome, REQUESTS, Report};
 use saga::runtime::partition::{Fact, Stop, Told};
 
 use super::rig::{Rig, running};
-use super::saga::start;
+use super::saga::{ANSWERS, start, start_answered_in};
 
 /// More than any of these scripts needs, and few enough that one that never rests is found out at once.
 const STEPS_MAX: usize = 5_000;
@@ -109,4 +109,31 @@ fn a_checkpoint_that_the_log_never_takes_is_done_without() {
         settle(&mut rig);
     }
     assert!(count(&rig, "completed") > completed && rig.kinds().contains(&"snapshot"), "{:?}", rig.kinds());
+}
+
+/// Kafka takes seconds to say that there is no such topic. What is done behind it counts for little, but not without end.
+#[test]
+fn an_answer_that_cannot_be_delivered_holds_up_nobody_else() {
+    let mut rig = running(|config| config.owed_max = 3);
+    rig.silent = Some("nowhere");
+    let ends = |rig: &mut Rig, topic: &str, id: &str| {
+        rig.log.put(REQUESTS, Some(0), start_answered_in(topic, (id, "{}", id)).into());
+        rig.settle();
+        rig.work();
+    };
+    ends(&mut rig, "nowhere", "bad");
+    let ids: Vec<String> = (0..20).map(|number| format!("good-{number}")).collect();
+    ids.iter().for_each(|id| ends(&mut rig, ANSWERS, id));
+    let answered = |rig: &Rig| rig.read(ANSWERS, 0).len();
+    assert!((5..20).contains(&answered(&rig)), "{}", answered(&rig));
+    let [ticket] = rig.unheard[..] else { panic!("once: {:?}", rig.unheard) };
+    let outcome = Outcome::Refused("there is no such topic".into());
+    rig.tell(Told::Log(Report::Appended { ticket, outcome }));
+    for _ in &ids {
+        rig.settle();
+        rig.work();
+    }
+    assert_eq!((answered(&rig), rig.unheard.len()), (20, 1), "all others, and that one is not repeated");
+    let lost = |fact: &&Fact| matches!(fact, Fact::Undeliverable { topic, .. } if **topic == *"nowhere");
+    assert_eq!(rig.facts.iter().filter(lost).count(), 1);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use saga::journal::decode;
 use saga::journal::record::Record;
 use saga::log::simulated::{Client, Faults, Simulated};
-use saga::log::{JOURNAL, REPLIES, Range, Report, Request};
+use saga::log::{JOURNAL, REPLIES, Range, Report, Request, Ticket};
 use saga::runtime::partition::{Config, Do, Fact, Partition, Stop, Told};
 use saga::simulation::Worker;
 use saga::time::Timestamp;
@@ -27,6 +27,9 @@ pub(super) struct Rig {
     pub(super) has_marker: bool,
     /// How often the end of the replies was asked for.
     pub(super) measured: usize,
+    /// A topic of which nobody hears whether it takes anything, and what is asked of it.
+    pub(super) silent: Option<&'static str>,
+    pub(super) unheard: Vec<Ticket>,
 }
 
 impl Rig {
@@ -35,7 +38,9 @@ impl Rig {
         let mut worker = Worker::new(&cast_of(0, &[]), None);
         worker.moody = false;
         let task = Self::task(partitions, change);
-        Self { log, task, worker, commands_done: 0, now: 0, facts: Vec::new(), has_marker: false, measured: 0 }
+        let (facts, unheard) = (Vec::new(), Vec::new());
+        let (has_marker, measured, silent) = (false, 0, None);
+        Self { log, task, worker, commands_done: 0, now: 0, facts, has_marker, measured, silent, unheard }
     }
 
     pub(super) fn task(partitions: u32, change: impl FnOnce(&mut Config)) -> Partition {
@@ -60,6 +65,9 @@ impl Rig {
                     self.measured += 1;
                     let end = self.read(&topic, 0).len() as u64 + 1;
                     self.tell(Told::Log(Report::End { ticket, range: Range { start: 0, end } }));
+                }
+                Do::Ask(Request::Append(append)) if self.silent.is_some_and(|topic| *append.topic == *topic) => {
+                    self.unheard.push(append.ticket);
                 }
                 Do::Ask(request) => self.log.submit(CLIENT, 0, request),
                 Do::Tell(fact) => self.facts.push(fact),

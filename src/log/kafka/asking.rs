@@ -2,21 +2,29 @@
 //! fetch that waits for records a question would wait as long.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
 
 use super::context::{Context, Reach};
 use super::error::OpenError;
+use super::reader::stored;
 use super::settings::{Role, Settings};
-use crate::log::Range;
+use crate::log::{Range, Stored};
 
 /// How long the broker is asked for the offsets of a partition before that counts as failed, for now.
 const RANGE_WITHIN: Duration = Duration::from_secs(10);
 
-/// A client that fetches nothing.
+/// How long one wait for a record of a topic that is looked through may take.
+const POLL: Duration = Duration::from_millis(100);
+
+/// How long nothing may come of a topic that is looked through before that counts as failed, for now.
+const FIND_WITHIN: Duration = Duration::from_secs(10);
+
+/// A client that fetches nothing, but where a topic is looked through before anybody else asks.
 pub(super) struct Asking(BaseConsumer<Context>);
 
 impl Asking {
@@ -44,6 +52,45 @@ impl Asking {
             asked.map_err(|error| format!("ask for the offsets of partition {partition} of {topic}: {error}"))?;
         let offset = |raw: i64| u64::try_from(raw).unwrap_or_default();
         Ok(Range { start: offset(low), end: offset(high) })
+    }
+
+    /// Looks through partition 0 of a topic, to the end that it has by now, for the first record that is wanted.
+    pub(super) fn find<T>(&self, topic: &str, mut wanted: impl FnMut(&Stored) -> Option<T>) -> KafkaResult<Option<T>> {
+        let (start, end) = watermarks(self.client(), topic, 0, RANGE_WITHIN)?;
+        if start >= end {
+            return Ok(None);
+        }
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, 0, Offset::Offset(start))?;
+        self.0.assign(&list)?;
+        let found = self.look_through(end, &mut wanted);
+        self.0.unassign()?;
+        found
+    }
+
+    fn look_through<T>(&self, end: i64, wanted: &mut impl FnMut(&Stored) -> Option<T>) -> KafkaResult<Option<T>> {
+        let mut came = Instant::now();
+        while came.elapsed() < FIND_WITHIN {
+            match self.0.poll(POLL) {
+                Some(Ok(message)) => {
+                    came = Instant::now();
+                    if let Some(found) = wanted(&stored(&message)) {
+                        return Ok(Some(found));
+                    }
+                }
+                Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                    return Err(error);
+                }
+                Some(Err(error)) => tracing::debug!(%error, "a topic that is looked through"),
+                None => {}
+            }
+            // Compaction leaves holes, so the position says when the end is reached.
+            let position = self.0.position()?;
+            if position.elements().iter().any(|at| at.offset().to_raw().is_some_and(|offset| offset >= end)) {
+                return Ok(None);
+            }
+        }
+        Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut))
     }
 }
 

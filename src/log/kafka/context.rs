@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::layout::listed;
 use super::rights::{Denials, forbidden};
 use crate::log::health::now;
 use crate::log::{Denial, Health, Right};
@@ -35,6 +36,8 @@ struct State {
     is_refusal: bool,
     /// Topics of the deployment that are there no more: why nothing can be written, and since when.
     gone: Option<(String, Timestamp)>,
+    /// Topics with more partitions than the deployment has: what is the matter, and since when.
+    misfits: Option<(String, Timestamp)>,
     /// Whether it has never been reached, and whoever opens it says what is the matter.
     is_opening: bool,
 }
@@ -56,7 +59,8 @@ impl Reach {
     }
 
     fn begun(brokers: &str, is_opening: bool) -> Arc<Self> {
-        let state = State { health: Health::Writing, detail: None, is_refusal: false, gone: None, is_opening };
+        let (health, is_refusal) = (Health::Writing, false);
+        let state = State { health, detail: None, is_refusal, gone: None, misfits: None, is_opening };
         Arc::new(Self {
             brokers: brokers.to_owned(),
             state: Mutex::new(state),
@@ -75,7 +79,10 @@ impl Reach {
             (Health::Writing, Some((why, since))) => Health::Waiting { why: why.clone(), since: *since },
             (Health::Writing, None) => match self.denials.all().into_iter().find(|denial| denial.is_vital) {
                 Some(Denial { why, since, .. }) => Health::Waiting { why, since },
-                None => Health::Writing,
+                None => match &state.misfits {
+                    Some((why, since)) => Health::Unfit { why: why.clone(), since: *since },
+                    None => Health::Writing,
+                },
             },
             (health, _) => health.clone(),
         }
@@ -108,6 +115,30 @@ impl Reach {
                 tracing::warn!("all topics are at Kafka at {} again", self.brokers);
             }
             (false, true) | (true, false) => {}
+        }
+    }
+
+    /// Topics of a deployment of so many partitions that have another number. Said when it is news.
+    pub(super) fn have_misfits(&self, misfits: &[(String, u32)], partitions: u32) {
+        let mut state = self.lock();
+        let why = (!misfits.is_empty()).then(|| {
+            format!(
+                "{} partitions at Kafka at {}, and this deployment has {partitions}, for good",
+                listed(misfits),
+                self.brokers
+            )
+        });
+        if state.misfits.as_ref().map(|(said, _)| said) == why.as_ref() {
+            return;
+        }
+        state.misfits = why.clone().map(|why| (why, now()));
+        drop(state);
+        match why {
+            Some(why) => tracing::error!(
+                "{why}: nobody reads what is written to those behind; this process goes on with its {partitions}, and none that \
+                 is started can; what to do stands in docs/kafka.md"
+            ),
+            None => tracing::warn!("all topics at Kafka at {} have {partitions} partitions again", self.brokers),
         }
     }
 
@@ -177,7 +208,8 @@ impl Reach {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AllBrokersDown) => {
                 if !self.lock().is_opening {
-                    self.away(reason);
+                    // It counts clients, and calls them brokers.
+                    self.away("none of its brokers answers");
                 }
             }
             Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::Resolve) => {

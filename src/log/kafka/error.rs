@@ -3,7 +3,9 @@
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::keys::is_secret;
-use crate::log::PREFIX_USUAL;
+use super::layout::listed;
+use crate::log::{PREFIX_USUAL, Topics};
+use crate::time::Timestamp;
 
 /// Why a log on Kafka cannot be opened or made.
 #[derive(Debug, thiserror::Error)]
@@ -58,8 +60,10 @@ pub enum OpenError {
         /// What may have been meant.
         near: Option<&'static str>,
     },
-    /// About TLS, which most builds have not.
-    #[error("set `{key}` of the Kafka client: {why}; for TLS, `saga` is built with `--features tls` or `tls-vendored`")]
+    /// About TLS, or what comes with it, which most builds have not.
+    #[error(
+        "set `{key}` of the Kafka client: {why}; for TLS and SCRAM, `saga` is built with `--features tls` or `tls-vendored`"
+    )]
     NoTls {
         /// The setting.
         key: String,
@@ -110,6 +114,44 @@ pub enum OpenError {
         /// How many that has.
         expected: u32,
     },
+    /// Somebody gave topics more partitions than the deployment has.
+    #[error(
+        "{what} at {brokers}: {}, and this deployment has {partitions} partitions, for good, as `{}` says since {since}: an \
+         instance lives in the one that its id hashes to, and with another number it would be looked for, and begun again, \
+         elsewhere; Kafka takes no partition back: {}",
+        listed(odd), topics.definitions, anew(topics, odd, *partitions)
+    )]
+    Repartitioned {
+        /// What was to be done.
+        what: &'static str,
+        /// Where.
+        brokers: String,
+        /// The deployment's.
+        topics: Topics,
+        /// How many it has.
+        partitions: u32,
+        /// Since when that stands in the log.
+        since: Timestamp,
+        /// Topics that have another number.
+        odd: Vec<(String, u32)>,
+    },
+    /// Another number was asked for than the deployment has.
+    #[error(
+        "make the topics at {brokers} with {asked} partitions: this deployment has {partitions}, for good, as `{definitions}` \
+         says since {since}; leave out `--partitions`, or begin anew with topics of another prefix: --prefix NAME"
+    )]
+    Settled {
+        /// Which brokers.
+        brokers: String,
+        /// How many were asked for.
+        asked: u32,
+        /// How many there are.
+        partitions: u32,
+        /// Where that stands.
+        definitions: String,
+        /// Since when.
+        since: Timestamp,
+    },
     /// Some topics are there, and fit neither each other nor any others.
     #[error(
         "make the topics at {brokers}: `{}` has {} partitions and `{}` has {}; all of a prefix have the same number, so nothing was \
@@ -136,6 +178,33 @@ pub enum OpenError {
         topic: String,
         /// How many it has.
         found: u32,
+    },
+    /// More replicas than there can be.
+    #[error(
+        "make the topics at {brokers} with {asked} replicas: there {} {there} broker{}, and each holds one of them at most, so \
+         nothing was made: give a smaller `--replication`, or leave it out",
+        if *there == 1 { "is" } else { "are" }, if *there == 1 { "" } else { "s" }
+    )]
+    Replicas {
+        /// Which brokers.
+        brokers: String,
+        /// How many were asked for.
+        asked: u32,
+        /// How many brokers there are.
+        there: u32,
+    },
+    /// Names that Kafka does not tell apart everywhere.
+    #[error(
+        "make the topics at {brokers}: `{topic}` and `{other}` differ in `.` and `_` alone, and Kafka makes no second topic of \
+         such names, since its metrics would mix them up, so nothing was made: choose another name"
+    )]
+    Collides {
+        /// Which brokers.
+        brokers: String,
+        /// One that is to be made.
+        topic: String,
+        /// One that is there, or is to be made, too.
+        other: String,
     },
     /// The broker says no.
     #[error("{what} at {brokers}: {why}")]
@@ -184,6 +253,23 @@ pub enum OpenError {
     /// No thread.
     #[error("start a thread for the log on Kafka: {0}")]
     Thread(#[from] std::io::Error),
+}
+
+/// What to do about topics that were given more partitions.
+fn anew(topics: &Topics, odd: &[(String, u32)], partitions: u32) -> String {
+    let is_made_anew = |(topic, _): &(String, u32)| {
+        [&topics.requests, &topics.replies, &topics.dead].iter().any(|it| ***it == **topic)
+    };
+    if odd.iter().all(is_made_anew) {
+        return format!(
+            "delete what has another number, and `saga init` makes it anew with {partitions}; what nobody had read of it is \
+             lost then, and `saga accept-gap` lets each partition go on that had read of it (docs/kafka.md)"
+        );
+    }
+    format!(
+        "a server that runs goes on with its {partitions}, so let it end what it has; begin anew with topics of another \
+         prefix, --prefix NAME, and move over (docs/kafka.md)"
+    )
 }
 
 fn meant(near: Option<&str>) -> String {

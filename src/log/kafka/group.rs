@@ -29,7 +29,7 @@ use super::context::{Reach, remark};
 use super::error::OpenError;
 use super::settings::{REBALANCE_TIMEOUT_MS, Role, Settings};
 use crate::log::endpoint::{Endpoint, Outbox};
-use crate::log::{Health, Member, Report, Ticket};
+use crate::log::{Member, Report, Ticket};
 
 /// How long partitions that are revoked may be held by tasks that finish: half of the time that the group waits.
 const RELEASE_WITHIN: Duration = Duration::from_millis(REBALANCE_TIMEOUT_MS as u64 / 2);
@@ -62,6 +62,8 @@ pub(super) struct Group {
 
 struct Shared {
     topic: Arc<str>,
+    /// Its partitions from this number on are nobody's: topics can be given more than a deployment has.
+    below: u32,
     endpoint: Arc<Endpoint>,
     reach: Arc<Reach>,
     state: Mutex<State>,
@@ -162,10 +164,6 @@ fn has_settled(json: &[u8], is_new: bool) -> bool {
     })
 }
 
-fn partitions(list: &TopicPartitionList) -> Vec<u32> {
-    list.elements().iter().filter_map(|element| u32::try_from(element.partition()).ok()).collect()
-}
-
 fn give(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) {
     let given = match consumer.rebalance_protocol() {
         RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
@@ -177,6 +175,13 @@ fn give(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) {
 }
 
 impl Shared {
+    /// Those of a list that can be somebody's.
+    fn partitions(&self, list: &TopicPartitionList) -> Vec<u32> {
+        let numbers = list.elements();
+        let numbers = numbers.iter().filter_map(|element| u32::try_from(element.partition()).ok());
+        numbers.filter(|number| *number < self.below).collect()
+    }
+
     fn assigned(&self, consumer: &BaseConsumer<Context>, list: &mut TopicPartitionList) {
         // Nothing is fetched: neither an old offset nor a new one matters.
         if let Err(error) = list.set_all_offsets(Offset::End) {
@@ -189,8 +194,8 @@ impl Shared {
         if let Err(error) = taken.and_then(|()| consumer.pause(list)) {
             tracing::warn!(%error, "an assignment cannot be taken");
         }
-        let partitions = partitions(list);
-        tracing::debug!(?partitions, "assigned by the group");
+        let partitions = self.partitions(list);
+        tracing::debug!(?partitions, beyond = list.count() - partitions.len(), "assigned by the group");
         let mut outbox = Outbox::default();
         let mut state = self.lock();
         for partition in partitions {
@@ -204,7 +209,7 @@ impl Shared {
     }
 
     fn revoked(&self, consumer: &BaseConsumer<Context>, list: &TopicPartitionList) {
-        let partitions = partitions(list);
+        let partitions = self.partitions(list);
         let is_lost = consumer.assignment_lost() || self.is_closing.load(Ordering::Relaxed);
         tracing::debug!(?partitions, is_lost, "revoked by the group");
         let mut outbox = Outbox::default();
@@ -295,12 +300,13 @@ impl Group {
     pub(super) fn join(
         settings: &Settings,
         member: Member<'_>,
-        topic: &Arc<str>,
+        (topic, below): (&Arc<str>, u32),
         reach: &Arc<Reach>,
         endpoint: &Arc<Endpoint>,
     ) -> Result<Arc<Self>, OpenError> {
         let state = Arc::new(Shared {
             topic: Arc::clone(topic),
+            below,
             endpoint: Arc::clone(endpoint),
             reach: Arc::clone(reach),
             state: Mutex::default(),
@@ -393,7 +399,7 @@ impl Group {
         let is_due = |revoking: &mut Revoking| revoking.unfinished.is_empty() || revoking.until <= Instant::now();
         if let Some(Revoking { list, .. }) = state.revoking.take_if(is_due) {
             let mut read = TopicPartitionList::new();
-            for partition in partitions(&list) {
+            for partition in self.state.partitions(&list) {
                 state.held.remove(&partition);
                 self.note_read(&mut state, partition, &mut read);
             }
@@ -457,7 +463,7 @@ impl Group {
         let is_open = |at: &&u32| state.read.get(at).is_some_and(|(_, committed)| *committed == Committed::No);
         open.extend(state.held.keys().filter(is_open).map(|partition| (*partition, Vec::new())));
         drop(state);
-        if !open.is_empty() && matches!(self.state.reach.health(), Health::Writing) {
+        if !open.is_empty() && self.state.reach.health().is_writing() {
             self.commit(open);
         }
         for ended in threads {

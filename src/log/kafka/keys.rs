@@ -55,6 +55,11 @@ pub(super) fn check(key: &str, value: &str) -> Result<(), OpenError> {
     if let Some((_, why)) = FIXED.iter().find(|(fixed, _)| *fixed == key) {
         return Err(OpenError::Fixed { key: key.to_owned(), why });
     }
+    if !HAS_TLS && matches!(key, "sasl.mechanism" | "sasl.mechanisms") && is_scram(value) {
+        // librdkafka says so only when a client is made, and of features that nobody has heard of.
+        let why = "SCRAM needs the cryptography of OpenSSL, which this build has not".to_owned();
+        return Err(OpenError::NoTls { key: key.to_owned(), why });
+    }
     let Err(error) = ClientConfig::new().set(key, value).create_native_config() else { return Ok(()) };
     let key = key.to_owned();
     // What librdkafka says of a value holds it, and so may be shown of harmless ones only; of a name that it does not
@@ -71,11 +76,16 @@ pub(super) fn check(key: &str, value: &str) -> Result<(), OpenError> {
     }
 }
 
+const HAS_TLS: bool = cfg!(any(feature = "tls", feature = "tls-vendored"));
+
+fn is_scram(mechanism: &str) -> bool {
+    mechanism.trim().to_ascii_uppercase().starts_with("SCRAM-")
+}
+
 /// Whether a setting asks for what a build without TLS has not.
 fn is_about_tls(key: &str, value: &str) -> bool {
-    let has_tls = cfg!(any(feature = "tls", feature = "tls-vendored"));
     let asks = key.starts_with("ssl.") || key == "security.protocol" && value.to_ascii_lowercase().ends_with("ssl");
-    asks && !has_tls
+    asks && !HAS_TLS
 }
 
 fn nearest(wanted: &str) -> Option<&'static str> {
@@ -97,6 +107,20 @@ mod tests {
         for (key, why) in FIXED {
             assert!(refused(key, "1").contains(why), "{key}");
         }
+    }
+
+    #[test]
+    #[cfg(not(any(feature = "tls", feature = "tls-vendored")))]
+    fn what_needs_another_build_is_refused_with_its_feature() {
+        for (key, value) in [
+            ("sasl.mechanism", "SCRAM-SHA-512"),
+            ("sasl.mechanisms", "scram-sha-256"),
+            ("security.protocol", "SASL_SSL"),
+        ] {
+            let said = refused(key, value);
+            assert!(said.contains("`saga` is built with `--features tls` or `tls-vendored`"), "{said}");
+        }
+        assert!(check("sasl.mechanism", "PLAIN").is_ok());
     }
 
     #[test]

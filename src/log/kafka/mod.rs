@@ -18,6 +18,7 @@ mod group;
 mod jobs;
 mod keys;
 mod lane;
+mod layout;
 mod producer;
 mod raw;
 mod reader;
@@ -42,7 +43,7 @@ use self::producer::{Deliveries, Producer};
 use self::reader::Readers;
 use self::truncation::Truncations;
 use super::endpoint::{Endpoint, Outbox};
-use super::{Health, Log, Member, Outcome, Range, Report, Reports, Request, Topics};
+use super::{Append, Health, Log, Member, Outcome, Range, Report, Reports, Request, Topics};
 
 pub(crate) use context::{Context, Reach};
 pub use demands::{Difference, Harm};
@@ -92,7 +93,7 @@ struct Shared {
 }
 
 impl Kafka {
-    /// Opens the log: learns how many partitions the topics have. Waits for a broker that is away, for as long as
+    /// Opens the log: learns how many partitions the deployment has. Waits for a broker that is away, for as long as
     /// `patience`, or for as long as it takes, and says so once.
     ///
     /// # Errors
@@ -101,7 +102,7 @@ impl Kafka {
         let reach = Reach::opening(&settings.brokers);
         let group = Settings::group(topics);
         let asking = Arc::new(Asking::open(settings, &group, &reach)?);
-        let partitions = topics::count(asking.client(), &reach, settings, topics, patience)?;
+        let partitions = layout::partitions(&asking, (settings, &reach), topics, patience)?;
         let deliveries = Arc::new(Deliveries::default());
         let for_thread = Arc::clone(&deliveries);
         let deliverer = std::thread::Builder::new().name("kafka-deliver".to_owned()).spawn(move || for_thread.run())?;
@@ -154,7 +155,7 @@ impl Kafka {
         let user = self.attach(reports);
         let Shared { settings, group, topics, reach, .. } = &*self.shared;
         let member = Member { group, name: OWNER };
-        let group = Group::join(settings, member, &topics.requests, reach, &user.endpoint)?;
+        let group = Group::join(settings, member, (&topics.requests, self.partitions), reach, &user.endpoint)?;
         Ok(Owner { user, group })
     }
 
@@ -178,13 +179,14 @@ impl Kafka {
         readership::told(self.shared.asking.client(), topics)
     }
 
-    /// Of these topics, about which `told` was asked, those that no member of any group reads: of a group by KIP-848 it is
-    /// known once it has committed something.
+    /// Of these topics, about which `told` was asked, those that no member of any group reads that takes our commands: of a
+    /// group by KIP-848 it is known once it has committed something.
     ///
     /// # Errors
     /// The broker does not answer.
     pub fn unread(&self, told: &Membership, topics: &[String]) -> Result<Vec<String>, String> {
-        told.unread(self.shared.asking.client(), &self.shared.settings, topics)
+        let Shared { settings, topics: ours, asking, .. } = &*self.shared;
+        told.unread(asking.client(), (settings, ours), topics)
     }
 
     /// Who reads these topics, and of groups by KIP-848 those that have committed something.
@@ -195,20 +197,25 @@ impl Kafka {
         self.told(topics)?.all(self.shared.asking.client(), &self.shared.settings, topics)
     }
 
-    /// Looks whether the deployment's topics are all there, of which `missing` were not at the look before. Twice in a row,
-    /// and nothing counts as written until they are: a broker that starts may not know all at once. Which are not.
+    /// Looks whether the deployment's topics are all there, of which `missing` were not at the look before, and have as many
+    /// partitions as they must. Without some twice in a row nothing counts as written until they are there: a broker that
+    /// starts may not know all at once. Which are not there.
     ///
     /// # Errors
     /// The broker does not answer.
     pub fn look(&self, missing: &[String]) -> Result<Vec<String>, String> {
         let topics = &self.shared.topics;
-        let all = topics.partitioned().into_iter().chain([&topics.definitions]);
-        let all: Vec<String> = all.map(ToString::to_string).collect();
-        let now = self.missing(&all, Duration::ZERO)?;
+        let all: Vec<String> = topics.own().map(ToString::to_string).collect();
+        let counts = topics::each(self.shared.asking.client(), &all, Duration::ZERO)?;
+        let counts = topics.own().cloned().zip(counts);
+        let (there, gone): (Vec<_>, Vec<_>) = counts.partition(|(_, count)| count.is_some());
+        let now: Vec<String> = gone.into_iter().map(|(topic, _)| topic.to_string()).collect();
         let twice: Vec<String> = now.iter().filter(|topic| missing.contains(topic)).cloned().collect();
         let is_input = |topic: &String| **topic == *topics.requests || **topic == *topics.replies;
         let to_do = if twice.iter().all(is_input) { ANEW } else { "begin anew with topics of another prefix" };
         self.shared.reach.are_gone(&twice, to_do);
+        let there: Vec<_> = there.into_iter().filter_map(|(topic, count)| Some((topic, count?))).collect();
+        self.shared.reach.have_misfits(&layout::misfits(self.partitions, topics, &there), self.partitions);
         Ok(now)
     }
 
@@ -282,6 +289,16 @@ impl Log for Owner {
 }
 
 impl Shared {
+    /// Why an append can go nowhere.
+    fn no_way(&self, append: &Append) -> Option<String> {
+        let Append { topic, waits, .. } = append;
+        if topic.is_empty() || topic.len() > TOPIC_MAX || topic.contains('\0') {
+            return Some(format!("a topic's name has 1 to {TOPIC_MAX} bytes"));
+        }
+        // What waits for its topic is a command: in the journal it would fence its own partition.
+        (*waits && self.topics.is_own(topic)).then(|| format!("the topic {topic} is the deployment's own"))
+    }
+
     fn submit(&self, endpoint: &Arc<Endpoint>, home: u32, requests: Vec<Request>, group: Option<&Group>) {
         let mut outbox = Outbox::default();
         let (mut journal, mut effects) = (Vec::new(), Vec::new());
@@ -292,8 +309,7 @@ impl Shared {
                     None => outbox.push(endpoint, home, Report::Stale { ticket }),
                 },
                 Request::Append(append) => {
-                    if append.topic.is_empty() || append.topic.len() > TOPIC_MAX || append.topic.contains('\0') {
-                        let why = format!("a topic's name has 1 to {TOPIC_MAX} bytes");
+                    if let Some(why) = self.no_way(&append) {
                         let outcome = Outcome::Refused(Arc::from(why));
                         outbox.push(endpoint, home, Report::Appended { ticket: append.ticket, outcome });
                         continue;

@@ -24,7 +24,7 @@ use super::error::OpenError;
 use super::producer::with_headers;
 use super::reader::stored;
 use super::settings::{Role, Settings};
-use super::topics::{Unasked, partitions_of};
+use super::topics::{Unasked, partitions_of, said};
 use crate::wire::{EVENT_MAX, Message};
 
 /// How long the broker may take for one question, and for an acknowledgement.
@@ -69,7 +69,8 @@ pub struct RawArrival {
 /// An acknowledgement on its way.
 type Ack = Result<(), String>;
 
-struct Acknowledging(Arc<Reach>);
+/// Tells who waits for it what became of each message.
+pub(super) struct Acknowledging(pub(super) Arc<Reach>);
 
 impl ClientContext for Acknowledging {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, words: &str) {
@@ -89,10 +90,6 @@ impl ProducerContext for Acknowledging {
         // Whoever waited may have gone.
         drop(waiting.send(ack));
     }
-}
-
-fn said(error: &KafkaError) -> String {
-    error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string())
 }
 
 /// A way to the topics.

@@ -7,6 +7,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::context::Context;
 use super::settings::{Role, Settings};
 use super::topics::{ASK_WITHIN, partitions_of, said};
+use crate::log::Topics;
 
 /// Groups that are asked one by one, which costs a connection each.
 const UNTOLD_MAX: usize = 20;
@@ -32,24 +33,27 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// Which of these topics no member of any group has. Of a group whose members are not told, what it has committed says
-    /// what it reads.
+    /// Which of these topics no member of any group has that takes our commands. Of a group whose members are not told, what
+    /// it has committed says what it reads.
     pub(super) fn unread(
         &self,
         asking: &BaseConsumer<Context>,
-        settings: &Settings,
+        (settings, ours): (&Settings, &Topics),
         topics: &[String],
     ) -> Result<Vec<String>, String> {
-        let is_read = |topic: &String| self.readers.iter().any(|reader| reader.topic == *topic);
-        let mut unread: Vec<String> = topics.iter().filter(|topic| !is_read(topic)).cloned().collect();
+        let mut unread: Vec<String> = topics.iter().filter(|topic| !self.is_read(topic, ours)).cloned().collect();
         for group in &self.untold {
             if unread.is_empty() {
                 break;
             }
             let committed = committed(asking, settings, group, &unread)?;
-            unread.retain(|topic| !committed.contains(topic));
+            unread.retain(|topic| !(committed.contains(topic) && takes_ours(group, topic, ours)));
         }
         Ok(unread)
+    }
+
+    fn is_read(&self, topic: &str, ours: &Topics) -> bool {
+        self.readers.iter().any(|reader| reader.topic == *topic && takes_ours(&reader.group, topic, ours))
     }
 
     /// Who reads these topics, or has read them and may have gone.
@@ -68,6 +72,11 @@ impl Membership {
         readers.dedup();
         Ok(readers)
     }
+}
+
+/// Whether a group that reads a topic takes our commands: the bridges of other deployments pass those over.
+fn takes_ours(group: &str, topic: &str, ours: &Topics) -> bool {
+    !Topics::is_group_of_bridges(group, topic) || group == ours.group_of_bridges(topic)
 }
 
 /// Asks who reads these topics.
@@ -154,6 +163,21 @@ fn assigned_topics(mut bytes: &[u8]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_passes_our_commands_over_reads_nothing_of_them() {
+        let (topic, ours) = ("hotel.commands", Topics::default());
+        for (group, is_read) in [
+            ("hotels", true),
+            ("saga.bridge.hotel.commands", true),
+            ("other.bridge.hotel.commands", false),
+            ("saga.bridge.car.commands", true),
+        ] {
+            let reader = Reader { topic: topic.to_owned(), group: group.to_owned(), member: None };
+            let told = Membership { readers: vec![reader], untold: Vec::new() };
+            assert_eq!(told.is_read(topic, &ours), is_read, "{group}");
+        }
+    }
 
     #[test]
     fn an_assignment_names_its_topics() {

@@ -18,8 +18,9 @@ use crate::wire::HEADERS_MAX;
 const MESSAGE_TIMEOUT_MS: &str = "30000";
 
 /// How long a producer waits for a topic that brokers do not know: one that was just made is known to all of them within a
-/// second or two, and whoever writes to one that was deleted wants to know while they are still there.
-const ABSENT_TIMEOUT_MS: &str = "10000";
+/// second or two, whoever writes to one that was deleted wants to know while they are still there, and an answer to a topic
+/// that was never there keeps its partition from being handed over.
+const ABSENT_TIMEOUT_MS: &str = "2000";
 
 /// What one producer holds of messages that are not acknowledged: minutes of a full load, so that it is reached only
 /// while the broker is away.

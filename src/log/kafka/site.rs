@@ -35,7 +35,8 @@ impl Site for Kafka {
     fn take(&self, topic: &Arc<str>, member: Member<'_>, reports: Arc<dyn Reports>) -> Result<Arc<dyn Take>, String> {
         let user = Self::attach(self, reports);
         let Shared { settings, reach, .. } = &*self.shared;
-        let group = Group::join(settings, member, topic, reach, &user.endpoint).map_err(|error| error.to_string())?;
+        let group = Group::join(settings, member, (topic, u32::MAX), reach, &user.endpoint);
+        let group = group.map_err(|error| error.to_string())?;
         Ok(Arc::new(Taker(Owner { user, group })))
     }
 

@@ -15,14 +15,21 @@ use super::asking::Asking;
 use super::context::{Context, Reach};
 use super::demands::{Difference, Found, REPLICATION_USUAL, Undescribed, Wanted, compare, deployment, found};
 use super::error::{OpenError, is_forbidden};
+use super::layout::{self, Layout};
 use super::settings::{Role, Settings};
 use crate::log::{PARTITIONS_DEFAULT, Topics};
+
+/// What whoever opens a deployment does, for people.
+pub(super) const OPENING: &str = "open the log on Kafka";
 
 /// How long one question to the broker may take.
 pub(super) const ASK_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long making topics may take.
 const MAKE_WITHIN: Duration = Duration::from_mins(1);
+
+/// How long a broker that is away is waited for by whoever makes topics: they sit before it.
+const AWAY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a client's reasons for a failure are waited for.
 const REASONS_WITHIN: Duration = Duration::from_millis(200);
@@ -76,13 +83,15 @@ impl<'s> Founding<'s> {
         Ok(Self { broker, before, brokers })
     }
 
-    /// How many partitions the deployment's topics have, or are to be made with: as many as was asked for, as there are
-    /// already, or as is usual.
+    /// How many partitions the deployment's topics have, or are to be made with: as many as its log says, as there are
+    /// already, as was asked for, or as is usual.
     ///
     /// # Errors
-    /// Topics that are there differ in that, or from what was asked for while others are yet to be made: with those nothing
-    /// could run.
+    /// Topics that are there differ in that, or all of it from what was asked for: with those nothing could run.
     pub fn partitions(&self, topics: &Topics, asked: Option<u32>) -> Result<u32, OpenError> {
+        if let Some(partitions) = self.settled(topics, asked)? {
+            return Ok(partitions);
+        }
         let all = topics.partitioned();
         let known: Vec<&Found> = all.iter().filter_map(|topic| self.known(topic)).collect();
         let Some((first, others)) = known.split_first() else { return Ok(asked.unwrap_or(PARTITIONS_DEFAULT)) };
@@ -93,11 +102,36 @@ impl<'s> Founding<'s> {
                 topics: [first, other].map(|topic| (topic.name.clone(), topic.partitions)),
             });
         }
-        match asked.filter(|asked| known.len() < all.len() && *asked != first.partitions) {
+        match asked.filter(|asked| *asked != first.partitions) {
             Some(asked) => {
                 Err(OpenError::Asked { brokers: brokers(), asked, topic: first.name.clone(), found: first.partitions })
             }
-            None => Ok(asked.unwrap_or(first.partitions)),
+            None => Ok(first.partitions),
+        }
+    }
+
+    /// What the log says of it, where there is one that does.
+    fn settled(&self, topics: &Topics, asked: Option<u32>) -> Result<Option<u32>, OpenError> {
+        const WHAT: &str = "make the topics";
+        if self.known(&topics.definitions).is_none() {
+            return Ok(None);
+        }
+        let Broker { settings, reach, asking, .. } = &self.broker;
+        let settled = layout::settled(asking, (settings, reach), topics, None, Some(MAKE_WITHIN))?;
+        let Some(Layout { partitions, since }) = settled else { return Ok(None) };
+        let counts = topics.own().filter_map(|topic| Some((Arc::clone(topic), self.known(topic)?.partitions)));
+        let odd = layout::misfits(partitions, topics, &counts.collect::<Vec<_>>());
+        let brokers = settings.brokers.clone();
+        if !odd.is_empty() {
+            let topics = topics.clone();
+            return Err(OpenError::Repartitioned { what: WHAT, brokers, topics, partitions, since, odd });
+        }
+        match asked.filter(|asked| *asked != partitions) {
+            Some(asked) => {
+                let definitions = topics.definitions.to_string();
+                Err(OpenError::Settled { brokers, asked, partitions, definitions, since })
+            }
+            None => Ok(Some(partitions)),
         }
     }
 
@@ -135,6 +169,22 @@ impl<'s> Founding<'s> {
         Ok(if is_begun { missing } else { Vec::new() })
     }
 
+    /// Refuses what Kafka would, before anything is made: of its reasons the client tells codes alone.
+    fn can_be_made(&self, plan: &Plan, wanted: &[Wanted], missing: &[&Wanted]) -> Result<(), OpenError> {
+        let (brokers, there) = (self.broker.settings.brokers.clone(), self.brokers);
+        if let Some(asked) = plan.replication.filter(|asked| *asked > there && !missing.is_empty()) {
+            return Err(OpenError::Replicas { brokers, asked, there });
+        }
+        let all = || self.before.iter().map(|topic| &topic.name).chain(wanted.iter().map(|topic| &topic.name));
+        let same = |one: &str, other: &str| one != other && one.replace('.', "_") == other.replace('.', "_");
+        let collides =
+            |topic: &&Wanted| Some((topic.name.clone(), all().find(|other| same(&topic.name, other))?.clone()));
+        match missing.iter().find_map(collides) {
+            Some((topic, other)) => Err(OpenError::Collides { brokers, topic, other }),
+            None => Ok(()),
+        }
+    }
+
     /// Makes the topics that are missing, and says how those differ that are there.
     ///
     /// # Errors
@@ -148,6 +198,7 @@ impl<'s> Founding<'s> {
             wanted.iter().partition(|topic| self.known(&topic.name).is_some());
         self.keeps_its_journal(plan)?;
         let renewed = self.renewed(&plan.topics)?;
+        self.can_be_made(plan, &wanted, &missing)?;
         let mut made = Made { replication, renewed, ..Made::default() };
         let new: Vec<NewTopic<'_>> = missing.iter().map(|topic| new_topic(topic)).collect();
         if !new.is_empty() {
@@ -173,6 +224,13 @@ impl<'s> Founding<'s> {
                 sleep(LOOK_AGAIN).await;
             }
         }
+        layout::settled(
+            &broker.asking,
+            (broker.settings, &broker.reach),
+            &plan.topics,
+            Some(partitions),
+            Some(MAKE_WITHIN),
+        )?;
         made.known.extend(there.iter().map(|topic| topic.name.clone()));
         // Those that were made, too: where we set nothing, they have what is usual on this broker.
         let (now, _) = broker.found()?;
@@ -181,15 +239,13 @@ impl<'s> Founding<'s> {
     }
 }
 
-/// How the topics of a deployment that is there differ from what they should be.
+/// How the topics of a deployment that is there, with so many partitions, differ from what they should be.
 ///
 /// # Errors
 /// The broker cannot be reached, or does not tell.
-pub async fn differences(settings: &Settings, topics: &Topics) -> Result<Vec<Difference>, OpenError> {
+pub async fn differences(settings: &Settings, topics: &Topics, partitions: u32) -> Result<Vec<Difference>, OpenError> {
     let broker = Broker::begin(settings)?;
     let (now, brokers) = broker.found()?;
-    let requests = now.iter().find(|topic| topic.name == *topics.requests);
-    let partitions = requests.map_or(PARTITIONS_DEFAULT, |requests| requests.partitions);
     let wanted = deployment(topics, partitions, REPLICATION_USUAL.min(brokers), &[]);
     broker.compared(&wanted, &now).await
 }
@@ -233,14 +289,14 @@ impl<'s> Broker<'s> {
         })
     }
 
-    /// All topics, and how many brokers there are. Waits a while for one that is away, and says so.
+    /// All topics, and how many brokers there are. Waits a moment for one that is away, and says so.
     fn found(&self) -> Result<(Vec<Found>, u32), OpenError> {
         let began = Instant::now();
         let metadata = loop {
             match self.asking.client().fetch_metadata(None, ASK_WITHIN) {
                 Ok(metadata) => break metadata,
                 Err(error) => {
-                    let left = MAKE_WITHIN.checked_sub(began.elapsed());
+                    let left = AWAY_PATIENCE.checked_sub(began.elapsed());
                     let brokers = &self.settings.brokers;
                     away(self.asking.client(), &self.reach, ("ask for the topics", brokers), &said(&error), left)?;
                 }
@@ -278,58 +334,47 @@ fn away(
     Ok(())
 }
 
-/// The number of partitions of a deployment. Waits for a broker that is away, for as long as `patience`.
-pub(super) fn count(
+/// How many partitions the topics of a deployment have, the definitions among them. Waits for a broker that is away, for
+/// as long as `patience`.
+pub(super) fn counts(
     asking: &BaseConsumer<Context>,
     reach: &Reach,
     settings: &Settings,
     topics: &Topics,
     patience: Option<Duration>,
-) -> Result<u32, OpenError> {
-    const WHAT: &str = "open the log on Kafka";
+) -> Result<Vec<(Arc<str>, u32)>, OpenError> {
     let began = Instant::now();
     let brokers = || settings.brokers.clone();
-    let mut counts: Vec<(&Arc<str>, u32)> = Vec::new();
+    let mut counts: Vec<(Arc<str>, u32)> = Vec::new();
     let mut missing = Vec::new();
-    for topic in topics.partitioned().into_iter().chain([&topics.definitions]) {
+    for topic in topics.own() {
         let count = loop {
             match partitions_of(asking.client(), topic) {
                 Ok(count) => break count,
                 Err(Unasked::NotAllowed) => {
                     let on = format!("topic `{topic}`");
-                    return Err(OpenError::NotAllowed { what: WHAT, brokers: brokers(), operation: "Describe", on });
+                    return Err(OpenError::NotAllowed { what: OPENING, brokers: brokers(), operation: "Describe", on });
                 }
                 Err(Unasked::Failed(why)) => {
                     let left = patience.unwrap_or(Duration::MAX).checked_sub(began.elapsed());
-                    away(asking, reach, (WHAT, &settings.brokers), &why, left)?;
+                    away(asking, reach, (OPENING, &settings.brokers), &why, left)?;
                 }
             }
         };
         match count {
-            Some(count) => counts.push((topic, count)),
+            Some(count) => counts.push((Arc::clone(topic), count)),
             None => missing.push(topic.to_string()),
         }
     }
     reach.back();
-    if !missing.is_empty() {
-        return Err(OpenError::NoTopic { brokers: brokers(), prefix: topics.prefix.to_string(), topics: missing });
+    if missing.is_empty() {
+        return Ok(counts);
     }
-    let Some(((first, expected), others)) = counts.split_first() else {
-        return Err(OpenError::NoTopic { brokers: brokers(), prefix: topics.prefix.to_string(), topics: Vec::new() });
-    };
-    let is_odd = |(topic, count): &&(&Arc<str>, u32)| {
-        **topic != topics.definitions && count != expected || **topic == topics.definitions && *count != 1
-    };
-    if let Some((topic, found)) = others.iter().find(is_odd) {
-        let expected = if **topic == topics.definitions { 1 } else { *expected };
-        let (topic, first) = (topic.to_string(), first.to_string());
-        return Err(OpenError::Partitions { brokers: brokers(), topic, found: *found, first, expected });
-    }
-    Ok(*expected)
+    Err(OpenError::NoTopic { brokers: brokers(), prefix: topics.prefix.to_string(), topics: missing })
 }
 
 /// Lets a client say why it reaches nobody: its reasons come a moment behind the failure, among other news.
-fn listen(asking: &BaseConsumer<Context>) {
+pub(super) fn listen(asking: &BaseConsumer<Context>) {
     let began = Instant::now();
     while began.elapsed() < REASONS_WITHIN {
         drop(asking.poll(LOOK_AGAIN));
@@ -363,15 +408,15 @@ pub(super) fn said(error: &KafkaError) -> String {
     error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string())
 }
 
-/// Which of these topics there are not. Asks again for as long as `patience` where the broker does not tell: one that has
-/// just started may take seconds for an answer, or know no leader yet.
-pub(super) fn missing(
+/// How many partitions each of these topics has; none if there is no such topic. Asks again for as long as `patience` where
+/// the broker does not tell: one that has just started may take seconds for an answer, or know no leader yet.
+pub(super) fn each(
     asking: &BaseConsumer<Context>,
     topics: &[String],
     patience: Duration,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<Option<u32>>, String> {
     let began = Instant::now();
-    let mut missing = Vec::new();
+    let mut counts = Vec::new();
     for topic in topics {
         let count = loop {
             match partitions_of(asking.client(), topic) {
@@ -380,11 +425,19 @@ pub(super) fn missing(
                 Err(why) => return Err(format!("`{topic}`: {why}")),
             }
         };
-        if count.is_none() {
-            missing.push(topic.clone());
-        }
+        counts.push(count);
     }
-    Ok(missing)
+    Ok(counts)
+}
+
+/// Which of these topics there are not, asked in the same way.
+pub(super) fn missing(
+    asking: &BaseConsumer<Context>,
+    topics: &[String],
+    patience: Duration,
+) -> Result<Vec<String>, String> {
+    let counts = each(asking, topics, patience)?;
+    Ok(topics.iter().zip(counts).filter(|(_, count)| count.is_none()).map(|(topic, _)| topic.clone()).collect())
 }
 
 #[cfg(test)]

@@ -147,6 +147,8 @@ pub(super) struct Owed {
     /// Messages that the log has acknowledged, and whose instances are still to be told. Until then they are owed, so
     /// that a crash in between sends them once more instead of leaving a saga to wait for ever.
     acknowledged: VecDeque<Ticket>,
+    /// How many of them are not done, and their bytes.
+    open: usize,
     bytes: usize,
 }
 
@@ -156,6 +158,14 @@ struct Owing {
     ticket: Ticket,
     state: Delivery,
     what: Outgoing,
+}
+
+impl Owing {
+    /// What is done behind one that is not stays in its place, without its message. Its bytes.
+    fn end(&mut self) -> usize {
+        self.state = Delivery::Done;
+        std::mem::take(&mut self.what.message).payload.len()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,11 +196,23 @@ pub(super) enum Next {
 
 impl Owed {
     pub(super) fn push(&mut self, set: &mut Setting, record: u64, what: Outgoing) {
+        self.open += 1;
         self.bytes += what.message.payload.len();
         self.all.push_back(Owing { record, ticket: set.ticket(), state: Delivery::Open, what });
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// How many are not done.
+    pub(super) const fn open(&self) -> usize {
+        self.open
+    }
+
+    /// How many there are from the first that is not done on.
+    pub(super) fn span(&self) -> usize {
         self.all.len()
     }
 
@@ -247,7 +269,8 @@ impl Owed {
                     owing.state = Delivery::Acknowledged;
                     self.acknowledged.push_back(ticket);
                 } else {
-                    owing.state = Delivery::Done;
+                    self.bytes -= owing.end();
+                    self.open -= 1;
                 }
                 Next::Nothing
             }
@@ -257,7 +280,8 @@ impl Owed {
                 Next::Nothing
             }
             (Delivery::Open, Outcome::Refused(why)) => {
-                owing.state = Delivery::Done;
+                self.bytes -= owing.end();
+                self.open -= 1;
                 let record = owing.record;
                 match owing.what.command.clone() {
                     Some(Sent { id, attempt, .. }) => {
@@ -274,7 +298,8 @@ impl Owed {
         while let Some(ticket) = self.acknowledged.pop_front() {
             let Ok(index) = self.all.binary_search_by_key(&ticket, |owing| owing.ticket) else { continue };
             let Some(owing) = self.all.get_mut(index) else { continue };
-            owing.state = Delivery::Done;
+            self.bytes -= owing.end();
+            self.open -= 1;
             if let Some(Sent { id, attempt, .. }) = owing.what.command.clone() {
                 return Some((owing.record, Acknowledged { command: id, attempt }));
             }
@@ -290,8 +315,7 @@ impl Owed {
     /// Lets go of what is done at the front; says whether there was anything.
     pub(super) fn settle(&mut self) -> bool {
         let before = self.all.len();
-        while let Some(owing) = self.all.front().filter(|owing| owing.state == Delivery::Done) {
-            self.bytes -= owing.what.message.payload.len();
+        while self.all.front().is_some_and(|owing| owing.state == Delivery::Done) {
             self.all.pop_front();
             self.handed -= 1;
         }
@@ -300,8 +324,9 @@ impl Owed {
 
     /// As [`Defect::SentAtHandOver`](super::Defect::SentAtHandOver) has it.
     pub(super) fn forget_handed(&mut self) {
-        for owing in self.all.iter_mut().take(self.handed) {
-            owing.state = Delivery::Done;
+        for owing in self.all.iter_mut().take(self.handed).filter(|owing| owing.state != Delivery::Done) {
+            self.bytes -= owing.end();
+            self.open -= 1;
         }
         self.again = 0;
     }

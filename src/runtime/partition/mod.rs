@@ -50,6 +50,9 @@ pub const IN_FLIGHT_MAX: usize = 1_000;
 /// The most messages that are owed to the world; then reading stops, since the log of commands is behind. About two for
 /// each record under way: more would be memory without speed, some three kilobytes each with the log's own copy.
 pub const OWED_MAX: usize = 2_000;
+/// So many times as many may be counted from the first that is owed on, those that are done among them: one that cannot be
+/// delivered for now, such as an answer to a topic that is not there, holds nobody else up. A crash repeats them.
+pub const OWED_SPAN: usize = 10;
 /// The most bytes of messages that are owed; then reading stops.
 pub const OWED_BYTES_MAX: usize = 64 << 20;
 /// The largest state of an instance, in bytes of its records: its snapshot must fit a record.

@@ -20,7 +20,7 @@ use super::setting::Setting;
 use super::timers::Timers;
 use super::told::{Do, Fact, Stands, Stop};
 use super::turnstile::Seat;
-use super::{MARK_EVERY, OWED_BYTES_MAX};
+use super::{MARK_EVERY, OWED_BYTES_MAX, OWED_SPAN};
 use crate::engine::{Instance, InstanceId};
 use crate::journal::record::{Body, Positions, Record, Resumed, VERSION};
 use crate::journal::{Booked, Ledger, encode};
@@ -214,7 +214,9 @@ impl Tenure {
 
     /// Whether another record may be begun.
     pub(super) fn has_room(&self) -> bool {
-        self.has_room_for_records() && self.owed.len() < self.limits.owed && self.owed.bytes() < OWED_BYTES_MAX
+        let Self { owed, limits, .. } = self;
+        let has_room = owed.open() < limits.owed && owed.span() < limits.owed.saturating_mul(OWED_SPAN);
+        has_room && owed.bytes() < OWED_BYTES_MAX && self.has_room_for_records()
     }
 
     pub(super) fn has_room_for_records(&self) -> bool {
@@ -473,7 +475,7 @@ impl Tenure {
 
     /// Whether nothing is under way any more.
     pub(super) fn is_settled(&self) -> bool {
-        self.in_flight.is_empty() && self.owed.len() == 0
+        self.in_flight.is_empty() && self.owed.is_empty()
     }
 }
 
