@@ -5,12 +5,12 @@
 
 use compact_str::CompactString;
 
-use super::{Happening, Setting};
 use super::broken::Broken;
 use super::moves;
 use super::signalled;
 use super::state::{Row, World};
 use super::words;
+use super::{Happening, Setting};
 use crate::engine::{self, Change, Direction, Event, Phase, State, Summary};
 use crate::plan::{At, Class, Kind, Meant, NodeId, Plan, Undo, Work};
 

@@ -226,8 +226,7 @@ fn without_mistakes_the_same_sagas_keep_every_promise() {
 /// Behind what the engine has broken nothing is promised, so what was counted is not all.
 #[test]
 fn what_comes_behind_a_broken_promise_is_said_not_to_be_looked_at() {
-    let is_stopped =
-        |mutant: &&Mutant| mutant.guard && !matches!(mutant.breaks, Property::GoesOn | Property::Ends);
+    let is_stopped = |mutant: &&Mutant| mutant.guard && !matches!(mutant.breaks, Property::GoesOn | Property::Ends);
     for mutant in mutants().filter(is_stopped) {
         assert_eq!(found(mutant).cut, [Cut::Broken], "{}", mutant.name);
     }
