@@ -24,6 +24,7 @@ use crate::http::api::{
 use crate::http::definitions::Definitions;
 use crate::http::faults::named;
 use crate::http::history::History;
+use crate::http::past::{HistoryQuery, ShowQuery};
 use crate::http::reach::{PassedBy, Purpose, Reached, reach};
 #[cfg(feature = "kafka")]
 use crate::http::service::Service;
@@ -186,19 +187,20 @@ impl Access {
     /// An instance; with its history if that is wanted of it.
     pub(super) fn show(
         &self,
-        id: &str,
+        (id, query): (&str, &ShowQuery),
         wants_history: impl Fn(&Shown) -> bool,
         out: &mut Out,
     ) -> Result<(Shown, Option<History>), CliError> {
         self.ask(Purpose::Look, out, &async |reached| {
-            let shown = reached.show(id).await?;
-            let history = if wants_history(&shown) { Some(reached.history(id).await?) } else { None };
+            let shown = reached.show(id, query).await?;
+            let of = HistoryQuery { run: shown.lives.run.map(|run| run.0.to_string()) };
+            let history = if wants_history(&shown) { Some(reached.history(id, &of).await?) } else { None };
             Ok((shown, history))
         })
     }
 
-    pub(super) fn history(&self, id: &str, out: &mut Out) -> Result<History, CliError> {
-        self.ask(Purpose::Look, out, &async |reached| reached.history(id).await)
+    pub(super) fn history(&self, id: &str, query: &HistoryQuery, out: &mut Out) -> Result<History, CliError> {
+        self.ask(Purpose::Look, out, &async |reached| reached.history(id, query).await)
     }
 
     pub(super) fn definitions(&self, out: &mut Out) -> Result<Definitions, CliError> {

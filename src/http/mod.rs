@@ -16,6 +16,7 @@ pub(crate) mod faults;
 pub mod follower;
 pub mod cast;
 pub mod looking;
+pub mod past;
 pub mod service;
 pub mod definitions;
 pub mod routes;

@@ -22,6 +22,7 @@ use super::client::Client;
 use super::definitions::Definitions;
 use super::history::History;
 use super::looking::Beside;
+use super::past::{HistoryQuery, ShowQuery};
 use super::service::{Service, is_brief};
 use super::view::{List, Shown};
 use crate::log::embedded::{Embedded, Held, Holder};
@@ -225,11 +226,11 @@ impl Reached {
     ///
     /// # Errors
     /// There is none of that id, or it cannot be read.
-    pub async fn show(&self, id: &str) -> Result<Shown, ApiError> {
+    pub async fn show(&self, id: &str, query: &ShowQuery) -> Result<Shown, ApiError> {
         match self {
-            Self::Server(client, _) => client.show(id).await,
-            Self::Beside(beside, _) => beside.show(id).await,
-            Self::Here(service) => service.show(id).await,
+            Self::Server(client, _) => client.show(id, query).await,
+            Self::Beside(beside, _) => beside.show(id, query).await,
+            Self::Here(service) => service.show(id, query).await,
         }
     }
 
@@ -237,11 +238,11 @@ impl Reached {
     ///
     /// # Errors
     /// There is none of that id, or it cannot be read.
-    pub async fn history(&self, id: &str) -> Result<History, ApiError> {
+    pub async fn history(&self, id: &str, query: &HistoryQuery) -> Result<History, ApiError> {
         match self {
-            Self::Server(client, _) => client.history(id).await,
-            Self::Beside(beside, _) => beside.history(id).await,
-            Self::Here(service) => service.history(id).await,
+            Self::Server(client, _) => client.history(id, query).await,
+            Self::Beside(beside, _) => beside.history(id, query).await,
+            Self::Here(service) => service.history(id, query).await,
         }
     }
 

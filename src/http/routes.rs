@@ -58,12 +58,17 @@ pub const ROUTES: &[Route] = &[
         path: "/instances",
         does: "what `saga list --json` prints; `?status=`, `?saga=`, `?ended=too`, `?limit=`",
     },
-    Route { call: Call::Show, method: "GET", path: "/instances/{id}", does: "what `saga show --json` prints" },
+    Route {
+        call: Call::Show,
+        method: "GET",
+        path: "/instances/{id}",
+        does: "what `saga show --json` prints; `?at=` as it stood at an instant or so long ago, `?run=` in an earlier life",
+    },
     Route {
         call: Call::History,
         method: "GET",
         path: "/instances/{id}/history",
-        does: "what `saga history --json` prints",
+        does: "what `saga history --json` prints; `?run=` of an earlier life, or of `all`",
     },
     Route {
         call: Call::Definitions,

@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use super::api::{ApiError, ErrorBody, Fault, ListQuery, PartitionOrder, StartOutcome};
 use super::body::{self, Body};
+use super::past::{HistoryQuery, ShowQuery};
 use super::routes::{Call, ROUTES, Route};
 use super::service::Service;
 use super::visitors::{is_json, keep_out};
@@ -90,24 +91,34 @@ async fn start(
     Ok(json(status, &started))
 }
 
-async fn list(
-    State(service): State<Arc<Service>>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Result<Response, ApiError> {
+/// What a query has, if it can be taken apart.
+type Asked = Result<Query<Vec<(String, String)>>, QueryRejection>;
+
+fn asked<T: Body>(query: Asked) -> Result<T, ApiError> {
     let Query(pairs) = query.map_err(|refused| ApiError::bad_request(refused.body_text()))?;
-    let query: ListQuery = body::query(pairs)?;
+    body::query(pairs)
+}
+
+async fn list(State(service): State<Arc<Service>>, query: Asked) -> Result<Response, ApiError> {
+    let query: ListQuery = asked(query)?;
     service.shows()?;
     Ok(json(StatusCode::OK, &service.list(&query).await?))
 }
 
-async fn show(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+async fn show(State(service): State<Arc<Service>>, Path(id): Path<String>, query: Asked) -> Result<Response, ApiError> {
+    let query: ShowQuery = asked(query)?;
     service.shows()?;
-    Ok(json(StatusCode::OK, &service.show(&id).await?))
+    Ok(json(StatusCode::OK, &service.show(&id, &query).await?))
 }
 
-async fn history(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+async fn history(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    query: Asked,
+) -> Result<Response, ApiError> {
+    let query: HistoryQuery = asked(query)?;
     service.shows()?;
-    Ok(json(StatusCode::OK, &service.history(&id).await?))
+    Ok(json(StatusCode::OK, &service.history(&id, &query).await?))
 }
 
 async fn definitions(State(service): State<Arc<Service>>) -> Result<Response, ApiError> {

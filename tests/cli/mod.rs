@@ -19,6 +19,7 @@ mod metrics;
 #[cfg(unix)]
 mod on_call;
 mod operating;
+mod past;
 mod personal;
 mod publishing;
 mod remembered;

@@ -5,6 +5,7 @@ mod damage;
 mod definitions;
 pub(crate) mod house;
 mod limits;
+pub(crate) mod past;
 mod restart;
 mod runs;
 mod triggers;
