@@ -21,6 +21,7 @@ use crate::http::api::{
     Accepted, ApiError, EventBody, Fault, INVALID_INPUT, ListQuery, OrderBody, PartitionOrder, Published, StartBody,
     Started, Taken,
 };
+use crate::http::dead::{self, Dead, DeadQuery};
 use crate::http::definitions::Definitions;
 use crate::http::faults::named;
 use crate::http::history::History;
@@ -92,7 +93,7 @@ impl Where {
     }
 
     /// The arguments that say where.
-    fn words(&self) -> Vec<String> {
+    pub(super) fn words(&self) -> Vec<String> {
         let data = self.data.as_ref().map(|data| ["--data".to_owned(), data.to_string_lossy().into_owned()]);
         let server = self.server.as_ref().map(|server| ["--server".to_owned(), server.clone()]);
         let words = data.into_iter().chain(server).flatten();
@@ -205,6 +206,14 @@ impl Access {
 
     pub(super) fn definitions(&self, out: &mut Out) -> Result<Definitions, CliError> {
         self.ask(Purpose::Look, out, &async |reached| reached.definitions().await)
+    }
+
+    pub(super) fn dead(&self, query: DeadQuery, out: &mut Out) -> Result<Dead, CliError> {
+        self.ask(Purpose::Look, out, &async |reached| reached.dead(query).await)
+    }
+
+    pub(super) fn dead_at(&self, (partition, offset): (u32, u64), out: &mut Out) -> Result<dead::Shown, CliError> {
+        self.ask(Purpose::Look, out, &async |reached| reached.dead_at(partition, offset).await)
     }
 
     /// Where nobody works on the data: that what is due will not happen by itself.

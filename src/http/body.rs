@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 
 use super::api::{ApiError, EventBody, ListQuery, OrderBody, PartitionOrder, StartBody};
+use super::dead::DeadQuery;
 use super::past::{HistoryQuery, ShowQuery};
 use crate::json::Json;
 
@@ -83,6 +84,11 @@ impl Body for ShowQuery {
 impl Body for HistoryQuery {
     const FIELDS: &'static [Field] = &[("run", Holds::Text, false)];
     const EXAMPLE: &'static str = r#""?run=all""#;
+}
+
+impl Body for DeadQuery {
+    const FIELDS: &'static [Field] = &[("limit", Holds::Count, false)];
+    const EXAMPLE: &'static str = r#""?limit=20""#;
 }
 
 /// Reads a body.

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::api::Fault;
 use super::api::{Accepted, PartitionOrder};
 use super::api::{Alive, ApiError, ErrorBody, EventBody, ListQuery, OrderBody, Published, StartBody, Started, Taken};
+use super::dead::{self, Dead, DeadQuery};
 use super::definitions::Definitions;
 use super::history::History;
 use super::past::{HistoryQuery, ShowQuery};
@@ -130,6 +131,22 @@ impl Client {
     /// The server cannot be reached.
     pub async fn definitions(&self) -> Result<Definitions, ApiError> {
         self.get("/definitions").await
+    }
+
+    /// What was set aside.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub async fn dead(&self, query: DeadQuery) -> Result<Dead, ApiError> {
+        self.get(&asking("/dead", &query)?).await
+    }
+
+    /// One of that.
+    ///
+    /// # Errors
+    /// There is none, or the server cannot be reached.
+    pub async fn dead_at(&self, partition: u32, offset: u64) -> Result<dead::Shown, ApiError> {
+        self.get(&format!("/dead/{partition}/{offset}")).await
     }
 
     /// All that happened to an instance.

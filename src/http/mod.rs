@@ -19,6 +19,7 @@ pub mod looking;
 pub mod past;
 pub mod service;
 pub mod definitions;
+pub mod dead;
 pub mod routes;
 mod body;
 mod events;

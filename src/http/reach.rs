@@ -19,6 +19,7 @@ use super::api::{
     Accepted, ApiError, EventBody, ListQuery, OrderBody, PartitionOrder, Published, StartBody, Started, Taken,
 };
 use super::client::Client;
+use super::dead::{self, Dead, DeadQuery};
 use super::definitions::Definitions;
 use super::history::History;
 use super::looking::Beside;
@@ -255,6 +256,30 @@ impl Reached {
             Self::Server(client, _) => client.definitions().await,
             Self::Beside(beside, _) => beside.definitions().await,
             Self::Here(service) => service.definitions().await,
+        }
+    }
+
+    /// What was set aside.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn dead(&self, query: DeadQuery) -> Result<Dead, ApiError> {
+        match self {
+            Self::Server(client, _) => client.dead(query).await,
+            Self::Beside(beside, _) => beside.dead(query).await,
+            Self::Here(service) => service.dead(query).await,
+        }
+    }
+
+    /// One of that.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub async fn dead_at(&self, partition: u32, offset: u64) -> Result<dead::Shown, ApiError> {
+        match self {
+            Self::Server(client, _) => client.dead_at(partition, offset).await,
+            Self::Beside(beside, _) => beside.dead_at(partition, offset).await,
+            Self::Here(service) => service.dead_at(partition, offset).await,
         }
     }
 

@@ -15,6 +15,10 @@ pub enum Call {
     History,
     /// Lists definitions.
     Definitions,
+    /// Lists what was set aside.
+    Dead,
+    /// Shows one of that.
+    DeadAt,
     /// Gives an order to one.
     Order,
     /// Gives an order to a partition.
@@ -75,6 +79,18 @@ pub const ROUTES: &[Route] = &[
         method: "GET",
         path: "/definitions",
         does: "what `saga definitions --json` prints",
+    },
+    Route {
+        call: Call::Dead,
+        method: "GET",
+        path: "/dead",
+        does: "what `saga dead --json` prints: inputs that were set aside; `?limit=`",
+    },
+    Route {
+        call: Call::DeadAt,
+        method: "GET",
+        path: "/dead/{partition}/{offset}",
+        does: "one of them with its whole payload, even where that is personal",
     },
     Route {
         call: Call::Order,

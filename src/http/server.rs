@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use super::api::{ApiError, ErrorBody, Fault, ListQuery, PartitionOrder, StartOutcome};
 use super::body::{self, Body};
+use super::dead::DeadQuery;
 use super::past::{HistoryQuery, ShowQuery};
 use super::routes::{Call, ROUTES, Route};
 use super::service::Service;
@@ -44,6 +45,8 @@ pub fn router(service: Arc<Service>, listens: IpAddr) -> Router {
                 Call::Show => get(show),
                 Call::History => get(history),
                 Call::Definitions => get(definitions),
+                Call::Dead => get(dead),
+                Call::DeadAt => get(dead_at),
                 Call::Order => post(order),
                 Call::PartitionOrder => post(partition_order),
                 Call::Publish => post(publish),
@@ -124,6 +127,23 @@ async fn history(
 async fn definitions(State(service): State<Arc<Service>>) -> Result<Response, ApiError> {
     service.shows()?;
     Ok(json(StatusCode::OK, &service.definitions().await?))
+}
+
+async fn dead(State(service): State<Arc<Service>>, query: Asked) -> Result<Response, ApiError> {
+    let query: DeadQuery = asked(query)?;
+    service.shows()?;
+    Ok(json(StatusCode::OK, &service.dead(query).await?))
+}
+
+async fn dead_at(
+    State(service): State<Arc<Service>>,
+    Path((partition, offset)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    service.shows()?;
+    let place = partition.parse().ok().zip(offset.parse().ok());
+    let no_place = || ApiError::bad_request(format!("`{partition}/{offset}` is no partition and offset"));
+    let (partition, offset) = place.ok_or_else(no_place)?;
+    Ok(json(StatusCode::OK, &service.dead_at(partition, offset).await?))
 }
 
 async fn order(

@@ -8,6 +8,7 @@ mod bad_input;
 mod callback;
 mod choreographed;
 mod covering;
+mod dead;
 mod definitions;
 mod gap;
 mod held;

@@ -21,7 +21,7 @@ fn value(desk: &Desk, arguments: &[&str]) -> Value {
 }
 
 /// By its form, without the widths of columns.
-fn squeezed(text: &str) -> String {
+pub(super) fn squeezed(text: &str) -> String {
     in_form(text).lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
 }
 

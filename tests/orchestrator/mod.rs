@@ -2,6 +2,7 @@
 
 mod assigned;
 mod damage;
+mod dead;
 mod definitions;
 pub(crate) mod house;
 mod limits;
