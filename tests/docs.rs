@@ -7,7 +7,7 @@
 //!
 //! A fenced block of `saga FILE` is what a reader types into that file: all of it, or with `below` what comes at its end, or
 //! with `above WORDS` what comes before the line that begins so. Before the next commands, all files typed so far
-//! are clean, laid out, and do what their scenarios say.
+//! are clean, laid out, and do what their scenarios say. One of `toml FILE` is that file, for the commands behind it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -47,6 +47,8 @@ enum Block {
     Console(Vec<Shown>),
     /// What is typed: the words behind `saga`, and the text.
     Typed(String, String),
+    /// A file of settings: its name, and the text.
+    Settings(String, String),
 }
 
 /// The blocks of a document that are tried, with the line where each begins.
@@ -55,12 +57,15 @@ fn blocks(text: &str) -> Vec<(usize, Block)> {
     let mut lines = (1..).zip(text.lines());
     while let Some((number, line)) = lines.next() {
         let typed = line.strip_prefix("```saga ");
-        if line.trim() != "```console" && typed.is_none() {
+        let settings = line.strip_prefix("```toml ");
+        if line.trim() != "```console" && typed.is_none() && settings.is_none() {
             continue;
         }
         let inside = lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != "```");
         let block = if let Some(place) = typed {
             Block::Typed(place.to_owned(), inside.flat_map(|line| [line, "\n"]).collect())
+        } else if let Some(file) = settings {
+            Block::Settings(file.to_owned(), inside.flat_map(|line| [line, "\n"]).collect())
         } else {
             let mut shown: Vec<Shown> = Vec::new();
             for line in inside {
@@ -208,7 +213,7 @@ fn the_documents_show_what_happens() {
         let text = fs::read_to_string(&document).unwrap();
         let needs_broker = blocks(&text).iter().any(|(_, block)| match block {
             Block::Console(shown) => shown.iter().any(|one| one.command.contains(BROKER)),
-            Block::Typed(..) => false,
+            Block::Typed(..) | Block::Settings(..) => false,
         });
         let broker = if needs_broker { broker() } else { None };
         if needs_broker && broker.is_none() {
@@ -222,6 +227,10 @@ fn the_documents_show_what_happens() {
                 Block::Console(shown) => shown,
                 Block::Typed(place, text) => {
                     typed.insert(type_in(desk.path(), &place, &text));
+                    continue;
+                }
+                Block::Settings(file, text) => {
+                    fs::write(desk.path().join(file), text).unwrap();
                     continue;
                 }
             };
@@ -316,7 +325,7 @@ fn the_tour_tries_every_word_of_the_learning_order() {
         .into_iter()
         .filter_map(|(_, block)| match block {
             Block::Typed(_, text) => Some(text),
-            Block::Console(_) => None,
+            Block::Console(_) | Block::Settings(..) => None,
         })
         .collect();
     let pages: [&[&str]; 3] = [

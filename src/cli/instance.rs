@@ -21,9 +21,11 @@ use crate::http::api::{
     Accepted, ApiError, EventBody, Fault, INVALID_INPUT, ListQuery, OrderBody, PartitionOrder, Published, StartBody,
     Started, Taken,
 };
+use crate::http::dead::{self, Dead, DeadQuery};
 use crate::http::definitions::Definitions;
 use crate::http::faults::named;
 use crate::http::history::History;
+use crate::http::past::{HistoryQuery, ShowQuery};
 use crate::http::reach::{PassedBy, Purpose, Reached, reach};
 #[cfg(feature = "kafka")]
 use crate::http::service::Service;
@@ -91,7 +93,7 @@ impl Where {
     }
 
     /// The arguments that say where.
-    fn words(&self) -> Vec<String> {
+    pub(super) fn words(&self) -> Vec<String> {
         let data = self.data.as_ref().map(|data| ["--data".to_owned(), data.to_string_lossy().into_owned()]);
         let server = self.server.as_ref().map(|server| ["--server".to_owned(), server.clone()]);
         let words = data.into_iter().chain(server).flatten();
@@ -186,23 +188,32 @@ impl Access {
     /// An instance; with its history if that is wanted of it.
     pub(super) fn show(
         &self,
-        id: &str,
+        (id, query): (&str, &ShowQuery),
         wants_history: impl Fn(&Shown) -> bool,
         out: &mut Out,
     ) -> Result<(Shown, Option<History>), CliError> {
         self.ask(Purpose::Look, out, &async |reached| {
-            let shown = reached.show(id).await?;
-            let history = if wants_history(&shown) { Some(reached.history(id).await?) } else { None };
+            let shown = reached.show(id, query).await?;
+            let of = HistoryQuery { run: shown.lives.run.map(|run| run.0.to_string()) };
+            let history = if wants_history(&shown) { Some(reached.history(id, &of).await?) } else { None };
             Ok((shown, history))
         })
     }
 
-    pub(super) fn history(&self, id: &str, out: &mut Out) -> Result<History, CliError> {
-        self.ask(Purpose::Look, out, &async |reached| reached.history(id).await)
+    pub(super) fn history(&self, id: &str, query: &HistoryQuery, out: &mut Out) -> Result<History, CliError> {
+        self.ask(Purpose::Look, out, &async |reached| reached.history(id, query).await)
     }
 
     pub(super) fn definitions(&self, out: &mut Out) -> Result<Definitions, CliError> {
         self.ask(Purpose::Look, out, &async |reached| reached.definitions().await)
+    }
+
+    pub(super) fn dead(&self, query: DeadQuery, out: &mut Out) -> Result<Dead, CliError> {
+        self.ask(Purpose::Look, out, &async |reached| reached.dead(query).await)
+    }
+
+    pub(super) fn dead_at(&self, (partition, offset): (u32, u64), out: &mut Out) -> Result<dead::Shown, CliError> {
+        self.ask(Purpose::Look, out, &async |reached| reached.dead_at(partition, offset).await)
     }
 
     /// Where nobody works on the data: that what is due will not happen by itself.

@@ -48,6 +48,7 @@ mod list;
 mod show;
 mod history;
 mod definitions;
+mod dead;
 mod explain;
 mod spelled;
 mod help;
@@ -108,6 +109,7 @@ enum Command {
     Show(show::Arguments),
     History(history::Arguments),
     Definitions(definitions::Arguments),
+    Dead(dead::Arguments),
     Signal(orders::Signal),
     Cancel(orders::Cancel),
     Retry(orders::Retry),
@@ -174,6 +176,7 @@ fn carry_out(command: Command, out: &mut Out) -> Result<Exit, CliError> {
         Command::Show(arguments) => show::command(&arguments, out),
         Command::History(arguments) => history::command(&arguments, out),
         Command::Definitions(arguments) => definitions::command(&arguments, out),
+        Command::Dead(arguments) => dead::command(&arguments, out),
         Command::Signal(arguments) => orders::signal(&arguments, out),
         Command::Cancel(arguments) => orders::cancel(&arguments, out),
         Command::Retry(arguments) => orders::retry(&arguments, out),

@@ -26,6 +26,7 @@ use crate::engine::{self, Summary};
 use crate::http::api::{OrderBody, OrderWord, StartBody, StartOutcome};
 use crate::http::cast::Cast;
 use crate::http::follower::{Age, Step};
+use crate::http::past::ShowQuery;
 use crate::http::server;
 use crate::http::service::Service;
 use crate::http::view::{FailureView, Shown, Standing};
@@ -225,7 +226,7 @@ impl Following<'_> {
     /// The id of an instance that has begun, for whoever gives no input: it goes on with its own.
     async fn begun(&self, service: &Service, body: &StartBody) -> Option<String> {
         let id = body.id.as_ref().filter(|_| body.input.is_none())?;
-        let shown = service.show(id).await.ok()?;
+        let shown = service.show(id, &ShowQuery::default()).await.ok()?;
         (shown.row.saga == body.saga).then(|| id.clone())
     }
 

@@ -1,24 +1,5 @@
-//! `saga.toml`: what one would otherwise repeat on every command line. Arguments win over it.
-//!
-//! ```toml
-//! data = "/var/lib/saga"            # relative to the file
-//! listen = "127.0.0.1:7117"
-//!
-//! [participants]
-//! tickets = "http://127.0.0.1:8081/commands"
-//! rooms = "process:python3 rooms.py"
-//! payments = "simulated"
-//!
-//! [journal]
-//! checkpoint_bytes = 8388608        # a checkpoint is taken when a partition's journal has grown by so much
-//!
-//! [kafka]                           # the log is there, and not in `data`
-//! brokers = "kafka1:9092,kafka2:9092"
-//! prefix = "saga"
-//!
-//! [kafka.config]                    # settings of librdkafka
-//! "security.protocol" = "ssl"
-//! ```
+//! `saga.toml`: what one would otherwise repeat on every command line. Arguments win over it. `docs/tools.md` has all of its
+//! keys.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -3,13 +3,14 @@
 
 use std::fmt::Write as _;
 
-use super::history::sentence;
+use super::history::{lives, one_run, sentence};
 use super::instance::{Access, Where, ago, is_under_way, now};
 use super::table::Table;
 use super::{CliError, Exit, Out};
 use crate::engine::{Direction, Summary};
 use crate::http::heard::Untaken;
-use crate::http::history::History;
+use crate::http::history::{Entry, History};
+use crate::http::past::{ShowQuery, instant_of};
 use crate::http::view::{Offer, PointOfNoReturn, Progress, Shown, Standing, Statement};
 
 /// How many of the last events of a step that hangs are shown: enough to see what the participant said.
@@ -23,21 +24,32 @@ const HANGING_SHOWN: usize = 10;
 pub(super) struct Arguments {
     /// The instance
     id: String,
+    /// As it stood at an instant, such as `2026-11-23T22:54:57Z`, or so long ago, such as `10m`
+    #[arg(long, value_name = "INSTANT", value_parser = instant, conflicts_with = "run")]
+    at: Option<String>,
+    /// An earlier life of the id, at its end: the instant of its start
+    #[arg(long, value_name = "RUN", value_parser = one_run)]
+    run: Option<String>,
     #[command(flatten)]
     place: Where,
+}
+
+fn instant(text: &str) -> Result<String, String> {
+    instant_of(text).map(|_| text.to_owned())
 }
 
 pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
     let place = &arguments.place;
     let is_hanging = |shown: &Shown| shown.flow.iter().any(hangs) && !place.is_json();
     let access = Access::to(place)?;
-    let (shown, history) = access.show(&arguments.id, is_hanging, out)?;
+    let query = ShowQuery { at: arguments.at.clone(), run: arguments.run.clone() };
+    let (shown, history) = access.show((&arguments.id, &query), is_hanging, out)?;
     if place.is_json() {
         out.json(&shown)?;
         return Ok(Exit::Done);
     }
     out.data(text(&shown, history.as_ref(), place))?;
-    if is_under_way(shown.row.status) {
+    if shown.as_of.is_none() && is_under_way(shown.row.status) {
         access.say_if_idle(out);
     }
     Ok(Exit::Done)
@@ -58,7 +70,7 @@ fn text(shown: &Shown, history: Option<&History>, place: &Where) -> String {
     text.push_str(&flow(&shown.flow));
     if let Some(history) = history {
         for statement in shown.flow.iter().filter(|statement| hangs(statement)).take(HANGING_SHOWN) {
-            let _ = write!(text, "\nlast answers to {}\n{}", statement.at, last_answers(&statement.at, history));
+            let _ = write!(text, "\nlast answers to {}\n{}", statement.at, last_answers(&statement.at, shown, history));
         }
     }
     if !shown.signals.is_empty() {
@@ -69,18 +81,29 @@ fn text(shown: &Shown, history: Option<&History>, place: &Where) -> String {
     } else if !shown.orders.is_empty() {
         let _ = write!(text, "\nsafe to give now\n{}", orders(&shown.row.id, &shown.orders, place));
     }
+    if shown.lives.others().next().is_some() {
+        let _ = write!(text, "\nother runs of this id\n{}", lives(&shown.row.id, &shown.lives, ("show", place)));
+    }
     text
 }
 
 fn head(shown: &Shown) -> String {
     let row = &shown.row;
     let mut table = Table::headless();
+    let now = now();
+    if let Some(as_of) = shown.as_of {
+        table.row([
+            "AS OF".to_owned(),
+            format!("{} ({} ago): what came later is left out", as_of.0, ago(now.since(as_of.0))),
+        ]);
+    }
     table.row(["instance", &row.id]);
     table.row(["saga".to_owned(), format!("{} version {}", row.saga, shown.version)]);
     let why = row.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     table.row(["status".to_owned(), format!("{}{why}", row.status)]);
-    let since = ago(now().since(row.since.0));
-    table.row(["since".to_owned(), format!("{} ({since} ago), started {}", row.since.0, row.started.0)]);
+    let (then, word) = shown.as_of.map_or((now, "ago"), |as_of| (as_of.0, "before"));
+    let since = ago(then.since(row.since.0));
+    table.row(["since".to_owned(), format!("{} ({since} {word}), started {}", row.since.0, row.started.0)]);
     if let Some(deadline) = shown.deadline {
         table.row(["deadline".to_owned(), deadline.0.to_string()]);
     }
@@ -190,9 +213,10 @@ fn far(Progress { of, over, left, hidden }: &Progress) -> String {
     text
 }
 
-fn last_answers(step: &str, history: &History) -> String {
+fn last_answers(step: &str, shown: &Shown, history: &History) -> String {
     let mut rows: Vec<[String; 2]> = Vec::new();
-    for entry in &history.entries {
+    let is_past = |entry: &&Entry| shown.as_of.is_none_or(|as_of| entry.at <= as_of);
+    for entry in history.entries.iter().filter(is_past) {
         for event in entry.events.iter().filter(|event| event.at.as_deref() == Some(step)) {
             rows.push([format!("  {}", entry.at.0), sentence(event)]);
         }

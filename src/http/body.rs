@@ -4,6 +4,8 @@ use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 
 use super::api::{ApiError, EventBody, ListQuery, OrderBody, PartitionOrder, StartBody};
+use super::dead::DeadQuery;
+use super::past::{HistoryQuery, ShowQuery};
 use crate::json::Json;
 
 /// What stands in a field.
@@ -72,6 +74,21 @@ impl Body for ListQuery {
         ("limit", Holds::Count, false),
     ];
     const EXAMPLE: &'static str = r#""?status=stuck&limit=20""#;
+}
+
+impl Body for ShowQuery {
+    const FIELDS: &'static [Field] = &[("at", Holds::Text, false), ("run", Holds::Text, false)];
+    const EXAMPLE: &'static str = r#""?at=10m""#;
+}
+
+impl Body for HistoryQuery {
+    const FIELDS: &'static [Field] = &[("run", Holds::Text, false)];
+    const EXAMPLE: &'static str = r#""?run=all""#;
+}
+
+impl Body for DeadQuery {
+    const FIELDS: &'static [Field] = &[("limit", Holds::Count, false)];
+    const EXAMPLE: &'static str = r#""?limit=20""#;
 }
 
 /// Reads a body.

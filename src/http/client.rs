@@ -11,8 +11,10 @@ use serde::de::DeserializeOwned;
 use super::api::Fault;
 use super::api::{Accepted, PartitionOrder};
 use super::api::{Alive, ApiError, ErrorBody, EventBody, ListQuery, OrderBody, Published, StartBody, Started, Taken};
+use super::dead::{self, Dead, DeadQuery};
 use super::definitions::Definitions;
 use super::history::History;
+use super::past::{HistoryQuery, ShowQuery};
 use super::view::{List, Shown};
 
 /// How long a server may take to be reached.
@@ -112,23 +114,15 @@ impl Client {
     /// # Errors
     /// The server cannot be reached.
     pub async fn list(&self, query: &ListQuery) -> Result<List, ApiError> {
-        // The query's own form is that of its JSON: words without spaces, but for a saga's name that is none.
-        let words = serde_json::to_value(query).map_err(|error| ApiError::bad_request(error.to_string()))?;
-        let pairs = words.as_object().into_iter().flatten();
-        let pairs = pairs.map(|(key, value)| match value.as_str() {
-            Some(word) => format!("{key}={}", segment(word)),
-            None => format!("{key}={value}"),
-        });
-        let query = pairs.collect::<Vec<_>>().join("&");
-        self.get(&format!("/instances?{query}")).await
+        self.get(&asking("/instances", query)?).await
     }
 
     /// One instance.
     ///
     /// # Errors
     /// There is none of that id, or the server cannot be reached.
-    pub async fn show(&self, id: &str) -> Result<Shown, ApiError> {
-        self.get(&format!("/instances/{}", segment(id))).await
+    pub async fn show(&self, id: &str, query: &ShowQuery) -> Result<Shown, ApiError> {
+        self.get(&asking(&format!("/instances/{}", segment(id)), query)?).await
     }
 
     /// The definitions that are in the log.
@@ -139,12 +133,28 @@ impl Client {
         self.get("/definitions").await
     }
 
+    /// What was set aside.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub async fn dead(&self, query: DeadQuery) -> Result<Dead, ApiError> {
+        self.get(&asking("/dead", &query)?).await
+    }
+
+    /// One of that.
+    ///
+    /// # Errors
+    /// There is none, or the server cannot be reached.
+    pub async fn dead_at(&self, partition: u32, offset: u64) -> Result<dead::Shown, ApiError> {
+        self.get(&format!("/dead/{partition}/{offset}")).await
+    }
+
     /// All that happened to an instance.
     ///
     /// # Errors
     /// There is none of that id, or the server cannot be reached.
-    pub async fn history(&self, id: &str) -> Result<History, ApiError> {
-        self.get(&format!("/instances/{}/history", segment(id))).await
+    pub async fn history(&self, id: &str, query: &HistoryQuery) -> Result<History, ApiError> {
+        self.get(&asking(&format!("/instances/{}/history", segment(id)), query)?).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
@@ -195,6 +205,18 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = next;
     }
     cause.to_string()
+}
+
+/// A path with a query, whose own form is that of its JSON: words without spaces, but for a saga's name that is none.
+fn asking(path: &str, query: &impl Serialize) -> Result<String, ApiError> {
+    let words = serde_json::to_value(query).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let pairs = words.as_object().into_iter().flatten();
+    let pairs = pairs.map(|(key, value)| match value.as_str() {
+        Some(word) => format!("{key}={}", segment(word)),
+        None => format!("{key}={value}"),
+    });
+    let pairs = pairs.collect::<Vec<_>>().join("&");
+    Ok(if pairs.is_empty() { path.to_owned() } else { format!("{path}?{pairs}") })
 }
 
 /// An id as one segment of a path. A dot is encoded too: clients and proxies take `.` and `..` away.

@@ -136,6 +136,10 @@ impl ApiError {
                 }
             }
             Error::Forgotten { .. } => Self::new(Fault::Unknown, "forgotten", format!("failed to {error}")),
+            Error::NotBegun { .. } => Self::new(Fault::Unknown, "not_begun", format!("failed to {error}"))
+                .hint("what had been of this id before that is forgotten: the journal is not kept for ever"),
+            Error::NoRun { id, .. } => Self::new(Fault::Unknown, "unknown_run", format!("failed to {error}"))
+                .hint(format!("`saga show {}` lists the runs of the id that are known", named(id.as_str()))),
             Error::Refused { .. } => Self::new(Fault::Size, "refused", format!("failed to {error}")),
             Error::Forbidden { .. } => unavailable(error),
             Error::Gone { .. } => unavailable(error).hint(

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::past::Lives;
 use super::redact::{redact, redact_unfit};
 use super::view::Instant;
 use crate::definition::personal::Veil;
@@ -19,6 +20,9 @@ use crate::plan::{At, Kind, NodeId, Plan};
 /// What one input made of an instance: one record of the journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Entry {
+    /// Of which life, where those of all are shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Instant>,
     /// 1, 2, 3 … within a run; none for what changed nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
@@ -35,6 +39,12 @@ pub struct History {
     pub id: String,
     /// Its saga's name.
     pub saga: String,
+    /// Other lives of its id.
+    #[serde(flatten)]
+    pub lives: Lives,
+    /// Lives of which retention has taken the beginning, where all are shown. Absent where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forgotten: Vec<Instant>,
     /// From the start.
     pub entries: Vec<Entry>,
 }
@@ -55,6 +65,9 @@ pub struct Happened {
     /// The order, if it is one or the refusal of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Given>,
+    /// The id of the request that was refused, where it was no order and asked for an answer. Absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
 }
 
 /// An order, as it was given.
@@ -93,9 +106,9 @@ impl Given {
 /// A record of an instance, for people and programs; none for what only the protocol needs.
 #[must_use]
 pub fn of_record(record: &Record, plans: &Plans) -> Option<Entry> {
-    let entry = |event| Some(Entry { seq: None, at: Instant(record.at), events: vec![event] });
+    let entry = |event| Some(Entry { run: None, seq: None, at: Instant(record.at), events: vec![event] });
     let alone = |event: &str, text: String| {
-        entry(Happened { event: event.to_owned(), at: None, text, payload: None, order: None })
+        entry(Happened { event: event.to_owned(), at: None, text, payload: None, order: None, request: None })
     };
     let ordered = |event: &str, asked: &OrderRequest, rejection: Option<&Rejection>| {
         let mut given = Given::of(&asked.request, &asked.order, (asked.by.as_ref(), asked.reason.as_ref()));
@@ -105,20 +118,23 @@ pub fn of_record(record: &Record, plans: &Plans) -> Option<Entry> {
             text = format!("{text}; refused: {}", rejection.message);
         }
         let at = order_step(&asked.order).map(str::to_owned);
-        entry(Happened { event: event.to_owned(), at, text, payload: None, order: Some(given) })
+        entry(Happened { event: event.to_owned(), at, text, payload: None, order: Some(given), request: None })
     };
     match &record.body {
         Body::Change { definition, change, .. } => {
             let plan = plans.by_hash(definition)?;
             let events = change.events.iter().map(|event| happened(plan, event)).collect();
-            Some(Entry { seq: Some(change.seq), at: Instant(change.at), events })
+            Some(Entry { run: None, seq: Some(change.seq), at: Instant(change.at), events })
         }
         Body::Reject { rejection, order: Some(order), .. } | Body::Bar { rejection, order: Some(order), .. } => {
             ordered("rejected", order, Some(rejection))
         }
-        Body::Reject { rejection, cause, .. } | Body::Bar { rejection, cause, .. } => {
+        Body::Reject { rejection, cause, tell, .. } | Body::Bar { rejection, cause, tell, .. } => {
             let input = if matches!(cause, Cause::Reply(_)) { "reply" } else { "request" };
-            alone("rejected", format!("a {input} was refused: {}", rejection.message))
+            let request = tell.as_ref().map(|to| to.request.to_string());
+            let which = request.as_ref().map_or_else(|| format!("a {input}"), |id| format!("the {input} {id}"));
+            let text = format!("{which} was refused: {}", rejection.message);
+            entry(Happened { event: "rejected".to_owned(), at: None, text, payload: None, order: None, request })
         }
         Body::Park { .. } => {
             alone("parked", "the engine failed at an input, which is a defect of saga; it is kept".into())
@@ -151,6 +167,7 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
         text,
         payload,
         order: None,
+        request: None,
     };
     match event {
         Event::Started { saga, input, deadline, .. } => {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::api::{ApiError, ListQuery};
-use super::history::{self, History};
+use super::history::History;
+use super::past::{self, HistoryQuery, ShowQuery};
 use super::view::{self, Count, List, Row, Shown, Stopped};
 use crate::engine::{InstanceId, Summary};
 use crate::journal::Plans;
@@ -38,7 +39,12 @@ pub(super) trait Knows: Sync {
     /// Whether looking into an instance of a list costs little.
     fn explains(&self, row: &runtime::Row) -> bool;
     fn partition(&self, id: &InstanceId) -> u32;
-    fn records(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::History, Error>> + Send;
+    /// The lives of an id that can be known, the newest first.
+    fn lives(&self, id: &InstanceId) -> impl Future<Output = Result<Vec<runtime::Row>, Error>> + Send;
+    /// Those of them that are known without reading further.
+    fn known_lives(&self, id: &InstanceId) -> impl Future<Output = Result<Vec<runtime::Row>, Error>> + Send;
+    /// The records of one.
+    fn records(&self, row: &runtime::Row) -> runtime::History;
 }
 
 /// The partitions that stand still.
@@ -105,8 +111,16 @@ impl Knows for Orchestrator {
         partition_of(id.as_str(), self.log().partitions())
     }
 
-    async fn records(&self, id: &InstanceId) -> Result<runtime::History, Error> {
-        self.history(id).await
+    async fn lives(&self, id: &InstanceId) -> Result<Vec<runtime::Row>, Error> {
+        self.lives(id).await
+    }
+
+    async fn known_lives(&self, id: &InstanceId) -> Result<Vec<runtime::Row>, Error> {
+        self.known_lives(id).await
+    }
+
+    fn records(&self, row: &runtime::Row) -> runtime::History {
+        self.records(row)
     }
 }
 
@@ -145,8 +159,16 @@ impl Knows for Onlooker {
         self.partition(id)
     }
 
-    async fn records(&self, id: &InstanceId) -> Result<runtime::History, Error> {
-        self.history(id).await
+    async fn lives(&self, id: &InstanceId) -> Result<Vec<runtime::Row>, Error> {
+        self.lives(id).await
+    }
+
+    async fn known_lives(&self, id: &InstanceId) -> Result<Vec<runtime::Row>, Error> {
+        self.lives(id).await
+    }
+
+    fn records(&self, row: &runtime::Row) -> runtime::History {
+        self.records(row)
     }
 }
 
@@ -238,26 +260,17 @@ fn is_known(plans: &Plans, saga: &str) -> Result<(), ApiError> {
 }
 
 /// One instance.
-pub(super) async fn show(of: &impl Knows, id: &str) -> Result<Shown, ApiError> {
+pub(super) async fn show(of: &impl Knows, id: &str, query: &ShowQuery) -> Result<Shown, ApiError> {
+    if let Some(shown) = past::show(of, id, query).await? {
+        return Ok(shown);
+    }
     let id = instance_id(id)?;
     let looked = of.instance(&id).await?;
     let partition = of.partition(&id);
     let (stopped, _) = of.backlog().await?;
     let stopped = stopped.into_iter().find(|stopped| stopped.partition == partition);
-    Ok(Shown { stopped, ..view::shown(&looked.plan, &looked.instance) })
-}
-
-/// All that happened to an instance.
-pub(super) async fn history(of: &impl Knows, id: &str) -> Result<History, ApiError> {
-    let id = instance_id(id)?;
-    let row = of.row(&id).await?;
-    let plans = of.plans();
-    let mut records = of.records(&id).await?;
-    let mut entries = Vec::new();
-    while let Some(entry) = records.next().await? {
-        entries.extend(history::of_record(&entry.record, &plans));
-    }
-    Ok(History { id: id.to_string(), saga: row.saga.to_string(), entries })
+    let lives = past::beside(of, &looked).await?;
+    Ok(Shown { stopped, lives, ..view::shown(&looked.plan, &looked.instance) })
 }
 
 pub(super) fn instance_id(text: &str) -> Result<InstanceId, ApiError> {
@@ -288,16 +301,16 @@ impl Beside {
     ///
     /// # Errors
     /// There is none of that id.
-    pub async fn show(&self, id: &str) -> Result<Shown, ApiError> {
-        show(&self.0, id).await
+    pub async fn show(&self, id: &str, query: &ShowQuery) -> Result<Shown, ApiError> {
+        show(&self.0, id, query).await
     }
 
     /// All that happened to an instance.
     ///
     /// # Errors
     /// There is none of that id, or retention has taken its beginning.
-    pub async fn history(&self, id: &str) -> Result<History, ApiError> {
-        history(&self.0, id).await
+    pub async fn history(&self, id: &str, query: &HistoryQuery) -> Result<History, ApiError> {
+        past::history(&self.0, id, query).await
     }
 }
 

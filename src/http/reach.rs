@@ -19,9 +19,11 @@ use super::api::{
     Accepted, ApiError, EventBody, ListQuery, OrderBody, PartitionOrder, Published, StartBody, Started, Taken,
 };
 use super::client::Client;
+use super::dead::{self, Dead, DeadQuery};
 use super::definitions::Definitions;
 use super::history::History;
 use super::looking::Beside;
+use super::past::{HistoryQuery, ShowQuery};
 use super::service::{Service, is_brief};
 use super::view::{List, Shown};
 use crate::log::embedded::{Embedded, Held, Holder};
@@ -225,11 +227,11 @@ impl Reached {
     ///
     /// # Errors
     /// There is none of that id, or it cannot be read.
-    pub async fn show(&self, id: &str) -> Result<Shown, ApiError> {
+    pub async fn show(&self, id: &str, query: &ShowQuery) -> Result<Shown, ApiError> {
         match self {
-            Self::Server(client, _) => client.show(id).await,
-            Self::Beside(beside, _) => beside.show(id).await,
-            Self::Here(service) => service.show(id).await,
+            Self::Server(client, _) => client.show(id, query).await,
+            Self::Beside(beside, _) => beside.show(id, query).await,
+            Self::Here(service) => service.show(id, query).await,
         }
     }
 
@@ -237,11 +239,11 @@ impl Reached {
     ///
     /// # Errors
     /// There is none of that id, or it cannot be read.
-    pub async fn history(&self, id: &str) -> Result<History, ApiError> {
+    pub async fn history(&self, id: &str, query: &HistoryQuery) -> Result<History, ApiError> {
         match self {
-            Self::Server(client, _) => client.history(id).await,
-            Self::Beside(beside, _) => beside.history(id).await,
-            Self::Here(service) => service.history(id).await,
+            Self::Server(client, _) => client.history(id, query).await,
+            Self::Beside(beside, _) => beside.history(id, query).await,
+            Self::Here(service) => service.history(id, query).await,
         }
     }
 
@@ -254,6 +256,30 @@ impl Reached {
             Self::Server(client, _) => client.definitions().await,
             Self::Beside(beside, _) => beside.definitions().await,
             Self::Here(service) => service.definitions().await,
+        }
+    }
+
+    /// What was set aside.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn dead(&self, query: DeadQuery) -> Result<Dead, ApiError> {
+        match self {
+            Self::Server(client, _) => client.dead(query).await,
+            Self::Beside(beside, _) => beside.dead(query).await,
+            Self::Here(service) => service.dead(query).await,
+        }
+    }
+
+    /// One of that.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub async fn dead_at(&self, partition: u32, offset: u64) -> Result<dead::Shown, ApiError> {
+        match self {
+            Self::Server(client, _) => client.dead_at(partition, offset).await,
+            Self::Beside(beside, _) => beside.dead_at(partition, offset).await,
+            Self::Here(service) => service.dead_at(partition, offset).await,
         }
     }
 

@@ -15,6 +15,10 @@ pub enum Call {
     History,
     /// Lists definitions.
     Definitions,
+    /// Lists what was set aside.
+    Dead,
+    /// Shows one of that.
+    DeadAt,
     /// Gives an order to one.
     Order,
     /// Gives an order to a partition.
@@ -58,18 +62,35 @@ pub const ROUTES: &[Route] = &[
         path: "/instances",
         does: "what `saga list --json` prints; `?status=`, `?saga=`, `?ended=too`, `?limit=`",
     },
-    Route { call: Call::Show, method: "GET", path: "/instances/{id}", does: "what `saga show --json` prints" },
+    Route {
+        call: Call::Show,
+        method: "GET",
+        path: "/instances/{id}",
+        does: "what `saga show --json` prints; `?at=` as it stood at an instant or so long ago, `?run=` in an earlier life",
+    },
     Route {
         call: Call::History,
         method: "GET",
         path: "/instances/{id}/history",
-        does: "what `saga history --json` prints",
+        does: "what `saga history --json` prints; `?run=` of an earlier life, or of `all`",
     },
     Route {
         call: Call::Definitions,
         method: "GET",
         path: "/definitions",
         does: "what `saga definitions --json` prints",
+    },
+    Route {
+        call: Call::Dead,
+        method: "GET",
+        path: "/dead",
+        does: "what `saga dead --json` prints: inputs that were set aside; `?limit=`",
+    },
+    Route {
+        call: Call::DeadAt,
+        method: "GET",
+        path: "/dead/{partition}/{offset}",
+        does: "one of them with its whole payload, even where that is personal",
     },
     Route {
         call: Call::Order,

@@ -20,6 +20,8 @@ use serde::Serialize;
 
 use super::api::{ApiError, ErrorBody, Fault, ListQuery, PartitionOrder, StartOutcome};
 use super::body::{self, Body};
+use super::dead::DeadQuery;
+use super::past::{HistoryQuery, ShowQuery};
 use super::routes::{Call, ROUTES, Route};
 use super::service::Service;
 use super::visitors::{is_json, keep_out};
@@ -43,6 +45,8 @@ pub fn router(service: Arc<Service>, listens: IpAddr) -> Router {
                 Call::Show => get(show),
                 Call::History => get(history),
                 Call::Definitions => get(definitions),
+                Call::Dead => get(dead),
+                Call::DeadAt => get(dead_at),
                 Call::Order => post(order),
                 Call::PartitionOrder => post(partition_order),
                 Call::Publish => post(publish),
@@ -90,29 +94,56 @@ async fn start(
     Ok(json(status, &started))
 }
 
-async fn list(
-    State(service): State<Arc<Service>>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Result<Response, ApiError> {
+/// What a query has, if it can be taken apart.
+type Asked = Result<Query<Vec<(String, String)>>, QueryRejection>;
+
+fn asked<T: Body>(query: Asked) -> Result<T, ApiError> {
     let Query(pairs) = query.map_err(|refused| ApiError::bad_request(refused.body_text()))?;
-    let query: ListQuery = body::query(pairs)?;
+    body::query(pairs)
+}
+
+async fn list(State(service): State<Arc<Service>>, query: Asked) -> Result<Response, ApiError> {
+    let query: ListQuery = asked(query)?;
     service.shows()?;
     Ok(json(StatusCode::OK, &service.list(&query).await?))
 }
 
-async fn show(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+async fn show(State(service): State<Arc<Service>>, Path(id): Path<String>, query: Asked) -> Result<Response, ApiError> {
+    let query: ShowQuery = asked(query)?;
     service.shows()?;
-    Ok(json(StatusCode::OK, &service.show(&id).await?))
+    Ok(json(StatusCode::OK, &service.show(&id, &query).await?))
 }
 
-async fn history(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+async fn history(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    query: Asked,
+) -> Result<Response, ApiError> {
+    let query: HistoryQuery = asked(query)?;
     service.shows()?;
-    Ok(json(StatusCode::OK, &service.history(&id).await?))
+    Ok(json(StatusCode::OK, &service.history(&id, &query).await?))
 }
 
 async fn definitions(State(service): State<Arc<Service>>) -> Result<Response, ApiError> {
     service.shows()?;
     Ok(json(StatusCode::OK, &service.definitions().await?))
+}
+
+async fn dead(State(service): State<Arc<Service>>, query: Asked) -> Result<Response, ApiError> {
+    let query: DeadQuery = asked(query)?;
+    service.shows()?;
+    Ok(json(StatusCode::OK, &service.dead(query).await?))
+}
+
+async fn dead_at(
+    State(service): State<Arc<Service>>,
+    Path((partition, offset)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    service.shows()?;
+    let place = partition.parse().ok().zip(offset.parse().ok());
+    let no_place = || ApiError::bad_request(format!("`{partition}/{offset}` is no partition and offset"));
+    let (partition, offset) = place.ok_or_else(no_place)?;
+    Ok(json(StatusCode::OK, &service.dead_at(partition, offset).await?))
 }
 
 async fn order(

@@ -19,6 +19,7 @@ use super::faults::{no_data, not_taken, unavailable};
 use super::follower::Follower;
 use super::history::History;
 use super::looking::{self, instance_id};
+use super::past::{self, HistoryQuery, ShowQuery};
 use super::view::{List, Shown, Stopped};
 use super::wanted;
 use crate::definition::Program;
@@ -335,16 +336,16 @@ impl Service {
     ///
     /// # Errors
     /// There is none of that id.
-    pub async fn show(&self, id: &str) -> Result<Shown, ApiError> {
-        looking::in_time(&self.orchestrator, looking::show(&*self.orchestrator, id)).await
+    pub async fn show(&self, id: &str, query: &ShowQuery) -> Result<Shown, ApiError> {
+        looking::in_time(&self.orchestrator, looking::show(&*self.orchestrator, id, query)).await
     }
 
     /// All that happened to an instance.
     ///
     /// # Errors
     /// There is none of that id, or retention has taken its beginning.
-    pub async fn history(&self, id: &str) -> Result<History, ApiError> {
-        looking::in_time(&self.orchestrator, looking::history(&*self.orchestrator, id)).await
+    pub async fn history(&self, id: &str, query: &HistoryQuery) -> Result<History, ApiError> {
+        looking::in_time(&self.orchestrator, past::history(&*self.orchestrator, id, query)).await
     }
 
     /// Follows an instance from its beginning on.

@@ -8,6 +8,7 @@ use std::num::NonZeroU64;
 use serde::{Deserialize, Serialize};
 
 use super::heard::{Untaken, untaken};
+use super::past::Lives;
 use super::redact::redact;
 use super::waits::{is_under_way, stuck_since, why};
 use crate::definition::personal::Veil;
@@ -103,6 +104,12 @@ pub struct Shown {
     /// The same as in a list.
     #[serde(rename = "instance")]
     pub row: Row,
+    /// The instant at which it stood so. Absent where it stands so now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Instant>,
+    /// Other lives of its id.
+    #[serde(flatten)]
+    pub lives: Lives,
     /// The number that people read.
     pub version: u64,
     /// The hash of its definition.
@@ -347,6 +354,8 @@ pub fn shown(plan: &Plan, instance: &Instance) -> Shown {
     let (signals, signals_left_out) = untaken(instance);
     Shown {
         row: row(plan, instance),
+        as_of: None,
+        lives: Lives::default(),
         version: plan.saga.version,
         definition: instance.definition.to_string(),
         changed: Instant(instance.changed),

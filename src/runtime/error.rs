@@ -7,9 +7,10 @@ use compact_str::CompactString;
 use super::client::ReadError;
 use super::partition::Stop;
 use super::view::ViewError;
-use crate::engine::{InstanceId, Misfit};
+use crate::engine::{InstanceId, Misfit, Run};
 use crate::journal::{JournalError, Plans};
 use crate::log::embedded;
+use crate::time::Timestamp;
 
 /// Why an orchestrator cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +164,24 @@ pub enum Error {
         saga: CompactString,
         /// One that is spelled nearly so.
         near: Option<CompactString>,
+    },
+    /// It is looked at before it began.
+    #[error("look at `{id}` as it stood at {at}: it had not begun; the first of it that is known began at {began}")]
+    NotBegun {
+        /// Its id.
+        id: InstanceId,
+        /// The instant.
+        at: Timestamp,
+        /// When the first life that is known began.
+        began: Timestamp,
+    },
+    /// It had no such life.
+    #[error("find the run {} of `{id}`: nothing of it is known, or it ended so long ago that it is forgotten", Timestamp(run.0))]
+    NoRun {
+        /// Its id.
+        id: InstanceId,
+        /// Which life.
+        run: Run,
     },
     /// Its beginning is gone.
     #[error(

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use super::client::Client;
 use super::definitions::Stored;
 use super::error::{Error, OpenError};
-use super::history::{History, Span};
+use super::history::History;
 use super::listed::{self, Listed};
 use super::orchestrator::Shown;
 use super::partition::{Recovered, Stop, lost};
@@ -24,7 +24,7 @@ use crate::log::{DEFINITIONS, REPLIES, REQUESTS, Topics, partition_of};
 
 /// A data directory as it was at one instant.
 pub struct Onlooker {
-    log: Embedded,
+    pub(super) log: Embedded,
     client: Client,
     plans: Arc<Plans>,
     view: Mutex<Overlay>,
@@ -55,7 +55,7 @@ impl Onlooker {
         Arc::clone(&self.plans)
     }
 
-    fn view(&self) -> MutexGuard<'_, Overlay> {
+    pub(super) fn view(&self) -> MutexGuard<'_, Overlay> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -146,9 +146,7 @@ impl Onlooker {
     /// # Errors
     /// It is unknown, or cannot be read.
     pub async fn history(&self, id: &InstanceId) -> Result<History, Error> {
-        let row = self.row(id).await?;
-        let span = Span { partition: row.partition, first: row.first, last: row.last };
-        Ok(History::new(Client::new(&self.log), &Topics::default().journal, id.clone(), row.run, span))
+        Ok(self.records(&self.row(id).await?))
     }
 
     /// The partition to which an instance belongs.

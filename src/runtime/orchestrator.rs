@@ -14,7 +14,7 @@ use super::decisions::Accepted;
 use super::driver::Driver;
 use super::error::Error;
 use super::followers::Follow;
-use super::history::{History, Span};
+use super::history::History;
 use super::mirror::Depth;
 use super::partition::{Config, Signed, Stop, Told};
 use super::patience::while_written;
@@ -248,14 +248,6 @@ impl Orchestrator {
         self.replayed(id, move |of, _| of <= seq).await
     }
 
-    /// An instance as it was at an instant.
-    ///
-    /// # Errors
-    /// It is unknown or had not begun, or cannot be read.
-    pub async fn at_time(&self, id: &InstanceId, at: Timestamp) -> Result<Shown, Error> {
-        self.replayed(id, move |_, of| of <= at).await
-    }
-
     async fn replayed(&self, id: &InstanceId, wanted: impl FnMut(u64, Timestamp) -> bool) -> Result<Shown, Error> {
         let history = self.history(id).await?;
         match history.replay(&self.core.plans(), wanted).await? {
@@ -297,7 +289,7 @@ impl Orchestrator {
     }
 
     /// Brings up to now what is known of a partition that others may own.
-    async fn known(&self, partition: u32, depth: Depth) -> Result<(), Error> {
+    pub(super) async fn known(&self, partition: u32, depth: Depth) -> Result<(), Error> {
         if self.core.is_shared() { self.core.mirrors.look(&self.core, partition, depth).await } else { Ok(()) }
     }
 
@@ -376,9 +368,7 @@ impl Orchestrator {
     /// # Errors
     /// It is unknown, or the view cannot be read.
     pub async fn history(&self, id: &InstanceId) -> Result<History, Error> {
-        let row = self.row(id).await?;
-        let span = Span { partition: row.partition, first: row.first, last: row.last };
-        Ok(History::new(Client::new(&self.core.log), &self.core.topics.journal, id.clone(), row.run, span))
+        Ok(self.records(&self.row(id).await?))
     }
 
     /// What is counted and timed since it was opened, in the `OpenMetrics` text format that Prometheus reads.

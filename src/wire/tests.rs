@@ -55,6 +55,7 @@ fn a_command(kind: CommandKind, id: CommandId) -> Command {
         wire: "ReserveRoom".into(),
         payload: json(r#"{"hotel":"Lux","nights":2}"#),
         deadline: Timestamp(1_700_000_010_000),
+        changed: Timestamp(1_700_000_000_000),
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
     }
 }

@@ -9,6 +9,7 @@ mod broken;
 mod callback;
 mod choreographed;
 mod covering;
+mod dead;
 mod definitions;
 mod gap;
 mod held;
@@ -22,6 +23,7 @@ mod on_call;
 mod operating;
 #[cfg(feature = "kafka")]
 mod own_topics;
+mod past;
 mod personal;
 mod publishing;
 mod remembered;

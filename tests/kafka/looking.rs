@@ -4,6 +4,7 @@ use std::fs;
 
 use saga::log::kafka::{Raw, RawMessage, Settings};
 use saga::log::partition_of;
+use serde_json::Value;
 
 use super::broker::{Broker, shared};
 use super::house::{FILE, House, INPUT, text};
@@ -233,4 +234,27 @@ fn one_damaged_journal_hides_nothing_of_the_other_partitions() {
     assert!(text(&server.ask(&["show", "o-3"])).contains("stuck"));
     let ordered = server.ask(&["retry", "o-3"]);
     assert!(ordered.status.success(), "{}", text(&ordered));
+}
+
+#[test]
+fn the_past_and_the_dead_are_seen_with_a_server_and_without_one() {
+    let Some(broker) = shared() else { return };
+    let house = night(broker);
+    let history: Value = serde_json::from_str(&house.look(&["history", "o-3", "--json"])).unwrap();
+    let began = history["entries"][0]["at"].as_str().unwrap();
+    let message = RawMessage { key: Some(b"k".to_vec()), payload: Some(b"junk".to_vec()), ..RawMessage::default() };
+    let raw = Raw::open(&Settings::new(broker.address(), []).unwrap()).unwrap();
+    raw.send(&format!("{}.requests", house.prefix), &[(partition_of("k", 3), message)]).unwrap();
+    let server = house.serve_with(&[]);
+    server.until("/dead", |_, body| body.contains("\"count\":1"));
+    let past = ["show", "o-3", "--at", began, "--json"];
+    for words in [&past[..], &["history", "o-3", "--run", "all", "--json"], &["dead", "--json"]] {
+        let by_server = server.ask(words);
+        assert!(by_server.status.success(), "{}", text(&by_server));
+        assert_eq!(text(&by_server), house.look(words), "{words:?}");
+    }
+    let past: Value = serde_json::from_str(&house.look(&past)).unwrap();
+    assert_eq!((past["as_of"].as_str(), &past["instance"]["status"]), (Some(began), &"running".into()));
+    let dead = house.look(&["dead"]);
+    assert!(dead.contains(&format!("{}.requests {}/0", house.prefix, partition_of("k", 3))), "{dead}");
 }

@@ -2,9 +2,11 @@
 
 mod assigned;
 mod damage;
+mod dead;
 mod definitions;
 pub(crate) mod house;
 mod limits;
+pub(crate) mod past;
 mod restart;
 mod runs;
 mod triggers;

@@ -152,5 +152,5 @@ async fn the_past_can_be_looked_at() {
     let start = past.instance.started;
     assert!(orchestrator.at_time(&id, start).await.unwrap().instance.seq >= 1);
     let before = orchestrator.at_time(&id, saga::time::Timestamp(start.0 - 1)).await;
-    assert!(matches!(before, Err(Error::Unknown { .. })));
+    assert!(matches!(before, Err(Error::NotBegun { .. })));
 }

@@ -72,7 +72,7 @@ pub(super) fn of_others(set: &mut Setting, offset: u64, body: &Body) -> Vec<Outg
     let id = set.record_id(offset);
     let mut messages = Vec::new();
     match body {
-        Body::Reject { rejection, tell, raw, instance, .. } => {
+        Body::Reject { rejection, tell, raw, instance, cause, .. } => {
             if let (Some(to), Some(instance)) = (tell, instance) {
                 messages.push(answer(set, to, wire::rejection(to, instance, rejection, id)));
             }
@@ -80,6 +80,15 @@ pub(super) fn of_others(set: &mut Setting, offset: u64, body: &Body) -> Vec<Outg
                 let mut copy = raw.to_message();
                 copy.headers.push("saga-reason", beginning(&rejection.message));
                 copy.headers.push("saga-record", &id.to_string());
+                let came = match cause {
+                    Cause::Request(at) => Some((set.requests(), at)),
+                    Cause::Reply(at) => Some((set.replies(), at)),
+                    _ => None,
+                };
+                if let Some((topic, at)) = came {
+                    copy.headers.push("saga-topic", &topic);
+                    copy.headers.push("saga-offset", &format!("{}/{at}", set.config.partition));
+                }
                 let topic = set.dead();
                 messages.push(Outgoing {
                     topic,

@@ -316,6 +316,12 @@ impl View {
         self.query(move |connection| table::row(connection, &id)).await
     }
 
+    /// The lives of an id, the newest first.
+    pub(super) async fn lives(&self, id: &InstanceId) -> Result<Vec<Row>, ViewError> {
+        let id = id.clone();
+        self.query(move |connection| table::lives(connection, &id)).await
+    }
+
     /// Instances by filter.
     pub(super) async fn list(&self, filter: Filter) -> Result<Found, ViewError> {
         self.query(move |connection| {

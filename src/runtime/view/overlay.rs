@@ -78,6 +78,11 @@ impl Overlay {
         table::row(&self.connection, id)
     }
 
+    /// The lives of an id, the newest first.
+    pub(in crate::runtime) fn lives(&self, id: &InstanceId) -> Result<Vec<Row>, ViewError> {
+        table::lives(&self.connection, id)
+    }
+
     /// What a filter finds, and what is to be said of those that are damaged: nothing of the others is hidden by them.
     pub(in crate::runtime) fn list(&self, filter: &Filter) -> Result<(Found, Vec<ViewError>), ViewError> {
         let mut damaged = Vec::new();

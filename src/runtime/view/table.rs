@@ -242,6 +242,21 @@ pub(super) fn row(connection: &Connection, id: &InstanceId) -> Result<Option<Row
     latest(connection)?.query_row([id.as_str()], |row| Ok(read(connection, row))).optional()?.transpose()
 }
 
+/// The lives of an id, the newest first. One whose row is damaged is left out: the list of instances names it.
+pub(super) fn lives(connection: &Connection, id: &InstanceId) -> Result<Vec<Row>, ViewError> {
+    let mut statement = connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM instance WHERE id = ?1 ORDER BY run DESC LIMIT {LIST_MAX}"))?;
+    let mut rows = statement.query([id.as_str()])?;
+    let mut lives = Vec::new();
+    while let Some(row) = rows.next()? {
+        match read(connection, row) {
+            Err(ViewError::Damaged { .. }) => {}
+            life => lives.push(life?),
+        }
+    }
+    Ok(lives)
+}
+
 /// The condition on one state, in the words of the index of the live ones where that serves.
 fn is_in(state: Summary) -> String {
     let is_live = if is_end(state) { String::new() } else { format!(" AND {IS_LIVE}") };
