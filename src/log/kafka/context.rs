@@ -133,12 +133,13 @@ impl Reach {
         }
         state.misfits = why.clone().map(|why| (why, now()));
         drop(state);
-        match why {
-            Some(why) => tracing::error!(
+        if let Some(why) = why {
+            tracing::error!(
                 "{why}: nobody reads what is written to those behind; this process goes on with its {partitions}, and none that \
                  is started can; what to do stands in docs/kafka.md"
-            ),
-            None => tracing::warn!("all topics at Kafka at {} have {partitions} partitions again", self.brokers),
+            );
+        } else {
+            tracing::warn!("all topics at Kafka at {} have {partitions} partitions again", self.brokers);
         }
     }
 

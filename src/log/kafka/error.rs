@@ -127,7 +127,7 @@ pub enum OpenError {
         /// Where.
         brokers: String,
         /// The deployment's.
-        topics: Topics,
+        topics: Box<Topics>,
         /// How many it has.
         partitions: u32,
         /// Since when that stands in the log.

@@ -64,7 +64,7 @@ pub(super) fn partitions(
         return if odd.is_empty() {
             Ok(partitions)
         } else {
-            let topics = topics.clone();
+            let topics = Box::new(topics.clone());
             Err(OpenError::Repartitioned { what: OPENING, brokers: brokers(), topics, partitions, since, odd })
         };
     }

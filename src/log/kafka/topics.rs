@@ -123,7 +123,7 @@ impl<'s> Founding<'s> {
         let odd = layout::misfits(partitions, topics, &counts.collect::<Vec<_>>());
         let brokers = settings.brokers.clone();
         if !odd.is_empty() {
-            let topics = topics.clone();
+            let topics = Box::new(topics.clone());
             return Err(OpenError::Repartitioned { what: WHAT, brokers, topics, partitions, since, odd });
         }
         match asked.filter(|asked| *asked != partitions) {
