@@ -37,6 +37,9 @@ async fn the_lives_of_an_id_are_told_apart() {
             squeezed(&desk.saga(&[command, "order-1", "--run", &first]))
         );
     }
+    let listed = value(&desk, &["list", "--all", "--json"]);
+    let listed: Vec<&Value> = listed["instances"].as_array().unwrap().iter().map(|row| &row["status"]).collect();
+    assert_eq!(listed, ["completed", "compensated"], "each as it ended");
     insta::assert_snapshot!("history_of_all", squeezed(&desk.saga(&["history", "order-1", "--run", "all"])));
     let shown = value(&desk, &["show", "order-1", "--run", &first, "--json"]);
     assert_eq!((&shown["run"], &shown["instance"]["status"]), (&first.as_str().into(), &"compensated".into()));

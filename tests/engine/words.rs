@@ -116,11 +116,13 @@ fn what_stands_in_the_way_of_an_order_is_said_in_words() {
     assert_eq!(refusal(&script, "s1", Direction::Do), "`s1` is done: there is nothing to resolve");
     script.takes = false;
     script.refused("s2");
-    assert_eq!(refusal(&script, "s1", Direction::Do), "`s1` is waiting for its turn: there is nothing to resolve");
+    let by_now =
+        |how: &str| format!("`s1` is {how} by now: what became of its compensation is another order, of work `undo`");
+    assert_eq!(refusal(&script, "s1", Direction::Do), by_now("waiting for its turn"));
     script.tell(&Input::Turn("s1".into()));
-    assert_eq!(refusal(&script, "s1", Direction::Do), "`s1` is being taken back: there is nothing to resolve");
+    assert_eq!(refusal(&script, "s1", Direction::Do), by_now("being taken back"));
     script.reply("s1", ReplyKind::Undo, 1, failed("will_not"));
-    assert_eq!(refusal(&script, "s1", Direction::Do), "`s1` is stuck: there is nothing to resolve");
+    assert_eq!(refusal(&script, "s1", Direction::Do), by_now("stuck"));
 
     let mut script = Script::of(&SagaShape { pivot: PivotShape::Bare, behind: vec![step()], ..plain(Vec::new()) });
     script.start();

@@ -150,6 +150,19 @@ fn its_scopes_stay_its_own() {
 }
 
 #[test]
+fn what_a_signal_to_one_in_a_loop_carried_is_told() {
+    let inner = r#"signal came { by: string } await came within 1h otherwise { fail "late" } output { by: came.by }"#;
+    let (mut story, _) = begin(inner, "for each n in [1, 2] { step x { run pay { n: n } } }");
+    let with = Json::parse(r#"{"by":"eva"}"#).unwrap();
+    let signal = |name: &str| Order::Signal { signal: name.into(), with: Some(with.clone()) };
+    assert_eq!(story.order(signal("x.came")), ["rejected UnknownSignal"], "which?");
+    assert_eq!(story.order(signal("x[1].came"))[..2], ["ordered", "took x[1].came by o2"]);
+    let ordered = &story.journal.last().unwrap().events[0];
+    let told = saga::http::history::happened(&story.plan, ordered);
+    assert_eq!((told.text, told.payload), ("signal: x[1].came".to_owned(), Some(with)));
+}
+
+#[test]
 fn its_signals_are_addressed_by_their_way() {
     let inner = r#"signal came { by: string } await came within 1h otherwise { fail "late" } output { by: came.by }"#;
     let (mut story, lines) = begin(inner, "step x { run pay { n: 1 } } output { by: x.by }");

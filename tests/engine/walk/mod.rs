@@ -360,8 +360,11 @@ impl Walk {
         self.give(order);
     }
 
-    /// What a person says that the step has returned, where it is one that returns something.
+    /// What a person says that the step has returned, where it is one that returns something: a compensation never does.
     fn reply(&mut self, step: &Place, work: Direction) -> Option<Json> {
+        if work == Direction::Undo {
+            return None;
+        }
         let node = self.plan.find(step)?.node();
         let asked = engine::invocation(self.plan.work(node)?, work)?;
         let record = std::sync::Arc::clone(&asked.command.reply);
