@@ -270,7 +270,7 @@ pub(super) async fn show(of: &impl Knows, id: &str, query: &ShowQuery) -> Result
     let (stopped, _) = of.backlog().await?;
     let stopped = stopped.into_iter().find(|stopped| stopped.partition == partition);
     let lives = past::beside(of, &looked).await?;
-    Ok(Shown { stopped, lives, ..view::shown(&looked.plan, &looked.instance) })
+    Ok(Shown { lives, stopped, ..view::shown(&looked.plan, &looked.instance) })
 }
 
 pub(super) fn instance_id(text: &str) -> Result<InstanceId, ApiError> {
@@ -340,9 +340,9 @@ mod tests {
         }
     }
 
-    fn looked(id: &str, status: Summary) -> Option<Row> {
+    fn looked(id: &str, status: Summary) -> Row {
         let (started, since) = (view::Instant(Timestamp(1)), view::Instant(Timestamp(2)));
-        Some(Row { id: id.into(), saga: "booking".into(), status, started, since, at: Vec::new(), why: None })
+        Row { id: id.into(), saga: "booking".into(), status, started, since, at: Vec::new(), why: None }
     }
 
     #[test]
@@ -350,7 +350,7 @@ mod tests {
         let filter = Filter { states: vec![Summary::Running, Summary::Stuck], ..Filter::default() };
         let rows = ["a", "b", "c", "d"].map(|id| row(id, Summary::Running));
         let mut found = Found { rows: rows.to_vec(), counts: vec![(Summary::Running, 7)] };
-        let now = vec![looked("a", Summary::Completed), looked("b", Summary::Stuck), None];
+        let now = vec![Some(looked("a", Summary::Completed)), Some(looked("b", Summary::Stuck)), None];
         let (instances, gone) = as_they_stand(&mut found, &filter, now);
         let listed: Vec<_> = instances.iter().map(|row| (row.id.as_str(), row.status)).collect();
         assert_eq!(listed, [("b", Summary::Stuck), ("c", Summary::Running), ("d", Summary::Running)]);

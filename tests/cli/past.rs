@@ -1,17 +1,19 @@
 //! `saga show --at`, `--run` and `saga history --run`: an instance as it stood, and the lives that its id had before.
 
+use saga::time::Timestamp;
 use serde_json::Value;
 
 use super::serving::Server;
 use super::{Desk, in_form};
 use crate::orchestrator::past::lived_twice;
 
-/// A desk where `order-1` had two lives, and the instants at which they began.
-async fn desk() -> (Desk, [String; 2]) {
+/// A desk where `order-1` had two lives; their runs, and the instants at which they began, which may be earlier by a moment.
+async fn desk() -> (Desk, [String; 2], [String; 2]) {
     let desk = Desk::new();
     let lives = lived_twice(&desk.path().join(".saga")).await;
+    let runs = [1, 0].map(|life: usize| Timestamp(lives[life].run.0).to_string());
     let began = [1, 0].map(|life: usize| lives[life].started.to_string());
-    (desk, began)
+    (desk, runs, began)
 }
 
 fn value(desk: &Desk, arguments: &[&str]) -> Value {
@@ -27,7 +29,7 @@ pub(super) fn squeezed(text: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lives_of_an_id_are_told_apart() {
-    let (desk, [first, second]) = desk().await;
+    let (desk, [first, second], _) = desk().await;
     for command in ["show", "history"] {
         let newest = desk.saga(&[command, "order-1"]);
         insta::assert_snapshot!(format!("{command}_of_the_newest"), squeezed(&newest));
@@ -52,12 +54,12 @@ async fn the_lives_of_an_id_are_told_apart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_is_shown_as_it_stood() {
-    let (desk, [first, second]) = desk().await;
+    let (desk, [first, second], [first_began, began]) = desk().await;
     // Its room is asked for, and nothing is answered yet.
-    let past = value(&desk, &["show", "order-1", "--at", &second, "--json"]);
-    assert_eq!(past["as_of"], second.as_str());
-    assert_eq!((&past["instance"]["started"], &past["orders"]), (&second.as_str().into(), &Value::Array(Vec::new())));
-    let earlier = value(&desk, &["show", "order-1", "--at", &first, "--json"]);
+    let past = value(&desk, &["show", "order-1", "--at", &began, "--json"]);
+    assert_eq!(past["as_of"], began.as_str());
+    assert_eq!((&past["instance"]["started"], &past["orders"]), (&began.as_str().into(), &Value::Array(Vec::new())));
+    let earlier = value(&desk, &["show", "order-1", "--at", &first_began, "--json"]);
     assert_eq!(earlier["run"], first.as_str());
     let now = value(&desk, &["show", "order-1", "--at", "0s", "--json"]);
     assert_eq!((&now["instance"]["status"], &now["run"]), (&"completed".into(), &second.as_str().into()));
@@ -76,9 +78,9 @@ async fn an_instance_is_shown_as_it_stood() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_shows_the_same_past() {
-    let (desk, [first, _]) = desk().await;
+    let (desk, [first, _], [began, _]) = desk().await;
     let looks: [&[&str]; 3] = [
-        &["show", "order-1", "--at", &first, "--json"],
+        &["show", "order-1", "--at", &began, "--json"],
         &["show", "order-1", "--run", &first, "--json"],
         &["history", "order-1", "--run", "all", "--json"],
     ];

@@ -123,7 +123,9 @@ fn an_answer_that_cannot_be_delivered_holds_up_nobody_else() {
     };
     ends(&mut rig, "nowhere", "bad");
     let ids: Vec<String> = (0..20).map(|number| format!("good-{number}")).collect();
-    ids.iter().for_each(|id| ends(&mut rig, ANSWERS, id));
+    for id in &ids {
+        ends(&mut rig, ANSWERS, id);
+    }
     let answered = |rig: &Rig| rig.read(ANSWERS, 0).len();
     assert!((5..20).contains(&answered(&rig)), "{}", answered(&rig));
     let [ticket] = rig.unheard[..] else { panic!("once: {:?}", rig.unheard) };

@@ -372,7 +372,9 @@ impl<'p> Search<'p> {
                     self.breaks(id, broken);
                     return self.stop(id);
                 }
-                copied.into_iter().for_each(|copied| self.breaks(id, copied));
+                for copied in copied {
+                    self.breaks(id, copied);
+                }
                 if properties::is_dead(self.setting.plan, &next) {
                     self.breaks(id, Broken::said(Property::GoesOn, ""));
                 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::engine::{Heralded, Instance, State};
+use crate::engine::{Instance, State};
 use crate::plan::At;
 
 /// What a participant's guard remembers of a step's command (docs/protocol.md).
@@ -36,7 +36,7 @@ impl World {
         size_of::<(u32, Box<Self>)>()
             + size_of::<Self>()
             + self.instance.states().count() * size_of::<(At, State)>()
-            + self.instance.signals().len() * size_of::<Heralded>()
+            + size_of_val(self.instance.signals())
     }
 
     pub(super) fn row(&self, at: At) -> Option<Row> {

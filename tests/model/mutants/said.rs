@@ -37,7 +37,7 @@ fn refused(plan: &Plan, instance: &Instance) -> Option<Vec<Event>> {
 /// Whether a reply about the room says this.
 fn says(input: &Input, what: impl FnOnce(&Status, Option<&str>) -> bool) -> bool {
     let Input::Reply(reply) = input else { return false };
-    reply.command.place == "room" && what(&reply.status, reply.payload.as_ref().map(|payload| payload.get()))
+    reply.command.place == "room" && what(&reply.status, reply.payload.as_ref().map(saga::json::Json::get))
 }
 
 /// An engine that takes a reply about the room for a refusal.
