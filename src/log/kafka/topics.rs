@@ -28,8 +28,9 @@ pub(super) const ASK_WITHIN: Duration = Duration::from_secs(5);
 /// How long making topics may take.
 const MAKE_WITHIN: Duration = Duration::from_mins(1);
 
-/// How long a broker that is away is waited for by whoever makes topics: they sit before it.
-const AWAY_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a broker that is away is waited for by whoever makes topics: one that is started at the same time comes up within
+/// it, on a busy machine, too.
+const AWAY_PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long a client's reasons for a failure are waited for.
 const REASONS_WITHIN: Duration = Duration::from_millis(200);
