@@ -20,7 +20,7 @@ fn topics_are_made_and_a_saga_runs_to_its_end() {
     }
     let differs = house.run(&["init", "--partitions", "4", FILE]);
     assert_eq!(differs.status.code(), Some(7));
-    assert!(text(&differs).contains("partitions is 3, and should be 4"), "{}", text(&differs));
+    assert!(text(&differs).contains("with 4 partitions: this deployment has 3, for good"), "{}", text(&differs));
     house.run_to_its_end("order-1");
     house.run_to_its_end("order-1");
 }
