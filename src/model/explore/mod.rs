@@ -17,6 +17,7 @@ mod ahead;
 mod state;
 mod later;
 mod twins;
+mod bounds;
 mod moves;
 mod happening;
 mod signalled;
@@ -54,6 +55,7 @@ use crate::json::Json;
 use crate::plan::Plan;
 use crate::time::Timestamp;
 
+pub use self::bounds::{Bounds, MEMORY_MAX, MEMORY_USUAL, STATES_MAX, STEPS_USUAL, Without};
 pub use self::data::{INPUTS_MAX, PAYLOADS_MAX};
 pub use self::found::{Cut, Ending, Report, Tally, Violation, Way};
 pub use self::happening::Happening;
@@ -67,60 +69,6 @@ const START: Timestamp = super::scenario::START;
 
 /// The instant of everything that will happen: far beyond all that a definition says, so that nothing has come by then.
 const FAR: Timestamp = Timestamp(START.0 + 1_000 * 86_400_000);
-
-/// States that are looked at even where there is no other budget.
-pub const STATES_MAX: usize = 1_000_000;
-
-/// Memory of an exploration without another budget, in bytes: what a machine on which one waits for it has to spare.
-pub const MEMORY_MAX: usize = 2 << 30;
-
-/// Steps from state to state that `saga check` tries of a saga: about 2 seconds. Steps and not seconds, so that what is found
-/// is the same on every machine; one from a large state counts as several.
-pub const STEPS_USUAL: usize = 1_000_000;
-
-/// Memory that `saga check` takes for a saga, in bytes: an editor's machine, or one that builds, has it to spare. So many steps
-/// take less where they lead to states that are known; where each leads to a new one, it is this that ends them.
-pub const MEMORY_USUAL: usize = 256 << 20;
-
-/// How an exploration is bounded.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// At most so many states.
-    pub states: usize,
-    /// At most so many steps between them.
-    pub steps: usize,
-    /// At most about so many bytes for them, by the sizes of their types.
-    pub memory: usize,
-    /// Whether participants keep the guard of docs/protocol.md.
-    pub guard: bool,
-    /// Whether one state is looked at for several that nothing can tell from it. Without, for tests of the reductions alone.
-    pub reduces: bool,
-    /// What is left out, for tests that show what it is there for.
-    pub without: Option<Without>,
-}
-
-/// What can be left out of an exploration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Without {
-    /// Nobody looks at this promise.
-    Promise(Property),
-    /// This never happens.
-    Happening(Happening),
-}
-
-impl Bounds {
-    /// What an answer can be waited for.
-    pub const USUAL: Self = Self { steps: STEPS_USUAL, memory: MEMORY_USUAL, ..Self::DEEP };
-    /// To the end, as far as memory goes.
-    pub const DEEP: Self =
-        Self { states: STATES_MAX, steps: usize::MAX, memory: MEMORY_MAX, guard: true, reduces: true, without: None };
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self::DEEP
-    }
-}
 
 /// Who decides and applies: the engine, or in tests one that makes mistakes, to see that they are found.
 pub trait Decides {
