@@ -1,5 +1,6 @@
 //! JSON text that passes through: payloads are parsed only where a definition looks into them.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -55,6 +56,14 @@ impl Drop for Scratch {
             SCRATCH.set(std::mem::take(&mut self.0));
         }
     }
+}
+
+/// The same text for JSON that means the same: without white space, and with the fields of each object in order. What is nested
+/// too deep is as it stands.
+pub(crate) fn sorted(text: &str) -> Cow<'_, str> {
+    // `Value` keeps fields sorted.
+    let value = serde_json::from_str::<serde_json::Value>(text);
+    value.map_or(Cow::Borrowed(text), |value| Cow::Owned(value.to_string()))
 }
 
 /// One JSON value as text, cheap to clone. Equal if the texts are.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::id::RequestId;
 use super::input::Order;
 use super::instance::Instance;
-use crate::json::Json;
+use crate::json::{Json, sorted};
 use crate::time::Timestamp;
 
 /// How many request ids an instance remembers; then orders and signals are refused as busy. Each is the decision of a
@@ -71,9 +71,7 @@ impl OrderHash {
     /// Of an order. White space and the order of fields in what it carries make no difference.
     pub(super) fn of(order: &Order) -> Self {
         let text = serde_json::to_string(order).expect("an order is text and JSON");
-        // `Value` keeps fields sorted. What it cannot hold, such as too deep a nesting, is compared as it stands.
-        let sorted = serde_json::from_str::<serde_json::Value>(&text).map(|value| value.to_string());
-        Self(crc32fast::hash(sorted.unwrap_or(text).as_bytes()))
+        Self(crc32fast::hash(sorted(&text).as_bytes()))
     }
 }
 
@@ -88,10 +86,15 @@ impl Instance {
         self.followed().iter().map(|followed| &followed.request)
     }
 
+    /// What came with a request, if it was followed.
+    pub(super) fn known(&self, request: &RequestId) -> Option<&Followed> {
+        self.followed().iter().find(|known| known.request == *request)
+    }
+
     /// Whether a request was followed, if it brings the same order as then.
     #[must_use]
     pub fn has_followed(&self, request: &RequestId, order: &Order) -> bool {
-        self.followed().iter().any(|known| known.request == *request && known.is_of(order))
+        self.known(request).is_some_and(|known| known.is_of(order))
     }
 
     /// Signals that nobody has taken yet, in the order of their coming.

@@ -15,7 +15,7 @@ use crate::plan::{At, Class, Kind, Plan};
 pub(super) fn decide(given: Given<'_>, request: &OrderRequest) -> Decision {
     let instance = given.instance;
     let id = &instance.id;
-    if let Some(known) = instance.followed().iter().find(|known| known.request == request.request) {
+    if let Some(known) = instance.known(&request.request) {
         if known.is_of(&request.order) {
             return Decision::Nothing;
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::engine::{Change, InstanceId, OrderRequest, Rejection, ReplyTo, RequestId, Run};
-use crate::json::Json;
+use crate::json::{Json, sorted};
 use crate::time::Timestamp;
 use crate::wire::{Headers, Message};
 
@@ -402,12 +402,7 @@ impl StartHash {
     #[must_use]
     pub fn of(saga: &str, input: &Json) -> Self {
         // No name of a saga has a NUL, so the two cannot run into each other.
-        let hash = Sha256::new_with_prefix(saga).chain_update([0]);
-        // `Value` keeps fields sorted. What it cannot hold, such as too deep a nesting, is compared as it stands.
-        match serde_json::from_str::<serde_json::Value>(input.get()) {
-            Ok(value) => Self::cut(hash.chain_update(serde_json::to_string(&value).expect("it was JSON"))),
-            Err(_) => Self::cut(hash.chain_update(input.get())),
-        }
+        Self::cut(Sha256::new_with_prefix(saga).chain_update([0]).chain_update(sorted(input.get()).as_bytes()))
     }
 }
 

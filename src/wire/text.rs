@@ -109,7 +109,7 @@ const TRACEPARENT_MAX: usize = 200;
 
 /// Whether a text is a `traceparent`: version, trace, parent and flags in lower-case hexadecimal digits, and neither trace
 /// nor parent all zeros. A later version may go on behind them. See <https://www.w3.org/TR/trace-context/#traceparent-header>.
-pub(crate) fn is_traceparent(value: &str) -> bool {
+fn is_traceparent(value: &str) -> bool {
     let is_hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let is_id = |part: &str, digits| part.len() == digits && is_hex(part) && part.bytes().any(|byte| byte != b'0');
     let is_byte = |part: &str| part.len() == 2 && is_hex(part);

@@ -156,9 +156,24 @@ pub(super) struct Owed {
     /// Messages that the log has acknowledged, and whose instances are still to be told. Until then they are owed, so
     /// that a crash in between sends them once more instead of leaving a saga to wait for ever.
     acknowledged: VecDeque<Ticket>,
-    /// How many of them are not done, and their bytes.
-    open: usize,
+    /// Those that are not done.
+    open: Open,
+}
+
+/// Of what is owed, that which is not done: how many, and their bytes.
+#[derive(Debug, Default)]
+struct Open {
+    count: usize,
     bytes: usize,
+}
+
+impl Open {
+    /// One is done. Behind one that is not it stays in its place, without its message.
+    fn end(&mut self, owing: &mut Owing) {
+        owing.state = Delivery::Done;
+        self.count -= 1;
+        self.bytes -= std::mem::take(&mut owing.what.message).payload.len();
+    }
 }
 
 #[derive(Debug)]
@@ -167,14 +182,6 @@ struct Owing {
     ticket: Ticket,
     state: Delivery,
     what: Outgoing,
-}
-
-impl Owing {
-    /// What is done behind one that is not stays in its place, without its message. Its bytes.
-    fn end(&mut self) -> usize {
-        self.state = Delivery::Done;
-        std::mem::take(&mut self.what.message).payload.len()
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,8 +212,8 @@ pub(super) enum Next {
 
 impl Owed {
     pub(super) fn push(&mut self, set: &mut Setting, record: u64, what: Outgoing) {
-        self.open += 1;
-        self.bytes += what.message.payload.len();
+        self.open.count += 1;
+        self.open.bytes += what.message.payload.len();
         self.all.push_back(Owing { record, ticket: set.ticket(), state: Delivery::Open, what });
     }
 
@@ -217,7 +224,7 @@ impl Owed {
 
     /// How many are not done.
     pub(super) const fn open(&self) -> usize {
-        self.open
+        self.open.count
     }
 
     /// How many there are from the first that is not done on.
@@ -226,7 +233,7 @@ impl Owed {
     }
 
     pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+        self.open.bytes
     }
 
     /// The first record whose messages are not all acknowledged.
@@ -278,8 +285,7 @@ impl Owed {
                     owing.state = Delivery::Acknowledged;
                     self.acknowledged.push_back(ticket);
                 } else {
-                    self.bytes -= owing.end();
-                    self.open -= 1;
+                    self.open.end(owing);
                 }
                 Next::Nothing
             }
@@ -289,8 +295,7 @@ impl Owed {
                 Next::Nothing
             }
             (Delivery::Open, Outcome::Refused(why)) => {
-                self.bytes -= owing.end();
-                self.open -= 1;
+                self.open.end(owing);
                 let record = owing.record;
                 match owing.what.command.clone() {
                     Some(Sent { id, attempt, .. }) => {
@@ -307,8 +312,7 @@ impl Owed {
         while let Some(ticket) = self.acknowledged.pop_front() {
             let Ok(index) = self.all.binary_search_by_key(&ticket, |owing| owing.ticket) else { continue };
             let Some(owing) = self.all.get_mut(index) else { continue };
-            self.bytes -= owing.end();
-            self.open -= 1;
+            self.open.end(owing);
             if let Some(Sent { id, attempt, .. }) = owing.what.command.clone() {
                 return Some((owing.record, Acknowledged { command: id, attempt }));
             }
@@ -334,8 +338,7 @@ impl Owed {
     /// As [`Defect::SentAtHandOver`](super::Defect::SentAtHandOver) has it.
     pub(super) fn forget_handed(&mut self) {
         for owing in self.all.iter_mut().take(self.handed).filter(|owing| owing.state != Delivery::Done) {
-            self.bytes -= owing.end();
-            self.open -= 1;
+            self.open.end(owing);
         }
         self.again = 0;
     }
