@@ -8,8 +8,9 @@
 //! A commit waits for its answer, on a thread that does nothing else: librdkafka tells the end of one that does not
 //! wait to nobody. Whatever is asked meanwhile goes in the next one.
 //!
-//! The member fetches nothing: its partitions are paused, and inputs are read by hand. It commits the offset up to
-//! which requests have been read; nobody relies on that, but tools show how far behind a deployment is.
+//! The member fetches nothing: its partitions are paused, and inputs are read by hand. It commits up to where they have
+//! been handled. Of requests nobody relies on that, but tools show how far behind a deployment is; of any other topic it is
+//! where the next owner begins.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +28,7 @@ use serde::Deserialize;
 
 use super::context::{Reach, remark};
 use super::error::OpenError;
+use super::positions::Positions;
 use super::settings::{REBALANCE_TIMEOUT_MS, Role, Settings};
 use crate::log::endpoint::{Endpoint, Outbox};
 use crate::log::{Member, Report, Ticket};
@@ -49,7 +51,7 @@ const COMMITTED_WITHIN: Duration = Duration::from_secs(10);
 /// How long the coordinator of a group by KIP-848 takes at most to answer the first heartbeat, in milliseconds.
 const ANSWERED_WITHIN_MS: u64 = 2_000;
 
-/// How often positions are committed for people's eyes.
+/// How often positions are committed: what is handled meanwhile is done again if the process dies.
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 
 /// A member of the group.
@@ -84,14 +86,8 @@ struct State {
     revoking: Option<Revoking>,
     /// What the next commit is for, and who waits for its answer.
     asked: BTreeMap<u32, Vec<Ticket>>,
-    /// Up to where requests have been read, and whether that is committed.
-    read: BTreeMap<u32, (u64, Committed)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Committed {
-    Yes,
-    No,
+    /// Up to where what is held is handled.
+    positions: Positions,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -105,6 +101,13 @@ struct Revoking {
     list: TopicPartitionList,
     unfinished: BTreeSet<u32>,
     until: Instant,
+}
+
+impl State {
+    fn let_go(&mut self, partition: u32) {
+        self.held.remove(&partition);
+        self.positions.forget(partition);
+    }
 }
 
 impl Shared {
@@ -216,7 +219,7 @@ impl Shared {
         let mut state = self.lock();
         for partition in &partitions {
             if is_lost {
-                state.held.remove(partition);
+                state.let_go(*partition);
             }
             outbox.push(&self.endpoint, *partition, Report::Revoked);
         }
@@ -242,6 +245,10 @@ impl Shared {
             let of_it = elements.iter().find(|element| u32::try_from(element.partition()).ok() == Some(partition));
             let error = of_it.and_then(|element| element.error().err()).or_else(|| result.as_ref().err().cloned());
             let is_no = error.as_ref().is_some_and(|error| says_no(error.rdkafka_error_code()));
+            let sent = of_it.and_then(|element| u64::try_from(element.offset().to_raw()?).ok());
+            if let (None, Some(sent)) = (&error, sent) {
+                state.positions.committed(partition, sent);
+            }
             match state.held.get(&partition).copied() {
                 Some(Held::Stale) if error.is_none() => {
                     state.held.insert(partition, Held::Yes);
@@ -349,13 +356,9 @@ impl Group {
     /// Commits what is asked, and waits for the answer.
     fn commit(&self, asked: BTreeMap<u32, Vec<Ticket>>) {
         let mut list = TopicPartitionList::new();
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         for partition in asked.keys() {
-            let read = state.read.get_mut(partition).map_or(0, |(read, committed)| {
-                *committed = Committed::Yes;
-                *read
-            });
-            self.add(*partition, read, &mut list);
+            self.add(*partition, state.positions.of(*partition).unwrap_or_default(), &mut list);
         }
         drop(state);
         let result = self.consumer.commit(&list, CommitMode::Sync);
@@ -382,9 +385,12 @@ impl Group {
         Ok(offset.and_then(|offset| u64::try_from(offset).ok()))
     }
 
-    /// Requests of a partition have been read up to here.
-    pub(super) fn has_read(&self, partition: u32, up_to: u64) {
-        self.state.lock().read.insert(partition, (up_to, Committed::No));
+    /// All of a partition before this offset is handled.
+    pub(super) fn handled(&self, partition: u32, before: u64) {
+        let mut state = self.state.lock();
+        if state.held.contains_key(&partition) {
+            state.positions.handled(partition, before);
+        }
     }
 
     /// The task of a partition has finished.
@@ -398,31 +404,26 @@ impl Group {
     fn give_released(&self, mut state: MutexGuard<'_, State>) {
         let is_due = |revoking: &mut Revoking| revoking.unfinished.is_empty() || revoking.until <= Instant::now();
         if let Some(Revoking { list, .. }) = state.revoking.take_if(is_due) {
-            let mut read = TopicPartitionList::new();
+            let mut handled = TopicPartitionList::new();
             for partition in self.state.partitions(&list) {
-                state.held.remove(&partition);
-                self.note_read(&mut state, partition, &mut read);
+                if let Some(before) = state.positions.open(partition) {
+                    self.add(partition, before, &mut handled);
+                }
+                state.let_go(partition);
             }
             drop(state);
             // It goes out before we join anew, so whoever gets a partition finds it. Nobody waits for its end.
-            if read.count() > 0
-                && let Err(error) = self.consumer.commit(&read, CommitMode::Async)
+            if handled.count() > 0
+                && let Err(error) = self.consumer.commit(&handled, CommitMode::Async)
             {
-                tracing::debug!(%error, "what was read of partitions that are given away is not committed");
+                tracing::debug!(%error, "what is handled of partitions that are given away is not committed");
             }
             give(&self.consumer, &list);
         }
     }
 
-    /// Up to where a partition has been read, if that is not committed yet.
-    fn note_read(&self, state: &mut State, partition: u32, list: &mut TopicPartitionList) {
-        let Some((read, committed @ Committed::No)) = state.read.get_mut(&partition) else { return };
-        *committed = Committed::Yes;
-        self.add(partition, *read, list);
-    }
-
-    fn add(&self, partition: u32, read: u64, list: &mut TopicPartitionList) {
-        let offset = Offset::Offset(i64::try_from(read).unwrap_or(i64::MAX));
+    fn add(&self, partition: u32, before: u64, list: &mut TopicPartitionList) {
+        let offset = Offset::Offset(i64::try_from(before).unwrap_or(i64::MAX));
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
         list.add_partition_offset(&self.state.topic, number, offset).expect("an offset of a record is one");
     }
@@ -432,7 +433,7 @@ impl Group {
         drop(self.consumer.poll(POLL));
         self.give_released(self.state.lock());
         let mut state = self.state.lock();
-        let State { held, asked, read, .. } = &mut *state;
+        let State { held, asked, positions, .. } = &mut *state;
         if clocks.probed.elapsed() >= PROBE_EVERY {
             clocks.probed = Instant::now();
             for partition in held.iter().filter(|(_, held)| **held == Held::Stale).map(|(partition, _)| *partition) {
@@ -441,8 +442,7 @@ impl Group {
         }
         if clocks.committed.elapsed() >= COMMIT_EVERY {
             clocks.committed = Instant::now();
-            let is_open = |at: &&u32| read.get(at).is_some_and(|(_, committed)| *committed == Committed::No);
-            for partition in held.keys().filter(is_open) {
+            for partition in held.keys().filter(|partition| positions.open(**partition).is_some()) {
                 asked.entry(*partition).or_default();
             }
         }
@@ -458,10 +458,9 @@ impl Group {
         self.state.is_closing.store(true, Ordering::Relaxed);
         self.state.asked.notify_all();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut open: BTreeMap<u32, Vec<Ticket>> = BTreeMap::new();
         let state = self.state.lock();
-        let is_open = |at: &&u32| state.read.get(at).is_some_and(|(_, committed)| *committed == Committed::No);
-        open.extend(state.held.keys().filter(is_open).map(|partition| (*partition, Vec::new())));
+        let open = state.held.keys().filter(|partition| state.positions.open(**partition).is_some());
+        let open: BTreeMap<u32, Vec<Ticket>> = open.map(|partition| (*partition, Vec::new())).collect();
         drop(state);
         if !open.is_empty() && self.state.reach.health().is_writing() {
             self.commit(open);

@@ -19,6 +19,7 @@ mod jobs;
 mod keys;
 mod lane;
 mod layout;
+mod positions;
 mod producer;
 mod raw;
 mod reader;
@@ -334,7 +335,7 @@ impl Shared {
                 }
                 Request::Read { ticket, topic, from } => {
                     if let Some(group) = group.filter(|_| *topic == *self.topics.requests) {
-                        group.has_read(home, from);
+                        group.handled(home, from);
                     }
                     self.readers.ask(endpoint, &topic, home, Want::Read { ticket, from }, &mut outbox);
                 }

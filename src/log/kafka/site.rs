@@ -72,7 +72,7 @@ impl Log for Taker {
         let mut others = Vec::with_capacity(requests.len());
         for request in requests {
             match request {
-                Request::Truncate { before, .. } => self.0.group.has_read(partition, before),
+                Request::Truncate { before, .. } => self.0.group.handled(partition, before),
                 request => others.push(request),
             }
         }
