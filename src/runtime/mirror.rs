@@ -63,9 +63,26 @@ struct Seen {
     /// None where nobody has looked, or not for long.
     ledger: Lock<Option<Ledger>>,
     looked: Lock<Instant>,
+    /// Whether its reader is still the one who writes the partition's rows. Held while it does: a task that is aborted goes
+    /// on to its next await, and what it wrote behind the start of another one would keep the rows before that out.
+    writes: Lock<bool>,
 }
 
 impl Seen {
+    fn new(ledger: Option<Ledger>) -> Self {
+        Self { ledger: Lock::new(ledger), looked: Lock::new(Instant::now()), writes: Lock::new(true) }
+    }
+
+    /// The right to write the partition's rows, unless another reader has it by now.
+    fn writing(&self) -> Option<MutexGuard<'_, bool>> {
+        Some(self.writes.lock().unwrap_or_else(PoisonError::into_inner)).filter(|writes| **writes)
+    }
+
+    /// Its reader writes nothing any more.
+    fn ends(&self) {
+        *self.writes.lock().unwrap_or_else(PoisonError::into_inner) = false;
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Option<Ledger>> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,6 +106,7 @@ impl Mirror {
 impl Drop for Mirror {
     fn drop(&mut self) {
         self.task.abort();
+        self.seen.ends();
     }
 }
 
@@ -141,7 +159,7 @@ impl Mirrors {
             // The one before ends first: two would write the same rows.
             drop(slot.take());
             let ledger = (depth != Depth::News).then(|| ledger(from));
-            let seen = Arc::new(Seen { ledger: Lock::new(ledger), looked: Lock::new(Instant::now()) });
+            let seen = Arc::new(Seen::new(ledger));
             let (tell, progress) = watch::channel(Progress::At(from));
             core.view.forget_all(partition);
             let reader = Reader {
@@ -266,6 +284,7 @@ impl Reader {
 
     /// Ends. What was read before the damage is as old as that, and goes: nobody would know it from what is so now.
     fn fail(&self, why: Stop) {
+        let Some(_writing) = self.seen.writing() else { return };
         tracing::error!(partition = self.partition, error = %why, "a journal cannot be read any further");
         self.core.view.forget_all(self.partition);
         *self.seen.ledger() = None;
@@ -274,6 +293,8 @@ impl Reader {
 
     /// Begins anew.
     fn begin_at(&mut self, from: u64, end: u64) {
+        let seen = Arc::clone(&self.seen);
+        let Some(_writing) = seen.writing() else { return };
         self.core.view.forget_all(self.partition);
         if let Some(before) = &mut *self.seen.ledger() {
             *before = ledger(from);
@@ -290,6 +311,8 @@ impl Reader {
     }
 
     fn take_all(&mut self, records: &[Stored]) -> Result<(), JournalError> {
+        let seen = Arc::clone(&self.seen);
+        let Some(_writing) = seen.writing() else { return Ok(()) };
         for stored in records {
             self.take(stored)?;
         }
@@ -334,5 +357,24 @@ impl Reader {
             self.core.mirrored(partition, offset, &record, stands);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_another_follows_writes_no_more_rows() {
+        let seen = Arc::new(Seen::new(None));
+        let (_tell, progress) = watch::channel(Progress::At(0));
+        let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
+        let mirror = Mirror { from: 0, seen: Arc::clone(&seen), progress, task };
+        let writing = seen.writing().expect("it is the first one");
+        // Whoever ends it waits for what it writes just now.
+        let ending = std::thread::spawn(move || drop(mirror));
+        drop(writing);
+        ending.join().unwrap();
+        assert!(seen.writing().is_none());
     }
 }

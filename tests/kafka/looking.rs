@@ -1,6 +1,7 @@
 //! Instances of a deployment on Kafka as people see them, with a server and without one, and what they order.
 
 use std::fs;
+use std::sync::Barrier;
 
 use saga::log::kafka::{Raw, RawMessage, Settings};
 use saga::log::partition_of;
@@ -257,4 +258,48 @@ fn the_past_and_the_dead_are_seen_with_a_server_and_without_one() {
     assert_eq!((past["as_of"].as_str(), &past["instance"]["status"]), (Some(began), &"running".into()));
     let dead = house.look(&["dead"]);
     assert!(dead.contains(&format!("{}.requests {}/0", house.prefix, partition_of("k", 3))), "{dead}");
+}
+
+const BRIEF: &str = "saga brief {\n  version 1\n  input { number: int }\n  sleep 1ms\n}\n";
+
+/// Who sends starts at once, and how many each sends before somebody looks for the first time, and in all.
+const SENDERS: u32 = 8;
+const BEFORE: u32 = 25;
+const EACH: u32 = 75;
+
+/// The reader that tells senders what became of their starts ends where somebody looks, and another one begins: nothing that
+/// the first one still had in its hands may keep out what the second one reads.
+#[test]
+fn what_is_listed_for_the_first_time_while_starts_come_is_all_there_is() {
+    let Some(broker) = shared() else { return };
+    let house = House::unmade(broker);
+    fs::write(house.folder.path().join("brief.saga"), BRIEF).unwrap();
+    assert!(house.run(&["init", "--partitions", "1", "brief.saga"]).status.success());
+    for round in 1..=4 {
+        let server = house.serve_with(&["brief.saga"]);
+        let looks = Barrier::new(SENDERS as usize + 1);
+        std::thread::scope(|scope| {
+            for sender in 0..SENDERS {
+                let (server, looks) = (&server, &looks);
+                scope.spawn(move || {
+                    for number in 0..EACH {
+                        if number == BEFORE {
+                            looks.wait();
+                        }
+                        let body = format!(
+                            r#"{{"saga": "brief", "id": "{round}-{sender}-{number}", "input": {{"number": {number}}}}}"#
+                        );
+                        let (status, body) = server.http("POST /instances HTTP/1.1\r\n", &body);
+                        assert_eq!(status, 202, "{body}");
+                    }
+                });
+            }
+            looks.wait();
+            let (status, body) = server.get("/instances?status=completed&limit=10000");
+            assert_eq!(status, 200, "{body}");
+        });
+        let count = (round * SENDERS * EACH) as usize;
+        server.until("/instances?status=completed&limit=10000", |_, body| body.matches("\"id\"").count() == count);
+        server.stop();
+    }
 }
