@@ -68,12 +68,11 @@ impl Where {
 
     /// What to say of a partition that stands still.
     pub(super) fn stopped(&self, stopped: &Stopped) -> String {
-        let Stopped { partition, why, order } = stopped;
+        let Stopped { partition, why, order, elsewhere } = stopped;
         let command = order.as_ref().map(|order| {
             let (order, partition) = (order.replace('_', "-"), partition.to_string());
             // Only who owns the partition can go on.
-            #[cfg(feature = "kafka")]
-            if let Ok(Place::Kafka(_)) = Access::place(self) {
+            if *elsewhere {
                 return format!("saga {order} {partition} --server URL` of the `saga serve` whose /healthz names it");
             }
             format!("{}`", self.command_line(&order, &partition))

@@ -140,6 +140,9 @@ fn give(id: &str, place: &Where, body: OrderBody, out: &mut Out) -> Result<Exit,
         out.json(&taken)?;
         return Ok(Exit::Done);
     }
+    if let Some(why) = &taken.why {
+        out.remark(format_args!("nobody has looked at it yet: {why}"));
+    }
     match taken.order {
         OrderOutcome::Taken => {
             out.remark(format_args!("taken: see what comes of it with `{}`", place.command_line("show", id)));

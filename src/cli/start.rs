@@ -34,6 +34,9 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             "is in the log, and begins once an orchestrator takes it up; its input is looked at then, and afterwards it is seen with"
         }
     };
+    if let Some(why) = &started.why {
+        out.remark(format_args!("nobody has looked at it yet: {why}"));
+    }
     out.remark(format_args!("{} {what} `{}`", started.id, arguments.place.command_line("show", &started.id)));
     out.data(format!("{}\n", started.id))?;
     Ok(Exit::Done)

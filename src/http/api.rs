@@ -106,6 +106,9 @@ pub struct Started {
     pub saga: String,
     /// Whether it is new.
     pub start: StartOutcome,
+    /// Why nobody has looked at it yet, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// What a start came to.
@@ -252,6 +255,9 @@ pub struct Taken {
     pub request: String,
     /// Whether it is decided.
     pub order: OrderOutcome,
+    /// Why nobody has looked at it yet, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// What an order came to.

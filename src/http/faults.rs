@@ -147,6 +147,8 @@ impl ApiError {
                  and what lets them go on",
             ),
             Error::NoPartition { .. } => Self::new(Fault::Unknown, "unknown_partition", format!("failed to {error}")),
+            Error::NotOwned { partition } => Self::new(Fault::State, "not_owned", format!("failed to {error}"))
+                .hint(format!("give the order to the `saga serve` whose /healthz names partition {partition} as stopped")),
             Error::NoGap { .. } => Self::new(Fault::State, "no_gap", format!("failed to {error}"))
                 .hint("`saga list` says which partitions stand still, and why"),
             Error::NoDefinition { .. }

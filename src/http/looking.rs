@@ -52,17 +52,20 @@ pub(super) fn stopped(of: &Orchestrator) -> Vec<Stopped> {
     let states = (0..).zip(of.partitions());
     let stopped = states.filter_map(|(partition, state)| match state {
         PartitionState::Stopped { why, is_gap } => {
-            Some(Stopped { partition, why: why.to_string(), order: is_gap.then(|| ACCEPT_GAP.to_owned()) })
+            let order = is_gap.then(|| ACCEPT_GAP.to_owned());
+            Some(Stopped { partition, why: why.to_string(), order, elsewhere: false })
         }
         PartitionState::Recovering | PartitionState::Running { .. } | PartitionState::Released => None,
     });
     stopped.collect()
 }
 
-fn shown_of(stopped: Vec<(u32, Arc<Stop>)>) -> Vec<Stopped> {
+/// Those of which the log says that they stand still, or will; of one that is shared, the order is their owner's.
+fn shown_of(stopped: Vec<(u32, Arc<Stop>)>, is_shared: bool) -> Vec<Stopped> {
     let shown = stopped.into_iter().map(|(partition, stop)| {
         let order = stop.is_gap().then(|| ACCEPT_GAP.to_owned());
-        Stopped { partition, why: format!("failed to {stop}"), order }
+        let elsewhere = is_shared && order.is_some();
+        Stopped { partition, why: format!("failed to {stop}"), order, elsewhere }
     });
     shown.collect()
 }
@@ -95,7 +98,7 @@ impl Knows for Orchestrator {
     async fn backlog(&self) -> Result<(Vec<Stopped>, u64), Error> {
         let mut all = stopped(self);
         let Backlog { stopped: others, undecided } = self.backlog().await?;
-        let others = shown_of(others);
+        let others = shown_of(others, true);
         all.extend(
             others.into_iter().filter(|other| !stopped(self).iter().any(|own| own.partition == other.partition)),
         );
@@ -148,7 +151,7 @@ impl Knows for Onlooker {
 
     /// Whoever holds a data directory decides at once; held by nobody, it takes no requests.
     async fn backlog(&self) -> Result<(Vec<Stopped>, u64), Error> {
-        Ok((shown_of(self.stopped().await?), 0))
+        Ok((shown_of(self.stopped().await?, false), 0))
     }
 
     fn explains(&self, _row: &runtime::Row) -> bool {

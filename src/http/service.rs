@@ -262,23 +262,15 @@ impl Service {
             Some(Decision::Known) => StartOutcome::Known,
             Some(Decision::Changed | Decision::Rejected(_) | Decision::Parked) => StartOutcome::Accepted,
         };
-        Ok(Started { id: id.to_string(), saga: body.saga, start })
+        let why = if decision.is_none() { self.undecided(&id).await } else { None };
+        Ok(Started { id: id.to_string(), saga: body.saga, start, why })
     }
 
     /// What became of a request that is in the log; nothing where nobody has decided it: its partition may be nobody's for
     /// now, or still recovers, or is being closed.
     async fn decided(&self, id: &InstanceId, accepted: runtime::Accepted) -> Result<Option<Decision>, ApiError> {
-        let partition = accepted.partition;
         match timeout(self.patience, accepted.decision()).await {
-            Ok(None) | Err(_) => {
-                if self.orchestrator.log().is_shared() {
-                    tracing::warn!(
-                        "the request is in the log, and nobody has decided it yet: it waits for the orchestrator that \
-                         owns partition {partition}; is one running?"
-                    );
-                }
-                Ok(None)
-            }
+            Ok(None) | Err(_) => Ok(None),
             Ok(Some(Decision::Rejected(rejection))) => Err(ApiError::rejected(&rejection, id)),
             Ok(Some(Decision::Parked)) => {
                 Err(ApiError::unavailable("the engine failed at this request, which is a defect of saga")
@@ -286,6 +278,21 @@ impl Service {
             }
             Ok(Some(decision)) => Ok(Some(decision)),
         }
+    }
+
+    /// Why nobody has decided a request for an instance, where the log tells it.
+    async fn undecided(&self, id: &InstanceId) -> Option<String> {
+        if !self.orchestrator.log().is_shared() {
+            return None;
+        }
+        let partition = partition_of(id.as_str(), self.orchestrator.log().partitions());
+        let stop = timeout(self.patience, self.orchestrator.stands_still(partition)).await;
+        let why = stop.ok().and_then(Result::ok).flatten().map(|stop| {
+            format!("partition {partition} stands still: failed to {stop}; `saga list` says what lets it go on")
+        });
+        let known = why.as_deref().unwrap_or("it waits for the orchestrator that owns its partition; is one running?");
+        tracing::warn!(partition, "the request is in the log, and nobody has decided it yet: {known}");
+        why
     }
 
     /// An input that is refused since it does not fit, with every misfit on its line and an input that fits.
@@ -321,7 +328,8 @@ impl Service {
         let order = OrderRequest { request: request.clone(), order, by, reason: body.reason };
         let decision = self.decided(&id, self.orchestrator.order(&id, order, None).await?).await?;
         let order = if decision.is_some() { OrderOutcome::Taken } else { OrderOutcome::Waiting };
-        Ok(Taken { id: id.to_string(), request: request.to_string(), order })
+        let why = if decision.is_none() { self.undecided(&id).await } else { None };
+        Ok(Taken { id: id.to_string(), request: request.to_string(), order, why })
     }
 
     /// Instances: what needs a person first.

@@ -87,6 +87,9 @@ pub struct Stopped {
     /// The order that lets it go on, if there is one: `accept_gap`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<String>,
+    /// Whether the order is to be given to another process, the one that owns the partition.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
 }
 
 /// How many instances stand so.

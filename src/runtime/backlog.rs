@@ -59,22 +59,42 @@ impl Orchestrator {
             return Ok(backlog);
         }
         let mut unreadable = self.all(Depth::Live).await?;
-        let topics = &core.topics;
         for partition in 0..core.log.partitions() {
-            if let Some(why) = unreadable.remove(&partition) {
-                backlog.stopped.push((partition, why));
-                continue;
-            }
-            let Some(read) = core.mirrors.read(partition).await else { continue };
-            let inputs: [(&Arc<str>, u64); 2] = [(&topics.requests, read.requests), (&topics.replies, read.replies)];
-            for (topic, read) in inputs {
-                let range = core.range(topic, partition).await?;
-                backlog.stopped.extend(lost(partition, topic, read, range).map(|stop| (partition, stop.into())));
-                if *topic == topics.requests {
-                    backlog.undecided += range.end.saturating_sub(read.max(range.start));
-                }
+            match unreadable.remove(&partition) {
+                Some(why) => backlog.stopped.push((partition, why)),
+                None => self.inputs_of(partition, &mut backlog).await?,
             }
         }
         Ok(backlog)
+    }
+
+    /// Why one partition stands still or would, of a log that is shared.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn stands_still(&self, partition: u32) -> Result<Option<Arc<Stop>>, Error> {
+        let (core, mut backlog) = (&self.core, Backlog::default());
+        match core.mirrors.look(core, partition, Depth::Live).await {
+            Ok(()) => {}
+            Err(Error::Unreadable(why)) => return Ok(Some(why)),
+            Err(error) => return Err(error),
+        }
+        self.inputs_of(partition, &mut backlog).await?;
+        Ok(backlog.stopped.pop().map(|(_, why)| why))
+    }
+
+    /// How the inputs of a partition stand whose journal is known.
+    async fn inputs_of(&self, partition: u32, backlog: &mut Backlog) -> Result<(), Error> {
+        let (core, topics) = (&self.core, &self.core.topics);
+        let Some(read) = core.mirrors.read(partition).await else { return Ok(()) };
+        let inputs: [(&Arc<str>, u64); 2] = [(&topics.requests, read.requests), (&topics.replies, read.replies)];
+        for (topic, read) in inputs {
+            let range = core.range(topic, partition).await?;
+            backlog.stopped.extend(lost(partition, topic, read, range).map(|stop| (partition, stop.into())));
+            if *topic == topics.requests {
+                backlog.undecided += range.end.saturating_sub(read.max(range.start));
+            }
+        }
+        Ok(())
     }
 }

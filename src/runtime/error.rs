@@ -238,6 +238,12 @@ pub enum Error {
         /// How many there are.
         count: u32,
     },
+    /// Another process owns the partition.
+    #[error("accept a gap in partition {partition}: this process does not own it")]
+    NotOwned {
+        /// The partition.
+        partition: u32,
+    },
     /// Nothing is to be accepted.
     #[error("accept a gap in partition {partition}: it does not stand still for lost inputs")]
     NoGap {

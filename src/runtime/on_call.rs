@@ -1,5 +1,5 @@
-//! What whoever is on call reads in the log: which instances wait for a person, which do no more, and by which definitions
-//! new ones run.
+//! What whoever is on call reads in the log: which instances wait for a person, which do no more, what was set aside, and by
+//! which definitions new instances run.
 //!
 //! A recovery says in one line how many wait in its partition: each of them was said when it began to. Definitions are
 //! said one by one, since people deploy them.
@@ -13,9 +13,9 @@ use tokio::time::sleep;
 
 use super::partition::{Stands, in_short};
 use crate::definition::short_hash;
-use crate::engine::{Change, Direction, Event, Place, Summary};
+use crate::engine::{Change, Direction, Event, InstanceId, Place, Summary};
 use crate::journal::Plans;
-use crate::journal::record::{Body, Positions, Record};
+use crate::journal::record::{Body, Cause, Positions, Record};
 
 /// So many lines of one kind are said within [`WINDOW`], a line a second: a participant that refuses everything makes
 /// thousands of instances stuck, and nobody reads as many lines. How many more there are is said behind it.
@@ -91,12 +91,14 @@ impl Lines {
 enum Kind {
     Stuck,
     Free,
+    Dead,
 }
 
 #[derive(Debug, Default)]
 struct Said {
     stuck: Lines,
     free: Lines,
+    dead: Lines,
 }
 
 impl Said {
@@ -104,6 +106,7 @@ impl Said {
         match kind {
             Kind::Stuck => &mut self.stuck,
             Kind::Free => &mut self.free,
+            Kind::Dead => &mut self.dead,
         }
     }
 }
@@ -126,6 +129,13 @@ impl OnCall {
         if let Body::Gap { to: Positions { requests, replies }, by, reason } = &record.body {
             let (by, reason) = (by.as_deref(), reason.as_deref());
             tracing::warn!(partition, requests, replies, by, reason, "a partition goes on behind inputs that are lost");
+        }
+        if let Body::Reject { cause, rejection, instance, raw: Some(_), .. } = &record.body
+            && self.takes(Kind::Dead)
+        {
+            let (topic, why) = (came_by(*cause), rejection.message.as_str());
+            let (instance, offset) = (instance.as_ref().map(InstanceId::as_str), offset_of(*cause));
+            tracing::warn!(topic, partition, offset, instance, why, "an input was set aside: `saga dead` shows it");
         }
         let Body::Change { instance, definition, change, .. } = &record.body else { return };
         let Some(plan) = plans.by_hash(definition) else { return };
@@ -173,6 +183,19 @@ impl OnCall {
     pub(super) fn end(&self) {
         sum_up(&self.said, Kind::Stuck);
         sum_up(&self.said, Kind::Free);
+        sum_up(&self.said, Kind::Dead);
+    }
+}
+
+/// By which topic an input came.
+pub(super) const fn came_by(cause: Cause) -> &'static str {
+    if matches!(cause, Cause::Reply(_)) { "replies" } else { "requests" }
+}
+
+const fn offset_of(cause: Cause) -> Option<u64> {
+    match cause {
+        Cause::Request(offset) | Cause::Reply(offset) => Some(offset),
+        _ => None,
     }
 }
 
@@ -186,6 +209,7 @@ fn sum_up(said: &Mutex<Said>, kind: Kind) {
         _ if more == 0 => {}
         Kind::Stuck => tracing::warn!(more, "and more are stuck: `saga list --stuck` shows them"),
         Kind::Free => tracing::info!(more, "and more are stuck no more"),
+        Kind::Dead => tracing::warn!(more, "and more inputs were set aside: `saga dead` shows them"),
     }
 }
 

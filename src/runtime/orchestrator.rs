@@ -94,13 +94,15 @@ impl Orchestrator {
     /// when that is journaled.
     ///
     /// # Errors
-    /// The partition does not stand still for that, or stands still again for something else.
+    /// The partition is another process's, does not stand still for that, or stands still again for something else.
     pub async fn accept_gap(&self, partition: u32, signed: Signed) -> Result<(), Error> {
         let state = self.core.states.get(partition as usize);
         let state = state.ok_or(Error::NoPartition { partition, count: self.core.log.partitions() })?;
         let before = state.borrow().clone();
-        if !matches!(before, PartitionState::Stopped { is_gap: true, .. }) {
-            return Err(Error::NoGap { partition });
+        match before {
+            PartitionState::Stopped { is_gap: true, .. } => {}
+            PartitionState::Released if self.core.is_shared() => return Err(Error::NotOwned { partition }),
+            _ => return Err(Error::NoGap { partition }),
         }
         if let Some(inbox) = self.core.inboxes.get(partition as usize) {
             inbox.tell([Told::AcceptGap(signed)]);

@@ -24,7 +24,7 @@ use crate::model::world::names;
 use crate::plan::ROOT_PLACE;
 use crate::runtime::partition::{Config, Do, Fact, Partition, Told};
 use crate::time::Timestamp;
-use crate::wire::{CloudEvent, Message, attribute};
+use crate::wire::{self, CloudEvent, Message, attribute};
 
 /// The most instances of one load: what they leave in the log is kept in memory, some 20 KB each.
 pub const LOAD_MAX: usize = 100_000;
@@ -93,6 +93,8 @@ enum Due {
     Report(u32, Report),
     /// A participant answers.
     Answer { topic: Arc<str>, reply: Arc<Message>, to: u32, since: u64 },
+    /// Nobody waits any longer for the answer of a participant that is silent.
+    Silence(CompactString),
 }
 
 struct House<'a> {
@@ -231,6 +233,7 @@ impl<'a> House<'a> {
                 self.figures.answered(&name, self.now - since);
                 self.log.put(REPLIES, Some(to), reply);
             }
+            Due::Silence(name) => self.figures.forgone(&name),
         }
     }
 
@@ -311,15 +314,16 @@ impl<'a> House<'a> {
         let is_repeat = event.get(attribute::ATTEMPT).is_some_and(|attempt| attempt != "1");
         self.figures.asked(&name, self.now, is_repeat, is_message);
         let now = Timestamp(BEGIN + self.now);
+        let waits_until = wire::read_command(&event).map_or(self.now, |command| command.deadline.0.saturating_sub(BEGIN));
         let Some((reply, to)) = self.worker.handle(topic, message, now, &mut self.random) else {
             if !is_message {
-                self.figures.forgone(&name);
+                self.later(waits_until, Due::Silence(name));
             }
             return;
         };
         let silent = rule_for(&self.load.silent, step, &name).copied().unwrap_or_default();
         if fraction(&mut self.random) * 100.0 < silent {
-            self.figures.forgone(&name);
+            self.later(waits_until, Due::Silence(name));
             return;
         }
         let usual = Duration::ZERO..Duration::ZERO;

@@ -19,7 +19,7 @@ mod figures;
 
 pub use self::cast::Cast;
 pub use self::figures::{Asked, Figures, percentile};
-pub use self::judge::Violation;
+pub use self::judge::{Violation, page, properties};
 pub use self::load::{LOAD_MAX, Load, Rule, bear};
 pub use self::shrink::{SHRINKS_MAX, Shrunk, shrink};
 pub use self::troubles::{Trouble, Wanted};

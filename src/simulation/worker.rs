@@ -170,7 +170,10 @@ impl Worker {
                     1 if self.moody => return failed(NOT_NOW.into()),
                     _ => {}
                 }
-                if matches!(row, Some(Row::Done(_))) {
+                // Without a guard it takes back what it is told to, if there is anything.
+                let work = self.work.get(&command.id).copied().unwrap_or_default();
+                let is_there = self.slip == Some(Slip::NoGuard) && work.done > work.undone;
+                if is_there || matches!(row, Some(Row::Done(_))) {
                     self.work.entry(command.id.clone()).or_default().undone += 1;
                 }
                 let bars = row.is_some() || self.slip != Some(Slip::NoBarAfterUndo);

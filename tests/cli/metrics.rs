@@ -60,6 +60,7 @@ fn what_happened_is_counted() {
         r#"saga_retries_total{saga="order",step="charge",work="do"} 0"#,
         r#"saga_instances{state="running"} 0"#,
         r#"saga_partitions{state="recovering"} 0"#,
+        r#"saga_dead_total{topic="replies"} 0"#,
         "saga_fences_total 0",
         "saga_log_up 1",
     ] {

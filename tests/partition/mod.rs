@@ -24,7 +24,7 @@
 //! | all but what no later state would listen to is journaled | `UnrecordedRejections`, `ConflictKnown`, `NoBar`, `JunkDropped` |
 //! | an end is forgotten behind requests that were read | `ForgetByClock`, `ForgetUnread` |
 //! | the run is in all ids, rises, and replies to another are nothing | `OneRun`, `AnyRun`; `RunByClock` by a script |
-//! | one partition an instance: forwarded, once | `NotForwarded`, `ForwardDropped`, `ForwardedAgain` |
+//! | one partition an instance: forwarded, once | `NotForwarded`, `ByKey`, `ForwardDropped`, `ForwardedAgain` |
 //! | parked inputs, and all behind them, wait for a person | `ParkedAlone`, `ResumedUnasked` |
 //! | lost inputs stop the partition until a person accepts that loss | `GapUnasked`, `GapForEver` |
 //! | a topic that ends before what was read stops it, and behind that consent what came since is read | `renewed` |

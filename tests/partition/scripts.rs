@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use saga::engine::{Event, Order};
 use saga::journal::record::{Body, Cause, Record};
+use saga::log::simulated::Random;
 use saga::log::{DEAD, JOURNAL, Outcome, REPLIES, REQUESTS, Range, Report, Request, Stored, partition_of};
 use saga::runtime::partition::{Defect, Do, Fact, Signed, Stop, Told};
 use saga::time::Timestamp;
@@ -30,6 +31,32 @@ fn an_input_in_the_wrong_partition_is_forwarded_once() {
     let [dead] = &rig.read(DEAD, 0)[..] else { panic!("no copy") };
     assert!(dead.header("saga-reason").unwrap().contains("forwarded once already"), "{dead:?}");
     assert_eq!(rig.read(REQUESTS, 1).len(), 1);
+}
+
+/// Clients without keys, and participants that answer with one of their own: what an input says decides where it belongs.
+#[test]
+fn an_input_by_any_key_goes_where_its_instance_is() {
+    let mut rig = Rig::new(2, |_| ());
+    rig.log.assign(0, CLIENT);
+    let of = |partition| ["a", "b", "c", "d"].into_iter().find(|id| partition_of(id, 2) == partition).unwrap();
+    let stray = |id: &str, key: &str| Arc::new(Message { key: Arc::from(key), ..start(id, "{}", id) });
+    rig.log.put(REQUESTS, Some(0), stray(of(0), of(1)));
+    rig.log.put(REQUESTS, Some(0), stray(of(1), of(0)));
+    rig.log.put(REQUESTS, Some(0), stray(of(0), ""));
+    rig.settle();
+    assert_eq!(rig.kinds(), ["claim", "change", "forward"]);
+    let [forwarded] = &rig.read(REQUESTS, 1)[..] else { panic!("it is not there") };
+    assert_eq!((&*forwarded.key, forwarded.header("saga-forwarded")), (of(0), Some("0/2")));
+    // And so do replies: what they answer decides.
+    let mut random = Random::new(1);
+    let commands: Vec<_> = (0..2).flat_map(|partition| rig.read(COMMANDS, partition)).collect();
+    for command in &commands {
+        let (reply, _) = rig.worker.handle(&Arc::from(COMMANDS), command, rig.log.now, &mut random).unwrap();
+        rig.log.put(REPLIES, Some(0), Arc::new(Message { key: Arc::from(of(1)), ..reply }));
+    }
+    rig.settle();
+    assert_eq!(rig.kinds(), ["claim", "change", "forward", "change", "change"]);
+    assert!(rig.read(DEAD, 0).is_empty() && rig.read(REPLIES, 1).is_empty());
 }
 
 /// A URL cannot name it; whoever writes to the topic is told so, too.
@@ -368,7 +395,7 @@ fn a_log_without_dense_offsets_is_found_out() {
 fn miss_an_hour(rig: &mut Rig) {
     rig.log.put(REQUESTS, Some(0), start("x", "{}", "r").into());
     rig.settle();
-    let mut random = saga::log::simulated::Random::new(1);
+    let mut random = Random::new(1);
     for command in rig.read(COMMANDS, 0) {
         let (reply, _) = rig.worker.handle(&Arc::from(COMMANDS), &command, rig.log.now, &mut random).unwrap();
         rig.log.put(REPLIES, Some(0), reply.into());

@@ -145,6 +145,7 @@ catches! {
     catches_forgetting_by_a_clock: defect = Defect::ForgetByClock, 1, "nobody is forgotten who may still be asked for";
     catches_forgetting_without_a_read: defect = Defect::ForgetUnread, 1, "nobody is forgotten who may still be asked";
     catches_an_input_taken_in_the_wrong_partition: defect = Defect::NotForwarded, 3, "an instance lives in its own partition";
+    catches_an_input_that_is_placed_by_its_key: defect = Defect::ByKey, 0, "";
     catches_an_input_dropped_in_the_wrong_partition: defect = Defect::ForwardDropped, 3, "nothing before `read` would";
     catches_an_input_that_is_forwarded_again: defect = Defect::ForwardedAgain, 42, "an input is forwarded once";
     catches_inputs_that_overtake_parked_ones: defect = Defect::ParkedAlone, 0, "";

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use saga::check;
 use saga::files::Folder;
 use saga::log::simulated::Faults;
-use saga::simulation::{Cast, Seen, Slip, Trouble, Wanted, Wrong, live, shrink, tell};
+use saga::simulation::{Cast, Seen, Slip, Trouble, Wanted, Wrong, live, page, shrink, tell};
 use saga::source::SourceFile;
 
 use crate::engine::{drawn, shapes};
@@ -225,4 +225,22 @@ fn operators_contradict_each_other_and_the_rest_keeps_its_promises() {
         }
     }
     assert!(seen.resolved > 3, "{seen:?}");
+}
+
+/// Whoever reads that a promise is broken can look it up.
+#[test]
+fn every_promise_of_worlds_has_a_page() {
+    let mut told = BTreeSet::new();
+    for file in ["mod", "counting", "effects", "end", "inputs"] {
+        let path = format!("{}/src/simulation/judge/{file}.rs", env!("CARGO_MANIFEST_DIR"));
+        let source = fs::read_to_string(path).unwrap();
+        for call in ["violated(\"", "same(\"", "property: \"", "=> \"", "{\n                        \""] {
+            told.extend(source.split(call).skip(1).map(|behind| behind.split('"').next().unwrap().to_owned()));
+        }
+    }
+    told.retain(|promise| promise.contains(' '));
+    assert!(told.len() > 25, "{told:?}");
+    for promise in &told {
+        assert!(page(promise).is_some_and(|page| page.lines().count() > 2), "no page: {promise}");
+    }
 }

@@ -108,7 +108,10 @@ fn bounds(least: u64, most: u64) -> Vec<u64> {
     let mut bounds: Vec<u64> =
         (1..BARS).map(|number| rounded(least * step.powi(i32::try_from(number).unwrap_or(1)))).collect();
     bounds.push(rounded(most));
-    bounds.dedup();
+    // Of those that read alike the highest.
+    bounds.reverse();
+    bounds.dedup_by_key(|bound| millis(*bound));
+    bounds.reverse();
     bounds
 }
 

@@ -51,6 +51,11 @@ pub(super) struct OfInputs {
     pub(super) partition: u32,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct OfTopic {
+    pub(super) topic: &'static str,
+}
+
 /// The kinds of metrics that have labels.
 #[derive(Debug)]
 pub(super) struct Families {
@@ -65,6 +70,7 @@ pub(super) struct Families {
     pub(super) instances: Family<InState, Gauge>,
     pub(super) partitions: Family<InState, Gauge>,
     pub(super) lag: Family<OfInputs, Gauge>,
+    pub(super) dead: Family<OfTopic, Counter>,
 }
 
 /// Those of one definition, looked up once.
@@ -100,6 +106,7 @@ impl Families {
             instances: Family::default(),
             partitions: Family::default(),
             lag: Family::default(),
+            dead: Family::default(),
         };
         registry.register("started", "Instances that began", families.started.clone());
         registry.register("ended", "Instances that ended, by how", families.ended.clone());
@@ -115,6 +122,10 @@ impl Families {
         registry.register("partitions", "Partitions of this process, by how they are", families.partitions.clone());
         let lag = "Inputs of a partition that are in the log and not decided";
         registry.register("lag_records", lag, families.lag.clone());
+        registry.register("dead", "Inputs that were set aside in saga.dead", families.dead.clone());
+        for topic in ["requests", "replies"] {
+            let _from_the_beginning = families.dead.get_or_create(&OfTopic { topic });
+        }
         families
     }
 

@@ -18,8 +18,8 @@ use prometheus_client::registry::{Registry, Unit};
 
 mod families;
 
-use self::families::{Families, InState, OfInputs, OfPlan, OfStep, StepMeters, seconds};
-use super::on_call::newly_stuck;
+use self::families::{Families, InState, OfInputs, OfPlan, OfStep, OfTopic, StepMeters, seconds};
+use super::on_call::{came_by, newly_stuck};
 use super::partition::Stands;
 use super::triggers::EventMeters;
 use crate::engine::{Direction, Event, InstanceId, Place, Summary};
@@ -276,7 +276,13 @@ impl Meters {
                     }
                 }
             }
-            Body::Reject { .. } | Body::Bar { .. } => {
+            Body::Reject { cause, raw, .. } => {
+                self.rejected.inc();
+                if raw.is_some() {
+                    self.families.dead.get_or_create(&OfTopic { topic: came_by(*cause) }).inc();
+                }
+            }
+            Body::Bar { .. } => {
                 self.rejected.inc();
             }
             Body::Park { .. } => {

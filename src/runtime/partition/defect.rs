@@ -52,6 +52,8 @@ pub enum Defect {
     ForgetUnread,
     /// An input in the wrong partition is taken as if it were right.
     NotForwarded,
+    /// An input belongs where its key leads, whatever it says.
+    ByKey,
     /// An input in the wrong partition is passed over.
     ForwardDropped,
     /// An input that was forwarded is forwarded again.

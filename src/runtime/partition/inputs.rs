@@ -20,7 +20,7 @@ use crate::journal::record::{Body, Cause, Parked, PastOutcome, Raw, RawPayload, 
 use crate::log::{Stored, partition_of};
 use crate::plan::Plan;
 use crate::time::Timestamp;
-use crate::wire::{Ask, CloudEvent, EVENT_MAX, Message, Request, read_reply, read_request};
+use crate::wire::{Ask, CloudEvent, EVENT_MAX, Message, Request, WireError, read_reply, read_request};
 
 /// The most of an unreadable input that is kept and copied, in bytes: with its escapes it fits a record.
 const RAW_MAX: usize = 2 << 20;
@@ -34,6 +34,30 @@ const FORWARDED_MAX: usize = EVENT_MAX + 512;
 pub(super) enum Lane {
     Requests,
     Replies,
+}
+
+/// What an input says.
+pub(super) enum Said {
+    Request(Request),
+    Reply(Reply),
+}
+
+impl Said {
+    pub(super) fn read(lane: Lane, message: &Message) -> Result<Self, WireError> {
+        let event = CloudEvent::read(message)?;
+        match lane {
+            Lane::Requests => read_request(&event).map(Self::Request),
+            Lane::Replies => read_reply(&event).map(Self::Reply),
+        }
+    }
+
+    /// Of which instance.
+    const fn instance(&self) -> &InstanceId {
+        match self {
+            Self::Request(request) => &request.instance,
+            Self::Reply(reply) => &reply.command.instance,
+        }
+    }
 }
 
 /// An input as it came.
@@ -86,39 +110,44 @@ impl Tenure {
             self.last_request = self.last_request.max(stored.timestamp);
         }
         let came = Came { cause, timestamp: stored.timestamp, message, request };
-        let (right, defect) = (partition_of(&message.key, set.config.partitions), set.config.defect);
+        let said = Said::read(lane, message);
+        // Whoever wrote it may have any key, or none: what it says decides. Of what nobody can read, the key has to.
+        let defect = set.config.defect;
+        let whose = match &said {
+            Ok(said) if defect != Some(Defect::ByKey) => said.instance().as_str(),
+            Ok(_) | Err(_) => &*message.key,
+        };
+        let right = partition_of(whose, set.config.partitions);
         if right == set.config.partition || defect == Some(Defect::NotForwarded) {
-            return self.consider(set, lane, came, out);
+            return self.consider(set, came, said, out);
         }
         if defect == Some(Defect::ForwardDropped) {
             return Ok(());
         }
+        let id = InstanceId::try_from(whose).ok();
         if message.header(FORWARDED).is_some() && defect != Some(Defect::ForwardedAgain) {
             let why = "it was forwarded once already: the topics' numbers of partitions differ";
-            return self.dead(set, came, key_of(message), astray(set, right, why), out);
+            return self.dead(set, came, id, astray(set, right, why), out);
         }
         if message.size() > FORWARDED_MAX {
-            return self.dead(set, came, key_of(message), astray(set, right, "it is too large to be forwarded"), out);
+            return self.dead(set, came, id, astray(set, right, "it is too large to be forwarded"), out);
         }
         let body = Body::Forward { cause, partition: right, message: Raw::of(message) };
-        self.note(set, &message.key, body, out)
+        self.note(set, whose, body, out)
     }
 
     pub(super) fn consider(
         &mut self,
         set: &mut Setting,
-        lane: Lane,
         came: Came<'_>,
+        said: Result<Said, WireError>,
         out: &mut Vec<Do>,
     ) -> Result<(), Over> {
-        let event = CloudEvent::read(came.message);
-        let taken = match lane {
-            Lane::Requests => {
-                event.and_then(|event| read_request(&event)).map(|request| self.request(set, came, &request, out))
-            }
-            Lane::Replies => event.and_then(|event| read_reply(&event)).map(|reply| self.reply(set, came, reply, out)),
-        };
-        taken.unwrap_or_else(|error| self.dead(set, came, key_of(came.message), unreadable(&error), out))
+        match said {
+            Ok(Said::Request(request)) => self.request(set, came, &request, out),
+            Ok(Said::Reply(reply)) => self.reply(set, came, reply, out),
+            Err(error) => self.dead(set, came, key_of(came.message), unreadable(&error), out),
+        }
     }
 
     fn request(&mut self, set: &mut Setting, came: Came<'_>, request: &Request, out: &mut Vec<Do>) -> Result<(), Over> {
@@ -450,7 +479,7 @@ impl Tenure {
 
 /// Why an input that stands in the wrong partition stays there.
 fn astray(set: &Setting, right: u32, why: &str) -> String {
-    format!("its key belongs to partition {right} of {}, and {why}", set.config.partitions)
+    format!("its instance belongs to partition {right} of {}, and {why}", set.config.partitions)
 }
 
 /// An instance that is being decided about.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::defect::Defect;
 use super::feed::Before;
-use super::inputs::{Asked, Came, Lane};
+use super::inputs::{Asked, Came, Lane, Said};
 use super::setting::Setting;
 use super::tenure::{Over, Tenure};
 use super::timers::Timers;
@@ -127,12 +127,12 @@ impl Tenure {
                 (Cause::Request(offset), Some(raw)) => {
                     let message = raw.to_message();
                     let came = Came { cause: Cause::Parked, timestamp, message: &message, request: Some(offset) };
-                    self.consider(set, Lane::Requests, came, out)?;
+                    self.consider(set, came, Said::read(Lane::Requests, &message), out)?;
                 }
                 (Cause::Reply(_), Some(raw)) => {
                     let message = raw.to_message();
                     let came = Came { cause: Cause::Parked, timestamp, message: &message, request: None };
-                    self.consider(set, Lane::Replies, came, out)?;
+                    self.consider(set, came, Said::read(Lane::Replies, &message), out)?;
                 }
                 // A timer is due again by itself, a command that could not be sent has a timer too, and messages are sent
                 // again behind all that is parked.

@@ -12,6 +12,7 @@ use crate::plan::Plan;
 use crate::wire::{Ask, CloudEvent, Request, attribute, read_request};
 
 use super::end::Ending;
+use super::inputs::whose;
 use super::{Holds, Judge, Shelves, Violation, broken, violated};
 
 /// So hasty an owner may be.
@@ -114,7 +115,7 @@ impl Judge {
                 if has_been {
                     return violated("an input is forwarded once", format!("record {offset}"));
                 }
-                if self.is_home_of(&message.key) || *partition == self.partition {
+                if self.is_home_of(&whose(&message.to_message())) || *partition == self.partition {
                     return violated("an input in its right partition stays", format!("record {offset}"));
                 }
                 Ok(())

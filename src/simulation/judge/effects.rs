@@ -6,6 +6,7 @@ use crate::journal::record::{Body, Cause};
 use crate::log::{Append, partition_of};
 use crate::wire::{self, CloudEvent, Envelope, Message, RecordId, attribute};
 
+use super::inputs::whose;
 use super::{Holds, Judge, Key, violated};
 
 pub(in crate::simulation) const FORWARDED: &str = "saga-forwarded";
@@ -23,7 +24,7 @@ impl Judge {
         if !ours || !counts || !self.calls_for(offset, &key, is_message(&append.message)) {
             return violated("a sent effect belongs to a counting record", format!("{record}: {key:?}"));
         }
-        let right = partition_of(&append.message.key, self.partitions);
+        let right = partition_of(&whose(&append.message), self.partitions);
         if key.0 == "forward" && append.partition != Some(right) {
             return violated("an input is forwarded to its right partition", format!("{record}: {key:?}"));
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::counting::at;
+use super::inputs::whose;
 use super::{Holds, Judge, Violation, broken, violated};
 use crate::engine::{CommandId, Direction, InstanceId, Phase, Place, Run, State, command_id};
 use crate::journal::Live;
@@ -133,7 +134,8 @@ impl Judge {
                 }
             };
             let stored = at(topic, *offset).ok_or_else(|| broken(format_args!("{cause:?}")))?;
-            let id = InstanceId::try_from(&*stored.message.key).map_err(broken)?;
+            // Nobody's.
+            let Ok(id) = InstanceId::try_from(whose(&stored.message).as_str()) else { continue };
             // Another life, or forgotten: then `read` is beyond it.
             let lives = self.begun.iter().filter(|(begun, _)| *begun == id).count();
             let known = self.truth.live(&id).is_some() || self.truth.past(&id).is_some();
@@ -156,7 +158,7 @@ impl Judge {
         }
         for (id, work) in work {
             if work.done > 1 {
-                return violated("a guarded step runs at most once a run", format!("{id}: {work}"));
+                return violated("a guarded step runs at most once a run", format!("{}: {work}", in_words(id)));
             }
             let Some(ending) = self.endings.get(&(id.instance.clone(), id.run)) else { continue };
             let stands = match ending.works.get(id) {
@@ -168,7 +170,8 @@ impl Judge {
                 return violated(
                     ending.kind.promise(),
                     format!(
-                        "{id} {}; it was {work}",
+                        "{} {}; it was {work}",
+                        in_words(id),
                         if stands { "should be in effect" } else { "should not be in effect" }
                     ),
                 );
@@ -182,4 +185,12 @@ impl Judge {
         }
         Ok(())
     }
+}
+
+/// "step `one` of `w-1`, in its life 1800000000000"
+fn in_words(id: &CommandId) -> String {
+    let CommandId { instance, run, place, round, own_undo } = id;
+    let what = if *own_undo { "the compensation of step" } else { "step" };
+    let round = if *round > 1 { format!(", done anew for the {round}. time") } else { String::new() };
+    format!("{what} `{place}` of `{instance}`, in its life {}{round}", run.0)
 }

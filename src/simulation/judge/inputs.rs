@@ -4,9 +4,17 @@ use crate::engine::{Decision, Input, InstanceId, Order, decide};
 use crate::journal::record::{Cause, PastOutcome, StartHash};
 use crate::log::Stored;
 use crate::time::Timestamp;
-use crate::wire::{Ask, CloudEvent, read_reply, read_request};
+use crate::wire::{Ask, CloudEvent, Message, read_reply, read_request};
 
 use super::Judge;
+
+/// Of which instance an input is: as it says, or by its key where nobody can read it.
+pub(super) fn whose(message: &Message) -> String {
+    let event = CloudEvent::read(message).unwrap_or_default();
+    let asked = read_request(&event).map(|request| request.instance);
+    let instance = asked.or_else(|_| read_reply(&event).map(|reply| reply.command.instance));
+    instance.map_or_else(|_| message.key.to_string(), |instance| instance.to_string())
+}
 
 impl Judge {
     /// Whether nothing would come of an input now; `None` where it would be another life's.
@@ -15,7 +23,7 @@ impl Judge {
             let live = self.truth.live(id)?;
             Some(decide(&live.plan, &live.instance, now, input, &mut |_, _| true) == Decision::Nothing)
         };
-        if !self.is_home_of(&stored.message.key) {
+        if !self.is_home_of(&whose(&stored.message)) {
             return Some(false); // it must be forwarded
         }
         let Ok(event) = CloudEvent::read(&stored.message) else { return Some(false) };

@@ -27,6 +27,25 @@ pub(in crate::simulation) use self::counting::hands_over;
 pub(in crate::simulation) use self::effects::{FORWARDED, justification};
 use self::end::Ending;
 
+/// A page on each property, its name in the heading.
+const PROMISES: &str = include_str!("promises.md");
+
+/// The page of a property of simulated worlds.
+#[must_use]
+pub fn page(property: &str) -> Option<&'static str> {
+    let heading = format!("# {}", property.to_ascii_lowercase());
+    let from = PROMISES.lines().position(|line| line.to_ascii_lowercase() == heading)?;
+    let start = PROMISES.split_inclusive('\n').take(from).map(str::len).sum();
+    let page = PROMISES.get(start..)?;
+    // Up to the next heading.
+    page.get(..page.find("\n\n# ").map_or(page.len(), |end| end + 1))
+}
+
+/// The names of all properties of simulated worlds.
+pub fn properties() -> impl Iterator<Item = &'static str> {
+    PROMISES.lines().filter_map(|line| line.strip_prefix("# "))
+}
+
 /// A property that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{property}: {details}")]

@@ -87,15 +87,19 @@ fn other_than(input: &Json) -> Json {
 }
 
 impl World {
-    /// The next client asks: mostly in the right partition.
+    /// The next client asks: mostly in the right partition, and by the right key.
     pub(super) fn ask(&mut self) {
         // Whoever cannot put it into the log keeps it.
         if self.log.full().is_some() {
             return;
         }
-        let Some(message) = self.script.pop_front() else { return };
+        let Some(mut message) = self.script.pop_front() else { return };
         let wrong = self.clients_err && self.random.chance(15) || message.header(FORWARDED).is_some();
         let to = if wrong { self.any_partition() } else { partition_of(&message.key, self.partitions) };
+        if wrong && to == 0 {
+            // As a client without keys has it.
+            message.key = Arc::default();
+        }
         self.log.put(REQUESTS, Some(to), message.into());
     }
 }
