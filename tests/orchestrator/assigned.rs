@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use saga::log::{Report, Site};
-use saga::runtime::{Options, Orchestrator, PartitionState};
+use saga::runtime::partition::Signed;
+use saga::runtime::{Error, Options, Orchestrator, PartitionState};
 
 use super::house::{BOOKING, INPUT, start};
 use crate::log::wrapped::Wrapped;
@@ -24,5 +25,25 @@ async fn a_partition_that_is_assigned_again_while_it_runs_takes_requests() {
         start(&orchestrator, &format!("order-{number}"), INPUT).await;
         assert!(matches!(orchestrator.partitions()[..], [PartitionState::Running { .. }]), "{number}");
     }
+    orchestrator.close().await;
+}
+
+/// Whoever is asked to let a partition of another process go on says whose it is, and not that it does not stand still.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loss_in_a_partition_of_another_process_is_accepted_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = Wrapped::new(directory.path(), 1);
+    log.is_shared = true;
+    let log = Arc::new(log);
+    let orchestrator = Orchestrator::join(Arc::clone(&log) as Arc<dyn Site>, &Options::default()).await.unwrap();
+    let owned = orchestrator.accept_gap(0, Signed::default()).await.unwrap_err();
+    assert!(matches!(owned, Error::NoGap { partition: 0 }), "{owned}");
+    let owner = log.owner.lock().unwrap().clone().unwrap();
+    owner.report(0, vec![Report::Revoked]);
+    while !matches!(orchestrator.partitions()[..], [PartitionState::Released]) {
+        tokio::task::yield_now().await;
+    }
+    let elsewhere = orchestrator.accept_gap(0, Signed::default()).await.unwrap_err();
+    assert!(matches!(elsewhere, Error::NotOwned { partition: 0 }), "{elsewhere}");
     orchestrator.close().await;
 }
