@@ -51,6 +51,21 @@ pub(super) struct Place {
 }
 
 impl OnKafka {
+    /// The arguments, for those that say that the instances are elsewhere: beside one of them each would be for nothing.
+    pub(super) const ALL: [&str; 3] = ["kafka", "prefix", "kafka_config"];
+
+    /// Refuses what is said of Kafka where a variable names a server: it would be for nothing, and what was meant for one
+    /// deployment would be done in another.
+    pub(super) fn is_unsaid(&self, variable: &str) -> Result<(), CliError> {
+        if self.prefix.is_none() && self.kafka_config.is_empty() {
+            return Ok(());
+        }
+        Err(CliError::usage(format!(
+            "`--prefix` and `--kafka-config` are about a log on Kafka, and {variable} names a server"
+        ))
+        .hint(format!("name the brokers, too: --kafka HOST:PORT; or leave {variable} empty")))
+    }
+
     /// Whether the command line names one.
     pub(super) const fn is_named(&self) -> bool {
         self.kafka.is_some()
