@@ -146,8 +146,7 @@ impl Opened {
 
     /// Refuses topics with which sagas would be lost, done twice or stand still, and says what else is not as it should be.
     pub(super) async fn is_fit(&self) -> Result<(), CliError> {
-        let differences = match kafka::differences(self.log.settings(), &self.log.topics(), self.log.partitions()).await
-        {
+        let differences = match self.log.differences(AWAY_PATIENCE).await {
             Ok(differences) => differences,
             // Whoever may not ask can run all the same.
             Err(error) => {
@@ -243,9 +242,12 @@ impl Opened {
             let mut said = Vec::new();
             loop {
                 sleep(SETTINGS_EVERY).await;
+                // Why nothing is written is said already, and asking would only wait.
+                if !log.health().is_writing() {
+                    continue;
+                }
                 // Whoever may not ask was told so at the start.
-                let asked = kafka::differences(log.settings(), &log.topics(), log.partitions()).await;
-                let Ok(now) = asked else { continue };
+                let Ok(now) = log.differences(Duration::ZERO).await else { continue };
                 for difference in newly_certain(&said, &now) {
                     let mended = difference.mended_by(&brokers).map(|by| format!(": {by}")).unwrap_or_default();
                     tracing::warn!("sagas will be lost, done twice or stand still: {difference}{mended}");
