@@ -1,6 +1,7 @@
 //! What the command line says of Kafka: it is heeded, or refused, and never for nothing.
 
 use super::Desk;
+use super::running::ORDER;
 
 const NOBODY: &str = "http://127.0.0.1:1";
 
@@ -21,4 +22,21 @@ fn what_is_said_of_kafka_beside_a_server_is_refused() {
     desk.file("saga.toml", "[kafka]\nbrokers = \"127.0.0.1:1\"\nprefix = \"t3\"");
     let meant = desk.saga(&["list", "--server", NOBODY]);
     assert!(meant.ends_with("[exit status: 7]\n"), "{meant}");
+}
+
+#[test]
+fn a_probe_goes_by_the_settings() {
+    let desk = Desk::with("order.saga", ORDER);
+    let probe = |more: &[&str]| desk.saga(&[&["probe", "order.saga", "--participant", "stok"], more].concat());
+    let unnamed = probe(&[]);
+    assert!(unnamed.contains("no broker is named") && unnamed.ends_with("[exit status: 2]\n"), "{unnamed}");
+    desk.file("saga.toml", "[kafka]\nbrokers = \"127.0.0.1:1\"");
+    let named = probe(&[]);
+    assert!(named.contains("did you mean `stock`?"), "{named}");
+    // Before anything is tried: it takes minutes.
+    let unwritten = probe(&["--junit", "nowhere/probe.xml"]);
+    assert!(unwritten.contains("failed to write nowhere/probe.xml"), "{unwritten}");
+    desk.file("saga.toml", "[kafka]\nbrokers = \"127.0.0.1:1\"\nprefix = \"not one\"");
+    let refused = probe(&[]);
+    assert!(refused.contains("`not one` cannot begin the name of a topic"), "{refused}");
 }

@@ -322,7 +322,7 @@ fn new_topic(topic: &Wanted) -> NewTopic<'_> {
 }
 
 /// Waits a moment longer for a broker that is away, and says so; `left` is for how long at most, if that has an end.
-fn away(
+pub(super) fn away(
     asking: &BaseConsumer<Context>,
     reach: &Reach,
     (what, brokers): (&'static str, &str),
