@@ -47,11 +47,11 @@ const VISIT_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Where {
     /// The data directory, whoever holds it [default: the one in saga.toml, else .saga]
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
-    #[cfg_attr(feature = "kafka", arg(conflicts_with = "kafka"))]
+    #[cfg_attr(feature = "kafka", arg(conflicts_with_all = OnKafka::ALL))]
     data: Option<PathBuf>,
     /// The address of a `saga serve`, such as `http://127.0.0.1:7117` [default: `SAGA_SERVER`, without --data]
     #[arg(long, value_name = "URL")]
-    #[cfg_attr(feature = "kafka", arg(conflicts_with = "kafka"))]
+    #[cfg_attr(feature = "kafka", arg(conflicts_with_all = OnKafka::ALL))]
     server: Option<String>,
     #[cfg(feature = "kafka")]
     #[command(flatten)]
@@ -139,6 +139,8 @@ impl Access {
             return Ok(Place::Kafka(named));
         }
         if let Some(server) = std::env::var(SERVER).ok().filter(|url| !url.is_empty()) {
+            #[cfg(feature = "kafka")]
+            place.kafka.is_unsaid(SERVER)?;
             return Ok(Place::Server(server));
         }
         let settings = Settings::load()?;

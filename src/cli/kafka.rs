@@ -51,6 +51,21 @@ pub(super) struct Place {
 }
 
 impl OnKafka {
+    /// The arguments, for those that say that the instances are elsewhere: beside one of them each would be for nothing.
+    pub(super) const ALL: [&str; 3] = ["kafka", "prefix", "kafka_config"];
+
+    /// Refuses what is said of Kafka where a variable names a server: it would be for nothing, and what was meant for one
+    /// deployment would be done in another.
+    pub(super) fn is_unsaid(&self, variable: &str) -> Result<(), CliError> {
+        if self.prefix.is_none() && self.kafka_config.is_empty() {
+            return Ok(());
+        }
+        Err(CliError::usage(format!(
+            "`--prefix` and `--kafka-config` are about a log on Kafka, and {variable} names a server"
+        ))
+        .hint(format!("name the brokers, too: --kafka HOST:PORT; or leave {variable} empty")))
+    }
+
     /// Whether the command line names one.
     pub(super) const fn is_named(&self) -> bool {
         self.kafka.is_some()
@@ -131,8 +146,7 @@ impl Opened {
 
     /// Refuses topics with which sagas would be lost, done twice or stand still, and says what else is not as it should be.
     pub(super) async fn is_fit(&self) -> Result<(), CliError> {
-        let differences = match kafka::differences(self.log.settings(), &self.log.topics(), self.log.partitions()).await
-        {
+        let differences = match self.log.differences(AWAY_PATIENCE).await {
             Ok(differences) => differences,
             // Whoever may not ask can run all the same.
             Err(error) => {
@@ -228,9 +242,12 @@ impl Opened {
             let mut said = Vec::new();
             loop {
                 sleep(SETTINGS_EVERY).await;
+                // Why nothing is written is said already, and asking would only wait.
+                if !log.health().is_writing() {
+                    continue;
+                }
                 // Whoever may not ask was told so at the start.
-                let asked = kafka::differences(log.settings(), &log.topics(), log.partitions()).await;
-                let Ok(now) = asked else { continue };
+                let Ok(now) = log.differences(Duration::ZERO).await else { continue };
                 for difference in newly_certain(&said, &now) {
                     let mended = difference.mended_by(&brokers).map(|by| format!(": {by}")).unwrap_or_default();
                     tracing::warn!("sagas will be lost, done twice or stand still: {difference}{mended}");

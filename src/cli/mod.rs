@@ -41,6 +41,7 @@ mod publish;
 mod orders;
 mod accept_gap;
 mod answering;
+mod callback;
 mod limits;
 #[cfg(feature = "kafka")]
 mod probe;

@@ -1,15 +1,17 @@
 //! `saga probe`: tries a participant on Kafka, and says which rules of the protocol it breaks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::check;
 use crate::definition::Program;
 use crate::json::Json;
 use crate::log::Topics;
-use crate::log::kafka::{OpenError, Raw, Settings};
+use crate::log::kafka::{OpenError, Raw};
 use crate::participant::probe::{
     self, Books, Finding, Options, Outcome, Places, REPLIES_KEPT, REPLIES_OF_PROBE, REPLY_PARTITIONS, Report, Subject,
     SubjectError, Wishes,
@@ -18,6 +20,8 @@ use crate::participant::probe::{
 use super::error::{Kind, near_miss};
 use super::input::Expected;
 use super::instance::runtime;
+use super::kafka::{OnKafka, Place};
+use super::settings::Settings;
 use super::sources::check_file;
 use super::table::Table;
 use super::{CliError, Exit, Out, input};
@@ -35,15 +39,8 @@ cannot be reached, or the participant answers nothing.")]
 pub(super) struct Arguments {
     /// The definition with the participant's contract [default: what is deployed]
     file: Option<String>,
-    /// The broker, HOST:PORT; several with commas between
-    #[arg(long, value_name = "HOST:PORT")]
-    kafka: String,
-    /// A setting of librdkafka, such as security.protocol=SSL; can be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    kafka_config: Vec<String>,
-    /// What the names of the deployment's topics begin with
-    #[arg(long, default_value = "saga")]
-    prefix: String,
+    #[command(flatten)]
+    kafka: OnKafka,
     /// The participant, by its name in the definition
     #[arg(long, value_name = "NAME")]
     participant: String,
@@ -87,12 +84,12 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
             });
         }
     }
-    let settings = kafka(arguments)?;
+    let Some(Place { settings, topics }) = arguments.kafka.place(&Settings::load()?)? else {
+        return Err(CliError::usage("a participant is tried on Kafka, and no broker is named")
+            .hint("name it: --kafka HOST:PORT, or `brokers` below `[kafka]` in saga.toml"));
+    };
+    let junit = arguments.junit.as_deref().map(Junit::begin).transpose()?;
     let raw = Raw::open(&settings).map_err(|error| unusable(&error))?;
-    let topics = Topics::with_prefix(&arguments.prefix).ok_or_else(|| {
-        CliError::usage(format!("`{}` cannot begin the name of a topic", arguments.prefix))
-            .hint("letters, digits, `.`, `_` and `-`, at most 200 of them")
-    })?;
     let program = match &arguments.file {
         Some(file) => check_file(file)?.accepted(out)?.program,
         None => deployed(&raw, &topics, &arguments.participant)?,
@@ -107,6 +104,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         subject.calls.iter().map(|call| call.command.name.as_str()).collect::<Vec<_>>().join(", "),
         places.replies.0,
     ));
+    says_readers(&places, out);
     let options = Options {
         tag: uuid::Uuid::now_v7().simple().to_string(),
         within: Duration::from_secs(arguments.within),
@@ -119,30 +117,53 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         }
     })
     .map_err(|error| unusable(&error))?;
-    if let Some(path) = &arguments.junit {
-        let xml = report.junit(began.elapsed()).map_err(|error| CliError::new(Kind::Bug, error.to_string()))?;
-        std::fs::write(path, xml)
-            .map_err(|error| CliError::usage(format!("failed to write {}: {error}", path.display())))?;
-    }
+    // What was found is shown, whatever becomes of the file.
+    let written = junit.map(|junit| junit.write(&report, began.elapsed()));
     if arguments.json {
         out.json(&report)?;
     } else {
         out.data(text(&report))?;
     }
+    written.transpose()?;
     verdict(&report, arguments, out)
 }
 
-fn kafka(arguments: &Arguments) -> Result<Settings, CliError> {
-    let mut own = Vec::new();
-    for setting in &arguments.kafka_config {
-        let Some((key, value)) = setting.split_once('=') else {
-            // Not shown: it may be a secret.
-            return Err(CliError::usage("failed to read a `--kafka-config`: it has no `=`")
-                .hint("--kafka-config security.protocol=SSL"));
-        };
-        own.push((key.trim().to_owned(), value.to_owned()));
+/// The file for a build server, open before anything is tried: a probe takes minutes, and what cannot be written is to be
+/// known before. What an earlier one left there is gone then, so nobody takes it for this one's.
+struct Junit<'a> {
+    path: &'a Path,
+    file: File,
+}
+
+impl<'a> Junit<'a> {
+    fn begin(path: &'a Path) -> Result<Self, CliError> {
+        let failed = |error: io::Error| CliError::usage(format!("failed to write {}: {error}", path.display()));
+        Ok(Self { path, file: File::create(path).map_err(failed)? })
     }
-    Settings::new(&arguments.kafka, own).map_err(|error| CliError::failed_to(Kind::Usage, &error))
+
+    fn write(mut self, report: &Report, took: Duration) -> Result<(), CliError> {
+        let xml = report.junit(took).map_err(|error| CliError::new(Kind::Bug, error.to_string()))?;
+        let failed = |error: io::Error| CliError::usage(format!("failed to write {}: {error}", self.path.display()));
+        self.file.write_all(xml.as_bytes()).map_err(failed)
+    }
+}
+
+/// Says that others read the commands, too: they answer them, or do not, and it is laid to the participant.
+fn says_readers(places: &Places, out: &mut Out) {
+    if let Some(others) = others(&places.groups, &places.commands.0) {
+        out.remark(format_args!("warning: {others}"));
+    }
+}
+
+/// What several groups at one topic mean.
+fn others(groups: &BTreeSet<String>, topic: &str) -> Option<String> {
+    (groups.len() > 1).then(|| {
+        let (count, names) = (groups.len(), groups.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+        format!(
+            "{count} groups read `{topic}` ({names}), and each gets every command: if more than one answers, rules are \
+             broken that the participant keeps; end all but its own"
+        )
+    })
 }
 
 fn unusable(error: &OpenError) -> CliError {
@@ -226,10 +247,14 @@ fn places(arguments: &Arguments, raw: &Raw, topics: &Topics, subject: &Subject) 
     let reply_partitions = made.map_err(|error| {
         unusable(&error).hint(format!("make the topic `{replies}` yourself, or name another by --reply-to"))
     })?;
+    // Whoever may not ask can probe all the same.
+    let readers = raw.readers(&commands).unwrap_or_default();
+    let groups = readers.into_iter().filter(|reader| reader.takes_from(topics)).map(|reader| reader.group).collect();
     let usual = topics.replies.to_string();
     let astray = raw.partitions(&usual).map_err(failed)?.filter(|_| usual != replies);
     Ok(Places {
         commands: (commands, partitions),
+        groups,
         replies: (replies, reply_partitions),
         astray: astray.map(|count| (usual, count)).into_iter().collect(),
     })
@@ -271,6 +296,9 @@ fn text(report: &Report) -> String {
     let (kept, broken, untried) =
         (report.count(Outcome::Kept), report.count(Outcome::Broken), report.count(Outcome::Untried));
     let _ = writeln!(text, "\n{kept} kept, {broken} broken, {untried} not tried");
+    if let Some(others) = others(&report.groups, &report.topic) {
+        let _ = writeln!(text, "{others}");
+    }
     text
 }
 

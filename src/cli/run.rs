@@ -67,7 +67,7 @@ pub(super) struct Arguments {
     id: Option<String>,
     /// The data directory [default: the one in saga.toml, else .saga]
     #[arg(long, value_name = "DIR")]
-    #[cfg_attr(feature = "kafka", arg(conflicts_with = "kafka"))]
+    #[cfg_attr(feature = "kafka", arg(conflicts_with_all = OnKafka::ALL))]
     data: Option<PathBuf>,
     #[cfg(feature = "kafka")]
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "kafka")]
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use tokio::net::TcpListener;
 
+use super::callback::{Callback, reachable};
 use super::error::Kind;
 use super::instance::runtime;
 #[cfg(feature = "kafka")]
@@ -46,9 +47,13 @@ pub(super) struct Arguments {
     /// Where the API listens; port 0 takes a free one [default: that in saga.toml, else 127.0.0.1:7117]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Where participants behind HTTP reach this server, such as http://saga.internal:7117: they post late replies to
+    /// `/replies` behind it [default: that in saga.toml, else the address at which it listens]
+    #[arg(long, value_name = "URL")]
+    callback: Option<String>,
     /// The data directory [default: the one in saga.toml, else .saga]
     #[arg(long, value_name = "DIR")]
-    #[cfg_attr(feature = "kafka", arg(conflicts_with = "kafka"))]
+    #[cfg_attr(feature = "kafka", arg(conflicts_with_all = OnKafka::ALL))]
     data: Option<PathBuf>,
     #[cfg(feature = "kafka")]
     #[command(flatten)]
@@ -64,6 +69,7 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
         files.push(check_file(file)?.runnable(out)?);
     }
     let addresses = arguments.participants.addresses(&settings)?;
+    let callback = Callback::base(arguments.callback.as_deref(), &settings)?;
     #[cfg(feature = "kafka")]
     let mut place = if arguments.data.is_some() { None } else { arguments.kafka.place(&settings)? };
     #[cfg(feature = "kafka")]
@@ -90,7 +96,8 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
             .map_err(|error| CliError::new(Kind::Unavailable, format!("failed to learn the address: {error}")))?;
         let owner = format!("saga serve on http://{address}");
         let server = format!("http://{}", reachable(address));
-        let serving = Serving { files: &files, addresses: &addresses, address };
+        let callback = Callback::of(callback.as_deref(), address);
+        let serving = Serving { files: &files, addresses: &addresses, address, callback };
         let options = settings.options(owner);
         #[cfg(feature = "kafka")]
         if let Some(place) = place.take() {
@@ -130,6 +137,7 @@ struct Serving<'a> {
     files: &'a [Checked],
     addresses: &'a Addresses,
     address: SocketAddr,
+    callback: Callback,
 }
 
 impl Serving<'_> {
@@ -161,8 +169,7 @@ impl Serving<'_> {
             cast.extend(&known.startable);
             cast.extend(&known.live);
             self.addresses.are_of(&cast, out)?;
-            let callback = format!("http://{}/replies", self.address);
-            Company::gather(opened.clone(), Arc::clone(&service), self.addresses.clone(), callback).await
+            Company::gather(opened.clone(), Arc::clone(&service), self.addresses.clone(), self.callback.clone()).await
         };
         let company = match stands.await {
             Ok(company) => company,
@@ -183,7 +190,8 @@ impl Serving<'_> {
 
     /// Deploys the files, and reaches out to all participants that are known.
     async fn prepare(&self, service: &Service, out: &mut Out) -> Result<(), CliError> {
-        let Self { files, addresses, address } = self;
+        let Self { files, addresses, .. } = self;
+        let mut callback = self.callback.clone();
         let mut of_files = Cast::default();
         files.iter().for_each(|file| of_files.extend(&Cast::of(&file.program)));
         if files.is_empty() && service.sagas().is_empty() {
@@ -197,8 +205,8 @@ impl Serving<'_> {
         let reached = addresses.choose(&all, &known, out)?;
         let deployed = files.iter().map(Checked::deployable).collect::<Result<Vec<File>, _>>()?;
         service.deploy(&deployed).await?;
-        let callback = format!("http://{address}/replies");
-        service.carry(all.settings(&reached, None, Some(&callback))).await?;
+        callback.goes_to(&reached);
+        service.carry(all.settings(&reached, None, Some(callback.url()))).await?;
         service.heed().await;
         Ok(())
     }
@@ -210,7 +218,7 @@ struct Company {
     opened: Opened,
     service: Arc<Service>,
     addresses: Addresses,
-    callback: String,
+    callback: Callback,
     reached: BTreeSet<(CompactString, CompactString)>,
     /// Topics of triggers, of which it has been said if they are not there.
     heeded: BTreeSet<String>,
@@ -222,7 +230,7 @@ impl Company {
         opened: Opened,
         service: Arc<Service>,
         addresses: Addresses,
-        callback: String,
+        callback: Callback,
     ) -> Result<Self, CliError> {
         let (reached, heeded) = (BTreeSet::new(), BTreeSet::new());
         let mut company = Self { opened, service, addresses, callback, reached, heeded };
@@ -240,7 +248,8 @@ impl Company {
         let words = cast.only(|topic| addresses.contains_key(topic)).words();
         if words != self.reached {
             self.opened.are_free(carried(&cast, &addresses)).await?;
-            self.service.carry(cast.settings(&addresses, None, Some(&self.callback))).await?;
+            self.callback.goes_to(&addresses);
+            self.service.carry(cast.settings(&addresses, None, Some(self.callback.url()))).await?;
             self.reached = words;
         }
         Ok(())
@@ -281,14 +290,4 @@ impl Company {
             self.hear().await;
         }
     }
-}
-
-/// Where this machine reaches what listens there: an address that stands for all is none to go to.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }

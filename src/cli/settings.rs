@@ -28,6 +28,7 @@ const BYTES_MAX: u64 = 1 << 20;
 struct File {
     data: Option<PathBuf>,
     listen: Option<SocketAddr>,
+    callback: Option<String>,
     #[serde(default)]
     participants: BTreeMap<String, String>,
     #[serde(default)]
@@ -105,6 +106,8 @@ pub(super) struct Settings {
     pub(super) data: PathBuf,
     /// Where `saga serve` listens.
     pub(super) listen: SocketAddr,
+    /// Where participants reach `saga serve`, as it is written.
+    pub(super) callback: Option<String>,
     /// Addresses of participants by name.
     pub(super) participants: BTreeMap<String, String>,
     /// The least growth of a partition's journal, in bytes, after which a checkpoint is taken.
@@ -135,7 +138,7 @@ impl Settings {
             .map_err(|error| CliError::usage(format!("failed to read {shown}: {error}")))?;
         let file: File = toml::from_str(&text).map_err(|error| {
             CliError::usage(format!("failed to read {shown}: {}", told(&text, &error))).hint(
-                "known settings: `data`, `listen`, `[participants]` with name = \"address\", `[journal]` with \
+                "known settings: `data`, `listen`, `callback`, `[participants]` with name = \"address\", `[journal]` with \
                  checkpoint_bytes, and `[kafka]`",
             )
         })?;
@@ -146,7 +149,8 @@ impl Settings {
         let listen = file.listen.unwrap_or_else(|| LISTEN.parse().expect("the default is an address"));
         let data = file.data.map_or_else(|| PathBuf::from(DATA), |data| folder.join(data));
         let checkpoint_bytes = file.journal.checkpoint_bytes;
-        Self { data, listen, participants: file.participants, checkpoint_bytes, kafka: file.kafka }
+        let File { callback, participants, kafka, .. } = file;
+        Self { data, listen, callback, participants, checkpoint_bytes, kafka }
     }
 
     /// How an orchestrator of this run is opened.

@@ -253,7 +253,7 @@ impl Core {
         }
     }
 
-    /// What is counted, with how far behind the inputs of the partitions that run here are.
+    /// What is counted, with how far behind the inputs of the partitions are that run here, or stand still here.
     pub(super) async fn metrics(&self) -> String {
         let log_is_up = self.log.health().is_writing();
         // A log that does not answer has its own metric.
@@ -261,7 +261,7 @@ impl Core {
         let read: BTreeMap<u32, Positions> = self.meters.read().into_iter().collect();
         for partition in 0..self.log.partitions() {
             let mut lags = [None, None];
-            if let Some(read) = read.get(&partition).filter(|_| self.is_running(partition)) {
+            if let Some(read) = read.get(&partition) {
                 let inputs = [(&self.topics.requests, read.requests), (&self.topics.replies, read.replies)];
                 for (lag, (topic, read)) in lags.iter_mut().zip(inputs) {
                     let range = timeout_at(until, self.range(topic, partition)).await;

@@ -1,10 +1,12 @@
-//! A participant behind HTTP that answers 202 and later posts what became of it, under `saga run`.
+//! A participant behind HTTP that answers 202 and later posts what became of it: where it is told to.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use super::Desk;
 use super::running::desk;
+use super::serving::{Server, start};
 
 /// Takes one command; gives its headers.
 pub(super) fn take(listener: &TcpListener) -> Vec<(String, String)> {
@@ -63,4 +65,39 @@ fn the_final_answer_comes_later() {
     let run = desk.saga(&["run", "order.saga", "--id", "o-1", "--participant", &payments]);
     assert!(run.contains(r#""output": {"receipt":"later"}"#), "{run}");
     assert_eq!(participant.join().unwrap(), "404");
+}
+
+/// Where a server sends its participant with a late answer, and what it said before it served.
+fn sent_by(desk: Desk, arguments: &[&str]) -> (String, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let payments = format!("payments=http://{}/commands", listener.local_addr().unwrap());
+    let more = ["order.saga", "--listen", "0.0.0.0:0", "--participants", "simulated", "--participant", &payments];
+    let server = Server::at(desk, &[&more, arguments].concat());
+    server.ask("POST", "/instances", &start("o-1"));
+    let told = header(&take(&listener), "ce-callback").to_owned();
+    let port = server.address.rsplit(':').next().unwrap();
+    (told.replace(port, "PORT"), server.said.replace(port, "PORT"))
+}
+
+#[test]
+fn an_address_that_stands_for_all_is_none_to_post_to_and_that_is_said() {
+    let (told, said) = sent_by(desk(), &[]);
+    assert_eq!(told, "http://127.0.0.1:PORT/replies");
+    assert!(said.contains("say so: --callback http://HOST:PORT, or `callback` in saga.toml"), "{said}");
+}
+
+#[test]
+fn participants_are_told_where_they_reach_the_server() {
+    let (told, said) = sent_by(desk(), &["--callback", "http://saga.internal:7117/"]);
+    assert_eq!(told, "http://saga.internal:7117/replies");
+    assert!(!said.contains("--callback"), "{said}");
+    let settled = desk();
+    settled.file("saga.toml", "callback = \"https://gate.internal/saga\"");
+    assert_eq!(sent_by(settled, &[]).0, "https://gate.internal/saga/replies");
+    let desk = desk();
+    for (wrong, why) in [("saga.internal:7117", "neither with http://"), ("http://a/?b=c", "nothing can be put behind")]
+    {
+        let refused = desk.saga(&["serve", "order.saga", "--callback", wrong]);
+        assert!(refused.contains(why) && refused.ends_with("[exit status: 2]\n"), "{refused}");
+    }
 }

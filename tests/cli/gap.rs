@@ -7,7 +7,7 @@ use super::serving::{Server, start};
 use super::{Desk, in_form};
 
 /// A desk at night on which retention has taken requests that nobody had read, in both partitions.
-fn lost() -> Desk {
+pub(super) fn lost() -> Desk {
     let desk = night();
     let file = rusqlite::Connection::open(desk.path().join(".saga/saga.db")).unwrap();
     file.execute_batch("UPDATE lane SET start = 100 WHERE topic = 'saga.requests'").unwrap();

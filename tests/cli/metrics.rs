@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Desk;
 use super::callback::{header, take};
+use super::gap::lost;
 use super::operating::night;
 use super::running::desk;
 use super::serving::Server;
@@ -71,6 +72,17 @@ fn what_happened_is_counted() {
         let is_told = metric.starts_with("# ")
             || metric.starts_with("saga_") && metric.rsplit(' ').next().unwrap().parse::<f64>().is_ok();
         assert!(is_told, "{metric}");
+    }
+}
+
+#[test]
+fn how_far_behind_a_partition_is_that_stands_still_is_told() {
+    let server = Server::at(lost(), &["order.saga"]);
+    let metrics = metrics(&server);
+    has(&metrics, r#"saga_partitions{state="stopped"} 2"#);
+    for topic in ["requests", "replies"] {
+        let lag = format!("saga_lag_records{{topic=\"{topic}\",partition=\"0\"}} ");
+        assert!(metrics.iter().any(|metric| metric.starts_with(&lag)), "{metrics:#?}");
     }
 }
 

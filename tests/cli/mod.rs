@@ -25,6 +25,8 @@ mod operating;
 mod own_topics;
 mod past;
 mod personal;
+#[cfg(feature = "kafka")]
+mod placed;
 mod publishing;
 mod remembered;
 pub(crate) mod running;

@@ -36,7 +36,8 @@ impl Server {
     }
 
     pub(super) fn with_environment(desk: Desk, more: &[&str], environment: &[(&str, &str)]) -> Self {
-        let arguments = [&["serve", "--listen", "127.0.0.1:0"], more].concat();
+        let listens: &[&str] = if more.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
+        let arguments = [&["serve"], listens, more].concat();
         let mut command = desk.command(&arguments);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::conformance::rooms;
 use super::culprits::{Bug, Culprit};
+use super::rivals::reader;
 use super::stage::{ROOMS, Stage};
 use crate::cli::Desk;
 
@@ -155,6 +156,25 @@ fn the_command_says_why_a_rule_was_not_tried() {
     let Some(mut stage) = Stage::of(&ROOMS) else { return };
     stage.begin_library(rooms(&stage.folder.path().join("rooms.db")));
     insta::assert_snapshot!(shown(&stage, &["--request", r#"ReserveRoom={"hotel":"Full","nights":1}"#]));
+}
+
+/// A bridge that was left running makes a participant that keeps every rule look as if it kept few.
+#[test]
+fn who_else_reads_the_topic_is_named_before_the_rules_and_behind_them() {
+    let Some(mut stage) = Stage::of(&ROOMS) else { return };
+    let books = stage.books();
+    stage.begin(Culprit::new(None, books, 0));
+    stage.wait_for_readers(1);
+    let alone = stage.run(&["--rule", "answered"]);
+    assert!(!String::from_utf8_lossy(&alone.stderr).contains("groups read"), "{alone:?}");
+    let _other = reader(&stage.address, &stage.topic);
+    let output = stage.run(&["--rule", "answered"]);
+    let topic = &stage.topic;
+    let named = format!("2 groups read `{topic}` ({topic}.hotels, {topic}.readers), and each gets every command");
+    for said in [&output.stderr, &output.stdout] {
+        let said = String::from_utf8_lossy(said);
+        assert!(said.contains(&named), "{said}");
+    }
 }
 
 #[test]

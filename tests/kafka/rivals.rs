@@ -10,7 +10,7 @@ use super::broker::shared;
 use super::house::{FILE, House, INPUT, PATIENCE, text};
 
 /// A participant that reads its commands itself, once it has a part of them.
-fn reader(brokers: &str, topic: &str) -> BaseConsumer {
+pub(super) fn reader(brokers: &str, topic: &str) -> BaseConsumer {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers).set("group.id", format!("{topic}.hotels"));
     let reader: BaseConsumer = config.create().unwrap();

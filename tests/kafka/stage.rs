@@ -1,5 +1,6 @@
 //! Where a participant is tried: topics of its own on the broker of all tests, and processes that read them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Output;
 use std::sync::Arc;
@@ -176,6 +177,7 @@ impl Stage {
         RUNTIME.block_on(self.raw.make(&replies, 3, KEPT)).unwrap();
         let places = Places {
             commands: (self.topic.clone(), 3),
+            groups: BTreeSet::new(),
             replies: (replies, 3),
             astray: vec![(format!("{}.replies", self.prefix), 3)],
         };

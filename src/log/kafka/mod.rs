@@ -56,7 +56,7 @@ pub(crate) use reader::stored;
 pub use readership::{Membership, Reader};
 pub(crate) use settings::Role;
 pub use settings::Settings;
-pub use topics::{Founding, Made, Plan, differences};
+pub use topics::{Founding, Made, Plan};
 
 /// The longest name of a topic, as Kafka has it.
 const TOPIC_MAX: usize = 249;
@@ -136,12 +136,6 @@ impl Kafka {
         &self.shared.topics
     }
 
-    /// Where it is and how it is spoken to.
-    #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.shared.settings
-    }
-
     /// How the broker is.
     #[must_use]
     pub fn health(&self) -> Health {
@@ -218,6 +212,15 @@ impl Kafka {
         let there: Vec<_> = there.into_iter().filter_map(|(topic, count)| Some((topic, count?))).collect();
         self.shared.reach.have_misfits(&layout::misfits(self.partitions, topics, &there), self.partitions);
         Ok(now)
+    }
+
+    /// How its topics differ from what they should be.
+    ///
+    /// # Errors
+    /// The broker cannot be reached, for as long as `patience`, or does not tell.
+    pub async fn differences(&self, patience: Duration) -> Result<Vec<Difference>, OpenError> {
+        let Shared { settings, reach, asking, topics, .. } = &*self.shared;
+        topics::differences((settings, reach, asking), topics, self.partitions, patience).await
     }
 
     /// Which of these topics there are not.

@@ -23,8 +23,9 @@ use super::demands::BATCH_HEAD;
 use super::error::OpenError;
 use super::producer::with_headers;
 use super::reader::stored;
+use super::readership::{self, Reader};
 use super::settings::{Role, Settings};
-use super::topics::{Unasked, partitions_of, said};
+use super::topics::{Unasked, away, partitions_of, said};
 use crate::wire::{EVENT_MAX, Message};
 
 /// How long the broker may take for one question, and for an acknowledgement.
@@ -135,21 +136,34 @@ impl Raw {
     /// # Errors
     /// The broker does not answer.
     pub fn partitions(&self, topic: &str) -> Result<Option<u32>, OpenError> {
+        const WHAT: &str = "ask for a topic";
         let began = Instant::now();
+        let brokers = &self.settings.brokers;
         loop {
             match partitions_of(self.asking(), topic) {
-                Ok(count) => return Ok(count),
+                Ok(count) => {
+                    self.reach.back();
+                    return Ok(count);
+                }
                 Err(Unasked::NotAllowed) => {
-                    let (what, brokers, on) =
-                        ("ask for a topic", self.settings.brokers.clone(), format!("topic `{topic}`"));
-                    return Err(OpenError::NotAllowed { what, brokers, operation: "Describe", on });
+                    let (brokers, on) = (brokers.clone(), format!("topic `{topic}`"));
+                    return Err(OpenError::NotAllowed { what: WHAT, brokers, operation: "Describe", on });
                 }
-                Err(Unasked::Failed(why)) if began.elapsed() >= ASK_WITHIN => {
-                    return Err(self.refused("ask for a topic", why));
+                Err(Unasked::Failed(why)) => {
+                    let left = ASK_WITHIN.checked_sub(began.elapsed());
+                    away(&self.consumer, &self.reach, (WHAT, brokers), &why, left)?;
                 }
-                Err(Unasked::Failed(_)) => {}
             }
         }
+    }
+
+    /// Who reads a topic, and of groups by KIP-848 those that have committed something.
+    ///
+    /// # Errors
+    /// The broker does not answer.
+    pub fn readers(&self, topic: &str) -> Result<Vec<Reader>, String> {
+        let topics = [topic.to_owned()];
+        readership::told(&self.consumer, &topics)?.all(&self.consumer, &self.settings, &topics)
     }
 
     /// Makes a topic for payloads of any size that is allowed, whose records go after `kept`, unless it is there. How many partitions it has then.

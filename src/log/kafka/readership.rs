@@ -23,6 +23,14 @@ pub struct Reader {
     pub member: Option<String>,
 }
 
+impl Reader {
+    /// Whether it takes what a deployment asks: the bridges of others pass that over.
+    #[must_use]
+    pub fn takes_from(&self, ours: &Topics) -> bool {
+        takes_ours(&self.group, &self.topic, ours)
+    }
+}
+
 /// What the broker tells of some topics' readers by one question.
 #[derive(Clone, Debug, Default)]
 pub struct Membership {
@@ -53,7 +61,7 @@ impl Membership {
     }
 
     fn is_read(&self, topic: &str, ours: &Topics) -> bool {
-        self.readers.iter().any(|reader| reader.topic == *topic && takes_ours(&reader.group, topic, ours))
+        self.readers.iter().any(|reader| reader.topic == *topic && reader.takes_from(ours))
     }
 
     /// Who reads these topics, or has read them and may have gone.

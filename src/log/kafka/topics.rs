@@ -80,7 +80,7 @@ impl<'s> Founding<'s> {
     /// The broker cannot be reached, or refuses.
     pub fn begin(settings: &'s Settings) -> Result<Self, OpenError> {
         let broker = Broker::begin(settings)?;
-        let (before, brokers) = broker.found()?;
+        let (before, brokers) = broker.found(AWAY_PATIENCE)?;
         Ok(Self { broker, before, brokers })
     }
 
@@ -234,19 +234,22 @@ impl<'s> Founding<'s> {
         )?;
         made.known.extend(there.iter().map(|topic| topic.name.clone()));
         // Those that were made, too: where we set nothing, they have what is usual on this broker.
-        let (now, _) = broker.found()?;
+        let (now, _) = broker.found(AWAY_PATIENCE)?;
         made.differences = broker.compared(&wanted, &now).await?;
         Ok(made)
     }
 }
 
-/// How the topics of a deployment that is there, with so many partitions, differ from what they should be.
-///
-/// # Errors
-/// The broker cannot be reached, or does not tell.
-pub async fn differences(settings: &Settings, topics: &Topics, partitions: u32) -> Result<Vec<Difference>, OpenError> {
-    let broker = Broker::begin(settings)?;
-    let (now, brokers) = broker.found()?;
+/// How the topics of a deployment that is there, with so many partitions, differ from what they should be. What is said of
+/// the broker is said of `reach`, so by whoever has it, once.
+pub(super) async fn differences(
+    (settings, reach, asking): (&Settings, &Arc<Reach>, &Arc<Asking>),
+    topics: &Topics,
+    partitions: u32,
+    patience: Duration,
+) -> Result<Vec<Difference>, OpenError> {
+    let broker = Broker::of(settings, reach, asking)?;
+    let (now, brokers) = broker.found(patience)?;
     let wanted = deployment(topics, partitions, REPLICATION_USUAL.min(brokers), &[]);
     broker.compared(&wanted, &now).await
 }
@@ -260,17 +263,20 @@ struct Broker<'s> {
     settings: &'s Settings,
     reach: Arc<Reach>,
     admin: AdminClient<Context>,
-    asking: Asking,
+    asking: Arc<Asking>,
 }
 
 impl<'s> Broker<'s> {
     fn begin(settings: &'s Settings) -> Result<Self, OpenError> {
         let reach = Reach::opening(&settings.brokers);
-        let admin =
-            AdminClient::from_config_and_context(&settings.client(Role::Admin, ""), Context(Arc::clone(&reach)));
+        let asking = Arc::new(Asking::open(settings, "saga.init", &reach)?);
+        Self::of(settings, &reach, &asking)
+    }
+
+    fn of(settings: &'s Settings, reach: &Arc<Reach>, asking: &Arc<Asking>) -> Result<Self, OpenError> {
+        let admin = AdminClient::from_config_and_context(&settings.client(Role::Admin, ""), Context(Arc::clone(reach)));
         let admin = admin.map_err(|error| OpenError::client(&error))?;
-        let asking = Asking::open(settings, "saga.init", &reach)?;
-        Ok(Self { settings, reach, admin, asking })
+        Ok(Self { settings, reach: Arc::clone(reach), admin, asking: Arc::clone(asking) })
     }
 
     fn refused(&self, what: &'static str, why: String) -> OpenError {
@@ -290,14 +296,14 @@ impl<'s> Broker<'s> {
         })
     }
 
-    /// All topics, and how many brokers there are. Waits a moment for one that is away, and says so.
-    fn found(&self) -> Result<(Vec<Found>, u32), OpenError> {
+    /// All topics, and how many brokers there are. Waits for one that is away, for as long as `patience`, and says so.
+    fn found(&self, patience: Duration) -> Result<(Vec<Found>, u32), OpenError> {
         let began = Instant::now();
         let metadata = loop {
             match self.asking.client().fetch_metadata(None, ASK_WITHIN) {
                 Ok(metadata) => break metadata,
                 Err(error) => {
-                    let left = AWAY_PATIENCE.checked_sub(began.elapsed());
+                    let left = patience.checked_sub(began.elapsed());
                     let brokers = &self.settings.brokers;
                     away(self.asking.client(), &self.reach, ("ask for the topics", brokers), &said(&error), left)?;
                 }
@@ -316,7 +322,7 @@ fn new_topic(topic: &Wanted) -> NewTopic<'_> {
 }
 
 /// Waits a moment longer for a broker that is away, and says so; `left` is for how long at most, if that has an end.
-fn away(
+pub(super) fn away(
     asking: &BaseConsumer<Context>,
     reach: &Reach,
     (what, brokers): (&'static str, &str),
@@ -446,6 +452,20 @@ mod tests {
     use rdkafka::mocking::MockCluster;
 
     use super::*;
+    use crate::log::listening::Heard;
+
+    #[tokio::test]
+    async fn who_looks_at_the_settings_of_topics_says_nothing_of_a_broker_that_was_said_to_be_away() {
+        let settings = Settings::new("127.0.0.1:1", []).unwrap();
+        let reach = Reach::new(&settings.brokers);
+        let asking = Arc::new(Asking::open(&settings, "asking", &reach).unwrap());
+        reach.away("nobody answers");
+        let heard = Heard::default();
+        let _hears = tracing::subscriber::set_default(heard.clone());
+        let looked = differences((&settings, &reach, &asking), &Topics::default(), 3, ASK_WITHIN * 2).await;
+        assert!(matches!(looked, Err(OpenError::Away { .. })), "{looked:?}");
+        assert_eq!(heard.take(), Vec::<String>::new());
+    }
 
     #[test]
     fn a_topic_that_a_broker_cannot_tell_of_yet_is_asked_for_again() {

@@ -50,6 +50,8 @@ pub const REPLIES_KEPT: Duration = Duration::from_hours(1);
 pub struct Places {
     /// The participant's topic of commands, and its partitions.
     pub commands: (String, u32),
+    /// The groups that read it, as far as the broker tells.
+    pub groups: BTreeSet<String>,
     /// The probe's topic of replies, and its partitions.
     pub replies: (String, u32),
     /// Topics where replies come that go astray.

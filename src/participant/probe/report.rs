@@ -1,5 +1,6 @@
 //! What came of a probe: for programs as JSON, for build servers as XML. Tables for people are the command's.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use compact_str::CompactString;
@@ -90,6 +91,8 @@ pub struct Report {
     pub participant: CompactString,
     /// Its topic.
     pub topic: String,
+    /// The groups that read it, as far as the broker tells: with more than one, what was found is not of one participant.
+    pub groups: BTreeSet<String>,
     /// Whether anything came back at all.
     #[serde(rename = "answered")]
     pub is_answered: bool,
@@ -106,6 +109,7 @@ impl Report {
         Self {
             participant: subject.participant.name.clone(),
             topic: places.commands.0.clone(),
+            groups: places.groups.clone(),
             is_answered: false,
             findings: Vec::new(),
             refused: Vec::new(),
@@ -232,6 +236,7 @@ mod tests {
             let report = Report {
                 participant: "rooms".into(),
                 topic: "rooms.commands".to_owned(),
+                groups: BTreeSet::new(),
                 is_answered,
                 findings: vec![untried],
                 refused: refused.iter().map(|call| CompactString::new(call)).collect(),

@@ -220,7 +220,7 @@ impl Meters {
         }
     }
 
-    /// Up to where inputs are decided, of the partitions that run here.
+    /// Up to where inputs are decided, of the partitions that run here, or stand still here.
     pub(super) fn read(&self) -> Vec<(u32, Positions)> {
         let of = |(number, of): (u32, &OfPartition)| Some((number, of.timed().read?));
         (0..).zip(&self.partitions).filter_map(of).collect()

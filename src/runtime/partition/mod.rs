@@ -153,10 +153,14 @@ impl Partition {
         if let Phase::Running(tenure) = &self.phase { Some(tenure.clock.now(now)) } else { None }
     }
 
-    /// Up to where its inputs are read and handled, while it runs.
+    /// Up to where its inputs are read and handled, while it runs, and while it stands still where it knew that.
     #[must_use]
     pub fn read(&self) -> Option<Positions> {
-        if let Phase::Running(tenure) = &self.phase { Some(tenure.read()) } else { None }
+        match &self.phase {
+            Phase::Running(tenure) => Some(tenure.read()),
+            Phase::Stopped { read, .. } => *read,
+            _ => None,
+        }
     }
 
     /// When [`Told::Tick`] is due, by the time of [`handle`](Self::handle): at once if that is in the past.

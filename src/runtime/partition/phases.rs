@@ -34,8 +34,8 @@ pub(super) enum Phase {
     Recovering { ticket: Ticket, claim: Claim, recovery: Box<Recovery>, again: Option<Duration> },
     /// The owner.
     Running(Box<Tenure>),
-    /// A person must act.
-    Stopped { is_gap: bool },
+    /// A person must act. Up to where inputs are handled, if that is known.
+    Stopped { is_gap: bool, read: Option<Positions> },
 }
 
 impl Phase {
@@ -70,7 +70,7 @@ impl Partition {
                 _ => out.push(Do::Tell(Fact::Blind { token })),
             },
             Told::AcceptGap(by) => {
-                if let Phase::Stopped { is_gap: true } = self.phase {
+                if let Phase::Stopped { is_gap: true, .. } = self.phase {
                     (self.accepts_gap, self.accepted) = (true, by);
                     self.confirm(None, out);
                 }
@@ -452,7 +452,7 @@ impl Partition {
     }
 
     pub(super) fn stop(&mut self, stop: Stop, out: &mut Vec<Do>) {
-        self.phase = Phase::Stopped { is_gap: stop.is_gap() };
+        self.phase = Phase::Stopped { is_gap: stop.is_gap(), read: self.read() };
         out.push(Do::Tell(Fact::Stopped(stop.into())));
     }
 }
