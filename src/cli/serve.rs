@@ -47,7 +47,7 @@ pub(super) struct Arguments {
     /// Where the API listens; port 0 takes a free one [default: that in saga.toml, else 127.0.0.1:7117]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// Where participants behind HTTP reach this server, such as http://saga.internal:7117: they post late replies to
+    /// Where participants behind HTTP reach this server, such as `http://saga.internal:7117`: they post late replies to
     /// `/replies` behind it [default: that in saga.toml, else the address at which it listens]
     #[arg(long, value_name = "URL")]
     callback: Option<String>,
