@@ -226,9 +226,11 @@ saga given {{
         assert!(report.is_exhaustive(), "{name}: {:?} {:?}", report.cut, report.untried);
         let tally = |ending: &Ending| report.ways.iter().find(|way| way.ending == *ending).map(|way| way.tally);
         let refused = tally(&Ending::Compensated("no_paper".into())).unwrap();
-        assert_eq!(refused.called, (1, 2), "{name}");
-        assert_eq!(refused.undone, (0, 1), "{name}");
-        assert_eq!(tally(&Ending::Completed).unwrap().called, (0, 2), "{name}");
+        // Two at once are filled by a third.
+        let most = if name == "where, two at once" { 3 } else { 2 };
+        assert_eq!(refused.called, (1, most), "{name}");
+        assert_eq!(refused.undone, (0, most - 1), "{name}");
+        assert_eq!(tally(&Ending::Completed).unwrap().called, (0, most), "{name}");
         if body.contains("pack") {
             // The first is wrapped, the second packed, and the other way round.
             assert_eq!(tally(&Ending::Compensated("no_box".into())).unwrap().undone, (0, 1));
