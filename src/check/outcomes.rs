@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
+use super::lists::listed;
 use super::times::shown;
 use crate::definition::expression::Typed;
-use crate::definition::limits::{DEFAULT_COMPENSATION_RETRY, DEFAULT_RETRY, DEFAULT_TIMEOUT};
+use crate::definition::limits::{DEFAULT_COMPENSATION_RETRY, DEFAULT_RETRY, DEFAULT_TIMEOUT, MAX_ELEMENTS};
 use crate::definition::{Retry, Saga, Sleep, Statement, StatementKind, Step, Try, Verb};
 use crate::source::Span;
 
@@ -120,7 +121,7 @@ pub enum Cause {
     Silent(Arc<Step>),
     /// A `fail` is reached.
     Fail,
-    /// Numbers too large for this arithmetic.
+    /// What this arithmetic comes to is out of range.
     Overflow,
     /// More elements than a `for each` goes through.
     TooMany,
@@ -282,7 +283,9 @@ impl Outcomes {
             StatementKind::Sleep(Sleep::For(typed) | Sleep::Until(typed)) => self.computed([typed]),
             StatementKind::Try(written) => self.computed(&written.within),
             StatementKind::ForEach(each) => {
-                self.add("invalid", Cause::TooMany, each.list.span);
+                if listed(&each.list).is_none_or(|elements| elements > MAX_ELEMENTS.into()) {
+                    self.add("invalid", Cause::TooMany, each.list.span);
+                }
                 self.computed(each.filter.iter().chain([&each.list]));
             }
             StatementKind::Run(run) => self.computed([&run.input]),

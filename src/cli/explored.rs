@@ -1,6 +1,7 @@
 //! What `saga check` says of a saga that it has explored on the engine: whether every promise held, in how many states,
 //! and where not, by which way.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -74,11 +75,28 @@ impl Explored {
         format!("not exhaustive: {}", cut.join(", and "))
     }
 
+    /// How long the lists were; nothing where there are none.
+    pub(super) fn lists(&self) -> Option<String> {
+        let mut alike: BTreeMap<&BTreeSet<usize>, Vec<String>> = BTreeMap::new();
+        for (list, sizes) in &self.report.lists {
+            alike.entry(sizes).or_default().push(format!("`{list}`"));
+        }
+        let counted = |(sizes, lists): (&BTreeSet<usize>, Vec<String>)| {
+            let mut sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
+            let last = sizes.pop().unwrap_or_default();
+            let sizes = if sizes.is_empty() { last } else { format!("{} and {last}", sizes.join(", ")) };
+            format!("{sizes} elements of {}", lists.join(", "))
+        };
+        let counted: Vec<String> = alike.into_iter().map(counted).collect();
+        (!counted.is_empty()).then(|| format!("{} are explored", counted.join("; ")))
+    }
+
     /// What was not looked at, and why.
     fn cut(&self, file: &Checked) -> Vec<String> {
-        let untried = self.report.untried.iter().map(|Untried { span, holds }| {
+        let untried = self.report.untried.iter().map(|Untried { run, span, holds }| {
             let (condition, place) = (written(file, *span), place(file, *span));
-            format!("no data that is tried makes `{condition}`, {place}, {holds}")
+            let run = run.as_ref().map(|run| format!("{run}: ")).unwrap_or_default();
+            format!("{run}no data that is tried makes `{condition}`, {place}, {holds}")
         });
         self.report.cut.iter().map(ToString::to_string).chain(untried).collect()
     }
@@ -118,13 +136,19 @@ impl Explored {
                 "trace": ways::json(&self.plan, trace),
             })
         };
-        json!({
+        let mut known = json!({
             "states": states,
             "steps": steps,
             "exhaustive": self.report.is_exhaustive(),
             "cut": self.cut(file),
             "broken": violations.iter().map(broken).collect::<Vec<_>>(),
-        })
+        });
+        let lists = self.report.lists.iter().map(|(list, sizes)| json!({ "list": list, "elements": sizes }));
+        let lists: Vec<Value> = lists.collect();
+        if let Some(known) = known.as_object_mut().filter(|_| !lists.is_empty()) {
+            known.insert("lists".to_owned(), lists.into());
+        }
+        known
     }
 }
 
@@ -142,11 +166,12 @@ pub(super) fn needed(way: &Way) -> Vec<&str> {
     way.trace.iter().filter(|told| !told.is_usual).map(|told| told.happens.as_str()).collect()
 }
 
-/// Of the ways to one end: steps called, and taken back; with a `+` where there may be more such ways.
+/// Of the ways to one end: steps called, and taken back; with a `+` where there may be more such ways, or more elements.
 pub(super) fn counts(tally: &Tally, is_exhaustive: bool) -> [String; 2] {
-    let more = if is_exhaustive { "" } else { "+" };
-    [tally.called, tally.undone]
-        .map(|(least, most)| if least == most { format!("{least}{more}") } else { format!("{least}-{most}{more}") })
+    [(tally.called, tally.called_grows), (tally.undone, tally.undone_grows)].map(|((least, most), grows)| {
+        let more = if is_exhaustive && !grows { "" } else { "+" };
+        if least == most { format!("{least}{more}") } else { format!("{least}-{most}{more}") }
+    })
 }
 
 /// The broken promises as findings, for who reads no tables.

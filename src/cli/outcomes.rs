@@ -77,6 +77,13 @@ pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
             "+ behind CALLED and TAKEN BACK: of the ways that were looked at; there may be others, and ends that are not in the table",
         ]);
     }
+    let mut found = explored.into_iter().flat_map(|explored| &explored.report.ways);
+    if found.any(|way| way.tally.called_grows || way.tally.undone_grows) {
+        bounds.row([
+            "",
+            "+ behind CALLED and TAKEN BACK: with lists that are longer than was explored there may be more",
+        ]);
+    }
     if !worst.pivots.is_empty() {
         let pivots = list(&worst.pivots);
         bounds.row(["", &format!("+ what {pivots} takes beyond its retries: it is asked until it has answered")]);
@@ -144,7 +151,8 @@ fn needs(file: &Checked, reasons: &[Reason]) -> Vec<String> {
                 needs.push(format!("more than {MAX_ELEMENTS} elements in `{list}`, {place}"));
             }
             Cause::Overflow => {
-                needs.push(format!("numbers too large for `{}`, {}", written(file, *span), place(file, *span)));
+                let (computed, place) = (written(file, *span), place(file, *span));
+                needs.push(format!("`{computed}` is out of range, {place}"));
             }
         }
     }
@@ -232,12 +240,18 @@ pub(super) fn json(
     let row = |mut row: Value, ending: &Ending| {
         let found = ways().find(|(_, way)| way.ending == *ending);
         if let (Some(row), Some((explored, way))) = (row.as_object_mut(), found) {
-            let Tally { states, called, undone } = way.tally;
-            let range = |(least, most)| json!({ "least": least, "most": most });
+            let Tally { states, called, undone, called_grows, undone_grows } = way.tally;
+            let range = |(least, most), grows| {
+                if grows {
+                    json!({ "least": least, "most": most, "grows": true })
+                } else {
+                    json!({ "least": least, "most": most })
+                }
+            };
             row.insert("exhaustive".to_owned(), json!(explored.report.is_exhaustive()));
             row.insert("states".to_owned(), json!(states));
-            row.insert("called".to_owned(), range(called));
-            row.insert("taken_back".to_owned(), range(undone));
+            row.insert("called".to_owned(), range(called, called_grows));
+            row.insert("taken_back".to_owned(), range(undone, undone_grows));
             row.insert("trace".to_owned(), json!(ways::json(&explored.plan, &way.trace)));
         }
         if let (Some(row), Some((bound, least))) = (row.as_object_mut(), at_most(saga, worst, ending)) {

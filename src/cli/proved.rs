@@ -105,6 +105,9 @@ pub(super) fn text(file: &Checked, explored: &[Explored], (with_outcomes, form):
         if let Some((word, line)) = explored.map(|explored| explored.line(file)) {
             table.row([format!("  {word}"), line]);
         }
+        if let Some(lists) = explored.and_then(Explored::lists) {
+            table.row(["  of lists".to_owned(), lists]);
+        }
         text.push_str(&table.text());
         if with_outcomes {
             text.push_str(&outcomes::text(file, (saga, explored), &proved.outcomes));

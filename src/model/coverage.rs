@@ -1,19 +1,24 @@
 //! Which of what can become of each step a file's scenarios show, and scenarios for what none shows.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use compact_str::CompactString;
+use serde_json::value::RawValue;
 
 use super::example::{self, Example};
 use super::explore::{self, Deed, Ending, Way, endings};
 use super::scenario::Report;
 use super::world::without_indices;
-use crate::definition::{HappeningKind, Scenario, Verb};
+use crate::definition::expression::{Expr, Typed};
+use crate::definition::limits::DEFAULT_TIMEOUT;
+use crate::definition::types::{Field, Type};
+use crate::definition::value::{Value, to_json};
+use crate::definition::{HappeningKind, Scenario, Sleep, Verb};
 use crate::engine::{Direction, Event, Why};
 use crate::json::Json;
-use crate::plan::{Class, Plan};
+use crate::plan::{Class, Kind, Plan};
 
 /// Inputs from which a scenario is looked for: each takes some tenths of a second.
 const INPUTS_MAX: usize = 4;
@@ -243,9 +248,37 @@ fn missing<'w>(plan: &Plan, known: &[&Known], cell: &Cell, ways: &dyn Fn() -> &'
             inputs.push((input, vec![Vec::new()]));
         }
     }
+    // Where a wait is as long as the input says, it may be too short for what is looked for.
+    let long = inputs.first().and_then(|(given, from)| Some((lengthened(plan, given)?, from.clone())));
+    if let Some((given, from)) = &long {
+        inputs.insert(1, (given, from.clone()));
+    }
     let from_inputs =
         inputs.iter().take(INPUTS_MAX).find_map(|(given, from)| example::reaching(plan, given, from, &wanted));
     from_inputs.or_else(|| along(plan, ways(), cell, &wanted))
+}
+
+/// An input whose durations are longer than any attempt and the pauses around it; none where nothing waits as long as data
+/// says.
+fn lengthened(plan: &Plan, given: &Json) -> Option<Json> {
+    let is_of_data = |time: &Typed| !matches!(time.expr, Expr::Literal(_));
+    let waits = plan.nodes().any(|(id, node)| match &node.kind {
+        Kind::Sleep(Sleep::For(time)) => is_of_data(time),
+        Kind::Await(wait, _) => is_of_data(&wait.within),
+        Kind::Try(trial) => trial.within.as_ref().is_some_and(is_of_data),
+        _ => plan.work(id).and_then(|work| work.action()?.timing.within.as_ref()).is_some_and(is_of_data),
+    });
+    let is_long = |field: &&Field| *field.ty.required() == Type::Duration;
+    let mut long = plan.saga.input.fields.iter().filter(is_long).peekable();
+    long.peek().filter(|_| waits)?;
+    let actions = plan.nodes().filter_map(|(id, _)| plan.work(id)?.action());
+    let asked =
+        actions.map(|action| action.timing.timeout.saturating_add(action.timing.retry.to.saturating_mul(2))).max();
+    let longer = i64::try_from(asked.unwrap_or(DEFAULT_TIMEOUT).as_millis()).ok()?;
+    let longer = RawValue::from_string(to_json(&Value::Duration(longer))).ok()?;
+    let mut fields: BTreeMap<CompactString, Box<RawValue>> = serde_json::from_str(given.get()).ok()?;
+    fields.extend(long.map(|field| (field.key.clone(), longer.clone())));
+    Json::parse(serde_json::to_string(&fields).ok()?).ok()
 }
 
 /// A scenario by the ways that come by the step: they have the input and the signals that lead there.
@@ -253,7 +286,9 @@ fn along(plan: &Plan, ways: &[Way], cell: &Cell, wanted: &dyn Fn(&Report) -> boo
     let is_of_it = |at: &str| without_indices(at) == cell.step;
     let comes_by = |way: &&Way| {
         way.trace.iter().any(|told| match &told.deed {
-            Deed::Said(called, _) | Deed::Silence(called) => is_of_it(&called.step),
+            Deed::Said(called, _) | Deed::Silence(called) | Deed::Acknowledged(called) | Deed::Refused(called) => {
+                is_of_it(&called.step)
+            }
             _ => false,
         })
     };

@@ -314,7 +314,8 @@ impl<'a> House<'a> {
         let is_repeat = event.get(attribute::ATTEMPT).is_some_and(|attempt| attempt != "1");
         self.figures.asked(&name, self.now, is_repeat, is_message);
         let now = Timestamp(BEGIN + self.now);
-        let waits_until = wire::read_command(&event).map_or(self.now, |command| command.deadline.0.saturating_sub(BEGIN));
+        let waits_until =
+            wire::read_command(&event).map_or(self.now, |command| command.deadline.0.saturating_sub(BEGIN));
         let Some((reply, to)) = self.worker.handle(topic, message, now, &mut self.random) else {
             if !is_message {
                 self.later(waits_until, Due::Silence(name));

@@ -97,10 +97,10 @@ fn where_it_is_stuck_counts_until_then() {
 #[test]
 fn a_try_costs_its_body_what_takes_it_back_and_a_handler() {
     let body = format!("try {{ step take {{ {TAKE} }} }} catch {{ sleep 1h }}");
-    assert_eq!(completed(&body), Some((42 + 8 + 3600, 0, 6 + 4)));
+    assert_eq!(completed(&body), Some((42 + 8 + 3600, 2, 6 + 4)));
     assert_eq!(compensated(&body), [format!("cancelled: {}, 10", 42 + 8 + 3600)]);
     let picky = format!("try {{ step take {{ {TAKE} }} }} catch \"gone\" {{ sleep 1h }}");
-    assert_eq!(completed(&picky), Some((42 + 3600, 0, 6)));
+    assert_eq!(completed(&picky), Some((42 + 3600, 2, 6)));
     assert_eq!(
         compensated(&picky),
         [format!("cancelled: {}, 10", 42 + 3600), "timeout: 50, 10".to_owned(), "undeclared: 42, 6".to_owned()]
@@ -109,7 +109,7 @@ fn a_try_costs_its_body_what_takes_it_back_and_a_handler() {
     let timed = format!("try within 5s {{ step take {{ {TAKE} }} }} catch {{ }}");
     assert_eq!(completed(&timed), Some((5 + 10 + 8, 0, 10)));
     let behind = format!("pivot\ntry {{ step take {{ {TAKE} }} }} catch {{ }}");
-    assert_eq!(completed(&behind), Some((42 + 8, 0, 10)));
+    assert_eq!(completed(&behind), Some((42 + 8, 2, 10)));
     assert_eq!(compensated(&behind), ["cancelled: 0, 0"]);
     assert_eq!(to_stuck(&behind, "take", true), Some((42 + 8, 10)));
 }
@@ -197,6 +197,40 @@ fn each_element_and_each_round_counts() {
         format!("repeat at most 5 times {{ step take {{ {TAKE} }} }} until input.b otherwise {{ fail \"no\" }}");
     assert_eq!(completed(&rounds), Some((5 * 42, 2, 30)));
     assert_eq!(compensated(&rounds)[2], format!("no: {}, 50", 5 * 50));
+}
+
+/// A list that stands in the text has no other number of elements.
+#[test]
+fn a_list_of_the_text_counts_with_its_elements() {
+    let each = |filter: &str| format!("for each one in [1, 2] {filter} {{ step take {{ {TAKE} }} }}");
+    assert_eq!(completed(&each("")), Some((2 * 42, 4, 12)));
+    assert_eq!(compensated(&each(""))[2], format!("timeout: {}, 20", 2 * 42 + 2 * 8));
+    assert_eq!(completed(&each("where one == 1")), Some((2 * 42, 0, 12)));
+    assert_eq!(completed(&each(", at most 2 at once")), Some((42, 4, 12)));
+    let all = worst(&saga(&each("")), ELEMENTS);
+    assert!(all.lists.is_empty(), "{:?}", all.lists);
+    let nested = format!("for each one in [1, 2] {{ for each two in [3, 4, 5, 6] {{ step take {{ {TAKE} }} }} }}");
+    assert_eq!(completed(&nested), Some((8 * 42, 16, 48)));
+    assert_eq!(to_stuck(&nested, "take", true), Some((8 * 42 + 8 * 8, 8 * 6 + 8 * 4)));
+}
+
+/// To a handler leads what fails, and what that took counts.
+#[test]
+fn the_least_of_a_try_is_what_leads_to_its_handler() {
+    let least = |body: &str| completed(body).map(|(_, least, _)| least);
+    let [take, more, last] = ["take", "more", "last"].map(|name| format!("step {name} {{ {TAKE} }}"));
+    assert_eq!(least(&format!("try {{ {take} }} catch {{ }}")), Some(2), "a call and its refusal");
+    assert_eq!(least(&format!("try {{ {take} {more} }} catch {{ }}")), Some(2));
+    assert_eq!(least(&format!("try {{ fail \"no\" }} catch {{ {take} }}")), Some(2));
+    assert_eq!(least(&format!("try {{ {take} fail \"no\" }} catch \"no\" {{ }} catch {{ sleep 1s }}")), Some(2));
+    let late = format!("try {{ {take} when input.b {{ fail \"no\" }} {more} }} catch \"no\" {{ }}");
+    assert_eq!(least(&late), Some(2), "the first, and then it fails by itself");
+    // A step that nobody answers has its attempts at least.
+    let silent = format!("try {{ {take} {more} {last} }} catch \"timeout\" {{ }}");
+    assert_eq!(least(&silent), Some(3));
+    let both = format!("try {{ parallel {{ {take} {more} }} }} catch {{ }} {last}");
+    assert_eq!(least(&both), Some(2 + 2));
+    assert_eq!(least(&format!("try within 5s {{ {take} }} catch {{ }}")), Some(0), "the time may be over at once");
 }
 
 #[test]

@@ -75,6 +75,15 @@ fn what_a_try_catches_is_no_end_of_the_saga() {
 }
 
 #[test]
+fn a_list_of_the_text_is_not_too_long() {
+    let codes = |list: &str| {
+        let saga = saga(&format!("for each one in {list} {{ step take {{ {TAKE} }} }}"));
+        outcomes(&saga).codes().any(|code| code == "invalid")
+    };
+    assert!(!codes("[1, 2]"));
+}
+
+#[test]
 fn nothing_comes_before_a_point_of_no_return_at_the_very_beginning() {
     let codes = |body: &str| outcomes(&saga(body)).codes().map(ToString::to_string).collect::<Vec<_>>();
     let nothing: [&str; 0] = [];

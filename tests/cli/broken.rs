@@ -128,3 +128,60 @@ fn what_a_budget_cuts_is_said_of_each_count() {
     assert!(!counted.is_empty());
     assert!(counted.iter().all(|outcome| outcome["exhaustive"] == false), "{found:#}");
 }
+
+/// Of a list that is gone through it is said how long it was, and which counts grow with it.
+#[test]
+fn which_lists_were_explored_is_said() {
+    const NOTIFY: &str = r#"participant mail { command Send { to: string } returns { id: string } fails "bounced"  command Unsend }
+saga notify {
+  version 1
+  input { to: list<string>, cc: list<string> }
+  step first { call mail.Send { to: "all" } compensate mail.Unsend }
+  for each who in input.to { step tell { call mail.Send { to: who } compensate nothing } }
+  when count(input.cc) > 4 { fail "too_many" }
+  for each other in ["one", "two"] { step ask { call mail.Send { to: other } compensate nothing } }
+}
+"#;
+    let desk = Desk::with("notify.saga", NOTIFY);
+    insta::assert_snapshot!(desk.saga(&["check", "notify.saga"]));
+    let found = json(&desk, &["check", "notify.saga", "--json"]);
+    let explored = &found["sagas"][0]["explored"];
+    let lists = serde_json::json!([
+        { "list": "input.cc", "elements": [0, 1, 2, 5] },
+        { "list": "input.to", "elements": [0, 1, 2] },
+    ]);
+    assert_eq!((&explored["exhaustive"], &explored["lists"]), (&true.into(), &lists));
+    let outcomes = found["sagas"][0]["outcomes"].as_array().unwrap();
+    let completed = &outcomes[0];
+    assert_eq!(completed["called"], serde_json::json!({ "least": 3, "most": 5, "grows": true }));
+    assert_eq!(completed["taken_back"], serde_json::json!({ "least": 0, "most": 0 }));
+    // Where no list is, nothing is said of any.
+    let without = json(&super::running::desk(), &["check", "order.saga", "--json"]);
+    assert!(without["sagas"][0]["explored"].get("lists").is_none());
+}
+
+/// A sub-saga that runs twice has each of its conditions twice.
+#[test]
+fn a_condition_that_goes_one_way_is_named_with_the_run_that_it_is_of() {
+    const TWICE: &str = r#"participant p { command C returns { o: string? }  command U }
+saga part {
+  version 1
+  input { who: string? }
+  step c { call p.C compensate p.U }
+  when input.who == null && c.o == null { fail "anon" }
+  output { who: input.who ?? c.o ?? "none" }
+}
+saga whole {
+  version 1
+  input { who: string? }
+  step one { run part { who: input.who } }
+  step two { run part { who: one.who } }
+}
+"#;
+    let desk = Desk::with("twice.saga", TWICE);
+    let why = "two: no data that is tried makes `input.who == null && c.o == null`, line 6, true";
+    let shown = desk.saga(&["check", "twice.saga", "--brief"]);
+    assert!(shown.contains(&format!("not exhaustive: {why}")), "{shown}");
+    let found = json(&desk, &["check", "twice.saga", "--json"]);
+    assert_eq!(found["sagas"][1]["explored"]["cut"], serde_json::json!([why]));
+}

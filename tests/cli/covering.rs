@@ -106,6 +106,42 @@ fn it_goes_round_until_nothing_is_found() {
     assert_eq!(fs::read_to_string(desk.path().join("loop.saga")).unwrap(), text);
 }
 
+/// A message has no answer, and a wait of the input has a length: both are found.
+#[test]
+fn messages_behind_a_condition_and_waits_of_the_input_are_covered() {
+    const SENT: &str = r#"participant w {
+  command Do returns { v: "red" | "green" | "blue" } fails "no"
+  command Un
+  message Msg
+}
+saga main {
+  version 1
+  step p { call w.Do  compensate w.Un }
+  when p.v == "blue" {
+    step t { send w.Msg  compensate w.Un }
+    step u { call w.Do  compensate w.Un }
+  }
+}
+"#;
+    const WAITS: &str = r#"participant w {
+  command Do fails "no"
+  command Un
+}
+saga main {
+  version 1
+  input { w: duration }
+  step b { call w.Do  within input.w  compensate w.Un }
+}
+"#;
+    for source in [SENT, WAITS] {
+        let desk = Desk::with("main.saga", source);
+        let said = desk.saga(&["test", "main.saga", "--coverage", "--write"]);
+        assert!(!said.contains("was found"), "{said}");
+        let said = desk.saga(&["test", "main.saga", "--coverage"]);
+        assert!(said.contains("[exit status: 0]") && !said.contains("not shown"), "{said}");
+    }
+}
+
 /// Where a person is waited for at a place that no scenario can name, the scenario says what is called.
 #[test]
 fn a_step_before_what_is_stuck_without_a_name_has_a_scenario() {

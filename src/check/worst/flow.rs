@@ -284,6 +284,8 @@ pub(super) struct Flow {
     pub(super) passed: bool,
     /// Failed, by code.
     pub(super) falls: BTreeMap<CompactString, Falls>,
+    /// The messages until then, by code, if each command is answered at once.
+    pub(super) least_until: BTreeMap<CompactString, u64>,
     /// Struck by a failure of the scope around at any moment.
     pub(super) struck: Falls,
     /// The same at and behind a point of no return, which that of a sub-saga alone can be.
@@ -301,6 +303,7 @@ impl Flow {
         done: Some(Done::NOTHING),
         passed: false,
         falls: BTreeMap::new(),
+        least_until: BTreeMap::new(),
         struck: Falls(Vec::new()),
         late: Falls(Vec::new()),
         least: Some(0),
@@ -308,8 +311,16 @@ impl Flow {
         stuck: None,
     };
 
-    pub(super) fn fails(&mut self, code: &str, falls: Falls) {
+    /// Fails so, behind so many messages at least.
+    pub(super) fn fails(&mut self, code: &str, falls: Falls, least: u64) {
         self.falls.entry(code.into()).or_default().join(falls);
+        let known = self.least_until.entry(code.into()).or_insert(least);
+        *known = least.min(*known);
+    }
+
+    /// The messages until it fails so, at least.
+    pub(super) fn until(&self, code: &str) -> u64 {
+        self.least_until.get(code).copied().unwrap_or_default()
     }
 
     /// Its failures, each changed.
@@ -326,6 +337,7 @@ impl Flow {
             self.done = self.done.map(Done::for_good);
         }
         self.holds |= next.holds;
+        let before = self.least.unwrap_or_default();
         let least = self.least.zip(next.least).map(|(one, other)| one.saturating_add(other));
         let (Some(done), has_passed) = (self.done, self.passed) else { return self };
         let moved =
@@ -339,7 +351,7 @@ impl Flow {
         } else {
             self.struck.join(behind(&next.struck));
             for (code, falls) in &next.falls {
-                self.fails(code, behind(falls));
+                self.fails(code, behind(falls), before.saturating_add(next.until(code)));
             }
         }
         let passed = has_passed || next.passed;
@@ -354,8 +366,8 @@ impl Flow {
         if other.holds {
             return other;
         }
-        for (code, falls) in other.falls {
-            self.falls.entry(code).or_default().join(falls);
+        for (code, falls) in &other.falls {
+            self.fails(code, falls.clone(), other.until(code));
         }
         self.struck.join(other.struck);
         self.late.join(other.late);
@@ -370,7 +382,7 @@ impl Flow {
 
     /// Both at once. What is sought may be in one of them: the others are taken back beside it.
     pub(super) fn beside(self, other: &Self) -> Self {
-        let mut falls: BTreeMap<CompactString, Falls> = BTreeMap::new();
+        let mut failed = Self::NOTHING;
         let mut struck = Falls::default();
         for (own, beside) in [(&self, other), (other, &self)] {
             let states = beside.states(own.holds);
@@ -382,8 +394,8 @@ impl Flow {
                 let all = all.flat_map(|fall| states.iter().map(move |state| fall.beside(state)));
                 all.fold(Falls::default(), Falls::and)
             };
-            for (code, own) in &own.falls {
-                falls.entry(code.clone()).or_default().join(both(own));
+            for (code, falls) in &own.falls {
+                failed.fails(code, both(falls), own.until(code));
             }
             struck.join(both(&own.struck));
         }
@@ -401,7 +413,8 @@ impl Flow {
         Self {
             done,
             passed: false,
-            falls,
+            falls: failed.falls,
+            least_until: failed.least_until,
             struck,
             late: Falls::default(),
             least: self.least.zip(other.least).map(|(one, other)| one.saturating_add(other)),

@@ -86,7 +86,7 @@ fn ends(walk: &mut Walk<'_>, saga: &Saga) -> Ends {
     let completed = flow.done.map(|done| done.within(deadline)).zip(flow.least);
     // It may be struck before anything else is.
     let struck = flow.struck.clone().and(Fall::NOTHING);
-    flow.fails("cancelled", struck.clone());
+    flow.fails("cancelled", struck.clone(), 0);
     let mut falls = flow.falls_as(|fall| fall.within(deadline));
     if saga.deadline.is_some() {
         falls.entry("deadline".into()).or_default().join(struck.at(deadline));

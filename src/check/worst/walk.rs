@@ -7,6 +7,7 @@ use compact_str::CompactString;
 
 use super::flow::{Done, Fall, Falls, Flow, Others, Part, either};
 use super::{Bound, Completed, Worst};
+use crate::check::lists::listed;
 use crate::check::outcomes::Outcomes;
 use crate::check::times::{literal, pauses};
 use crate::definition::expression::Typed;
@@ -93,7 +94,7 @@ impl<'s> Walk<'s> {
         };
         let mut itself = Flow::NOTHING;
         for code in Outcomes::of_itself(statement).codes() {
-            itself.fails(code, Falls::one(Fall::NOTHING));
+            itself.fails(code, Falls::one(Fall::NOTHING), 0);
         }
         itself.then(&flow)
     }
@@ -127,10 +128,14 @@ impl<'s> Walk<'s> {
             let overdue = if within == Duration::MAX { struck.clone() } else { struck.at(within) };
             falls.entry("deadline".into()).or_default().join(overdue);
         }
+        // That its time is over may come before anything else.
+        let least_until =
+            |code: &CompactString| if within.is_some() && code == "deadline" { 0 } else { body.until(code) };
         let mut flow = Flow {
             done: body.done.map(capped),
             passed: false,
             falls: BTreeMap::new(),
+            least_until: BTreeMap::new(),
             // Struck from outside, it is taken back before what stands around it; so it is where it is on its way back already.
             struck: struck.map(Self::inside),
             late: Falls::default(),
@@ -151,18 +156,18 @@ impl<'s> Walk<'s> {
             let taken = |code: &CompactString| catch.codes.is_empty() || catch.codes.contains(code);
             let before = falls.iter().filter(|(code, _)| taken(code)).filter_map(|(_, falls)| falls.whole());
             let before = before.reduce(Part::or);
+            let least = falls.keys().filter(|code| taken(code)).map(least_until).min();
             falls.retain(|code, _| !taken(code));
             let handler = self.block(&catch.block);
-            let least = either(flow.least, handler.least, u64::min);
             if let Some(before) = before {
-                let failed = Flow { done: Some(Done::forward_only(before, Part::NOTHING)), ..Flow::NOTHING };
+                let failed = Flow { done: Some(Done::forward_only(before, Part::NOTHING)), least, ..Flow::NOTHING };
                 flow = flow.or(failed.then(&handler));
             }
-            flow.least = least;
         }
         if !flow.holds {
             for (code, falls) in falls {
-                flow.fails(&code, falls.map(|fall| Fall::of(fall.whole())));
+                let least = least_until(&code);
+                flow.fails(&code, falls.map(|fall| Fall::of(fall.whole())), least);
             }
         }
         flow
@@ -173,11 +178,18 @@ impl<'s> Walk<'s> {
         Fall { inner: fall.inner.saturating_add(fall.outer), outer: Duration::ZERO, ..fall }
     }
 
-    /// A list that is as long as it may be; and where it is empty, nothing.
+    /// A list that is as long as it may be; and where it is empty, nothing. One that stands in the text is as long as it is.
     fn for_each(&mut self, each: &ForEach) -> Flow {
-        self.lists.push(each.list.span);
-        let window = each.window.min(self.elements).max(1);
-        let rows = self.elements.div_ceil(window);
+        let written = listed(&each.list).and_then(|elements| u16::try_from(elements).ok());
+        let elements = written.unwrap_or(self.elements);
+        if written.is_none() {
+            self.lists.push(each.list.span);
+        }
+        if elements == 0 {
+            return Flow::NOTHING;
+        }
+        let window = each.window.min(elements).max(1);
+        let rows = elements.div_ceil(window);
         let one = self.block(&each.body);
         let whole = self.without_sought(&each.body, &one);
         let done = whole.done.unwrap_or(Done::NOTHING);
@@ -187,7 +199,7 @@ impl<'s> Walk<'s> {
         let own = whole.others();
         let others = Others {
             busy: before.time.saturating_add(own.busy.max(done.before.time)),
-            most: own.most.saturating_mul(u64::from(self.elements - 1)),
+            most: own.most.saturating_mul(u64::from(elements - 1)),
             ..own
         };
         let ahead = Done::forward_only(before, Part::NOTHING);
@@ -201,11 +213,15 @@ impl<'s> Walk<'s> {
             let before = before.then(stuck.before);
             Done::forward_only(Part { most: before.most.saturating_add(others.most), ..before }, stuck.behind)
         });
+        // What is filtered may be nothing.
+        let is_whole = written.is_some() && each.filter.is_none();
+        let least = if is_whole { one.least.map(|least| least.saturating_mul(elements.into())) } else { Some(0) };
         Flow {
-            done: Some(done.times(self.elements, rows, if at_once { 1 } else { rows })),
+            done: Some(done.times(elements, rows, if at_once { 1 } else { rows })),
             falls: whole.falls_as(last),
+            least_until: whole.least_until.clone(),
             struck: whole.struck.map(last),
-            least: Some(0),
+            least,
             holds: one.holds,
             stuck,
             ..Flow::NOTHING
@@ -216,7 +232,7 @@ impl<'s> Walk<'s> {
     fn repeated(&mut self, repeat: &Repeat) -> Flow {
         let mut judged = Flow::NOTHING;
         if repeat.until.overflow.is_some() {
-            judged.fails("invalid", Falls::one(Fall::NOTHING));
+            judged.fails("invalid", Falls::one(Fall::NOTHING), 0);
         }
         let one = self.block(&repeat.body);
         let whole = self.without_sought(&repeat.body, &one).then(&judged);
@@ -227,6 +243,7 @@ impl<'s> Walk<'s> {
         let rounds = Flow {
             done: all(repeat.times),
             falls: whole.falls_as(last),
+            least_until: whole.least_until.clone(),
             struck: whole.struck.map(last),
             least: one.least,
             holds: one.holds,
@@ -251,7 +268,7 @@ impl<'s> Walk<'s> {
         let mut inside = self.block(&run.body);
         if !inside.passed && run.output.overflow.is_some() {
             let mut given = Flow::NOTHING;
-            given.fails("invalid", Falls::one(Fall::NOTHING));
+            given.fails("invalid", Falls::one(Fall::NOTHING), 0);
             inside = inside.then(&given);
         }
         if run.step.pivot {
@@ -282,6 +299,7 @@ impl<'s> Walk<'s> {
             done: inside.done.map(|done| there_and_back(done.forward(), back)),
             passed: false,
             falls: inside.falls_as(pivot),
+            least_until: inside.least_until,
             struck,
             late: Falls::default(),
             least: inside.least,
@@ -346,6 +364,15 @@ impl<'s> Walk<'s> {
             flow.struck.add(Fall { settle, busy: forward.time, ..unknown(done) });
         }
         for code in outcomes.codes() {
+            let least = match (code.as_str(), waited) {
+                ("invalid", _) | (_, None) => 0,
+                // None may have an answer; and `within` may end it behind the first, or before that has its turn.
+                ("timeout", Some(action)) if action.timing.within.is_some() => {
+                    u64::from(action.participant.limits.is_empty())
+                }
+                ("timeout", Some(action)) => u64::from(action.timing.retry.times).saturating_add(1),
+                _ => 2,
+            };
             let fall = match code.as_str() {
                 "timeout" => unknown(done),
                 // Refused, or never called, there is nothing to take back.
@@ -354,7 +381,7 @@ impl<'s> Walk<'s> {
                 _ if step.pivot => Fall { pivot: forward.time, most: forward.most, ..Fall::NOTHING },
                 _ => Fall::of(forward),
             };
-            flow.fails(code, Falls::one(fall));
+            flow.fails(code, Falls::one(fall), least);
         }
         flow
     }

@@ -4,7 +4,7 @@
 //! the words of a choice, true and false, present and absent; with what it is [compared with](super::against), what stands
 //! beside that, and one that is none of it; and where it is computed with, with the largest, for what does not fit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -31,15 +31,20 @@ pub(super) struct Data {
     max: usize,
     /// Whether more payloads were possible than are tried.
     pub(super) was_cut: bool,
+    /// What is being made, as an expression names it.
+    place: String,
+    /// The lists of which something is looked at, with the numbers of elements that are tried.
+    pub(super) lists: BTreeMap<CompactString, BTreeSet<usize>>,
 }
 
 impl Data {
     pub(super) const fn up_to(max: usize) -> Self {
-        Self { max, was_cut: false }
+        Self { max, was_cut: false, place: String::new(), lists: BTreeMap::new() }
     }
 
     /// The values of a record of which this is looked at.
     pub(super) fn payloads(&mut self, record: &Arc<Record>, look: Option<&Look>, word: &str) -> Vec<Json> {
+        word.clone_into(&mut self.place);
         let values = match look {
             Some(look) => self.each(&Type::Record(Arc::clone(record)), look, word),
             None => vec![tame(&Type::Record(Arc::clone(record)), word)],
@@ -53,13 +58,22 @@ impl Data {
             let own = look.fields.get(&field.key).cloned().or_else(|| look.itself.clone().map(Look::itself));
             let values = match (&field.ty, own) {
                 (Type::Json, _) => vec![Value::Raw("null".into())],
-                (ty, Some(look)) => self.each(ty, &look, word),
+                (ty, Some(look)) => self.inside(&format!(".{}", field.key), |data| data.each(ty, &look, word)),
                 (ty, None) => vec![tame(ty, word)],
             };
             (field.key.clone(), values)
         });
         let fields: Vec<_> = fields.collect();
         self.combined(&fields)
+    }
+
+    /// What stands at a place inside.
+    fn inside<T>(&mut self, at: &str, made: impl FnOnce(&mut Self) -> T) -> T {
+        let length = self.place.len();
+        self.place.push_str(at);
+        let made = made(self);
+        self.place.truncate(length);
+        made
     }
 
     /// Every combination of what the fields can be; of too many of them some, spread over all.
@@ -79,8 +93,8 @@ impl Data {
         (0..all.min(self.max)).map(nth).collect()
     }
 
-    /// Lists of what an element can be: none, each, any two, and as many as something asks for, of one kind and mixed. Where
-    /// all of a list is looked at, one has them all.
+    /// Lists of what an element can be: none, each, any two, and as many as something asks for, of one kind and mixed; and as
+    /// many as fill a loop. Where all of a list is looked at, one has them all.
     fn lists(&mut self, one: &[Value], look: &Look) -> Vec<Value> {
         let pairs = one.iter().enumerate().flat_map(|(at, first)| {
             // What comes first makes a difference only where somebody looks at places.
@@ -92,10 +106,18 @@ impl Data {
         lists.extend(pairs.take(self.max));
         self.was_cut |= one.len() * one.len() > self.max;
         let (Some(first), Some(last)) = (one.first(), one.last()) else { return vec![Value::List(Vec::new())] };
-        for size in look.sizes.iter().filter(|size| **size > 2) {
-            let of = |begun: &[&Value], on: &[&Value]| {
-                begun.iter().chain(on.iter().cycle()).take(*size).map(|value| (*value).clone()).collect()
-            };
+        let of = |size: usize, begun: &[&Value], on: &[&Value]| {
+            begun.iter().chain(on.iter().cycle()).take(size).map(|value| (*value).clone()).collect()
+        };
+        let is_more = |size: &&usize| **size > PAIR && !look.sizes.contains(*size);
+        for size in look.fill.iter().filter(is_more) {
+            lists.push(of(*size, &[], &[first]));
+            if one.len() > 1 {
+                lists.push(of(*size, &[], &[last]));
+            }
+        }
+        for size in look.sizes.iter().filter(|size| **size > PAIR) {
+            let of = |begun: &[&Value], on: &[&Value]| of(*size, begun, on);
             lists.push(of(&[], &[first]));
             if one.len() > 1 {
                 lists.extend([of(&[], &[last]), of(&[], &[first, last])]);
@@ -106,6 +128,8 @@ impl Data {
         if look.itself.is_some() && one.len() > 2 {
             lists.push(one.to_vec());
         }
+        let tried = self.lists.entry(self.place.as_str().into()).or_default();
+        tried.extend(lists.iter().map(Vec::len));
         lists.into_iter().map(Value::List).collect()
     }
 
@@ -121,7 +145,8 @@ impl Data {
             (Type::Record(record), _) => self.records(record, look, word),
             (Type::Map(inner), _) => {
                 let keys = look.fields.iter().map(|(key, look)| {
-                    let mut values = self.each(inner, look, word);
+                    let at = format!("[\"{key}\"]");
+                    let mut values = self.inside(&at, |data| data.each(inner, look, word));
                     values.insert(0, Value::Null);
                     (key.clone(), values)
                 });
@@ -131,7 +156,7 @@ impl Data {
             (Type::List(inner), _) => {
                 let of_element = look.elements.as_deref().cloned().or_else(|| against.cloned().map(Look::itself));
                 let Some(of_element) = of_element else { return vec![Value::List(Vec::new())] };
-                let one = self.each(inner, &of_element, word);
+                let one = self.inside("[*]", |data| data.each(inner, &of_element, word));
                 self.lists(&one, look)
             }
             (Type::Bool, Some(_)) => vec![Value::Bool(false), Value::Bool(true)],
@@ -145,13 +170,16 @@ impl Data {
                 against.decimals().into_iter().chain(large).map(Value::Decimal).collect()
             }
             (Type::Timestamp, Some(against)) => {
-                let last = Some(LAST).filter(|_| against.overflow > Overflow::Never);
+                let ends = large(against, LAST, FIRST);
                 let near = against.instants(super::START);
-                let near = near.into_iter().filter(|instant| (Timestamp(0)..=LAST).contains(instant));
-                let all: BTreeSet<Timestamp> = [super::START].into_iter().chain(last).chain(near).collect();
+                let near = near.into_iter().filter(|instant| (FIRST..=LAST).contains(instant));
+                let all: BTreeSet<Timestamp> = [super::START].into_iter().chain(ends).chain(near).collect();
                 all.into_iter().map(Value::Timestamp).collect()
             }
-            (Type::Duration, Some(against)) => against.durations().into_iter().map(Value::Duration).collect(),
+            (Type::Duration, Some(against)) => {
+                let large = large(against, LONGEST, -LONGEST);
+                against.durations().into_iter().chain(large).map(Value::Duration).collect()
+            }
             (Type::String, Some(against)) => against.texts(word).into_iter().map(Value::String).collect(),
             (ty, _) => vec![tame(ty, word)],
         }
@@ -176,13 +204,21 @@ fn stride(all: u128) -> u128 {
 /// Among so many numbers in a row one shares no factor with a product of a few small ones.
 const STRIDES_MAX: u128 = 1_000;
 
-/// On the calendar's last day.
-const LAST: Timestamp = Timestamp(253_402_200_000_000);
+/// Any two elements.
+const PAIR: usize = 2;
+
+/// The first instant that a value may be, and the last one of the calendar in whole seconds.
+const FIRST: Timestamp = Timestamp(0);
+const LAST: Timestamp = Timestamp(253_402_207_200_000);
+
+/// The longest duration that the calendar has, 20,000 years: with it any instant comes to lie before the first one, or behind
+/// the last.
+const LONGEST: i64 = 631_107_417_600_000;
 
 /// The largest decimal.
 const LARGEST: Decimal = Decimal::from_parts(0x0fff_ffff, 0x3e25_0261, 0x204f_ce5e, false, 0);
 
-/// The largest of each sign, where what is computed of them may be too large.
+/// The largest and the least, where what is computed of them may be too large.
 fn large<T>(against: &Against, largest: T, least: T) -> impl Iterator<Item = T> {
     let largest = Some(largest).filter(|_| against.overflow > Overflow::Never);
     largest.into_iter().chain(Some(least).filter(|_| against.overflow == Overflow::AboveAndBelow))

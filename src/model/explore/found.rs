@@ -1,13 +1,14 @@
 //! What an exploration finds: the ends, a shortest way to each, and the promises that are broken.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use compact_str::CompactString;
 
-use super::{Deed, Property, Told, Untried};
+use super::lengths::grows;
+use super::{Deed, Property, Setting, Told, Untried};
 use crate::engine::{Direction, Instance, State};
 use crate::model::world::without_indices;
-use crate::plan::Plan;
 use crate::source::Span;
 
 /// How a saga can end, or come to wait for a person.
@@ -52,20 +53,31 @@ pub struct Tally {
     pub called: (u32, u32),
     /// The least and the most that are taken back, or are on the way back.
     pub undone: (u32, u32),
+    /// Whether some of those that are called stand in a loop that may have more elements than were tried: then more may be called.
+    pub called_grows: bool,
+    /// The same of those that are taken back.
+    pub undone_grows: bool,
 }
 
 impl Tally {
-    pub(super) fn of(plan: &Plan, instance: &Instance) -> Self {
+    pub(super) fn of(setting: &Setting<'_>, instance: &Instance) -> Self {
         let (mut called, mut undone) = (0, 0);
+        let (mut called_grows, mut undone_grows) = (false, false);
         for (at, state) in instance.states() {
-            let Some(work) = plan.work(at.node()) else { continue };
+            let Some(work) = setting.plan.work(at.node()) else { continue };
             let was_called =
                 state.attempt().is_none_or(|(direction, attempt)| direction == Direction::Undo || attempt.number > 0);
-            called += u32::from(was_called && work.action().is_some());
+            let was_called = was_called && work.action().is_some();
             let is_undone = matches!(state, State::Undone | State::Undoing(_) | State::Turned);
-            undone += u32::from(is_undone && work.has_compensation());
+            let is_undone = is_undone && work.has_compensation();
+            called += u32::from(was_called);
+            undone += u32::from(is_undone);
+            if (was_called || is_undone) && grows(setting, at) {
+                called_grows |= was_called;
+                undone_grows |= is_undone;
+            }
         }
-        Self { states: 1, called: (called, called), undone: (undone, undone) }
+        Self { states: 1, called: (called, called), undone: (undone, undone), called_grows, undone_grows }
     }
 
     pub(super) fn and(self, other: Self) -> Self {
@@ -74,6 +86,8 @@ impl Tally {
             states: self.states + other.states,
             called: both(self.called, other.called),
             undone: both(self.undone, other.undone),
+            called_grows: self.called_grows || other.called_grows,
+            undone_grows: self.undone_grows || other.undone_grows,
         }
     }
 }
@@ -145,6 +159,8 @@ pub struct Report {
     pub cut: Vec<Cut>,
     /// To what no data led that was tried; not asked where there was a cut.
     pub untried: Vec<Untried>,
+    /// The lists of which something is looked at, with the numbers of elements that were tried.
+    pub lists: BTreeMap<CompactString, BTreeSet<usize>>,
     /// The ways to end, each once.
     pub ways: Vec<Way>,
     /// Broken promises, each once.

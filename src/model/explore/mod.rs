@@ -13,6 +13,7 @@
 mod against;
 mod reads;
 mod data;
+mod lengths;
 mod ahead;
 mod state;
 mod later;
@@ -331,7 +332,7 @@ impl<'p> Search<'p> {
                     self.at_rest.push(id);
                 }
                 for ending in endings {
-                    let tally = Tally::of(self.setting.plan, &next.instance);
+                    let tally = Tally::of(&self.setting, &next.instance);
                     let known = self.endings.entry(ending);
                     known.and_modify(|(_, known)| *known = known.and(tally)).or_insert((id, tally));
                 }
@@ -441,7 +442,8 @@ impl<'p> Search<'p> {
         });
         let (ways, violations) = (ways.collect(), violations.collect());
         let untried = if cut.is_empty() { self.tried.untried(&self.setting) } else { Vec::new() };
-        Report { states: self.seen.len(), steps: self.edges.len(), cut, untried, ways, violations }
+        let lists = self.setting.lists;
+        Report { states: self.seen.len(), steps: self.edges.len(), cut, untried, lists, ways, violations }
     }
 }
 

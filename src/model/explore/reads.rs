@@ -26,6 +26,8 @@ pub(super) struct Look {
     pub(super) elements: Option<Box<Look>>,
     /// How many of a list make a difference, where that is asked.
     pub(super) sizes: BTreeSet<usize>,
+    /// So many fill a loop, and one waits.
+    pub(super) fill: BTreeSet<usize>,
     /// One of a list is looked at by its place, or the order of them.
     pub(super) is_by_place: bool,
 }
@@ -46,6 +48,7 @@ impl Look {
             self.elements.get_or_insert_default().and(elements);
         }
         self.sizes.extend(&other.sizes);
+        self.fill.extend(&other.fill);
         self.is_by_place |= other.is_by_place;
     }
 
@@ -162,6 +165,7 @@ impl Gaze<'_> {
                 let of_list = |look: &Look| Look {
                     elements: Some(Box::new(look.of_each().at(path))),
                     sizes: look.sizes.clone(),
+                    fill: look.fill.clone(),
                     is_by_place: look.is_by_place || look.itself.is_some(),
                     ..Look::default()
                 };
@@ -207,6 +211,7 @@ impl Gaze<'_> {
                     Function::Present => wanted.map(|look| Look {
                         elements: Some(Box::new(look.of_each())),
                         sizes: look.sizes.clone(),
+                        fill: look.fill.clone(),
                         is_by_place: look.is_by_place,
                         ..Look::default()
                     }),
@@ -381,6 +386,10 @@ pub(super) struct Looked {
 /// one more; only a round that looks ever deeper into the one before it needs more than there are names in a saga.
 const CARRIED_MAX: usize = 64;
 
+/// A loop of which so many elements may be under way at once is filled: with each more there are as many times more states as an
+/// element has.
+const FULL_MAX: usize = 3;
+
 impl Looked {
     pub(super) fn at(plan: &Plan) -> Self {
         let mut looked = Self::default();
@@ -433,7 +442,9 @@ fn reads_of(plan: &Plan, id: NodeId, all: &Reads) -> Vec<(When, Reads)> {
             let element = all.names.get(name).cloned().unwrap_or_default();
             // One after the other, it matters which comes first.
             let is_by_place = each.window == 1 && element != Look::default();
-            let list = Look { elements: Some(Box::new(element)), is_by_place, ..Look::default() };
+            let full = usize::from(each.window);
+            let fill = (2..=FULL_MAX).contains(&full).then_some(full + 1).into_iter().collect();
+            let list = Look { elements: Some(Box::new(element)), fill, is_by_place, ..Look::default() };
             let filter: Vec<&Typed> = each.filter.iter().collect();
             let mut reads = of(itself(), &filter);
             reads.and(&of(Some(list), &[&each.list]));

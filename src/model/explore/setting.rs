@@ -1,6 +1,6 @@
 //! What does not change during an exploration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
 use serde_json::value::RawValue;
@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::ahead::Readers;
 use super::alike;
 use super::data::{Data, INPUTS_MAX, PAYLOADS_MAX};
+use super::lengths;
 use super::reads::{Look, Looked, Reader};
 use super::twins::Twins;
 use super::{Bounds, Decides, Happening, Property, Without};
@@ -35,6 +36,10 @@ pub(super) struct Setting<'p> {
     pub(super) twins: Twins,
     /// Nodes of which a promise asks what the participant remembers of a settled step.
     asked_of_row: Vec<bool>,
+    /// The lists that are made, with the numbers of elements that are tried.
+    pub(super) lists: BTreeMap<CompactString, BTreeSet<usize>>,
+    /// Loops that may have more elements than are tried.
+    open_loops: Vec<bool>,
     /// Steps of the saga's own flow that nothing takes back, and nothing around is asked whether they have begun.
     without_way_back: Vec<bool>,
 }
@@ -94,6 +99,8 @@ impl<'p> Setting<'p> {
         let twins = if bounds.reduces { Twins::of(plan, &looked) } else { Twins::default() };
         let was_cut = of_inputs.was_cut || data.was_cut || looked.was_cut;
         let Bounds { guard, reduces, without, .. } = bounds;
+        let mut lists = of_inputs.lists;
+        lists.append(&mut data.lists);
         let setting = Self {
             plan,
             engine,
@@ -108,6 +115,8 @@ impl<'p> Setting<'p> {
             readers,
             waits,
             twins,
+            lists,
+            open_loops: lengths::open_loops(plan),
             asked_of_row: plan.nodes().map(|(id, _)| is_asked_of_row(plan, id)).collect(),
             without_way_back: plan.nodes().map(|(id, _)| is_without_way_back(plan, id)).collect(),
         };
@@ -125,6 +134,11 @@ impl<'p> Setting<'p> {
     /// Whether a promise asks what the participant remembers of a settled step.
     pub(super) fn is_asked_of_row(&self, at: At) -> bool {
         self.asked_of_row.get(at.node().0 as usize).is_some_and(|is_asked| *is_asked)
+    }
+
+    /// Whether it is a loop that may have more elements than are tried.
+    pub(super) fn is_open_loop(&self, node: NodeId) -> bool {
+        self.open_loops.get(node.0 as usize).is_some_and(|is_open| *is_open)
     }
 
     /// Whether nothing takes a step of the saga's own flow back, and nothing around it is asked whether it has begun.

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeSet;
 
+use compact_str::CompactString;
+
 use super::Setting;
 use crate::definition::expression::{BinaryOp, Expr, Typed};
 use crate::definition::value::Value;
 use crate::engine::{Change, Event};
-use crate::plan::{Kind, NodeId, Plan};
+use crate::model::world::without_indices;
+use crate::plan::{Kind, NodeId, Plan, ROOT};
 use crate::source::Span;
 
 /// An outcome of a condition to which nothing that was tried led, though the flow came to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Untried {
+    /// The step that runs the saga, or is taken back by the saga, in which it stands; none where that is the saga itself.
+    pub run: Option<CompactString>,
     /// The condition.
     pub span: Span,
     /// Whether it would hold. That the last of several does not hold means that none of them does.
@@ -74,11 +79,20 @@ impl Tried {
                 let missed = ways.filter(|(holds, way)| {
                     way.is_some_and(|way| !went(way)) && !is_of_absence(&condition.expr, *holds)
                 });
-                untried.extend(missed.map(|(holds, _)| Untried { span: condition.span, holds }));
+                let run = run_of(plan, id);
+                untried.extend(missed.map(|(holds, _)| Untried { run: run.clone(), span: condition.span, holds }));
             }
         }
         untried.into_iter().collect()
     }
+}
+
+/// The same condition stands in each run of a sub-saga.
+fn run_of(plan: &Plan, id: NodeId) -> Option<CompactString> {
+    let way_back = plan.node(id).flow;
+    let way_back = (way_back != ROOT).then(|| plan.node(way_back).parent).flatten();
+    let run = plan.around(id).next().or(way_back)?;
+    Some(without_indices(&plan.node(run).place).into())
 }
 
 /// Whether something has to be absent for a condition to hold, or not to. Each field and list is tried without a value, and
