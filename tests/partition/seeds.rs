@@ -175,7 +175,7 @@ catches! {
     catches_a_rate_that_a_new_owner_forgets: defect = Defect::CallsForgotten, 353, "calls keep the rate";
 
     catches_a_participant_without_a_guard: slip = Slip::NoGuard, 0, "";
-    catches_an_undo_that_leaves_no_bar: slip = Slip::NoBarAfterUndo, 2710, "";
+    catches_an_undo_that_leaves_no_bar: slip = Slip::NoBarAfterUndo, 3303, "";
     catches_a_refusal_that_is_forgotten: slip = Slip::FailedForgotten, 7, "compensated = none, for ever";
     catches_work_that_is_forgotten: slip = Slip::DoneForgotten, 2, "";
     catches_rows_that_are_forgotten: slip = Slip::RowsForgotten, 0, "";
