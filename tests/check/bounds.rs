@@ -218,7 +218,7 @@ fn a_list_of_the_text_counts_with_its_elements() {
 #[test]
 fn the_least_of_a_try_is_what_leads_to_its_handler() {
     let least = |body: &str| completed(body).map(|(_, least, _)| least);
-    let [take, more, last] = ["take", "more", "last"].map(|name| format!("step {name} {{ {TAKE} }}"));
+    let [take, more, third] = ["take", "more", "third"].map(|name| format!("step {name} {{ {TAKE} }}"));
     assert_eq!(least(&format!("try {{ {take} }} catch {{ }}")), Some(2), "a call and its refusal");
     assert_eq!(least(&format!("try {{ {take} {more} }} catch {{ }}")), Some(2));
     assert_eq!(least(&format!("try {{ fail \"no\" }} catch {{ {take} }}")), Some(2));
@@ -226,9 +226,9 @@ fn the_least_of_a_try_is_what_leads_to_its_handler() {
     let late = format!("try {{ {take} when input.b {{ fail \"no\" }} {more} }} catch \"no\" {{ }}");
     assert_eq!(least(&late), Some(2), "the first, and then it fails by itself");
     // A step that nobody answers has its attempts at least.
-    let silent = format!("try {{ {take} {more} {last} }} catch \"timeout\" {{ }}");
+    let silent = format!("try {{ {take} {more} {third} }} catch \"timeout\" {{ }}");
     assert_eq!(least(&silent), Some(3));
-    let both = format!("try {{ parallel {{ {take} {more} }} }} catch {{ }} {last}");
+    let both = format!("try {{ parallel {{ {take} {more} }} }} catch {{ }} {third}");
     assert_eq!(least(&both), Some(2 + 2));
     assert_eq!(least(&format!("try within 5s {{ {take} }} catch {{ }}")), Some(0), "the time may be over at once");
 }

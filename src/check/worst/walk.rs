@@ -203,7 +203,7 @@ impl<'s> Walk<'s> {
             ..own
         };
         let ahead = Done::forward_only(before, Part::NOTHING);
-        let last = |fall: Fall| {
+        let of_last = |fall: Fall| {
             if at_once {
                 return fall.behind(ahead).beside(&others);
             }
@@ -218,9 +218,9 @@ impl<'s> Walk<'s> {
         let least = if is_whole { one.least.map(|least| least.saturating_mul(elements.into())) } else { Some(0) };
         Flow {
             done: Some(done.times(elements, rows, if at_once { 1 } else { rows })),
-            falls: whole.falls_as(last),
+            falls: whole.falls_as(of_last),
             least_until: whole.least_until.clone(),
-            struck: whole.struck.map(last),
+            struck: whole.struck.map(of_last),
             least,
             holds: one.holds,
             stuck,

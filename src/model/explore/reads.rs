@@ -442,8 +442,8 @@ fn reads_of(plan: &Plan, id: NodeId, all: &Reads) -> Vec<(When, Reads)> {
             let element = all.names.get(name).cloned().unwrap_or_default();
             // One after the other, it matters which comes first.
             let is_by_place = each.window == 1 && element != Look::default();
-            let full = usize::from(each.window);
-            let fill = (2..=FULL_MAX).contains(&full).then_some(full + 1).into_iter().collect();
+            let window = usize::from(each.window);
+            let fill = (2..=FULL_MAX).contains(&window).then_some(window + 1).into_iter().collect();
             let list = Look { elements: Some(Box::new(element)), fill, is_by_place, ..Look::default() };
             let filter: Vec<&Typed> = each.filter.iter().collect();
             let mut reads = of(itself(), &filter);
