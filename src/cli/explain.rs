@@ -6,7 +6,7 @@ use crate::diagnostic::codes;
 use crate::model::explore::Property;
 use crate::simulation;
 
-/// Print the page of a finding's code, or of a promise that `saga check` or `saga simulate` looks at
+/// Print the page of a finding's code, or of a promise of `check` or `simulate`
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// As in the finding: SG0101; as in `saga check`: mirror-order; or as in `saga simulate`: 'compensated = none, for ever'
