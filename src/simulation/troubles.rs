@@ -132,7 +132,9 @@ impl Trouble {
             Self::Stranger => "somebody writes into a journal what is no record",
             Self::SlowClock => "the participants' clocks are behind",
             Self::ClockJump => "an orchestrator's clock, or the log's, leaps ahead or falls back, by seconds to a day",
-            Self::Participant => "participants refuse, stumble, die before they reply, reply twice or elsewhere",
+            Self::Participant => {
+                "participants refuse, stumble, die before they reply, reply twice or elsewhere, and read commands again"
+            }
             Self::Client => "clients repeat, contradict, cancel, and ask elsewhere",
             Self::Operator => {
                 "operators resolve, repeat and cancel what is stuck, and what is not: twice, late, against each other"

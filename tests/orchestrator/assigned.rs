@@ -36,6 +36,9 @@ async fn a_loss_in_a_partition_of_another_process_is_accepted_there() {
     log.is_shared = true;
     let log = Arc::new(log);
     let orchestrator = Orchestrator::join(Arc::clone(&log) as Arc<dyn Site>, &Options::default()).await.unwrap();
+    while !matches!(orchestrator.partitions()[..], [PartitionState::Running { .. }]) {
+        tokio::task::yield_now().await;
+    }
     let ours = orchestrator.accept_gap(0, Signed::default()).await.unwrap_err();
     assert!(matches!(ours, Error::NoGap { partition: 0 }), "{ours}");
     let owner = log.owner.lock().unwrap().clone().unwrap();

@@ -240,6 +240,9 @@ impl World {
 
     /// The participant has lost where it stood, and reads some of its commands again.
     fn rewind(&mut self) {
+        if !self.worker.moody {
+            return;
+        }
         let partition = self.any_partition();
         let topics = &self.cast.participants;
         let which = if topics.len() == 1 { 0 } else { self.random.below(topics.len()) };
