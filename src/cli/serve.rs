@@ -97,11 +97,11 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
         let owner = format!("saga serve on http://{address}");
         let server = format!("http://{}", reachable(address));
         let callback = Callback::of(callback.as_deref(), address);
-        let serving = Serving { files: &files, addresses: &addresses, address, callback };
+        let serving = Serving { files: &files, addresses: &addresses, callback };
         let options = settings.options(owner);
         #[cfg(feature = "kafka")]
         if let Some(place) = place.take() {
-            let ended = serving.on_kafka(place, listener, &options, out).await;
+            let ended = serving.on_kafka(place, (listener, address), &options, out).await;
             return ended.map_err(|error| error.at(&arguments.kafka.words()));
         }
         let service = Arc::new(Service::open(&data, &Options { server: Some(server), ..options }).await?);
@@ -136,7 +136,6 @@ async fn until_stopped(
 struct Serving<'a> {
     files: &'a [Checked],
     addresses: &'a Addresses,
-    address: SocketAddr,
     callback: Callback,
 }
 
@@ -146,7 +145,7 @@ impl Serving<'_> {
     async fn on_kafka(
         &self,
         place: Place,
-        listener: TcpListener,
+        (listener, address): (TcpListener, SocketAddr),
         options: &Options,
         out: &mut Out,
     ) -> Result<Exit, CliError> {
@@ -184,8 +183,8 @@ impl Serving<'_> {
         tokio::spawn(company.keep());
         let sagas = service.sagas().join(", ");
         let sagas = if sagas.is_empty() { "what will be deployed" } else { &sagas };
-        let serving = format!("serving {sagas} from {} on http://{}", opened.name(), self.address);
-        until_stopped((listener, self.address), service, &serving, out).await
+        let serving = format!("serving {sagas} from {} on http://{address}", opened.name());
+        until_stopped((listener, address), service, &serving, out).await
     }
 
     /// Deploys the files, and reaches out to all participants that are known.
