@@ -18,7 +18,7 @@ use super::cast::Cast;
 use super::faults::{no_data, not_taken, unavailable};
 use super::follower::Follower;
 use super::history::History;
-use super::looking::{self, instance_id};
+use super::looking::{self, Knows, instance_id};
 use super::past::{self, HistoryQuery, ShowQuery};
 use super::view::{List, Shown, Stopped};
 use super::wanted;
@@ -285,7 +285,7 @@ impl Service {
         if !self.orchestrator.log().is_shared() {
             return None;
         }
-        let partition = partition_of(id.as_str(), self.orchestrator.log().partitions());
+        let partition = Knows::partition(&*self.orchestrator, id);
         let stop = timeout(self.patience, self.orchestrator.stands_still(partition)).await;
         let why = stop.ok().and_then(Result::ok).flatten().map(|stop| {
             format!("partition {partition} stands still: failed to {stop}; `saga list` says what lets it go on")
@@ -458,7 +458,7 @@ impl Service {
 
     /// Refuses what a partition that stands still would not decide.
     fn decides(&self, id: &InstanceId) -> Result<(), ApiError> {
-        let partition = partition_of(id.as_str(), self.orchestrator.log().partitions());
+        let partition = Knows::partition(&*self.orchestrator, id);
         match looking::stopped(&self.orchestrator).into_iter().find(|stopped| stopped.partition == partition) {
             None => Ok(()),
             Some(Stopped { why, .. }) => Err(ApiError::unavailable(format!(

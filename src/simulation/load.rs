@@ -314,23 +314,27 @@ impl<'a> House<'a> {
         let is_repeat = event.get(attribute::ATTEMPT).is_some_and(|attempt| attempt != "1");
         self.figures.asked(&name, self.now, is_repeat, is_message);
         let now = Timestamp(BEGIN + self.now);
-        let waits_until =
-            wire::read_command(&event).map_or(self.now, |command| command.deadline.0.saturating_sub(BEGIN));
         let Some((reply, to)) = self.worker.handle(topic, message, now, &mut self.random) else {
             if !is_message {
-                self.later(waits_until, Due::Silence(name));
+                self.is_silent(&event, name);
             }
             return;
         };
         let silent = rule_for(&self.load.silent, step, &name).copied().unwrap_or_default();
         if fraction(&mut self.random) * 100.0 < silent {
-            self.later(waits_until, Due::Silence(name));
+            self.is_silent(&event, name);
             return;
         }
         let usual = Duration::ZERO..Duration::ZERO;
         let range = rule_for(&self.load.latency, step, &name).unwrap_or(&usual);
         let at = self.now + between(range, fraction(&mut self.random));
         self.later(at, Due::Answer { topic: Arc::clone(topic), reply: Arc::new(reply), to, since: self.now });
+    }
+
+    /// A participant will not answer: that is known when its attempt is over.
+    fn is_silent(&mut self, command: &CloudEvent<'_>, participant: CompactString) {
+        let over = wire::read_command(command).map_or(self.now, |command| command.deadline.0.saturating_sub(BEGIN));
+        self.later(over, Due::Silence(participant));
     }
 
     fn fraction(&mut self) -> f64 {

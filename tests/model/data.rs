@@ -4,6 +4,15 @@ use saga::model::explore::{Bounds, Cut, Ending, Engine, PAYLOADS_MAX, Report, ex
 
 use super::explore::plan;
 
+/// Each condition of the input, and of a reply.
+fn of_both<const N: usize>(
+    conditions: [(&'static str, &'static str); N],
+) -> impl Iterator<Item = (&'static str, String)> {
+    conditions
+        .into_iter()
+        .flat_map(|(shape, condition)| ["input", "asked"].map(|of| (shape, condition.replace('$', of))))
+}
+
 /// A saga that fails at once where the condition on its input holds; on a reply, on that of its step.
 fn refused_where(shape: &str, condition: &str) -> Report {
     let text = format!(
@@ -62,10 +71,7 @@ fn a_condition_goes_both_ways() {
         // Several at once: more combinations than replies are tried.
         ("a: int, b: int", "$.a < 10 || $.a > 20 || $.b < 10 || $.b > 20"),
     ];
-    let cases = conditions
-        .into_iter()
-        .flat_map(|(shape, condition)| ["input", "asked"].map(|of| (shape, condition.replace('$', of))));
-    let one_sided = cases.filter_map(|(shape, condition)| {
+    let one_sided = of_both(conditions).filter_map(|(shape, condition)| {
         let report = refused_where(shape, &condition);
         (!goes_both_ways(&report)).then(|| format!("{condition}: {:?} {:?}", report.cut, report.untried))
     });
@@ -273,10 +279,7 @@ fn both_ends_of_the_calendar_are_tried() {
         ("t: duration", "saga.started + $.t < saga.started"),
         ("t: duration", "saga.started - $.t < saga.started"),
     ];
-    let cases = conditions
-        .into_iter()
-        .flat_map(|(shape, condition)| ["input", "asked"].map(|of| (shape, condition.replace('$', of))));
-    let proved = cases.filter(|(shape, condition)| {
+    let proved = of_both(conditions).filter(|(shape, condition)| {
         let report = refused_where(shape, condition);
         !report.ways.iter().any(|way| way.ending == Ending::Compensated("invalid".into()))
     });

@@ -9,14 +9,20 @@ use saga::runtime::{Error, Options, Orchestrator, PartitionState};
 use super::house::{BOOKING, INPUT, start};
 use crate::log::wrapped::Wrapped;
 
-/// A member of a group that was thought lost comes back before its tasks have finished: what runs goes on.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_partition_that_is_assigned_again_while_it_runs_takes_requests() {
+/// A log that says of itself that it is shared, and one who has joined it.
+async fn joined() -> (tempfile::TempDir, Arc<Wrapped>, Orchestrator) {
     let directory = tempfile::tempdir().unwrap();
     let mut log = Wrapped::new(directory.path(), 1);
     log.is_shared = true;
     let log = Arc::new(log);
     let orchestrator = Orchestrator::join(Arc::clone(&log) as Arc<dyn Site>, &Options::default()).await.unwrap();
+    (directory, log, orchestrator)
+}
+
+/// A member of a group that was thought lost comes back before its tasks have finished: what runs goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_is_assigned_again_while_it_runs_takes_requests() {
+    let (_directory, log, orchestrator) = joined().await;
     orchestrator.deploy("booking.saga", BOOKING).await.unwrap();
     start(&orchestrator, "order-0", INPUT).await;
     let owner = log.owner.lock().unwrap().clone().unwrap();
@@ -31,11 +37,7 @@ async fn a_partition_that_is_assigned_again_while_it_runs_takes_requests() {
 /// Whoever is asked to let a partition of another process go on says whose it is, and not that it does not stand still.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_loss_in_a_partition_of_another_process_is_accepted_there() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut log = Wrapped::new(directory.path(), 1);
-    log.is_shared = true;
-    let log = Arc::new(log);
-    let orchestrator = Orchestrator::join(Arc::clone(&log) as Arc<dyn Site>, &Options::default()).await.unwrap();
+    let (_directory, log, orchestrator) = joined().await;
     while !matches!(orchestrator.partitions()[..], [PartitionState::Running { .. }]) {
         tokio::task::yield_now().await;
     }

@@ -24,8 +24,8 @@ impl Judge {
         if !ours || !counts || !self.calls_for(offset, &key, is_message(&append.message)) {
             return violated("a sent effect belongs to a counting record", format!("{record}: {key:?}"));
         }
-        let right = partition_of(&whose(&append.message), self.partitions);
-        if key.0 == "forward" && append.partition != Some(right) {
+        let is_right = || append.partition == Some(partition_of(&whose(&append.message), self.partitions));
+        if key.0 == "forward" && !is_right() {
             return violated("an input is forwarded to its right partition", format!("{record}: {key:?}"));
         }
         Ok(())
