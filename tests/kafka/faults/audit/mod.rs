@@ -119,17 +119,16 @@ pub(super) fn under_way(topics: &Topics, names: &Names) -> Vec<String> {
     Journals::read(topics, names).under_way(topics, names)
 }
 
-/// Audits everything.
-pub(super) fn audit(topics: &Topics, names: &Names, expected: &Expected, books: &Books) -> (Sums, Faults) {
-    let mut faults = Faults::default();
+/// What there has been so far.
+pub(super) fn sums(topics: &Topics, names: &Names) -> Sums {
     let journals = Journals::read(topics, names);
-    journals.audit(topics, names, &mut faults);
-    let runs = Runs::read(&journals, &mut faults);
-    runs.audit(expected, &mut faults);
-    effects::audit(topics, names, &journals, &runs, expected, &mut faults);
-    books.audit(&runs, &mut faults);
+    let runs = Runs::read(&journals, &mut Faults::default());
+    sums_of(topics, names, &journals, &runs)
+}
+
+fn sums_of(topics: &Topics, names: &Names, journals: &Journals, runs: &Runs) -> Sums {
     let (completed, compensated, stuck) = runs.sums();
-    let sums = Sums {
+    Sums {
         completed,
         compensated,
         stuck,
@@ -140,6 +139,17 @@ pub(super) fn audit(topics: &Topics, names: &Names, expected: &Expected, books: 
         rejected: journals.count("reject"),
         forwarded: journals.count("forward"),
         commands: effects::commands(topics, names).count(),
-    };
-    (sums, faults)
+    }
+}
+
+/// Audits everything.
+pub(super) fn audit(topics: &Topics, names: &Names, expected: &Expected, books: &Books) -> (Sums, Faults) {
+    let mut faults = Faults::default();
+    let journals = Journals::read(topics, names);
+    journals.audit(topics, names, &mut faults);
+    let runs = Runs::read(&journals, &mut faults);
+    runs.audit(expected, &mut faults);
+    effects::audit(topics, names, &journals, &runs, expected, &mut faults);
+    books.audit(&runs, &mut faults);
+    (sums_of(topics, names, &journals, &runs), faults)
 }
