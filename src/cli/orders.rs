@@ -47,13 +47,13 @@ pub(super) struct Retry {
     place: Where,
 }
 
-/// Say what became of a step that is stuck, pauses or pends, having found out or done it by hand
+/// Say what became of a step that is stuck, pauses or pends, having found out or done it by hand; or give a value that cannot be computed
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("outcome").required(true).multiple(false))]
 pub(super) struct Resolve {
     /// The instance
     id: String,
-    /// The step
+    /// The step, or the place whose value cannot be computed
     step: String,
     /// It was done, or taken back
     #[arg(long, group = "outcome")]
@@ -61,7 +61,7 @@ pub(super) struct Resolve {
     /// It was not done and never will be; with a code that the contract declares
     #[arg(long, value_name = "CODE", group = "outcome")]
     failed: Option<String>,
-    /// The participant's reply to a step that was done: JSON, @FILE, or - for standard input
+    /// The participant's reply to a step that was done, or a value that cannot be computed: JSON, @FILE, or - for standard input
     #[arg(long, value_name = "JSON", requires = "succeeded")]
     reply: Option<String>,
     /// Speak of the step's compensation, and not of the step itself

@@ -136,7 +136,9 @@ fn flow(statements: &[Statement]) -> String {
             Some(_) if statement.word == "step" => statement.at.clone(),
             Some(_) if statement.word == "pivot step" => format!("{} (pivot)", statement.at),
             Some(_) if statement.word == "run" => statement.at.clone(),
-            Some(_) if statement.word == "await" => format!("await {}", statement.at),
+            Some(_) if matches!(statement.word.as_str(), "await" | "let") => {
+                format!("{} {}", statement.word, statement.at)
+            }
             None if matches!(statement.word.as_str(), "element" | "round") => statement.at.clone(),
             Some(_) | None => statement.word.clone(),
         };

@@ -13,6 +13,7 @@ use super::event::{Change, Event, Place};
 use super::id::Direction;
 use super::input::Decision;
 use super::instance::{Instance, State};
+use super::instead::Instead;
 use crate::definition::evaluate::Invalid;
 use crate::definition::expression::Typed;
 use crate::definition::value::Value;
@@ -36,6 +37,8 @@ pub(super) struct Draft<'a> {
     pub(super) turned: Vec<At>,
     /// What this decision has taken back.
     pub(super) touched: Vec<At>,
+    /// What a person gives in place of what cannot be computed, until it is taken.
+    pub(super) instead: Option<Instead>,
     /// The stack is being worked off: what comes meanwhile is put on it, and never a loop inside the loop.
     is_running: bool,
 }
@@ -91,6 +94,7 @@ impl<'a> Draft<'a> {
             gone_through: 0,
             turned: Vec::new(),
             touched: Vec::new(),
+            instead: None,
             is_running: false,
         }
     }
@@ -248,19 +252,27 @@ impl<'a> Draft<'a> {
     }
 
     fn choose(&mut self, at: At, arms: &[(Typed, NodeId)], otherwise: NodeId) {
-        let (mut chosen, mut way) = (u32::try_from(arms.len()).unwrap_or(u32::MAX), otherwise);
-        for (index, (condition, arm)) in (0u32..).zip(arms) {
-            match self.value(at, condition) {
-                Ok(Value::Bool(true)) => {
-                    (chosen, way) = (index, *arm);
-                    break;
-                }
-                Ok(_) => {}
-                Err(invalid) => return self.cannot_compute(at, &invalid),
-            }
-        }
+        let branch = self.branch(at, arms).or_else(|invalid| self.branch_instead(at, invalid));
+        let chosen = match branch {
+            Ok(branch) => branch,
+            Err(invalid) => return self.cannot_compute(at, &invalid),
+        };
         self.emit(Event::Chose { at: self.place(at), arm: chosen });
+        let way = arms.get(chosen as usize).map_or(otherwise, |(_, arm)| *arm);
         self.stack.push(Task::Enter(self.plan.beside(at, way)));
+    }
+
+    /// The first branch whose condition holds, from 0; behind the last one is `otherwise`.
+    fn branch(&self, at: At, arms: &[(Typed, NodeId)]) -> Result<u32, Invalid> {
+        let view = View::of(self.plan, &self.instance, (at, Direction::Do));
+        let mut branch = 0;
+        for (condition, _) in arms {
+            if condition.evaluate(&view)? == Value::Bool(true) {
+                break;
+            }
+            branch += 1;
+        }
+        Ok(branch)
     }
 
     fn begin_step(&mut self, at: At, work: &Work) {
@@ -310,12 +322,13 @@ impl<'a> Draft<'a> {
     }
 
     /// The value of an expression of a node on its way forward.
-    pub(super) fn value(&self, at: At, typed: &Typed) -> Result<Value, Invalid> {
-        typed.evaluate(&View::of(self.plan, &self.instance, (at, Direction::Do)))
+    pub(super) fn value(&mut self, at: At, typed: &Typed) -> Result<Value, Invalid> {
+        let computed = typed.evaluate(&View::of(self.plan, &self.instance, (at, Direction::Do)));
+        computed.or_else(|invalid| self.value_instead(at, &typed.ty, invalid))
     }
 
-    pub(super) fn json(&self, at: At, typed: &Typed) -> Result<Json, Invalid> {
-        self.json_for((at, Direction::Do), typed)
+    pub(super) fn json(&mut self, at: At, typed: &Typed) -> Result<Json, Invalid> {
+        self.json_for((at, Direction::Do), typed).or_else(|invalid| self.instead(at, invalid))
     }
 
     pub(super) fn json_for(&self, at: (At, Direction), typed: &Typed) -> Result<Json, Invalid> {
@@ -323,9 +336,12 @@ impl<'a> Draft<'a> {
         Json::parse(text).map_err(|error| Invalid { message: format!("failed to {error}") })
     }
 
-    fn wake_time(&self, at: At, sleep: &Sleep) -> Result<Timestamp, Invalid> {
+    fn wake_time(&mut self, at: At, sleep: &Sleep) -> Result<Timestamp, Invalid> {
         match sleep {
-            Sleep::For(duration) => self.value(at, duration).map(|duration| self.later(&duration)),
+            Sleep::For(duration) => {
+                let duration = self.value(at, duration)?;
+                Ok(self.later(&duration))
+            }
             Sleep::Until(instant) => self.value(at, instant).map(|instant| match instant {
                 Value::Timestamp(instant) => instant,
                 _ => self.now,

@@ -170,9 +170,10 @@ pub enum Order {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         with: Option<Json>,
     },
-    /// A person has found out, or done by hand, what became of a step that is stuck, pauses, pends or waits for its turn.
+    /// A person has found out, or done by hand, what became of a step that is stuck, pauses, pends or waits for its turn; or
+    /// gives a value that cannot be computed.
     Resolve {
-        /// The step.
+        /// The step, or the place that waits for the value.
         step: Place,
         /// Its action or its compensation.
         work: Direction,
@@ -198,9 +199,9 @@ impl Order {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Outcome {
-    /// It was done. For an action with the reply, which must fit the contract.
+    /// It was done. For an action with the reply, which must fit the contract; where a value cannot be computed, with that.
     Succeeded {
-        /// The reply; `{}` if left out.
+        /// The reply, `{}` if left out; or the value, see [`Instance::wanted`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reply: Option<Json>,
     },

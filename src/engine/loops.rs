@@ -70,7 +70,8 @@ impl Rounds {
 impl Draft<'_> {
     /// The flow comes to a loop over a list: the list is computed once.
     pub(super) fn begin_each(&mut self, at: At, each: &Each) {
-        match self.elements(at, each) {
+        let computed = self.elements(at, each).and_then(|elements| self.within_limits(elements));
+        match computed.or_else(|invalid| self.elements_instead(at, invalid)) {
             Ok(elements) => {
                 let is_empty = elements.is_empty();
                 self.emit(Event::Listed { at: self.place(at), elements });
@@ -81,8 +82,9 @@ impl Draft<'_> {
     }
 
     /// The elements that are kept.
-    fn elements(&mut self, at: At, each: &Each) -> Result<Vec<Json>, Invalid> {
-        let Value::List(all) = self.value(at, &each.list)? else { return Ok(Vec::new()) };
+    fn elements(&self, at: At, each: &Each) -> Result<Vec<Json>, Invalid> {
+        let view = View::of(self.plan, &self.instance, (at, Direction::Do));
+        let Value::List(all) = each.list.evaluate(&view)? else { return Ok(Vec::new()) };
         let name = &self.plan.node(each.element).place;
         let mut kept = Vec::with_capacity(all.len());
         for value in all {
@@ -99,12 +101,24 @@ impl Draft<'_> {
             }
             kept.push(element);
         }
-        if kept.len() > usize::from(MAX_ELEMENTS) {
-            let message = format!("go through a list of {} elements: the limit is {MAX_ELEMENTS}", kept.len());
+        Ok(kept)
+    }
+
+    /// Those that a person gives where the list, or which of it are kept, cannot be computed: all of them are.
+    fn elements_instead(&mut self, at: At, invalid: Invalid) -> Result<Vec<Json>, Invalid> {
+        let given = self.instead(at, invalid)?;
+        let elements = serde_json::from_str(given.get());
+        let elements = elements.map_err(|error| Invalid { message: format!("read the list: {error}") })?;
+        self.within_limits(elements)
+    }
+
+    fn within_limits(&mut self, elements: Vec<Json>) -> Result<Vec<Json>, Invalid> {
+        if elements.len() > usize::from(MAX_ELEMENTS) {
+            let message = format!("go through a list of {} elements: the limit is {MAX_ELEMENTS}", elements.len());
             return Err(Invalid { message });
         }
-        self.go_through(kept.len())?;
-        Ok(kept)
+        self.go_through(elements.len())?;
+        Ok(elements)
     }
 
     /// Counts what loops come to in this decision.
@@ -156,11 +170,6 @@ impl Draft<'_> {
             last if last >= repeat.times => Task::Enter(self.plan.beside(at, repeat.otherwise)),
             _ => Task::Enter(self.plan.inside(at, repeat.round, index + 1)),
         });
-    }
-
-    /// What could not be computed behind a round is computed again.
-    pub(super) fn judge_again(&mut self, round: At) {
-        self.leave(round);
     }
 }
 

@@ -30,6 +30,7 @@ mod draft;
 mod attempts;
 mod decide;
 mod orders;
+mod instead;
 mod signals;
 mod scopes;
 mod back;

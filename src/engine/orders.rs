@@ -1,15 +1,18 @@
 //! What is asked of an instance: an operator's orders, and signals. Each is refused with a reason where it would do harm or nothing.
 
-use super::decide::{fitting_value, rejected};
+use super::decide::{fitting_value, listed, rejected};
 use super::draft::{Draft, Given, Words};
 use super::event::{Event, Place};
 use super::heard::{REQUESTS_KEPT, REQUESTS_MAX};
 use super::id::Direction;
 use super::input::{Decision, Order, OrderRequest, Outcome, Refusal};
 use super::instance::{Instance, Phase, State, Wait};
+use super::instead::Instead;
 use super::signals;
 use super::step::Stimulus;
 use super::summary::is_stuck;
+use crate::definition::json::check_json;
+use crate::definition::types::Type;
 use crate::plan::{At, Class, Kind, Plan};
 
 pub(super) fn decide(given: Given<'_>, request: &OrderRequest) -> Decision {
@@ -107,14 +110,7 @@ fn retry(given: Given<'_>, request: &OrderRequest, step: Option<&Place>) -> Deci
     draft.emit(ordered(request));
     for node in nodes {
         match draft.instance.state(node) {
-            Some(State::Halted(_)) if node == At::ROOT => draft.complete(),
-            Some(State::Halted(_)) => match &plan.node(node.node()).kind {
-                // All inside is done; its output could not be computed.
-                Kind::Run(run) => draft.end_run(node, run),
-                // A round, behind which the condition could not be computed.
-                Kind::Sequence(_) => draft.judge_again(node),
-                _ => draft.enter(node),
-            },
+            Some(State::Halted(_)) => compute_again(&mut draft, node),
             Some(State::Undoing(_)) if let Some(back) = plan.work(node.node()).and_then(|work| work.back) => {
                 draft.begin_way_back_again(node, back);
             }
@@ -122,6 +118,18 @@ fn retry(given: Given<'_>, request: &OrderRequest, step: Option<&Place>) -> Deci
         }
     }
     draft.finish()
+}
+
+/// What could not be computed at a place is computed again, and the flow goes on from there.
+fn compute_again(draft: &mut Draft<'_>, at: At) {
+    match &draft.plan.node(at.node()).kind {
+        _ if at == At::ROOT => draft.complete(),
+        // All inside is done; its output could not be computed.
+        Kind::Run(run) => draft.end_run(at, run),
+        // A round, behind which the condition could not be computed.
+        Kind::Sequence(_) => draft.leave(at),
+        _ => draft.enter(at),
+    }
 }
 
 fn can_be_retried(state: &State) -> bool {
@@ -137,7 +145,13 @@ fn resolve(
     (place, direction, outcome): (&Place, Direction, &Outcome),
 ) -> Decision {
     let Given { plan, instance, .. } = given;
-    let Some((node, work)) = plan.find(place).and_then(|at| Some((at, plan.work(at.node())?))) else {
+    let found = plan.find(place);
+    if direction == Direction::Do
+        && let Some((at, ty)) = found.and_then(|at| Some((at, instance.wanted(plan, at)?)))
+    {
+        return give_instead(given, request, (at, place, &ty), outcome);
+    }
+    let Some((node, work)) = found.and_then(|at| Some((at, plan.work(at.node())?))) else {
         return unknown_step(plan, Some(place));
     };
     let attempt = match instance.state(node).and_then(State::attempt) {
@@ -199,6 +213,51 @@ fn resolve(
         // What the saga would be given cannot be computed, and somebody has done without it.
         Some(_) if direction == Direction::Undo => draft.succeed(node, direction, None),
         _ => drop(draft.stimulate(node, stimulus, words)),
+    }
+    draft.finish()
+}
+
+/// A person gives what could not be computed at a place.
+fn give_instead(
+    given: Given<'_>,
+    request: &OrderRequest,
+    (at, place, ty): (At, &Place, &Type),
+    outcome: &Outcome,
+) -> Decision {
+    let plan = given.plan;
+    let value = match outcome {
+        Outcome::Succeeded { reply: Some(value) } => value.clone(),
+        Outcome::Succeeded { reply: None } => {
+            let message = format!("`{place}` waits for a value that cannot be computed: give it, as {ty}");
+            return rejected(Refusal::Misfit, message);
+        }
+        Outcome::Failed { .. } => {
+            let message = format!(
+                "`{place}` is behind the point of no return and cannot fail: give the value that cannot be computed, as {ty}"
+            );
+            return rejected(Refusal::PastPivot, message);
+        }
+    };
+    if let Err(misfits) = check_json(ty, value.get()) {
+        let message = format!("the value does not fit `{place}`, which wants {ty}: {}", listed(&misfits));
+        return rejected(Refusal::Misfit, message);
+    }
+    if let Kind::Choice { arms, .. } = &plan.node(at.node()).kind
+        && !(1..=arms.len() + 1).any(|branch| value.get() == branch.to_string())
+    {
+        let message = format!(
+            "`{place}` has the branches 1 to {}, the last of which is `otherwise`: there is none {value}",
+            arms.len() + 1
+        );
+        return rejected(Refusal::Misfit, message);
+    }
+    let mut draft = Draft::new(given);
+    draft.emit(ordered(request));
+    draft.instead = Some(Instead { at, value });
+    compute_again(&mut draft, at);
+    if draft.instead.is_some() {
+        let message = format!("`{place}` can be computed by now, without a value from you: give `retry`");
+        return rejected(Refusal::NotStuck, message);
     }
     draft.finish()
 }

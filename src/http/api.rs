@@ -199,7 +199,7 @@ pub struct OrderBody {
     /// For `resolve`: what became of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<OutcomeWord>,
-    /// For `resolve` as `succeeded`: the reply, which must fit the contract.
+    /// For `resolve` as `succeeded`: the reply, which must fit the contract; or the value that cannot be computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Json>,
     /// For `resolve` as `failed`: a declared code.

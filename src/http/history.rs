@@ -95,8 +95,8 @@ impl Given {
     }
 
     /// "ordered by eva: cancel: she stays at home", "signal by portal: approval".
-    fn words(&self, order: &Order) -> String {
-        let (given, order) = order_words(order);
+    fn words(&self, order: &Order, plan: Option<&Plan>) -> String {
+        let (given, order) = order_words(order, plan);
         let by = self.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
         let reason = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         format!("{given}{by}: {order}{reason}")
@@ -113,7 +113,7 @@ pub fn of_record(record: &Record, plans: &Plans) -> Option<Entry> {
     let ordered = |event: &str, asked: &OrderRequest, rejection: Option<&Rejection>| {
         let mut given = Given::of(&asked.request, &asked.order, (asked.by.as_ref(), asked.reason.as_ref()));
         given.refused = rejection.map(|rejection| rejection.code);
-        let mut text = given.words(&asked.order);
+        let mut text = given.words(&asked.order, None);
         if let Some(rejection) = rejection {
             text = format!("{text}; refused: {}", rejection.message);
         }
@@ -299,10 +299,10 @@ pub fn happened(plan: &Plan, event: &Event) -> Happened {
                 let shape = plan.signal(signal).map(|signal| &signal.shape);
                 let with =
                     with.as_ref().map(|with| shape.map_or_else(Json::empty_object, |shape| fitting(shape, with)));
-                let signalled = fact("ordered", None, given.words(order), with);
+                let signalled = fact("ordered", None, given.words(order, Some(plan)), with);
                 return Happened { order: Some(given), ..signalled };
             }
-            let ordered = fact("ordered", order_step(order), given.words(order), None);
+            let ordered = fact("ordered", order_step(order), given.words(order, Some(plan)), None);
             Happened { order: Some(given), ..ordered }
         }
         Event::Late => fact("late", None, "the deadline has passed behind the point of no return".to_owned(), None),
@@ -326,13 +326,19 @@ fn order_step(order: &Order) -> Option<&str> {
 }
 
 /// What it is to give such an order, and the order.
-fn order_words(order: &Order) -> (&'static str, Cow<'_, str>) {
+fn order_words<'o>(order: &'o Order, plan: Option<&Plan>) -> (&'static str, Cow<'o, str>) {
+    let is_step = |place: &str| {
+        plan.zip(plan.and_then(|plan| node(plan, place))).is_none_or(|(plan, node)| plan.work(node).is_some())
+    };
     let words = match order {
         Order::Signal { signal, .. } => return ("signal", signal.as_str().into()),
         Order::Cancel => "cancel".into(),
         Order::Retry { step: None } => "retry all that is stuck".into(),
         Order::Retry { step: Some(_) } => "retry".into(),
-        Order::Resolve { outcome: Outcome::Succeeded { .. }, work: Direction::Do, .. } => "it was done".into(),
+        Order::Resolve { step, outcome: Outcome::Succeeded { .. }, work: Direction::Do } if is_step(step) => {
+            "it was done".into()
+        }
+        Order::Resolve { outcome: Outcome::Succeeded { .. }, work: Direction::Do, .. } => "this is its value".into(),
         Order::Resolve { outcome: Outcome::Succeeded { .. }, work: Direction::Undo, .. } => "it is taken back".into(),
         Order::Resolve { outcome: Outcome::Failed { code }, .. } => format!("it was not done: {code}").into(),
     };

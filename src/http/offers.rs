@@ -26,6 +26,7 @@ pub fn offers(plan: &Plan, instance: &Instance) -> Vec<Offer> {
             (State::Sleeping(_), _) => offers.extend(signal(plan, at)),
             (State::Halted(_), _) => {
                 offers.push(retry(&place, UNCOMPUTED));
+                offers.extend(instance.wanted(plan, at).map(|ty| instead(plan, at, &ty)));
             }
             _ => {}
         }
@@ -120,6 +121,24 @@ fn step(plan: &Plan, at: At, attempt: &Attempt, direction: Direction, offers: &m
             offers.push(resolve("succeeded", None, undone));
         }
     }
+}
+
+/// A value in place of the one that cannot be computed.
+fn instead(plan: &Plan, at: At, ty: &Type) -> Offer {
+    let (with, when) = match &plan.node(at.node()).kind {
+        Kind::Choice { arms, .. } => {
+            let last = arms.len() + 1;
+            (last.to_string(), format!("to go on in this branch: they count from 1, and {last} is `otherwise`"))
+        }
+        Kind::Sequence(_) => {
+            ("true".to_owned(), "to go on as if the condition held, or with `false` as if not".to_owned())
+        }
+        _ => {
+            let what = format!("to go on with a value of yours ({ty}), since there is none{}", filled_in(true));
+            (least(ty, "…"), what)
+        }
+    };
+    Offer { with: Some(with), ..resolved(&plan.place(at), Direction::Do, when) }
 }
 
 fn resolved(place: &str, work: Direction, when: String) -> Offer {

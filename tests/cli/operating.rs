@@ -127,6 +127,29 @@ fn a_person_says_what_became_of_it() {
 }
 
 #[test]
+fn a_person_gives_a_value_that_cannot_be_computed() {
+    let desk = desk();
+    desk.file(
+        "double.saga",
+        "participant bank { command Pay { cents: int } }\n\nsaga double {\n  version 1\n  input { cents: int }\n  pivot\n  \
+         let twice = input.cents * 2\n  step pay { call bank.Pay { cents: twice } }\n}\n",
+    );
+    let run = ["run", "double.saga", "--id", "d-1", "--participants", "simulated", "--data", ".saga"];
+    let input = ["--input", r#"{"cents": 9000000000000000000}"#];
+    let ran = desk.saga(&[&run[..], &input[..]].concat());
+    assert!(ran.ends_with("[exit status: 4]\n"), "{ran}");
+    let shown = desk.saga(&["show", "d-1", "--data", ".saga"]);
+    let offered: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("  saga ")).collect();
+    assert_eq!(offered[1], "resolve d-1 --data .saga twice --succeeded --reply 0", "{shown}");
+    let given = desk.saga(&shell_words::split(offered[1]).unwrap().iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(given.ends_with("[exit status: 0]\n"), "{given}");
+    let ran = desk.saga(&run);
+    assert!(ran.ends_with("[exit status: 0]\n"), "{ran}");
+    let history = desk.saga(&["history", "d-1", "--data", ".saga"]);
+    insta::assert_snapshot!(in_form(&history));
+}
+
+#[test]
 fn orders_that_are_refused() {
     let desk = night();
     insta::assert_snapshot!(in_form(&desk.saga(&["cancel", "o-1"])));

@@ -5,6 +5,7 @@
 
 mod await_;
 mod for_each;
+mod instead;
 mod orders;
 mod repeat;
 mod run;

@@ -109,7 +109,7 @@ impl Happening {
             Move::Cancel => Self::Cancel,
             Move::Signal { .. } => Self::Signal,
             Move::Retry => Self::TriedAgain,
-            Move::Resolve { .. } => Self::Resolved,
+            Move::Resolve { .. } | Move::Instead { .. } => Self::Resolved,
             Move::Acknowledge { .. } => Self::Acknowledged,
             Move::Refuse { .. } => Self::Undeliverable,
             Move::Turn { .. } => Self::Turn,

@@ -9,12 +9,14 @@ use super::signalled::{SIGNALS_MAX, Signalled};
 use super::state::{Row, World};
 use super::{FAR, START, Setting, Told, words};
 use crate::definition::Participant;
+use crate::definition::json::least;
+use crate::definition::types::Type;
 use crate::engine::{
     self, Acknowledged, Attempt, Change, CommandId, Decision, Direction, Event, Input, Instance, Misfit, Order,
     OrderRequest, Outcome, Phase, Place, Reply, ReplyKind, RequestId, Start, State, Status, Undeliverable, Wait,
 };
 use crate::json::Json;
-use crate::plan::{At, Kind, Work};
+use crate::plan::{At, Kind, Plan, Work};
 use crate::time::Timestamp;
 
 /// What happens. A slot is the number of a state in the instance's reading order.
@@ -47,6 +49,8 @@ pub(super) enum Move {
     Retry,
     /// A person says what became of a step: done, or failed with the code of this number.
     Resolve { slot: u16, failed: Option<u8> },
+    /// A person gives a value that cannot be computed: the one of this number.
+    Instead { slot: u16, value: u16 },
     /// The log has acknowledged a message.
     Acknowledge { slot: u16 },
     /// The log refuses a command or message for good.
@@ -63,6 +67,7 @@ impl Move {
             Self::Answer { slot, said, last } => Self::Answer { slot: to(slot), said, last },
             Self::Time { slot, last, limit } => Self::Time { slot: to(slot), last, limit },
             Self::Resolve { slot, failed } => Self::Resolve { slot: to(slot), failed },
+            Self::Instead { slot, value } => Self::Instead { slot: to(slot), value },
             Self::Acknowledge { slot } => Self::Acknowledge { slot: to(slot) },
             Self::Refuse { slot } => Self::Refuse { slot: to(slot) },
             Self::Turn { slot } => Self::Turn { slot: to(slot) },
@@ -110,6 +115,9 @@ pub(super) fn moves(setting: &Setting<'_>, world: &World, out: &mut Vec<Move>) {
             of_attempt(setting, world, slot, &Asked { node, work, direction, attempt }, out);
         } else if state.until().is_some() {
             out.push(Move::Time { slot, last: false, limit: false });
+        } else {
+            let given = (0..).take_while(|value| instead(plan, instance, node, *value).is_some());
+            out.extend(given.map(|value| Move::Instead { slot, value }));
         }
     }
     if instance.deadline != Timestamp::NEVER {
@@ -343,6 +351,13 @@ fn brought(setting: &Setting<'_>, world: &World, later: &mut Later<'_>, step: Mo
             let input = order(request("order".to_owned())?, Order::Resolve { step: place, work: direction, outcome });
             Some(Brought { row: row.map(|row| (node, row)), ..input.into() })
         }
+        Move::Instead { slot, value } => {
+            let (node, _) = world.instance.nth_state(usize::from(slot))?;
+            let value = instead(plan, &world.instance, node, value)?;
+            let outcome = Outcome::Succeeded { reply: Some(Json::parse(value).ok()?) };
+            let step = plan.place(node);
+            Some(order(request("order".to_owned())?, Order::Resolve { step, work: Direction::Do, outcome }).into())
+        }
         Move::Acknowledge { slot } => {
             let (command, attempt) = command(setting, &world.instance, slot)?;
             Some(Input::Acknowledged(Acknowledged { command, attempt }).into())
@@ -356,6 +371,16 @@ fn brought(setting: &Setting<'_>, world: &World, later: &mut Later<'_>, step: Mo
             let (node, _) = world.instance.nth_state(usize::from(slot))?;
             Some(Input::Turn(plan.place(node)).into())
         }
+    }
+}
+
+/// What a person gives where nothing can be computed: both outcomes of a condition, each branch, and of all else the least.
+fn instead(plan: &Plan, instance: &Instance, at: At, value: u16) -> Option<String> {
+    let ty = instance.wanted(plan, at)?;
+    match (&plan.node(at.node()).kind, ty) {
+        (Kind::Choice { arms, .. }, _) => (usize::from(value) <= arms.len()).then(|| (value + 1).to_string()),
+        (_, Type::Bool) => (value < 2).then(|| (value == 1).to_string()),
+        (_, ty) => (value == 0).then(|| least(&ty, "")),
     }
 }
 

@@ -201,6 +201,7 @@ fn words(setting: &Setting<'_>, world: &World, step: Move) -> (String, bool) {
         Move::Retry => ("a person orders it tried again".to_owned(), true),
         Move::Resolve { slot, failed: None } => (format!("a person says that {} is done", place(slot)), true),
         Move::Resolve { slot, failed: Some(_) } => (format!("a person says that {} was not done", place(slot)), false),
+        Move::Instead { slot, .. } => (format!("a person gives the value of {}", place(slot)), true),
         Move::Acknowledge { slot } => (format!("the log has the message of {}", place(slot)), true),
         Move::Refuse { slot } => (format!("the log refuses {} for good", place(slot)), false),
         Move::Turn { slot } => (format!("it is the turn of {}", place(slot)), true),
@@ -230,7 +231,7 @@ fn deed(setting: &Setting<'_>, world: &World, step: Move) -> Deed {
             let with = signal.values(setting).get(usize::from(value)).cloned();
             Deed::Signal(signal.name(setting), with.unwrap_or_else(Json::empty_object))
         }
-        Move::Retry | Move::Resolve { .. } => Deed::Ordered,
+        Move::Retry | Move::Resolve { .. } | Move::Instead { .. } => Deed::Ordered,
         Move::Acknowledge { slot } => Deed::Acknowledged(called(slot)),
         Move::Refuse { slot } => Deed::Refused(called(slot)),
         Move::Turn { slot } => Deed::Turn(called(slot)),

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use compact_str::CompactString;
+use saga::definition::json::least;
 use saga::definition::types::Record;
 use saga::definition::{Command as Contract, Participant};
 use saga::engine::{
@@ -19,7 +20,7 @@ use saga::engine::{
     Status, Summary, Turns, Undeliverable,
 };
 use saga::json::Json;
-use saga::plan::{NodeId, Plan};
+use saga::plan::{Kind, NodeId, Plan};
 use saga::time::Timestamp;
 
 use self::limits::turns;
@@ -56,8 +57,6 @@ pub(crate) struct Walk {
     orders: u32,
     fair_inputs: u32,
     turns: Turns,
-    /// Something is stuck that nobody can resolve: arithmetic that cannot be done behind the point of no return.
-    has_given_up: bool,
 }
 
 impl Walk {
@@ -79,18 +78,12 @@ impl Walk {
             orders: 0,
             fair_inputs: 0,
             turns: turns(),
-            has_given_up: false,
         }
     }
 
     /// It is completed or compensated.
     pub(crate) fn has_ended(&self) -> bool {
         self.instance.has_ended()
-    }
-
-    /// It is stuck, and stays so.
-    pub(crate) fn has_given_up(&self) -> bool {
-        self.has_given_up
     }
 
     /// Begins with an input by chance.
@@ -365,7 +358,13 @@ impl Walk {
         if work == Direction::Undo {
             return None;
         }
-        let node = self.plan.find(step)?.node();
+        let at = self.plan.find(step)?;
+        let node = at.node();
+        if let Some(ty) = self.instance.wanted(&self.plan, at) {
+            // Of a condition the first branch.
+            let is_choice = matches!(self.plan.node(node).kind, Kind::Choice { .. });
+            return Json::parse(if is_choice { "1".to_owned() } else { least(&ty, "a") }).ok();
+        }
         let asked = engine::invocation(self.plan.work(node)?, work)?;
         let record = std::sync::Arc::clone(&asked.command.reply);
         Some(self.value(&record))
@@ -451,7 +450,8 @@ impl Walk {
             let step = stuck[0].clone();
             let work = self.direction(&step);
             let reply = self.reply(&step, work);
-            self.has_given_up = !self.give(Order::Resolve { step, work, outcome: Outcome::Succeeded { reply } });
+            let is_taken = self.give(Order::Resolve { step, work, outcome: Outcome::Succeeded { reply } });
+            assert!(is_taken, "there is always an order that leads on");
             return;
         }
         if self.give_turn() {

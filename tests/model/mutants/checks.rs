@@ -74,7 +74,7 @@ const OFF: &[Off] = &[
         refuses: "arithmetic that may overflow behind the point of no return",
         body: "pivot\nlet double = input.m * 2",
         ends: "stuck double",
-        why: "there is no such number, and no way back",
+        why: "there is no such number, and no way back: a person must give one",
     },
     Off {
         code: "SG0217",
