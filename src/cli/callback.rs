@@ -39,7 +39,9 @@ impl Callback {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refused("nothing can be put behind `?` or `#`"));
         }
-        Ok(Some(url.as_str().trim_end_matches('/').to_owned()))
+        let base = url.as_str().trim_end_matches('/');
+        // As commands say it.
+        Ok(Some(base.strip_suffix(REPLIES).unwrap_or(base).to_owned()))
     }
 
     /// Behind what was said, else of the address at which it listens.

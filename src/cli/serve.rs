@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(feature = "kafka")]
 use compact_str::CompactString;
@@ -15,15 +16,17 @@ use super::error::Kind;
 use super::instance::runtime;
 #[cfg(feature = "kafka")]
 use super::kafka::{OnKafka, Opened, Place};
-use super::limits::stopped;
+use super::outcomes::long;
 use super::participants::{Addresses, Participants};
 #[cfg(feature = "kafka")]
 use super::rivals::{Carried, carried};
 #[cfg(feature = "kafka")]
 use super::run::older;
-use super::settings::Settings;
+use super::settings::{NAME, Settings};
 use super::sources::{Checked, check_file};
-use super::{CliError, Exit, Out};
+use super::{CliError, Exit, Out, limits};
+use crate::definition::json::duration_literal;
+use crate::http::carrying::DRAIN;
 use crate::http::cast::Cast;
 use crate::http::routes;
 use crate::http::server::router;
@@ -36,6 +39,9 @@ use crate::runtime::Options;
 
 /// How one begins.
 const BEGIN: &str = "`saga serve workflows/booking.saga`";
+
+/// The most that a server waits for participants when it is stopped: longer than service managers let it.
+const DRAIN_MAX: Duration = Duration::from_hours(1);
 
 /// Run sagas until stopped, with an HTTP API
 #[derive(Debug, clap::Args)]
@@ -51,6 +57,10 @@ pub(super) struct Arguments {
     /// `/replies` behind it [default: that in saga.toml, else the address at which it listens]
     #[arg(long, value_name = "URL")]
     callback: Option<String>,
+    /// How long to wait for participants' answers when it is stopped, such as 20s: what is not answered by then is asked
+    /// again by another server; a second signal waits no longer [default: that in saga.toml, else 2s]
+    #[arg(long, value_name = "DURATION")]
+    drain: Option<String>,
     /// The data directory [default: the one in saga.toml, else .saga]
     #[arg(long, value_name = "DIR")]
     #[cfg_attr(feature = "kafka", arg(conflicts_with_all = OnKafka::ALL))]
@@ -70,6 +80,7 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
     }
     let addresses = arguments.participants.addresses(&settings)?;
     let callback = Callback::base(arguments.callback.as_deref(), &settings)?;
+    let drain = drain(arguments.drain.as_deref(), &settings)?;
     #[cfg(feature = "kafka")]
     let mut place = if arguments.data.is_some() { None } else { arguments.kafka.place(&settings)? };
     #[cfg(feature = "kafka")]
@@ -97,7 +108,7 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
         let owner = format!("saga serve on http://{address}");
         let server = format!("http://{}", reachable(address));
         let callback = Callback::of(callback.as_deref(), address);
-        let serving = Serving { files: &files, addresses: &addresses, callback };
+        let serving = Serving { files: &files, addresses: &addresses, callback, drain };
         let options = settings.options(owner);
         #[cfg(feature = "kafka")]
         if let Some(place) = place.take() {
@@ -110,23 +121,38 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
             return Err(error.at(&["--data", &data.to_string_lossy()]));
         }
         let serving = format!("serving {} from {} on http://{address}", service.sagas().join(", "), data.display());
-        until_stopped((listener, address), service, &serving, out).await
+        until_stopped((listener, address), (service, drain), &serving, out).await
+    })
+}
+
+/// How long participants may take to answer what is under way when the server is stopped.
+fn drain(argument: Option<&str>, settings: &Settings) -> Result<Duration, CliError> {
+    let said = argument.map(|text| (text, "`--drain` says so".to_owned()));
+    let said = said.or_else(|| Some((settings.drain.as_deref()?, format!("`drain = …` in {NAME} says so"))));
+    let Some((text, origin)) = said else { return Ok(DRAIN) };
+    let drain = duration_literal(text.trim()).and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
+    drain.filter(|drain| *drain <= DRAIN_MAX).ok_or_else(|| {
+        let most = long(DRAIN_MAX);
+        CliError::usage(format!("failed to read how long to wait for participants, `{text}`: {origin}"))
+            .hint(format!("it is a duration such as 500ms, 20s or 2m, {most} at most"))
     })
 }
 
 /// Says what it serves, and answers until it is told to stop.
 async fn until_stopped(
     (listener, address): (TcpListener, SocketAddr),
-    service: Arc<Service>,
+    (service, drain): (Arc<Service>, Duration),
     serving: &str,
     out: &mut Out,
 ) -> Result<Exit, CliError> {
     // Whoever reads that it serves may tell it to stop.
-    let stopped = stopped();
+    let stopped = limits::stopped();
     out.remark(format_args!("{serving}"));
     let routes = router(Arc::clone(&service), address.ip());
     let ended = axum::serve(listener, routes).with_graceful_shutdown(stopped).await;
+    let hurry = limits::stopped();
     out.remark(format_args!("stopping: what is under way goes to the log"));
+    service.drain(drain, hurry).await;
     service.close().await;
     ended.map_err(|error| CliError::new(Kind::Unavailable, format!("failed to serve: {error}")))?;
     Ok(Exit::Done)
@@ -137,6 +163,7 @@ struct Serving<'a> {
     files: &'a [Checked],
     addresses: &'a Addresses,
     callback: Callback,
+    drain: Duration,
 }
 
 impl Serving<'_> {
@@ -184,7 +211,7 @@ impl Serving<'_> {
         let sagas = service.sagas().join(", ");
         let sagas = if sagas.is_empty() { "what will be deployed" } else { &sagas };
         let serving = format!("serving {sagas} from {} on http://{address}", opened.name());
-        until_stopped((listener, address), service, &serving, out).await
+        until_stopped((listener, address), (service, self.drain), &serving, out).await
     }
 
     /// Deploys the files, and reaches out to all participants that are known.

@@ -29,6 +29,7 @@ struct File {
     data: Option<PathBuf>,
     listen: Option<SocketAddr>,
     callback: Option<String>,
+    drain: Option<String>,
     #[serde(default)]
     participants: BTreeMap<String, String>,
     #[serde(default)]
@@ -108,6 +109,8 @@ pub(super) struct Settings {
     pub(super) listen: SocketAddr,
     /// Where participants reach `saga serve`, as it is written.
     pub(super) callback: Option<String>,
+    /// How long `saga serve` waits for participants when it is stopped, as it is written.
+    pub(super) drain: Option<String>,
     /// Addresses of participants by name.
     pub(super) participants: BTreeMap<String, String>,
     /// The least growth of a partition's journal, in bytes, after which a checkpoint is taken.
@@ -138,7 +141,7 @@ impl Settings {
             .map_err(|error| CliError::usage(format!("failed to read {shown}: {error}")))?;
         let file: File = toml::from_str(&text).map_err(|error| {
             CliError::usage(format!("failed to read {shown}: {}", told(&text, &error))).hint(
-                "known settings: `data`, `listen`, `callback`, `[participants]` with name = \"address\", `[journal]` with \
+                "known settings: `data`, `listen`, `callback`, `drain`, `[participants]` with name = \"address\", `[journal]` with \
                  checkpoint_bytes, and `[kafka]`",
             )
         })?;
@@ -149,8 +152,8 @@ impl Settings {
         let listen = file.listen.unwrap_or_else(|| LISTEN.parse().expect("the default is an address"));
         let data = file.data.map_or_else(|| PathBuf::from(DATA), |data| folder.join(data));
         let checkpoint_bytes = file.journal.checkpoint_bytes;
-        let File { callback, participants, kafka, .. } = file;
-        Self { data, listen, callback, participants, checkpoint_bytes, kafka }
+        let File { callback, drain, participants, kafka, .. } = file;
+        Self { data, listen, callback, drain, participants, checkpoint_bytes, kafka }
     }
 
     /// How an orchestrator of this run is opened.

@@ -14,6 +14,7 @@ pub mod history;
 pub mod api;
 pub(crate) mod faults;
 pub mod follower;
+pub mod carrying;
 pub mod cast;
 pub mod looking;
 pub mod past;

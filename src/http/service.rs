@@ -15,7 +15,7 @@ use super::api::{
     Partitions, Ready, StartBody, StartOutcome, Started, Taken,
 };
 use super::cast::Cast;
-use super::faults::{no_data, not_taken, unavailable};
+use super::faults::{no_data, not_taken};
 use super::follower::Follower;
 use super::history::History;
 use super::looking::{self, Knows, instance_id};
@@ -27,10 +27,9 @@ use crate::engine::{InstanceId, OrderRequest, RequestId};
 use crate::json::Json;
 use crate::log::embedded::{self, Embedded, Holder};
 use crate::log::{Health, Outcome, Site, partition_of};
-use crate::participant::bridge::Settings;
 use crate::participant::carrier::Carriers;
+use crate::participant::http::read_callback;
 use crate::participant::remembered::{self, Remembered};
-use crate::participant::{Address, http::read_callback};
 use crate::runtime::partition::Signed;
 use crate::runtime::{
     self, Client, Decision, Deployed, Error, OpenError, Options, Orchestrator, PartitionState, Triggers,
@@ -84,7 +83,7 @@ pub struct Service {
     pub(super) replies: Client,
     /// How long a request is waited for to be decided.
     patience: Duration,
-    carriers: tokio::sync::Mutex<Option<Carriers>>,
+    pub(super) carriers: tokio::sync::Mutex<Option<Carriers>>,
     pub(super) triggers: tokio::sync::Mutex<Option<Triggers>>,
 }
 
@@ -123,24 +122,6 @@ impl Service {
             deployed.extend(self.orchestrator.deploy_program(program, text).await?);
         }
         Ok(deployed)
-    }
-
-    /// Remembers where participants are reached, then reaches out to them, and to nobody else any more.
-    ///
-    /// # Errors
-    /// The addresses cannot be written down, or HTTP cannot be set up.
-    pub async fn carry(&self, participants: Vec<(Address, Settings)>) -> Result<(), ApiError> {
-        let reached = participants.iter();
-        let reached = reached.map(|(address, settings)| (Arc::clone(&settings.participant), address.clone()));
-        if let Some(directory) = self.orchestrator.directory() {
-            remembered::keep(directory, reached.collect()).await?;
-        }
-        let mut carriers = self.carriers.lock().await;
-        if let Some(before) = carriers.take() {
-            before.close().await;
-        }
-        *carriers = Some(Carriers::open(self.orchestrator.log(), participants).map_err(|error| unavailable(&error))?);
-        Ok(())
     }
 
     /// The names of the sagas that can be started.
@@ -223,18 +204,6 @@ impl Service {
     /// The log cannot be used.
     pub async fn visit(log: Arc<dyn Site>, patience: Duration) -> Result<Self, ApiError> {
         Ok(Self::of(Orchestrator::visit(log).await?, patience))
-    }
-
-    /// Lets participants answer what is under way for a moment, then closes the log. What is not finished goes on when
-    /// it is opened again.
-    pub async fn close(&self) {
-        if let Some(triggers) = self.triggers.lock().await.take() {
-            triggers.close().await;
-        }
-        if let Some(carriers) = self.carriers.lock().await.take() {
-            carriers.close().await;
-        }
-        self.orchestrator.close().await;
     }
 
     /// What is counted and timed, for Prometheus.

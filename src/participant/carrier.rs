@@ -30,9 +30,8 @@ const REPLIES_IN_FLIGHT_MAX: usize = 1_000;
 /// for longer by itself; only one that is closed, or full, says so at once.
 const SEND_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// How long closing waits for answers that are under way; what takes longer is asked again by the next process. Short,
-/// since a person may have pressed Ctrl-C.
-const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// How long the last replies may take to be in the log: it has the same again behind that, with all else that is under way.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// The carriers of all participants.
 pub struct Carriers {
@@ -73,20 +72,25 @@ impl Carriers {
         Ok(carriers)
     }
 
-    /// Stops reading, gives what is under way a moment to be answered, and ends the participants' processes.
-    pub async fn close(mut self) {
+    /// Stops reading, waits for so long until what is under way is answered, or until there is no more time, and ends the
+    /// participants' processes. What is not answered is asked again by whoever reads these commands next.
+    pub async fn close(mut self, within: Duration, hurry: impl Future<Output = ()>) {
         self.stop.send_replace(true);
         // The writers end when the bridges go, which the readers' and servers' ends leave to us alone.
         let bridges = std::mem::take(&mut self.bridges);
-        let finished = timeout(CLOSE_WITHIN, async {
+        let finished = async {
             while bridges.iter().any(|bridge| Arc::strong_count(bridge) > 1) {
                 if self.tasks.join_next().await.is_none() {
                     break;
                 }
             }
-        });
-        if finished.await.is_err() {
-            tracing::info!("participants have not answered everything: it is asked again by the next process");
+        };
+        let is_finished = tokio::select! {
+            finished = timeout(within, finished) => finished.is_ok(),
+            () = hurry => false,
+        };
+        if !is_finished {
+            tracing::warn!("participants have not answered everything: it is asked again by who carries commands to them next");
             self.tasks.abort_all();
             while self.tasks.join_next().await.is_some() {}
         }
@@ -94,7 +98,7 @@ impl Carriers {
             bridge.close().await;
         }
         // The last replies.
-        drop(timeout(CLOSE_WITHIN, async { while self.tasks.join_next().await.is_some() {} }).await);
+        drop(timeout(WRITTEN_WITHIN, async { while self.tasks.join_next().await.is_some() {} }).await);
     }
 }
 

@@ -91,6 +91,8 @@ fn participants_are_told_where_they_reach_the_server() {
     let (told, said) = sent_by(desk(), &["--callback", "http://saga.internal:7117/"]);
     assert_eq!(told, "http://saga.internal:7117/replies");
     assert!(!said.contains("--callback"), "{said}");
+    let as_commands_say_it = sent_by(desk(), &["--callback", "http://saga.internal:7117/replies"]).0;
+    assert_eq!(as_commands_say_it, "http://saga.internal:7117/replies");
     let settled = desk();
     settled.file("saga.toml", "callback = \"https://gate.internal/saga\"");
     assert_eq!(sent_by(settled, &[]).0, "https://gate.internal/saga/replies");

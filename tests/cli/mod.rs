@@ -10,6 +10,8 @@ mod callback;
 mod choreographed;
 mod covering;
 mod dead;
+#[cfg(unix)]
+mod draining;
 mod definitions;
 mod gap;
 mod held;

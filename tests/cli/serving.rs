@@ -106,8 +106,20 @@ impl Server {
 
     /// The same, with all that it said.
     #[cfg(unix)]
-    pub(super) fn stop_and_hear(mut self) -> (Desk, String) {
+    pub(super) fn stop_and_hear(self) -> (Desk, String) {
+        self.terminate();
+        self.ended()
+    }
+
+    /// Asks it to stop.
+    #[cfg(unix)]
+    pub(super) fn terminate(&self) {
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Its desk once it has stopped, and all that it said.
+    #[cfg(unix)]
+    pub(super) fn ended(mut self) -> (Desk, String) {
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
         let later = self.later.take().and_then(|later| later.join().ok()).unwrap_or_default();
         (std::mem::replace(&mut self.desk, Desk::new()), std::mem::take(&mut self.said) + &later)

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use saga::log::{Log, Outcome, Report, Reports, Request, Site, Take, Told};
 use saga::participant::Address;
@@ -12,6 +13,9 @@ use saga::runtime::Client;
 use super::messages::{command, shown};
 use super::settings;
 use crate::log::wrapped::Wrapped;
+
+/// Longer than the answers take that are under way.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Somebody who takes commands and is told nothing of so many appends: as on Kafka behind the time that it tries for.
 struct ForgetfulTake {
@@ -75,7 +79,7 @@ async fn a_reply_that_may_not_be_in_the_log_is_sent_again_and_those_behind_it_fo
     let instances: Vec<&str> = answered.iter().map(|(instance, _)| instance.as_str()).collect();
     assert_eq!(instances, ["order-1", "order-2", "order-3"]);
     assert!(answered.iter().all(|(_, reply)| reply.starts_with("succeeded")), "{answered:?}");
-    carriers.close().await;
+    carriers.close(PATIENCE, std::future::pending()).await;
     // All are handled, so nothing is carried again: only what is behind them is read.
     let next = client.append(&topic, 0, command("order-4", "do", "Reserve", "{}").write()).await;
     assert_eq!(next, Outcome::At(3));
