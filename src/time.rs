@@ -13,6 +13,10 @@ impl Timestamp {
     /// Behind every instant that can be reached.
     pub const NEVER: Self = Self(u64::MAX);
 
+    /// The last one that data may name: 9999-12-30T22:00:00Z, the last whole second that RFC 3339 can write in every time
+    /// zone.
+    pub const LAST: Self = Self(253_402_207_200_000);
+
     /// So much later; saturates.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {

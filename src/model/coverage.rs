@@ -13,7 +13,7 @@ use super::scenario::Report;
 use super::world::without_indices;
 use crate::definition::expression::{Expr, Typed};
 use crate::definition::limits::DEFAULT_TIMEOUT;
-use crate::definition::types::{Field, Type};
+use crate::definition::types::{Record, Type};
 use crate::definition::value::{Value, to_json};
 use crate::definition::{HappeningKind, Scenario, Sleep, Verb};
 use crate::engine::{Direction, Event, Why};
@@ -268,17 +268,34 @@ fn lengthened(plan: &Plan, given: &Json) -> Option<Json> {
         Kind::Try(trial) => trial.within.as_ref().is_some_and(is_of_data),
         _ => plan.work(id).and_then(|work| work.action()?.timing.within.as_ref()).is_some_and(is_of_data),
     });
-    let is_long = |field: &&Field| *field.ty.required() == Type::Duration;
-    let mut long = plan.saga.input.fields.iter().filter(is_long).peekable();
-    long.peek().filter(|_| waits)?;
+    if !waits {
+        return None;
+    }
     let actions = plan.nodes().filter_map(|(id, _)| plan.work(id)?.action());
     let asked =
         actions.map(|action| action.timing.timeout.saturating_add(action.timing.retry.to.saturating_mul(2))).max();
     let longer = i64::try_from(asked.unwrap_or(DEFAULT_TIMEOUT).as_millis()).ok()?;
     let longer = RawValue::from_string(to_json(&Value::Duration(longer))).ok()?;
+    let given = RawValue::from_string(given.get().to_owned()).ok()?;
+    let long = with_durations(&plan.saga.input, &given, &longer)?;
+    Json::parse(String::from(Box::<str>::from(long))).ok()
+}
+
+/// A record in which each duration is this one, also inside of those in it; none where there is no duration.
+fn with_durations(record: &Record, given: &RawValue, longer: &RawValue) -> Option<Box<RawValue>> {
     let mut fields: BTreeMap<CompactString, Box<RawValue>> = serde_json::from_str(given.get()).ok()?;
-    fields.extend(long.map(|field| (field.key.clone(), longer.clone())));
-    Json::parse(serde_json::to_string(&fields).ok()?).ok()
+    let mut has_any = false;
+    for field in &record.fields {
+        let long = match field.ty.required() {
+            Type::Duration => Some(longer.to_owned()),
+            Type::Record(inner) => fields.get(&field.key).and_then(|given| with_durations(inner, given, longer)),
+            _ => None,
+        };
+        has_any |= long.is_some();
+        fields.extend(long.map(|long| (field.key.clone(), long)));
+    }
+    let text = serde_json::to_string(&fields).ok()?;
+    RawValue::from_string(text).ok().filter(|_| has_any)
 }
 
 /// A scenario by the ways that come by the step: they have the input and the signals that lead there.

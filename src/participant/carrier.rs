@@ -90,7 +90,9 @@ impl Carriers {
             () = hurry => false,
         };
         if !is_finished {
-            tracing::warn!("participants have not answered everything: it is asked again by who carries commands to them next");
+            tracing::warn!(
+                "participants have not answered everything: it is asked again by who carries commands to them next"
+            );
             self.tasks.abort_all();
             while self.tasks.join_next().await.is_some() {}
         }

@@ -133,7 +133,8 @@ saga main {
   step b { call w.Do  within input.w  compensate w.Un }
 }
 "#;
-    for source in [SENT, WAITS] {
+    let nested = WAITS.replace("w: duration", "plan: { w: duration }").replace("input.w", "input.plan.w");
+    for source in [SENT, WAITS, &nested] {
         let desk = Desk::with("main.saga", source);
         let said = desk.saga(&["test", "main.saga", "--coverage", "--write"]);
         assert!(!said.contains("was found"), "{said}");

@@ -124,8 +124,14 @@ fn an_overflow_is_invalid_and_says_of_what_but_not_the_numbers() {
     invalid(&binary(BinaryOp::Add, dec(digits), dec("1")), "compute with `+`: the result is too large");
     invalid(
         &binary(BinaryOp::Subtract, Expr::Literal(Value::Timestamp(Timestamp(0))), Expr::Literal(Value::Duration(1))),
-        "compute with `-`: the result is too large",
+        "compute with `-`: instants are from 1970 to 9999, and the result is none of them",
     );
+    let last = || Expr::Literal(Value::Timestamp(Timestamp::LAST));
+    invalid(
+        &binary(BinaryOp::Add, last(), Expr::Literal(Value::Duration(1))),
+        "compute with `+`: instants are from 1970 to 9999, and the result is none of them",
+    );
+    check(&binary(BinaryOp::Add, last(), Expr::Literal(Value::Duration(0))), "\"9999-12-30T22:00:00.000Z\"");
 }
 
 #[test]

@@ -141,6 +141,8 @@ fn scalars_are_read_by_their_text() {
         (Type::Timestamp, "\"2026-11-23T21:00:00.1239Z\"", Some("\"2026-11-23T21:00:00.123Z\"")),
         (Type::Timestamp, "\"2026-11-23T21:00:00\"", None),
         (Type::Timestamp, "\"1969-12-31T23:59:59Z\"", None),
+        (Type::Timestamp, "\"9999-12-30T22:00:00Z\"", Some("\"9999-12-30T22:00:00.000Z\"")),
+        (Type::Timestamp, "\"9999-12-30T22:00:00.999Z\"", None),
         (Type::Timestamp, "\"2026-11-23\"", None),
         (Type::Timestamp, "0", None),
         (Type::Duration, "\"PT15M\"", Some("\"PT15M\"")),

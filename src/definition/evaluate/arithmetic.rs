@@ -58,7 +58,12 @@ pub(super) fn compute(op: BinaryOp, left: &Value, right: &Value) -> Result<Value
             BinaryOp::Multiply => '*',
             _ => '/',
         };
-        too_large(sign)
+        match (left, right) {
+            (Value::Timestamp(_), Value::Duration(_)) | (Value::Duration(_), Value::Timestamp(_)) => Invalid::new(
+                format!("compute with `{sign}`: instants are from 1970 to 9999, and the result is none of them"),
+            ),
+            _ => too_large(sign),
+        }
     })
 }
 
@@ -111,8 +116,7 @@ fn shifted(op: BinaryOp, instant: Timestamp, by_millis: i64) -> Option<Timestamp
         BinaryOp::Subtract => instant.0.checked_add_signed(by_millis.checked_neg()?),
         _ => None,
     }?;
-    let has_calendar = i64::try_from(shifted).is_ok_and(|millis| jiff::Timestamp::from_millisecond(millis).is_ok());
-    has_calendar.then_some(Timestamp(shifted))
+    Some(Timestamp(shifted)).filter(|instant| *instant <= Timestamp::LAST)
 }
 
 fn between(a: Timestamp, b: Timestamp) -> Option<i64> {

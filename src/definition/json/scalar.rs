@@ -86,7 +86,7 @@ pub(crate) fn decimal_text(value: Decimal) -> String {
     without_negative_zero(value).to_string()
 }
 
-/// An RFC 3339 instant from 1970 on; what is finer than a millisecond is cut off.
+/// An RFC 3339 instant from 1970 to [`Timestamp::LAST`]; what is finer than a millisecond is cut off.
 pub(crate) fn timestamp(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let separates = |at: usize, marks: &[u8]| bytes.get(at).is_some_and(|byte| marks.contains(byte));
@@ -98,7 +98,7 @@ pub(crate) fn timestamp(text: &str) -> Option<Timestamp> {
         return None;
     }
     let instant: jiff::Timestamp = text.parse().ok()?;
-    u64::try_from(instant.as_millisecond()).ok().map(Timestamp)
+    u64::try_from(instant.as_millisecond()).ok().map(Timestamp).filter(|instant| *instant <= Timestamp::LAST)
 }
 
 /// ISO 8601 (`PT15M`, `P1D`; years and months have no fixed length) or as a literal (`15m`); in milliseconds.

@@ -170,9 +170,9 @@ impl Data {
                 against.decimals().into_iter().chain(large).map(Value::Decimal).collect()
             }
             (Type::Timestamp, Some(against)) => {
-                let ends = large(against, LAST, FIRST);
+                let ends = large(against, Timestamp::LAST, FIRST);
                 let near = against.instants(super::START);
-                let near = near.into_iter().filter(|instant| (FIRST..=LAST).contains(instant));
+                let near = near.into_iter().filter(|instant| (FIRST..=Timestamp::LAST).contains(instant));
                 let all: BTreeSet<Timestamp> = [super::START].into_iter().chain(ends).chain(near).collect();
                 all.into_iter().map(Value::Timestamp).collect()
             }
@@ -207,9 +207,8 @@ const STRIDES_MAX: u128 = 1_000;
 /// Any two elements.
 const PAIR: usize = 2;
 
-/// The first instant that a value may be, and the last one of the calendar in whole seconds.
+/// The first instant that a value may be.
 const FIRST: Timestamp = Timestamp(0);
-const LAST: Timestamp = Timestamp(253_402_207_200_000);
 
 /// The longest duration that the calendar has, 20,000 years: with it any instant comes to lie before the first one, or behind
 /// the last.
