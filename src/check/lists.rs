@@ -1,4 +1,4 @@
-//! How many elements lists may have; and those behind the point of no return that may have more than a loop goes through.
+//! Lists behind the point of no return that may have more elements than a loop goes through.
 
 use compact_str::CompactString;
 
@@ -13,15 +13,6 @@ use crate::source::Span;
 
 pub(super) fn check(saga: &Saga, problems: &mut Problems) {
     Lists { problems, short: Vec::new() }.statements(&saga.body, None);
-}
-
-/// How many elements a list has that stands in the text.
-pub(super) fn listed(list: &Typed) -> Option<usize> {
-    match &list.expr {
-        Expr::List(elements) => Some(elements.len()),
-        Expr::Literal(Value::List(elements)) => Some(elements.len()),
-        _ => None,
-    }
 }
 
 /// What is read where, by its root and the way into it.

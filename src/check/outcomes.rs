@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
-use super::lists::listed;
 use super::times::shown;
 use crate::definition::expression::Typed;
 use crate::definition::limits::{DEFAULT_COMPENSATION_RETRY, DEFAULT_RETRY, DEFAULT_TIMEOUT, MAX_ELEMENTS};
@@ -102,6 +101,8 @@ pub struct Reason {
     pub cause: Cause,
     /// What it happens to.
     pub span: Span,
+    /// The step that runs the saga in which that stands, if it is a sub-saga's.
+    pub run: Option<CompactString>,
 }
 
 /// What can make a saga fail.
@@ -165,13 +166,17 @@ fn begins_at_pivot(statements: &[Statement]) -> bool {
 
 /// The codes with which the body of a `try` can fail.
 pub(super) fn codes_of_try(written: &Try) -> BTreeSet<CompactString> {
-    Outcomes::of_body(written).codes().cloned().collect()
+    let mut outcomes = Outcomes::default();
+    outcomes.body(written);
+    outcomes.codes().cloned().collect()
 }
 
 /// Codes with what each needs.
 #[derive(Clone, Debug, Default)]
 pub struct Outcomes {
     reasons: BTreeMap<CompactString, Vec<Reason>>,
+    /// The step that runs what is being looked at.
+    run: Option<CompactString>,
 }
 
 impl Outcomes {
@@ -192,18 +197,16 @@ impl Outcomes {
         outcomes
     }
 
-    /// What the body of a `try` can fail with.
-    fn of_body(written: &Try) -> Self {
-        let mut outcomes = Self::default();
-        outcomes.block(&written.body);
+    /// Adds what the body of a `try` can fail with.
+    fn body(&mut self, written: &Try) {
+        self.block(&written.body);
         if let Some(within) = &written.within {
-            outcomes.add("deadline", Cause::Overdue, within.span);
+            self.add("deadline", Cause::Overdue, within.span);
         }
-        outcomes
     }
 
     fn add(&mut self, code: &str, cause: Cause, span: Span) {
-        self.reasons.entry(code.into()).or_default().push(Reason { cause, span });
+        self.reasons.entry(code.into()).or_default().push(Reason { cause, span, run: self.run.clone() });
     }
 
     fn computed<'t>(&mut self, computed: impl IntoIterator<Item = &'t Typed>) {
@@ -234,7 +237,8 @@ impl Outcomes {
                 blocks.fold(false, |passed, block| passed | self.block(block))
             }
             StatementKind::Try(written) => {
-                let mut escaping = Self::of_body(written);
+                let mut escaping = Self { run: self.run.clone(), ..Self::default() };
+                escaping.body(written);
                 for catch in &written.catches {
                     escaping.reasons.retain(|code, _| !catch.codes.is_empty() && !catch.codes.contains(code));
                     self.block(&catch.block);
@@ -251,9 +255,11 @@ impl Outcomes {
                 self.block(&repeat.otherwise) | passed
             }
             StatementKind::Run(run) => {
+                let around = self.run.replace(run.step.name.clone());
                 if !self.block(&run.body) {
                     self.computed([&run.output]);
                 }
+                self.run = around;
                 run.step.pivot
             }
             StatementKind::Await { otherwise, .. } => self.block(otherwise),
@@ -283,7 +289,7 @@ impl Outcomes {
             StatementKind::Sleep(Sleep::For(typed) | Sleep::Until(typed)) => self.computed([typed]),
             StatementKind::Try(written) => self.computed(&written.within),
             StatementKind::ForEach(each) => {
-                if listed(&each.list).is_none_or(|elements| elements > MAX_ELEMENTS.into()) {
+                if each.count.is_none_or(|elements| elements > MAX_ELEMENTS.into()) {
                     self.add("invalid", Cause::TooMany, each.list.span);
                 }
                 self.computed(each.filter.iter().chain([&each.list]));

@@ -128,7 +128,9 @@ fn named(ending: &Ending) -> (&'static str, String) {
 fn needs(file: &Checked, reasons: &[Reason]) -> Vec<String> {
     let mut needs: Vec<String> = Vec::new();
     let (mut silent, mut undeclared) = (Vec::new(), Vec::new());
-    for Reason { cause, span } in reasons {
+    for Reason { cause, span, run } in reasons {
+        // What has no name of its own is told apart by the step that runs it.
+        let run = run.as_ref().map(|run| format!("{run}: ")).unwrap_or_default();
         match cause {
             Cause::Cancelled => needs.push("an operator cancels it before the point of no return".to_owned()),
             Cause::Late(deadline) => {
@@ -136,7 +138,7 @@ fn needs(file: &Checked, reasons: &[Reason]) -> Vec<String> {
             }
             Cause::Overdue => {
                 let (words, place) = (written(file, *span), place(file, *span));
-                needs.push(format!("the {words} of the `try` are over, {place}"));
+                needs.push(format!("{run}the {words} of the `try` are over, {place}"));
             }
             Cause::Refused(step) => {
                 let action = step.action.as_ref();
@@ -145,14 +147,14 @@ fn needs(file: &Checked, reasons: &[Reason]) -> Vec<String> {
             }
             Cause::Silent(step) => silent.push(&step.name),
             Cause::Undeclared(step) => undeclared.push(&step.name),
-            Cause::Fail => needs.push(format!("`{}`, {}", written(file, *span), place(file, *span))),
+            Cause::Fail => needs.push(format!("{run}`{}`, {}", written(file, *span), place(file, *span))),
             Cause::TooMany => {
                 let (list, place) = (written(file, *span), place(file, *span));
-                needs.push(format!("more than {MAX_ELEMENTS} elements in `{list}`, {place}"));
+                needs.push(format!("{run}more than {MAX_ELEMENTS} elements in `{list}`, {place}"));
             }
             Cause::Overflow => {
                 let (computed, place) = (written(file, *span), place(file, *span));
-                needs.push(format!("`{computed}` is out of range, {place}"));
+                needs.push(format!("{run}`{computed}` is out of range, {place}"));
             }
         }
     }
@@ -218,7 +220,7 @@ pub(super) fn json(
     outcomes: &Outcomes,
     worst: &Worst,
 ) -> Value {
-    let reason = |Reason { cause, span }: &Reason| {
+    let reason = |Reason { cause, span, run }: &Reason| {
         let (word, step) = match cause {
             Cause::Cancelled => ("cancelled", None),
             Cause::Late(_) => ("late", None),
@@ -233,6 +235,9 @@ pub(super) fn json(
         let mut reason = json!({ "cause": word, "file": name(file, *span), "line": line(file, *span) });
         if let (Some(reason), Some(step)) = (reason.as_object_mut(), step) {
             reason.insert("step".to_owned(), json!(step.name));
+        }
+        if let (Some(reason), Some(run)) = (reason.as_object_mut(), run) {
+            reason.insert("run".to_owned(), json!(run));
         }
         reason
     };

@@ -189,6 +189,8 @@ pub struct ForEach {
     pub element: CompactString,
     /// The list.
     pub list: Typed,
+    /// How many elements it has, where the text says it.
+    pub count: Option<usize>,
     /// Keeps only such: a `bool` about the element.
     pub filter: Option<Typed>,
     /// How many elements are under way at once; 1 is one after the other.

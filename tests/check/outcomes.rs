@@ -77,10 +77,22 @@ fn what_a_try_catches_is_no_end_of_the_saga() {
 #[test]
 fn a_list_of_the_text_is_not_too_long() {
     let codes = |list: &str| {
-        let saga = saga(&format!("for each one in {list} {{ step take {{ {TAKE} }} }}"));
+        let saga = saga(&format!("let two = [1, 2] for each one in {list} {{ step take {{ {TAKE} }} }}"));
         outcomes(&saga).codes().any(|code| code == "invalid")
     };
-    assert!(!codes("[1, 2]"));
+    assert!(!codes("[1, 2]") && !codes("two"));
+    assert!(codes("if input.b then two else []"));
+}
+
+#[test]
+fn what_has_no_name_is_told_apart_by_the_step_that_runs_it() {
+    let source = "saga pay { input { n: int } when input.n > 5 { fail \"x\" } }
+        saga case { input { n: int, m: int } step p { run pay { n: input.n } } step q { run pay { n: input.m } } }";
+    let checked = check(source);
+    let outcomes = outcomes(&checked.program.sagas["case"]);
+    let (_, reasons) = outcomes.iter().find(|(code, _)| *code == "x").unwrap();
+    let runs: Vec<_> = reasons.iter().map(|reason| reason.run.as_deref()).collect();
+    assert_eq!(runs, [Some("p"), Some("q")]);
 }
 
 #[test]

@@ -257,7 +257,14 @@ impl Builder {
                 self.loops += 1;
                 let body = self.block(body, place);
                 self.loops -= 1;
-                statement(StatementKind::ForEach(Box::new(ForEach { element, list, filter, window: *window, body })))
+                statement(StatementKind::ForEach(Box::new(ForEach {
+                    element,
+                    list,
+                    count: None,
+                    filter,
+                    window: *window,
+                    body,
+                })))
             }
             Shape::Repeat { times, flag, body, otherwise } => {
                 let round = Expr::Read(Read { root: Root::Round, path: Vec::new(), ty: Type::Int });

@@ -7,7 +7,6 @@ use compact_str::CompactString;
 
 use super::flow::{Done, Fall, Falls, Flow, Others, Part, either};
 use super::{Bound, Completed, Worst};
-use crate::check::lists::listed;
 use crate::check::outcomes::Outcomes;
 use crate::check::times::{literal, pauses};
 use crate::definition::expression::Typed;
@@ -180,7 +179,7 @@ impl<'s> Walk<'s> {
 
     /// A list that is as long as it may be; and where it is empty, nothing. One that stands in the text is as long as it is.
     fn for_each(&mut self, each: &ForEach) -> Flow {
-        let written = listed(&each.list).and_then(|elements| u16::try_from(elements).ok());
+        let written = each.count.and_then(|elements| u16::try_from(elements).ok());
         let elements = written.unwrap_or(self.elements);
         if written.is_none() {
             self.lists.push(each.list.span);

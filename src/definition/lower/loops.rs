@@ -49,6 +49,7 @@ impl Lowering<'_> {
     /// In the block a name is that of one element; below, the list of all.
     pub(super) fn for_each(&mut self, written: &tree::ForEach, span: Span, defaults: &Defaults) -> StatementKind {
         let list = self.expression(&written.list);
+        let count = self.scope.count(&list.expr);
         let window = match &written.window {
             Some(window) => self.bounded(window, "a number of elements at once", MAX_ELEMENTS),
             None => Some(1),
@@ -71,7 +72,7 @@ impl Lowering<'_> {
         let element = written.element.text.clone();
         // What is wrong with the number has been said.
         let window = window.unwrap_or(1);
-        StatementKind::ForEach(Box::new(ForEach { element, list, filter, window, body }))
+        StatementKind::ForEach(Box::new(ForEach { element, list, count, filter, window, body }))
     }
 
     /// What the elements of a list are.

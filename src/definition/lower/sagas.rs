@@ -144,7 +144,9 @@ impl<'t> Lowering<'t> {
                     let title = "`null` alone has no type".to_owned();
                     self.report(Diagnostic::error(codes::TYPE_MISMATCH, value.span, title).hint("remove this `let`"));
                 }
+                let count = self.scope.count(&value.expr);
                 self.declare(&written.name, value.ty.clone(), Kind::Let);
+                self.scope.counts.extend(count.map(|count| (written.name.text.clone(), count)));
                 Some(StatementKind::Let { name: written.name.text.clone(), value })
             }
             tree::StatementKind::Fail(fail) => {

@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 use super::loops::Rounds;
 use super::{NameSet, Names};
 use crate::definition::Signal;
-use crate::definition::expression::{BinaryOp, Expr, PathSegment, Read};
+use crate::definition::expression::{BinaryOp, Expr, PathSegment, Read, Root};
 use crate::definition::types::{Record, Type};
 use crate::definition::value::Value;
 use crate::source::Span;
@@ -70,6 +70,8 @@ pub(super) struct Scope {
     pub(super) rounds: Vec<Rounds>,
     /// Handlers around, in which `failure` says why.
     pub(super) handlers: u32,
+    /// How many elements a `let` has, where the text says it.
+    pub(super) counts: Names<usize>,
     /// Paths that are known to be there, in the order in which that became known.
     facts: Vec<CompactString>,
     known: Names<u32>,
@@ -79,6 +81,17 @@ impl Scope {
     /// Without names; what comes from outside has this shape.
     pub(super) fn new(input: Arc<Record>, place: Place) -> Self {
         Self { input: Some(input), place, ..Self::default() }
+    }
+
+    /// How many elements a list has, where the text says it.
+    pub(super) fn count(&self, list: &Expr) -> Option<usize> {
+        match list {
+            Expr::List(elements) => Some(elements.len()),
+            Expr::Literal(Value::List(elements)) => Some(elements.len()),
+            Expr::Every(inner, ..) => self.count(inner),
+            Expr::Read(Read { root: Root::Name(name), path, .. }) if path.is_empty() => self.counts.get(name).copied(),
+            _ => None,
+        }
     }
 
     /// The root of what comes from outside, by its name.
