@@ -129,22 +129,35 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
 }
 
 /// The file for a build server, open before anything is tried: a probe takes minutes, and what cannot be written is to be
-/// known before. What an earlier one left there is gone then, so nobody takes it for this one's.
+/// known before. What an earlier one left there is gone then, so nobody takes it for this one's; and where nothing comes of
+/// this one, nothing is left, so nobody reads an empty file.
 struct Junit<'a> {
     path: &'a Path,
     file: File,
+    is_written: bool,
 }
 
 impl<'a> Junit<'a> {
     fn begin(path: &'a Path) -> Result<Self, CliError> {
         let failed = |error: io::Error| CliError::usage(format!("failed to write {}: {error}", path.display()));
-        Ok(Self { path, file: File::create(path).map_err(failed)? })
+        Ok(Self { path, file: File::create(path).map_err(failed)?, is_written: false })
     }
 
     fn write(mut self, report: &Report, took: Duration) -> Result<(), CliError> {
         let xml = report.junit(took).map_err(|error| CliError::new(Kind::Bug, error.to_string()))?;
         let failed = |error: io::Error| CliError::usage(format!("failed to write {}: {error}", self.path.display()));
-        self.file.write_all(xml.as_bytes()).map_err(failed)
+        self.file.write_all(xml.as_bytes()).map_err(failed)?;
+        self.is_written = true;
+        Ok(())
+    }
+}
+
+impl Drop for Junit<'_> {
+    fn drop(&mut self) {
+        // Not where it is a device.
+        if !self.is_written && self.file.metadata().is_ok_and(|file| file.is_file()) {
+            drop(std::fs::remove_file(self.path));
+        }
     }
 }
 

@@ -36,6 +36,10 @@ fn a_probe_goes_by_the_settings() {
     // Before anything is tried: it takes minutes.
     let unwritten = probe(&["--junit", "nowhere/probe.xml"]);
     assert!(unwritten.contains("failed to write nowhere/probe.xml"), "{unwritten}");
+    // Nothing has come of it, so nothing is there to be read.
+    desk.file("probe.xml", "an earlier one");
+    let named = probe(&["--junit", "probe.xml"]);
+    assert!(named.contains("did you mean `stock`?") && !desk.path().join("probe.xml").exists(), "{named}");
     desk.file("saga.toml", "[kafka]\nbrokers = \"127.0.0.1:1\"\nprefix = \"not one\"");
     let refused = probe(&[]);
     assert!(refused.contains("`not one` cannot begin the name of a topic"), "{refused}");
