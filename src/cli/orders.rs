@@ -129,7 +129,9 @@ pub(super) fn resolve(arguments: &Resolve, out: &mut Out) -> Result<Exit, CliErr
 impl Signed {
     fn sign(&self, order: OrderWord) -> OrderBody {
         let Author { reason, by } = &self.author;
-        let (by, reason, request) = (by.clone(), reason.clone(), self.request.clone());
+        // An empty variable says as little as none.
+        let said = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        let (by, reason, request) = (said(by), said(reason), self.request.clone());
         OrderBody { by, reason, request, ..OrderBody::new(order) }
     }
 }

@@ -13,8 +13,8 @@ use crate::json::Json;
 use crate::log::Topics;
 use crate::log::kafka::{OpenError, Raw};
 use crate::participant::probe::{
-    self, Books, Finding, Options, Outcome, Places, REPLIES_KEPT, REPLIES_OF_PROBE, REPLY_PARTITIONS, Report, Subject,
-    SubjectError, Wishes,
+    self, Books, Finding, Options, Outcome, Places, REPLIES_KEPT, REPLY_PARTITIONS, Report, Subject, SubjectError,
+    Wishes,
 };
 
 use super::error::{Kind, near_miss};
@@ -255,7 +255,7 @@ fn places(arguments: &Arguments, raw: &Raw, topics: &Topics, subject: &Subject) 
         return Err(CliError::new(Kind::Unavailable, format!("there is no topic `{commands}`"))
             .hint("the definition's `commands \"…\"` names the topic; it is made by `saga init` or by you"));
     };
-    let replies = arguments.reply_to.clone().unwrap_or_else(|| format!("{}.{REPLIES_OF_PROBE}", topics.prefix));
+    let replies = arguments.reply_to.clone().unwrap_or_else(|| topics.probe());
     let made = runtime()?.block_on(raw.make(&replies, REPLY_PARTITIONS, REPLIES_KEPT));
     let reply_partitions = made.map_err(|error| {
         unusable(&error).hint(format!("make the topic `{replies}` yourself, or name another by --reply-to"))

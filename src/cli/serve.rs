@@ -57,7 +57,7 @@ pub(super) struct Arguments {
     /// `/replies` behind it [default: that in saga.toml, else the address at which it listens]
     #[arg(long, value_name = "URL")]
     callback: Option<String>,
-    /// How long to wait for participants' answers when it is stopped, such as 20s: what is not answered by then is asked
+    /// How long to wait for participants' answers when it is stopped, such as 8s: what is not answered by then is asked
     /// again by another server; a second signal waits no longer [default: that in saga.toml, else 2s]
     #[arg(long, value_name = "DURATION")]
     drain: Option<String>,
@@ -134,7 +134,7 @@ fn drain(argument: Option<&str>, settings: &Settings) -> Result<Duration, CliErr
     drain.filter(|drain| *drain <= DRAIN_MAX).ok_or_else(|| {
         let most = long(DRAIN_MAX);
         CliError::usage(format!("failed to read how long to wait for participants, `{text}`: {origin}"))
-            .hint(format!("it is a duration such as 500ms, 20s or 2m, {most} at most"))
+            .hint(format!("it is a duration such as 500ms, 8s or 2m, {most} at most"))
     })
 }
 

@@ -152,7 +152,14 @@ fn resolve(
         return give_instead(given, request, (at, place, &ty), outcome);
     }
     let Some((node, work)) = found.and_then(|at| Some((at, plan.work(at.node())?))) else {
-        return unknown_step(plan, Some(place));
+        return match found.filter(|at| direction == Direction::Do && instance.state(*at).is_some()) {
+            // It may have waited for a value.
+            Some(at) => rejected(
+                Refusal::NotStuck,
+                format!("`{place}` {}: there is nothing to resolve", standing(instance, Some(at))),
+            ),
+            None => unknown_step(plan, Some(place)),
+        };
     };
     let attempt = match instance.state(node).and_then(State::attempt) {
         Some((current, attempt)) if current == direction => attempt,

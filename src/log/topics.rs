@@ -76,7 +76,14 @@ impl Topics {
     /// Whether a topic is for the replies to another deployment.
     #[must_use]
     pub fn is_for_others(&self, replies: &str) -> bool {
-        replies.ends_with(behind_prefix(REPLIES)) && replies != &*self.replies
+        let is_reply = replies.ends_with(behind_prefix(REPLIES)) && replies != &*self.replies;
+        is_reply || replies.ends_with(PROBE) && replies != self.probe()
+    }
+
+    /// Where a probe of the deployment's participants takes replies, if nobody says.
+    #[must_use]
+    pub fn probe(&self) -> String {
+        format!("{}{PROBE}", self.prefix)
     }
 
     /// Those with one partition for each of the deployment's.
@@ -104,6 +111,9 @@ impl Topics {
 }
 
 /// What the name of a topic has whatever the prefix is.
+/// What the topic of a probe's replies is called behind a deployment's prefix.
+const PROBE: &str = ".probe";
+
 fn behind_prefix(usual: &str) -> &str {
     usual.strip_prefix(PREFIX_USUAL).unwrap_or(usual)
 }
@@ -135,7 +145,7 @@ mod tests {
     #[test]
     fn replies_to_another_deployment_are_known_by_the_name_of_their_topic() {
         let topics = Topics::with_prefix("orders").unwrap();
-        let others = ["orders.replies", "saga.replies", "old.orders.replies", "orders.probe"];
-        assert_eq!(others.map(|topic| topics.is_for_others(topic)), [false, true, true, false]);
+        let others = ["orders.replies", "saga.replies", "old.orders.replies", "orders.probe", "saga.probe"];
+        assert_eq!(others.map(|topic| topics.is_for_others(topic)), [false, true, true, false, true]);
     }
 }

@@ -97,7 +97,7 @@ impl Carriers {
             while self.tasks.join_next().await.is_some() {}
         }
         for bridge in bridges.into_iter().filter_map(Arc::into_inner) {
-            bridge.close().await;
+            bridge.close(is_finished).await;
         }
         // The last replies.
         drop(timeout(WRITTEN_WITHIN, async { while self.tasks.join_next().await.is_some() {} }).await);

@@ -134,7 +134,18 @@ saga main {
 }
 "#;
     let nested = WAITS.replace("w: duration", "plan: { w: duration }").replace("input.w", "input.plan.w");
-    for source in [SENT, WAITS, &nested] {
+    const JSON: &str = r#"participant w {
+  command Do { j: json } returns { n: int, j: json }
+  command Un
+}
+saga main {
+  version 1
+  input { k: json }
+  step b { call w.Do { j: input.k }  compensate w.Un }
+  when b.n == 7 { fail "hit" }
+}
+"#;
+    for source in [SENT, WAITS, &nested, JSON] {
         let desk = Desk::with("main.saga", source);
         let said = desk.saga(&["test", "main.saga", "--coverage", "--write"]);
         assert!(!said.contains("was found"), "{said}");

@@ -43,7 +43,7 @@ fn a_let_has_the_value_that_a_person_gives() {
     assert_eq!(story.retry("x"), ["ordered", "stuck x invalid"]);
     assert_eq!(story.give("x", "70"), ["ordered", "bound x 70", "called k 1"]);
     assert_eq!(story.owed(), [r#"do k 1 {"n":70}"#]);
-    assert_eq!(story.give("x", "71"), ["rejected UnknownStep"], "once");
+    assert_eq!(story.give("x", "71"), ["rejected NotStuck"], "once");
     assert_eq!(story.done("k", r#"{"n":1}"#), ["succeeded k", "completed {}"]);
 }
 

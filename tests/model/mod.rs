@@ -1,5 +1,6 @@
 //! Scenarios: the shipped ones hold, and what departs is said.
 
+mod constants;
 mod data;
 mod explore;
 mod example;

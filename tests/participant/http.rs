@@ -213,7 +213,7 @@ async fn a_message_is_offered_until_it_is_taken_or_refused_and_its_answer_goes_n
     let serves = tokio::spawn(async move {
         let (_on, ends) = Ends::told();
         bridge.serve(5, commands, ends).await;
-        bridge.close().await;
+        bridge.close(true).await;
     });
     let mut handled = 0;
     while handled < 10 {
@@ -323,7 +323,7 @@ async fn what_waits_when_a_partition_is_let_go_of_is_not_begun() {
     let (on, ends) = Ends::told();
     let serves = tokio::spawn(async move {
         bridge.serve(5, commands, ends).await;
-        bridge.close().await;
+        bridge.close(true).await;
     });
     many.wait_for(|begun| *begun == AT_ONCE_MAX).await.unwrap();
     drop(on);

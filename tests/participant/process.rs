@@ -103,7 +103,7 @@ async fn a_process_that_dies_is_started_again_and_its_commands_are_to_be_repeate
     assert_eq!("retry process-died", told[0]);
     assert_eq!("succeeded 2", told.last().unwrap());
     assert!(told[1..told.len() - 1].iter().all(|reply| reply == "retry process-down"), "{told:?}");
-    bridge.close().await;
+    bridge.close(true).await;
     drop(tickets.folder);
 }
 
@@ -138,7 +138,7 @@ async fn all_replies(script: &Script, command: CloudEvent<'_>, count: usize) -> 
     };
     let (_on, ends) = Ends::told();
     let (told, ()) = tokio::join!(listening, bridge.serve(5, commands, ends));
-    bridge.close().await;
+    bridge.close(true).await;
     told
 }
 

@@ -62,7 +62,7 @@ pub(crate) async fn carried(
     drop(give);
     let (_on, ends) = Ends::told();
     bridge.serve(5, given, ends).await;
-    bridge.close().await;
+    bridge.close(true).await;
     let (mut replies, mut handled) = (Vec::new(), 0);
     while let Some(outgoing) = outgoing.recv().await {
         match outgoing {
@@ -102,7 +102,7 @@ pub(crate) async fn replied(address: &Address, settings: Settings, commands: Vec
     };
     let (_on, ends) = Ends::told();
     let (replied, ()) = tokio::join!(giving, bridge.serve(5, given, ends));
-    bridge.close().await;
+    bridge.close(true).await;
     replied
 }
 

@@ -17,6 +17,10 @@ impl Lowering<'_> {
             self.does_not_fit(&typed, wanted);
             return Typed { ty: wanted.clone(), ..unknown(typed.span) };
         }
+        // Of `json` it is a value, and not absent.
+        if matches!((&typed.expr, wanted), (Expr::Literal(Value::Null), Type::Json)) {
+            return Typed { expr: Expr::Literal(Value::Raw("null".into())), ty: Type::Json, ..typed };
+        }
         if becomes_decimal(&typed.ty, wanted) {
             let expr = match typed.expr {
                 Expr::Literal(Value::Int(value)) => Expr::Literal(Value::Decimal(Decimal::from(value))),

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use compact_str::{CompactString, format_compact};
 use rust_decimal::Decimal;
 
-use crate::definition::expression::{BinaryOp, Expr};
+use crate::definition::expression::{BinaryOp, Expr, Function};
+use crate::definition::types::Type;
 use crate::definition::value::Value;
 use crate::time::Timestamp;
 
@@ -20,7 +21,7 @@ const LENGTH_MAX: usize = 1_000;
 const BACK_MAX: u8 = 3;
 
 /// A value is compared with no more numbers than these: each use of a name in a sum carries all of them on.
-const NUMBERS_MAX: usize = 200;
+pub(super) const NUMBERS_MAX: usize = 200;
 
 /// So many words that are looked for in one text are tried together in each way; of more, these.
 const PARTS_MAX: usize = 4;
@@ -315,5 +316,43 @@ fn literal(expr: &Expr) -> Option<Decimal> {
         Expr::ToDecimal(inner) => literal(inner),
         Expr::Negate(inner) => literal(inner).map(|number| -number),
         _ => None,
+    }
+}
+
+/// The same comparison with its sides in each other's place.
+pub(super) const fn mirrored(op: BinaryOp) -> BinaryOp {
+    match op {
+        BinaryOp::Less => BinaryOp::Greater,
+        BinaryOp::LessEqual => BinaryOp::GreaterEqual,
+        BinaryOp::Greater => BinaryOp::Less,
+        BinaryOp::GreaterEqual => BinaryOp::LessEqual,
+        op => op,
+    }
+}
+
+/// Texts are put together, and that does not overflow.
+pub(super) fn is_text(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value) => matches!(value, Value::String(_)),
+        Expr::Binary(BinaryOp::Add, operands) => is_text(&operands.0) || is_text(&operands.1),
+        Expr::Call(function, _) => matches!(function, Function::Text | Function::Id),
+        expr => is_read_as(expr, &|ty| matches!(ty, Type::String | Type::Choice(_))),
+    }
+}
+
+pub(super) fn is_instant(expr: &Expr) -> bool {
+    is_read_as(expr, &|ty| *ty == Type::Timestamp)
+}
+
+/// Whether what is read is of such a type; or one of several that are, if it is not there.
+fn is_read_as(expr: &Expr, is_such: &dyn Fn(&Type) -> bool) -> bool {
+    match expr {
+        Expr::Read(read) => is_such(read.ty.required()),
+        Expr::Into(.., ty) | Expr::Index(_, ty) => is_such(ty.required()),
+        Expr::Binary(BinaryOp::Coalesce, operands) => {
+            is_read_as(&operands.0, is_such) || is_read_as(&operands.1, is_such)
+        }
+        Expr::If(parts) => is_read_as(&parts.1, is_such),
+        _ => false,
     }
 }

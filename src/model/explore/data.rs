@@ -110,11 +110,9 @@ impl Data {
             begun.iter().chain(on.iter().cycle()).take(size).map(|value| (*value).clone()).collect()
         };
         let is_more = |size: &&usize| **size > PAIR && !look.sizes.contains(*size);
+        // Of each kind: which of them a loop keeps is for its `where` to say.
         for size in look.fill.iter().filter(is_more) {
-            lists.push(of(*size, &[], &[first]));
-            if one.len() > 1 {
-                lists.push(of(*size, &[], &[last]));
-            }
+            lists.extend(one.iter().take(self.max).map(|kind| of(*size, &[], &[kind])));
         }
         for size in look.sizes.iter().filter(|size| **size > PAIR) {
             let of = |begun: &[&Value], on: &[&Value]| of(*size, begun, on);

@@ -80,6 +80,11 @@ impl Tally {
         Self { states: 1, called: (called, called), undone: (undone, undone), called_grows, undone_grows }
     }
 
+    /// With what was found for a twin: it is true of this one, too, and so many states end so for each.
+    pub(super) fn as_of_twin(self, twin: Self) -> Self {
+        Self { states: self.states, ..self.and(twin) }
+    }
+
     pub(super) fn and(self, other: Self) -> Self {
         let both = |(least, most): (u32, u32), (low, high): (u32, u32)| (least.min(low), most.max(high));
         Self {

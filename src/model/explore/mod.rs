@@ -11,6 +11,7 @@
 //! it, and what the world is owed follows from that alone, so a restart is the state itself with its messages once more.
 
 mod against;
+mod constants;
 mod reads;
 mod data;
 mod lengths;
@@ -396,6 +397,7 @@ impl<'p> Search<'p> {
             for swap in self.setting.twins.others(node) {
                 let other = Ending::Stuck(plan.node(swap.node(node)).place.clone(), *direction);
                 let known = shortest.entry(other).or_insert_with(|| (steps.clone(), Some(swap), *tally));
+                known.2 = known.2.as_of_twin(*tally);
                 if steps.len() < known.0.len() {
                     (known.0, known.1) = (steps.clone(), Some(swap));
                 }

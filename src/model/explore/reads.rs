@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::{CompactString, format_compact};
 
-use super::against::Against;
+use super::against::{Against, is_instant, is_text, mirrored};
+use super::constants::Constants;
 use crate::definition::Sleep;
 use crate::definition::expression::{BinaryOp, Expr, Function, PathSegment, Read, Root, Typed};
-use crate::definition::types::Type;
 use crate::definition::value::Value;
 use crate::plan::{Kind, NodeId, Plan, ROOT, Work};
 
@@ -137,6 +137,8 @@ struct Gaze<'a> {
     found: Reads,
     /// What was found before, of all.
     known: &'a Reads,
+    /// What the text says of what stands where this is looked for.
+    constants: Constants<'a>,
 }
 
 impl Gaze<'_> {
@@ -256,6 +258,9 @@ impl Gaze<'_> {
             | BinaryOp::Greater => {
                 let mut each = |own: &Expr, op, other| {
                     let mut against = Against::compared(op, other);
+                    for constant in self.constants.of(other).unwrap_or_default() {
+                        against.and(&Against::compared(op, &Expr::Literal(constant)));
+                    }
                     self.link(&mut against, other);
                     // One of several values is also compared with what stands beside it.
                     if matches!(own, Expr::Binary(BinaryOp::Coalesce, _) | Expr::If(_)) {
@@ -274,8 +279,15 @@ impl Gaze<'_> {
             }
             BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide => {
                 let of_result = against(wanted);
-                self.look(left, Some(&Look::itself(Against::computed(op, of_result, right, true))));
-                return self.look(right, Some(&Look::itself(Against::computed(op, of_result, left, false))));
+                let mut each = |own: &Expr, other: &Expr, is_left: bool| {
+                    let mut against = Against::computed(op, of_result, other, is_left);
+                    for constant in self.constants.of(other).unwrap_or_default() {
+                        against.and(&Against::computed(op, of_result, &Expr::Literal(constant), is_left));
+                    }
+                    self.look(own, Some(&Look::itself(against)));
+                };
+                each(left, right, true);
+                return each(right, left, false);
             }
         };
         self.look(left, of_both.as_ref());
@@ -287,6 +299,9 @@ impl Gaze<'_> {
         let (Some([whole, part]), Some(_)) = (arguments.first_chunk(), wanted) else { return };
         let mut of = |own: &Expr, other: &Expr, has_parts: bool| {
             let mut against = Against::constants(other);
+            for constant in self.constants.of(other).unwrap_or_default() {
+                against.and(&Against::constants(&Expr::Literal(constant)));
+            }
             self.link(&mut against, other);
             self.look(own, Some(&Look::itself(if has_parts { against.with_parts() } else { against })));
         };
@@ -308,44 +323,6 @@ impl Gaze<'_> {
 /// What a value that is looked at is compared with.
 fn against(wanted: Option<&Look>) -> Option<&Against> {
     wanted.and_then(|look| look.itself.as_ref())
-}
-
-/// The same comparison with its sides in each other's place.
-const fn mirrored(op: BinaryOp) -> BinaryOp {
-    match op {
-        BinaryOp::Less => BinaryOp::Greater,
-        BinaryOp::LessEqual => BinaryOp::GreaterEqual,
-        BinaryOp::Greater => BinaryOp::Less,
-        BinaryOp::GreaterEqual => BinaryOp::LessEqual,
-        op => op,
-    }
-}
-
-/// Texts are put together, and that does not overflow.
-fn is_text(expr: &Expr) -> bool {
-    match expr {
-        Expr::Literal(value) => matches!(value, Value::String(_)),
-        Expr::Binary(BinaryOp::Add, operands) => is_text(&operands.0) || is_text(&operands.1),
-        Expr::Call(function, _) => matches!(function, Function::Text | Function::Id),
-        expr => is_read_as(expr, &|ty| matches!(ty, Type::String | Type::Choice(_))),
-    }
-}
-
-fn is_instant(expr: &Expr) -> bool {
-    is_read_as(expr, &|ty| *ty == Type::Timestamp)
-}
-
-/// Whether what is read is of such a type; or one of several that are, if it is not there.
-fn is_read_as(expr: &Expr, is_such: &dyn Fn(&Type) -> bool) -> bool {
-    match expr {
-        Expr::Read(read) => is_such(read.ty.required()),
-        Expr::Into(.., ty) | Expr::Index(_, ty) => is_such(ty.required()),
-        Expr::Binary(BinaryOp::Coalesce, operands) => {
-            is_read_as(&operands.0, is_such) || is_read_as(&operands.1, is_such)
-        }
-        Expr::If(parts) => is_read_as(&parts.1, is_such),
-        _ => false,
-    }
 }
 
 /// When an expression is evaluated.
@@ -416,13 +393,18 @@ impl Looked {
     pub(super) fn name(&self, name: &str) -> Option<&Look> {
         self.all.names.get(name)
     }
+
+    /// What is looked at of what one run of a node gives.
+    pub(super) fn of_one(&self, plan: &Plan, id: NodeId) -> Option<Look> {
+        of_one(plan, id, &self.all)
+    }
 }
 
 fn reads_of(plan: &Plan, id: NodeId, all: &Reads) -> Vec<(When, Reads)> {
     let node = plan.node(id);
     let itself = || Some(Look::itself(Against::COMPARED));
     let of = |wanted: Option<Look>, expressions: &[&Typed]| {
-        let mut gaze = Gaze { found: Reads::default(), known: all };
+        let mut gaze = Gaze { found: Reads::default(), known: all, constants: Constants { plan, node: id } };
         for typed in expressions {
             gaze.look(&typed.expr, wanted.as_ref());
         }
@@ -451,13 +433,13 @@ fn reads_of(plan: &Plan, id: NodeId, all: &Reads) -> Vec<(When, Reads)> {
             vec![(When::Entered, reads)]
         }
         Kind::Repeat(repeat) => vec![(When::Round, of(itself(), &[&repeat.until]))],
-        Kind::Step(work) => of_work(work, all),
+        Kind::Step(work) => of_work(plan, (id, work), all),
         Kind::Run(run) => {
-            let mut all_reads = of_work(&run.work, all);
-            all_reads.push((When::Left, of(all.names.get(&node.place).cloned(), &[&run.output])));
+            let mut all_reads = of_work(plan, (id, &run.work), all);
+            all_reads.push((When::Left, of(of_one(plan, id, all), &[&run.output])));
             all_reads
         }
-        Kind::Let(value) => vec![(When::Entered, of(all.names.get(&node.place).cloned(), &[value]))],
+        Kind::Let(value) => vec![(When::Entered, of(of_one(plan, id, all), &[value]))],
         Kind::Sleep(Sleep::For(time) | Sleep::Until(time)) => vec![(When::Entered, of(None, &[time]))],
         Kind::Try(trial) => vec![(When::Entered, of(None, &trial.within.iter().collect::<Vec<_>>()))],
         Kind::Scope(_) if id == ROOT => {
@@ -467,9 +449,22 @@ fn reads_of(plan: &Plan, id: NodeId, all: &Reads) -> Vec<(When, Reads)> {
     }
 }
 
-fn of_work(work: &Work, all: &Reads) -> Vec<(When, Reads)> {
+/// What is looked at of the value that a node gives, of whichever loops it stands in: below them it is a list.
+fn of_one(plan: &Plan, id: NodeId, all: &Reads) -> Option<Look> {
+    let node = plan.node(id);
+    let look = all.names.get(&node.place)?;
+    let (mut one, mut below) = (look.clone(), look.clone());
+    let lists = node.loops.iter().filter(|around| matches!(plan.node(around.node).kind, Kind::Each(_))).count();
+    for _ in 0..lists {
+        below = below.of_each();
+        one.and(&below);
+    }
+    Some(one)
+}
+
+fn of_work(plan: &Plan, (id, work): (NodeId, &Work), all: &Reads) -> Vec<(When, Reads)> {
     let called = |invocation: Option<&crate::definition::Invocation>| {
-        let mut gaze = Gaze { found: Reads::default(), known: all };
+        let mut gaze = Gaze { found: Reads::default(), known: all, constants: Constants { plan, node: id } };
         if let Some(invocation) = invocation {
             gaze.look(&invocation.payload.expr, None);
             invocation.timing.within.iter().for_each(|within| gaze.look(&within.expr, None));

@@ -76,12 +76,13 @@ impl<'p> Setting<'p> {
         let (mut by_signal, mut waits): (BTreeMap<_, Look>, BTreeMap<_, Vec<NodeId>>) = Default::default();
         for (id, node) in plan.nodes() {
             if let Some(action) = plan.work(id).and_then(|work| work.action()) {
-                values.insert(id, data.payloads(&action.command.reply, looked.name(&node.place), &node.place));
+                values.insert(id, data.payloads(&action.command.reply, looked.of_one(plan, id).as_ref(), &node.place));
             }
             if let Kind::Await(wait, _) = &node.kind {
                 waits.entry(wait.signal.name.clone()).or_default().push(id);
-                if let Some(look) = looked.name(&wait.name) {
-                    by_signal.entry(wait.signal.name.clone()).or_default().and(look);
+                // What is awaited is known by the name of its node.
+                if let Some(look) = looked.of_one(plan, id) {
+                    by_signal.entry(wait.signal.name.clone()).or_default().and(&look);
                 }
             }
         }

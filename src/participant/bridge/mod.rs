@@ -239,10 +239,11 @@ impl Bridge {
         }
     }
 
-    /// Lets a child process end. What it has in flight is answered by nobody; the orchestrator asks again.
-    pub async fn close(self) {
+    /// Lets a child process end, at once if it has no time. What it has in flight is answered by nobody; the orchestrator asks
+    /// again.
+    pub async fn close(self, has_time: bool) {
         if let Endpoint::Process(endpoint) = &self.endpoint {
-            endpoint.close().await;
+            endpoint.close(has_time).await;
         }
     }
 

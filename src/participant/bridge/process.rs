@@ -48,7 +48,7 @@ pub(super) struct ProcessEndpoint {
 
 enum Job {
     Ask { attempt: Attempt, line: Vec<u8>, answer: oneshot::Sender<Answer> },
-    Close,
+    Close { has_time: bool },
 }
 
 impl ProcessEndpoint {
@@ -78,9 +78,10 @@ impl ProcessEndpoint {
         timeout(patience(command.deadline, now()), answered).await.ok()?.ok()
     }
 
-    pub(super) async fn close(&self) {
+    /// Ends the child's input, which asks it to end. It has a moment for that, unless its time is over.
+    pub(super) async fn close(&self, has_time: bool) {
         // A supervisor that has ended takes no more jobs, and need not.
-        let _ended = self.jobs.send(Job::Close).await;
+        let _ended = self.jobs.send(Job::Close { has_time }).await;
         if let Some(supervisor) = self.supervisor.lock().await.take()
             && let Err(panic) = supervisor.await
         {
@@ -153,21 +154,24 @@ impl Supervisor {
         let reader = tokio::spawn(read_lines(self.participant.clone(), BufReader::new(stdout), replies));
         let remarks = tokio::spawn(pass_remarks(self.participant.clone(), BufReader::new(stderr)));
         let mut answered = false;
-        let is_closed = loop {
+        // Whether it has time to end by itself, if the bridge closes.
+        let closed = loop {
             tokio::select! {
                 line = from_child.recv() => match line {
                     Some(line) => answered |= self.take_reply(&line).await,
-                    None => break false,
+                    None => break None,
                 },
                 job = self.jobs.recv() => match job {
                     Some(Job::Ask { attempt, line, answer }) => self.hand_over(&to_child, attempt, line, answer),
-                    Some(Job::Close) | None => break true,
+                    Some(Job::Close { has_time }) => break Some(has_time),
+                    None => break Some(true),
                 },
             }
         };
         // The writer's end closes the child's input, which asks it to end.
         drop(to_child);
-        if is_closed && timeout(GRACE, child.wait()).await.is_err() {
+        let is_closed = closed.is_some();
+        if closed == Some(true) && timeout(GRACE, child.wait()).await.is_err() {
             tracing::warn!(participant = %self.participant, "a participant's process did not end with its input");
         }
         if let Err(error) = child.start_kill() {
@@ -269,7 +273,7 @@ impl Supervisor {
                 () = sleep_until(end) => return true,
                 job = self.jobs.recv() => match job {
                     Some(Job::Ask { answer, .. }) => drop(answer.send(Answer::retry("process-down"))),
-                    Some(Job::Close) | None => return false,
+                    Some(Job::Close { .. }) | None => return false,
                 },
             }
         }

@@ -36,10 +36,7 @@ pub use subject::{Call, Subject, SubjectError, Wishes};
 use rules::Check;
 use talk::{Talk, Wrong};
 
-/// What the probe's own topic of replies is called behind a deployment's prefix.
-pub const REPLIES_OF_PROBE: &str = "probe";
-
-/// Its partitions: more than one, so that a participant which chooses by itself is seen.
+/// The partitions of the probe's own topic of replies: more than one, so that a participant which chooses by itself is seen.
 pub const REPLY_PARTITIONS: u32 = 3;
 
 /// How long what came there is kept: for a look at it.

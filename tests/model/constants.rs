@@ -1,0 +1,97 @@
+//! What stands in the text is compared with as if it stood in the condition: constants by name, elements of lists that are
+//! written out, rounds. And what a loop gathers is looked at in each of its elements.
+
+use saga::model::explore::{Bounds, Ending, Engine, Report, Tally, explore};
+
+use super::explore::plan;
+
+/// The last saga of a text, explored to its end.
+fn explored(sagas: &str) -> Report {
+    let text = format!(
+        r#"participant shop {{
+  command Do {{ n: int? }} returns {{ n: int, ok: bool }} fails "no"
+  command Undo
+}}
+{sagas}"#
+    );
+    let report = explore(&plan(&text), &Engine, Bounds::default());
+    assert!(report.is_exhaustive(), "{sagas}: {:?} {:?}", report.cut, report.untried);
+    report
+}
+
+fn saga(body: &str) -> String {
+    let step = |name: &str| format!("step {name} {{ call shop.Do {{ }} compensate shop.Undo }}");
+    let body = body.replace("@x", &step("x")).replace("@y", &step("y")).replace("@z", &step("z"));
+    format!("saga main {{ version 1 {body} }}")
+}
+
+fn tally(report: &Report, ending: &Ending) -> Option<Tally> {
+    report.ways.iter().find(|way| way.ending == *ending).map(|way| way.tally)
+}
+
+fn failed(code: &str) -> Ending {
+    Ending::Compensated(code.into())
+}
+
+#[test]
+fn a_constant_is_one_by_whatever_name() {
+    let inner =
+        saga("input { most: int } @x when x.n > input.most { fail \"much\" }").replace("saga main", "saga inner");
+    for body in [
+        "let most = 500 @x when x.n > most { fail \"much\" }",
+        "let most = 500 let more = most * 2 @x when x.n >= more + 1 { fail \"much\" }",
+        "let all = { limits: { most: 500 } } @x when x.n > all.limits.most { fail \"much\" }",
+        "input { vip: bool } let most = if input.vip then 1000 else 500 @x when x.n > most { fail \"much\" }",
+        "let most = 500 @x when x.n * 3 > most { fail \"much\" }",
+        "step paid { run inner { most: 500 } }",
+    ] {
+        let report = explored(&format!("{inner}\n{}", saga(body)));
+        assert!(tally(&report, &failed("much")).is_some() && tally(&report, &Ending::Completed).is_some(), "{body}");
+    }
+}
+
+/// In each element and round another number is the right one.
+#[test]
+fn each_element_and_each_round_has_its_own() {
+    let report = explored(&saga("for each i in [1, 2] { @x when x.n != i * 10 { fail \"wrong\" } } @y"));
+    assert_eq!(tally(&report, &Ending::Completed).unwrap().called, (3, 3));
+    assert_eq!(tally(&report, &failed("wrong")).unwrap().called, (1, 2));
+    let named = saga("let all = [1, 2] for each i in all { @x when x.n != i * 10 { fail \"wrong\" } } @y");
+    assert_eq!(tally(&explored(&named), &Ending::Completed).unwrap().called, (3, 3));
+    let rounds = "repeat at most 3 times { @x } until x.n == round * 10 otherwise { fail \"none\" }";
+    let report = explored(&saga(rounds));
+    assert_eq!(tally(&report, &Ending::Completed).unwrap().called, (1, 3));
+    let signals =
+        "signal s { n: int } for each i in [7, 9] { await s where s.n == i within 1h otherwise { fail \"late\" } } @x";
+    assert!(tally(&explored(&saga(signals)), &Ending::Completed).is_some());
+}
+
+#[test]
+fn what_a_loop_gathers_is_looked_at_in_each_element() {
+    for (condition, code) in [("any(x[*].ok)", "hit"), ("sum(x[*].n) > 100", "hit"), ("max(x[*].n) ?? 0 > 100", "hit")]
+    {
+        let condition = condition.replace("max(x[*].n) ?? 0", "(max(x[*].n) ?? 0)");
+        let report = explored(&saga(&format!("for each i in [1, 2] {{ @x }} when {condition} {{ fail \"{code}\" }}")));
+        assert!(tally(&report, &failed(code)).is_some() && tally(&report, &Ending::Completed).is_some(), "{condition}");
+    }
+    let report = explored(&saga("for each i in [1, 2] { @x } pivot let all = sum(x[*].n)"));
+    assert!(tally(&report, &Ending::Stuck("all".into(), saga::engine::Direction::Do)).is_some(), "it may overflow");
+}
+
+/// As many are taken back whichever of them it is that hangs.
+#[test]
+fn of_branches_that_are_written_alike_each_has_the_same_bounds() {
+    let report = explored(&saga("parallel { @x @y @z }"));
+    let of = |place: &str| tally(&report, &Ending::Stuck(place.into(), saga::engine::Direction::Undo)).unwrap();
+    assert_eq!((of("x").undone, of("x").called), ((1, 3), (3, 3)));
+    assert_eq!(["y", "z"].map(|place| (of(place).undone, of(place).called)), [(of("x").undone, of("x").called); 2]);
+}
+
+/// One waits whatever a loop keeps.
+#[test]
+fn a_window_is_full_of_what_its_condition_keeps() {
+    let body = "input { all: list<{ n: int, k: \"a\" | \"b\" | \"c\" }> }
+        for each i in input.all where i.n > 0 && i.k == \"b\", at most 2 at once { @x }";
+    let report = explored(&saga(body));
+    assert_eq!(tally(&report, &Ending::Completed).unwrap().called, (0, 3));
+}
