@@ -88,7 +88,12 @@ fn came(dead: &Shown) -> String {
 
 /// The beginning of a text, on one line.
 fn cut(text: &str) -> String {
-    let shown: String = text.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect();
+    // Quotes disturb nobody here.
+    let one = |letter: char| match letter {
+        '"' | '\'' | '\\' => letter.to_string(),
+        letter => letter.escape_debug().to_string(),
+    };
+    let shown: String = text.chars().take(SHOWN_MAX).map(one).collect();
     if text.chars().count() > SHOWN_MAX { format!("{shown}…") } else { shown }
 }
 

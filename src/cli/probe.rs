@@ -362,6 +362,9 @@ fn verdict(report: &Report, arguments: &Arguments, out: &mut Out) -> Result<Exit
             report.participant
         ))
         .hint(format!("give one that it does: --request '{call}={{…}}'"))),
+        None if report.count(Outcome::Kept) == 0 => {
+            Err(CliError::usage("nothing could be tried").hint("what is said behind each rule tells what it needs"))
+        }
         None => Ok(Exit::Done),
     }
 }

@@ -140,6 +140,11 @@ impl Stored {
             if key.starts_with(PARTITIONS) {
                 continue;
             }
+            // What was a stranger's is deleted so; of ours nobody deletes anything.
+            let is_ours = key.starts_with(CURRENT) || key.starts_with(TRIGGERS);
+            if record.message.payload.is_empty() && !is_ours {
+                continue;
+            }
             let taken = match str::from_utf8(&record.message.payload) {
                 Err(_) => Err("it is not UTF-8".to_owned()),
                 Ok(text) => match (key.strip_prefix(SOURCE), key.strip_prefix(CURRENT)) {

@@ -209,3 +209,13 @@ fn arguments_that_make_no_sense() {
     let shown = desk.saga(&arguments).replace(&stage.address, "HOST:PORT").replace(&stage.prefix, "PREFIX");
     insta::assert_snapshot!(shown);
 }
+
+#[test]
+fn where_nothing_could_be_tried_that_is_no_success() {
+    let Some(mut stage) = Stage::of(&ROOMS) else { return };
+    let books = stage.books();
+    stage.begin(Culprit::new(None, books, 0));
+    let output = stage.run(&["--rule", "once-in-the-books"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("nothing could be tried"), "{said}");
+}
