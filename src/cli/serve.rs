@@ -120,8 +120,8 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
             service.close().await;
             return Err(error.at(&["--data", &data.to_string_lossy()]));
         }
-        let serving = format!("serving {} from {} on http://{address}", service.sagas().join(", "), data.display());
-        until_stopped((listener, address), (service, drain), &serving, out).await
+        let said = format!("serving {} from {} on http://{address}", service.sagas().join(", "), data.display());
+        until_stopped((listener, address), (service, serving.drain), &said, out).await
     })
 }
 

@@ -263,7 +263,8 @@ fn give_instead(
     draft.instead = Some(Instead { at, value });
     compute_again(&mut draft, at);
     if draft.instead.is_some() {
-        let message = format!("`{place}` can be computed by now, without a value from you: give `retry`");
+        let message =
+            format!("`{place}` takes no value: it can be computed by now (give `retry`), or is being taken back");
         return rejected(Refusal::NotStuck, message);
     }
     draft.finish()

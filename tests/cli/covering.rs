@@ -133,7 +133,6 @@ saga main {
   step b { call w.Do  within input.w  compensate w.Un }
 }
 "#;
-    let nested = WAITS.replace("w: duration", "plan: { w: duration }").replace("input.w", "input.plan.w");
     const JSON: &str = r#"participant w {
   command Do { j: json } returns { n: int, j: json }
   command Un
@@ -145,6 +144,7 @@ saga main {
   when b.n == 7 { fail "hit" }
 }
 "#;
+    let nested = WAITS.replace("w: duration", "plan: { w: duration }").replace("input.w", "input.plan.w");
     for source in [SENT, WAITS, &nested, JSON] {
         let desk = Desk::with("main.saga", source);
         let said = desk.saga(&["test", "main.saga", "--coverage", "--write"]);

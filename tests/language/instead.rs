@@ -12,14 +12,14 @@ const LARGE: &str = r#"{"n":9000000000000000000}"#;
 /// A saga whose steps cannot fail, behind its point of no return.
 fn begin(statements: &str) -> (Story, Vec<String>) {
     let text = format!(
-        r#"participant shop {{ command Do {{ n: int }} returns {{ n: int }} }}
+        r"participant shop {{ command Do {{ n: int }} returns {{ n: int }} }}
 saga order {{
   version 1
   input {{ n: int }}
   signal news {{ }}
   pivot
   {statements}
-}}"#
+}}"
     );
     Story::begin(&text, LARGE)
 }
