@@ -21,8 +21,7 @@ pub(super) struct Callback {
 impl Callback {
     /// The server's address as participants see it, as the command line or `saga.toml` say it; nothing if neither does.
     pub(super) fn base(argument: Option<&str>, settings: &Settings) -> Result<Option<String>, CliError> {
-        let said = argument.map(|text| (text, "`--callback` says so".to_owned()));
-        let said = said.or_else(|| Some((settings.callback.as_deref()?, format!("`callback = …` in {NAME} says so"))));
+        let said = Settings::said("callback", argument, settings.callback.as_deref());
         let Some((text, origin)) = said else { return Ok(None) };
         let refused = |why: &str| {
             let shown = without_password(text);

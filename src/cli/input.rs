@@ -1,9 +1,10 @@
-//! A saga's input: from an argument, a file, standard input, or a scenario of the file; and what is wanted where there
-//! is none.
+//! What arguments hold: a saga's input, from the argument itself, a file, standard input, or a scenario of the file, and what
+//! is wanted where there is none; and durations.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde::de::IgnoredAny;
@@ -11,6 +12,7 @@ use serde::de::IgnoredAny;
 use super::error::{in_words, near_miss};
 use super::{CliError, Out};
 use crate::definition::Saga;
+use crate::definition::json::duration_literal;
 use crate::http::wanted;
 use crate::json::{Json, PAYLOAD_MAX};
 
@@ -99,4 +101,9 @@ pub(super) fn none(saga: &Saga) -> CliError {
 /// An input, to be pasted and filled in.
 pub(super) fn example(input: &str) -> String {
     format!("--input {}", shell_words::quote(input))
+}
+
+/// A duration as in the language, such as 200ms or 20s; not below zero.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    u64::try_from(duration_literal(text.trim())?).ok().map(Duration::from_millis)
 }

@@ -233,11 +233,9 @@ pub(super) fn json(
             Cause::TooMany => ("too_many", None),
         };
         let mut reason = json!({ "cause": word, "file": name(file, *span), "line": line(file, *span) });
-        if let (Some(reason), Some(step)) = (reason.as_object_mut(), step) {
-            reason.insert("step".to_owned(), json!(step.name));
-        }
-        if let (Some(reason), Some(run)) = (reason.as_object_mut(), run) {
-            reason.insert("run".to_owned(), json!(run));
+        if let Some(reason) = reason.as_object_mut() {
+            reason.extend(step.map(|step| ("step".to_owned(), json!(step.name))));
+            reason.extend(run.as_ref().map(|run| ("run".to_owned(), json!(run))));
         }
         reason
     };

@@ -22,10 +22,9 @@ use super::participants::{Addresses, Participants};
 use super::rivals::{Carried, carried};
 #[cfg(feature = "kafka")]
 use super::run::older;
-use super::settings::{NAME, Settings};
+use super::settings::Settings;
 use super::sources::{Checked, check_file};
-use super::{CliError, Exit, Out, limits};
-use crate::definition::json::duration_literal;
+use super::{CliError, Exit, Out, input, limits};
 use crate::http::carrying::DRAIN;
 use crate::http::cast::Cast;
 use crate::http::routes;
@@ -127,11 +126,9 @@ pub(super) fn command(arguments: Arguments, out: &mut Out) -> Result<Exit, CliEr
 
 /// How long participants may take to answer what is under way when the server is stopped.
 fn drain(argument: Option<&str>, settings: &Settings) -> Result<Duration, CliError> {
-    let said = argument.map(|text| (text, "`--drain` says so".to_owned()));
-    let said = said.or_else(|| Some((settings.drain.as_deref()?, format!("`drain = …` in {NAME} says so"))));
+    let said = Settings::said("drain", argument, settings.drain.as_deref());
     let Some((text, origin)) = said else { return Ok(DRAIN) };
-    let drain = duration_literal(text.trim()).and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
-    drain.filter(|drain| *drain <= DRAIN_MAX).ok_or_else(|| {
+    input::duration(text).filter(|drain| *drain <= DRAIN_MAX).ok_or_else(|| {
         let most = long(DRAIN_MAX);
         CliError::usage(format!("failed to read how long to wait for participants, `{text}`: {origin}"))
             .hint(format!("it is a duration such as 500ms, 8s or 2m, {most} at most"))

@@ -156,6 +156,12 @@ impl Settings {
         Self { data, listen, callback, drain, participants, checkpoint_bytes, kafka }
     }
 
+    /// What an argument says, or else the file under the same name; and which of them it was.
+    pub(super) fn said<'a>(key: &str, argument: Option<&'a str>, own: Option<&'a str>) -> Option<(&'a str, String)> {
+        let argument = argument.map(|text| (text, format!("`--{key}` says so")));
+        argument.or_else(|| Some((own?, format!("`{key} = …` in {NAME} says so"))))
+    }
+
     /// How an orchestrator of this run is opened.
     pub(super) fn options(&self, owner: impl Into<String>) -> Options {
         let usual = Options::default();

@@ -55,6 +55,20 @@ pub trait Environment {
     fn id(&self, way: &str, word: &str) -> String;
 }
 
+/// No data: constants need none.
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
+impl Environment for Nothing {
+    fn read(&self, _: &Root) -> Option<Datum<'_>> {
+        None
+    }
+
+    fn id(&self, _: &str, word: &str) -> String {
+        word.to_owned()
+    }
+}
+
 /// The value of `expr` in `env`.
 ///
 /// # Errors

@@ -8,8 +8,8 @@ use indicatif::HumanCount;
 use serde_json::{Value, json};
 
 use super::{end, several};
+use crate::cli::input;
 use crate::cli::table::Table;
-use crate::definition::json::duration_literal;
 use crate::simulation::{Asked, Figures, Load, Rule, percentile};
 
 /// How wide the longest bar of the chart is, in characters.
@@ -216,7 +216,7 @@ fn named(text: &str) -> (Option<CompactString>, &str) {
 }
 
 fn range(text: &str) -> Result<Range<Duration>, String> {
-    let one = |text: &str| literal(text).ok_or_else(|| format!("`{text}` is no duration, as 200ms or 2s is"));
+    let one = |text: &str| input::duration(text).ok_or_else(|| format!("`{text}` is no duration, as 200ms or 2s is"));
     match text.split_once("..") {
         Some((from, to)) => {
             let range = one(from)?..one(to)?;
@@ -224,10 +224,6 @@ fn range(text: &str) -> Result<Range<Duration>, String> {
         }
         None => Ok(one(text)?..one(text)?),
     }
-}
-
-fn literal(text: &str) -> Option<Duration> {
-    u64::try_from(duration_literal(text.trim())?).ok().map(Duration::from_millis)
 }
 
 /// The names of rules that are neither a step's nor a participant's.

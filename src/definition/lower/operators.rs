@@ -9,7 +9,7 @@ use super::Lowering;
 use super::expressions::{literal, unknown};
 use super::loops::Rounds;
 use super::scope::facts;
-use crate::definition::evaluate::{Datum, Environment, evaluate};
+use crate::definition::evaluate::{Nothing, evaluate};
 use crate::definition::expression::{BinaryOp, Expr, Read, Root, Typed};
 use crate::definition::types::Type;
 use crate::definition::value::Value;
@@ -389,19 +389,6 @@ impl Lowering<'_> {
 enum Overflow {
     OfOperands,
     OfItsOwn,
-}
-
-/// What constants are computed in.
-struct Nothing;
-
-impl Environment for Nothing {
-    fn read(&self, _: &Root) -> Option<Datum<'_>> {
-        None
-    }
-
-    fn id(&self, _: &str, word: &str) -> String {
-        word.to_owned()
-    }
 }
 
 /// The smallest type that both fit; `None` where there is none.

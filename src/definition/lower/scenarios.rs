@@ -11,8 +11,8 @@ use super::participants::is_unknown;
 use super::references::{Indices, Known, name, place};
 use super::scope::{Place, Scope};
 use super::{Lowering, listed, near};
-use crate::definition::evaluate::{Datum, Environment};
-use crate::definition::expression::{Expr, Root, Typed};
+use crate::definition::evaluate::Nothing;
+use crate::definition::expression::{Expr, Typed};
 use crate::definition::json::{int_literal, least};
 use crate::definition::types::{Record, Type};
 use crate::definition::value::{Value, to_json};
@@ -316,16 +316,4 @@ fn constant(typed: &Typed) -> Option<Box<str>> {
         return None;
     }
     typed.evaluate_json(&Nothing).ok().map(Into::into)
-}
-
-/// Knows no values: constants need none.
-struct Nothing;
-
-impl Environment for Nothing {
-    fn read(&self, _: &Root) -> Option<Datum<'_>> {
-        None
-    }
-    fn id(&self, _: &str, word: &str) -> String {
-        word.into()
-    }
 }

@@ -4,7 +4,7 @@
 //! in a loop over `[1, 2]`, with two, and `x.r == round` with as many as there are rounds.
 
 use super::against::NUMBERS_MAX;
-use crate::definition::evaluate::{Datum, Environment, evaluate};
+use crate::definition::evaluate::{Nothing, evaluate};
 use crate::definition::expression::{Expr, PathSegment, Read, Root};
 use crate::definition::types::Type;
 use crate::definition::value::Value;
@@ -18,19 +18,6 @@ const DEPTH_MAX: u8 = 16;
 pub(super) struct Constants<'p> {
     pub(super) plan: &'p Plan,
     pub(super) node: NodeId,
-}
-
-/// Constants need no data.
-struct NoData;
-
-impl Environment for NoData {
-    fn read(&self, _: &Root) -> Option<Datum<'_>> {
-        None
-    }
-
-    fn id(&self, _: &str, _: &str) -> String {
-        String::new()
-    }
 }
 
 impl Constants<'_> {
@@ -79,7 +66,7 @@ impl Constants<'_> {
                 }
                 let of_both = |left: &Value, right: &Value| {
                     let pair = (Expr::Literal(left.clone()), Expr::Literal(right.clone()));
-                    evaluate(&Expr::Binary(*op, Box::new(pair)), &NoData).ok()
+                    evaluate(&Expr::Binary(*op, Box::new(pair)), &Nothing).ok()
                 };
                 left.iter().flat_map(|left| right.iter().filter_map(move |right| of_both(left, right))).collect()
             }
@@ -90,7 +77,7 @@ impl Constants<'_> {
 
     fn each(&self, inner: &Expr, depth: u8, made: impl Fn(Value) -> Expr) -> Option<Vec<Value>> {
         let values = self.values(inner, &[], depth)?;
-        Some(values.into_iter().filter_map(|value| evaluate(&made(value), &NoData).ok()).collect())
+        Some(values.into_iter().filter_map(|value| evaluate(&made(value), &Nothing).ok()).collect())
     }
 
     fn of_root(&self, read: &Read, path: &[PathSegment], depth: u8) -> Option<Vec<Value>> {

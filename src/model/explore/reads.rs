@@ -257,10 +257,7 @@ impl Gaze<'_> {
             | BinaryOp::Less
             | BinaryOp::Greater => {
                 let mut each = |own: &Expr, op, other| {
-                    let mut against = Against::compared(op, other);
-                    for constant in self.constants.of(other).unwrap_or_default() {
-                        against.and(&Against::compared(op, &Expr::Literal(constant)));
-                    }
+                    let mut against = self.with_constants(other, |other| Against::compared(op, other));
                     self.link(&mut against, other);
                     // One of several values is also compared with what stands beside it.
                     if matches!(own, Expr::Binary(BinaryOp::Coalesce, _) | Expr::If(_)) {
@@ -280,10 +277,7 @@ impl Gaze<'_> {
             BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide => {
                 let of_result = against(wanted);
                 let mut each = |own: &Expr, other: &Expr, is_left: bool| {
-                    let mut against = Against::computed(op, of_result, other, is_left);
-                    for constant in self.constants.of(other).unwrap_or_default() {
-                        against.and(&Against::computed(op, of_result, &Expr::Literal(constant), is_left));
-                    }
+                    let against = self.with_constants(other, |other| Against::computed(op, of_result, other, is_left));
                     self.look(own, Some(&Look::itself(against)));
                 };
                 each(left, right, true);
@@ -298,15 +292,21 @@ impl Gaze<'_> {
     fn look_at_parts(&mut self, arguments: &[Expr], wanted: Option<&Look>) {
         let (Some([whole, part]), Some(_)) = (arguments.first_chunk(), wanted) else { return };
         let mut of = |own: &Expr, other: &Expr, has_parts: bool| {
-            let mut against = Against::constants(other);
-            for constant in self.constants.of(other).unwrap_or_default() {
-                against.and(&Against::constants(&Expr::Literal(constant)));
-            }
+            let mut against = self.with_constants(other, Against::constants);
             self.link(&mut against, other);
             self.look(own, Some(&Look::itself(if has_parts { against.with_parts() } else { against })));
         };
         of(whole, part, true);
         of(part, whole, false);
+    }
+
+    /// What is made of an expression, and of each constant that it stands for.
+    fn with_constants(&self, other: &Expr, made: impl Fn(&Expr) -> Against) -> Against {
+        let mut against = made(other);
+        for constant in self.constants.of(other).unwrap_or_default() {
+            against.and(&made(&Expr::Literal(constant)));
+        }
+        against
     }
 
     /// Compared with all data in an expression, too.
