@@ -113,6 +113,12 @@ impl Addresses {
         })
     }
 
+    /// Whether it is said of this one by its name where it is reached.
+    #[cfg(feature = "kafka")]
+    pub(super) fn names(&self, name: &str) -> bool {
+        self.given.contains_key(name)
+    }
+
     /// Where each is reached of those that are said; the others read their commands from the log themselves.
     #[cfg(feature = "kafka")]
     pub(super) fn only_said(&self, cast: &Cast) -> remembered::Addresses {

@@ -1,14 +1,16 @@
 //! Who else answers the commands that are answered from here: of two the first answer counts, and what the other one did
-//! stays done. A participant that runs must not be simulated beside, nor asked twice over.
+//! stays done. A participant that runs must not be simulated beside, nor asked twice over; nor is one simulated that is
+//! away for a moment, unless a person says so by its name.
 
 use std::collections::BTreeSet;
 
 use super::CliError;
 use super::error::Kind;
+use super::participants::Addresses;
 use crate::http::cast::Cast;
 use crate::log::Topics;
-use crate::log::kafka::Reader;
-use crate::participant::{Address, remembered};
+use crate::log::kafka::{Presence, Reader};
+use crate::participant::Address;
 
 /// A participant whose commands are answered from here.
 #[derive(Clone, Debug)]
@@ -16,14 +18,18 @@ pub(super) struct Carried {
     name: String,
     topic: String,
     member: String,
+    /// Whether it is simulated only since nothing is said of it.
+    stands_in: bool,
 }
 
 /// Those that have an address.
-pub(super) fn carried(cast: &Cast, addresses: &remembered::Addresses) -> Vec<Carried> {
+pub(super) fn carried(cast: &Cast, said: &Addresses) -> Vec<Carried> {
+    let addresses = said.only_said(cast);
     let topics = cast.named_topics().into_iter();
     let of = |(name, topic): (String, String)| {
-        let member = addresses.get(topic.as_str())?.member();
-        Some(Carried { name, topic, member })
+        let address = addresses.get(topic.as_str())?;
+        let stands_in = *address == Address::Simulated && !said.names(&name);
+        Some(Carried { name, topic, member: address.member(), stands_in })
     };
     topics.filter_map(of).collect()
 }
@@ -36,6 +42,8 @@ pub(super) fn topics_of(carried: &[Carried]) -> Vec<String> {
 /// Somebody else who answers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rival {
+    /// Of the participant.
+    name: String,
     topic: String,
     group: String,
     /// What both do.
@@ -48,69 +56,95 @@ pub(super) struct Rival {
 enum Weight {
     /// Both would answer.
     Certain,
-    /// So it may be, but the broker does not tell of its members. Of those by KIP-848 there is only what they have committed,
-    /// and they may have gone long ago.
+    /// It has answered, is not there as far as the broker tells, and would be simulated though nobody said so by its name.
+    Replaced,
+    /// It has answered, and may have gone for good. Of groups by KIP-848 the broker does not tell whether they are there.
     Possible,
     /// They share the work, and ask the participant in different places.
     Elsewhere,
 }
 
-/// Who else reads what these are asked. Other deployments carry their own commands only. Of one's own whoever does the
-/// same shares the work.
+/// Who else reads what these are asked, or has read it. Other deployments carry their own commands only. Of one's own
+/// whoever does the same shares the work.
 pub(super) fn rivals(carried: &[Carried], readers: &[Reader], topics: &Topics) -> BTreeSet<Rival> {
-    let mut rivals = BTreeSet::new();
-    for Carried { name, topic, member } in carried {
-        for reader in readers.iter().filter(|reader| reader.topic == *topic) {
-            let Reader { group, .. } = reader;
-            let mut insert = |what, weight| {
-                rivals.insert(Rival { topic: topic.clone(), group: group.clone(), what, weight });
-            };
-            let other = match reader.member.as_deref() {
-                _ if !Topics::is_group_of_bridges(group, topic) => "it answers itself",
-                _ if *group != topics.group_of_bridges(topic) => continue,
-                Some(other) if other == *member => continue,
-                Some(other) => match (Address::of_member(other), Address::of_member(member)) {
-                    (Some(there), Some(here)) => {
-                        let what = format!(
-                            "another process passes commands of `{name}`, {topic}, on to {there}, and this one to {here}: \
-                             which of the two is asked is chance; they must be one participant, with one database"
-                        );
-                        insert(what, Weight::Elsewhere);
-                        continue;
-                    }
-                    (Some(_), None) => "another process passes them on to it",
-                    (None, _) if other == Address::Simulated.member() => "another process simulates it",
-                    // Its settings have a name for it.
-                    (None, _) => continue,
-                },
-                // By KIP-848, where members are not told.
-                None => continue,
-            };
-            let is_told = reader.member.is_some();
-            let (reads, weight) =
-                if is_told { ("reads", Weight::Certain) } else { ("reads, or has read,", Weight::Possible) };
-            insert(format!("the group {group} {reads} the commands of `{name}`, {topic}: {other}"), weight);
-        }
-    }
-    rivals
+    let pairs = carried.iter().flat_map(|carried| {
+        let of_its = readers.iter().filter(|reader| reader.topic == carried.topic);
+        of_its.filter_map(|reader| rival(carried, reader, topics))
+    });
+    pairs.collect()
 }
 
-/// Refuses to answer beside somebody else, and says who may be one.
+fn rival(carried: &Carried, reader: &Reader, topics: &Topics) -> Option<Rival> {
+    let Carried { name, topic, member, stands_in } = carried;
+    let Reader { group, presence, .. } = reader;
+    let is_bridge = Topics::is_group_of_bridges(group, topic);
+    if is_bridge && *group != topics.group_of_bridges(topic) {
+        return None;
+    }
+    let of =
+        |weight, what| Some(Rival { name: name.clone(), topic: topic.clone(), group: group.clone(), what, weight });
+    let past = if *stands_in { Weight::Replaced } else { Weight::Possible };
+    let commands = format!("the commands of `{name}`, {topic}");
+    match presence {
+        Presence::Here(_) if !is_bridge => {
+            of(Weight::Certain, format!("the group {group} reads {commands}: it answers itself"))
+        }
+        Presence::Here(other) if other == member => None,
+        Presence::Here(other) => match (Address::of_member(other), Address::of_member(member)) {
+            (Some(there), Some(here)) => of(
+                Weight::Elsewhere,
+                format!(
+                    "another process passes commands of `{name}`, {topic}, on to {there}, and this one to {here}: which of \
+                     the two is asked is chance; they must be one participant, with one database"
+                ),
+            ),
+            (Some(_), None) => {
+                of(Weight::Certain, format!("the group {group} reads {commands}: another process passes them on to it"))
+            }
+            (None, _) if *other == Address::Simulated.member() => {
+                of(Weight::Certain, format!("the group {group} reads {commands}: another process simulates it"))
+            }
+            // Its settings have a name for it.
+            (None, _) => None,
+        },
+        Presence::Untold { .. } if !is_bridge => {
+            of(past, format!("the group {group} reads, or has read, {commands}: it answers itself"))
+        }
+        Presence::Away { .. } if !is_bridge => {
+            of(past, format!("the group {group} has read {commands}, and has no member now: it answers itself"))
+        }
+        // What a bridge did is gone with it, but the participant behind it is as real as it was.
+        Presence::Untold { last } | Presence::Away { last } if *stands_in => {
+            let there = Address::of_member(last)?;
+            of(past, format!("the group {group} has passed on {commands}, to {there}"))
+        }
+        Presence::Untold { .. } | Presence::Away { .. } => None,
+    }
+}
+
+/// Refuses to answer beside somebody else or in the place of somebody who has answered, and says who may be one.
 pub(super) fn refuse(rivals: &BTreeSet<Rival>) -> Result<(), CliError> {
     let of = |weight| rivals.iter().filter(move |rival| rival.weight == weight);
     for Rival { what, .. } in of(Weight::Possible) {
-        tracing::warn!("{what}; if it does, then of two answers the first counts");
+        tracing::warn!("{what}; if it answers, too, then of two answers the first counts");
     }
-    let mut certain = of(Weight::Certain).peekable();
-    if certain.peek().is_none() {
-        return Ok(());
+    let told = |error: CliError, weight| of(weight).fold(error, |error, rival| error.hint(rival.what.clone()));
+    let elsewhere = "to simulate, take topics that nobody else reads: a Kafka of your own, or a data directory";
+    if of(Weight::Certain).next().is_some() {
+        let error =
+            CliError::new(Kind::Refused, "participants are answered for already; of two answers the first would count");
+        let error = told(told(error, Weight::Certain), Weight::Replaced);
+        return Err(error
+            .hint("leave out --participants, --scenario or the --participant of those; or end who answers, and what died without a word is gone when its session is over")
+            .hint(elsewhere));
     }
-    let error =
-        CliError::new(Kind::Refused, "participants are answered for already; of two answers the first would count");
-    let error = certain.fold(error, |error, rival| error.hint(rival.what.clone()));
+    let Some(Rival { name, .. }) = of(Weight::Replaced).next() else { return Ok(()) };
+    let error = "participants that somebody plays are not simulated because they are away for a moment";
+    let error = told(CliError::new(Kind::Refused, error), Weight::Replaced);
     Err(error
-        .hint("leave out --participants, --scenario or the --participant of those; or end who answers, and what died without a word is gone when its session is over")
-        .hint("to simulate, take topics that nobody else reads: a Kafka of your own, or a data directory"))
+        .hint("start them, or leave out --participants: what they are asked waits for them")
+        .hint(format!("who is simulated all the same is said by name: --participant {name}=simulated"))
+        .hint(elsewhere))
 }
 
 /// What has been said of rivals that came later.
@@ -123,7 +157,7 @@ impl Said {
         let line = |Rival { what, weight, .. }: &Rival| match weight {
             Weight::Certain => Some(format!("{what}, and so does this process: of two answers the first counts")),
             Weight::Elsewhere => Some(what.clone()),
-            Weight::Possible => None,
+            Weight::Replaced | Weight::Possible => None,
         };
         let lines = rivals.difference(&self.0).filter_map(line).collect();
         self.0 = rivals;
@@ -135,14 +169,30 @@ impl Said {
 mod tests {
     use super::*;
 
-    fn reader(group: &str, member: Option<&str>) -> Reader {
-        Reader { topic: "hotel.commands".to_owned(), group: group.to_owned(), member: member.map(str::to_owned) }
+    const SIMULATED: &str = "saga.simulated";
+    const BRIDGE: &str = "saga.bridge http://a/";
+
+    fn reader(group: &str, presence: Presence) -> Reader {
+        Reader { topic: "hotel.commands".to_owned(), group: group.to_owned(), presence }
+    }
+
+    fn here(group: &str, member: &str) -> Reader {
+        reader(group, Presence::Here(member.to_owned()))
+    }
+
+    /// Two ways to be away.
+    fn past(group: &str, last: &str) -> [Reader; 2] {
+        let last = || last.to_owned();
+        [Presence::Untold { last: last() }, Presence::Away { last: last() }].map(|presence| reader(group, presence))
+    }
+
+    fn carry(member: &str, stands_in: bool) -> Carried {
+        let member = member.to_owned();
+        Carried { name: "rooms".to_owned(), topic: "hotel.commands".to_owned(), member, stands_in }
     }
 
     fn found(member: &str, reader: &Reader) -> BTreeSet<Rival> {
-        let member = member.to_owned();
-        let carried = Carried { name: "rooms".to_owned(), topic: "hotel.commands".to_owned(), member };
-        rivals(&[carried], std::slice::from_ref(reader), &Topics::default())
+        rivals(&[carry(member, false)], std::slice::from_ref(reader), &Topics::default())
     }
 
     fn is_rival(member: &str, reader: &Reader) -> bool {
@@ -151,24 +201,43 @@ mod tests {
 
     #[test]
     fn whoever_answers_as_well_is_a_rival_and_whoever_shares_the_work_is_none() {
-        let (simulated, bridge) = ("saga.simulated", "saga.bridge http://a/");
-        let own = |member| reader("saga.bridge.hotel.commands", member);
-        for member in [simulated, bridge] {
-            assert!(is_rival(member, &reader("hotels", Some("rdkafka"))) && is_rival(member, &reader("hotels", None)));
-            assert!(refuse(&found(member, &reader("hotels", Some("rdkafka")))).is_err());
-            assert!(refuse(&found(member, &reader("hotels", None))).is_ok(), "it may have gone long ago");
-            assert!(!is_rival(member, &own(Some(member))) && !is_rival(member, &own(None)));
-            assert!(!is_rival(member, &own(Some("checkout-7"))), "by `client.id`");
-            assert!(!is_rival(member, &reader("other.bridge.hotel.commands", Some(bridge))), "they have their own");
+        let own = "saga.bridge.hotel.commands";
+        for member in [SIMULATED, BRIDGE] {
+            assert!(refuse(&found(member, &here("hotels", "rdkafka"))).is_err());
+            assert!(!is_rival(member, &here(own, member)));
+            assert!(!is_rival(member, &here(own, "checkout-7")), "by `client.id`");
+            assert!(!is_rival(member, &here("other.bridge.hotel.commands", BRIDGE)), "they have their own");
         }
-        assert!(is_rival(simulated, &own(Some(bridge))) && is_rival(bridge, &own(Some(simulated))));
-        assert!(is_rival(simulated, &reader("saga.bridge.car.commands", Some(simulated))), "another topic's");
+        assert!(is_rival(SIMULATED, &here(own, BRIDGE)) && is_rival(BRIDGE, &here(own, SIMULATED)));
+        assert!(is_rival(SIMULATED, &here("saga.bridge.car.commands", SIMULATED)), "another topic's");
+    }
+
+    #[test]
+    fn who_is_away_is_simulated_only_by_its_name() {
+        let own = "saga.bridge.hotel.commands";
+        let stands_in = |reader: &Reader| {
+            refuse(&rivals(&[carry(SIMULATED, true)], std::slice::from_ref(reader), &Topics::default()))
+        };
+        for away in past("hotels", "") {
+            let refused = stands_in(&away).unwrap_err().text();
+            assert!(refused.contains("are not simulated because they are away"), "{refused}");
+            for member in [SIMULATED, BRIDGE] {
+                let named = found(member, &away);
+                assert!(named.len() == 1 && refuse(&named).is_ok(), "it is said, and may have gone for good");
+            }
+        }
+        for was in past(own, BRIDGE) {
+            assert!(stands_in(&was).is_err() && !is_rival(SIMULATED, &was) && !is_rival(BRIDGE, &was));
+        }
+        for was in past(own, SIMULATED).iter().chain(&past(own, "")).chain(&past("other.bridge.hotel.commands", BRIDGE))
+        {
+            assert!(stands_in(was).is_ok(), "{was:?}");
+        }
     }
 
     #[test]
     fn who_passes_commands_on_to_another_place_is_named_once_and_refused_nowhere() {
-        let here = "saga.bridge http://a/";
-        let rivals = || found(here, &reader("saga.bridge.hotel.commands", Some("saga.bridge http://b/")));
+        let rivals = || found(BRIDGE, &here("saga.bridge.hotel.commands", "saga.bridge http://b/"));
         assert!(refuse(&rivals()).is_ok());
         let mut said = Said::default();
         let first = said.looked(rivals());
@@ -178,9 +247,7 @@ mod tests {
 
     #[test]
     fn a_rival_that_came_later_is_named_once_until_it_has_gone() {
-        let member = "saga.bridge http://a/".to_owned();
-        let carried = [Carried { name: "rooms".to_owned(), topic: "hotel.commands".to_owned(), member }];
-        let found = || rivals(&carried, &[reader("hotels", Some("rdkafka"))], &Topics::default());
+        let found = || found(BRIDGE, &here("hotels", "rdkafka"));
         let mut said = Said::default();
         let first = said.looked(found());
         assert!(first.len() == 1 && first[0].contains("the group hotels reads the commands of `rooms`"), "{first:?}");

@@ -213,7 +213,7 @@ impl Following<'_> {
         opened.has_topics_of(&self.cast, &self.file.name).await?;
         let addresses = self.addresses.only_said(&self.cast);
         let others = self.cast.only(|topic| !addresses.contains_key(topic));
-        let carried = carried(&self.cast, &addresses);
+        let carried = carried(&self.cast, &self.addresses);
         opened.are_free(carried.clone()).await?;
         let options = settings.options(format!("saga run {}", self.file.name));
         let service = Arc::new(Service::join(opened.site(), &options, RUN_PATIENCE).await?);

@@ -270,7 +270,7 @@ impl Company {
         let addresses = self.addresses.only_said(&cast);
         let words = cast.only(|topic| addresses.contains_key(topic)).words();
         if words != self.reached {
-            self.opened.are_free(carried(&cast, &addresses)).await?;
+            self.opened.are_free(carried(&cast, &self.addresses)).await?;
             self.callback.goes_to(&addresses);
             self.service.carry(cast.settings(&addresses, None, Some(self.callback.url()))).await?;
             self.reached = words;
@@ -300,7 +300,7 @@ impl Company {
         let (service, addresses) = (Arc::clone(&self.service), self.addresses.clone());
         move || {
             let cast = service.startable();
-            carried(&cast, &addresses.only_said(&cast))
+            carried(&cast, &addresses)
         }
     }
 

@@ -202,12 +202,7 @@ fn what_is_given_to_a_server_that_joins_is_asked_once() {
 fn a_process_takes_commands_from_kafka() {
     let Some(broker) = shared() else { return };
     let house = House::new(broker);
-    let script = r#"while read -r line; do
-  field() { printf '%s' "$line" | sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
-  printf '{"command":"%s","kind":"%s","attempt":%s,"status":"succeeded","data":{"hold":"h-1","seat":"1A"}}\n' \
-    "$(field command)" "$(field kind)" "$(field attempt)"
-done"#;
-    fs::write(house.folder.path().join("desk.sh"), script).unwrap();
+    house.write_desk();
     let tickets = ["--participant", "tickets=process:sh desk.sh", "--participants", "simulated"];
     // Two of them share its topic, with a process each.
     let servers = [house.serve(&tickets), house.serve(&tickets)];

@@ -1,6 +1,7 @@
 //! A deployment of its own for `saga` itself: topics, servers, and what is asked of them.
 
 use std::collections::VecDeque;
+use std::fs;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
@@ -48,9 +49,9 @@ impl<'b> House<'b> {
     pub(crate) fn unmade(broker: &'b Broker) -> Self {
         let prefix = prefix();
         let folder = tempfile::tempdir().unwrap();
-        let workflow = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/booking.saga")).unwrap();
+        let workflow = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/booking.saga")).unwrap();
         let own = workflow.replace("commands \"", &format!("commands \"{prefix}."));
-        std::fs::write(folder.path().join(FILE), own).unwrap();
+        fs::write(folder.path().join(FILE), own).unwrap();
         Self { broker, prefix, folder, group: FAST }
     }
 
@@ -70,6 +71,16 @@ impl<'b> House<'b> {
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.saga(arguments).output().unwrap()
+    }
+
+    /// `desk.sh`, a participant that sells tickets by lines, in the house's folder.
+    pub(crate) fn write_desk(&self) {
+        let script = r#"while read -r line; do
+  field() { printf '%s' "$line" | sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
+  printf '{"command":"%s","kind":"%s","attempt":%s,"status":"succeeded","data":{"hold":"h-1","seat":"1A"}}\n' \
+    "$(field command)" "$(field kind)" "$(field attempt)"
+done"#;
+        fs::write(self.folder.path().join("desk.sh"), script).unwrap();
     }
 
     pub(crate) fn serve(&self, participants: &[&str]) -> Server {
@@ -109,7 +120,7 @@ impl<'b> House<'b> {
     /// Runs an instance to its end with everybody played from here: another orchestrator for the time.
     pub(crate) fn run_to_its_end(&self, id: &str) {
         let ended = self.run(&["run", FILE, "--id", id, "--participants", "simulated"]);
-        assert!(ended.status.success(), "{}", text(&ended));
+        assert!(ended.status.success(), "{}: {}", ended.status, text(&ended));
         assert!(text(&ended).contains("\"status\": \"completed\""), "{}", text(&ended));
     }
 }

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::broker::shared;
 use super::house::{FILE, House, INPUT, PATIENCE, text};
@@ -46,6 +46,44 @@ fn who_runs_is_not_simulated_and_who_is_simulated_is_not_asked_elsewhere() {
     );
     assert!(text(&refused).contains(&why), "{}", text(&refused));
     server.stop();
+}
+
+/// A participant that starts anew would find that somebody has answered what it was asked.
+#[test]
+fn who_is_away_is_not_simulated_unless_that_is_said_by_name() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    let topic = format!("{}.hotel.commands", house.prefix);
+    let hotels = reader(&broker.address(), &topic);
+    let mut handled = TopicPartitionList::new();
+    handled.add_partition_offset(&topic, 0, Offset::Offset(0)).unwrap();
+    hotels.commit(&handled, CommitMode::Sync).unwrap();
+    drop(hotels);
+    let simulated = ["run", FILE, "--input", INPUT, "--participants", "simulated"];
+    let refused = house.run(&simulated);
+    assert_eq!(refused.status.code(), Some(6), "{}", text(&refused));
+    let away = format!("the group {topic}.hotels has read the commands of `hotels`, {topic}, and has no member now");
+    for said in [&*away, "said by name: --participant hotels=simulated"] {
+        assert!(text(&refused).contains(said), "{}", text(&refused));
+    }
+    let named = house.run(&[&simulated[..], &["--participant", "hotels=simulated"]].concat());
+    assert!(named.status.success() && text(&named).contains(&away), "{}", text(&named));
+    // A bridge's group is the same whatever it carries: what it has committed tells.
+    let other = House::new(broker);
+    other.write_desk();
+    let server = other.serve(&["--participant", "tickets=process:sh desk.sh", "--participants", "simulated"]);
+    server.start("b-1");
+    server.until_completed(1);
+    server.stop();
+    let refused = other.run(&simulated);
+    let topic = format!("{}.ticket.commands", other.prefix);
+    let away = format!(
+        "the group {}.bridge.{topic} has passed on the commands of `tickets`, {topic}, to process:sh",
+        other.prefix
+    );
+    assert!(refused.status.code() == Some(6) && text(&refused).contains(&away), "{}", text(&refused));
+    let again = ["--participant", "tickets=process:sh desk.sh"];
+    assert!(other.run(&[&simulated[..], &again].concat()).status.success());
 }
 
 #[test]

@@ -54,9 +54,14 @@ const ANSWERED_WITHIN_MS: u64 = 2_000;
 /// How often positions are committed: what is handled meanwhile is done again if the process dies.
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 
+/// Characters of a name that stand beside an offset: Kafka allows 4,096 bytes (`offset.metadata.max.bytes`), and a URL can be longer.
+const NAME_MAX: usize = 1_024;
+
 /// A member of the group.
 pub(super) struct Group {
     consumer: BaseConsumer<Context>,
+    /// What it calls itself.
+    name: String,
     state: Arc<Shared>,
     /// Each is dropped at the other end when its thread ends.
     threads: Mutex<Vec<Receiver<()>>>,
@@ -329,7 +334,12 @@ impl Group {
         let consumer = BaseConsumer::from_config_and_context(&config, Context(Arc::clone(&state)))
             .map_err(|error| OpenError::client(&error))?;
         consumer.subscribe(&[topic]).map_err(|error| OpenError::client(&error))?;
-        let group = Arc::new(Self { consumer, state, threads: Mutex::default() });
+        let group = Arc::new(Self {
+            consumer,
+            name: member.name.chars().take(NAME_MAX).collect(),
+            state,
+            threads: Mutex::default(),
+        });
         let mut clocks = Clocks { probed: Instant::now(), committed: Instant::now() };
         start(&group, "kafka-group", move |group| group.turn(&mut clocks))?;
         start(&group, "kafka-confirm", |group| {
@@ -422,10 +432,14 @@ impl Group {
         }
     }
 
+    /// With who it is, which tells later what has read a topic when nobody is there.
     fn add(&self, partition: u32, before: u64, list: &mut TopicPartitionList) {
         let offset = Offset::Offset(i64::try_from(before).unwrap_or(i64::MAX));
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
         list.add_partition_offset(&self.state.topic, number, offset).expect("an offset of a record is one");
+        if let Some(mut element) = list.find_partition(&self.state.topic, number) {
+            element.set_metadata(&self.name);
+        }
     }
 
     fn turn(&self, clocks: &mut Clocks) {

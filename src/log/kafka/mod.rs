@@ -53,7 +53,7 @@ pub(crate) use error::{is_final, of_prefix};
 pub(crate) use producer::headers;
 pub use raw::{Raw, RawArrival, RawMessage};
 pub(crate) use reader::stored;
-pub use readership::{Membership, Reader};
+pub use readership::{Membership, Presence, Reader};
 pub(crate) use settings::Role;
 pub use settings::Settings;
 pub use topics::{Founding, Made, Plan};
@@ -184,12 +184,15 @@ impl Kafka {
         told.unread(asking.client(), (settings, ours), topics)
     }
 
-    /// Who reads these topics, and of groups by KIP-848 those that have committed something.
+    /// Who reads these topics or has read them: members, and groups that have committed something of them.
     ///
     /// # Errors
     /// The broker does not answer.
     pub fn readers(&self, topics: &[String]) -> Result<Vec<Reader>, String> {
-        self.told(topics)?.all(self.shared.asking.client(), &self.shared.settings, topics)
+        let Shared { settings, asking, .. } = &*self.shared;
+        let told = self.told(topics)?;
+        let away = told.away(asking.client(), settings, topics)?;
+        Ok([told.all(asking.client(), settings, topics)?, away].concat())
     }
 
     /// Looks whether the deployment's topics are all there, of which `missing` were not at the look before, and have as many

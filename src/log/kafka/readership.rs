@@ -1,5 +1,7 @@
 //! Who reads the topics of commands, as far as the broker tells.
 
+use std::collections::BTreeMap;
+
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
@@ -12,15 +14,35 @@ use crate::log::Topics;
 /// Groups that are asked one by one, which costs a connection each.
 const UNTOLD_MAX: usize = 20;
 
-/// A member of a group that reads a topic of commands.
+/// Groups without members that are asked one by one: some 10 ms each, once at a start.
+const EMPTY_MAX: usize = 200;
+
+/// A member of a group that reads a topic of commands, or has read it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reader {
     /// What it reads.
     pub topic: String,
     /// Its group.
     pub group: String,
-    /// What it calls itself, where the broker tells of members.
-    pub member: Option<String>,
+    /// Whether it is there.
+    pub presence: Presence,
+}
+
+/// Whether a reader is there, as far as the broker tells.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Presence {
+    /// A member, and what it calls itself.
+    Here(String),
+    /// Its group, by KIP-848, has members of which the broker does not tell, and has committed something of the topic.
+    Untold {
+        /// What the member that committed last called itself, if it is one of ours.
+        last: String,
+    },
+    /// Its group has no member at the moment, and has committed something of the topic.
+    Away {
+        /// What the member that committed last called itself, if it is one of ours.
+        last: String,
+    },
 }
 
 impl Reader {
@@ -38,6 +60,8 @@ pub struct Membership {
     pub readers: Vec<Reader>,
     /// Groups that have members of which it does not tell.
     untold: Vec<String>,
+    /// Groups that have no members.
+    empty: Vec<String>,
 }
 
 impl Membership {
@@ -55,7 +79,7 @@ impl Membership {
                 break;
             }
             let committed = committed(asking, settings, group, &unread)?;
-            unread.retain(|topic| !(committed.contains(topic) && takes_ours(group, topic, ours)));
+            unread.retain(|topic| !(committed.contains_key(topic) && takes_ours(group, topic, ours)));
         }
         Ok(unread)
     }
@@ -64,20 +88,37 @@ impl Membership {
         self.readers.iter().any(|reader| reader.topic == *topic && reader.takes_from(ours))
     }
 
-    /// Who reads these topics, or has read them and may have gone.
+    /// Who reads these topics, and groups that may.
     pub(super) fn all(
         self,
         asking: &BaseConsumer<Context>,
         settings: &Settings,
         topics: &[String],
     ) -> Result<Vec<Reader>, String> {
-        let Self { mut readers, untold } = self;
+        let Self { mut readers, untold, .. } = self;
         for group in untold {
             let committed = committed(asking, settings, &group, topics)?;
-            readers.extend(committed.into_iter().map(|topic| Reader { topic, group: group.clone(), member: None }));
+            let of = |(topic, last)| Reader { topic, group: group.clone(), presence: Presence::Untold { last } };
+            readers.extend(committed.into_iter().map(of));
         }
         readers.sort();
         readers.dedup();
+        Ok(readers)
+    }
+
+    /// Who has read these topics, and is away.
+    pub(super) fn away(
+        &self,
+        asking: &BaseConsumer<Context>,
+        settings: &Settings,
+        topics: &[String],
+    ) -> Result<Vec<Reader>, String> {
+        let mut readers = Vec::new();
+        for group in &self.empty {
+            let committed = committed(asking, settings, group, topics)?;
+            let of = |(topic, last)| Reader { topic, group: group.clone(), presence: Presence::Away { last } };
+            readers.extend(committed.into_iter().map(of));
+        }
         Ok(readers)
     }
 }
@@ -91,31 +132,37 @@ fn takes_ours(group: &str, topic: &str, ours: &Topics) -> bool {
 pub(super) fn told(asking: &BaseConsumer<Context>, topics: &[String]) -> Result<Membership, String> {
     let groups = asking.fetch_group_list(None, ASK_WITHIN).map_err(|error| said(&error))?;
     let mut readers = Vec::new();
-    let mut untold = Vec::new();
+    let (mut untold, mut empty) = (Vec::new(), Vec::new());
     for group in groups.groups() {
         for member in group.members() {
             let read = assigned_topics(member.assignment().unwrap_or_default());
             readers.extend(read.into_iter().filter(|topic| topics.contains(topic)).map(|topic| Reader {
                 topic,
                 group: group.name().to_owned(),
-                member: Some(member.client_id().to_owned()),
+                presence: Presence::Here(member.client_id().to_owned()),
             }));
         }
         // By KIP-848: the question does not know those, and says that there is nothing.
-        if group.members().is_empty() && group.state() != "Empty" && untold.len() < UNTOLD_MAX {
-            untold.push(group.name().to_owned());
+        if group.members().is_empty() {
+            let (groups, max) =
+                if group.state() == "Empty" { (&mut empty, EMPTY_MAX) } else { (&mut untold, UNTOLD_MAX) };
+            if groups.len() < max {
+                groups.push(group.name().to_owned());
+            } else {
+                tracing::debug!(group = group.name(), state = group.state(), "not asked what it has read: too many");
+            }
         }
     }
-    Ok(Membership { readers, untold })
+    Ok(Membership { readers, untold, empty })
 }
 
-/// Of which of these topics a group has committed something.
+/// Of which of these topics a group has committed something, and what the last of our own that did calls itself.
 fn committed(
     asking: &BaseConsumer<Context>,
     settings: &Settings,
     group: &str,
     topics: &[String],
-) -> Result<Vec<String>, String> {
+) -> Result<BTreeMap<String, String>, String> {
     let config = settings.client(Role::Reader, group);
     let member = BaseConsumer::from_config_and_context(&config, asking.context().as_ref().clone());
     let member = member.map_err(|error| said(&error))?;
@@ -127,11 +174,9 @@ fn committed(
         }
     }
     let committed = member.committed_offsets(list, ASK_WITHIN).map_err(|error| said(&error))?;
-    let has_committed = |topic: &&String| {
-        let of_topic = committed.elements_for_topic(topic);
-        of_topic.iter().any(|element| matches!(element.offset(), Offset::Offset(_)))
-    };
-    Ok(topics.iter().filter(has_committed).cloned().collect())
+    let elements = committed.elements();
+    let by = elements.iter().filter(|element| matches!(element.offset(), Offset::Offset(_)));
+    Ok(by.map(|element| (element.topic().to_owned(), element.metadata().to_owned())).collect())
 }
 
 /// The topics in a member's assignment, as Kafka's consumers write it: version, then topics with their partitions.
@@ -181,8 +226,9 @@ mod tests {
             ("other.bridge.hotel.commands", false),
             ("saga.bridge.car.commands", true),
         ] {
-            let reader = Reader { topic: topic.to_owned(), group: group.to_owned(), member: None };
-            let told = Membership { readers: vec![reader], untold: Vec::new() };
+            let presence = Presence::Here("a".to_owned());
+            let reader = Reader { topic: topic.to_owned(), group: group.to_owned(), presence };
+            let told = Membership { readers: vec![reader], ..Membership::default() };
             assert_eq!(told.is_read(topic, &ours), is_read, "{group}");
         }
     }
