@@ -33,9 +33,9 @@ The rules stand in docs/participants.md. The probe does real work under ids of i
 give the participant data that it may be tried on. Commands that no saga takes back are tried only where --call names
 them. Live sagas notice nothing: replies to the probe go to a topic of its own (PREFIX.probe, made if it is not there).
 
-Exit codes: 0 all rules that could be tried are kept; 1 a rule is broken; 2 the arguments make no sense, or a
-request is refused, so that nothing can be tried with it; 7 the broker
-cannot be reached, or the participant answers nothing.")]
+Exit codes: 0 all rules that could be tried are kept; 1 a rule is broken; 2 the arguments make no sense, or nothing
+can be tried with what is given: a request is refused that should be done, or done that should be refused, or the books
+cannot be read; 7 the broker cannot be reached, or the participant answers nothing.")]
 pub(super) struct Arguments {
     /// The definition with the participant's contract [default: what is deployed]
     file: Option<String>,
@@ -355,16 +355,18 @@ fn verdict(report: &Report, arguments: &Arguments, out: &mut Out) -> Result<Exit
     if report.count(Outcome::Broken) > 0 {
         return Ok(Exit::Findings);
     }
-    // Nothing was found since nothing was tried: that is no success.
-    match report.refused.first() {
-        Some(call) => Err(CliError::usage(format!(
+    // Nothing was found since nothing was tried, or not all for which something was given: that is no success.
+    let error = match (report.refused.first(), report.in_vain.first()) {
+        (Some(call), _) => CliError::usage(format!(
             "`{}` refuses the request for {call}, so nothing could be tried with it",
             report.participant
         ))
-        .hint(format!("give one that it does: --request '{call}={{…}}'"))),
-        None if report.count(Outcome::Kept) == 0 => {
-            Err(CliError::usage("nothing could be tried").hint("what is said behind each rule tells what it needs"))
+        .hint(format!("give one that it does: --request '{call}={{…}}'")),
+        (None, Some(why)) => CliError::usage(why.clone()),
+        (None, None) if report.count(Outcome::Kept) == 0 => {
+            CliError::usage("nothing could be tried").hint("what is said behind each rule tells what it needs")
         }
-        None => Ok(Exit::Done),
-    }
+        (None, None) => return Ok(Exit::Done),
+    };
+    Err(error)
 }

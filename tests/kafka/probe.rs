@@ -219,3 +219,19 @@ fn where_nothing_could_be_tried_that_is_no_success() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(2) && said.contains("nothing could be tried"), "{said}");
 }
+
+#[test]
+fn where_what_is_given_is_of_no_use_that_is_no_success() {
+    let Some(mut stage) = Stage::of(&ROOMS) else { return };
+    let books = stage.books();
+    stage.begin(Culprit::new(None, books, 0));
+    let doable = r#"ReserveRoom={"hotel":"Lux","nights":1}"#;
+    for (given, said) in [
+        (["once-in-the-books", "--books", "exit 3"], "for which --books is given: its books cannot be read: `exit 3`"),
+        (["remembers-a-no", "--refused", doable], "to what --refused says that it refuses"),
+    ] {
+        let output = stage.run(&[&["--rule", "answered", "--rule"][..], &given].concat());
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && error.contains(said), "{error}");
+    }
+}

@@ -123,6 +123,13 @@ pub fn run(
             if let Some(why) = talk.lost.take() {
                 return Err(raw.refused("send commands to the participant", why));
             }
+            let is_possible = report.is_answered && refused.get(name).is_some_and(Option::is_none) && !talk.is_mute();
+            if let (Err(Wrong::Untried(why)), Some(option), true) =
+                (&outcome, rule.wanted_by(talk.options.books.as_ref(), call), is_possible)
+            {
+                let (rule, why) = (rule.name, why.as_str());
+                report.in_vain.push(format!("`{rule}` was not tried with {name}, for which {option} is given: {why}"));
+            }
             let finding = Finding::of(rule, Some(call), outcome, talk.end());
             tell(&finding);
             if finding.outcome == Outcome::Broken && !talk.is_mute() {

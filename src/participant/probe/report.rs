@@ -100,6 +100,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Commands with which nothing could be tried, since the participant refuses the request.
     pub refused: Vec<CompactString>,
+    /// Rules that were not tried though what they need was given, each with the reason.
+    pub in_vain: Vec<String>,
     /// What may still be in effect.
     pub left: Vec<Left>,
 }
@@ -113,6 +115,7 @@ impl Report {
             is_answered: false,
             findings: Vec::new(),
             refused: Vec::new(),
+            in_vain: Vec::new(),
             left: Vec::new(),
         }
     }
@@ -221,7 +224,8 @@ impl Report {
             let why = format!("`{participant}` refuses the request for {call}, so nothing could be tried with it");
             (format!("the request is taken ({call})"), why)
         };
-        self.refused.iter().map(refused).collect()
+        let in_vain = |why: &String| ("what is given is of use".to_owned(), why.clone());
+        self.refused.iter().map(refused).chain(self.in_vain.iter().map(in_vain)).collect()
     }
 }
 
@@ -231,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_build_server_takes_a_probe_that_learnt_nothing_for_no_success() {
-        let xml = |is_answered, refused: &[&str]| {
+        let xml = |is_answered, refused: &[&str], in_vain: &[&str]| {
             let untried = Finding::of(&RULES[0], None, Err(Wrong::untried("why")), Said::default());
             let report = Report {
                 participant: "rooms".into(),
@@ -240,11 +244,14 @@ mod tests {
                 is_answered,
                 findings: vec![untried],
                 refused: refused.iter().map(|call| CompactString::new(call)).collect(),
+                in_vain: in_vain.iter().map(|why| (*why).to_owned()).collect(),
                 left: Vec::new(),
             };
             report.junit(Duration::ZERO).unwrap()
         };
-        let (silent, refusing, tried) = (xml(false, &[]), xml(true, &["ReserveRoom"]), xml(true, &[]));
+        let (silent, refusing, tried) = (xml(false, &[], &[]), xml(true, &["ReserveRoom"], &[]), xml(true, &[], &[]));
+        let blind = xml(true, &[], &["its books cannot be read"]);
+        assert!(blind.contains(r#"errors="1""#) && blind.contains("its books cannot be read"), "{blind}");
         assert!(silent.contains(r#"tests="2" skipped="1" errors="1" failures="0""#), "{silent}");
         assert!(silent.contains("`rooms` answers nothing: no reply to a command on `rooms.commands`"), "{silent}");
         assert!(refusing.contains(r#"errors="1""#), "{refusing}");

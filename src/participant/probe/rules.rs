@@ -1,5 +1,6 @@
 //! The one table of the rules that are tried: name, where `docs/participants.md` says it, what is expected, and why.
 
+use super::said::Books;
 use super::subject::Call;
 use super::talk::{Talk, Wrong};
 use super::{guarded, rough};
@@ -48,6 +49,12 @@ pub(super) const READABLE_REPLY: &str = "readable-reply";
 pub(super) const KEEPS_CONTRACT: &str = "keeps-the-contract";
 /// Whether what cannot be read is left alone.
 pub(super) const WRONG_ATTRIBUTES: &str = "wrong-attributes";
+/// Whether what it refused stays refused.
+const REMEMBERS_A_NO: &str = "remembers-a-no";
+/// Whether what it refused is taken back.
+const UNDO_OF_A_NO: &str = "undo-of-a-no";
+/// Whether work is done once.
+const ONCE_IN_THE_BOOKS: &str = "once-in-the-books";
 /// Whether what is no JSON is left alone.
 pub(super) const GARBAGE: &str = "garbage";
 
@@ -64,6 +71,15 @@ const fn once(name: &'static str, anchor: &'static str, check: Check) -> Rule {
 }
 
 impl Rule {
+    /// The option without which it is not tried, where that was given for a command.
+    pub(super) fn wanted_by(&self, books: Option<&Books>, call: &Call) -> Option<&'static str> {
+        match self.name {
+            ONCE_IN_THE_BOOKS => books.map(|_| "--books"),
+            REMEMBERS_A_NO | UNDO_OF_A_NO => call.refused.as_ref().map(|_| "--refused"),
+            _ => None,
+        }
+    }
+
     const fn says(self, says: &'static str) -> Self {
         Self { says, ..self }
     }
@@ -141,10 +157,10 @@ pub const RULES: &[Rule] = &[
     each("query-undone", guarded::query_undone)
         .says("`query` of what was taken back: `failed`, `already-undone`")
         .since("the saga would take for done what is not"),
-    each("remembers-a-no", guarded::remembers_no)
+    each(REMEMBERS_A_NO, guarded::remembers_no)
         .says("a repeat, and a `query`, of what it refused: the same code")
         .since("a repeat must not find the free seat that the first attempt did not: one of the two is never heard"),
-    each("undo-of-a-no", guarded::undo_of_no)
+    each(UNDO_OF_A_NO, guarded::undo_of_no)
         .says("`undo` of what it refused: `succeeded`, and a `do` behind it: `failed`, `already-undone`")
         .since("the reply may be lost, so the step is taken back"),
     each("one-id-one-command", guarded::one_id_one_command)
@@ -153,7 +169,7 @@ pub const RULES: &[Rule] = &[
     each("shuffled", guarded::shuffled)
         .says("queries, repeats and an undo in any order: answers that fit one order, and `already-undone` at the end")
         .since("nothing keeps messages of several partitions and attempts in order"),
-    each("once-in-the-books", guarded::once_in_the_books)
+    each(ONCE_IN_THE_BOOKS, guarded::once_in_the_books)
         .says("what the books show changes once with a `do`, not with repeats, and not at all once it is taken back")
         .since("the replies can be right and the work be done twice, if the row and the work are not one transaction"),
     once("unknown-call", UNREADABLE, Check::Tried(rough::unknown_call))
