@@ -1,9 +1,12 @@
 //! A deployment of its own for `saga` itself: topics, servers, and what is asked of them.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -70,7 +73,10 @@ impl<'b> House<'b> {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        self.saga(arguments).output().unwrap()
+        let output = self.saga(arguments).output().unwrap();
+        let status = output.status;
+        assert!(status.signal().is_none(), "{status}: {}{}", text(&output), autopsy(self.folder.path()));
+        output
     }
 
     /// `desk.sh`, a participant that sells tickets by lines, in the house's folder.
@@ -271,6 +277,17 @@ impl Drop for Server {
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
     }
+}
+
+/// Where a program died that leaves a core in this folder, which `.ci/run` has it do: of a fault in one of librdkafka's
+/// threads, which block all signals, nothing else tells.
+fn autopsy(folder: &Path) -> String {
+    let is_core = |name: &OsStr| name.to_string_lossy().starts_with("core");
+    let mut files = fs::read_dir(folder).unwrap().map(|file| file.unwrap());
+    let Some(core) = files.find(|file| is_core(&file.file_name())) else { return "(there is no core)".to_owned() };
+    let asked = ["-batch", "-nx", "-ex", "bt", "-ex", "thread apply all bt", env!("CARGO_BIN_EXE_saga")];
+    let gdb = Command::new("gdb").args(asked).arg(core.path()).output();
+    gdb.map_or_else(|error| format!("({} is not looked at: {error})", core.path().display()), |output| text(&output))
 }
 
 pub(crate) fn text(output: &Output) -> String {
