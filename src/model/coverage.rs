@@ -7,7 +7,7 @@ use std::fmt;
 use compact_str::CompactString;
 use serde_json::value::RawValue;
 
-use super::example::{self, Example};
+use super::example::{self, Example, More};
 use super::explore::{self, Deed, Ending, Way, endings};
 use super::scenario::Report;
 use super::world::without_indices;
@@ -253,9 +253,14 @@ fn missing<'w>(plan: &Plan, known: &[&Known], cell: &Cell, ways: &dyn Fn() -> &'
     if let Some((given, from)) = &long {
         inputs.insert(1, (given, from.clone()));
     }
-    let from_inputs =
-        inputs.iter().take(INPUTS_MAX).find_map(|(given, from)| example::reaching(plan, given, from, &wanted));
-    from_inputs.or_else(|| along(plan, ways(), cell, &wanted))
+    let reaching =
+        |(given, from): &(&Json, Vec<Vec<HappeningKind>>), more| example::reaching(plan, (given, from), more, &wanted);
+    let few = || inputs.iter().take(INPUTS_MAX);
+    let found = few().find_map(|input| reaching(input, More::Departures));
+    // Of an input without departures there is one play.
+    let found = found.or_else(|| inputs.iter().skip(INPUTS_MAX).find_map(|input| reaching(input, More::Nothing)));
+    let found = found.or_else(|| few().find_map(|input| reaching(input, More::Data)));
+    found.or_else(|| along(plan, ways(), cell, &wanted))
 }
 
 /// An input whose durations are longer than any attempt and the pauses around it; none where nothing waits as long as data

@@ -155,6 +155,29 @@ saga main {
 }
 
 /// Where a person is waited for at a place that no scenario can name, the scenario says what is called.
+/// Of replies, signals and inputs the values by which conditions tell one way from another are tried.
+#[test]
+fn what_stands_behind_a_condition_on_data_is_covered() {
+    let step = |name: &str| format!("step {name} {{ call p.Do {{ x: 1 }} compensate nothing }}");
+    let step = |body: &str| {
+        ["@a", "@b", "@c", "@d"].iter().fold(body.to_owned(), |body, at| body.replace(at, &step(&at[1..])))
+    };
+    for body in [
+        "@a when a.r > 7 { @b } when a.r == 9 { @c }",
+        "@a when a.ok { @b }",
+        "signal s { k: int } @a await s within 1h otherwise { fail \"none\" } when s.k > 7 { @b }",
+        "input { n: int } when input.n == 10 { @a } when input.n == 20 { @b } when input.n == 30 { @c } @d",
+        "for each e in [1, 2] { @a } for each q in a where q.r > 7 { @b }",
+    ] {
+        let contract = "participant p { command Do { x: int } returns { r: int, ok: bool } fails \"no\" }";
+        let desk = Desk::with("data.saga", &format!("{contract}\nsaga main {{ version 1 {} }}\n", step(body)));
+        let written = desk.saga(&["test", "data.saga", "--coverage", "--write"]);
+        assert!(!written.contains("no scenario was found"), "{body}: {written}");
+        let after = desk.saga(&["test", "data.saga", "--coverage"]);
+        assert!(!after.contains("not shown") && after.contains("all as expected"), "{body}: {after}");
+    }
+}
+
 #[test]
 fn a_step_before_what_is_stuck_without_a_name_has_a_scenario() {
     let source = r"participant p {

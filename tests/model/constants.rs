@@ -5,16 +5,15 @@ use saga::model::explore::{Bounds, Ending, Engine, Report, Tally, explore};
 
 use super::explore::plan;
 
+const SHOP: &str = r#"participant shop {
+  command Do { n: int? } returns { n: int, ok: bool } fails "no"
+  command Undo
+  command Sure { n: int? }
+}"#;
+
 /// The last saga of a text, explored to its end.
 fn explored(sagas: &str) -> Report {
-    let text = format!(
-        r#"participant shop {{
-  command Do {{ n: int? }} returns {{ n: int, ok: bool }} fails "no"
-  command Undo
-}}
-{sagas}"#
-    );
-    let report = explore(&plan(&text), &Engine, Bounds::default());
+    let report = explore(&plan(&format!("{SHOP}\n{sagas}")), &Engine, Bounds::default());
     assert!(report.is_exhaustive(), "{sagas}: {:?} {:?}", report.cut, report.untried);
     report
 }
@@ -94,4 +93,28 @@ fn a_window_is_full_of_what_its_condition_keeps() {
         for each i in input.all where i.n > 0 && i.k == \"b\", at most 2 at once { @x }";
     let report = explored(&saga(body));
     assert_eq!(tally(&report, &Ending::Completed).unwrap().called, (0, 3));
+}
+
+/// What the saga itself says, data is compared with as it can be: the codes and places of failures, and who it is. No end
+/// is missing behind a condition of which a part never held.
+#[test]
+fn what_the_saga_says_is_tried_as_data_and_what_nobody_knows_is_said_to_be_left_out() {
+    let caught = |condition: &str| {
+        let body = format!("try {{ @x }} catch {{ when {condition} || input.b {{ @y }} }} when !input.b {{ @z }}");
+        saga(&format!("input {{ c: string, b: bool }} {body}"))
+    };
+    for condition in ["failure.code == input.c", "input.c == failure.step", "input.c == saga.id", "saga.id == input.c"]
+    {
+        let report = explored(&caught(condition));
+        assert_eq!(tally(&report, &Ending::Completed).unwrap().called, (1, 3), "{condition}");
+    }
+    let computed =
+        "let v = if failure.code == input.c then input.n * input.n else 0 step s { call shop.Sure { n: v } }";
+    let stuck = saga(&format!("input {{ c: string, n: int }} pivot try {{ @x }} catch {{ {computed} }}"));
+    assert!(tally(&explored(&stuck), &Ending::Stuck("v".into(), saga::engine::Direction::Do)).is_some());
+    for unknown in ["(failure.message ?? \"\") == input.c", "id(\"order\") == input.c"] {
+        let text = caught(unknown);
+        let report = explore(&plan(&format!("{SHOP}\n{text}")), &Engine, Bounds::default());
+        assert!(!report.is_exhaustive(), "{unknown}");
+    }
 }

@@ -6,6 +6,7 @@
 
 mod broken;
 mod late;
+mod menu;
 mod written;
 
 use std::cmp::Reverse;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use self::broken::of_broken;
 use self::late::{delays, late};
+use self::menu::{data, everything};
 use super::explore::{self, Deed, Ending, Told, Way, endings};
 use super::scenario::{self, Report, calls};
 use super::world::without_indices;
@@ -177,40 +179,6 @@ impl Clues {
     }
 }
 
-/// All that can depart at any place, what the way has first.
-fn everything(plan: &Plan, clues: &[HappeningKind]) -> Vec<HappeningKind> {
-    let mut menu = clues.to_vec();
-    let mut add = |happening: HappeningKind| {
-        if !menu.iter().any(|known| is_same(known, &happening)) {
-            menu.push(happening);
-        }
-    };
-    for (id, node) in plan.nodes() {
-        let Some(work) = plan.work(id) else { continue };
-        let answer = |undo, answer, times| {
-            let called = Called { undo, step: without_indices(&node.place).into() };
-            HappeningKind::Answer { called, answer, times }
-        };
-        if let Some(action) = work.action().filter(|action| action.verb == Verb::Call) {
-            action.command.fails.iter().for_each(|code| add(answer(false, Answer::Fails(Some(code.clone())), None)));
-            add(answer(false, Answer::TimesOut, None));
-            // All attempts but the last.
-            add(answer(false, Answer::TimesOut, Some(action.timing.retry.times).filter(|times| *times > 0)));
-        }
-        if work.compensation().is_some_and(|undo| undo.verb == Verb::Call) {
-            add(answer(true, Answer::Fails(None), None));
-        }
-    }
-    add(HappeningKind::Cancelled(Duration::ZERO));
-    for signal in plan.saga.signals.values() {
-        // In a loop, the first round or element.
-        let name = plan.signal_in_general(&signal.name);
-        let with = least(&Type::Record(signal.shape.clone()), &signal.name);
-        add(HappeningKind::Arrives { signal: name, with: with.as_str().into(), after: Duration::ZERO });
-    }
-    menu
-}
-
 /// What a scenario is looked for.
 struct Goal<'g> {
     /// Where a person is waited for then.
@@ -257,21 +225,37 @@ fn shortened(plan: &Plan, goal: &Goal<'_>, mut found: Example) -> Example {
     found
 }
 
+/// What is added to departures that are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum More {
+    /// Nothing.
+    Nothing,
+    /// All that can depart at any place.
+    Departures,
+    /// That, and before it all data by which conditions tell one way from another.
+    Data,
+}
+
 /// A scenario that comes to what is wanted, from this input, and would not with one departure less; it is found by the fewest
 /// more than one of `from` has. What is wanted says how it ends then.
 pub(super) fn reaching(
     plan: &Plan,
-    given: &Json,
-    from: &[Vec<HappeningKind>],
+    (given, from): (&Json, &[Vec<HappeningKind>]),
+    more: More,
     wanted: &dyn Fn(&Report) -> bool,
 ) -> Option<Example> {
     let known: Vec<HappeningKind> = from.iter().flatten().cloned().collect();
+    let menu = match more {
+        More::Nothing => Vec::new(),
+        More::Departures => everything(plan, &known),
+        More::Data => everything(plan, &[data(plan), known].concat()),
+    };
     let goal = |report: &Report| {
         // A scenario expects one end.
         let mut all = endings(plan, &report.instance).into_iter().filter(|_| wanted(report));
         all.next().filter(|_| all.next().is_none())
     };
-    let (from, menu) = (from.iter().map(|from| (given, from.clone())), everything(plan, &known));
+    let from = from.iter().map(|from| (given, from.clone()));
     let goal = Goal { stuck: None, ends: &goal };
     // What it was found behind may not be needed.
     Some(shortened(plan, &goal, search(plan, from, &menu, &goal, First::Fewest)?))
@@ -280,7 +264,7 @@ pub(super) fn reaching(
 /// The same behind all that comes from outside on a way.
 pub(super) fn behind(plan: &Plan, way: &Way, wanted: &dyn Fn(&Report) -> bool) -> Option<Example> {
     let Clues { given, script, .. } = Clues::of(plan, &way.trace);
-    reaching(plan, &given, &[script], wanted)
+    reaching(plan, (&given, &[script]), More::Departures, wanted)
 }
 
 /// Which plays are tried first.

@@ -105,6 +105,11 @@ impl Against {
         }
     }
 
+    /// Compared with what cannot be tried.
+    pub(super) const fn cut(&mut self) {
+        self.is_cut = true;
+    }
+
     /// Looked through for what it is compared with.
     pub(super) fn with_parts(self) -> Self {
         Self { has_parts: true, ..self }

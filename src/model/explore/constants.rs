@@ -4,11 +4,17 @@
 //! in a loop over `[1, 2]`, with two, and `x.r == round` with as many as there are rounds.
 
 use super::against::NUMBERS_MAX;
+use std::collections::BTreeSet;
+
+use compact_str::CompactString;
+
+use super::EXPLORED;
+use crate::definition::ENGINE_CODES;
 use crate::definition::evaluate::{Nothing, evaluate};
 use crate::definition::expression::{Expr, PathSegment, Read, Root};
 use crate::definition::types::Type;
 use crate::definition::value::Value;
-use crate::plan::{Kind, NodeId, Plan};
+use crate::plan::{Kind, NodeId, Plan, Work};
 
 /// So deep names stand for other names, and expressions in each other.
 const DEPTH_MAX: u8 = 16;
@@ -83,6 +89,10 @@ impl Constants<'_> {
     fn of_root(&self, read: &Read, path: &[PathSegment], depth: u8) -> Option<Vec<Value>> {
         match &read.root {
             Root::Round => self.rounds(),
+            Root::FailureCode => Some(texts(self.failure_codes())),
+            Root::FailureStep => self.failing_places().map(texts),
+            Root::SagaId => Some(texts([EXPLORED])),
+            Root::SagaStarted => Some(vec![Value::Timestamp(super::START)]),
             Root::Name(name) => {
                 let id = self.plan.named(name)?;
                 let node = self.plan.node(id);
@@ -121,6 +131,24 @@ impl Constants<'_> {
         }
     }
 
+    /// All codes with which anything in the saga fails: more than can be caught at one place, and none less.
+    fn failure_codes(&self) -> BTreeSet<&str> {
+        let nodes = self.plan.nodes().map(|(id, node)| (&node.kind, self.plan.work(id).and_then(Work::action)));
+        let own = nodes.flat_map(|(kind, action)| {
+            let failing = if let Kind::Fail { code, .. } = kind { Some(code) } else { None };
+            failing.into_iter().chain(action.into_iter().flat_map(|action| &action.command.fails))
+        });
+        own.map(CompactString::as_str).chain(ENGINE_CODES.iter().copied()).collect()
+    }
+
+    /// Where anything in the saga fails; none where there are elements and rounds, each of which is a place of its own.
+    fn failing_places(&self) -> Option<BTreeSet<&str>> {
+        let mut nodes = self.plan.nodes();
+        nodes
+            .all(|(_, node)| node.loops.is_empty())
+            .then(|| self.plan.nodes().map(|(_, node)| node.place.as_str()).filter(|place| !place.is_empty()).collect())
+    }
+
     /// The numbers of the rounds of the innermost `repeat` around.
     fn rounds(&self) -> Option<Vec<Value>> {
         let mut around = std::iter::successors(Some(self.node), |id| self.plan.node(*id).parent);
@@ -130,6 +158,10 @@ impl Constants<'_> {
         })?;
         (usize::from(times) <= NUMBERS_MAX).then(|| (1..=i64::from(times)).map(Value::Int).collect())
     }
+}
+
+fn texts<'t>(words: impl IntoIterator<Item = &'t str>) -> Vec<Value> {
+    words.into_iter().map(|word| Value::String(word.into())).collect()
 }
 
 /// What stands at the end of a way into a value.

@@ -27,6 +27,7 @@ mod alike;
 mod properties;
 mod broken;
 mod setting;
+mod outside;
 mod words;
 mod tried;
 mod found;
@@ -40,10 +41,8 @@ use indexmap::IndexMap;
 
 use self::alike::Sum;
 use self::broken::Broken;
-use self::data::Data;
 use self::later::Later;
 use self::moves::{Move, Moved, Step, carry_out};
-use self::reads::Looked;
 use self::setting::Setting;
 use self::signalled::Signalled;
 use self::state::World;
@@ -53,7 +52,6 @@ use super::world::without_indices;
 use crate::engine::{
     self, Change, Decision, Direction, Event, Input, Instance, InstanceId, Misfit, Phase, Run, Summary, Takes,
 };
-use crate::json::Json;
 use crate::plan::Plan;
 use crate::time::Timestamp;
 
@@ -61,6 +59,7 @@ pub use self::bounds::{Bounds, MEMORY_MAX, MEMORY_USUAL, STATES_MAX, STEPS_USUAL
 pub use self::data::{INPUTS_MAX, PAYLOADS_MAX};
 pub use self::found::{Cut, Ending, Report, Tally, Violation, Way};
 pub use self::happening::Happening;
+pub(super) use self::outside::{Outside, from_outside, inputs};
 pub use self::properties::Property;
 pub use self::signalled::SIGNALS_MAX;
 pub use self::tried::Untried;
@@ -68,6 +67,9 @@ pub use self::words::{Answer, Deed, Told};
 
 /// The instant of everything that has happened.
 const START: Timestamp = super::scenario::START;
+
+/// The instance that is explored.
+const EXPLORED: &str = "explored";
 
 /// The instant of everything that will happen: far beyond all that a definition says, so that nothing has come by then.
 const FAR: Timestamp = Timestamp(START.0 + 1_000 * 86_400_000);
@@ -187,7 +189,7 @@ fn weight(world: &World) -> usize {
 
 impl<'p> Search<'p> {
     fn new(setting: Setting<'p>, states_max: usize) -> Self {
-        let id = InstanceId::try_from("explored").expect("a short word is an id");
+        let id = InstanceId::try_from(EXPLORED).expect("a short word is an id");
         let instance = Instance::new(id, Run(START.0), setting.plan);
         Self {
             setting,
@@ -447,12 +449,6 @@ impl<'p> Search<'p> {
         let lists = self.setting.lists;
         Report { states: self.seen.len(), steps: self.edges.len(), cut, untried, lists, ways, violations }
     }
-}
-
-/// Inputs by which conditions tell one way from another.
-pub(super) fn inputs(plan: &Plan) -> Vec<Json> {
-    let looked = Looked::at(plan);
-    Data::up_to(INPUTS_MAX).payloads(&plan.saga.input, looked.all.input.as_ref(), "input")
 }
 
 /// The endings that a state is.

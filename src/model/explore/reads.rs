@@ -309,13 +309,17 @@ impl Gaze<'_> {
         against
     }
 
-    /// Compared with all data in an expression, too.
+    /// Compared with all data in an expression, too. Of words that nobody knows before they are there nothing is tried.
     fn link(&self, against: &mut Against, other: &Expr) {
-        other.walk(&mut |expr: &Expr| {
-            if let Expr::Read(read) = expr {
+        let is_named = self.constants.of(other).is_some();
+        other.walk(&mut |expr: &Expr| match expr {
+            Expr::Read(Read { root: Root::FailureMessage, .. }) | Expr::Call(Function::Id, _) => against.cut(),
+            Expr::Read(Read { root: Root::FailureStep, .. }) if !is_named => against.cut(),
+            Expr::Read(read) => {
                 let name = format_compact!("{}{:?}", read.root, read.path);
                 against.link(name, self.known.known(read));
             }
+            _ => {}
         });
     }
 }

@@ -152,6 +152,11 @@ impl<'p> Setting<'p> {
         self.readers.get(at.node().0 as usize)?.as_ref()
     }
 
+    /// Each step that is called, and what it replies.
+    pub(super) fn replies(&self) -> impl Iterator<Item = (&CompactString, &[Json])> {
+        self.values.iter().map(|(id, values)| (&self.plan.node(*id).place, values.as_slice()))
+    }
+
     /// How many values the step's reply has.
     pub(super) fn values(&self, at: At) -> u8 {
         self.values.get(&at.node()).map_or(0, |values| u8::try_from(values.len()).unwrap_or(u8::MAX))
