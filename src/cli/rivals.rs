@@ -114,7 +114,7 @@ fn rival(carried: &Carried, reader: &Reader, topics: &Topics) -> Option<Rival> {
             of(past, format!("the group {group} has read {commands}, and has no member now: it answers itself"))
         }
         // What a bridge did is gone with it, but the participant behind it is as real as it was.
-        Presence::Untold { last } | Presence::Away { last } if *stands_in => {
+        Presence::Untold { last } | Presence::Away { last } if Address::of_member(member).is_none() => {
             let there = Address::of_member(last)?;
             of(past, format!("the group {group} has passed on {commands}, to {there}"))
         }
@@ -138,12 +138,16 @@ pub(super) fn refuse(rivals: &BTreeSet<Rival>) -> Result<(), CliError> {
             .hint("leave out --participants, --scenario or the --participant of those; or end who answers, and what died without a word is gone when its session is over")
             .hint(elsewhere));
     }
-    let Some(Rival { name, .. }) = of(Weight::Replaced).next() else { return Ok(()) };
+    let names: BTreeSet<&str> = of(Weight::Replaced).map(|rival| rival.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let by_name: Vec<String> = names.iter().map(|name| format!("--participant {name}=simulated")).collect();
     let error = "participants that somebody plays are not simulated because they are away for a moment";
     let error = told(CliError::new(Kind::Refused, error), Weight::Replaced);
     Err(error
-        .hint("start them, or leave out --participants: what they are asked waits for them")
-        .hint(format!("who is simulated all the same is said by name: --participant {name}=simulated"))
+        .hint("start them, and leave out --participants or --scenario: what they are asked waits for them")
+        .hint(format!("without --scenario, who is simulated all the same is said by name: {}", by_name.join(" ")))
         .hint(elsewhere))
 }
 
@@ -227,7 +231,8 @@ mod tests {
             }
         }
         for was in past(own, BRIDGE) {
-            assert!(stands_in(&was).is_err() && !is_rival(SIMULATED, &was) && !is_rival(BRIDGE, &was));
+            assert!(stands_in(&was).is_err() && !is_rival(BRIDGE, &was));
+            assert!(is_rival(SIMULATED, &was) && refuse(&found(SIMULATED, &was)).is_ok(), "said by its name");
         }
         for was in past(own, SIMULATED).iter().chain(&past(own, "")).chain(&past("other.bridge.hotel.commands", BRIDGE))
         {

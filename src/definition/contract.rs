@@ -65,6 +65,13 @@ impl fmt::Display for Limit {
 }
 
 impl Participant {
+    /// How many commands it takes at once, if it says so.
+    #[must_use]
+    pub fn at_once(&self) -> Option<usize> {
+        let counts = self.limits.iter().filter(|limit| limit.per == Per::Once).map(|limit| limit.count);
+        counts.min().and_then(|count| usize::try_from(count).ok())
+    }
+
     /// Its limits as they are written, one behind the other.
     #[must_use]
     pub fn limits_text(&self) -> String {

@@ -14,6 +14,8 @@ pub struct Member<'a> {
     pub group: &'a str,
     /// What it calls itself, for whoever asks who reads the topic.
     pub name: &'a str,
+    /// It stands in for others, who stay those that have read it.
+    pub stands_in: bool,
 }
 
 /// A log as one process has it open: ways to it, and what is known of it as a whole.

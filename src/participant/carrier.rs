@@ -54,7 +54,8 @@ impl Carriers {
             let participant = settings.participant.name.clone();
             let (out, outgoing) = mpsc::channel(QUEUED_MAX);
             let bridge = Arc::new(Bridge::open(&address, settings, &topics, out)?);
-            let member = Member { group: &topics.group_of_bridges(&topic), name: &address.member() };
+            let (group, name) = (topics.group_of_bridges(&topic), address.member());
+            let member = Member { group: &group, name: &name, stands_in: address == Address::Simulated };
             let taking = Taking::begin(log, &topic, member).map_err(|why| BridgeError::Log { participant, why })?;
             let writer = Writer {
                 client: taking.client.clone(),

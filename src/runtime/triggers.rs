@@ -154,7 +154,8 @@ impl Keeper {
             } else {
                 let topic: Arc<str> = Arc::from(trigger.topic.as_str());
                 let group = format!("{prefix}triggers.{topic}");
-                match Taking::begin(self.orchestrator.log(), &topic, Member { group: &group, name: TRIGGERS }) {
+                let member = Member { group: &group, name: TRIGGERS, stands_in: false };
+                match Taking::begin(self.orchestrator.log(), &topic, member) {
                     Ok(taking) => {
                         let client = taking.client.clone();
                         let orchestrator = Arc::clone(&self.orchestrator);

@@ -82,6 +82,10 @@ fn who_is_away_is_not_simulated_unless_that_is_said_by_name() {
         other.prefix
     );
     assert!(refused.status.code() == Some(6) && text(&refused).contains(&away), "{}", text(&refused));
+    // Once by its name is not for good.
+    let named = other.run(&[&simulated[..], &["--participant", "tickets=simulated"]].concat());
+    assert!(named.status.success() && text(&named).contains(&away), "{}", text(&named));
+    assert_eq!(other.run(&simulated).status.code(), Some(6));
     let again = ["--participant", "tickets=process:sh desk.sh"];
     assert!(other.run(&[&simulated[..], &again].concat()).status.success());
 }

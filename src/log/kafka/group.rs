@@ -52,7 +52,7 @@ const COMMITTED_WITHIN: Duration = Duration::from_secs(10);
 const ANSWERED_WITHIN_MS: u64 = 2_000;
 
 /// How often positions are committed: what is handled meanwhile is done again if the process dies.
-const COMMIT_EVERY: Duration = Duration::from_secs(5);
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
 
 /// Characters of a name that stand beside an offset: Kafka allows 4,096 bytes (`offset.metadata.max.bytes`), and a URL can be longer.
 const NAME_MAX: usize = 1_024;
@@ -62,6 +62,8 @@ pub(super) struct Group {
     consumer: BaseConsumer<Context>,
     /// What it calls itself.
     name: String,
+    /// It stands in for others, who stay those that have read a partition.
+    stands_in: bool,
     state: Arc<Shared>,
     /// Each is dropped at the other end when its thread ends.
     threads: Mutex<Vec<Receiver<()>>>,
@@ -93,6 +95,8 @@ struct State {
     asked: BTreeMap<u32, Vec<Ticket>>,
     /// Up to where what is held is handled.
     positions: Positions,
+    /// Whoever had handled something of a partition before somebody who stands in.
+    before: BTreeMap<u32, String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -337,6 +341,7 @@ impl Group {
         let group = Arc::new(Self {
             consumer,
             name: member.name.chars().take(NAME_MAX).collect(),
+            stands_in: member.stands_in,
             state,
             threads: Mutex::default(),
         });
@@ -368,7 +373,7 @@ impl Group {
         let mut list = TopicPartitionList::new();
         let state = self.state.lock();
         for partition in asked.keys() {
-            self.add(*partition, state.positions.of(*partition).unwrap_or_default(), &mut list);
+            self.add(&state, *partition, state.positions.of(*partition).unwrap_or_default(), &mut list);
         }
         drop(state);
         let result = self.consumer.commit(&list, CommitMode::Sync);
@@ -391,8 +396,12 @@ impl Group {
         list.add_partition(&self.state.topic, i32::try_from(partition).unwrap_or(i32::MAX));
         let known = self.consumer.committed_offsets(list, COMMITTED_WITHIN);
         let known = known.map_err(|error| format!("ask what is handled of {}: {error}", self.state.topic))?;
-        let offset = known.elements().first().and_then(|element| element.offset().to_raw());
-        Ok(offset.and_then(|offset| u64::try_from(offset).ok()))
+        let elements = known.elements();
+        let Some(element) = elements.first() else { return Ok(None) };
+        if self.stands_in && !element.metadata().is_empty() {
+            self.state.lock().before.insert(partition, element.metadata().to_owned());
+        }
+        Ok(element.offset().to_raw().and_then(|offset| u64::try_from(offset).ok()))
     }
 
     /// All of a partition before this offset is handled.
@@ -417,7 +426,7 @@ impl Group {
             let mut handled = TopicPartitionList::new();
             for partition in self.state.partitions(&list) {
                 if let Some(before) = state.positions.open(partition) {
-                    self.add(partition, before, &mut handled);
+                    self.add(&state, partition, before, &mut handled);
                 }
                 state.let_go(partition);
             }
@@ -433,12 +442,12 @@ impl Group {
     }
 
     /// With who it is, which tells later what has read a topic when nobody is there.
-    fn add(&self, partition: u32, before: u64, list: &mut TopicPartitionList) {
+    fn add(&self, state: &State, partition: u32, before: u64, list: &mut TopicPartitionList) {
         let offset = Offset::Offset(i64::try_from(before).unwrap_or(i64::MAX));
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
         list.add_partition_offset(&self.state.topic, number, offset).expect("an offset of a record is one");
         if let Some(mut element) = list.find_partition(&self.state.topic, number) {
-            element.set_metadata(&self.name);
+            element.set_metadata(state.before.get(&partition).unwrap_or(&self.name));
         }
     }
 

@@ -149,7 +149,7 @@ impl Kafka {
     pub fn own(&self, reports: Arc<dyn Reports>) -> Result<Owner, OpenError> {
         let user = self.attach(reports);
         let Shared { settings, group, topics, reach, .. } = &*self.shared;
-        let member = Member { group, name: OWNER };
+        let member = Member { group, name: OWNER, stands_in: false };
         let group = Group::join(settings, member, (&topics.requests, self.partitions), reach, &user.endpoint)?;
         Ok(Owner { user, group })
     }

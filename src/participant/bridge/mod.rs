@@ -35,8 +35,8 @@ use crate::runtime::Ends;
 use crate::time::{Timestamp, millis};
 use crate::wire::{self, About, CloudEvent, Message, ReceivedCommand};
 
-/// The most commands that one participant is asked at once over a bridge, whatever its contract takes: as many as a small
-/// service has threads. What waits, waits in the log.
+/// The most commands that one participant is asked at once over a bridge, and no more than its contract takes: as many as a
+/// small service has threads. What waits, waits in the log.
 pub const AT_ONCE_MAX: usize = 64;
 
 /// The least and the longest time that an answer is waited for. Between them the command's deadline decides; the
@@ -177,7 +177,9 @@ impl Bridge {
                 Endpoint::Process(Arc::new(endpoint))
             }
         };
-        let (at_once, waiting) = (Arc::new(Semaphore::new(AT_ONCE_MAX)), Arc::new(Semaphore::new(WAITING_MAX)));
+        // Behind a process that died, what it had not committed is asked again, and orchestrators do not count that.
+        let at_once = Arc::new(Semaphore::new(AT_ONCE_MAX.min(participant.at_once().unwrap_or(usize::MAX))));
+        let waiting = Arc::new(Semaphore::new(WAITING_MAX));
         Ok(Self { participant, topics: topics.clone(), endpoint, at_once, waiting, out })
     }
 
