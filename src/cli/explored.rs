@@ -93,10 +93,11 @@ impl Explored {
 
     /// What was not looked at, and why.
     fn cut(&self, file: &Checked) -> Vec<String> {
-        let untried = self.report.untried.iter().map(|Untried { run, span, holds }| {
+        let untried = self.report.untried.iter().map(|Untried { run, span, is_part, holds }| {
             let (condition, place) = (written(file, *span), place(file, *span));
             let run = run.as_ref().map(|run| format!("{run}: ")).unwrap_or_default();
-            format!("{run}no data that is tried makes `{condition}`, {place}, {holds}")
+            let part = if *is_part { "a part of " } else { "" };
+            format!("{run}no data that is tried makes {part}`{condition}`, {place}, {holds}")
         });
         self.report.cut.iter().map(ToString::to_string).chain(untried).collect()
     }

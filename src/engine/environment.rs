@@ -8,11 +8,19 @@ use uuid::Uuid;
 use super::event::Failure;
 use super::id::Direction;
 use super::instance::{Instance, State};
-use crate::definition::evaluate::{Datum, Environment};
-use crate::definition::expression::Root;
+use crate::definition::evaluate::{Datum, Environment, evaluate};
+use crate::definition::expression::{Expr, Root};
 use crate::definition::value::Value;
 use crate::json::Json;
 use crate::plan::{At, Kind, NodeId, Plan, common};
+
+/// Whether a condition holds of an instance at a place; none where it cannot be computed.
+pub(crate) fn holds(plan: &Plan, instance: &Instance, at: At, condition: &Expr) -> Option<bool> {
+    match evaluate(condition, &View::of(plan, instance, (at, Direction::Do))) {
+        Ok(Value::Bool(holds)) => Some(holds),
+        Ok(_) | Err(_) => None,
+    }
+}
 
 /// An instance's data, seen by an expression.
 pub(super) struct View<'a> {

@@ -45,6 +45,7 @@ pub use attempts::{command_id, invocation, invocation_at};
 pub use decide::decide;
 pub use draft::Takes;
 pub use effect::{Answer, Command, CommandKind, Effect, End};
+pub(crate) use environment::holds;
 pub use event::{Change, Event, Failure, Place, UNFIT_KEPT, Why};
 pub use heard::{Heralded, REQUESTS_MAX, SIGNALS_MAX};
 pub use id::{CommandId, Direction, ID_MAX, IdError, InstanceId, RequestId, Run};

@@ -118,3 +118,24 @@ fn what_the_saga_says_is_tried_as_data_and_what_nobody_knows_is_said_to_be_left_
         assert!(!report.is_exhaustive(), "{unknown}");
     }
 }
+
+/// What stands beside a part of a condition may hide that it never held; so may an `if` in a value.
+#[test]
+fn a_part_of_a_condition_that_goes_one_way_only_is_said() {
+    let untried = |body: &str| {
+        let text = saga(&format!("input {{ a: int, b: int, c: bool }} {body}"));
+        let report = explore(&plan(&format!("{SHOP}\n{text}")), &Engine, Bounds::default());
+        assert!(report.cut.is_empty(), "{body}: {:?}", report.cut);
+        report.untried.iter().map(|untried| (untried.is_part, untried.holds)).collect::<Vec<_>>()
+    };
+    for part in ["input.a * input.a == 5929", "!(input.a * input.a != 5929)"] {
+        let holds = !part.starts_with('!');
+        assert_eq!(untried(&format!("@x when {part} || input.c {{ @y }}")), [(true, holds)], "{part}");
+        assert_eq!(untried(&format!("@x when input.c {{ @z }} else when input.c || {part} {{ @y }}")).len(), 2, "{part}");
+        let value = format!("let v = if {part} then 1 else 2 step x {{ call shop.Do {{ n: v }} compensate nothing }}");
+        assert_eq!(untried(&value), [(true, holds)], "{part}");
+        let payload = format!("step x {{ call shop.Do {{ n: if {part} then 1 else 2 }} compensate nothing }}");
+        assert_eq!(untried(&payload), [(true, holds)], "{part}");
+    }
+    assert_eq!(untried("@x when input.a > 3 && input.c || !input.c && input.b == 2 { @y }"), []);
+}

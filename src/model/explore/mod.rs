@@ -29,6 +29,7 @@ mod broken;
 mod setting;
 mod outside;
 mod words;
+mod parts;
 mod tried;
 mod found;
 
@@ -132,7 +133,7 @@ struct Search<'p> {
     violations: BTreeMap<(Property, String), (u32, Broken)>,
     /// Something was not gone on from, because the engine had broken a promise.
     was_stopped: bool,
-    tried: Tried,
+    tried: Tried<'p>,
     /// At most so many states.
     states_max: usize,
     /// There was one more.
@@ -190,7 +191,7 @@ fn weight(world: &World) -> usize {
 impl<'p> Search<'p> {
     fn new(setting: Setting<'p>, states_max: usize) -> Self {
         let id = InstanceId::try_from(EXPLORED).expect("a short word is an id");
-        let instance = Instance::new(id, Run(START.0), setting.plan);
+        let (instance, tried) = (Instance::new(id, Run(START.0), setting.plan), Tried::new(setting.plan));
         Self {
             setting,
             root: World { instance, rows: Rc::default() },
@@ -204,7 +205,7 @@ impl<'p> Search<'p> {
             endings: BTreeMap::new(),
             violations: BTreeMap::new(),
             was_stopped: false,
-            tried: Tried::default(),
+            tried,
             states_max,
             is_full: false,
         }
@@ -287,7 +288,7 @@ impl<'p> Search<'p> {
                 self.stop(id);
             }
             Moved::To(next, change) => {
-                self.tried.see(self.setting.plan, &change);
+                self.tried.see(self.setting.plan, &change, &next.instance);
                 let broken = properties::broken_by(&self.setting, world, &change, &next);
                 let broken = broken.into_iter().find(|broken| self.setting.looks_at(broken.property));
                 let fingerprint = alike::fingerprint(&self.setting, &next, &mut self.sum);

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use compact_str::CompactString;
 
 use super::Setting;
+use super::parts::{Part, Parts};
 use crate::definition::expression::{BinaryOp, Expr, Typed};
 use crate::definition::value::Value;
-use crate::engine::{Change, Event};
+use crate::engine::{Change, Event, Instance};
 use crate::model::world::without_indices;
 use crate::plan::{Kind, NodeId, Plan, ROOT};
 use crate::source::Span;
@@ -17,22 +18,29 @@ use crate::source::Span;
 pub struct Untried {
     /// The step that runs the saga, or is taken back by the saga, in which it stands; none where that is the saga itself.
     pub run: Option<CompactString>,
-    /// The condition.
+    /// The condition, or what it stands in.
     pub span: Span,
+    /// It is a part of what stands there.
+    pub is_part: bool,
     /// Whether it would hold. That the last of several does not hold means that none of them does.
     pub holds: bool,
 }
 
 /// The ways that conditions went.
-#[derive(Debug, Default)]
-pub(super) struct Tried {
+pub(super) struct Tried<'p> {
     /// Of a choice the arm, and behind the last one that none holds; of rounds, of a wait and of a loop over what is filtered
     /// 1 if their condition holds of anything, or else 0.
     ways: BTreeSet<(NodeId, u32)>,
+    parts: Parts<'p>,
 }
 
-impl Tried {
-    pub(super) fn see(&mut self, plan: &Plan, change: &Change) {
+impl<'p> Tried<'p> {
+    pub(super) fn new(plan: &'p Plan) -> Self {
+        Self { ways: BTreeSet::new(), parts: Parts::of(plan) }
+    }
+
+    pub(super) fn see(&mut self, plan: &Plan, change: &Change, behind: &Instance) {
+        self.parts.see(plan, change, behind);
         for event in &change.events {
             let way = match event {
                 Event::Chose { at, arm } => plan.find(at).map(|at| (at.node(), *arm)),
@@ -55,6 +63,15 @@ impl Tried {
             // What is found of one twin is true of the others.
             let others = setting.twins.others(id).into_iter().map(|swap| swap.node(id));
             let alike: Vec<NodeId> = others.chain([id]).collect();
+            let parts = self.parts.untried(id, &alike);
+            let parts = parts.filter(|(part, holds)| !is_of_absence(part.condition, *holds));
+            let of_part = |(part, holds): (&Part<'_>, bool)| Untried {
+                run: run_of(plan, id),
+                span: part.span,
+                is_part: true,
+                holds,
+            };
+            untried.extend(parts.map(of_part));
             let went = |way| alike.iter().any(|id| self.ways.contains(&(*id, way)));
             // Each condition with the ways on which it holds and on which it does not, if that is seen.
             let conditions: Vec<(&Typed, u32, Option<u32>)> = match &node.kind {
@@ -80,7 +97,12 @@ impl Tried {
                     way.is_some_and(|way| !went(way)) && !is_of_absence(&condition.expr, *holds)
                 });
                 let run = run_of(plan, id);
-                untried.extend(missed.map(|(holds, _)| Untried { run: run.clone(), span: condition.span, holds }));
+                untried.extend(missed.map(|(holds, _)| Untried {
+                    run: run.clone(),
+                    span: condition.span,
+                    is_part: false,
+                    holds,
+                }));
             }
         }
         untried.into_iter().collect()
