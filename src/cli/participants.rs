@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::error::{Kind, in_words, near_miss, nearest};
 use super::settings::Settings;
 use super::{CliError, Out};
-use crate::http::cast::Cast;
+use crate::http::cast::{Cast, Role};
 use crate::http::service::Known;
 use crate::participant::address::without_password;
 use crate::participant::{Address, remembered};
@@ -95,17 +95,18 @@ impl Addresses {
     pub(super) fn are_of(&self, cast: &Cast, out: &mut Out) -> Result<(), CliError> {
         let names = cast.names();
         let unsaid = |name: &&str| !self.given.contains_key(*name);
-        for name in self.given.keys().filter(|name| !names.contains(&name.as_str()) && !self.named.contains(name)) {
+        for name in self.given.keys().filter(|name| !names.contains(name.as_str()) && !self.named.contains(name)) {
             if let Some(meant) = nearest(name, names.iter().copied().filter(unsaid)) {
                 out.remark(format_args!(
                     "warning: no participant is called `{name}`, to which saga.toml gives an address: did you mean `{meant}`?"
                 ));
             }
         }
-        for (name, address) in self.given.iter().filter(|(name, _)| names.contains(&name.as_str())) {
+        for (name, address) in self.given.iter().filter(|(name, _)| names.contains(name.as_str())) {
             can_be_started(name, address)?;
         }
-        let Some(unknown) = self.named.iter().find(|name| !names.contains(&name.as_str())) else { return Ok(()) };
+        self.agree(cast)?;
+        let Some(unknown) = self.named.iter().find(|name| !names.contains(name.as_str())) else { return Ok(()) };
         let error = CliError::usage(format!("no participant is called `{}`", without_password(unknown)));
         Err(match near_miss("participants", unknown, names.iter().copied()) {
             Some(hint) => error.hint(hint),
@@ -113,19 +114,39 @@ impl Addresses {
         })
     }
 
-    /// Whether it is said of this one by its name where it is reached.
-    #[cfg(feature = "kafka")]
-    pub(super) fn names(&self, name: &str) -> bool {
-        self.given.contains_key(name)
+    /// Refuses two addresses of one participant, which definitions call by two names.
+    pub(super) fn agree(&self, cast: &Cast) -> Result<(), CliError> {
+        for role in cast.iter() {
+            let mut said = role.names.iter().filter_map(|name| Some((name, self.given.get(name.as_str())?)));
+            let Some((one, here)) = said.next() else { continue };
+            if let Some((other, there)) = said.find(|(_, address)| *address != here) {
+                let topic = role.topic();
+                return Err(CliError::usage(format!(
+                    "`{one}` and `{other}` are one participant, which reads {topic}, and they are given different \
+                     addresses: {one}={here}, {other}={there}"
+                ))
+                .hint("give an address to one of the names, or the same to both"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where one is reached of whom anything is said, the name by which it is, and whether it is said of that name.
+    pub(super) fn said<'r>(&self, role: &'r Role) -> Option<(&'r str, Address, bool)> {
+        let named = role.names.iter().find_map(|name| Some((name.as_str(), self.given.get(name.as_str())?)));
+        match named {
+            Some((name, address)) => Some((name, address.clone(), true)),
+            None => self.others.map(|_| (role.contract.name.as_str(), Address::Simulated, false)),
+        }
     }
 
     /// Where each is reached of those that are said; the others read their commands from the log themselves.
     #[cfg(feature = "kafka")]
     pub(super) fn only_said(&self, cast: &Cast) -> remembered::Addresses {
-        let said = |name: &str| self.given.get(name).cloned().or_else(|| self.others.map(|_| Address::Simulated));
-        let reached = cast
-            .iter()
-            .filter_map(|participant| Some((participant.commands_topic.clone(), said(participant.name.as_str())?)));
+        let reached = cast.iter().filter_map(|role| {
+            let (_, address, _) = self.said(role)?;
+            Some((role.topic().clone(), address))
+        });
         reached.collect()
     }
 
@@ -136,13 +157,17 @@ impl Addresses {
     pub(super) fn choose(&self, cast: &Cast, known: &Known, out: &mut Out) -> Result<remembered::Addresses, CliError> {
         let mut chosen = remembered::Addresses::new();
         let (mut simulated, mut real, mut as_before) = (Vec::new(), Vec::new(), Vec::new());
-        let mut participants: Vec<_> = cast.iter().collect();
-        participants.sort_by_key(|participant| &participant.name);
-        for participant in participants {
-            let (name, topic) = (participant.name.as_str(), &participant.commands_topic);
-            let before = known.before.of(topic, name);
-            let is_live = known.live.has(topic) || known.live.names().contains(&name);
-            let said = self.given.get(name).cloned().or_else(|| self.others.map(|_| Address::Simulated));
+        let mut roles: Vec<_> = cast.iter().collect();
+        roles.sort_by_key(|role| &role.contract.name);
+        let live = known.live.names();
+        for role in roles {
+            let topic = role.topic();
+            let before = role.names.iter().find_map(|name| known.before.of(topic, name));
+            let is_live = known.live.has(topic) || role.names.iter().any(|name| live.contains(name.as_str()));
+            let (name, said) = match self.said(role) {
+                Some((name, address, _)) => (name, Some(address)),
+                None => (role.contract.name.as_str(), None),
+            };
             let is_said = said.is_some();
             let address = said.or_else(|| before.cloned()).unwrap_or(Address::Simulated);
             match (&address, before) {
@@ -236,6 +261,7 @@ const fn is_executable(_found: &std::fs::Metadata) -> bool {
 #[cfg(all(test, feature = "kafka"))]
 mod tests {
     use super::*;
+    use crate::check::check_text;
 
     #[test]
     fn what_is_to_be_pasted_has_no_password() {
@@ -243,5 +269,44 @@ mod tests {
         let said = Participants { participant: participant.map(str::to_owned).into(), participants: None };
         let words = ["--participant", "hotels=http://saga:***@127.0.0.1:8081/?of=a@b", "--participant", participant[1]];
         assert_eq!(words.as_slice(), said.words());
+    }
+
+    /// One participant as two definitions call it.
+    fn of_two_names() -> Cast {
+        let mut cast = Cast::default();
+        for name in ["alpha", "zeta"] {
+            let text = format!("participant {name} {{ commands \"rs.work\" command Do {{ }} }}");
+            cast.extend(&Cast::of(&check_text("work.saga", &text).program));
+        }
+        cast
+    }
+
+    fn said<const N: usize>(participants: [(&str, &str); N]) -> Addresses {
+        let of = |(name, address): (&str, &str)| (name.to_owned(), address.parse().expect("an address"));
+        let named = participants.iter().map(|(name, _)| (*name).to_owned()).collect();
+        Addresses { given: participants.into_iter().map(of).collect(), named, others: None }
+    }
+
+    #[test]
+    fn each_name_of_a_participant_addresses_it() {
+        let cast = of_two_names();
+        for name in ["alpha", "zeta"] {
+            let said = said([(name, "http://127.0.0.1:9/")]);
+            assert!(said.are_of(&cast, &mut Out::default()).is_ok());
+            assert_eq!(said.only_said(&cast)["rs.work"].to_string(), "http://127.0.0.1:9/");
+            let role = cast.iter().next().unwrap();
+            assert_eq!(said.said(role).map(|(by, _, is_named)| (by, is_named)), Some((name, true)));
+        }
+    }
+
+    #[test]
+    fn two_addresses_of_one_participant_are_refused_and_the_same_one_twice_is_not() {
+        let cast = of_two_names();
+        let there = "http://127.0.0.1:9/";
+        assert!(said([("zeta", there), ("alpha", there)]).agree(&cast).is_ok());
+        let error = said([("zeta", there), ("alpha", "simulated")]).agree(&cast).unwrap_err().text();
+        let both = "`alpha` and `zeta` are one participant, which reads rs.work, and they are given different \
+                    addresses: alpha=simulated, zeta=http://127.0.0.1:9/";
+        assert!(error.contains(both), "{error}");
     }
 }

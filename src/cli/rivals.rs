@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::CliError;
 use super::error::Kind;
 use super::participants::Addresses;
-use crate::http::cast::Cast;
+use crate::http::cast::{Cast, Role};
 use crate::log::Topics;
 use crate::log::kafka::{Presence, Reader};
 use crate::participant::Address;
@@ -24,14 +24,12 @@ pub(super) struct Carried {
 
 /// Those that have an address.
 pub(super) fn carried(cast: &Cast, said: &Addresses) -> Vec<Carried> {
-    let addresses = said.only_said(cast);
-    let topics = cast.named_topics().into_iter();
-    let of = |(name, topic): (String, String)| {
-        let address = addresses.get(topic.as_str())?;
-        let stands_in = *address == Address::Simulated && !said.names(&name);
-        Some(Carried { name, topic, member: address.member(), stands_in })
+    let of = |role: &Role| {
+        let (name, address, is_named) = said.said(role)?;
+        let stands_in = address == Address::Simulated && !is_named;
+        Some(Carried { name: name.to_owned(), topic: role.topic().to_string(), member: address.member(), stands_in })
     };
-    topics.filter_map(of).collect()
+    cast.iter().filter_map(of).collect()
 }
 
 /// Where their commands are.

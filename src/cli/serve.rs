@@ -188,9 +188,7 @@ impl Serving<'_> {
                      `saga deploy` goes back to it"
                 ));
             }
-            let known = service.known().await?;
-            cast.extend(&known.startable);
-            cast.extend(&known.live);
+            cast.extend(&service.everybody());
             self.addresses.are_of(&cast, out)?;
             Company::gather(opened.clone(), Arc::clone(&service), self.addresses.clone(), self.callback.clone()).await
         };
@@ -264,9 +262,9 @@ impl Company {
 
     /// Reaches out to those that are given, if there is anything new to ask of them.
     async fn reach(&mut self) -> Result<(), CliError> {
-        let known = self.service.known().await?;
-        let mut cast = known.startable;
-        cast.extend(&known.live);
+        // Of a log that is shared any definition may be live.
+        let cast = self.service.everybody();
+        self.addresses.agree(&cast)?;
         let addresses = self.addresses.only_said(&cast);
         let words = cast.only(|topic| addresses.contains_key(topic)).words();
         if words != self.reached {
@@ -289,19 +287,15 @@ impl Company {
     fn others(&self) -> impl Fn() -> Cast + Send + 'static {
         let (service, addresses) = (Arc::clone(&self.service), self.addresses.clone());
         move || {
-            let cast = service.startable();
-            let reached = addresses.only_said(&cast);
-            cast.only(|topic| !reached.contains_key(topic))
+            let reached = addresses.only_said(&service.everybody());
+            service.startable().only(|topic| !reached.contains_key(topic))
         }
     }
 
     /// Those that are reached from here, as of now.
     fn carried(&self) -> impl Fn() -> Vec<Carried> + Send + 'static {
         let (service, addresses) = (Arc::clone(&self.service), self.addresses.clone());
-        move || {
-            let cast = service.startable();
-            carried(&cast, &addresses)
-        }
+        move || carried(&service.everybody(), &addresses)
     }
 
     async fn keep(mut self) {

@@ -159,6 +159,14 @@ impl Service {
         cast
     }
 
+    /// The participants of all definitions in the log: first of those that new instances run by.
+    #[must_use]
+    pub fn everybody(&self) -> Cast {
+        let mut cast = self.startable();
+        self.orchestrator.plans().all().for_each(|plan| cast.speak(plan));
+        cast
+    }
+
     /// Changes whenever others deploy.
     #[must_use]
     pub fn deployments(&self) -> watch::Receiver<u64> {

@@ -7,7 +7,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::broker::shared;
-use super::house::{FILE, House, INPUT, PATIENCE, text};
+use super::house::{FILE, House, INPUT, PATIENCE, Server, text};
 
 /// A participant that reads its commands itself, once it has a part of them.
 pub(super) fn reader(brokers: &str, topic: &str) -> BaseConsumer {
@@ -125,5 +125,50 @@ fn servers_that_pass_commands_on_to_different_places_name_both() {
         let said = server.until_said(&format!("another process passes commands of `hotels`, {topic}, on to "));
         let both = format!("on to http://127.0.0.1:9/{there}, and this one to http://127.0.0.1:9/{here}: ");
         assert!(said.len() == 1 && said[0].contains(&both) && !said[0].contains("t0ken"), "{said:?}");
+    }
+}
+
+/// Who was reached by one name stays reached when a definition that is deployed later calls it by another one.
+#[test]
+fn a_second_name_of_a_participant_leaves_its_bridge_alone() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    house.write_desk();
+    let printing = format!(
+        "participant desks {{ commands \"{}.ticket.commands\" command PrintTicket {{ }} returns {{ seat: string }} }}
+         saga an_early_name {{ version 1 deadline 1m step print {{ call desks.PrintTicket {{ }} compensate nothing }} \
+         output {{ seat: print.seat }} }}",
+        house.prefix
+    );
+    std::fs::write(house.folder.path().join("printing.saga"), printing).unwrap();
+    let desk = ["--participant", "tickets=process:sh desk.sh", "--participants", "simulated"];
+    let server = house.serve(&desk);
+    server.start("b-1");
+    server.until_completed(1);
+    let deployed = house.run(&["deploy", "printing.saga"]);
+    assert!(deployed.status.success(), "{}", text(&deployed));
+    let is_sold_at_the_desk = |server: &Server, id: &str| {
+        let shown = server.get(&format!("/instances/{id}")).1;
+        assert!(shown.contains("\"seat\":\"1A\""), "{shown}");
+    };
+    while !server.ask(&["start", "an_early_name", "--id", "p-1"]).status.success() {}
+    server.until_completed(2);
+    server.start("b-2");
+    server.until_completed(3);
+    for id in ["b-1", "p-1", "b-2"] {
+        is_sold_at_the_desk(&server, id);
+    }
+    server.stop();
+    // Either name will do, and no two places.
+    let contradicting = ["--participant", "desks=simulated"];
+    let refused = house.run(&[&["serve", "--listen", "127.0.0.1:0"], &desk[..], &contradicting[..]].concat());
+    let both = "`desks` and `tickets` are one participant";
+    assert!(refused.status.code() == Some(2) && text(&refused).contains(both), "{}", text(&refused));
+    for (participant, id, count) in [(desk[1], "b-3", 4), ("desks=process:sh desk.sh", "b-4", 5)] {
+        let server = house.serve_with(&["--participant", participant, "--participants", "simulated"]);
+        server.start(id);
+        server.until_completed(count);
+        is_sold_at_the_desk(&server, id);
+        server.stop();
     }
 }
