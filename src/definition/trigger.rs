@@ -71,6 +71,9 @@ impl Trigger {
     /// # Errors
     /// It is no event of that shape, or something cannot be computed of it; for people.
     pub fn read(&self, event: &[u8]) -> Result<Option<Wanted>, String> {
+        if event.is_empty() {
+            return Err("it has no value (a tombstone)".to_owned());
+        }
         let text = str::from_utf8(event).map_err(|_| "it is not UTF-8".to_owned())?;
         let event = Json::parse(text).map_err(|error| format!("it is no JSON: {error}"))?;
         let event = Event(event.get());

@@ -37,6 +37,9 @@ pub enum WireError {
         /// What it should hold.
         wanted: &'static str,
     },
+    /// There is nothing to read.
+    #[error("read a message: it has no value (a tombstone)")]
+    NoValue,
     /// It is not UTF-8.
     #[error("read a message as JSON: it is not UTF-8 from byte {valid_up_to} on")]
     NotUtf8 {

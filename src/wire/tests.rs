@@ -290,7 +290,7 @@ fn what_is_no_event_is_refused_with_its_reason() {
     ];
     let shown: Vec<_> = cases.map(|text| CloudEvent::parse(text.as_bytes()).unwrap_err().to_string()).into();
     insta::assert_snapshot!(shown.join("\n"), @r#"
-    read a message as one JSON object, a CloudEvent in structured mode: EOF while parsing a value at line 1 column 0
+    read a message: it has no value (a tombstone)
     read a message as one JSON object, a CloudEvent in structured mode: invalid type: integer `7`, expected an object at line 1 column 1
     read a message as one JSON object, a CloudEvent in structured mode: `kind`: invalid type: boolean `true`, expected text or a whole number at line 1 column 12
     read a message as one JSON object, a CloudEvent in structured mode: `attempt`: invalid type: floating point `1.5`, expected text or a whole number at line 1 column 14

@@ -97,7 +97,7 @@ fn an_event_becomes_what_is_wanted() {
     assert_eq!(read(r#"{"type":"OrderShipped","lines":"?"}"#), Ok(None));
     let refused = |event: &str| read(event).expect_err(event);
     for (event, why) in [
-        ("", "it is no JSON"),
+        ("", "it has no value (a tombstone)"),
         ("{", "it is no JSON"),
         ("null", "`where` cannot be computed"),
         ("[]", "`where` cannot be computed"),
