@@ -67,6 +67,12 @@ impl Topics {
         format!("{}{}", self.prefix, of_bridges(commands))
     }
 
+    /// Who reads a topic for the triggers.
+    #[must_use]
+    pub fn group_of_triggers(&self, topic: &str) -> String {
+        format!("{}.triggers.{topic}", self.prefix)
+    }
+
     /// Whether a group carries the commands of a topic, in whatever deployment.
     #[must_use]
     pub fn is_group_of_bridges(group: &str, commands: &str) -> bool {

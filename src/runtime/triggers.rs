@@ -148,12 +148,11 @@ impl Keeper {
                 continue;
             }
             let (stop, stopped) = watch::channel(false);
-            let prefix = format!("{}.", topics.prefix);
-            if trigger.topic.starts_with(&prefix) {
+            if topics.is_own(&trigger.topic) {
                 tracing::error!(trigger = %trigger.name, topic = %trigger.topic, "a trigger cannot read a topic of this deployment's own");
             } else {
                 let topic: Arc<str> = Arc::from(trigger.topic.as_str());
-                let group = format!("{prefix}triggers.{topic}");
+                let group = topics.group_of_triggers(&topic);
                 let member = Member { group: &group, name: TRIGGERS, stands_in: false };
                 match Taking::begin(self.orchestrator.log(), &topic, member) {
                     Ok(taking) => {
