@@ -1,6 +1,8 @@
 //! `saga serve`: the API as programs see it, and the command line against it.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+#[cfg(feature = "kafka")]
+use std::net::TcpListener;
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
@@ -284,4 +286,15 @@ fn it_stops_when_it_is_told_and_goes_on_when_it_is_started_again() {
     server.desk.file("open", "");
     let run = server.desk.saga(&["run", "order.saga", "--id", "o-1"]);
     assert!(run.contains("\"completed\""), "{run}");
+}
+
+/// Who cannot serve must not take partitions from those who do.
+#[cfg(feature = "kafka")]
+#[test]
+fn a_port_that_is_taken_is_said_before_the_log_is_looked_for() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    // No broker is there, so whoever looks for one waits.
+    let shown = Desk::new().saga(&["serve", "--listen", &address, "--kafka", "127.0.0.1:1"]);
+    assert!(shown.contains(&format!("failed to listen on {address}")), "{shown}");
 }
