@@ -7,8 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "kafka")]
-use compact_str::CompactString;
 use tokio::net::TcpListener;
 
 use super::callback::{Callback, reachable};
@@ -26,6 +24,8 @@ use super::settings::Settings;
 use super::sources::{Checked, check_file};
 use super::{CliError, Exit, Out, input, limits};
 use crate::http::carrying::DRAIN;
+#[cfg(feature = "kafka")]
+use crate::http::cast::Asked;
 use crate::http::cast::Cast;
 use crate::http::routes;
 use crate::http::server::router;
@@ -220,8 +220,8 @@ impl Serving<'_> {
         }
         let known = service.known().await?;
         let mut all = of_files;
-        all.extend(&known.live);
         all.extend(&known.startable);
+        all.extend(&known.live);
         addresses.are_of(&all, out)?;
         let reached = addresses.choose(&all, &known, out)?;
         let deployed = files.iter().map(Checked::deployable).collect::<Result<Vec<File>, _>>()?;
@@ -240,7 +240,7 @@ struct Company {
     service: Arc<Service>,
     addresses: Addresses,
     callback: Callback,
-    reached: BTreeSet<(CompactString, CompactString)>,
+    reached: Asked,
     /// Topics of triggers, of which it has been said if they are not there.
     heeded: BTreeSet<String>,
 }
@@ -253,7 +253,7 @@ impl Company {
         addresses: Addresses,
         callback: Callback,
     ) -> Result<Self, CliError> {
-        let (reached, heeded) = (BTreeSet::new(), BTreeSet::new());
+        let (reached, heeded) = (Asked::default(), BTreeSet::new());
         let mut company = Self { opened, service, addresses, callback, reached, heeded };
         company.reach().await?;
         company.hear().await;
@@ -266,12 +266,12 @@ impl Company {
         let cast = self.service.everybody();
         self.addresses.agree(&cast)?;
         let addresses = self.addresses.only_said(&cast);
-        let words = cast.only(|topic| addresses.contains_key(topic)).words();
-        if words != self.reached {
+        let asked = cast.asked(&addresses);
+        if asked != self.reached {
             self.opened.are_free(carried(&cast, &self.addresses)).await?;
             self.callback.goes_to(&addresses);
             self.service.carry(cast.settings(&addresses, None, Some(self.callback.url()))).await?;
-            self.reached = words;
+            self.reached = asked;
         }
         Ok(())
     }

@@ -1,14 +1,15 @@
 //! Participants as they are reached: one for each topic of commands, whichever definitions speak to it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use compact_str::CompactString;
 use indexmap::{IndexMap, IndexSet};
 
+use crate::definition::types::Record;
 use crate::definition::{Participant, Program, Scenario};
 use crate::participant::Address;
-use crate::participant::bridge::Settings;
+use crate::participant::bridge::{Contracts, Settings};
 use crate::participant::remembered::Addresses;
 use crate::plan::Plan;
 
@@ -24,6 +25,17 @@ pub struct Role {
     pub contract: Participant,
     /// What they call it, at least one name: people give it an address by any of them.
     pub names: IndexSet<CompactString>,
+    /// What each saga asks, since definitions may differ in it; of a saga's versions that which was added first.
+    contracts: Contracts,
+}
+
+/// What is to be known of participants to reach them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Topics of commands, and the words that go there.
+    words: BTreeSet<(CompactString, CompactString)>,
+    /// Of those who are simulated: their topics, their words, of a saga that differs its name, and the replies.
+    replies: BTreeMap<(CompactString, CompactString, Option<CompactString>), Arc<Record>>,
 }
 
 impl Role {
@@ -42,6 +54,23 @@ impl Role {
             }
         }
     }
+
+    /// The contracts of sagas whose reply is another one than that of the contract of all.
+    fn departures(&self) -> Contracts {
+        let mut departures = self.contracts.clone();
+        departures.retain(|(_, wire), command| {
+            let of_all = self.contract.commands.values().find(|known| known.wire == *wire);
+            of_all.is_none_or(|known| known.reply != command.reply)
+        });
+        departures
+    }
+
+    /// What those who simulate it reply.
+    fn replies(&self) -> impl Iterator<Item = (CompactString, Option<CompactString>, Arc<Record>)> {
+        let of_all = self.contract.commands.values().map(|known| (known.wire.clone(), None, Arc::clone(&known.reply)));
+        let departures = self.departures().into_iter();
+        of_all.chain(departures.map(|((saga, wire), known)| (wire, Some(saga), Arc::clone(&known.reply))))
+    }
 }
 
 impl Cast {
@@ -49,21 +78,30 @@ impl Cast {
     #[must_use]
     pub fn of(program: &Program) -> Self {
         let mut cast = Self::default();
-        program.participants.values().for_each(|participant| cast.add(participant));
+        for participant in program.participants.values() {
+            cast.add(participant, program.sagas.keys());
+        }
         cast
     }
 
-    /// Adds one, or its contract and its name to those of the one which is there.
-    pub fn add(&mut self, participant: &Participant) {
-        let new = || Role { contract: participant.clone(), names: IndexSet::new() };
-        self.0.entry(participant.commands_topic.clone()).or_insert_with(new).add(participant);
+    /// Adds one that these sagas speak to, or its contract and its name to those of the one which is there.
+    fn add<'s>(&mut self, participant: &Participant, sagas: impl Iterator<Item = &'s CompactString>) {
+        let new = || Role { contract: participant.clone(), names: IndexSet::new(), contracts: Contracts::new() };
+        let role = self.0.entry(participant.commands_topic.clone()).or_insert_with(new);
+        role.add(participant);
+        for saga in sagas {
+            for command in participant.commands.values() {
+                let asked = (saga.clone(), command.wire.clone());
+                role.contracts.entry(asked).or_insert_with(|| Arc::clone(command));
+            }
+        }
     }
 
     /// Adds those to which a plan speaks.
     pub fn speak(&mut self, plan: &Plan) {
         for work in plan.nodes().filter_map(|(node, _)| plan.work(node)) {
             for invocation in work.action().into_iter().chain(work.compensation()) {
-                self.add(&invocation.participant);
+                self.add(&invocation.participant, std::iter::once(&plan.saga.name));
             }
         }
     }
@@ -74,6 +112,9 @@ impl Cast {
             let known = self.0.entry(topic.clone()).or_insert_with(|| role.clone());
             known.add(&role.contract);
             known.names.extend(role.names.iter().cloned());
+            for (asked, command) in &role.contracts {
+                known.contracts.entry(asked.clone()).or_insert_with(|| Arc::clone(command));
+            }
         }
     }
 
@@ -110,15 +151,20 @@ impl Cast {
         self.0.iter().flat_map(of).collect()
     }
 
-    /// What can be asked of whom: topics of commands, and the words that go there.
+    /// What is to be known of those that have an address.
     #[must_use]
-    pub fn words(&self) -> BTreeSet<(CompactString, CompactString)> {
-        let of = |(topic, Role { contract, .. }): (&CompactString, &Role)| {
-            let words: Vec<_> = contract.commands.keys().chain(contract.messages.keys()).cloned().collect();
-            let topic = topic.clone();
-            words.into_iter().map(move |word| (topic.clone(), word))
-        };
-        self.0.iter().flat_map(of).collect()
+    pub fn asked(&self, addresses: &Addresses) -> Asked {
+        let mut asked = Asked::default();
+        for role in self.0.values() {
+            let (Some(address), Role { contract, .. }) = (addresses.get(role.topic()), role) else { continue };
+            let words = contract.commands.keys().chain(contract.messages.keys());
+            asked.words.extend(words.map(|word| (role.topic().clone(), word.clone())));
+            if *address == Address::Simulated {
+                let replies = role.replies();
+                asked.replies.extend(replies.map(|(wire, saga, reply)| ((role.topic().clone(), wire, saga), reply)));
+            }
+        }
+        asked
     }
 
     /// Those whose topics `wanted` says yes to.
@@ -138,9 +184,61 @@ impl Cast {
     ) -> Vec<(Address, Settings)> {
         let settings = self.0.values().filter_map(|role| {
             let (scenario, callback) = (scenario.cloned(), callback.map(str::to_owned));
-            let settings = Settings { participant: Arc::new(role.contract.clone()), scenario, callback };
+            let settings = Settings {
+                participant: Arc::new(role.contract.clone()),
+                contracts: role.departures(),
+                scenario,
+                callback,
+            };
             Some((addresses.get(role.topic())?.clone(), settings))
         });
         settings.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::check_text;
+
+    fn file(saga: &str, reply: &str) -> Cast {
+        let text = format!(
+            "participant {saga}s {{ commands \"rs.work\" command Do {{ }} returns {{ {reply}: string }} }}
+             saga {saga} {{ version 1 deadline 1m step do {{ call {saga}s.Do {{ }} compensate nothing }} }}"
+        );
+        let checked = check_text("work.saga", &text);
+        assert!(!checked.program.sagas.is_empty(), "{:?}", checked.findings);
+        Cast::of(&checked.program)
+    }
+
+    fn of(files: &[(&str, &str)]) -> Cast {
+        let mut cast = Cast::default();
+        for (saga, reply) in files {
+            cast.extend(&file(saga, reply));
+        }
+        cast
+    }
+
+    #[test]
+    fn each_saga_has_the_contract_of_its_definition_and_its_newest() {
+        let cast = of(&[("alpha", "seat"), ("zeta", "hold"), ("zeta", "old")]);
+        let addresses = Addresses::from([("rs.work".into(), Address::Simulated)]);
+        let (_, settings) = cast.settings(&addresses, None, None).pop().unwrap();
+        assert_eq!((settings.participant.name.as_str(), settings.contracts.len()), ("alphas", 1));
+        let departure = &settings.contracts[&("zeta".into(), "Do".into())];
+        assert!(departure.reply.field("hold").is_some(), "{departure:?}");
+        assert_eq!(cast.names(), ["alphas", "zetas"].into());
+    }
+
+    #[test]
+    fn another_reply_is_news_of_whom_is_simulated_and_of_nobody_else() {
+        let simulated = Addresses::from([("rs.work".into(), Address::Simulated)]);
+        let real = Addresses::from([("rs.work".into(), "http://127.0.0.1:9/".parse().unwrap())]);
+        let (before, after) = (of(&[("alpha", "seat")]), of(&[("alpha", "place")]));
+        assert_ne!(before.asked(&simulated), after.asked(&simulated));
+        assert_eq!(before.asked(&real), after.asked(&real));
+        let more = of(&[("alpha", "seat"), ("zeta", "seat")]);
+        assert_eq!(before.asked(&simulated), more.asked(&simulated), "it replies the same");
+        assert_eq!(before.asked(&Addresses::new()), Asked::default());
     }
 }

@@ -1,6 +1,7 @@
 //! Carries the calls of the API out on an orchestrator of this process: for the server, and for the command line where
 //! no server has the data open.
 
+use std::cmp::Reverse;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,12 +25,14 @@ use super::view::{List, Shown, Stopped};
 use super::wanted;
 use crate::definition::Program;
 use crate::engine::{InstanceId, OrderRequest, RequestId};
+use crate::journal::Plans;
 use crate::json::Json;
 use crate::log::embedded::{self, Embedded, Holder};
 use crate::log::{Health, Outcome, Site, partition_of};
 use crate::participant::carrier::Carriers;
 use crate::participant::http::read_callback;
 use crate::participant::remembered::{self, Remembered};
+use crate::plan::Plan;
 use crate::runtime::partition::Signed;
 use crate::runtime::{
     self, Client, Decision, Deployed, Error, OpenError, Options, Orchestrator, PartitionState, Triggers,
@@ -75,6 +78,13 @@ pub struct Known {
 /// Whether it lets go in a moment: one who gives an order, or has not yet written down who it is.
 pub(super) fn is_brief(holder: Option<&Holder>) -> bool {
     holder.is_none_or(|holder| holder.owner == ORDERING)
+}
+
+/// Of a saga's versions that differ in what a participant answers, the newest counts.
+fn newest_first(plans: &Plans) -> Vec<&Arc<Plan>> {
+    let mut all: Vec<_> = plans.all().collect();
+    all.sort_by_key(|plan| Reverse(plan.saga.version));
+    all
 }
 
 /// An open data directory.
@@ -142,7 +152,7 @@ impl Service {
             None => (None, Remembered::default()),
         };
         let mut known = Known { before, live: Cast::default(), startable: self.startable() };
-        for plan in plans.all() {
+        for plan in newest_first(&plans) {
             if live.as_ref().is_none_or(|live| live.contains_key(&**plan.saga.hash())) {
                 known.live.speak(plan);
             }
@@ -163,7 +173,9 @@ impl Service {
     #[must_use]
     pub fn everybody(&self) -> Cast {
         let mut cast = self.startable();
-        self.orchestrator.plans().all().for_each(|plan| cast.speak(plan));
+        for plan in newest_first(&self.orchestrator.plans()) {
+            cast.speak(plan);
+        }
         cast
     }
 

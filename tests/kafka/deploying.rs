@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Stdio;
 
+use serde_json::Value;
+
 use super::broker::shared;
 use super::house::{FILE, House, text};
 
@@ -156,5 +158,38 @@ fn of_two_contents_of_one_version_at_once_one_is_deployed() {
         // Whichever it was: it is current, and the other one is refused for good.
         let again = ["one.saga", "other.saga"].map(|name| house.deploy(name).0);
         assert_eq!(again.iter().filter(|code| **code == Some(0)).count(), 1, "{again:?}");
+    }
+}
+
+/// A participant that is simulated has no contract of its own: each saga is answered as it asks.
+#[test]
+fn who_is_simulated_answers_each_saga_by_its_newest_contract() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    let looking = |saga: &str, version: u32, reply: &str| {
+        let text = format!(
+            "participant hotels {{ commands \"{}.hotel.commands\" command Look {{ }} returns {{ {reply}: string }} }}
+             saga {saga} {{ version {version} deadline 1m step look {{ call hotels.Look {{ }} compensate nothing }} \
+             output {{ found: look.{reply} }} }}",
+            house.prefix
+        );
+        fs::write(house.folder.path().join(NEWER), text).unwrap();
+        assert_eq!(house.deploy(NEWER).0, Some(0));
+    };
+    let server = house.serve_with(&["--participants", "simulated"]);
+    let is_current = |saga: &str, version: u32| {
+        let listed = server.ask(&["definitions", "--json"]).stdout;
+        let listed: Value = serde_json::from_slice(&listed).unwrap();
+        let mut all = listed["definitions"].as_array().unwrap().iter();
+        all.any(|one| one["saga"] == saga && one["version"] == version && !one["current"].is_null())
+    };
+    let deployed = [("near", 1, "room"), ("far", 1, "view"), ("near", 2, "floor"), ("far", 2, "garden")];
+    for (count, (saga, version, reply)) in (1..).zip(deployed) {
+        looking(saga, version, reply);
+        while !is_current(saga, version) {}
+        let id = format!("{saga}-{version}");
+        let began = server.ask(&["start", saga, "--id", &id]);
+        assert!(began.status.success(), "{}", text(&began));
+        server.until_completed(count);
     }
 }

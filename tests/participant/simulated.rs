@@ -6,7 +6,7 @@ use saga::definition::types::{Field, Record, Type};
 use saga::definition::{Answer, Called, Command, Happening, HappeningKind, Participant, Scenario};
 use saga::log::Topics;
 use saga::participant::Address;
-use saga::participant::bridge::{Bridge, Outgoing, Settings};
+use saga::participant::bridge::{Bridge, Contracts, Outgoing, Settings};
 use saga::runtime::Ends;
 use saga::source::Span;
 use saga::wire::{CloudEvent, attribute};
@@ -44,7 +44,8 @@ pub(crate) fn contract() -> Arc<Participant> {
 }
 
 pub(crate) fn settings() -> Settings {
-    Settings { participant: contract(), scenario: None, callback: Some("http://127.0.0.1:9/replies".to_owned()) }
+    let callback = Some("http://127.0.0.1:9/replies".to_owned());
+    Settings { participant: contract(), contracts: Contracts::new(), scenario: None, callback }
 }
 
 /// What a bridge makes of some messages, offsets from 7 on: replies in short, and how far all is handled.

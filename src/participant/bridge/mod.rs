@@ -14,7 +14,7 @@ mod messages;
 mod process;
 mod simulated;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use self::messages::{Letter, WAITING_MAX};
 use self::process::ProcessEndpoint;
 use self::simulated::Simulated;
 use super::address::Address;
-use crate::definition::{Participant, Scenario};
+use crate::definition::{Command, Participant, Scenario};
 use crate::engine::Status;
 use crate::json::Json;
 use crate::log::Topics;
@@ -87,11 +87,16 @@ impl PartialEq for Settled {
 
 impl Eq for Settled {}
 
+/// What commands of a saga are, by its name and theirs on the wire, which are all that a command says of its contract.
+pub type Contracts = BTreeMap<(CompactString, CompactString), Arc<Command>>;
+
 /// What a bridge has to know besides the address.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The contract; its name is told in replies, and simulated replies are made from it.
     pub participant: Arc<Participant>,
+    /// In the place of that for sagas that have another one.
+    pub contracts: Contracts,
     /// What a simulated participant departs in from the good path.
     pub scenario: Option<Arc<Scenario>>,
     /// Where an HTTP participant can post late replies.
@@ -165,7 +170,8 @@ impl Bridge {
         let participant = Arc::clone(&settings.participant);
         let endpoint = match address {
             Address::Simulated => {
-                Endpoint::Simulated(Arc::new(Simulated::new(settings.participant, settings.scenario)))
+                let Settings { participant, contracts, scenario, callback: _ } = settings;
+                Endpoint::Simulated(Arc::new(Simulated { participant, contracts, scenario }))
             }
             Address::Http(url) => {
                 let endpoint = HttpEndpoint::new(url.clone(), settings.callback)

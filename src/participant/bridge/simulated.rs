@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::Answer;
+use super::{Answer, Contracts};
 use crate::definition::json::least;
 use crate::definition::types::Type;
 use crate::definition::{self, HappeningKind, Participant, Scenario};
@@ -16,15 +16,12 @@ use crate::wire::ReceivedCommand;
 
 #[derive(Debug)]
 pub(super) struct Simulated {
-    participant: Arc<Participant>,
-    scenario: Option<Arc<Scenario>>,
+    pub(super) participant: Arc<Participant>,
+    pub(super) contracts: Contracts,
+    pub(super) scenario: Option<Arc<Scenario>>,
 }
 
 impl Simulated {
-    pub(super) const fn new(participant: Arc<Participant>, scenario: Option<Arc<Scenario>>) -> Self {
-        Self { participant, scenario }
-    }
-
     /// None if it stays silent.
     pub(super) fn answer(&self, command: &ReceivedCommand) -> Option<Answer> {
         match self.departure(command) {
@@ -57,7 +54,8 @@ impl Simulated {
     }
 
     fn good_path(&self, command: &ReceivedCommand) -> Answer {
-        let known = self.participant.commands.values().find(|known| known.wire == command.call);
+        let of_all = || self.participant.commands.values().find(|known| known.wire == command.call);
+        let known = self.contracts.get(&(command.saga.clone(), command.call.clone())).or_else(of_all);
         let reply = known
             .map_or_else(|| "{}".to_owned(), |known| least(&Type::Record(Arc::clone(&known.reply)), &command.step));
         succeeded(reply)
