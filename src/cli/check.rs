@@ -9,8 +9,9 @@ use super::explored::{self, Explored};
 use super::out::{plural, visible};
 use super::sources::{Checked, check_file, colour};
 use super::ways::{self, Form};
-use super::{CliError, Exit, Out, proved};
+use super::{CliError, Exit, Out, contradictions, proved};
 use crate::diagnostic::{Diagnostic, Severity, render, sarif};
+use crate::http::cast::Cast;
 use crate::model::explore::{Bounds, MEMORY_MAX, STATES_MAX};
 
 /// Check definitions, explore how each saga can end, and say what is proved
@@ -85,6 +86,9 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         }
     }
     each_finding_once(&mut checked);
+    let usable = checked.iter().filter(|file| !file.is_refused());
+    let casts: Vec<_> = usable.map(|file| (file.name.as_str(), Cast::of(&file.program))).collect();
+    contradictions::warn(&casts, out);
     let explore = |file: Checked| {
         let sagas =
             if arguments.quick || file.is_refused() { Vec::new() } else { explored::all(&file, arguments.bounds()) };

@@ -5,11 +5,11 @@ use super::instance::runtime;
 use super::kafka::{AWAY_PATIENCE, OnKafka, patiently};
 use super::settings::Settings;
 use super::sources::{Checked, check_file};
-use super::{CliError, Exit, Out};
+use super::{CliError, Exit, Out, contradictions};
 use crate::definition::Program;
 use crate::http::api::ApiError;
 use crate::http::cast::Cast;
-use crate::runtime::{Back, Deployed, Standing, publish};
+use crate::runtime::{Back, Deployed, Published, Standing, publish};
 
 /// Check definitions and let new instances run by them, on Kafka
 #[derive(Debug, clap::Args)]
@@ -39,19 +39,22 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         file.keeps_off(&place.topics, out)?;
         files.push(file);
     }
+    let mut casts: Vec<_> = files.iter().map(|file| (file.name.as_str(), Cast::of(&file.program))).collect();
     let mut cast = Cast::default();
-    for file in &files {
-        cast.extend(&Cast::of(&file.program));
+    for (_, of_file) in &casts {
+        cast.extend(of_file);
     }
     let deployable = files.iter().map(Checked::deployable).collect::<Result<Vec<_>, _>>()?;
     let programs: Vec<(&Program, &str)> = deployable.iter().map(|(_, text, program)| (program, &**text)).collect();
-    let deployed = runtime()?.block_on(async {
+    let Published { deployed, before } = runtime()?.block_on(async {
         let opened = place.open(Some(AWAY_PATIENCE)).await?;
         opened.has_topics_of(&cast, &shell_words::join(&arguments.files)).await?;
         let published = patiently(&opened.site(), publish(&opened.site(), &programs, Back::Goes)).await;
         opened.site().close();
         published?.map_err(|error| CliError::from(ApiError::from(error)).at(&arguments.kafka.words()))
     })?;
+    casts.insert(0, ("what is deployed", Cast::of_current(&before)));
+    contradictions::warn(&casts, out);
     for deployed in &deployed {
         out.data(line(deployed))?;
     }

@@ -10,6 +10,7 @@ pub mod table;
 mod logging;
 mod settings;
 mod sources;
+mod contradictions;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "kafka")]

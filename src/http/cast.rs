@@ -7,7 +7,8 @@ use compact_str::CompactString;
 use indexmap::{IndexMap, IndexSet};
 
 use crate::definition::types::Record;
-use crate::definition::{Participant, Program, Scenario};
+use crate::definition::{Command, Participant, Program, Scenario};
+use crate::journal::Plans;
 use crate::participant::Address;
 use crate::participant::bridge::{Contracts, Settings};
 use crate::participant::remembered::Addresses;
@@ -55,6 +56,12 @@ impl Role {
         }
     }
 
+    /// Whatever any definition asks.
+    fn all(&self) -> impl Iterator<Item = &Arc<Command>> {
+        let Participant { commands, messages, .. } = &self.contract;
+        commands.values().chain(messages.values()).chain(self.contracts.values())
+    }
+
     /// The contracts of sagas whose reply is another one than that of the contract of all.
     fn departures(&self) -> Contracts {
         let mut departures = self.contracts.clone();
@@ -81,6 +88,14 @@ impl Cast {
         for participant in program.participants.values() {
             cast.add(participant, program.sagas.keys());
         }
+        cast
+    }
+
+    /// Those of the definitions that new instances run by.
+    #[must_use]
+    pub fn of_current(plans: &Plans) -> Self {
+        let mut cast = Self::default();
+        plans.sagas().filter_map(|saga| plans.current(saga)).for_each(|plan| cast.speak(plan));
         cast
     }
 
@@ -149,6 +164,28 @@ impl Cast {
             role.names.iter().map(|name| (name.to_string(), topic.clone())).collect::<Vec<_>>()
         };
         self.0.iter().flat_map(of).collect()
+    }
+
+    /// What both ask of one topic by contracts that contradict each other: the topic, the word on the wire, and in what.
+    #[must_use]
+    pub fn contradictions(&self, other: &Self) -> BTreeSet<(CompactString, CompactString, &'static str)> {
+        let codes = |command: &Command| command.fails.iter().cloned().collect::<BTreeSet<_>>();
+        let mut found = BTreeSet::new();
+        for (topic, here) in &self.0 {
+            let Some(there) = other.0.get(topic) else { continue };
+            for one in here.all() {
+                for two in there.all().filter(|two| two.wire == one.wire) {
+                    let differ = [
+                        ("requests", one.request != two.request),
+                        ("replies", one.reply != two.reply),
+                        ("failure codes", codes(one) != codes(two)),
+                    ];
+                    let differ = differ.into_iter().filter(|(_, differs)| *differs);
+                    found.extend(differ.map(|(what, _)| (topic.clone(), one.wire.clone(), what)));
+                }
+            }
+        }
+        found
     }
 
     /// What is to be known of those that have an address.
@@ -240,5 +277,15 @@ mod tests {
         let more = of(&[("alpha", "seat"), ("zeta", "seat")]);
         assert_eq!(before.asked(&simulated), more.asked(&simulated), "it replies the same");
         assert_eq!(before.asked(&Addresses::new()), Asked::default());
+    }
+
+    #[test]
+    fn definitions_that_give_one_command_two_contracts_contradict_each_other() {
+        let (near, far) = (of(&[("alpha", "seat")]), of(&[("zeta", "hold")]));
+        let replies = ("rs.work".into(), "Do".into(), "replies");
+        assert_eq!(near.contradictions(&far), [replies.clone()].into());
+        assert!(near.contradictions(&of(&[("zeta", "seat")])).is_empty());
+        // Behind another saga, too.
+        assert_eq!(of(&[("zeta", "seat"), ("alpha", "hold")]).contradictions(&near), [replies].into());
     }
 }

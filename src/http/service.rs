@@ -163,10 +163,7 @@ impl Service {
     /// The participants of the definitions that new instances run by.
     #[must_use]
     pub fn startable(&self) -> Cast {
-        let plans = self.orchestrator.plans();
-        let mut cast = Cast::default();
-        plans.sagas().filter_map(|saga| plans.current(saga)).for_each(|plan| cast.speak(plan));
-        cast
+        Cast::of_current(&self.orchestrator.plans())
     }
 
     /// The participants of all definitions in the log: first of those that new instances run by.

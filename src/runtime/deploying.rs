@@ -37,9 +37,9 @@ impl Orchestrator {
     pub async fn deploy_program(&self, program: &Program, text: &str) -> Result<Vec<Deployed>, DeployError> {
         let _one_at_a_time = self.deploying.lock().await;
         if self.core.is_shared() {
-            let deployed = publish(&self.core.log, &[(program, text)], Back::Stays).await?;
+            let published = publish(&self.core.log, &[(program, text)], Back::Stays).await?;
             self.core.learn().await;
-            return Ok(deployed);
+            return Ok(published.deployed);
         }
         let compared = definitions::compare(program, &self.core.plans());
         for (saga, standing) in &compared {
@@ -105,16 +105,21 @@ pub fn can_be_shared(program: &Program, partitions: u32) -> Result<(), DeployErr
     Ok(())
 }
 
+/// What came of deploying.
+#[derive(Debug)]
+pub struct Published {
+    /// Each saga.
+    pub deployed: Vec<Deployed>,
+    /// What was deployed before.
+    pub before: Plans,
+}
+
 /// Lets new instances of the programs' sagas run by them, on a log that others have too: all of them or, where a version
 /// number is taken, none.
 ///
 /// # Errors
 /// A saga changed and its version number is taken, a limit cannot be kept, or the log cannot be read or written.
-pub async fn publish(
-    log: &Arc<dyn Site>,
-    programs: &[(&Program, &str)],
-    back: Back,
-) -> Result<Vec<Deployed>, DeployError> {
+pub async fn publish(log: &Arc<dyn Site>, programs: &[(&Program, &str)], back: Back) -> Result<Published, DeployError> {
     let topics = log.topics();
     for (program, _) in programs {
         can_be_shared(program, log.partitions())?;
@@ -127,6 +132,7 @@ pub async fn publish(
     let mut stored = Stored::of(&**log);
     let begin = catch_up(log, &client, &mut stored, 0).await?;
     let (mut plans, _) = stored.compile();
+    let before = plans.clone();
     // Of several versions of one saga the last one given counts, and no other is current for a moment in between.
     let all = programs.iter().flat_map(|(program, _)| program.sagas.values());
     let counts: BTreeMap<CompactString, Arc<Saga>> = all.map(|saga| (saga.name.clone(), Arc::clone(saga))).collect();
@@ -184,7 +190,8 @@ pub async fn publish(
         }
     }
     let has_new_triggers = |saga: &Saga| last(saga).is_none() && triggered.contains(&saga.name);
-    Ok(compared.iter().map(|(saga, standing, ..)| told(saga, *standing, has_new_triggers(saga))).collect())
+    let told = compared.iter().map(|(saga, standing, ..)| told(saga, *standing, has_new_triggers(saga)));
+    Ok(Published { deployed: told.collect(), before })
 }
 
 /// Reads what is stored to the end that it has now, from an offset on.

@@ -194,6 +194,28 @@ fn all_findings_of_all_files_at_once() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+/// Each may be right alone: what is wrong is that one participant reads the topic.
+#[test]
+fn files_that_give_one_command_two_contracts_are_named_and_are_no_finding() {
+    let desk = Desk::new();
+    let of = |saga: &str, command: &str| {
+        format!(
+            "participant p {{ commands \"rs.work\" command Do {command} }}
+             saga {saga} {{ version 1 deadline 1m step do {{ call p.Do {{ }} compensate nothing }} }}"
+        )
+    };
+    desk.file("near.saga", of("near", "{ } returns { seat: string } fails \"full\", \"shut\""));
+    desk.file("same.saga", of("same", "{ } returns { seat: string } fails \"shut\", \"full\""));
+    desk.file("far.saga", of("far", "{ row: int? } returns { hold: string }"));
+    let checked = |files: &[&str]| desk.command(&[&["check", "--brief", "--quick"], files].concat()).output().unwrap();
+    let contradicting = checked(&["near.saga", "far.saga"]);
+    let said = String::from_utf8(contradicting.stderr).unwrap();
+    let why = "warning: near.saga and far.saga give `Do` on rs.work different failure codes, replies, requests: ";
+    assert!(contradicting.status.success() && said.contains(why), "{said}");
+    let said = String::from_utf8(checked(&["near.saga", "same.saga"]).stderr).unwrap();
+    assert!(!said.contains("warning: "), "{said}");
+}
+
 #[test]
 fn scenarios_that_hold_and_one_that_does_not() {
     let desk = desk();

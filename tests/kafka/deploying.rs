@@ -174,7 +174,13 @@ fn who_is_simulated_answers_each_saga_by_its_newest_contract() {
             house.prefix
         );
         fs::write(house.folder.path().join(NEWER), text).unwrap();
-        assert_eq!(house.deploy(NEWER).0, Some(0));
+        let (code, said) = house.deploy(NEWER);
+        assert_eq!(code, Some(0), "{said}");
+        let why = format!(
+            "warning: what is deployed and {NEWER} give `Look` on {}.hotel.commands different replies: ",
+            house.prefix
+        );
+        assert_eq!(said.contains(&why), (saga, version) != ("near", 1), "{said}");
     };
     let server = house.serve_with(&["--participants", "simulated"]);
     let is_current = |saga: &str, version: u32| {
