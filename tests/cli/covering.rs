@@ -158,9 +158,8 @@ saga main {
 /// Of replies, signals and inputs the values by which conditions tell one way from another are tried.
 #[test]
 fn what_stands_behind_a_condition_on_data_is_covered() {
-    let step = |name: &str| format!("step {name} {{ call p.Do {{ x: 1 }} compensate nothing }}");
-    let step = |body: &str| {
-        ["@a", "@b", "@c", "@d"].iter().fold(body.to_owned(), |body, at| body.replace(at, &step(&at[1..])))
+    let step = |body: String, name: &str| {
+        body.replace(&format!("@{name}"), &format!("step {name} {{ call p.Do {{ x: 1 }} compensate nothing }}"))
     };
     for body in [
         "@a when a.r > 7 { @b } when a.r == 9 { @c }",
@@ -170,7 +169,8 @@ fn what_stands_behind_a_condition_on_data_is_covered() {
         "for each e in [1, 2] { @a } for each q in a where q.r > 7 { @b }",
     ] {
         let contract = "participant p { command Do { x: int } returns { r: int, ok: bool } fails \"no\" }";
-        let desk = Desk::with("data.saga", &format!("{contract}\nsaga main {{ version 1 {} }}\n", step(body)));
+        let steps = ["a", "b", "c", "d"].into_iter().fold(body.to_owned(), step);
+        let desk = Desk::with("data.saga", format!("{contract}\nsaga main {{ version 1 {steps} }}\n"));
         let written = desk.saga(&["test", "data.saga", "--coverage", "--write"]);
         assert!(!written.contains("no scenario was found"), "{body}: {written}");
         let after = desk.saga(&["test", "data.saga", "--coverage"]);

@@ -24,12 +24,12 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Reb
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
-use serde::Deserialize;
 
 use super::context::{Reach, remark};
 use super::error::OpenError;
 use super::positions::Positions;
 use super::settings::{REBALANCE_TIMEOUT_MS, Role, Settings};
+use super::settled::has_settled;
 use crate::log::endpoint::{Endpoint, Outbox};
 use crate::log::{Member, Report, Ticket};
 
@@ -47,9 +47,6 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long the coordinator may take to say what is committed.
 const COMMITTED_WITHIN: Duration = Duration::from_secs(10);
-
-/// How long the coordinator of a group by KIP-848 takes at most to answer the first heartbeat, in milliseconds.
-const ANSWERED_WITHIN_MS: u64 = 2_000;
 
 /// How often positions are committed: what is handled meanwhile is done again if the process dies.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
@@ -151,29 +148,6 @@ impl ConsumerContext for Context {
             _ => self.0.revoked(consumer, list),
         }
     }
-}
-
-/// The little that we look at of a member's statistics.
-#[derive(Deserialize)]
-struct Statistics {
-    cgrp: Option<Membership>,
-}
-
-#[derive(Deserialize)]
-struct Membership {
-    state: String,
-    /// For how long, in milliseconds.
-    stateage: u64,
-    join_state: String,
-}
-
-/// Whether a member has what it is to have. By KIP-848 one that is given nothing stays in its first state for good; what
-/// is free comes with the first answer of the coordinator.
-fn has_settled(json: &[u8], is_new: bool) -> bool {
-    let membership = serde_json::from_slice(json).ok().and_then(|statistics: Statistics| statistics.cgrp);
-    membership.is_some_and(|Membership { state, stateage, join_state }| {
-        join_state == "steady" || is_new && state == "up" && stateage >= ANSWERED_WITHIN_MS
-    })
 }
 
 fn give(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) {

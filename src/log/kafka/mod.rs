@@ -26,6 +26,7 @@ mod reader;
 mod readership;
 mod rights;
 mod settings;
+mod settled;
 mod site;
 mod topics;
 mod absence;

@@ -21,8 +21,8 @@ pub(super) struct Part<'p> {
 
 /// The parts of a plan's conditions, and the ways they went.
 pub(super) struct Parts<'p> {
-    /// By node.
-    parts: Vec<Vec<Part<'p>>>,
+    /// The parts at each node.
+    by_node: Vec<Vec<Part<'p>>>,
     went: BTreeSet<(NodeId, usize, bool)>,
     /// So many ways there are.
     all: usize,
@@ -30,9 +30,9 @@ pub(super) struct Parts<'p> {
 
 impl<'p> Parts<'p> {
     pub(super) fn of(plan: &'p Plan) -> Self {
-        let parts: Vec<Vec<Part<'p>>> = plan.nodes().map(|(id, _)| parts_at(plan, id)).collect();
-        let all = parts.iter().map(|parts| parts.len() * 2).sum();
-        Self { parts, went: BTreeSet::new(), all }
+        let by_node: Vec<Vec<Part<'p>>> = plan.nodes().map(|(id, _)| parts_at(plan, id)).collect();
+        let all = by_node.iter().map(|parts| parts.len() * 2).sum();
+        Self { by_node, went: BTreeSet::new(), all }
     }
 
     /// What is asked on the way to a state.
@@ -59,7 +59,7 @@ impl<'p> Parts<'p> {
     }
 
     fn ask(&mut self, plan: &Plan, (node, at): (NodeId, At), arm: u32, behind: &Instance) {
-        let parts = self.parts.get(node.0 as usize).map(Vec::as_slice).unwrap_or_default();
+        let parts = self.by_node.get(node.0 as usize).map(Vec::as_slice).unwrap_or_default();
         for (number, part) in parts.iter().enumerate().filter(|(_, part)| part.arm <= arm) {
             if let Some(way) = holds(plan, behind, at, part.condition) {
                 self.went.insert((node, number, way));
@@ -70,7 +70,7 @@ impl<'p> Parts<'p> {
     /// The parts at a node with the ways that they never went, if the flow came there; `alike` are all nodes of which the same
     /// is true.
     pub(super) fn untried(&self, id: NodeId, alike: &[NodeId]) -> impl Iterator<Item = (&Part<'p>, bool)> {
-        let parts = self.parts.get(id.0 as usize).map(Vec::as_slice).unwrap_or_default();
+        let parts = self.by_node.get(id.0 as usize).map(Vec::as_slice).unwrap_or_default();
         let went = |number, way| alike.iter().any(|id| self.went.contains(&(*id, number, way)));
         let is_asked = (0..parts.len()).any(|number| went(number, true) || went(number, false));
         let ways = parts.iter().enumerate().filter(move |_| is_asked);
