@@ -11,6 +11,11 @@ pub const PREFIX_USUAL: &str = "saga";
 /// The longest prefix: with the longest name behind it, a topic's name stays below the 249 bytes of Kafka's limit.
 pub const PREFIX_MAX: usize = 200;
 
+/// What groups are called behind the prefix.
+const OF_ORCHESTRATORS: &str = ".orchestrators";
+const OF_BRIDGES: &str = ".bridge.";
+const OF_TRIGGERS: &str = ".triggers.";
+
 /// Names of the topics that all orchestrators of a deployment share. Topics of commands are not among them: the
 /// definitions name those.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +75,19 @@ impl Topics {
     /// Who reads a topic for the triggers.
     #[must_use]
     pub fn group_of_triggers(&self, topic: &str) -> String {
-        format!("{}.triggers.{topic}", self.prefix)
+        format!("{}{OF_TRIGGERS}{topic}", self.prefix)
+    }
+
+    /// Who owns the partitions.
+    #[must_use]
+    pub fn group_of_orchestrators(&self) -> String {
+        format!("{}{OF_ORCHESTRATORS}", self.prefix)
+    }
+
+    /// Whether a group is of some deployment, by what it is called: no participant.
+    #[must_use]
+    pub fn is_group_of_deployment(group: &str) -> bool {
+        group.ends_with(OF_ORCHESTRATORS) || group.contains(OF_BRIDGES) || group.contains(OF_TRIGGERS)
     }
 
     /// Whether a group carries the commands of a topic, in whatever deployment.
@@ -125,12 +142,23 @@ fn behind_prefix(usual: &str) -> &str {
 }
 
 fn of_bridges(commands: &str) -> String {
-    format!(".bridge.{commands}")
+    format!("{OF_BRIDGES}{commands}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::Topics;
+
+    #[test]
+    fn the_groups_of_any_deployment_are_no_participants() {
+        let ours = Topics::with_prefix("orders").unwrap();
+        for group in
+            [ours.group_of_bridges("hotel.commands"), ours.group_of_triggers("placed"), ours.group_of_orchestrators()]
+        {
+            assert!(Topics::is_group_of_deployment(&group), "{group}");
+        }
+        assert!(!Topics::is_group_of_deployment("hotels") && !Topics::is_group_of_deployment("hotel.commands.hotels"));
+    }
 
     #[test]
     fn a_prefix_stands_in_the_place_of_saga() {

@@ -102,7 +102,7 @@ impl Kafka {
     /// Topics are missing or do not fit each other, this user may not look at them, or the settings are no good.
     pub fn open(settings: &Settings, topics: &Topics, patience: Option<Duration>) -> Result<Self, OpenError> {
         let reach = Reach::opening(&settings.brokers);
-        let group = Settings::group(topics);
+        let group = topics.group_of_orchestrators();
         let asking = Arc::new(Asking::open(settings, &group, &reach)?);
         let partitions = layout::partitions(&asking, (settings, &reach), topics, patience)?;
         let deliveries = Arc::new(Deliveries::default());
@@ -190,9 +190,9 @@ impl Kafka {
     /// # Errors
     /// The broker does not answer.
     pub fn readers(&self, topics: &[String]) -> Result<Vec<Reader>, String> {
-        let Shared { settings, asking, .. } = &*self.shared;
+        let Shared { settings, topics: ours, asking, .. } = &*self.shared;
         let told = self.told(topics)?;
-        let away = told.away(asking.client(), settings, topics)?;
+        let away = told.away(asking.client(), (settings, ours), topics)?;
         Ok([told.all(asking.client(), settings, topics)?, away].concat())
     }
 

@@ -1,6 +1,7 @@
 //! Who reads the topics of commands, as far as the broker tells.
 
 use std::collections::BTreeMap;
+use std::thread;
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -14,8 +15,11 @@ use crate::log::Topics;
 /// Groups that are asked one by one, which costs a connection each.
 const UNTOLD_MAX: usize = 20;
 
-/// Groups without members that are asked one by one: some 10 ms each, once at a start.
-const EMPTY_MAX: usize = 200;
+/// Groups without members that are asked, some 100 ms each, once at a start. Those of deployments do not count.
+const EMPTY_MAX: usize = 100;
+
+/// So many are asked at once: nearly all of that is waiting.
+const ASKED_AT_ONCE: usize = 10;
 
 /// A member of a group that reads a topic of commands, or has read it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,16 +114,38 @@ impl Membership {
     pub(super) fn away(
         &self,
         asking: &BaseConsumer<Context>,
-        settings: &Settings,
+        (settings, ours): (&Settings, &Topics),
         topics: &[String],
     ) -> Result<Vec<Reader>, String> {
-        let mut readers = Vec::new();
-        for group in &self.empty {
-            let committed = committed(asking, settings, group, topics)?;
-            let of = |(topic, last)| Reader { topic, group: group.clone(), presence: Presence::Away { last } };
-            readers.extend(committed.into_iter().map(of));
+        let is_ours = |group: &String| topics.iter().any(|topic| *group == ours.group_of_bridges(topic));
+        let mut groups: Vec<&String> =
+            self.empty.iter().filter(|group| is_ours(group) || !Topics::is_group_of_deployment(group)).collect();
+        if groups.len() > EMPTY_MAX {
+            // Our own count most.
+            groups.sort_by_key(|group| !is_ours(group));
+            let left_out = groups.len() - EMPTY_MAX;
+            groups.truncate(EMPTY_MAX);
+            tracing::warn!(
+                "{left_out} groups without members are not asked whether they answer participants' commands"
+            );
         }
-        Ok(readers)
+        let of_each = |groups: &[&String]| -> Result<Vec<Reader>, String> {
+            let mut readers = Vec::new();
+            for group in groups {
+                let committed = committed(asking, settings, group, topics)?;
+                let of = |(topic, last)| Reader { topic, group: (*group).clone(), presence: Presence::Away { last } };
+                readers.extend(committed.into_iter().map(of));
+            }
+            Ok(readers)
+        };
+        let shares = groups.chunks(groups.len().div_ceil(ASKED_AT_ONCE).max(1));
+        let readers = thread::scope(|scope| {
+            let asked: Vec<_> = shares.map(|share| scope.spawn(|| of_each(share))).collect();
+            let told =
+                asked.into_iter().map(|asked| asked.join().unwrap_or_else(|_| Err("asking panicked".to_owned())));
+            told.collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(readers.concat())
     }
 }
 
@@ -144,12 +170,10 @@ pub(super) fn told(asking: &BaseConsumer<Context>, topics: &[String]) -> Result<
         }
         // By KIP-848: the question does not know those, and says that there is nothing.
         if group.members().is_empty() {
-            let (groups, max) =
-                if group.state() == "Empty" { (&mut empty, EMPTY_MAX) } else { (&mut untold, UNTOLD_MAX) };
-            if groups.len() < max {
-                groups.push(group.name().to_owned());
-            } else {
-                tracing::debug!(group = group.name(), state = group.state(), "not asked what it has read: too many");
+            if group.state() == "Empty" {
+                empty.push(group.name().to_owned());
+            } else if untold.len() < UNTOLD_MAX {
+                untold.push(group.name().to_owned());
             }
         }
     }

@@ -10,7 +10,7 @@ use rdkafka::config::RDKafkaLogLevel;
 
 use super::error::OpenError;
 use super::keys;
-use crate::log::{DEFINITION_MAX, RECORD_MAX, Topics};
+use crate::log::{DEFINITION_MAX, RECORD_MAX};
 use crate::wire::HEADERS_MAX;
 
 /// How long a message is tried before nobody knows what became of it: longer than the election of a leader, shorter
@@ -233,11 +233,6 @@ impl Settings {
             Role::Admin => {}
         }
         config
-    }
-
-    /// The group of orchestrators.
-    pub(super) fn group(topics: &Topics) -> String {
-        format!("{}.orchestrators", topics.prefix)
     }
 }
 
