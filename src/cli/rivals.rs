@@ -19,15 +19,15 @@ pub(super) struct Carried {
     topic: String,
     member: String,
     /// Whether it is simulated only since nothing is said of it.
-    stands_in: bool,
+    is_unsaid: bool,
 }
 
 /// Those that have an address.
 pub(super) fn carried(cast: &Cast, said: &Addresses) -> Vec<Carried> {
     let of = |role: &Role| {
         let (name, address, is_named) = said.said(role)?;
-        let stands_in = address == Address::Simulated && !is_named;
-        Some(Carried { name: name.to_owned(), topic: role.topic().to_string(), member: address.member(), stands_in })
+        let is_unsaid = address == Address::Simulated && !is_named;
+        Some(Carried { name: name.to_owned(), topic: role.topic().to_string(), member: address.member(), is_unsaid })
     };
     cast.iter().filter_map(of).collect()
 }
@@ -73,7 +73,7 @@ pub(super) fn rivals(carried: &[Carried], readers: &[Reader], topics: &Topics) -
 }
 
 fn rival(carried: &Carried, reader: &Reader, topics: &Topics) -> Option<Rival> {
-    let Carried { name, topic, member, stands_in } = carried;
+    let Carried { name, topic, member, is_unsaid } = carried;
     let Reader { group, presence, .. } = reader;
     let is_bridge = Topics::is_group_of_bridges(group, topic);
     if is_bridge && *group != topics.group_of_bridges(topic) {
@@ -81,7 +81,7 @@ fn rival(carried: &Carried, reader: &Reader, topics: &Topics) -> Option<Rival> {
     }
     let of =
         |weight, what| Some(Rival { name: name.clone(), topic: topic.clone(), group: group.clone(), what, weight });
-    let past = if *stands_in { Weight::Replaced } else { Weight::Possible };
+    let past = if *is_unsaid { Weight::Replaced } else { Weight::Possible };
     let commands = format!("the commands of `{name}`, {topic}");
     match presence {
         Presence::Here(_) if !is_bridge => {
@@ -188,9 +188,9 @@ mod tests {
         [Presence::Untold { last: last() }, Presence::Away { last: last() }].map(|presence| reader(group, presence))
     }
 
-    fn carry(member: &str, stands_in: bool) -> Carried {
+    fn carry(member: &str, is_unsaid: bool) -> Carried {
         let member = member.to_owned();
-        Carried { name: "rooms".to_owned(), topic: "hotel.commands".to_owned(), member, stands_in }
+        Carried { name: "rooms".to_owned(), topic: "hotel.commands".to_owned(), member, is_unsaid }
     }
 
     fn found(member: &str, reader: &Reader) -> BTreeSet<Rival> {
@@ -217,11 +217,11 @@ mod tests {
     #[test]
     fn who_is_away_is_simulated_only_by_its_name() {
         let own = "saga.bridge.hotel.commands";
-        let stands_in = |reader: &Reader| {
+        let unsaid = |reader: &Reader| {
             refuse(&rivals(&[carry(SIMULATED, true)], std::slice::from_ref(reader), &Topics::default()))
         };
         for away in past("hotels", "") {
-            let refused = stands_in(&away).unwrap_err().text();
+            let refused = unsaid(&away).unwrap_err().text();
             assert!(refused.contains("are not simulated because they are away"), "{refused}");
             for member in [SIMULATED, BRIDGE] {
                 let named = found(member, &away);
@@ -229,12 +229,12 @@ mod tests {
             }
         }
         for was in past(own, BRIDGE) {
-            assert!(stands_in(&was).is_err() && !is_rival(BRIDGE, &was));
+            assert!(unsaid(&was).is_err() && !is_rival(BRIDGE, &was));
             assert!(is_rival(SIMULATED, &was) && refuse(&found(SIMULATED, &was)).is_ok(), "said by its name");
         }
         for was in past(own, SIMULATED).iter().chain(&past(own, "")).chain(&past("other.bridge.hotel.commands", BRIDGE))
         {
-            assert!(stands_in(was).is_ok(), "{was:?}");
+            assert!(unsaid(was).is_ok(), "{was:?}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Which of what can become of each step a file's scenarios show, and scenarios for what none shows.
 
+use std::cell::LazyCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,7 +8,7 @@ use std::fmt;
 use compact_str::CompactString;
 use serde_json::value::RawValue;
 
-use super::example::{self, Example, More};
+use super::example::{self, Example};
 use super::explore::{self, Deed, Ending, Way, endings};
 use super::scenario::Report;
 use super::world::without_indices;
@@ -119,6 +120,8 @@ impl Coverage {
     pub fn completed<'w>(&self, plan: &Plan, ways: &dyn Fn() -> &'w [Way]) -> (Vec<Example>, BTreeSet<Cell>) {
         let mut made: Vec<Made> = Vec::new();
         let mut unfound = BTreeSet::new();
+        // All data by which conditions tell one way from another, once it is needed.
+        let data = LazyCell::new(|| example::data(plan));
         for _ in 0..ROUNDS_MAX {
             let before = made.len();
             unfound.clear();
@@ -126,7 +129,7 @@ impl Coverage {
             let mut open: BTreeSet<&Cell> = self.missing.iter().filter(is_open).collect();
             while let Some(cell) = open.pop_first() {
                 let known: Vec<&Known> = self.known.iter().chain(made.iter().map(|made| &made.known)).collect();
-                let Some(example) = missing(plan, &known, cell, ways) else {
+                let Some(example) = missing(plan, &known, cell, (&data, ways)) else {
                     unfound.insert(cell.clone());
                     continue;
                 };
@@ -230,7 +233,12 @@ fn of_event(event: &Event) -> Option<(CompactString, What)> {
 }
 
 /// A scenario that shows what none of these does; none where none was found.
-fn missing<'w>(plan: &Plan, known: &[&Known], cell: &Cell, ways: &dyn Fn() -> &'w [Way]) -> Option<Example> {
+fn missing<'w>(
+    plan: &Plan,
+    known: &[&Known],
+    cell: &Cell,
+    (data, ways): (&LazyCell<Vec<HappeningKind>, impl FnOnce() -> Vec<HappeningKind>>, &dyn Fn() -> &'w [Way]),
+) -> Option<Example> {
     let wanted = |report: &Report| cell.is_in(&shown_by(plan, report));
     let mut inputs: Vec<(&Json, Vec<Vec<HappeningKind>>)> = Vec::new();
     // Those first that come to the step.
@@ -256,10 +264,10 @@ fn missing<'w>(plan: &Plan, known: &[&Known], cell: &Cell, ways: &dyn Fn() -> &'
     let reaching =
         |(given, from): &(&Json, Vec<Vec<HappeningKind>>), more| example::reaching(plan, (given, from), more, &wanted);
     let few = || inputs.iter().take(INPUTS_MAX);
-    let found = few().find_map(|input| reaching(input, More::Departures));
+    let found = few().find_map(|input| reaching(input, Some(&[])));
     // Of an input without departures there is one play.
-    let found = found.or_else(|| inputs.iter().skip(INPUTS_MAX).find_map(|input| reaching(input, More::Nothing)));
-    let found = found.or_else(|| few().find_map(|input| reaching(input, More::Data)));
+    let found = found.or_else(|| inputs.iter().skip(INPUTS_MAX).find_map(|input| reaching(input, None)));
+    let found = found.or_else(|| few().find_map(|input| reaching(input, Some(data.as_slice()))));
     found.or_else(|| along(plan, ways(), cell, &wanted))
 }
 

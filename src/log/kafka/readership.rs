@@ -101,9 +101,7 @@ impl Membership {
     ) -> Result<Vec<Reader>, String> {
         let Self { mut readers, untold, .. } = self;
         for group in untold {
-            let committed = committed(asking, settings, &group, topics)?;
-            let of = |(topic, last)| Reader { topic, group: group.clone(), presence: Presence::Untold { last } };
-            readers.extend(committed.into_iter().map(of));
+            readers.extend(past(asking, settings, &group, topics, |last| Presence::Untold { last })?);
         }
         readers.sort();
         readers.dedup();
@@ -132,9 +130,7 @@ impl Membership {
         let of_each = |groups: &[&String]| -> Result<Vec<Reader>, String> {
             let mut readers = Vec::new();
             for group in groups {
-                let committed = committed(asking, settings, group, topics)?;
-                let of = |(topic, last)| Reader { topic, group: (*group).clone(), presence: Presence::Away { last } };
-                readers.extend(committed.into_iter().map(of));
+                readers.extend(past(asking, settings, group, topics, |last| Presence::Away { last })?);
             }
             Ok(readers)
         };
@@ -178,6 +174,19 @@ pub(super) fn told(asking: &BaseConsumer<Context>, topics: &[String]) -> Result<
         }
     }
     Ok(Membership { readers, untold, empty })
+}
+
+/// What a group that tells of no member has read of these topics.
+fn past(
+    asking: &BaseConsumer<Context>,
+    settings: &Settings,
+    group: &str,
+    topics: &[String],
+    presence: fn(String) -> Presence,
+) -> Result<impl Iterator<Item = Reader>, String> {
+    let committed = committed(asking, settings, group, topics)?;
+    let group = group.to_owned();
+    Ok(committed.into_iter().map(move |(topic, last)| Reader { topic, group: group.clone(), presence: presence(last) }))
 }
 
 /// Of which of these topics a group has committed something, and what the last of our own that did calls itself.

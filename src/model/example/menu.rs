@@ -45,7 +45,7 @@ pub(super) fn everything(plan: &Plan, clues: &[HappeningKind]) -> Vec<HappeningK
 }
 
 /// All replies and signals whose data makes a difference.
-pub(super) fn data(plan: &Plan) -> Vec<HappeningKind> {
+pub(in crate::model) fn data(plan: &Plan) -> Vec<HappeningKind> {
     let of = |outside| match outside {
         Outside::Reply { step, value } => {
             let called = Called { undo: false, step: without_indices(&step).into() };

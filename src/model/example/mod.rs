@@ -16,7 +16,8 @@ use std::time::Duration;
 
 pub use self::broken::of_broken;
 use self::late::{delays, late};
-use self::menu::{data, everything};
+pub(super) use self::menu::data;
+use self::menu::everything;
 use super::explore::{self, Deed, Ending, Told, Way, endings};
 use super::scenario::{self, Report, calls};
 use super::world::without_indices;
@@ -225,31 +226,17 @@ fn shortened(plan: &Plan, goal: &Goal<'_>, mut found: Example) -> Example {
     found
 }
 
-/// What is added to departures that are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum More {
-    /// Nothing.
-    Nothing,
-    /// All that can depart at any place.
-    Departures,
-    /// That, and before it all data by which conditions tell one way from another.
-    Data,
-}
-
 /// A scenario that comes to what is wanted, from this input, and would not with one departure less; it is found by the fewest
-/// more than one of `from` has. What is wanted says how it ends then.
+/// more than one of `from` has: any that can be, of these first; without these, by none. What is wanted says how it ends then.
 pub(super) fn reaching(
     plan: &Plan,
     (given, from): (&Json, &[Vec<HappeningKind>]),
-    more: More,
+    first: Option<&[HappeningKind]>,
     wanted: &dyn Fn(&Report) -> bool,
 ) -> Option<Example> {
-    let known: Vec<HappeningKind> = from.iter().flatten().cloned().collect();
-    let menu = match more {
-        More::Nothing => Vec::new(),
-        More::Departures => everything(plan, &known),
-        More::Data => everything(plan, &[data(plan), known].concat()),
-    };
+    let known = from.iter().flatten();
+    let menu = first.map(|first| everything(plan, &first.iter().chain(known).cloned().collect::<Vec<_>>()));
+    let menu = menu.unwrap_or_default();
     let goal = |report: &Report| {
         // A scenario expects one end.
         let mut all = endings(plan, &report.instance).into_iter().filter(|_| wanted(report));
@@ -264,7 +251,7 @@ pub(super) fn reaching(
 /// The same behind all that comes from outside on a way.
 pub(super) fn behind(plan: &Plan, way: &Way, wanted: &dyn Fn(&Report) -> bool) -> Option<Example> {
     let Clues { given, script, .. } = Clues::of(plan, &way.trace);
-    reaching(plan, (&given, &[script]), More::Departures, wanted)
+    reaching(plan, (&given, &[script]), Some(&[]), wanted)
 }
 
 /// Which plays are tried first.

@@ -3,12 +3,12 @@
 //! `when x.r > limit` compares with a number as much as `when x.r > 500` does, where `let limit = 500`; so does `x.r == i * 10`
 //! in a loop over `[1, 2]`, with two, and `x.r == round` with as many as there are rounds.
 
-use super::against::NUMBERS_MAX;
 use std::collections::BTreeSet;
 
 use compact_str::CompactString;
 
-use super::EXPLORED;
+use super::against::NUMBERS_MAX;
+use super::{EXPLORED, START};
 use crate::definition::ENGINE_CODES;
 use crate::definition::evaluate::{Nothing, evaluate};
 use crate::definition::expression::{Expr, PathSegment, Read, Root};
@@ -92,7 +92,7 @@ impl Constants<'_> {
             Root::FailureCode => Some(texts(self.failure_codes())),
             Root::FailureStep => self.failing_places().map(texts),
             Root::SagaId => Some(texts([EXPLORED])),
-            Root::SagaStarted => Some(vec![Value::Timestamp(super::START)]),
+            Root::SagaStarted => Some(vec![Value::Timestamp(START)]),
             Root::Name(name) => {
                 let id = self.plan.named(name)?;
                 let node = self.plan.node(id);
