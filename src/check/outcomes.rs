@@ -289,7 +289,7 @@ impl Outcomes {
             StatementKind::Sleep(Sleep::For(typed) | Sleep::Until(typed)) => self.computed([typed]),
             StatementKind::Try(written) => self.computed(&written.within),
             StatementKind::ForEach(each) => {
-                if each.count.is_none_or(|elements| elements > MAX_ELEMENTS.into()) {
+                if each.length.is_none_or(|length| length.most > MAX_ELEMENTS.into()) {
                     self.add("invalid", Cause::TooMany, each.list.span);
                 }
                 self.computed(each.filter.iter().chain([&each.list]));

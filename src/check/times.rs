@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::definition::expression::{Expr, Typed};
-use crate::definition::value::Value;
+use crate::definition::expression::Typed;
 use crate::definition::{Compensation, Invocation, Saga, Sleep, Statement, StatementKind, Verb, blocks};
 use crate::diagnostic::{Diagnostic, Problems, codes};
 use crate::source::Span;
@@ -40,7 +39,7 @@ pub(super) fn check(saga: &Saga, problems: &mut Problems) {
 /// A `try` that sleeps longer than it has.
 fn tries(statements: &[Statement], problems: &mut Problems) {
     super::each_try(statements, &mut |written| {
-        let Some(limit) = written.within.as_ref().and_then(literal) else { return };
+        let Some(limit) = written.within.as_ref().and_then(Typed::literal_duration) else { return };
         outlasting(&written.body, limit, "the time of the `try`", problems);
         let (least, longest) = least_sleep(&written.body);
         let Some(longest) = longest.filter(|_| least >= limit && !limit.is_zero()) else { return };
@@ -69,7 +68,9 @@ fn outlasting(statements: &[Statement], limit: Duration, what: &str, problems: &
                         shown(limit)
                     )
                 };
-                if let Some(within) = literal(&wait.within).filter(|within| *within >= limit && !limit.is_zero()) {
+                if let Some(within) =
+                    wait.within.literal_duration().filter(|within| *within >= limit && !limit.is_zero())
+                {
                     problems.push(
                         Diagnostic::warning(codes::DEADLINE_TOO_SHORT, wait.within.span, title(within))
                             .hint("wait less, or allow more time"),
@@ -90,7 +91,7 @@ fn outlasting(statements: &[Statement], limit: Duration, what: &str, problems: &
 
 fn within(invocation: &Invocation, step: &str, problems: &mut Problems) {
     let Some(within) = invocation.timing.within.as_ref().filter(|_| invocation.verb == Verb::Call) else { return };
-    let Some(limit) = literal(within) else { return };
+    let Some(limit) = within.literal_duration() else { return };
     if limit.is_zero() {
         return;
     }
@@ -141,7 +142,7 @@ fn least_sleep(statements: &[Statement]) -> (Duration, Option<Span>) {
     let mut longest: Option<(Duration, Span)> = None;
     for statement in statements {
         let slept = match &statement.kind {
-            StatementKind::Sleep(Sleep::For(duration)) => literal(duration).map(|time| (time, Some(duration.span))),
+            StatementKind::Sleep(Sleep::For(duration)) => duration.literal_duration().map(|time| (time, Some(duration.span))),
             StatementKind::Sequence(inner) => Some(least_sleep(inner)),
             StatementKind::Parallel(branches) => {
                 branches.iter().map(|branch| least_sleep(std::slice::from_ref(branch))).max_by_key(|(time, _)| *time)
@@ -174,14 +175,6 @@ fn least_sleep(statements: &[Statement]) -> (Duration, Option<Span>) {
         }
     }
     (sum, longest.map(|(_, span)| span))
-}
-
-/// A duration that stands in the text.
-pub(super) fn literal(typed: &Typed) -> Option<Duration> {
-    match &typed.expr {
-        Expr::Literal(Value::Duration(millis)) => u64::try_from(*millis).ok().map(Duration::from_millis),
-        _ => None,
-    }
 }
 
 /// As the language writes it, in the largest unit that is whole.

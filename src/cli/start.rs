@@ -30,9 +30,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     let what = match started.start {
         StartOutcome::Accepted => "began: see it with",
         StartOutcome::Known => "had begun before, with the same input: see it with",
-        StartOutcome::Waiting => {
-            "is in the log, and begins once an orchestrator takes it up; its input is looked at then, and afterwards it is seen with"
-        }
+        StartOutcome::Waiting => "is in the log, and begins once an orchestrator takes it up; then it is seen with",
     };
     if let Some(why) = &started.why {
         out.remark(format_args!("nobody has looked at it yet: {why}"));

@@ -4,6 +4,7 @@
 //! instance, loop element and inlined saga they belong to.
 
 use std::fmt;
+use std::time::Duration;
 
 use compact_str::CompactString;
 
@@ -24,6 +25,16 @@ pub struct Typed {
     pub span: Span,
     /// The first arithmetic in it that may overflow, so that evaluation ends in [`Invalid`](super::evaluate::Invalid).
     pub overflow: Option<Span>,
+}
+
+impl Typed {
+    /// The duration that stands here in the text.
+    pub(crate) fn literal_duration(&self) -> Option<Duration> {
+        match &self.expr {
+            Expr::Literal(Value::Duration(millis)) => u64::try_from(*millis).ok().map(Duration::from_millis),
+            _ => None,
+        }
+    }
 }
 
 /// What is computed.

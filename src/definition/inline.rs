@@ -109,7 +109,7 @@ impl Copy<'_> {
             StatementKind::ForEach(each) => StatementKind::ForEach(Box::new(ForEach {
                 element: self.name(&each.element)?,
                 list: self.typed(&each.list)?,
-                count: each.count,
+                length: each.length,
                 filter: self.maybe(each.filter.as_ref())?,
                 window: each.window,
                 body: self.block(&each.body)?,

@@ -190,13 +190,39 @@ pub struct ForEach {
     /// The list.
     pub list: Typed,
     /// How many elements it has, where the text says it.
-    pub count: Option<usize>,
+    pub length: Option<Length>,
     /// Keeps only such: a `bool` about the element.
     pub filter: Option<Typed>,
     /// How many elements are under way at once; 1 is one after the other.
     pub window: u16,
     /// What is done for each.
     pub body: Vec<Statement>,
+}
+
+/// How many elements a list has, by what the text says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Length {
+    /// At least.
+    pub least: usize,
+    /// At most.
+    pub most: usize,
+}
+
+impl Length {
+    /// Exactly so many.
+    pub(crate) const fn of(count: usize) -> Self {
+        Self { least: count, most: count }
+    }
+
+    /// As many as one of two lists has.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self { least: self.least.min(other.least), most: self.most.max(other.most) }
+    }
+
+    /// Of those that are not left out.
+    pub(crate) const fn of_some(self) -> Self {
+        Self { least: 0, ..self }
+    }
 }
 
 /// A block that runs until a condition holds, so many times at most.

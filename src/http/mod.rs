@@ -6,6 +6,7 @@
 pub mod redact;
 pub mod wanted;
 pub mod view;
+mod misfits;
 mod waits;
 mod flow;
 pub mod heard;

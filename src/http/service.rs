@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::api::{
-    Accepted, Alive, ApiError, INVALID_INPUT, ListQuery, OrderBody, OrderOutcome, PartitionOrder, PartitionWord,
-    Partitions, Ready, StartBody, StartOutcome, Started, Taken,
+    Accepted, Alive, ApiError, ListQuery, OrderBody, OrderOutcome, PartitionOrder, PartitionWord, Partitions, Ready,
+    StartBody, StartOutcome, Started, Taken,
 };
 use super::cast::Cast;
 use super::faults::{no_data, not_taken};
@@ -22,7 +22,6 @@ use super::history::History;
 use super::looking::{self, Knows, instance_id};
 use super::past::{self, HistoryQuery, ShowQuery};
 use super::view::{List, Shown, Stopped};
-use super::wanted;
 use crate::definition::Program;
 use crate::engine::{InstanceId, OrderRequest, RequestId};
 use crate::journal::Plans;
@@ -243,6 +242,11 @@ impl Service {
             self.orchestrator.start(&body.saga, id, input.clone(), traceparent.map(Into::into)).await?;
         let decision = self.decided(&id, accepted).await;
         let decision = decision.map_err(|refused| self.with_example(refused, &body.saga, &input))?;
+        if decision.is_none()
+            && let Some(refused) = self.foreseen(&id, &body.saga, &input).await
+        {
+            return Err(refused);
+        }
         let start = match decision {
             None => StartOutcome::Waiting,
             Some(Decision::Known) => StartOutcome::Known,
@@ -279,16 +283,6 @@ impl Service {
         let known = why.as_deref().unwrap_or("it waits for the orchestrator that owns its partition; is one running?");
         tracing::warn!(partition, "the request is in the log, and nobody has decided it yet: {known}");
         why
-    }
-
-    /// An input that is refused since it does not fit, with every misfit on its line and an input that fits.
-    fn with_example(&self, refused: ApiError, saga: &str, input: &Json) -> ApiError {
-        if refused.code != INVALID_INPUT {
-            return refused;
-        }
-        let Some(plan) = self.orchestrator.plans().current(saga).cloned() else { return refused };
-        let message = wanted::misfit(&plan.saga, input).unwrap_or(refused.message);
-        ApiError { message, ..refused }.example(&wanted::skeleton(&plan.saga))
     }
 
     /// Gives an order.

@@ -200,6 +200,7 @@ impl Builder {
         self.loops = around;
         let each = Each {
             list: each.list.clone(),
+            length: each.length,
             filter: each.filter.clone(),
             window: each.window,
             element,

@@ -26,7 +26,7 @@ pub use self::order::{InLoops, Meant};
 use crate::definition::expression::Typed;
 use crate::definition::personal::{Veil, Veils};
 use crate::definition::types::Record;
-use crate::definition::{Await, Compensation, Invocation, Saga, Sleep, Step};
+use crate::definition::{Await, Compensation, Invocation, Length, Saga, Sleep, Step};
 use crate::source::Span;
 
 /// Number of a node in its plan.
@@ -145,6 +145,8 @@ pub struct Trial {
 pub struct Each {
     /// The list.
     pub list: Typed,
+    /// How many elements it has, where the text says it.
+    pub length: Option<Length>,
     /// Keeps only such elements.
     pub filter: Option<Typed>,
     /// How many are under way at once.

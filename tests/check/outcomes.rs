@@ -1,6 +1,6 @@
 //! How a saga can end: what each code needs.
 
-use saga::check::{Cause, outcomes};
+use saga::check::{Cause, outcomes, worst};
 use saga::definition::Saga;
 
 use super::{check, findings};
@@ -14,7 +14,7 @@ pub(super) fn saga(body: &str) -> std::sync::Arc<Saga> {
   message Note {{ n: int }}
 }}
 participant bank {{ answers queries command Charge {{ n: int }} fails "declined"  command Note }}
-saga case {{ input {{ b: bool, d: duration, at: timestamp }} {body} }}"#
+saga case {{ input {{ b: bool, d: duration, at: timestamp, list: list<int> }} {body} }}"#
     );
     let checked = check(&source);
     assert!(!checked.has_errors(), "{}", findings(&source));
@@ -80,8 +80,25 @@ fn a_list_of_the_text_is_not_too_long() {
         let saga = saga(&format!("let two = [1, 2] for each one in {list} {{ step take {{ {TAKE} }} }}"));
         outcomes(&saga).codes().any(|code| code == "invalid")
     };
-    assert!(!codes("[1, 2]") && !codes("two"));
-    assert!(codes("if input.b then two else []"));
+    assert!(!codes("[1, 2]") && !codes("two") && !codes("if input.b then two else []"));
+    assert!(codes("input.list") && codes("if input.b then two else input.list"));
+}
+
+/// A loop gathers as much as it goes through: in one over another list, a list of the text is one of each element.
+#[test]
+fn what_a_loop_gathers_is_as_long_as_its_list() {
+    let is_known = |lists: &str, list: &str| {
+        let saga = saga(&format!("{lists} for each last in {list} {{ step again {{ {TAKE} }} }}"));
+        (!outcomes(&saga).codes().any(|code| code == "invalid"), worst(&saga, 1).lists.is_empty())
+    };
+    let around = |list: &str, block: &str| format!("for each one in {list} {{ {block} }}");
+    let first = format!("step first {{ {TAKE} }}");
+    assert_eq!(is_known(&around("[1, 2]", &first), "first"), (true, true));
+    assert_eq!(is_known(&around("input.list", "let two = [one, 1]"), "two"), (false, false));
+    let nested = around("[1, 2]", "for each two in input.list { let both = one + two }");
+    assert_eq!(is_known(&nested, "both"), (false, false), "the inner list may be too long, the outer not");
+    let saga = saga(&format!("{nested} for each last in both {{ step again {{ {TAKE} }} }}"));
+    assert_eq!(worst(&saga, 1).lists.len(), 1);
 }
 
 #[test]

@@ -260,7 +260,7 @@ impl Builder {
                 statement(StatementKind::ForEach(Box::new(ForEach {
                     element,
                     list,
-                    count: None,
+                    length: None,
                     filter,
                     window: *window,
                     body,

@@ -126,8 +126,11 @@ fn a_start_at_which_nobody_has_looked_yet_has_not_begun() {
     let unknown = house.run(&["start", "booking", "--id", "b-1"]);
     assert!(text(&unknown).contains("saga deploy"), "what to do about it: {}", text(&unknown));
     assert!(house.run(&["deploy", FILE]).status.success());
-    // Its input does not fit, and nobody is there to say so.
+    // Its input does not fit, and nobody is there to decide that: it is foreseen.
     let left = house.run(&["start", "booking", "--id", "b-1", "--input", "{}"]);
+    let said = text(&left);
+    assert!(left.status.code() == Some(2) && said.contains("whoever takes it up will refuse it"), "{said}");
+    let left = house.run(&["start", "booking", "--id", "b-2", "--input", INPUT]);
     let said = text(&left);
     assert!(left.status.success() && said.contains("is in the log") && !said.contains("began"), "{said}");
     let _server = house.serve_with(&["--participants", "simulated"]);

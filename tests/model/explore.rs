@@ -333,6 +333,30 @@ saga pay {
     assert_eq!(signals.collect::<Vec<_>>(), ["paid[1].agreed", "paid[2].agreed"]);
 }
 
+/// A timer may end before any other, but no wait before a limit that began before it and is no longer.
+#[test]
+fn a_wait_ends_before_no_limit_that_it_outlasts() {
+    let of = |body: &str| {
+        let text = format!(
+            "participant shop {{ command Note }}
+             saga order {{ version 1 deadline 1h signal agreed  {body} }}"
+        );
+        let report = explore(&plan(&text), &Engine, Bounds::default());
+        assert_eq!((report.cut.as_slice(), broken(&report).as_str()), (&[][..], ""), "{body}");
+        report
+    };
+    let is_late = |body: &str| codes(&of(body)).contains("late");
+    let wait = |within: &str| format!("await agreed within {within} otherwise {{ fail \"late\" }}");
+    assert!(is_late(&wait("59m")) && !is_late(&wait("1h")) && !is_late(&wait("2h")));
+    let of_try =
+        |within: &str| format!("try within 10m {{ {} }} catch \"late\" {{ fail \"late\" }} catch {{}}", wait(within));
+    assert!(is_late(&of_try("9m")) && !is_late(&of_try("10m")));
+    // A handler is behind the time of its `try`, and nothing is before a point of no return behind it.
+    assert!(is_late(&format!("try within 10m {{ sleep 5m  fail \"x\" }} catch {{ {} }}", wait("20m"))));
+    let behind = of("pivot  await agreed within 2h otherwise { step noted { call shop.Note } }");
+    assert!(calls(&behind).iter().any(|[(_, most), _]| *most == 1));
+}
+
 fn check_codes(text: &str) -> BTreeSet<CompactString> {
     let checked = check::check_text("test.saga", text);
     let saga = checked.program.sagas.values().next().unwrap();

@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use super::flow::{Done, Fall, Falls, Flow, Others, Part, either};
 use super::{Bound, Completed, Worst};
 use crate::check::outcomes::Outcomes;
-use crate::check::times::{literal, pauses};
+use crate::check::times::pauses;
 use crate::definition::expression::Typed;
 use crate::definition::limits::PIVOT_PAUSE_MIN;
 use crate::definition::{
@@ -100,7 +100,7 @@ impl<'s> Walk<'s> {
 
     /// A wait that time ends.
     fn pause(&mut self, time: Option<&Typed>, span: Span) -> Flow {
-        let time = time.and_then(literal);
+        let time = time.and_then(Typed::literal_duration);
         if time.is_none() {
             self.waits.push(span);
         }
@@ -118,7 +118,7 @@ impl<'s> Walk<'s> {
     /// The body is done; or it fails, is taken back, and a handler follows.
     fn tried(&mut self, written: &Try) -> Flow {
         let body = self.block(&written.body);
-        let within = written.within.as_ref().map(|within| literal(within).unwrap_or(Duration::MAX));
+        let within = written.within.as_ref().map(|within| within.literal_duration().unwrap_or(Duration::MAX));
         let limit = within.unwrap_or(Duration::MAX);
         let capped = |done: Done| Done { before: Part { time: done.before.time.min(limit), ..done.before }, ..done };
         let struck = body.struck.clone().and(Fall::NOTHING).map(|fall| fall.within(limit));
@@ -177,9 +177,9 @@ impl<'s> Walk<'s> {
         Fall { inner: fall.inner.saturating_add(fall.outer), outer: Duration::ZERO, ..fall }
     }
 
-    /// A list that is as long as it may be; and where it is empty, nothing. One that stands in the text is as long as it is.
+    /// A list that is as long as it may be; and where it is empty, nothing. Of some the text says how long they are.
     fn for_each(&mut self, each: &ForEach) -> Flow {
-        let written = each.count.and_then(|elements| u16::try_from(elements).ok());
+        let written = each.length.and_then(|length| u16::try_from(length.most).ok());
         let elements = written.unwrap_or(self.elements);
         if written.is_none() {
             self.lists.push(each.list.span);
@@ -213,8 +213,9 @@ impl<'s> Walk<'s> {
             Done::forward_only(Part { most: before.most.saturating_add(others.most), ..before }, stuck.behind)
         });
         // What is filtered may be nothing.
-        let is_whole = written.is_some() && each.filter.is_none();
-        let least = if is_whole { one.least.map(|least| least.saturating_mul(elements.into())) } else { Some(0) };
+        let fewest = each.length.filter(|_| each.filter.is_none()).map_or(0, |length| length.least);
+        let fewest = u64::try_from(fewest).unwrap_or(u64::MAX);
+        let least = if fewest == 0 { Some(0) } else { one.least.map(|least| least.saturating_mul(fewest)) };
         Flow {
             done: Some(done.times(elements, rows, if at_once { 1 } else { rows })),
             falls: whole.falls_as(of_last),
@@ -405,7 +406,7 @@ impl<'s> Walk<'s> {
             _ => lengthened(pauses(timing.retry.times, timing.retry.from, timing.retry.to)),
         };
         let all = timing.timeout.saturating_mul(waits).saturating_add(pauses);
-        let limit = timing.within.as_ref().and_then(literal).filter(|_| asked != Asked::Forward(true));
+        let limit = timing.within.as_ref().and_then(Typed::literal_duration).filter(|_| asked != Asked::Forward(true));
         Part { time: limit.map_or(all, |limit| all.min(limit)), most: u64::from(waits).saturating_mul(2) }
     }
 }

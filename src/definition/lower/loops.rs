@@ -12,7 +12,7 @@ use crate::definition::expression::{Expr, Read, Root, Typed};
 use crate::definition::json::int_literal;
 use crate::definition::limits::{MAX_ELEMENTS, MAX_LOOPS, MAX_ROUNDS};
 use crate::definition::types::Type;
-use crate::definition::{ForEach, Repeat, StatementKind};
+use crate::definition::{ForEach, Length, Repeat, StatementKind};
 use crate::diagnostic::{Diagnostic, Problems, codes};
 use crate::source::Span;
 use crate::syntax::tree;
@@ -49,7 +49,7 @@ impl Lowering<'_> {
     /// In the block a name is that of one element; below, the list of all.
     pub(super) fn for_each(&mut self, written: &tree::ForEach, span: Span, defaults: &Defaults) -> StatementKind {
         let list = self.expression(&written.list);
-        let count = self.scope.count(&list.expr);
+        let length = self.scope.length(&list.expr);
         let window = match &written.window {
             Some(window) => self.bounded(window, "a number of elements at once", MAX_ELEMENTS),
             None => Some(1),
@@ -66,13 +66,15 @@ impl Lowering<'_> {
             self.awaited_at_once(awaited);
         }
         self.scope.forget(known);
+        let gathered = if filter.is_some() { length.map(Length::of_some) } else { length };
         for binding in self.scope.names_since(names).filter(|binding| binding.ty != Type::Unknown) {
             binding.ty = Type::List(Arc::new(binding.ty.clone()));
+            binding.length = gathered;
         }
         let element = written.element.text.clone();
         // What is wrong with the number has been said.
         let window = window.unwrap_or(1);
-        StatementKind::ForEach(Box::new(ForEach { element, list, count, filter, window, body }))
+        StatementKind::ForEach(Box::new(ForEach { element, list, length, filter, window, body }))
     }
 
     /// What the elements of a list are.

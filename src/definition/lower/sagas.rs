@@ -144,9 +144,11 @@ impl<'t> Lowering<'t> {
                     let title = "`null` alone has no type".to_owned();
                     self.report(Diagnostic::error(codes::TYPE_MISMATCH, value.span, title).hint("remove this `let`"));
                 }
-                let count = self.scope.count(&value.expr);
+                let length = self.scope.length(&value.expr);
                 self.declare(&written.name, value.ty.clone(), Kind::Let);
-                self.scope.counts.extend(count.map(|count| (written.name.text.clone(), count)));
+                if let Some(binding) = self.scope.bindings.get_mut(&written.name.text) {
+                    binding.length = length;
+                }
                 Some(StatementKind::Let { name: written.name.text.clone(), value })
             }
             tree::StatementKind::Fail(fail) => {
@@ -165,7 +167,7 @@ impl<'t> Lowering<'t> {
     /// Gives a name; a second one of that name was reported when names were collected, and changes nothing.
     pub(super) fn declare(&mut self, name: &tree::Name, ty: Type, kind: Kind) {
         let is_used = self.scope.used_early.contains(&name.text);
-        let binding = || Binding { kind, span: name.span, ty, is_beside: false, is_used };
+        let binding = || Binding { kind, span: name.span, ty, is_beside: false, is_used, length: None };
         self.scope.bindings.entry(name.text.clone()).or_insert_with(binding);
     }
 

@@ -11,10 +11,10 @@ use indexmap::IndexMap;
 
 use super::loops::Rounds;
 use super::{NameSet, Names};
-use crate::definition::Signal;
-use crate::definition::expression::{BinaryOp, Expr, PathSegment, Read, Root};
+use crate::definition::expression::{BinaryOp, Expr, Function, PathSegment, Read, Root};
 use crate::definition::types::{Record, Type};
 use crate::definition::value::Value;
+use crate::definition::{Length, Signal};
 use crate::source::Span;
 
 /// What gives a name.
@@ -37,6 +37,8 @@ pub(super) struct Binding {
     /// Given by another branch of the `parallel` that is being lowered.
     pub(super) is_beside: bool,
     pub(super) is_used: bool,
+    /// How many elements it has, where the text says it.
+    pub(super) length: Option<Length>,
 }
 
 /// Where expressions stand.
@@ -70,8 +72,6 @@ pub(super) struct Scope {
     pub(super) rounds: Vec<Rounds>,
     /// Handlers around, in which `failure` says why.
     pub(super) handlers: u32,
-    /// How many elements a `let` has, where the text says it.
-    pub(super) counts: Names<usize>,
     /// Paths that are known to be there, in the order in which that became known.
     facts: Vec<CompactString>,
     known: Names<u32>,
@@ -84,12 +84,16 @@ impl Scope {
     }
 
     /// How many elements a list has, where the text says it.
-    pub(super) fn count(&self, list: &Expr) -> Option<usize> {
+    pub(super) fn length(&self, list: &Expr) -> Option<Length> {
+        let of_one = |one: &Expr, other: &Expr| Some(self.length(one)?.or(self.length(other)?));
         match list {
-            Expr::List(elements) => Some(elements.len()),
-            Expr::Literal(Value::List(elements)) => Some(elements.len()),
-            Expr::Every(inner, ..) => self.count(inner),
-            Expr::Read(Read { root: Root::Name(name), path, .. }) if path.is_empty() => self.counts.get(name).copied(),
+            Expr::List(elements) => Some(Length::of(elements.len())),
+            Expr::Literal(Value::List(elements)) => Some(Length::of(elements.len())),
+            Expr::Every(inner, ..) => self.length(inner),
+            Expr::Call(Function::Present, arguments) => Some(self.length(arguments.first()?)?.of_some()),
+            Expr::Binary(BinaryOp::Coalesce, pair) => of_one(&pair.0, &pair.1),
+            Expr::If(parts) => of_one(&parts.1, &parts.2),
+            Expr::Read(Read { root: Root::Name(name), path, .. }) if path.is_empty() => self.bindings.get(name)?.length,
             _ => None,
         }
     }

@@ -114,7 +114,9 @@ pub(super) fn moves(setting: &Setting<'_>, world: &World, out: &mut Vec<Move>) {
         {
             of_attempt(setting, world, slot, &Asked { node, work, direction, attempt }, out);
         } else if state.until().is_some() {
-            out.push(Move::Time { slot, last: false, limit: false });
+            if !setting.outlasted.never_ends(plan, instance, node) {
+                out.push(Move::Time { slot, last: false, limit: false });
+            }
         } else if matches!(state, State::Halted(_)) {
             let given = (0..).take_while(|value| instead(plan, instance, node, *value).is_some());
             out.extend(given.map(|value| Move::Instead { slot, value }));

@@ -9,6 +9,7 @@ use super::ahead::Readers;
 use super::alike;
 use super::data::{Data, INPUTS_MAX, PAYLOADS_MAX};
 use super::lengths;
+use super::outlasted::Outlasted;
 use super::reads::{Look, Looked, Reader};
 use super::twins::Twins;
 use super::{Bounds, Decides, Happening, Property, Without};
@@ -40,6 +41,7 @@ pub(super) struct Setting<'p> {
     pub(super) lists: BTreeMap<CompactString, BTreeSet<usize>>,
     /// Loops that may have more elements than are tried.
     open_loops: Vec<bool>,
+    pub(super) outlasted: Outlasted,
     /// Steps of the saga's own flow that nothing takes back, and nothing around is asked whether they have begun.
     without_way_back: Vec<bool>,
 }
@@ -118,6 +120,7 @@ impl<'p> Setting<'p> {
             twins,
             lists,
             open_loops: lengths::open_loops(plan),
+            outlasted: Outlasted::of(plan),
             asked_of_row: plan.nodes().map(|(id, _)| is_asked_of_row(plan, id)).collect(),
             without_way_back: plan.nodes().map(|(id, _)| is_without_way_back(plan, id)).collect(),
         };
