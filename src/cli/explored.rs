@@ -14,7 +14,7 @@ use super::table::Table;
 use super::ways::{self, Form};
 use crate::definition::Saga;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::explore::{Bounds, Engine, Property, Report, Tally, Untried, Violation, Way, explore};
+use crate::model::explore::{Bounds, Engine, Property, Report, Tally, Untaken, Untried, Violation, Way, explore};
 use crate::plan::Plan;
 
 /// So many reasons are said of why not everything was looked at.
@@ -93,11 +93,15 @@ impl Explored {
 
     /// What was not looked at, and why.
     fn cut(&self, file: &Checked) -> Vec<String> {
-        let untried = self.report.untried.iter().map(|Untried { run, span, is_part, holds }| {
-            let (condition, place) = (written(file, *span), place(file, *span));
+        let untried = self.report.untried.iter().map(|Untried { run, span, way }| {
+            let (expression, place) = (written(file, *span), place(file, *span));
             let run = run.as_ref().map(|run| format!("{run}: ")).unwrap_or_default();
-            let part = if *is_part { "a part of " } else { "" };
-            format!("{run}no data that is tried makes {part}`{condition}`, {place}, {holds}")
+            let what = match way {
+                Untaken::Whole(holds) => format!("`{expression}`, {place}, {holds}"),
+                Untaken::Part(holds) => format!("a part of `{expression}`, {place}, {holds}"),
+                Untaken::Overflow => format!("`{expression}`, {place}, too large to be computed"),
+            };
+            format!("{run}no data that is tried makes {what}")
         });
         self.report.cut.iter().map(ToString::to_string).chain(untried).collect()
     }

@@ -4,6 +4,7 @@ mod constants;
 mod data;
 mod explore;
 mod example;
+mod overflow;
 mod mutants;
 
 use std::path::Path;

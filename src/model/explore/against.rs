@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use compact_str::{CompactString, format_compact};
 use rust_decimal::Decimal;
 
+use super::{EXPLORED, START};
 use crate::definition::expression::{BinaryOp, Expr, Function};
 use crate::definition::types::Type;
 use crate::definition::value::Value;
@@ -33,6 +34,9 @@ const DAY: u64 = DAY_MILLIS.unsigned_abs();
 /// Digits behind the point that a quotient keeps.
 const QUOTIENT_PLACES: u32 = 6;
 
+/// Digits that a decimal has at most.
+const DIGITS: u32 = 28;
+
 /// Whether what is computed with a value may be too large.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Overflow {
@@ -44,6 +48,25 @@ pub(super) enum Overflow {
     /// Of a large one, or a very negative one.
     AboveAndBelow,
 }
+
+impl Overflow {
+    /// The last numbers that there are, whole ones and decimals.
+    const fn ends(self) -> &'static [Decimal] {
+        const WHOLE: Decimal = Decimal::from_parts(0xffff_ffff, 0x7fff_ffff, 0, false, 0);
+        const BELOW: Decimal = Decimal::from_parts(0, 0x8000_0000, 0, true, 0);
+        match self {
+            Self::Never => &[],
+            Self::Above => &[WHOLE, LARGEST],
+            Self::AboveAndBelow => &[WHOLE, LARGEST, BELOW, LEAST],
+        }
+    }
+}
+
+/// The largest decimal.
+pub(super) const LARGEST: Decimal = Decimal::from_parts(0x0fff_ffff, 0x3e25_0261, 0x204f_ce5e, false, 0);
+
+/// The least decimal.
+pub(super) const LEAST: Decimal = Decimal::from_parts(0x0fff_ffff, 0x3e25_0261, 0x204f_ce5e, true, 0);
 
 /// What a value is compared with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +87,8 @@ pub(super) struct Against {
     pub(super) is_compared: bool,
     /// Whether what is computed with it may be too large.
     pub(super) overflow: Overflow,
+    /// Whether that may be so of what is computed with what is computed of it.
+    pub(super) is_carried_on: bool,
     /// There were more numbers than are kept.
     is_cut: bool,
 }
@@ -79,6 +104,7 @@ impl Against {
         has_parts: false,
         is_compared: true,
         overflow: Overflow::Never,
+        is_carried_on: false,
         is_cut: false,
     };
 
@@ -94,6 +120,7 @@ impl Against {
         self.has_parts |= other.has_parts;
         self.is_compared |= other.is_compared;
         self.overflow = self.overflow.max(other.overflow);
+        self.is_carried_on |= other.is_carried_on;
         self.is_cut |= other.is_cut;
     }
 
@@ -101,7 +128,8 @@ impl Against {
     pub(super) fn link(&mut self, name: CompactString, known: Option<&Self>) {
         self.linked.insert(name);
         if let Some(known) = known {
-            self.and(&Self { sizes: BTreeSet::new(), overflow: Overflow::Never, has_parts: false, ..known.clone() });
+            let (sizes, overflow) = (BTreeSet::new(), Overflow::Never);
+            self.and(&Self { sizes, overflow, is_carried_on: false, has_parts: false, ..known.clone() });
         }
     }
 
@@ -115,9 +143,12 @@ impl Against {
         Self { has_parts: true, ..self }
     }
 
-    /// Whether some of what makes a difference is not tried.
+    /// Whether some of what makes a difference is not tried. Compared with the id of the saga and with other words, it may be
+    /// that the id is one of those, and so with when it began.
     pub(super) fn is_cut(&self) -> bool {
-        self.is_cut || self.has_parts && self.words.len() > PARTS_MAX
+        let is_with_id = self.words.contains(EXPLORED) && self.words.len() > 1;
+        let is_with_start = self.instants.contains(&START) && self.instants.len() > 1;
+        self.is_cut || self.has_parts && self.words.len() > PARTS_MAX || is_with_id || is_with_start
     }
 
     /// So many values may all have to differ, beside one constant.
@@ -169,6 +200,7 @@ impl Against {
             instants: of.instants.clone(),
             linked: of.linked.clone(),
             overflow: overflow.max(of.overflow),
+            is_carried_on: of.is_carried_on || of.overflow > Overflow::Never,
             is_compared: of.is_compared,
             is_cut: of.is_cut,
             ..Self::default()
@@ -187,8 +219,9 @@ impl Against {
             against.numbers.clone_from(&of_result.numbers);
             return against;
         };
-        let zero = (Decimal::ZERO, 0);
-        for (number, back) in of_result.numbers.iter().map(|(number, back)| (*number, *back)).chain([zero]) {
+        // The last numbers with which the result is not too large, and what is computed with it is.
+        let ends = of_result.overflow.ends().iter().chain([&Decimal::ZERO]).map(|end| (*end, 0));
+        for (number, back) in of_result.numbers.iter().map(|(number, back)| (*number, *back)).chain(ends) {
             let operand = match (op, is_left) {
                 (BinaryOp::Add, _) => number.checked_sub(constant),
                 (BinaryOp::Subtract, true) => number.checked_add(constant),
@@ -198,7 +231,8 @@ impl Against {
                 _ => constant.checked_div(number),
             };
             if let Some(operand) = operand.filter(|_| back < BACK_MAX) {
-                against.add(operand.round_dp(QUOTIENT_PLACES), back + 1);
+                let operand = operand.round_dp(QUOTIENT_PLACES);
+                against.add(operand.round_sf(DIGITS).unwrap_or(operand), back + 1);
             }
         }
         against
@@ -297,6 +331,12 @@ impl Against {
         let near = |instant: u64| self.near(0).map(move |by| instant.saturating_add_signed(by));
         let later = self.levels_from_zero().filter(|_| self.is_compared).map(|day| now.0 + day.unsigned_abs() * DAY);
         instants.flat_map(near).chain(later).map(Timestamp).collect()
+    }
+
+    /// In milliseconds: what comes to an end, or just beyond it, with a time that is computed with it later on.
+    pub(super) fn before(&self, end: u64) -> impl Iterator<Item = u64> + use<'_> {
+        let far = self.durations.iter().filter(|_| self.is_carried_on);
+        far.flat_map(move |millis| [0, 1].map(|by| end.saturating_sub(millis.unsigned_abs()).saturating_add(by)))
     }
 
     /// How far from a constant the last value lies that makes a difference: all that are compared with each other may lie on

@@ -34,6 +34,16 @@ impl Constants<'_> {
         (!values.is_empty()).then_some(values)
     }
 
+    /// Whether the text alone says what an expression is: in every run, and not in the exploration alone.
+    pub(super) fn says(&self, expr: &Expr) -> bool {
+        let mut depends = false;
+        expr.walk(&mut |expr: &Expr| {
+            depends |=
+                matches!(expr, Expr::Read(Read { root: Root::SagaId | Root::SagaStarted | Root::FailureCode, .. }));
+        });
+        !depends && self.of(expr).is_some()
+    }
+
     /// What stands at the end of a way into an expression's value.
     fn values(&self, expr: &Expr, path: &[PathSegment], depth: u8) -> Option<Vec<Value>> {
         let depth = depth.checked_sub(1)?;

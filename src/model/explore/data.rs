@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use rust_decimal::Decimal;
 
-use super::against::{Against, Overflow};
+use super::against::{Against, LARGEST, LEAST, Overflow};
 use super::reads::Look;
 use crate::definition::json::least;
 use crate::definition::types::{Record, Type};
@@ -164,19 +163,21 @@ impl Data {
                 against.whole_numbers().into_iter().chain(large).map(Value::Int).collect()
             }
             (Type::Decimal, Some(against)) => {
-                let large = large(against, LARGEST, -LARGEST);
+                let large = large(against, LARGEST, LEAST);
                 against.decimals().into_iter().chain(large).map(Value::Decimal).collect()
             }
             (Type::Timestamp, Some(against)) => {
                 let ends = large(against, Timestamp::LAST, FIRST);
                 let near = against.instants(super::START);
-                let near = near.into_iter().filter(|instant| (FIRST..=Timestamp::LAST).contains(instant));
+                let before = against.before(Timestamp::LAST.0).map(Timestamp);
+                let near = near.into_iter().chain(before).filter(|instant| (FIRST..=Timestamp::LAST).contains(instant));
                 let all: BTreeSet<Timestamp> = [super::START].into_iter().chain(ends).chain(near).collect();
                 all.into_iter().map(Value::Timestamp).collect()
             }
             (Type::Duration, Some(against)) => {
                 let large = large(against, LONGEST, -LONGEST);
-                against.durations().into_iter().chain(large).map(Value::Duration).collect()
+                let before = against.before(LONGEST.unsigned_abs()).filter_map(|millis| i64::try_from(millis).ok());
+                against.durations().into_iter().chain(before).chain(large).map(Value::Duration).collect()
             }
             (Type::String, Some(against)) => against.texts(word).into_iter().map(Value::String).collect(),
             (ty, _) => vec![tame(ty, word)],
@@ -210,10 +211,7 @@ const FIRST: Timestamp = Timestamp(0);
 
 /// The longest duration that the calendar has, 20,000 years: with it any instant comes to lie before the first one, or behind
 /// the last.
-const LONGEST: i64 = 631_107_417_600_000;
-
-/// The largest decimal.
-const LARGEST: Decimal = Decimal::from_parts(0x0fff_ffff, 0x3e25_0261, 0x204f_ce5e, false, 0);
+pub(super) const LONGEST: i64 = 631_107_417_600_000;
 
 /// The largest and the least, where what is computed of them may be too large.
 fn large<T>(against: &Against, largest: T, least: T) -> impl Iterator<Item = T> {

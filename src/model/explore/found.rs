@@ -137,6 +137,8 @@ pub enum Cut {
     Memory,
     /// At [`PAYLOADS_MAX`](super::PAYLOADS_MAX) or [`INPUTS_MAX`](super::INPUTS_MAX).
     Payloads,
+    /// Where something looks at `failure.message`: no word of it is known before it is there.
+    Message,
     /// Where the engine has broken a promise.
     Broken,
 }
@@ -148,6 +150,7 @@ impl fmt::Display for Cut {
             Self::States => "there are more states than were looked at",
             Self::Memory => "its states take more memory than they may",
             Self::Payloads => "more payloads were possible than are tried",
+            Self::Message => "something looks at `failure.message`, of which nothing is known before it is there",
             Self::Broken => "what comes behind a broken promise was not looked at",
         })
     }

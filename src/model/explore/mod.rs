@@ -11,7 +11,9 @@
 //! it, and what the world is owed follows from that alone, so a restart is the state itself with its messages once more.
 
 mod against;
+mod computed;
 mod constants;
+mod ranges;
 mod reads;
 mod data;
 mod lengths;
@@ -64,7 +66,7 @@ pub use self::happening::Happening;
 pub(super) use self::outside::{Outside, from_outside, inputs};
 pub use self::properties::Property;
 pub use self::signalled::SIGNALS_MAX;
-pub use self::tried::Untried;
+pub use self::tried::{Untaken, Untried};
 pub use self::words::{Answer, Deed, Told};
 
 /// The instant of everything that has happened.
@@ -148,11 +150,14 @@ const NOWHERE: u32 = u32::MAX;
 #[must_use]
 pub fn explore(plan: &Plan, engine: &dyn Decides, bounds: Bounds) -> Report {
     let (setting, was_cut) = Setting::new(plan, engine, bounds);
-    let mut search = Search::new(setting, bounds.states);
     let mut cut = Vec::new();
     if was_cut {
         cut.push(Cut::Payloads);
     }
+    if setting.looked.all.failure_message {
+        cut.push(Cut::Message);
+    }
+    let mut search = Search::new(setting, bounds.states);
     search.begin();
     let mut spent = 0_usize;
     while let Some((id, world)) = search.queue.pop_front() {

@@ -97,7 +97,7 @@ fn parts_at(plan: &Plan, id: NodeId) -> Vec<Part<'_>> {
         add(&action.payload, 0, false);
     }
     // Of what the text alone says there is nothing to find.
-    parts.retain(|part| Constants { plan, node: id }.of(part.condition).is_none());
+    parts.retain(|part| !Constants { plan, node: id }.says(part.condition));
     parts
 }
 

@@ -313,7 +313,7 @@ impl Gaze<'_> {
     fn link(&self, against: &mut Against, other: &Expr) {
         let is_named = self.constants.of(other).is_some();
         other.walk(&mut |expr: &Expr| match expr {
-            Expr::Read(Read { root: Root::FailureMessage, .. }) | Expr::Call(Function::Id, _) => against.cut(),
+            Expr::Call(Function::Id, _) => against.cut(),
             Expr::Read(Read { root: Root::FailureStep, .. }) if !is_named => against.cut(),
             Expr::Read(read) => {
                 let name = format_compact!("{}{:?}", read.root, read.path);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use compact_str::CompactString;
 
 use super::Setting;
+use super::computed::Computed;
 use super::parts::{Part, Parts};
 use crate::definition::expression::{BinaryOp, Expr, Typed};
 use crate::definition::value::Value;
@@ -13,17 +14,26 @@ use crate::model::world::without_indices;
 use crate::plan::{Kind, NodeId, Plan, ROOT};
 use crate::source::Span;
 
-/// An outcome of a condition to which nothing that was tried led, though the flow came to it.
+/// What comes of an expression and nothing that was tried led to, though the flow came to it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Untried {
     /// The step that runs the saga, or is taken back by the saga, in which it stands; none where that is the saga itself.
     pub run: Option<CompactString>,
-    /// The condition, or what it stands in.
+    /// The expression, or what it stands in.
     pub span: Span,
-    /// It is a part of what stands there.
-    pub is_part: bool,
-    /// Whether it would hold. That the last of several does not hold means that none of them does.
-    pub holds: bool,
+    /// What would come of it.
+    pub way: Untaken,
+}
+
+/// What nothing that was tried makes of an expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Untaken {
+    /// The condition holds or does not. That the last of several does not hold means that none of them does.
+    Whole(bool),
+    /// A part of what stands there does.
+    Part(bool),
+    /// It cannot be computed.
+    Overflow,
 }
 
 /// The ways that conditions went.
@@ -32,15 +42,17 @@ pub(super) struct Tried<'p> {
     /// 1 if their condition holds of anything, or else 0.
     ways: BTreeSet<(NodeId, u32)>,
     parts: Parts<'p>,
+    computed: Computed<'p>,
 }
 
 impl<'p> Tried<'p> {
     pub(super) fn new(plan: &'p Plan) -> Self {
-        Self { ways: BTreeSet::new(), parts: Parts::of(plan) }
+        Self { ways: BTreeSet::new(), parts: Parts::of(plan), computed: Computed::of(plan) }
     }
 
     pub(super) fn see(&mut self, plan: &Plan, change: &Change, behind: &Instance) {
         self.parts.see(plan, change, behind);
+        self.computed.see(plan, change);
         for event in &change.events {
             let way = match event {
                 Event::Chose { at, arm } => plan.find(at).map(|at| (at.node(), *arm)),
@@ -68,10 +80,14 @@ impl<'p> Tried<'p> {
             let of_part = |(part, holds): (&Part<'_>, bool)| Untried {
                 run: run_of(plan, id),
                 span: part.span,
-                is_part: true,
-                holds,
+                way: Untaken::Part(holds),
             };
             untried.extend(parts.map(of_part));
+            untried.extend(self.computed.untried(id, &alike).map(|span| Untried {
+                run: run_of(plan, id),
+                span,
+                way: Untaken::Overflow,
+            }));
             let went = |way| alike.iter().any(|id| self.ways.contains(&(*id, way)));
             // Each condition with the ways on which it holds and on which it does not, if that is seen.
             let conditions: Vec<(&Typed, u32, Option<u32>)> = match &node.kind {
@@ -100,8 +116,7 @@ impl<'p> Tried<'p> {
                 untried.extend(missed.map(|(holds, _)| Untried {
                     run: run.clone(),
                     span: condition.span,
-                    is_part: false,
-                    holds,
+                    way: Untaken::Whole(holds),
                 }));
             }
         }
