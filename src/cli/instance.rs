@@ -30,6 +30,7 @@ use crate::http::reach::{PassedBy, Purpose, Reached, reach};
 #[cfg(feature = "kafka")]
 use crate::http::service::Service;
 use crate::http::view::{List, Shown, Stopped};
+use crate::runtime::LIST_MAX;
 use crate::time::{Timestamp, millis};
 
 /// The variable that names a server where neither it nor a data directory is given.
@@ -112,6 +113,13 @@ pub(super) struct Access {
     is_idle: Cell<bool>,
 }
 
+/// What came of an order to all that were stuck.
+pub(super) struct StuckOrders {
+    pub(super) orders: Vec<(String, Result<Taken, ApiError>)>,
+    /// So many were, more than are listed perhaps.
+    pub(super) all: u64,
+}
+
 enum Place {
     Data(PathBuf),
     Server(String),
@@ -160,6 +168,35 @@ impl Access {
     pub(super) fn order(&self, id: &str, mut body: OrderBody, out: &mut Out) -> Result<Taken, CliError> {
         body.request.get_or_insert_with(|| Uuid::now_v7().to_string());
         self.ask(Purpose::Order, out, &async |reached| reached.order(id, body.clone()).await)
+    }
+
+    /// Gives an order to each instance that waits for a person, as many as one list has. One that is refused keeps no other from its
+    /// order, and a repeat of the call is recognised by the order's id as that of one instance is.
+    pub(super) fn order_stuck(
+        &self,
+        saga: Option<&str>,
+        mut body: OrderBody,
+        out: &mut Out,
+    ) -> Result<StuckOrders, CliError> {
+        body.request.get_or_insert_with(|| Uuid::now_v7().to_string());
+        let limit = u32::try_from(LIST_MAX).ok();
+        let query =
+            ListQuery { saga: saga.map(Into::into), status: Some(Summary::Stuck), limit, ..ListQuery::default() };
+        self.ask(Purpose::Order, out, &async |reached| {
+            let list = reached.list(&query).await?;
+            let mut orders = Vec::with_capacity(list.instances.len());
+            for row in &list.instances {
+                let came = reached.order(&row.id, body.clone()).await;
+                if let Err(error) = &came
+                    && error.fault == Fault::Unavailable
+                {
+                    // Nor would it be another's turn.
+                    return Err(error.clone());
+                }
+                orders.push((row.id.clone(), came));
+            }
+            Ok(StuckOrders { orders, all: list.counts.iter().map(|count| count.count).sum() })
+        })
     }
 
     pub(super) fn publish(&self, topic: &str, body: &EventBody, out: &mut Out) -> Result<Published, CliError> {

@@ -1,9 +1,11 @@
 //! `saga signal`, `saga cancel`, `saga retry`, `saga resolve`: what a person can tell or order.
 
+use serde::Serialize;
+
 use super::instance::{Access, Where};
 use super::{CliError, Exit, Out, input};
 use crate::engine::Direction;
-use crate::http::api::{OrderBody, OrderOutcome, OrderWord, OutcomeWord};
+use crate::http::api::{ApiError, OrderBody, OrderOutcome, OrderWord, OutcomeWord, Taken};
 use crate::http::faults::named;
 
 /// Tell an instance that something has happened which its saga awaits, or will
@@ -35,11 +37,19 @@ pub(super) struct Cancel {
 
 /// Try again now what is stuck or pauses, with all its retries anew
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("whom").required(true).multiple(false))]
 pub(super) struct Retry {
     /// The instance
-    id: String,
+    #[arg(group = "whom")]
+    id: Option<String>,
+    /// All that wait for a person, as `saga list --stuck` lists them: once their participant is there again
+    #[arg(long, group = "whom")]
+    stuck: bool,
+    /// Of those only the instances of this saga
+    #[arg(long, requires = "stuck", conflicts_with = "id", value_name = "NAME")]
+    saga: Option<String>,
     /// Only this step
-    #[arg(long)]
+    #[arg(long, conflicts_with = "stuck")]
     step: Option<String>,
     #[command(flatten)]
     signed: Signed,
@@ -109,7 +119,66 @@ pub(super) fn cancel(arguments: &Cancel, out: &mut Out) -> Result<Exit, CliError
 
 pub(super) fn retry(arguments: &Retry, out: &mut Out) -> Result<Exit, CliError> {
     let body = OrderBody { step: arguments.step.clone(), ..arguments.signed.sign(OrderWord::Retry) };
-    give(&arguments.id, &arguments.place, body, out)
+    match &arguments.id {
+        Some(id) => give(id, &arguments.place, body, out),
+        None => retry_stuck(arguments.saga.as_deref(), &arguments.place, body, out),
+    }
+}
+
+/// What came of the orders for all that were stuck.
+#[derive(Serialize)]
+struct Retried {
+    orders: Vec<Taken>,
+    refused: Vec<NotTaken>,
+    /// Stuck, and more than one command lists.
+    left: u64,
+}
+
+#[derive(Serialize)]
+struct NotTaken {
+    id: String,
+    error: ApiError,
+}
+
+fn retry_stuck(saga: Option<&str>, place: &Where, body: OrderBody, out: &mut Out) -> Result<Exit, CliError> {
+    let stuck = Access::to(place)?.order_stuck(saga, body, out)?;
+    let count = |all: usize| u64::try_from(all).unwrap_or(u64::MAX);
+    let (mut orders, mut refused) = (Vec::new(), Vec::new());
+    for (id, came) in stuck.orders {
+        match came {
+            Ok(taken) => orders.push(taken),
+            Err(error) => refused.push(NotTaken { id, error }),
+        }
+    }
+    let left = stuck.all.saturating_sub(count(orders.len() + refused.len()));
+    let exit = if refused.is_empty() { Exit::Done } else { Exit::Refused };
+    if place.is_json() {
+        out.json(&Retried { orders, refused, left })?;
+        return Ok(exit);
+    }
+    for NotTaken { id, error } in &refused {
+        out.remark(format_args!("{id}: {}", error.message));
+    }
+    let list = pasted_list(place, saga);
+    match (orders.len(), refused.len()) {
+        (0, 0) => out.remark(format_args!("nothing is stuck")),
+        (taken, 0) => out.remark(format_args!("{taken} taken: see who is stuck again with `{list}`")),
+        (taken, not) => out.remark(format_args!("{taken} taken, {not} refused: see who is stuck with `{list}`")),
+    }
+    let waiting = orders.iter().filter(|taken| taken.order == OrderOutcome::Waiting).count();
+    if waiting > 0 {
+        out.remark(format_args!("{waiting} of them nobody has decided yet: they may still be refused"));
+    }
+    if left > 0 {
+        out.remark(format_args!("{left} more are stuck: give the same command once more"));
+    }
+    Ok(exit)
+}
+
+fn pasted_list(place: &Where, saga: Option<&str>) -> String {
+    let saga = saga.into_iter().flat_map(|saga| ["--saga".to_owned(), saga.to_owned()]);
+    let words = ["saga", "list", "--stuck"].map(str::to_owned).into_iter().chain(saga).chain(place.words());
+    shell_words::join(words)
 }
 
 pub(super) fn resolve(arguments: &Resolve, out: &mut Out) -> Result<Exit, CliError> {

@@ -1,5 +1,7 @@
 //! What `saga serve` says for whoever is on call: instances that wait for a person, and which definitions new ones run by.
 
+use serde_json::Value;
+
 use super::operating::night;
 use super::running::desk;
 use super::serving::{Server, start};
@@ -96,5 +98,22 @@ fn a_command_says_how_its_instance_stands_and_no_more() {
         let ran = desk.command(arguments).output().unwrap();
         let said = String::from_utf8(ran.stderr).unwrap();
         assert!(!said.contains("WARN"), "{said}");
+    }
+}
+
+#[test]
+fn all_that_are_stuck_are_tried_again_by_one_command() {
+    let desk = night();
+    let order =
+        ["retry", "--stuck", "--saga", "order", "--by", "eva", "--reason", "the shelf is free", "--request", "r-1"];
+    let retried = desk.command(&[&order[..], &["--json"]].concat()).output().unwrap();
+    let retried: Value = serde_json::from_slice(&retried.stdout).unwrap();
+    let taken = serde_json::json!({"id": "o-3", "request": "r-1", "order": "taken"});
+    assert_eq!(retried, serde_json::json!({"orders": [taken], "refused": [], "left": 0}));
+    assert!(desk.saga(&["history", "o-3"]).contains("the shelf is free"));
+    let again = desk.command(&order).output().unwrap();
+    assert_eq!(String::from_utf8(again.stderr).unwrap(), "nothing is stuck\n", "it is tried again by who runs it next");
+    for senseless in [&["retry"][..], &["retry", "o-3", "--stuck"], &["retry", "o-3", "--saga", "order"]] {
+        assert_eq!(desk.command(senseless).output().unwrap().status.code(), Some(2), "{senseless:?}");
     }
 }

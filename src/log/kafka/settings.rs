@@ -195,7 +195,11 @@ impl Settings {
             Role::Participant => {
                 config.set("fetch.queue.backoff.ms", "1").set("queued.max.messages.kbytes", FETCHED_KBYTES_MAX);
                 if !self.is_new_group() {
-                    config.set("partition.assignment.strategy", "cooperative-sticky");
+                    // 45 s by default: longer than all attempts of a command of the built-in defaults, so that one process which
+                    // is killed would leave sagas that wait for a person.
+                    config
+                        .set("partition.assignment.strategy", "cooperative-sticky")
+                        .set("session.timeout.ms", SESSION_TIMEOUT_MS);
                 }
             }
             Role::Admin => {}
@@ -272,5 +276,9 @@ mod tests {
         assert_eq!((config.get("linger.ms"), config.get("acks")), (Some("7"), Some("all")));
         let config = settings("group.protocol", "consumer").unwrap().client(Role::Member, "g");
         assert_eq!(config.get("session.timeout.ms"), None, "which KIP-848 does not take");
+        let of_participant =
+            |protocol: &str| settings("group.protocol", protocol).unwrap().client(Role::Participant, "g");
+        assert_eq!(of_participant("classic").get("session.timeout.ms"), Some(SESSION_TIMEOUT_MS));
+        assert_eq!(of_participant("consumer").get("session.timeout.ms"), None);
     }
 }

@@ -122,6 +122,11 @@ public final class KafkaService implements Runnable, AutoCloseable {
                 ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest",
                 ConsumerConfig.MAX_POLL_RECORDS_CONFIG, BATCH_MAX));
         consuming.putAll(taken(settings, ConsumerConfig.configNames()));
+        // A process that is killed keeps its partitions so long. 45 s by default: longer than all attempts of a command may take
+        // together. A group by KIP-848 has it from the broker.
+        if (!"consumer".equalsIgnoreCase(String.valueOf(consuming.get("group.protocol")))) {
+            consuming.putIfAbsent(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, 10_000);
+        }
         consuming.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
         consuming.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
         // A command whose transaction was aborted was never sent.
