@@ -25,6 +25,7 @@ pub use command::{Envelope, KEEP_AFTER_DEADLINE, ReceivedCommand, RecordId, comm
 pub use error::WireError;
 pub use headers::Headers;
 pub use reply::{About, read_reply, reply, reply_event};
+pub(crate) use request::is_watched;
 pub use request::{Ask, Request, read_request, request};
 pub(crate) use text::is_word;
 

@@ -88,6 +88,15 @@ struct Resolve {
     reason: Option<String>,
 }
 
+/// Where a request comes from whose decision is waited for where it was made: the API of an orchestrator, and triggers.
+const WATCHED: &str = "/saga/";
+
+/// Whether whoever made a request watches what comes of it, without an address for an answer.
+pub(crate) fn is_watched(message: &Message) -> bool {
+    let event = CloudEvent::of_type(message, attribute::REQUEST_TYPE);
+    event.is_some_and(|event| event.get(attribute::SOURCE).is_some_and(|source| source.starts_with(WATCHED)))
+}
+
 /// A request as a message for `saga.requests`, its key the instance. `source` says who asks: `/saga/cli`.
 #[must_use]
 pub fn request(request: &Request, source: &str) -> Message {

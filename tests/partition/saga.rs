@@ -77,6 +77,13 @@ pub(crate) fn start_answered_in(topic: &str, (id, input, request): (&str, &str, 
     asked(id, request, Ask::Start { saga: NAME.into(), start })
 }
 
+/// A start without an address for its answer, and who makes it.
+pub(crate) fn start_unheard(id: &str, input: &str, source: &str) -> Message {
+    let start = Start { input: Json::parse(input).unwrap(), reply_to: None, traceparent: None };
+    let (id, instance) = (RequestId::try_from("unheard").unwrap(), InstanceId::try_from(id).unwrap());
+    wire::request(&Request { id, instance, ask: Ask::Start { saga: NAME.into(), start } }, source)
+}
+
 /// An operator's order.
 pub(crate) fn order(id: &str, order: Order, request: &str) -> Message {
     let asked_by = RequestId::try_from(request).unwrap();

@@ -13,7 +13,7 @@ use saga::time::Timestamp;
 use saga::wire::{CloudEvent, EVENT_MAX, Message};
 
 use super::rig::{CLIENT, Rig, running};
-use super::saga::{COMMANDS, order, start};
+use super::saga::{COMMANDS, order, start, start_unheard};
 
 #[test]
 fn an_input_in_the_wrong_partition_is_forwarded_once() {
@@ -125,6 +125,27 @@ fn an_unreadable_input_is_copied_and_blocks_nothing() {
     assert_eq!(dead.len(), 2);
     assert!(dead.iter().any(|copy| copy.payload == payload));
     assert!(rig.kinds().contains(&"change"));
+}
+
+/// Of a start that is refused without an address for the answer nobody would hear, unless whoever made it watches.
+#[test]
+fn a_refused_start_that_nobody_hears_of_is_set_aside() {
+    let mut rig = running(|_| ());
+    let put = |rig: &mut Rig, id: &str, source: &str| {
+        rig.log.put(REQUESTS, Some(0), start_unheard(id, "[]", source).into());
+        rig.settle();
+        rig.work();
+        rig.read(DEAD, 0).len()
+    };
+    assert_eq!(put(&mut rig, "x", "/saga/orchestrator"), 0);
+    assert_eq!(put(&mut rig, "x", "/shop"), 1);
+    rig.log.put(REQUESTS, Some(0), start("x", "[]", "heard").into());
+    rig.settle();
+    rig.work();
+    let dead = rig.read(DEAD, 0);
+    let reason = |copy: &Message| copy.headers.get("saga-reason").map(ToOwned::to_owned).unwrap_or_default();
+    assert_eq!(dead.len(), 1, "who is told needs no copy");
+    assert!(!reason(&dead[0]).is_empty() && dead[0].payload.starts_with(b"{"), "{dead:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
+use super::asked::{Asked, Came};
 use super::considered::Considered;
 use super::defect::Defect;
 use super::effects::{key_of, of_change, unreadable};
@@ -14,16 +15,13 @@ use super::setting::{FORWARDED, Setting};
 use super::tenure::{Over, Tenure};
 use super::told::{Do, Fact};
 use super::{BEHIND_MAX, INSTANCE_MAX, PARKED_BYTES_MAX, PARKED_MAX};
-use crate::engine::{Input, Instance, InstanceId, Order, OrderRequest, Refusal, Rejection, Reply, ReplyTo, Run, Start};
+use crate::engine::{Input, Instance, InstanceId, Order, OrderRequest, Refusal, Rejection, Reply, Run, Start};
 use crate::journal::Live;
-use crate::journal::record::{Body, Cause, Parked, PastOutcome, Raw, RawPayload, StartHash};
+use crate::journal::record::{Body, Cause, Parked, PastOutcome, Raw, StartHash};
 use crate::log::{Stored, partition_of};
 use crate::plan::Plan;
 use crate::time::Timestamp;
 use crate::wire::{Ask, CloudEvent, EVENT_MAX, Message, Request, WireError, read_reply, read_request};
-
-/// The most of an unreadable input that is kept and copied, in bytes: with its escapes it fits a record.
-const RAW_MAX: usize = 2 << 20;
 
 /// The largest input that is forwarded, in bytes: an event at its limit with its key and header. None that can be read is
 /// larger, and its copy has room for one header more.
@@ -57,34 +55,6 @@ impl Said {
             Self::Request(request) => &request.instance,
             Self::Reply(reply) => &reply.command.instance,
         }
-    }
-}
-
-/// An input as it came.
-#[derive(Clone, Copy)]
-pub(super) struct Came<'a> {
-    /// Where it stands; [`Cause::Parked`] for one that was parked.
-    pub(super) cause: Cause,
-    /// When the log took it.
-    pub(super) timestamp: Timestamp,
-    pub(super) message: &'a Message,
-    /// Its offset in `saga.requests`, if it is a request.
-    pub(super) request: Option<u64>,
-}
-
-/// An input that may become a record of an instance.
-pub(super) struct Asked<'a> {
-    pub(super) came: Came<'a>,
-    pub(super) instance: &'a InstanceId,
-    pub(super) tell: Option<ReplyTo>,
-    /// The order, if it is one.
-    pub(super) order: Option<&'a OrderRequest>,
-}
-
-impl Asked<'_> {
-    /// The order as it is kept where it is refused.
-    fn kept(&self) -> Option<Box<OrderRequest>> {
-        self.order.map(|order| Box::new(order.bare()))
     }
 }
 
@@ -404,7 +374,7 @@ impl Tenure {
             rejection: Rejection { code, message },
             tell: asked.tell.clone(),
             order: asked.kept(),
-            raw: None,
+            raw: asked.is_unheard().then(|| asked.came.kept()),
         };
         if set.config.defect == Some(Defect::UnrecordedRejections) {
             let record = Arc::new(self.draft(set, body).record);
@@ -426,17 +396,13 @@ impl Tenure {
         if set.config.defect == Some(Defect::JunkDropped) {
             return Ok(());
         }
-        let mut raw = Raw::of(came.message);
-        if came.message.payload.len() > RAW_MAX {
-            raw.payload = RawPayload::Text(Box::from("(left out by saga: too large to keep)"));
-        }
         let body = Body::Reject {
             instance,
             cause: came.cause,
             rejection: Rejection { code: Refusal::Unreadable, message },
             tell: None,
             order: None,
-            raw: Some(raw),
+            raw: Some(came.kept()),
         };
         self.note(set, &came.message.key, body, out)
     }

@@ -20,6 +20,7 @@ mod recovery;
 mod tenure;
 mod timers;
 mod turnstile;
+mod asked;
 mod inputs;
 mod reports;
 mod work;

@@ -1,7 +1,7 @@
 //! What the log says of commands and messages that were sent: inputs of their instances too.
 
+use super::asked::{Asked, Came};
 use super::effects::{Outgoing, of_change};
-use super::inputs::{Asked, Came};
 use super::setting::Setting;
 use super::tenure::{Over, Tenure};
 use super::told::Do;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::asked::{Asked, Came};
 use super::defect::Defect;
 use super::feed::Before;
-use super::inputs::{Asked, Came, Lane, Said};
+use super::inputs::{Lane, Said};
 use super::setting::Setting;
 use super::tenure::{Over, Tenure};
 use super::timers::Timers;
