@@ -19,7 +19,9 @@ use serde_json::value::RawValue;
 
 pub use self::fit::{Misfit, check_json};
 pub use self::least::least;
-pub(crate) use self::scalar::{decimal, decimal_text, duration_literal, duration_text, int_literal, timestamp};
+pub(crate) use self::scalar::{
+    LONGEST, decimal, decimal_text, duration_literal, duration_text, int_literal, timestamp,
+};
 
 use super::expression::PathSegment;
 use super::types::Type;

@@ -147,6 +147,11 @@ fn scalars_are_read_by_their_text() {
         (Type::Timestamp, "0", None),
         (Type::Duration, "\"PT15M\"", Some("\"PT15M\"")),
         (Type::Duration, "\"15m\"", Some("\"PT15M\"")),
+        // 20,000 years, and a second more.
+        (Type::Duration, "\"PT631107417600S\"", Some("\"PT175307616H\"")),
+        (Type::Duration, "\"-PT631107417600S\"", Some("\"-PT175307616H\"")),
+        (Type::Duration, "\"PT631107417601S\"", None),
+        (Type::Duration, "\"PT1800000000000S\"", None),
         (Type::Duration, "\"P1DT1H\"", Some("\"PT25H\"")),
         (Type::Duration, "\"200ms\"", Some("\"PT0.2S\"")),
         (Type::Duration, "\"P1M\"", None),

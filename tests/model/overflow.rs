@@ -32,6 +32,7 @@ fn a_value_is_found_that_is_too_large_only_further_on() {
         ("decimal", "input.a * 2", "z * 2"),
         ("decimal", "input.a + 0.5", "z + 7"),
         ("timestamp", "input.a + 1d", "z + 1d"),
+        ("duration", "input.a + 30d", "z + 1d"),
     ] {
         let report = explored(&format!("a: {ty}"), &format!("let z = {first} try {{ let y = {second} }} {caught}"));
         let is_stuck = |way: &saga::model::explore::Way| way.ending == Ending::Stuck("c".into(), Direction::Undo);

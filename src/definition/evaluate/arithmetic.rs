@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 
 use super::Invalid;
 use crate::definition::expression::BinaryOp;
+use crate::definition::json::LONGEST;
 use crate::definition::value::Value;
 use crate::time::Timestamp;
 
@@ -37,9 +38,9 @@ pub(super) fn compute(op: BinaryOp, left: &Value, right: &Value) -> Result<Value
         (Value::Int(a), Value::Decimal(b)) => decimals(op, Decimal::from(*a), *b).map(Value::Decimal),
         (Value::Decimal(a), Value::Int(b)) => decimals(op, *a, Decimal::from(*b)).map(Value::Decimal),
         (Value::Decimal(a), Value::Decimal(b)) => decimals(op, *a, *b).map(Value::Decimal),
-        (Value::Duration(a), Value::Duration(b)) => ints(op, *a, *b).map(Value::Duration),
+        (Value::Duration(a), Value::Duration(b)) => spans(op, *a, *b).map(Value::Duration),
         (Value::Duration(a), Value::Int(b)) | (Value::Int(b), Value::Duration(a)) => {
-            ints(op, *a, *b).map(Value::Duration)
+            spans(op, *a, *b).map(Value::Duration)
         }
         (Value::Timestamp(a), Value::Duration(b)) => shifted(op, *a, *b).map(Value::Timestamp),
         (Value::Duration(b), Value::Timestamp(a)) => shifted(op, *a, *b).map(Value::Timestamp),
@@ -80,6 +81,11 @@ fn ints(op: BinaryOp, a: i64, b: i64) -> Option<i64> {
         BinaryOp::Divide => a.checked_div(b),
         _ => None,
     }
+}
+
+/// Durations, in milliseconds: one that is longer than what JSON takes would be another when it is read again.
+fn spans(op: BinaryOp, a: i64, b: i64) -> Option<i64> {
+    ints(op, a, b).filter(|millis| (-LONGEST..=LONGEST).contains(millis))
 }
 
 fn decimals(op: BinaryOp, a: Decimal, b: Decimal) -> Option<Decimal> {

@@ -101,7 +101,12 @@ pub(crate) fn timestamp(text: &str) -> Option<Timestamp> {
     u64::try_from(instant.as_millisecond()).ok().map(Timestamp).filter(|instant| *instant <= Timestamp::LAST)
 }
 
-/// ISO 8601 (`PT15M`, `P1D`; years and months have no fixed length) or as a literal (`15m`); in milliseconds.
+/// The longest duration that the calendar has, 20,000 years, in milliseconds: with it any instant comes to lie before the
+/// first one, or behind the last.
+pub(crate) const LONGEST: i64 = 631_107_417_600_000;
+
+/// ISO 8601 (`PT15M`, `P1D`; years and months have no fixed length) or as a literal (`15m`); in milliseconds, no longer than
+/// [`LONGEST`]. Of what is longer jiff keeps as much as its units hold.
 pub(crate) fn duration(text: &str) -> Option<i64> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if !unsigned.starts_with(['P', 'p']) {
@@ -119,10 +124,11 @@ pub(crate) fn duration(text: &str) -> Option<i64> {
         (span.get_seconds(), 1_000),
         (span.get_milliseconds(), 1),
     ];
-    parts.iter().try_fold(0_i64, |sum, (count, unit)| sum.checked_add(count.checked_mul(*unit)?))
+    let millis = parts.iter().try_fold(0_i64, |sum, (count, unit)| sum.checked_add(count.checked_mul(*unit)?))?;
+    (-LONGEST..=LONGEST).contains(&millis).then_some(millis)
 }
 
-/// `15m`, `200ms`, `1_000s`, as in the language; in milliseconds.
+/// `15m`, `200ms`, `1_000s`, as in the language; in milliseconds, at most [`LONGEST`].
 pub(crate) fn duration_literal(text: &str) -> Option<i64> {
     let unit_at = text.find(|c: char| c.is_ascii_alphabetic())?;
     let (digits, unit) = text.split_at_checked(unit_at)?;
@@ -134,7 +140,7 @@ pub(crate) fn duration_literal(text: &str) -> Option<i64> {
         "d" => 86_400_000,
         _ => return None,
     };
-    int_literal(digits)?.checked_mul(scale)
+    int_literal(digits)?.checked_mul(scale).filter(|millis| *millis <= LONGEST)
 }
 
 /// `1_000`, as in the language.

@@ -11,7 +11,7 @@ use compact_str::CompactString;
 
 use super::against::{Against, LARGEST, LEAST, Overflow};
 use super::reads::Look;
-use crate::definition::json::least;
+use crate::definition::json::{LONGEST, least};
 use crate::definition::types::{Record, Type};
 use crate::definition::value::{Value, to_json};
 use crate::json::Json;
@@ -208,10 +208,6 @@ const PAIR: usize = 2;
 
 /// The first instant that a value may be.
 const FIRST: Timestamp = Timestamp(0);
-
-/// The longest duration that the calendar has, 20,000 years: with it any instant comes to lie before the first one, or behind
-/// the last.
-pub(super) const LONGEST: i64 = 631_107_417_600_000;
 
 /// The largest and the least, where what is computed of them may be too large.
 fn large<T>(against: &Against, largest: T, least: T) -> impl Iterator<Item = T> {

@@ -4,8 +4,8 @@ use rust_decimal::Decimal;
 
 use super::against::{is_instant, is_text};
 use super::constants::Constants;
-use super::data::LONGEST;
 use crate::definition::expression::{BinaryOp, Expr, Function, Read, Root};
+use crate::definition::json::LONGEST;
 use crate::definition::limits::{MAX_ELEMENTS, MAX_ROUNDS};
 use crate::definition::types::Type;
 use crate::definition::value::Value;
@@ -17,9 +17,6 @@ const DEPTH_MAX: u8 = 16;
 
 /// Results up to here are whole numbers and decimals alike, without any loss.
 const SMALL: Decimal = Decimal::from_parts(0xffff_ffff, 0x7fff_ffff, 0, false, 0);
-
-/// What comes from outside is no longer, in milliseconds: 80,000 years, four times the calendar.
-const SPAN_MAX: i64 = 4 * LONGEST;
 
 /// No saga begins later: the year 8000.
 const CLOCK_MAX: Timestamp = Timestamp(190_288_396_800_000);
@@ -42,6 +39,22 @@ pub(super) fn may_overflow(constants: &Constants<'_>, expr: &Expr) -> bool {
         };
     });
     found
+}
+
+/// Whether it is a duration, or computed of one.
+fn is_span(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value) => matches!(value, Value::Duration(_)),
+        Expr::Read(read) => *read.ty.required() == Type::Duration,
+        Expr::Negate(inner) => is_span(inner),
+        Expr::Binary(BinaryOp::Coalesce, pair) => is_span(&pair.0) || is_span(&pair.1),
+        Expr::Binary(BinaryOp::Add | BinaryOp::Multiply | BinaryOp::Divide, pair) => {
+            is_span(&pair.0) || is_span(&pair.1)
+        }
+        Expr::Binary(BinaryOp::Subtract, pair) => is_span(&pair.0) || is_time(&pair.0) && is_time(&pair.1),
+        Expr::If(parts) => is_span(&parts.1),
+        _ => false,
+    }
 }
 
 /// What is divided by it does not get larger.
@@ -99,7 +112,13 @@ fn range(constants: &Constants<'_>, expr: &Expr, depth: u8) -> Option<Range> {
         Expr::Read(read) => of_read(constants, (expr, read), depth)?,
         _ => return None,
     };
-    let (least, most) = if is_time(expr) { (Decimal::ZERO, Decimal::from(Timestamp::LAST.0)) } else { (-SMALL, SMALL) };
+    let (least, most) = if is_time(expr) {
+        (Decimal::ZERO, Decimal::from(Timestamp::LAST.0))
+    } else if is_span(expr) {
+        (Decimal::from(-LONGEST), Decimal::from(LONGEST))
+    } else {
+        (-SMALL, SMALL)
+    };
     (found.0 >= least && found.1 <= most).then_some(found)
 }
 
@@ -129,5 +148,5 @@ fn of_read(constants: &Constants<'_>, (expr, read): (&Expr, &Read), depth: u8) -
     {
         return range(&Constants { node: id, ..*constants }, &value.expr, depth);
     }
-    (*read.ty.required() == Type::Duration).then(|| (Decimal::from(-SPAN_MAX), Decimal::from(SPAN_MAX)))
+    (*read.ty.required() == Type::Duration).then(|| (Decimal::from(-LONGEST), Decimal::from(LONGEST)))
 }
