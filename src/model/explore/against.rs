@@ -88,7 +88,7 @@ pub(super) struct Against {
     /// Whether what is computed with it may be too large.
     pub(super) overflow: Overflow,
     /// Whether that may be so of what is computed with what is computed of it.
-    pub(super) is_carried_on: bool,
+    carried_on: Overflow,
     /// There were more numbers than are kept.
     is_cut: bool,
 }
@@ -104,7 +104,7 @@ impl Against {
         has_parts: false,
         is_compared: true,
         overflow: Overflow::Never,
-        is_carried_on: false,
+        carried_on: Overflow::Never,
         is_cut: false,
     };
 
@@ -120,7 +120,7 @@ impl Against {
         self.has_parts |= other.has_parts;
         self.is_compared |= other.is_compared;
         self.overflow = self.overflow.max(other.overflow);
-        self.is_carried_on |= other.is_carried_on;
+        self.carried_on = self.carried_on.max(other.carried_on);
         self.is_cut |= other.is_cut;
     }
 
@@ -128,8 +128,8 @@ impl Against {
     pub(super) fn link(&mut self, name: CompactString, known: Option<&Self>) {
         self.linked.insert(name);
         if let Some(known) = known {
-            let (sizes, overflow) = (BTreeSet::new(), Overflow::Never);
-            self.and(&Self { sizes, overflow, is_carried_on: false, has_parts: false, ..known.clone() });
+            let (sizes, overflow, carried_on) = (BTreeSet::new(), Overflow::Never, Overflow::Never);
+            self.and(&Self { sizes, overflow, carried_on, has_parts: false, ..known.clone() });
         }
     }
 
@@ -200,7 +200,7 @@ impl Against {
             instants: of.instants.clone(),
             linked: of.linked.clone(),
             overflow: overflow.max(of.overflow),
-            is_carried_on: of.is_carried_on || of.overflow > Overflow::Never,
+            carried_on: of.carried_on.max(of.overflow),
             is_compared: of.is_compared,
             is_cut: of.is_cut,
             ..Self::default()
@@ -335,7 +335,7 @@ impl Against {
 
     /// In milliseconds: what comes to an end, or just beyond it, with a time that is computed with it later on.
     pub(super) fn before(&self, end: u64) -> impl Iterator<Item = u64> + use<'_> {
-        let far = self.durations.iter().filter(|_| self.is_carried_on);
+        let far = self.durations.iter().filter(|_| self.carried_on > Overflow::Never);
         far.flat_map(move |millis| [0, 1].map(|by| end.saturating_sub(millis.unsigned_abs()).saturating_add(by)))
     }
 
