@@ -401,8 +401,12 @@ impl Watch for Core {
                     self.looked(token, instance.map_or(Looked::Nothing, Looked::Instance));
                 }
                 Fact::Blind { token } => self.looked(token, Looked::Blind),
-                Fact::Undeliverable { topic, why } => {
-                    tracing::error!(partition, %topic, %why, "a message that nobody waits for cannot be delivered");
+                Fact::Undeliverable { topic, key, why } => {
+                    tracing::error!(
+                        partition, %topic, instance = %key, %why,
+                        "an answer to whoever made a request, or a copy to the dead, cannot be delivered and is given up: \
+                         `saga history` shows what came of the request"
+                    );
                 }
                 Fact::Refused { why } => tracing::warn!(partition, %why, "the log refuses a record of the journal"),
                 Fact::Overtaken { begins, checkpoint } => {

@@ -229,7 +229,7 @@ impl Bridge {
                     None => open = None,
                     Some((offset, message)) => {
                         handled.begin(offset);
-                        first = self.read(offset, &message).await;
+                        first = self.read((partition, offset), &message).await;
                         if first.is_none() && !self.say_handled(partition, handled.end(offset)).await {
                             return;
                         }
@@ -263,13 +263,14 @@ impl Bridge {
     }
 
     /// What is to be carried; nothing, if it is dealt with already.
-    async fn read(&self, offset: u64, message: &Message) -> Option<Waiting> {
+    async fn read(&self, (partition, offset): (i32, u64), message: &Message) -> Option<Waiting> {
         let read = CloudEvent::read(message).and_then(|event| Ok((wire::read_command(&event)?, event.into_owned())));
         let (command, event) = match read {
             Ok(read) => read,
             Err(error) => {
-                let (participant, key) = (&self.participant.name, &message.key);
-                tracing::warn!(%participant, %key, "a message on a command topic is passed over: failed to {error}");
+                let Participant { name: participant, commands_topic: topic, .. } = &*self.participant;
+                let key = &message.key;
+                tracing::warn!(%participant, %topic, partition, offset, %key, "a message is passed over: failed to {error}");
                 return None;
             }
         };

@@ -207,6 +207,7 @@ pub(super) enum Next {
     /// Another message will never get out.
     Lost {
         topic: Arc<str>,
+        key: Arc<str>,
     },
 }
 
@@ -301,7 +302,9 @@ impl Owed {
                     Some(Sent { id, attempt, .. }) => {
                         Next::Tell { record, command: Undeliverable { command: id, attempt, why: why.to_string() } }
                     }
-                    None => Next::Lost { topic: Arc::clone(&owing.what.topic) },
+                    None => {
+                        Next::Lost { topic: Arc::clone(&owing.what.topic), key: Arc::clone(&owing.what.message.key) }
+                    }
                 }
             }
         }

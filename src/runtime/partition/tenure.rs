@@ -334,9 +334,9 @@ impl Tenure {
             Next::Nothing => {}
             Next::Tell { .. } if set.config.defect == Some(Defect::RefusedForgotten) => {}
             Next::Tell { record, command } => self.undeliverable(set, record, command, out)?,
-            Next::Lost { topic } => {
+            Next::Lost { topic, key } => {
                 let why = why.unwrap_or_else(|| Arc::from("no reason given"));
-                out.push(Do::Tell(Fact::Undeliverable { topic, why }));
+                out.push(Do::Tell(Fact::Undeliverable { topic, key, why }));
             }
         }
         if self.owed.settle() {

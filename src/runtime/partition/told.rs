@@ -126,6 +126,8 @@ pub enum Fact {
     Undeliverable {
         /// The topic.
         topic: Arc<str>,
+        /// Its key, which is the instance where one is known.
+        key: Arc<str>,
         /// Why.
         why: Arc<str>,
     },
