@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::conformance::rooms;
 use super::culprits::{Bug, Culprit};
 use super::rivals::reader;
-use super::stage::{ROOMS, Stage};
+use super::stage::{FOR_GOOD, ROOMS, Stage};
 use crate::cli::Desk;
 
 fn broken(report: &Report) -> BTreeSet<&'static str> {
@@ -28,11 +28,15 @@ fn probe_culprit(bug: Option<Bug>, processes: u32, only: &[&str]) -> Option<Repo
     Some(stage.probe(&format!("cat {}", stage.books().display()), only))
 }
 
+fn keeps_every_rule(bug: Option<Bug>) {
+    let Some(report) = probe_culprit(bug, 1, &[]) else { return };
+    let not_kept: Vec<_> = report.findings.iter().filter(|finding| finding.outcome != Outcome::Kept).collect();
+    assert!(not_kept.is_empty() && report.left.is_empty(), "{not_kept:#?} {:?}", report.left);
+}
+
 #[test]
 fn a_participant_by_the_page_alone_keeps_every_rule() {
-    let Some(report) = probe_culprit(None, 1, &[]) else { return };
-    let not_kept: Vec<_> = report.findings.iter().filter(|finding| finding.outcome != Outcome::Kept).collect();
-    assert!(not_kept.is_empty(), "{not_kept:#?}");
+    keeps_every_rule(None);
 }
 
 /// Each bug, and the rules that it breaks: these and no other, but perhaps `shuffled`.
@@ -233,5 +237,21 @@ fn where_what_is_given_is_of_no_use_that_is_no_success() {
         let output = stage.run(&[&["--rule", "answered", "--rule"][..], &given].concat());
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(2) && error.contains(said), "{error}");
+    }
+}
+
+/// Of what no saga takes back, one rule on refusals can be tried, and the other cannot.
+#[test]
+fn what_one_rule_could_use_was_not_given_in_vain() {
+    let Some(mut stage) = Stage::of(&FOR_GOOD) else { return };
+    let books = stage.books();
+    stage.begin(Culprit::new(None, books, 0));
+    let refused = ["--call", "ReserveRoom", "--refused", r#"ReserveRoom={"hotel":"Full","nights":1}"#];
+    for (rules, code) in [
+        (&["--rule", "remembers-a-no", "--rule", "undo-of-a-no"][..], 0),
+        (&["--rule", "answered", "--rule", "undo-of-a-no"][..], 2),
+    ] {
+        let output = stage.run(&[&refused, rules].concat());
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }

@@ -49,6 +49,18 @@ pub(super) const ROOMS: Contract = Contract {
     refused: ("ReserveRoom", r#"{"hotel":"Full","nights":1}"#),
 };
 
+/// Rooms that nobody takes back.
+pub(super) const FOR_GOOD: Contract = Contract {
+    definition: "\
+/// Holds rooms.
+participant rooms {
+  commands \"TOPIC\"
+  command ReserveRoom { hotel: string, nights: int } returns { hold: string } fails \"sold_out\"
+}
+",
+    ..ROOMS
+};
+
 /// Money. `ana` has 5000.00, and `ben` 100.00.
 pub(super) const PAYMENTS: Contract = Contract {
     participant: "payments",

@@ -92,6 +92,8 @@ pub fn run(
     // Commands that it refuses to do with the request that there is: nothing can be learnt by them.
     let mut refused: BTreeMap<CompactString, Option<Wrong>> = BTreeMap::new();
     let mut is_first: BTreeSet<CompactString> = BTreeSet::new();
+    // Of options that were given for a command: rules that could not be tried by them, until one can.
+    let mut in_vain = InVain::new();
     for rule in RULES.iter().filter(is_wanted) {
         let Check::Tried(check) = rule.check else { continue };
         let calls: &[Call] = match rule.scope {
@@ -124,13 +126,15 @@ pub fn run(
                 return Err(raw.refused("send commands to the participant", why));
             }
             let is_possible = report.is_answered && refused.get(name).is_some_and(Option::is_none) && !talk.is_mute();
-            if let (Err(Wrong::Untried(why)), Some(option), true) =
-                (&outcome, rule.wanted_by(talk.options.books.as_ref(), call), is_possible)
-            {
-                let (rule, why) = (rule.name, why.as_str());
-                report.in_vain.push(format!("`{rule}` was not tried with {name}, for which {option} is given: {why}"));
+            let said = talk.end();
+            if let (Some(option), true) = (rule.wanted_by(talk.options.books.as_ref(), call), is_possible) {
+                let why = match &outcome {
+                    Err(Wrong::Untried(why)) => Some(why),
+                    _ => None,
+                };
+                note_use(&mut in_vain, (option, name.clone()), rule, why);
             }
-            let finding = Finding::of(rule, Some(call), outcome, talk.end());
+            let finding = Finding::of(rule, Some(call), outcome, said);
             tell(&finding);
             if finding.outcome == Outcome::Broken && !talk.is_mute() {
                 // What it has left would be in the way of the next rule.
@@ -143,8 +147,24 @@ pub fn run(
     if report.is_answered && !talk.is_mute() {
         report.left.extend(talk.tidy());
     }
+    report.in_vain = in_vain.into_values().flatten().flatten().collect();
     report.refused = refused.into_iter().filter_map(|(name, wrong)| wrong.map(|_| name)).collect();
     talk.drain();
     report.add_faults(&talk, &is_wanted, &mut tell);
     Ok(report)
+}
+
+/// By option and command: rules that were not tried, each with the reason; nothing once one was.
+type InVain = BTreeMap<(&'static str, CompactString), Option<Vec<String>>>;
+
+/// Notes that a rule was tried by what was given for it, or why not. What one rule could use was not given in vain: of a command
+/// that no saga takes back, `--refused` serves one rule and not the other.
+fn note_use(in_vain: &mut InVain, (option, call): (&'static str, CompactString), rule: &Rule, why: Option<&String>) {
+    let said = why.map(|why| format!("`{}` was not tried with {call}, for which {option} is given: {why}", rule.name));
+    let known = in_vain.entry((option, call)).or_insert_with(|| Some(Vec::new()));
+    match (known.as_mut(), said) {
+        (Some(all), Some(said)) => all.push(said),
+        (_, None) => *known = None,
+        (None, Some(_)) => {}
+    }
 }
