@@ -56,6 +56,12 @@ pub(super) enum Bug {
     Silent,
     LeavesSomeUnanswered,
     StaysPending,
+    /// No bug: it takes each command on first, and then answers.
+    PendingFirst,
+    /// The same, and it does what it is told every time.
+    PendingFirstWithoutGuard,
+    /// No bug: now and then its database is locked.
+    RetriesNowAndThen,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -133,7 +139,7 @@ impl Culprit {
     }
 
     fn guarded(&mut self, command: &str, kind: &str, late: bool, keep_until: u64, request: &Value) -> Said {
-        if self.is(Bug::NoGuard) || self.is(Bug::NoGuardAndConstantReplies) {
+        if self.is(Bug::NoGuard) || self.is(Bug::NoGuardAndConstantReplies) || self.is(Bug::PendingFirstWithoutGuard) {
             return match kind {
                 "do" => self.work(command, request),
                 "undo" => {
@@ -226,7 +232,7 @@ impl Culprit {
     }
 
     /// What it makes of a message; nothing if it cannot be read.
-    fn read_and_do(&mut self, message: &CloudEvent<'_>) -> Option<(String, String, String, Said)> {
+    fn read_and_do(&mut self, message: &CloudEvent<'_>, is_locked: bool) -> Option<(String, String, String, Said)> {
         let guesses = self.is(Bug::GuessesMissingAttributes);
         let told = |name: &str, guess: &str| {
             let value = message.get(name).map(str::to_owned);
@@ -259,6 +265,7 @@ impl Culprit {
         let request: Value = serde_json::from_str(data).unwrap_or_default();
         let is_fit = request["hotel"].is_string() && request["nights"].is_i64();
         let said = match (&*kind, &*call) {
+            _ if is_locked => retry("locked"),
             ("do", "ReserveRoom") if !is_fit && !self.is(Bug::TakesAnyRequest) => failed("unfit-request"),
             ("do", "ReserveRoom") | ("undo" | "query", _) => {
                 let key = if self.is(Bug::GoesByTheInstance) { message.get("instance")? } else { &command };
@@ -285,7 +292,8 @@ impl Answer for Culprit {
             self.is_dead = self.is(if is_large { Bug::DiesOfLargePayloads } else { Bug::DiesOfGarbage });
             return Vec::new();
         };
-        let Some((command, kind, attempt, (status, code, payload))) = self.read_and_do(&event) else {
+        let is_locked = self.is(Bug::RetriesNowAndThen) && self.came.is_multiple_of(3);
+        let Some((command, kind, attempt, (status, code, payload))) = self.read_and_do(&event, is_locked) else {
             return Vec::new();
         };
         let command = match command.split_once(' ') {
@@ -304,9 +312,16 @@ impl Answer for Culprit {
         if let Some(code) = &code {
             say("code", code);
         }
-        let payload = reply.to_string().into_bytes().into();
-        let reply = Message { key: message.key.clone(), payload, ..Message::default() };
-        let mut addressed: Vec<Addressed> = Addressed::reply_to(&event, reply).into_iter().collect();
+        let mut replies = vec![reply];
+        if (self.is(Bug::PendingFirst) || self.is(Bug::PendingFirstWithoutGuard)) && status != "retry" {
+            let pending = json!({ "type": "saga.reply.v1", "command": command, "kind": kind, "attempt": attempt, "status": "pending" });
+            replies.insert(0, pending);
+        }
+        let written = |reply: Value| {
+            let payload = reply.to_string().into_bytes().into();
+            Addressed::reply_to(&event, Message { key: message.key.clone(), payload, ..Message::default() })
+        };
+        let mut addressed: Vec<Addressed> = replies.into_iter().filter_map(written).collect();
         for reply in &mut addressed {
             if self.is(Bug::IgnoresReplyPartition) {
                 reply.partition = None;

@@ -39,6 +39,16 @@ fn a_participant_by_the_page_alone_keeps_every_rule() {
     keeps_every_rule(None);
 }
 
+#[test]
+fn who_is_pending_before_each_answer_keeps_every_rule() {
+    keeps_every_rule(Some(Bug::PendingFirst));
+}
+
+#[test]
+fn who_says_retry_now_and_then_keeps_every_rule() {
+    keeps_every_rule(Some(Bug::RetriesNowAndThen));
+}
+
 /// Each bug, and the rules that it breaks: these and no other, but perhaps `shuffled`.
 macro_rules! found_out {
     ($($name:ident: $bug:ident breaks $($rule:literal),+;)+) => {
@@ -101,6 +111,7 @@ found_out! {
     dies_of_messages: DiesOfMessages breaks "unknown-message";
     dies_of_garbage: DiesOfGarbage breaks "garbage";
     dies_of_large_payloads: DiesOfLargePayloads breaks "oversized";
+    pending_without_a_guard: PendingFirstWithoutGuard breaks "same-reply", "at-once", "no-do-after-undo", "no-do-after-early-undo", "late-do", "late-repeat", "late-undo", "done-row-stays", "query-unknown", "query-done", "query-undone", "remembers-a-no", "undo-of-a-no", "shuffled", "once-in-the-books", "unknown-call", "wrong-attributes";
 }
 
 #[test]

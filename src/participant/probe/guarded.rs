@@ -1,6 +1,8 @@
 //! The rules of the guard, tried one by one. Each begins with a command that the participant has never heard of, and
 //! leaves nothing in effect where it can.
 
+use std::time::Instant;
+
 use super::subject::Call;
 use super::talk::{Case, Heard, Key, OVER, Talk, Wrong, before, raw};
 use crate::engine::{ReplyKind, Status};
@@ -55,14 +57,22 @@ fn can_query(talk: &Talk<'_>) -> Tried {
     Err(Wrong::untried("its contract does not say `answers queries`, so nobody asks"))
 }
 
-/// All answers, whatever they are: what is still under way would be in the way of the next rule.
-fn all_of(talk: &mut Talk<'_>, keys: Vec<Key>) -> Vec<(Key, Option<Heard>)> {
-    let mut all = Vec::new();
+/// What comes next to each, whatever it is: what is still under way would be in the way of the next rule. They were sent at
+/// once, so the time is over for all at once.
+fn all_of(talk: &mut Talk<'_>, keys: &[Key]) -> Vec<(Key, Option<Heard>)> {
+    let end = Instant::now() + talk.options.within;
+    keys.iter().map(|key| (key.clone(), talk.hear_next(key, end))).collect()
+}
+
+/// What has come for good behind a `pending` to each.
+fn finals_of(talk: &mut Talk<'_>, keys: &[Key]) -> Vec<(Key, Heard)> {
+    let mut finals = Vec::new();
     for key in keys {
-        let heard = talk.hear(&key);
-        all.push((key, heard));
+        while let Some(heard) = talk.final_of(key) {
+            finals.push((key.clone(), heard));
+        }
     }
-    all
+    finals
 }
 
 /// A case whose `undo` must work.
@@ -85,7 +95,7 @@ pub(super) fn same_reply(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let mut case = talk.case(call);
     let first = talk.done(&mut case)?;
     for _ in 0..2 {
-        let heard = talk.redeliver(&case, Do);
+        let heard = talk.redeliver(&mut case, Do);
         is_same(talk, "a redelivered `do`", &first, heard)?;
     }
     let heard = talk.ask(&mut case, Do);
@@ -99,7 +109,7 @@ pub(super) fn at_once(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let kinds: Vec<_> = (0..AT_ONCE).map(|number| (Do, number % partitions.max(1))).collect();
     let keys = talk.send_at_once(&mut case, &format!("{AT_ONCE} x do, in all partitions at once"), &kinds)?;
     let mut finals: Vec<Heard> = Vec::new();
-    for (_, heard) in all_of(talk, keys) {
+    for (_, heard) in all_of(talk, &keys) {
         let heard = there(talk, "one of the attempts", heard)?;
         match heard.status {
             Some(Status::Succeeded | Status::Failed { .. }) => finals.push(heard),
@@ -108,6 +118,7 @@ pub(super) fn at_once(talk: &mut Talk<'_>, call: &Call) -> Tried {
         }
     }
     finals.push(talk.done(&mut case)?);
+    finals.extend(finals_of(talk, &keys).into_iter().map(|(_, heard)| heard));
     let first = finals.first().cloned();
     for (first, other) in first.iter().flat_map(|first| finals.iter().skip(1).map(move |other| (first, other))) {
         if !first.is_same(other) {
@@ -130,7 +141,7 @@ pub(super) fn undo_again(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let mut case = talk.case(call);
     talk.done(&mut case)?;
     undone(talk, &mut case, "`undo`")?;
-    let heard = talk.redeliver(&case, Undo);
+    let heard = talk.redeliver(&mut case, Undo);
     succeeds(talk, "a redelivered `undo`", heard)?;
     let heard = talk.ask(&mut case, Undo);
     succeeds(talk, "another `undo`", heard).map(drop)
@@ -170,7 +181,7 @@ pub(super) fn no_do_after_early_undo(talk: &mut Talk<'_>, call: &Call) -> Tried 
 
 pub(super) fn late_do(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let mut case = talk.case(call);
-    let heard = talk.ask_late(&mut case, Do);
+    let heard = talk.ask_late_once(&mut case, Do);
     let heard = there(talk, "`do` past its deadline", heard)?;
     if !matches!(heard.status, Some(Status::Retry { .. })) {
         return Err(broken("`do` past its deadline", &heard));
@@ -288,7 +299,7 @@ fn turned_down(talk: &mut Talk<'_>, call: &Call) -> Result<(Case, Heard), Wrong>
 
 pub(super) fn remembers_no(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let (mut case, first) = turned_down(talk, call)?;
-    let heard = talk.redeliver(&case, Do);
+    let heard = talk.redeliver(&mut case, Do);
     is_same(talk, "a redelivered `do`", &first, heard)?;
     // What was refused then could be done now: with the request that it does, it is still the same command.
     case.call.request = call.request.clone();
@@ -345,22 +356,26 @@ pub(super) fn shuffled(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let words: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
     let keys = talk.send_at_once(&mut case, &format!("{}, in all partitions at once", words.join(" ")), &spread)?;
     let mut done: Option<Heard> = None;
-    for (key, heard) in all_of(talk, keys) {
+    let mut fits = |key: &Key, heard: &Heard| match (&heard.status, key.1) {
+        (Some(Status::Succeeded), Undo) => true,
+        (Some(Status::Succeeded), Do | Query) => done.get_or_insert_with(|| heard.clone()).is_same(heard),
+        (Some(Status::Failed { code: given, .. }), Do | Query) => given == code::ALREADY_UNDONE,
+        (Some(Status::Retry { .. } | Status::Pending), _) | (Some(Status::UnknownCommand), Query) => true,
+        (None | Some(Status::Failed { .. } | Status::UnknownCommand), _) => false,
+    };
+    for (key, heard) in all_of(talk, &keys) {
         let what = format!("`{}` among them", key.1.as_str());
         let heard = there(talk, &what, heard)?;
-        let fits = match (&heard.status, key.1) {
-            (Some(Status::Succeeded), Undo) => true,
-            (Some(Status::Succeeded), Do | Query) => done.get_or_insert_with(|| heard.clone()).is_same(&heard),
-            (Some(Status::Failed { code: given, .. }), Do | Query) => given == code::ALREADY_UNDONE,
-            (Some(Status::Retry { .. }), _) | (Some(Status::Pending | Status::UnknownCommand), Query) => true,
-            (Some(Status::Pending), Do) => true,
-            (None | Some(Status::Failed { .. } | Status::Pending | Status::UnknownCommand), _) => false,
-        };
-        if !fits {
+        if !fits(&key, &heard) {
             return Err(broken(&what, &heard));
         }
     }
     undone(talk, &mut case, "`undo` at the end")?;
+    for (key, heard) in finals_of(talk, &keys) {
+        if !fits(&key, &heard) {
+            return Err(broken(&format!("`{}` among them", key.1.as_str()), &heard));
+        }
+    }
     let heard = talk.ask(&mut case, if is_asked { Query } else { Do });
     is_barred(talk, if is_asked { "`query` at the end" } else { "`do` at the end" }, heard)?;
     talk.was_undone(&case);
@@ -387,9 +402,12 @@ pub(super) fn once_in_the_books(talk: &mut Talk<'_>, call: &Call) -> Tried {
     }
     let partitions = talk.places.commands.1.max(1);
     let kinds: Vec<_> = (0..AT_ONCE).map(|number| (Do, number % partitions)).collect();
-    for key in talk.send_at_once(&mut case, &format!("{AT_ONCE} x do at once"), &kinds)? {
-        talk.hear(&key);
-    }
+    let keys = talk.send_at_once(&mut case, &format!("{AT_ONCE} x do at once"), &kinds)?;
+    let is_under_way =
+        |(_, heard): &(Key, Option<Heard>)| heard.as_ref().is_some_and(|heard| heard.status == Some(Status::Pending));
+    // The books are read once nothing is under way any more.
+    let under_way: Vec<_> = all_of(talk, &keys).into_iter().filter(is_under_way).map(|(key, _)| key).collect();
+    all_of(talk, &under_way);
     is(talk, &done, "after repeats of `do`")?;
     if call.undo.is_some() {
         undone(talk, &mut case, "`undo`")?;
@@ -402,7 +420,7 @@ pub(super) fn once_in_the_books(talk: &mut Talk<'_>, call: &Call) -> Tried {
     talk.was_undone(&case);
     let mut late = talk.case(call);
     let before = talk.books()?;
-    talk.ask_late(&mut late, Do);
+    talk.ask_late_once(&mut late, Do);
     is(talk, &before, "after a `do` past its deadline")?;
     if let Some(refused) = &call.refused {
         let mut case = talk.case(&Call { request: Json::clone(refused), ..call.clone() });

@@ -1,6 +1,7 @@
-//! What comes on the topics of replies: whose it is, what it answers, and what is wrong with it.
+//! What comes on the topics of replies, and waiting for it: whose it is, what it answers, and what is wrong with it.
 
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use memchr::memmem;
 
@@ -14,7 +15,93 @@ use crate::log::kafka::RawArrival;
 use crate::participant::guard::code;
 use crate::wire::{self, CloudEvent, attribute};
 
+/// How long is listened at a time where several things are waited for.
+const LOOK: Duration = Duration::from_millis(50);
+
 impl Talk<'_> {
+    /// Waits for an answer, and behind `pending` for the final one.
+    pub(super) fn hear(&mut self, key: &Key) -> Option<Heard> {
+        let heard = self.hear_next(key, Instant::now() + self.options.within)?;
+        if heard.status != Some(Status::Pending) {
+            return Some(heard);
+        }
+        let end = Instant::now() + self.options.within;
+        loop {
+            // The final one of any attempt will do: what is under way for one is `pending` to the others.
+            let of_another = if self.inbox.get(key).is_none_or(VecDeque::is_empty) { self.final_of(key) } else { None };
+            if let Some(heard) = of_another {
+                return self.was_heard(Some(heard));
+            }
+            let look = end.min(Instant::now() + LOOK);
+            match self.next_by(key, look) {
+                Some(Heard { status: Some(Status::Pending), .. }) => {}
+                None if look < end => {}
+                last => return self.was_heard(last),
+            }
+        }
+    }
+
+    /// Waits for what comes next to an attempt.
+    pub(super) fn hear_next(&mut self, key: &Key, end: Instant) -> Option<Heard> {
+        let heard = self.next_by(key, end);
+        self.was_heard(heard)
+    }
+
+    fn was_heard(&mut self, heard: Option<Heard>) -> Option<Heard> {
+        if let Some(heard) = &heard {
+            self.silences = 0;
+            self.said.came.push(heard.shown());
+        } else {
+            self.silences += 1;
+            self.said.came.push(self.nothing());
+        }
+        heard
+    }
+
+    fn next_by(&mut self, key: &Key, end: Instant) -> Option<Heard> {
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let mut heard = self.inbox.get_mut(key).and_then(VecDeque::pop_front);
+            if heard.is_none() && (left.is_zero() || self.misnames) {
+                heard = self.surplus(key);
+            }
+            if heard.is_some() || left.is_zero() {
+                return heard;
+            }
+            self.listen(left);
+        }
+    }
+
+    /// What has come for good to any attempt of this.
+    pub(super) fn final_of(&mut self, key: &Key) -> Option<Heard> {
+        let of_it = |(other, _): &(&Key, &mut VecDeque<Heard>)| other.0 == key.0 && other.1 == key.1;
+        self.inbox.iter_mut().filter(of_it).find_map(|(_, replies)| {
+            let is_final = |heard: &Heard| matches!(heard.status, Some(Status::Succeeded | Status::Failed { .. }));
+            let place = replies.iter().position(is_final)?;
+            replies.remove(place)
+        })
+    }
+
+    /// Where the answer to an attempt never comes: one too many to another attempt of it. One that was asked for is none: who
+    /// stays silent names nothing wrong.
+    fn surplus(&mut self, key: &Key) -> Option<Heard> {
+        let (asked, answered) = (&self.asked, &self.answered);
+        let of_it = |(other, replies): &(&Key, &mut VecDeque<Heard>)| {
+            let is_of_it = other.0 == key.0 && other.1 == key.1 && other.2 != key.2;
+            is_of_it && !replies.is_empty() && answered.get(other) > asked.get(other)
+        };
+        let (other, replies) = self.inbox.iter_mut().rev().find(of_it)?;
+        let how = format!("attempt {} of `{}` is answered as attempt {}", key.2, key.1.as_str(), other.2);
+        let heard = replies.pop_front();
+        self.misnames = true;
+        self.fault(NAMES_ITS_COMMAND, how);
+        heard
+    }
+
+    pub(super) fn nothing(&self) -> String {
+        format!("nothing within {:?}", self.options.within)
+    }
+
     /// Takes what comes next, if anything does.
     pub(super) fn listen(&mut self, within: Duration) {
         if let Some(arrival) = self.raw.next(within) {

@@ -169,7 +169,7 @@ pub(super) fn oversized(talk: &mut Talk<'_>, call: &Call) -> Tried {
 pub(super) fn unknown_call(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let mut case = talk.case(call);
     case.is_odd = true;
-    let heard = talk.ask_changed(&mut case, Do, "of SagaProbeKnowsNoSuchCommand", |mut event| {
+    let heard = talk.ask_once(&mut case, Do, "of SagaProbeKnowsNoSuchCommand", |mut event| {
         event.set(attribute::CALL, "SagaProbeKnowsNoSuchCommand");
         raw(&event)
     });
@@ -201,7 +201,7 @@ pub(super) fn unfit_request(talk: &mut Talk<'_>, call: &Call) -> Tried {
     for payload in ["{}", "[]", "null", "7"] {
         let mut case = talk.case(call);
         (case.is_odd, last) = (true, case.partition);
-        let heard = talk.ask_changed(&mut case, Do, &format!("with the request {payload}"), |event| {
+        let heard = talk.ask_once(&mut case, Do, &format!("with the request {payload}"), |event| {
             with_data(&event, payload.as_bytes())
         });
         if let Some(heard) = heard.filter(|heard| matches!(heard.status, Some(Status::Succeeded))) {

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use compact_str::CompactString;
 
 use super::report::Left;
-use super::rules::NAMES_ITS_COMMAND;
 pub(super) use super::said::{Heard, Said, Wrong};
 use super::subject::{Call, Subject};
 use super::{Options, Places};
@@ -27,11 +26,9 @@ const DEADLINE: Duration = Duration::from_mins(5);
 /// How far back a deadline lies that is over: further than clocks usually differ.
 pub(super) const OVER: Duration = Duration::from_mins(30);
 
-/// How often a passing `retry` is asked again, as an orchestrator would.
-const RETRIES_MAX: u32 = 10;
-
-/// How long a `retry` is left alone.
+/// How long a `retry` is left alone before it is asked again, as an orchestrator would: twice as long each time, at most so long.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(1);
 
 /// Answers in a row that do not come before the participant counts as mute.
 const SILENCES_MAX: u32 = 3;
@@ -82,14 +79,14 @@ pub(super) struct Talk<'a> {
     pub(super) faults: BTreeMap<&'static str, (String, u32)>,
     /// Replies of ours that came.
     pub(super) heard: u32,
-    said: Said,
+    pub(super) said: Said,
     /// Why the last command could not be sent, if it could not.
     pub(super) unsent: Option<String>,
     /// Why the broker took no more, which is no fault of the participant.
     pub(super) lost: Option<String>,
     /// Whether it was seen to answer attempts by the number of another.
-    misnames: bool,
-    silences: u32,
+    pub(super) misnames: bool,
+    pub(super) silences: u32,
     next_case: u32,
     /// Commands that may have been done, in order.
     open: Vec<CompactString>,
@@ -143,7 +140,7 @@ impl<'a> Talk<'a> {
         let mut case = self.case(call);
         let within = self.options.within;
         self.options.within = within.max(FIRST_WITHIN);
-        let first = self.ask(&mut case, ReplyKind::Do);
+        let first = self.ask_once(&mut case, ReplyKind::Do, "", |event| raw(&event));
         self.options.within = within;
         // A reply that cannot be read is an answer, too.
         let is_answered = first.is_some() || self.heard > 0;
@@ -237,13 +234,25 @@ impl<'a> Talk<'a> {
         sent.map_err(|why| Wrong::untried(format!("{words} could not be sent: {why}")))
     }
 
-    /// Sends a command as the next attempt, changed, and waits for its answer.
+    /// Sends a command as the next attempt, changed, and waits for its answer: while that is `retry`, with another attempt.
     pub(super) fn ask_changed(
         &mut self,
         case: &mut Case,
         kind: ReplyKind,
         words: &str,
-        change: impl FnOnce(CloudEvent<'static>) -> RawMessage,
+        change: impl Fn(CloudEvent<'static>) -> RawMessage,
+    ) -> Option<Heard> {
+        let first = self.ask_once(case, kind, words, &change);
+        self.ask_on(case, kind, words, &change, first)
+    }
+
+    /// The same, where `retry` is an answer like any other.
+    pub(super) fn ask_once(
+        &mut self,
+        case: &mut Case,
+        kind: ReplyKind,
+        words: &str,
+        change: impl Fn(CloudEvent<'static>) -> RawMessage,
     ) -> Option<Heard> {
         case.attempts += 1;
         let message = change(self.message(case, kind, case.attempts));
@@ -257,6 +266,28 @@ impl<'a> Talk<'a> {
         self.hear(&key)
     }
 
+    /// As an orchestrator asks: again, with the next attempt, while it says `retry`. No new one once the time is over, so who says
+    /// nothing else is found.
+    fn ask_on(
+        &mut self,
+        case: &mut Case,
+        kind: ReplyKind,
+        words: &str,
+        change: impl Fn(CloudEvent<'static>) -> RawMessage,
+        first: Option<Heard>,
+    ) -> Option<Heard> {
+        let end = Instant::now() + self.options.within;
+        let (mut heard, mut pause) = (first, RETRY_AFTER);
+        while let Some(Heard { status: Some(Status::Retry { .. }), .. }) = &heard
+            && Instant::now() + pause < end
+        {
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(RETRY_AFTER_MAX);
+            heard = self.ask_once(case, kind, words, &change);
+        }
+        heard
+    }
+
     /// Sends a command as the next attempt, and waits for its answer.
     pub(super) fn ask(&mut self, case: &mut Case, kind: ReplyKind) -> Option<Heard> {
         self.ask_changed(case, kind, "", |event| raw(&event))
@@ -264,18 +295,21 @@ impl<'a> Talk<'a> {
 
     /// Sends a command as the next attempt, past its deadline, and waits for its answer.
     pub(super) fn ask_late(&mut self, case: &mut Case, kind: ReplyKind) -> Option<Heard> {
-        self.ask_changed(case, kind, "past its deadline", |mut event| {
-            event.set(attribute::DEADLINE, before(OVER));
-            raw(&event)
-        })
+        self.ask_changed(case, kind, LATE, late)
+    }
+
+    /// The same, where `retry` is an answer like any other.
+    pub(super) fn ask_late_once(&mut self, case: &mut Case, kind: ReplyKind) -> Option<Heard> {
+        self.ask_once(case, kind, LATE, late)
     }
 
     /// The last attempt once more, as a log that delivers twice does.
-    pub(super) fn redeliver(&mut self, case: &Case, kind: ReplyKind) -> Option<Heard> {
+    pub(super) fn redeliver(&mut self, case: &mut Case, kind: ReplyKind) -> Option<Heard> {
         let message = self.message(case, kind, case.attempts);
         let key = self.register(case, kind, case.attempts);
         self.send(&format!("{} again", kind.as_str()), &[(case.partition, raw(&message))]).ok()?;
-        self.hear(&key)
+        let first = self.hear(&key);
+        self.ask_on(case, kind, "", |event| raw(&event), first)
     }
 
     /// Sends attempts without waiting; the keys of their answers, in the order of `kinds`.
@@ -295,67 +329,10 @@ impl<'a> Talk<'a> {
         Ok(keys)
     }
 
-    /// Waits for an answer.
-    pub(super) fn hear(&mut self, key: &Key) -> Option<Heard> {
-        let end = Instant::now() + self.options.within;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            let mut heard = self.inbox.get_mut(key).and_then(VecDeque::pop_front);
-            if heard.is_none() && (left.is_zero() || self.misnames) {
-                heard = self.surplus(key);
-            }
-            if let Some(heard) = heard {
-                self.silences = 0;
-                self.said.came.push(heard.shown());
-                return Some(heard);
-            }
-            if left.is_zero() {
-                self.silences += 1;
-                self.said.came.push(self.nothing());
-                return None;
-            }
-            self.listen(left);
-        }
-    }
-
-    /// Where the answer to an attempt never comes: one too many to another attempt of it. One that was asked for is none: who
-    /// stays silent names nothing wrong.
-    fn surplus(&mut self, key: &Key) -> Option<Heard> {
-        let (asked, answered) = (&self.asked, &self.answered);
-        let of_it = |(other, replies): &(&Key, &mut VecDeque<Heard>)| {
-            let is_of_it = other.0 == key.0 && other.1 == key.1 && other.2 != key.2;
-            is_of_it && !replies.is_empty() && answered.get(other) > asked.get(other)
-        };
-        let (other, replies) = self.inbox.iter_mut().rev().find(of_it)?;
-        let how = format!("attempt {} of `{}` is answered as attempt {}", key.2, key.1.as_str(), other.2);
-        let heard = replies.pop_front();
-        self.misnames = true;
-        self.fault(NAMES_ITS_COMMAND, how);
-        heard
-    }
-
-    pub(super) fn nothing(&self) -> String {
-        format!("nothing within {:?}", self.options.within)
-    }
-
-    /// As an orchestrator asks: again while it says `retry`, and it is waited for behind a `pending`.
+    /// Asks, and there must be an answer.
     pub(super) fn settle(&mut self, case: &mut Case, kind: ReplyKind) -> Result<Heard, Wrong> {
-        let mut heard = self.ask(case, kind);
-        for _ in 0..RETRIES_MAX {
-            match heard.as_ref().map(|heard| &heard.status) {
-                Some(Some(Status::Retry { .. })) => {
-                    std::thread::sleep(RETRY_AFTER);
-                    heard = self.ask(case, kind);
-                }
-                Some(Some(Status::Pending)) => {
-                    let key = (case.id.to_text(), kind, case.attempts);
-                    heard = self.hear(&key);
-                }
-                _ => break,
-            }
-        }
-        let nothing = || Wrong::broken(format!("`{}` gets {}", kind.as_str(), self.nothing()));
-        heard.ok_or_else(nothing)
+        let heard = self.ask(case, kind);
+        heard.ok_or_else(|| Wrong::broken(format!("`{}` gets {}", kind.as_str(), self.nothing())))
     }
 
     /// Does it, which must work, or the rule cannot be tried.
@@ -426,6 +403,14 @@ impl<'a> Talk<'a> {
             self.listen(Duration::from_millis(u64::try_from(left).unwrap_or_default()));
         }
     }
+}
+
+/// What is said of a command whose deadline is over.
+const LATE: &str = "past its deadline";
+
+fn late(mut event: CloudEvent<'static>) -> RawMessage {
+    event.set(attribute::DEADLINE, before(OVER));
+    raw(&event)
 }
 
 /// Now, by this machine's clock.
