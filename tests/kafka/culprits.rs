@@ -56,6 +56,7 @@ pub(super) enum Bug {
     Silent,
     LeavesSomeUnanswered,
     StaysPending,
+    DropsRepeats,
     /// No bug: it takes each command on first, and then answers.
     PendingFirst,
     /// The same, and it does what it is told every time.
@@ -192,6 +193,7 @@ impl Culprit {
                 ("succeeded", None, json!({ "hold": format!("again {}", self.calls) }))
             }
             ("query", Some(_)) if self.is(Bug::ForgetsForQueries) => ("unknown-command", None, Value::Null),
+            ("do", Some(_)) if self.is(Bug::DropsRepeats) => ("", None, Value::Null),
             ("do" | "query", Some((state, reply))) => {
                 if kind == "do" && state == State::Done && self.is(Bug::WorksAgainAndRepliesTheSame) {
                     self.book(1);
@@ -296,6 +298,9 @@ impl Answer for Culprit {
         let Some((command, kind, attempt, (status, code, payload))) = self.read_and_do(&event, is_locked) else {
             return Vec::new();
         };
+        if status.is_empty() {
+            return Vec::new();
+        }
         let command = match command.split_once(' ') {
             Some((cut, _)) if self.is(Bug::CutsIdsAtSpaces) => cut.to_owned(),
             _ => command,

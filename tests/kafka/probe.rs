@@ -112,6 +112,7 @@ found_out! {
     dies_of_garbage: DiesOfGarbage breaks "garbage";
     dies_of_large_payloads: DiesOfLargePayloads breaks "oversized";
     pending_without_a_guard: PendingFirstWithoutGuard breaks "same-reply", "at-once", "no-do-after-undo", "no-do-after-early-undo", "late-do", "late-repeat", "late-undo", "done-row-stays", "query-unknown", "query-done", "query-undone", "remembers-a-no", "undo-of-a-no", "shuffled", "once-in-the-books", "unknown-call", "wrong-attributes";
+    drops_repeats: DropsRepeats breaks "same-reply", "at-once", "late-repeat", "done-row-stays", "remembers-a-no";
 }
 
 #[test]
@@ -126,6 +127,16 @@ fn who_leaves_some_unanswered_names_nothing_wrong() {
     let only = ["at-once", "names-its-command", "shuffled"];
     let Some(report) = probe_culprit(Some(Bug::LeavesSomeUnanswered), 1, &only) else { return };
     assert!(!broken(&report).contains("names-its-command") && !broken(&report).is_empty(), "{report:#?}");
+}
+
+#[test]
+fn who_answers_new_commands_and_no_repeat_is_told_so() {
+    let Some(report) = probe_culprit(Some(Bug::DropsRepeats), 1, &["same-reply", "undo-takes-back"]) else { return };
+    let how = |rule| report.findings.iter().find(|finding| finding.rule == rule).map(|finding| finding.how.clone());
+    let said = "a redelivered `do` gets nothing within 5s; it answers new commands, but not this one that came before: reply \
+                again, since the reply may have been lost";
+    assert_eq!(how("same-reply"), Some(Some(said.to_owned())));
+    assert_eq!(how("undo-takes-back"), Some(None), "it is tried: {:#?}", report.findings);
 }
 
 #[test]

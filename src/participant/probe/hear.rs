@@ -30,13 +30,13 @@ impl Talk<'_> {
             // The final one of any attempt will do: what is under way for one is `pending` to the others.
             let of_another = if self.inbox.get(key).is_none_or(VecDeque::is_empty) { self.final_of(key) } else { None };
             if let Some(heard) = of_another {
-                return self.was_heard(Some(heard));
+                return self.was_heard(key, Some(heard));
             }
             let look = end.min(Instant::now() + LOOK);
             match self.next_by(key, look) {
                 Some(Heard { status: Some(Status::Pending), .. }) => {}
                 None if look < end => {}
-                last => return self.was_heard(last),
+                last => return self.was_heard(key, last),
             }
         }
     }
@@ -44,15 +44,14 @@ impl Talk<'_> {
     /// Waits for what comes next to an attempt.
     pub(super) fn hear_next(&mut self, key: &Key, end: Instant) -> Option<Heard> {
         let heard = self.next_by(key, end);
-        self.was_heard(heard)
+        self.was_heard(key, heard)
     }
 
-    fn was_heard(&mut self, heard: Option<Heard>) -> Option<Heard> {
+    fn was_heard(&mut self, key: &Key, heard: Option<Heard>) -> Option<Heard> {
         if let Some(heard) = &heard {
-            self.silences = 0;
             self.said.came.push(heard.shown());
         } else {
-            self.silences += 1;
+            self.silent = Some(key.clone());
             self.said.came.push(self.nothing());
         }
         heard

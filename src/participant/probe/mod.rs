@@ -106,6 +106,7 @@ pub fn run(
                 let mut case = talk.case(call);
                 let done = talk.done(&mut case).and_then(|_| talk.put_back(&mut case));
                 talk.end();
+                talk.silent = None;
                 refused.insert(name.clone(), done.err().filter(|wrong| matches!(wrong, Wrong::Untried(_))));
             }
             let outcome = if !report.is_answered {
@@ -127,6 +128,13 @@ pub fn run(
             }
             let is_possible = report.is_answered && refused.get(name).is_some_and(Option::is_none) && !talk.is_mute();
             let said = talk.end();
+            let outcome = match (outcome, talk.why_silent(call)) {
+                // Not where it was silent on the way, and something else is broken.
+                (Err(Wrong::Broken(how)), Some(why)) if how.contains(&talk.nothing()) => {
+                    Err(Wrong::Broken(format!("{how}; {why}")))
+                }
+                (outcome, _) => outcome,
+            };
             if let (Some(option), true) = (rule.wanted_by(talk.options.books.as_ref(), call), is_possible) {
                 let why = match &outcome {
                     Err(Wrong::Untried(why)) => Some(why),
@@ -139,6 +147,7 @@ pub fn run(
             if finding.outcome == Outcome::Broken && !talk.is_mute() {
                 // What it has left would be in the way of the next rule.
                 report.left.extend(talk.tidy());
+                talk.why_silent(call);
                 talk.end();
             }
             report.findings.push(finding);

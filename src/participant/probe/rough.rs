@@ -25,10 +25,7 @@ fn goes_on(talk: &mut Talk<'_>, call: &Call, partition: u32, behind: &str) -> Tr
     case.partition = partition;
     match talk.done(&mut case) {
         Ok(_) => talk.put_back(&mut case),
-        Err(Wrong::Broken(how)) => {
-            talk.is_mute_now();
-            Err(Wrong::broken(format!("behind {behind}: {how}")))
-        }
+        Err(Wrong::Broken(how)) => Err(Wrong::broken(format!("behind {behind}: {how}"))),
         Err(untried @ Wrong::Untried(_)) => Err(untried),
     }
 }

@@ -30,8 +30,8 @@ pub(super) const OVER: Duration = Duration::from_mins(30);
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(1);
 
-/// Answers in a row that do not come before the participant counts as mute.
-const SILENCES_MAX: u32 = 3;
+/// How many new commands show whether one who was silent has stopped: the first may be lost as well.
+const PINGS_MAX: u32 = 2;
 
 /// How long the first answer may take at least: a participant that has just begun waits for its group.
 const FIRST_WITHIN: Duration = Duration::from_secs(20);
@@ -86,7 +86,10 @@ pub(super) struct Talk<'a> {
     pub(super) lost: Option<String>,
     /// Whether it was seen to answer attempts by the number of another.
     pub(super) misnames: bool,
-    pub(super) silences: u32,
+    /// What was not answered since it was last seen to answer, if anything.
+    pub(super) silent: Option<Key>,
+    /// Whether it does not answer any more.
+    is_mute: bool,
     next_case: u32,
     /// Commands that may have been done, in order.
     open: Vec<CompactString>,
@@ -115,7 +118,8 @@ impl<'a> Talk<'a> {
             unsent: None,
             lost: None,
             misnames: false,
-            silences: 0,
+            silent: None,
+            is_mute: false,
             next_case: 0,
             open: Vec::new(),
         }
@@ -127,12 +131,36 @@ impl<'a> Talk<'a> {
 
     /// Whether it does not answer any more.
     pub(super) const fn is_mute(&self) -> bool {
-        self.silences >= SILENCES_MAX
+        self.is_mute
     }
 
-    /// It has stopped: nothing more is tried.
-    pub(super) const fn is_mute_now(&mut self) {
-        self.silences = SILENCES_MAX;
+    /// Where something was not answered: asks something new, in that partition, to learn whether it has stopped. If it has not,
+    /// what is to be said of its silence.
+    pub(super) fn why_silent(&mut self, call: &Call) -> Option<&'static str> {
+        let silent = self.silent.take()?;
+        let partition = self.cases.get(&silent.0).map(|case| case.partition);
+        let said = self.end();
+        let mut is_heard = false;
+        for _ in 0..PINGS_MAX {
+            let mut ping = self.case(call);
+            ping.partition = partition.unwrap_or(ping.partition);
+            is_heard = self.ask(&mut ping, ReplyKind::Do).is_some() && self.put_back(&mut ping).is_ok();
+            if is_heard {
+                break;
+            }
+        }
+        self.said = said;
+        self.silent = None;
+        self.is_mute = !is_heard;
+        let is_same = |(other, _): &(&Key, &u32)| other.0 == silent.0 && other.1 == silent.1;
+        let asked: u32 = self.asked.iter().filter(is_same).map(|(_, times)| times).sum();
+        match (is_heard, asked) {
+            (false, _) => None,
+            (true, ..2) => Some("it goes on answering other commands"),
+            (true, 2..) => Some(
+                "it answers new commands, but not this one that came before: reply again, since the reply may have been lost",
+            ),
+        }
     }
 
     /// Whether anything at all comes back.
@@ -147,7 +175,7 @@ impl<'a> Talk<'a> {
         if is_answered {
             drop(self.put_back(&mut case));
         }
-        self.silences = 0;
+        self.silent = None;
         is_answered
     }
 
