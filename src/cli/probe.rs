@@ -13,8 +13,8 @@ use crate::json::Json;
 use crate::log::Topics;
 use crate::log::kafka::{OpenError, Raw};
 use crate::participant::probe::{
-    self, Books, Finding, Options, Outcome, Places, REPLIES_KEPT, REPLY_PARTITIONS, Report, Subject, SubjectError,
-    Wishes,
+    self, Books, Finding, Left, Options, Outcome, Places, REPLIES_KEPT, REPLY_PARTITIONS, Report, Subject,
+    SubjectError, Wishes,
 };
 
 use super::error::{Kind, near_miss};
@@ -338,7 +338,14 @@ fn short(text: &str) -> String {
 
 fn verdict(report: &Report, arguments: &Arguments, out: &mut Out) -> Result<Exit, CliError> {
     for left in &report.left {
-        out.remark(format_args!("left in effect: {} `{}`", left.call, left.command));
+        let Left { call, command, is_undo_sent } = left;
+        if *is_undo_sent {
+            out.remark(format_args!(
+                "perhaps left in effect: {call} `{command}`; what takes it back is sent, and nobody has answered it"
+            ));
+        } else {
+            out.remark(format_args!("left in effect: {call} `{command}`"));
+        }
     }
     if !report.is_answered {
         let (participant, topic) = (&report.participant, &report.topic);

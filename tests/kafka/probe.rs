@@ -153,6 +153,11 @@ fn who_answers_nothing_is_said_to() {
     let report = stage.probe("echo 0", &[]);
     assert!(!report.is_answered);
     assert_eq!(report.count(Outcome::Broken), 0);
+    // Whoever comes up now does the command, and takes it back.
+    let sent: Vec<_> = stage.sent().iter().map(|sent| (sent["command"].clone(), sent["kind"].clone())).collect();
+    let [left] = &*report.left else { panic!("{:?}", report.left) };
+    let id = json!(left.command);
+    assert_eq!(sent, [(id.clone(), json!("do")), (id, json!("undo"))]);
 }
 
 /// The command, with what differs from run to run left out.

@@ -17,6 +17,7 @@ use saga::log::kafka::{Raw, Settings};
 use saga::participant::kafka::{Answer, consume, serve};
 use saga::participant::probe::{Books, Options, Places, Report, Subject, Wishes, run};
 use saga::participant::{Participant, SqliteStore};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::adapter::{RUNTIME, prefix};
@@ -170,6 +171,13 @@ impl Stage {
         let (desk, all) = self.command(arguments);
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         desk.command(&all).output().unwrap()
+    }
+
+    /// All that was sent to the participant.
+    pub(super) fn sent(&self) -> Vec<Value> {
+        let partitions = 0..3;
+        let records = partitions.flat_map(|partition| self.raw.read_all(&self.topic, partition).unwrap());
+        records.map(|record| serde_json::from_slice(&record.payload).unwrap()).collect()
     }
 
     fn definition(&self) -> String {

@@ -28,7 +28,7 @@ use compact_str::CompactString;
 
 use crate::log::kafka::{OpenError, Raw};
 
-pub use report::{Finding, Outcome, Report};
+pub use report::{Finding, Left, Outcome, Report};
 pub use rules::{RULES, Rule, Scope};
 pub use said::Books;
 pub use subject::{Call, Subject, SubjectError, Wishes};
@@ -153,9 +153,7 @@ pub fn run(
             report.findings.push(finding);
         }
     }
-    if report.is_answered && !talk.is_mute() {
-        report.left.extend(talk.tidy());
-    }
+    report.left.extend(talk.tidy());
     report.in_vain = in_vain.into_values().flatten().flatten().collect();
     report.refused = refused.into_iter().filter_map(|(name, wrong)| wrong.map(|_| name)).collect();
     talk.drain();

@@ -82,6 +82,9 @@ pub struct Left {
     pub command: CompactString,
     /// What it did.
     pub call: CompactString,
+    /// Whether what takes it back is sent, and nobody was there to answer it.
+    #[serde(rename = "undo_sent")]
+    pub is_undo_sent: bool,
 }
 
 /// What came of a probe. The JSON is stable.

@@ -176,6 +176,7 @@ impl<'a> Talk<'a> {
             drop(self.put_back(&mut case));
         }
         self.silent = None;
+        self.is_mute = !is_answered;
         is_answered
     }
 
@@ -407,19 +408,26 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
-    /// Takes back what may still be in effect; what could not be.
+    /// Takes back what may still be in effect; what could not be, or nobody knows.
     pub(super) fn tidy(&mut self) -> Vec<Left> {
         let mut left = Vec::new();
         for id in std::mem::take(&mut self.open) {
             let Some(mut case) = self.cases.get(&id).cloned() else { continue };
-            if self.is_mute() || case.call.undo.is_none() {
-                left.push(Left { command: id, call: case.call.command.name.clone() });
-                continue;
+            let call = case.call.command.name.clone();
+            let mut is_undo_sent = false;
+            if case.call.undo.is_some() {
+                if self.is_mute {
+                    // Nobody is there to answer. Whoever comes up finds it behind what it takes back.
+                    case.attempts += 1;
+                    let message = raw(&self.message(&case, ReplyKind::Undo, case.attempts));
+                    is_undo_sent = self.send("undo", &[(case.partition, message)]).is_ok();
+                } else if let Ok(Heard { status: Some(Status::Succeeded), .. }) =
+                    self.settle(&mut case, ReplyKind::Undo)
+                {
+                    continue;
+                }
             }
-            match self.settle(&mut case, ReplyKind::Undo) {
-                Ok(Heard { status: Some(Status::Succeeded), .. }) => {}
-                _ => left.push(Left { command: id, call: case.call.command.name.clone() }),
-            }
+            left.push(Left { command: id, call, is_undo_sent });
         }
         left
     }
