@@ -57,6 +57,9 @@ pub(super) enum Bug {
     LeavesSomeUnanswered,
     StaysPending,
     DropsRepeats,
+    CutsKeysOff,
+    LeavesNoRowOfLateUndo,
+    ExpiresUndone,
     /// No bug: it takes each command on first, and then answers.
     PendingFirst,
     /// The same, and it does what it is told every time.
@@ -186,6 +189,7 @@ impl Culprit {
             {
                 ("succeeded", None, json!({ "hold": reply.to_string() }))
             }
+            ("do", Some((State::Undone, _))) if late && self.is(Bug::ExpiresUndone) => retry("expired"),
             ("do" | "query", Some((State::Undone, _))) => failed("already-undone"),
             ("do", Some(_)) if late && self.is(Bug::ExpiresRepeats) => retry("expired"),
             ("do", Some((State::Done, _))) if self.is(Bug::MakesUpAReplyForRepeats) => {
@@ -208,6 +212,7 @@ impl Culprit {
                     Some((State::Undone, _)) if self.is(Bug::RefusesSecondUndo) => return failed("unknown-hold"),
                     Some((State::Failed, _)) if self.is(Bug::RefusesUndoOfRefused) => return failed("unknown-hold"),
                     None if self.is(Bug::RefusesUndoWithoutRow) => return failed("unknown-hold"),
+                    None if late && self.is(Bug::LeavesNoRowOfLateUndo) => return ("succeeded", None, json!({})),
                     None if self.is(Bug::LeavesNoRowOfEarlyUndo) => return ("succeeded", None, json!({})),
                     Some((State::Done, _)) if self.is(Bug::RefusesUndo) => return failed("not-today"),
                     Some((State::Done, _)) => self.book(-1),
@@ -271,6 +276,8 @@ impl Culprit {
             ("do", "ReserveRoom") if !is_fit && !self.is(Bug::TakesAnyRequest) => failed("unfit-request"),
             ("do", "ReserveRoom") | ("undo" | "query", _) => {
                 let key = if self.is(Bug::GoesByTheInstance) { message.get("instance")? } else { &command };
+                let cut = key.char_indices().nth(200).filter(|_| self.is(Bug::CutsKeysOff));
+                let key = cut.map_or(key, |(end, _)| &key[..end]);
                 self.guarded(key, &kind, deadline < now(), keep_until, &request)
             }
             _ if self.is(Bug::DoesUnknownCalls) => ("succeeded", None, json!({})),

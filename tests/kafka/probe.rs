@@ -89,11 +89,11 @@ found_out! {
     refuses_undo: RefusesUndo breaks "undo-takes-back", "undo-again", "no-do-after-undo", "late-undo", "done-row-stays", "query-undone", "shuffled", "once-in-the-books";
     refuses_second_undo: RefusesSecondUndo breaks "undo-again", "shuffled";
     forgets_undone: ForgetsUndone breaks "no-do-after-undo", "no-do-after-early-undo", "late-undo", "done-row-stays", "undo-of-a-no", "once-in-the-books";
-    refuses_undo_without_row: RefusesUndoWithoutRow breaks "undo-before-do", "no-do-after-early-undo";
-    leaves_no_row_of_early_undo: LeavesNoRowOfEarlyUndo breaks "no-do-after-early-undo";
+    refuses_undo_without_row: RefusesUndoWithoutRow breaks "undo-before-do", "no-do-after-early-undo", "late-undo";
+    leaves_no_row_of_early_undo: LeavesNoRowOfEarlyUndo breaks "no-do-after-early-undo", "late-undo";
     ignores_deadlines: IgnoresDeadlines breaks "late-do", "once-in-the-books";
     remembers_expired: RemembersExpired breaks "late-do";
-    expires_repeats: ExpiresRepeats breaks "late-repeat";
+    expires_repeats: ExpiresRepeats breaks "late-repeat", "remembers-a-no";
     expires_undo: ExpiresUndo breaks "late-undo";
     purges_done: PurgesDone breaks "done-row-stays";
     fails_unknown_queries: FailsUnknownQueries breaks "late-do", "query-unknown", "unknown-call", "wrong-attributes";
@@ -112,6 +112,9 @@ found_out! {
     dies_of_garbage: DiesOfGarbage breaks "garbage";
     dies_of_large_payloads: DiesOfLargePayloads breaks "oversized";
     pending_without_a_guard: PendingFirstWithoutGuard breaks "same-reply", "at-once", "no-do-after-undo", "no-do-after-early-undo", "late-do", "late-repeat", "late-undo", "done-row-stays", "query-unknown", "query-done", "query-undone", "remembers-a-no", "undo-of-a-no", "shuffled", "once-in-the-books", "unknown-call", "wrong-attributes";
+    cuts_keys_off: CutsKeysOff breaks "one-id-one-command";
+    leaves_no_row_of_late_undo: LeavesNoRowOfLateUndo breaks "late-undo";
+    expires_undone: ExpiresUndone breaks "no-do-after-undo";
     drops_repeats: DropsRepeats breaks "same-reply", "at-once", "late-repeat", "done-row-stays", "remembers-a-no";
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::subject::Call;
 use super::talk::{Case, Heard, Key, OVER, Talk, Wrong, before, raw};
-use crate::engine::{ReplyKind, Status};
+use crate::engine::{ID_MAX, ReplyKind, Status};
 use crate::json::Json;
 use crate::participant::guard::code;
 use crate::wire::attribute;
@@ -16,6 +16,9 @@ type Tried = Result<(), Wrong>;
 
 /// Attempts that are under way at once.
 const AT_ONCE: u32 = 6;
+
+/// As long as a command's id may be.
+const COMMAND_ID_MAX: usize = 500;
 
 fn broken(what: &str, heard: &Heard) -> Wrong {
     Wrong::broken(format!("{what} gets {}", heard.shown()))
@@ -156,6 +159,8 @@ pub(super) fn no_do_after_undo(talk: &mut Talk<'_>, call: &Call) -> Tried {
         let heard = talk.ask(&mut case, Do);
         is_barred(talk, "`do` after `undo`", heard)?;
     }
+    let heard = talk.ask_late(&mut case, Do);
+    is_barred(talk, "`do` past its deadline, after `undo`,", heard)?;
     talk.was_undone(&case);
     Ok(())
 }
@@ -217,6 +222,13 @@ pub(super) fn late_undo(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let heard = talk.ask(&mut case, Do);
     is_barred(talk, "`do` behind it", heard)?;
     talk.was_undone(&case);
+    // It has overtaken its `do`, and comes too late as well.
+    let mut early = talk.case(call);
+    let heard = talk.ask_late(&mut early, Undo);
+    succeeds(talk, "`undo` past its deadline, of what was never done,", heard)?;
+    let heard = talk.ask(&mut early, Do);
+    is_barred(talk, "`do` behind it", heard)?;
+    talk.was_undone(&early);
     Ok(())
 }
 
@@ -305,6 +317,8 @@ pub(super) fn remembers_no(talk: &mut Talk<'_>, call: &Call) -> Tried {
     case.call.request = call.request.clone();
     let heard = talk.ask_changed(&mut case, Do, "once it could be done", |event| raw(&event));
     is_same(talk, "another attempt, once it could be done,", &first, heard)?;
+    let heard = talk.ask_late(&mut case, Do);
+    is_same(talk, "`do` past its deadline", &first, heard)?;
     if talk.subject.participant.answers_queries {
         let heard = talk.ask(&mut case, Query);
         is_same(talk, "`query`", &first, heard)?;
@@ -334,8 +348,15 @@ pub(super) fn one_id_one_command(talk: &mut Talk<'_>, call: &Call) -> Tried {
         ("another step", run, "probe[1]", 1),
         ("another round", run, "probe", 2),
     ];
-    for (what, run, place, round) in others {
-        let mut case = talk.case_of(call, &instance, run, place, round);
+    // As long as ids may be, and the same but for the last character: who cuts them off takes them for one.
+    let long = format!("{instance}-{}", "y".repeat(ID_MAX));
+    let long: String = long.chars().take(ID_MAX).collect();
+    let short = talk.case_of(call, &long, run, "", 1).id.to_text().len();
+    let place = "p".repeat(COMMAND_ID_MAX.saturating_sub(short));
+    let others = others.map(|(what, run, place, round)| (what, &instance, run, place, round));
+    let longs = [1, 2].map(|round| ("an id of 500 bytes", &long, run, place.as_str(), round));
+    for (what, instance, run, place, round) in others.into_iter().chain(longs) {
+        let mut case = talk.case_of(call, instance, run, place, round);
         let heard = talk.settle(&mut case, Do)?;
         if !matches!(heard.status, Some(Status::Succeeded)) {
             return Err(broken(&format!("`do` of {what}"), &heard));

@@ -4,7 +4,7 @@
 use super::rules::{GARBAGE, WRONG_ATTRIBUTES};
 use super::subject::Call;
 use super::talk::{Case, Talk, Wrong, raw};
-use crate::engine::{CommandKind, ReplyKind, Status};
+use crate::engine::{CommandKind, ID_MAX, ReplyKind, Status};
 use crate::json::PAYLOAD_MAX;
 use crate::log::kafka::RawMessage;
 use crate::wire::{CloudEvent, attribute};
@@ -15,9 +15,6 @@ type Tried = Result<(), Wrong>;
 
 /// Brackets that lie in each other: more than the stack of any recursive reader holds.
 const BRACKETS: usize = 200_000;
-
-/// As long as an instance's id may be.
-const LONG: usize = 200;
 
 /// A command in order, which must be done, in the partition where something else went before.
 fn goes_on(talk: &mut Talk<'_>, call: &Call, partition: u32, behind: &str) -> Tried {
@@ -69,8 +66,8 @@ fn works(talk: &mut Talk<'_>, case: &mut Case, what: &str) -> Tried {
 
 pub(super) fn strange_ids(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let tag = talk.options.tag.clone();
-    let long = format!("probe-{tag}-{}", "x".repeat(LONG));
-    let long: String = long.chars().take(LONG).collect();
+    let long = format!("probe-{tag}-{}", "x".repeat(ID_MAX));
+    let long: String = long.chars().take(ID_MAX).collect();
     let ids = [
         (format!("probe-{tag} O'Brien; \"quoted\" \\ 100 % <&>"), "quotes"),
         (format!("probe-{tag}/a/b//1"), "slashes"),

@@ -128,7 +128,7 @@ pub const RULES: &[Rule] = &[
         .says("`undo` of what was taken back: `succeeded`, again")
         .since("an undo is repeated like any command; taking back twice gives away what is somebody else's"),
     each("no-do-after-undo", guarded::no_do_after_undo)
-        .says("`do` of what was taken back: `failed`, `already-undone`")
+        .says("`do` of what was taken back: `failed`, `already-undone`; past its deadline, too")
         .since("a repeat that was under way would do the work after the saga has ended, and nobody takes it back"),
     each("undo-before-do", guarded::undo_before_do)
         .says("`undo` of what was never done: `succeeded`")
@@ -143,7 +143,7 @@ pub const RULES: &[Rule] = &[
         .says("`do` past its deadline, done before: the same reply")
         .since("the saga that asks so late wants to know what became of it"),
     each("late-undo", guarded::late_undo)
-        .says("`undo` past its deadline: `succeeded`, and a `do` behind it is not done")
+        .says("`undo` past its deadline: `succeeded`, and a `do` behind it is not done, whether it was done before or not")
         .since("an undo is never too late: what it leaves, stays"),
     each("done-row-stays", guarded::done_row_stays)
         .says("a `done` row past its `keepuntil` still answers, and can be taken back")
@@ -158,13 +158,13 @@ pub const RULES: &[Rule] = &[
         .says("`query` of what was taken back: `failed`, `already-undone`")
         .since("the saga would take for done what is not"),
     each(REMEMBERS_A_NO, guarded::remembers_no)
-        .says("a repeat, and a `query`, of what it refused: the same code")
+        .says("a repeat, past its deadline too, and a `query`, of what it refused: the same code")
         .since("a repeat must not find the free seat that the first attempt did not: one of the two is never heard"),
     each(UNDO_OF_A_NO, guarded::undo_of_no)
         .says("`undo` of what it refused: `succeeded`, and a `do` behind it: `failed`, `already-undone`")
         .since("the reply may be lost, so the step is taken back"),
     each("one-id-one-command", guarded::one_id_one_command)
-        .says("another run, step or round of the same instance is another command")
+        .says("another run, step or round of the same instance is another command, to the last of 500 bytes")
         .since("an order's number comes back, and a loop asks the same thing several times"),
     each("shuffled", guarded::shuffled)
         .says("queries, repeats and an undo in any order: answers that fit one order, and `already-undone` at the end")

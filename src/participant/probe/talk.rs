@@ -13,7 +13,7 @@ use super::report::Left;
 pub(super) use super::said::{Heard, Said, Wrong};
 use super::subject::{Call, Subject};
 use super::{Options, Places};
-use crate::engine::{Command, CommandId, CommandKind, Direction, InstanceId, ReplyKind, Run, Status};
+use crate::engine::{Command, CommandId, CommandKind, Direction, ID_MAX, InstanceId, ReplyKind, Run, Status};
 use crate::json::Json;
 use crate::log::kafka::{Raw, RawMessage};
 use crate::log::partition_of;
@@ -215,8 +215,10 @@ impl<'a> Talk<'a> {
             (ReplyKind::Undo, None) => (CommandKind::Undo, command.wire.clone(), Json::empty_object()),
             (ReplyKind::Query, _) => (CommandKind::Query, command.wire.clone(), Json::empty_object()),
         };
+        // Of the longest ids the step alone would be longer than a word of a message may be.
+        let place = case.id.place.chars().take(ID_MAX).collect();
         let command = Command {
-            place: case.id.place.clone(),
+            place,
             id: case.id.clone(),
             work: if kind == ReplyKind::Undo { Direction::Undo } else { Direction::Do },
             kind: sent,
