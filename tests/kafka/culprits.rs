@@ -277,7 +277,7 @@ impl Culprit {
             ("do", "ReserveRoom") | ("undo" | "query", _) => {
                 let key = if self.is(Bug::GoesByTheInstance) { message.get("instance")? } else { &command };
                 let cut = key.char_indices().nth(200).filter(|_| self.is(Bug::CutsKeysOff));
-                let key = cut.map_or(key, |(end, _)| &key[..end]);
+                let key = cut.map_or(key, |(end, _)| key.get(..end).unwrap_or(key));
                 self.guarded(key, &kind, deadline < now(), keep_until, &request)
             }
             _ if self.is(Bug::DoesUnknownCalls) => ("succeeded", None, json!({})),
