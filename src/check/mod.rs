@@ -14,6 +14,7 @@ mod tries;
 mod runs;
 mod personal;
 mod topics;
+mod words;
 mod choreography;
 mod outcomes;
 mod worst;
@@ -94,6 +95,7 @@ fn begin(finding: &Diagnostic) -> (FileId, u32) {
 pub fn check(program: &Program) -> Problems {
     let mut problems = Problems::default();
     topics::check(program, &mut problems);
+    words::check(program, &mut problems);
     choreography::check(program, &mut problems);
     for saga in program.sagas.values() {
         structure::check(saga, &mut problems);

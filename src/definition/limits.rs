@@ -8,6 +8,9 @@ use std::time::Duration;
 use super::Retry;
 use crate::syntax::limits::MAX_NESTING;
 
+/// Bytes of a name in a message: of a saga, a command, a code, and of a step with those that run it (docs/participants.md).
+pub const MAX_WORD: usize = 200;
+
 /// Depth of an expression, and of a type with all types inside it written out: that of the text.
 pub const MAX_DEPTH: usize = MAX_NESTING;
 

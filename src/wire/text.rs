@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{CloudEvent, WireError, attribute};
+use crate::definition::limits::MAX_WORD;
 use crate::engine::{CommandId, ID_MAX, InstanceId, RequestId};
 use crate::time::Timestamp;
 
@@ -49,6 +50,9 @@ pub(super) fn word(event: &CloudEvent<'_>, name: &'static str) -> Result<Compact
 pub(super) fn optional_word(event: &CloudEvent<'_>, name: &'static str) -> Result<Option<CompactString>, WireError> {
     event.get(name).map(|value| check_word(name, value)).transpose()
 }
+
+// Else a definition could be checked whose commands nobody reads.
+const _: () = assert!(MAX_WORD == ID_MAX, "names and ids are words alike");
 
 /// Whether a text can be a name, a code, a topic.
 pub(crate) fn is_word(value: &str) -> bool {

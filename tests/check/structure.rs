@@ -204,3 +204,26 @@ fn the_default_times_are_shown_as_the_language_writes_them() {
         "defaults { timeout 10s  retry 3 times every 200ms..5s  compensate timeout 10s  retry 20 times every 1s..5m }"
     );
 }
+
+/// A word of a message has 200 bytes: a command with a longer one would be read by nobody, and its step would run into its timeout.
+#[test]
+fn names_that_no_message_holds_are_refused() {
+    let long = |bytes: usize| "x".repeat(bytes);
+    let contract = "participant shop { command Take }";
+    let is_too_large = |text: &str| findings(text).contains("SG0312");
+    let step = |name: &str| format!("step {name} {{ call shop.Take compensate nothing }}");
+    for (bytes, is_refused) in [(200, false), (201, true)] {
+        assert_eq!(is_too_large(&format!("{contract} saga s {{ {} }}", step(&long(bytes)))), is_refused);
+        assert_eq!(is_too_large(&format!("{contract} saga {} {{ {} }}", long(bytes), step("a"))), is_refused);
+        // In a loop its number stands behind it, and in a sub-saga the name of the step that runs it before it.
+        let around = |inner: &str| format!("{contract} saga s {{ for each one in [1] {{ {inner} }} }}");
+        assert_eq!(is_too_large(&around(&step(&long(bytes - 6)))), is_refused);
+        let runs = format!("{contract} saga s {{ step a {{ run t }} }} saga t {{ {} }}", step(&long(bytes - 2)));
+        assert_eq!(is_too_large(&runs), is_refused);
+        let name = long(bytes);
+        let called = format!(
+            "participant shop {{ command {name} }} saga s {{ step a {{ call shop.{name} compensate nothing }} }}"
+        );
+        assert_eq!(is_too_large(&called), is_refused);
+    }
+}

@@ -142,7 +142,7 @@ fn nothing_overlaps_and_nothing_is_cut() {
 
 #[test]
 fn whatever_the_names_and_texts_are() {
-    let long = format!("a_{}", "very_long_name_".repeat(20));
+    let long = format!("a_{}", "very_long_name_".repeat(13));
     let body = format!(
         "step {long} {{ call stock.Reserve {{ sku: \"</text> & <script> ]]> 中文字符 {}\" }} compensate stock.Release {{}} }}
          when input.sku == \"</text><rect/> & \\u{{202e}} 中文字符的条件 {}\" {{ sleep 1h }}

@@ -7,7 +7,7 @@ use super::ranges;
 use crate::definition::Sleep;
 use crate::definition::expression::Typed;
 use crate::engine::{Change, Direction, Event};
-use crate::plan::{Kind, NodeId, Plan};
+use crate::plan::{Kind, NodeId, Plan, ROOT, ROOT_PLACE};
 use crate::source::Span;
 
 /// The code of what fails since it cannot be computed.
@@ -29,14 +29,19 @@ impl<'p> Computed<'p> {
     pub(super) fn see(&mut self, plan: &Plan, change: &Change) {
         for event in &change.events {
             let (at, is_back, is_computed) = match event {
-                Event::Called { at, work, .. } | Event::Sent { at, work, .. } => (at, *work == Direction::Undo, true),
+                Event::Called { at, work, .. } | Event::Sent { at, work, .. } | Event::Succeeded { at, work, .. } => {
+                    (at.as_str(), *work == Direction::Undo, true)
+                }
                 Event::Chose { at, .. }
                 | Event::Bound { at, .. }
                 | Event::Listed { at, .. }
                 | Event::Slept { at, .. }
-                | Event::Judged { at, .. } => (at, false, true),
-                Event::Stuck { at, work, code, .. } if code == INVALID => (at, *work == Direction::Undo, false),
-                Event::Failed { failure, .. } if failure.code == INVALID => (&failure.step, false, false),
+                | Event::Judged { at, .. } => (at.as_str(), false, true),
+                Event::Completed { .. } => (ROOT_PLACE, false, true),
+                Event::Stuck { at, work, code, .. } if code == INVALID => {
+                    (at.as_str(), *work == Direction::Undo, false)
+                }
+                Event::Failed { failure, .. } if failure.code == INVALID => (failure.step.as_str(), false, false),
                 _ => continue,
             };
             let Some(at) = plan.find(at) else { continue };
@@ -70,6 +75,8 @@ fn arithmetic_at(plan: &Plan, id: NodeId) -> [Vec<&Typed>; 2] {
         Kind::Sleep(Sleep::For(time) | Sleep::Until(time)) => there.push(time),
         Kind::Await(wait, _) => there.push(&wait.within),
         Kind::Try(trial) => there.extend(&trial.within),
+        Kind::Run(run) => there.push(&run.output),
+        Kind::Scope(_) if id == ROOT => there.extend(&plan.saga.output),
         _ => {}
     }
     let work = plan.work(id);
