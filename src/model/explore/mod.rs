@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Breadth first, so that the first trace to anything is a shortest one. What makes no difference is left out: instants
-//! (any timer may end at any moment before another, but [`outlasted`]), attempts in the middle of many, the moment at which a participant
+//! (any timer may end at any moment before another, but those that a limit outlasts), attempts in the middle of many, the moment at which a participant
 //! carries a command out before somebody learns of it. A crash is in each state: an instance is what its journal makes of
 //! it, and what the world is owed follows from that alone, so a restart is the state itself with its messages once more.
 
