@@ -6,12 +6,12 @@ use super::constants::Constants;
 use super::ranges;
 use crate::definition::Sleep;
 use crate::definition::expression::Typed;
-use crate::engine::{Change, Direction, Event};
-use crate::plan::{Kind, NodeId, Plan, ROOT, ROOT_PLACE};
+use crate::engine::{Direction, Event};
+use crate::plan::{Kind, NodeId, Plan, ROOT};
 use crate::source::Span;
 
 /// The code of what fails since it cannot be computed.
-const INVALID: &str = "invalid";
+pub(super) const INVALID: &str = "invalid";
 
 /// What is computed at the nodes of a plan, and what came of it.
 pub(super) struct Computed<'p> {
@@ -26,33 +26,22 @@ impl<'p> Computed<'p> {
         Self { by_node: plan.nodes().map(|(id, _)| arithmetic_at(plan, id)).collect(), seen: BTreeSet::new() }
     }
 
-    pub(super) fn see(&mut self, plan: &Plan, change: &Change) {
-        for event in &change.events {
-            let (at, is_back, is_computed) = match event {
-                Event::Called { at, work, .. } | Event::Sent { at, work, .. } | Event::Succeeded { at, work, .. } => {
-                    (at.as_str(), *work == Direction::Undo, true)
-                }
-                Event::Chose { at, .. }
-                | Event::Bound { at, .. }
-                | Event::Listed { at, .. }
-                | Event::Slept { at, .. }
-                | Event::Judged { at, .. } => (at.as_str(), false, true),
-                Event::Completed { .. } => (ROOT_PLACE, false, true),
-                Event::Stuck { at, work, code, .. } if code == INVALID => {
-                    (at.as_str(), *work == Direction::Undo, false)
-                }
-                Event::Failed { failure, .. } if failure.code == INVALID => (failure.step.as_str(), false, false),
-                _ => continue,
-            };
-            let Some(at) = plan.find(at) else { continue };
-            let node = match event {
-                Event::Judged { .. } => plan.node(at.node()).parent.unwrap_or(at.node()),
-                _ => at.node(),
-            };
-            if self.by_node.get(node.0 as usize).is_some_and(|both| both.iter().any(|all| !all.is_empty())) {
-                self.seen.insert((node, is_back, is_computed));
-            }
+    /// What an event says of a node.
+    pub(super) fn see(&mut self, node: NodeId, event: &Event) {
+        if self.by_node.get(node.0 as usize).is_none_or(|both| both.iter().all(Vec::is_empty)) {
+            return;
         }
+        let (is_back, is_computed) = match event {
+            Event::Called { work, .. } | Event::Sent { work, .. } | Event::Succeeded { work, .. } => {
+                (*work == Direction::Undo, true)
+            }
+            Event::Stuck { work, .. } => (*work == Direction::Undo, false),
+            Event::Failed { .. } => (false, false),
+            // A signal that was there already: nobody waits, and the time of the wait is not computed.
+            Event::Took { .. } => return,
+            _ => (false, true),
+        };
+        self.seen.insert((node, is_back, is_computed));
     }
 
     /// What could always be computed at a node, if the flow came there; `alike` are all nodes of which the same is true.

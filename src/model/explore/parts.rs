@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::constants::Constants;
 use crate::definition::expression::{BinaryOp, Expr, Typed};
-use crate::engine::{Change, Event, Instance, holds};
+use crate::engine::{Event, Instance, holds};
 use crate::plan::{At, Kind, NodeId, Plan};
 use crate::source::Span;
 
@@ -35,30 +35,16 @@ impl<'p> Parts<'p> {
         Self { by_node, went: BTreeSet::new(), all }
     }
 
-    /// What is asked on the way to a state.
-    pub(super) fn see(&mut self, plan: &Plan, change: &Change, behind: &Instance) {
+    /// What is asked at a node where an event says that it was computed, on the way to a state.
+    pub(super) fn see(&mut self, plan: &Plan, (node, at): (NodeId, At), event: &Event, behind: &Instance) {
         if self.went.len() == self.all {
             return;
         }
-        for event in &change.events {
-            let (at, arm) = match event {
-                Event::Chose { at, arm } => (at, *arm),
-                Event::Judged { at, .. }
-                | Event::Bound { at, .. }
-                | Event::Called { at, .. }
-                | Event::Listed { at, .. } => (at, 0),
-                _ => continue,
-            };
-            let Some(at) = plan.find(at) else { continue };
-            let node = match event {
-                Event::Judged { .. } => plan.node(at.node()).parent.unwrap_or(at.node()),
-                _ => at.node(),
-            };
-            self.ask(plan, (node, at), arm, behind);
-        }
-    }
-
-    fn ask(&mut self, plan: &Plan, (node, at): (NodeId, At), arm: u32, behind: &Instance) {
+        let arm = match event {
+            Event::Chose { arm, .. } => *arm,
+            Event::Judged { .. } | Event::Bound { .. } | Event::Called { .. } | Event::Listed { .. } => 0,
+            _ => return,
+        };
         let parts = self.by_node.get(node.0 as usize).map(Vec::as_slice).unwrap_or_default();
         for (number, part) in parts.iter().enumerate().filter(|(_, part)| part.arm <= arm) {
             if let Some(way) = holds(plan, behind, at, part.condition) {

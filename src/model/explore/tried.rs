@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use compact_str::CompactString;
 
 use super::Setting;
-use super::computed::Computed;
+use super::computed::{Computed, INVALID};
 use super::parts::{Part, Parts};
 use crate::definition::expression::{BinaryOp, Expr, Typed};
 use crate::definition::value::Value;
 use crate::engine::{Change, Event, Instance};
 use crate::model::world::without_indices;
-use crate::plan::{Kind, NodeId, Plan, ROOT};
+use crate::plan::{At, Kind, NodeId, Plan, ROOT, ROOT_PLACE};
 use crate::source::Span;
 
 /// What comes of an expression and nothing that was tried led to, though the flow came to it.
@@ -51,20 +51,19 @@ impl<'p> Tried<'p> {
     }
 
     pub(super) fn see(&mut self, plan: &Plan, change: &Change, behind: &Instance) {
-        self.parts.see(plan, change, behind);
-        self.computed.see(plan, change);
         for event in &change.events {
+            let Some((node, at)) = place_of(plan, event) else { continue };
+            self.parts.see(plan, (node, at), event, behind);
+            self.computed.see(node, event);
             let way = match event {
-                Event::Chose { at, arm } => plan.find(at).map(|at| (at.node(), *arm)),
-                Event::Judged { at, met } => {
-                    plan.find(at).and_then(|at| plan.node(at.node()).parent).map(|repeat| (repeat, u32::from(*met)))
-                }
-                Event::Slept { at, .. } => plan.find(at).map(|at| (at.node(), 0)),
-                Event::Took { at, .. } => plan.find(at).map(|at| (at.node(), 1)),
-                Event::Listed { at, elements } => plan.find(at).map(|at| (at.node(), u32::from(!elements.is_empty()))),
+                Event::Chose { arm, .. } => *arm,
+                Event::Judged { met, .. } => u32::from(*met),
+                Event::Slept { .. } => 0,
+                Event::Took { .. } => 1,
+                Event::Listed { elements, .. } => u32::from(!elements.is_empty()),
                 _ => continue,
             };
-            self.ways.extend(way);
+            self.ways.insert((node, way));
         }
     }
 
@@ -122,6 +121,29 @@ impl<'p> Tried<'p> {
         }
         untried.into_iter().collect()
     }
+}
+
+/// At which node something was computed or could not be, by what an event says, and in which element or round. The condition
+/// behind a round is that of the loop.
+fn place_of(plan: &Plan, event: &Event) -> Option<(NodeId, At)> {
+    let place = match event {
+        Event::Chose { at, .. }
+        | Event::Judged { at, .. }
+        | Event::Bound { at, .. }
+        | Event::Listed { at, .. }
+        | Event::Slept { at, .. }
+        | Event::Took { at, .. }
+        | Event::Called { at, .. }
+        | Event::Sent { at, .. }
+        | Event::Succeeded { at, .. } => at.as_str(),
+        Event::Stuck { at, code, .. } if code == INVALID => at.as_str(),
+        Event::Failed { failure, .. } if failure.code == INVALID => failure.step.as_str(),
+        Event::Completed { .. } => ROOT_PLACE,
+        _ => return None,
+    };
+    let at = plan.find(place)?;
+    let node = if matches!(event, Event::Judged { .. }) { plan.node(at.node()).parent? } else { at.node() };
+    Some((node, at))
 }
 
 /// The same condition stands in each run of a sub-saga.
