@@ -58,8 +58,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         out.remark(format_args!("\n{shown} of {} are shown: --limit N shows more", listed.count));
     }
     let at = format!("{}/{}", first.partition, first.offset);
-    let words = ["saga", "dead", "--show", &at].map(str::to_owned).into_iter().chain(place.words());
-    out.remark(format_args!("\none of them, whole: `{}`", shell_words::join(words)));
+    out.remark(format_args!("\none of them, whole: `{}`", place.pasted(&["dead", "--show", &at])));
     Ok(Exit::Done)
 }
 

@@ -92,6 +92,12 @@ impl Where {
         pasted(command, &self.words(), behind, options)
     }
 
+    /// A command for the same place that is about no one instance.
+    pub(super) fn pasted(&self, command: &[&str]) -> String {
+        let command = ["saga"].iter().chain(command).map(|word| (*word).to_owned());
+        shell_words::join(command.chain(self.words()))
+    }
+
     /// The arguments that say where.
     pub(super) fn words(&self) -> Vec<String> {
         let data = self.data.as_ref().map(|data| ["--data".to_owned(), data.to_string_lossy().into_owned()]);

@@ -159,7 +159,8 @@ fn retry_stuck(saga: Option<&str>, place: &Where, body: OrderBody, out: &mut Out
     for NotTaken { id, error } in &refused {
         out.remark(format_args!("{id}: {}", error.message));
     }
-    let list = pasted_list(place, saga);
+    let of_saga = saga.iter().flat_map(|saga| ["--saga", saga]);
+    let list = place.pasted(&["list", "--stuck"].into_iter().chain(of_saga).collect::<Vec<_>>());
     match (orders.len(), refused.len()) {
         (0, 0) => out.remark(format_args!("nothing is stuck")),
         (taken, 0) => out.remark(format_args!("{taken} taken: see who is stuck again with `{list}`")),
@@ -173,12 +174,6 @@ fn retry_stuck(saga: Option<&str>, place: &Where, body: OrderBody, out: &mut Out
         out.remark(format_args!("{left} more are stuck: give the same command once more"));
     }
     Ok(exit)
-}
-
-fn pasted_list(place: &Where, saga: Option<&str>) -> String {
-    let saga = saga.into_iter().flat_map(|saga| ["--saga".to_owned(), saga.to_owned()]);
-    let words = ["saga", "list", "--stuck"].map(str::to_owned).into_iter().chain(saga).chain(place.words());
-    shell_words::join(words)
 }
 
 pub(super) fn resolve(arguments: &Resolve, out: &mut Out) -> Result<Exit, CliError> {

@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 pub use self::fit::{Misfit, check_json};
 pub use self::least::least;
 pub(crate) use self::scalar::{
-    LONGEST, decimal, decimal_text, duration_literal, duration_text, int_literal, timestamp,
+    LONGEST, decimal, decimal_text, duration_literal, duration_text, int_literal, is_duration, timestamp,
 };
 
 use super::expression::PathSegment;

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 
 use super::Invalid;
 use crate::definition::expression::BinaryOp;
-use crate::definition::json::LONGEST;
+use crate::definition::json::is_duration;
 use crate::definition::value::Value;
 use crate::time::Timestamp;
 
@@ -85,7 +85,7 @@ fn ints(op: BinaryOp, a: i64, b: i64) -> Option<i64> {
 
 /// Durations, in milliseconds: one that is longer than what JSON takes would be another when it is read again.
 fn spans(op: BinaryOp, a: i64, b: i64) -> Option<i64> {
-    ints(op, a, b).filter(|millis| (-LONGEST..=LONGEST).contains(millis))
+    ints(op, a, b).filter(|millis| is_duration(*millis))
 }
 
 fn decimals(op: BinaryOp, a: Decimal, b: Decimal) -> Option<Decimal> {

@@ -124,8 +124,15 @@ pub(crate) fn duration(text: &str) -> Option<i64> {
         (span.get_seconds(), 1_000),
         (span.get_milliseconds(), 1),
     ];
-    let millis = parts.iter().try_fold(0_i64, |sum, (count, unit)| sum.checked_add(count.checked_mul(*unit)?))?;
-    (-LONGEST..=LONGEST).contains(&millis).then_some(millis)
+    parts
+        .iter()
+        .try_fold(0_i64, |sum, (count, unit)| sum.checked_add(count.checked_mul(*unit)?))
+        .filter(|millis| is_duration(*millis))
+}
+
+/// Whether a duration may be so long, in milliseconds.
+pub(crate) fn is_duration(millis: i64) -> bool {
+    (-LONGEST..=LONGEST).contains(&millis)
 }
 
 /// `15m`, `200ms`, `1_000s`, as in the language; in milliseconds, at most [`LONGEST`].
@@ -140,7 +147,7 @@ pub(crate) fn duration_literal(text: &str) -> Option<i64> {
         "d" => 86_400_000,
         _ => return None,
     };
-    int_literal(digits)?.checked_mul(scale).filter(|millis| *millis <= LONGEST)
+    int_literal(digits)?.checked_mul(scale).filter(|millis| is_duration(*millis))
 }
 
 /// `1_000`, as in the language.

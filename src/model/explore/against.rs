@@ -52,7 +52,6 @@ pub(super) enum Overflow {
 impl Overflow {
     /// The last numbers that there are, whole ones and decimals.
     const fn ends(self) -> &'static [Decimal] {
-        const WHOLE: Decimal = Decimal::from_parts(0xffff_ffff, 0x7fff_ffff, 0, false, 0);
         const BELOW: Decimal = Decimal::from_parts(0, 0x8000_0000, 0, true, 0);
         match self {
             Self::Never => &[],
@@ -61,6 +60,9 @@ impl Overflow {
         }
     }
 }
+
+/// The largest whole number.
+pub(super) const WHOLE: Decimal = Decimal::from_parts(0xffff_ffff, 0x7fff_ffff, 0, false, 0);
 
 /// The largest decimal.
 pub(super) const LARGEST: Decimal = Decimal::from_parts(0x0fff_ffff, 0x3e25_0261, 0x204f_ce5e, false, 0);
@@ -354,7 +356,8 @@ impl Against {
     }
 }
 
-fn literal(expr: &Expr) -> Option<Decimal> {
+/// A number that stands in the text.
+pub(super) fn literal(expr: &Expr) -> Option<Decimal> {
     match expr {
         Expr::Literal(Value::Int(number)) => Some(Decimal::from(*number)),
         Expr::Literal(Value::Decimal(number)) => Some(*number),

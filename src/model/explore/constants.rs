@@ -17,7 +17,7 @@ use crate::definition::value::Value;
 use crate::plan::{Kind, NodeId, Plan, Work};
 
 /// So deep names stand for other names, and expressions in each other.
-const DEPTH_MAX: u8 = 16;
+pub(super) const DEPTH_MAX: u8 = 16;
 
 /// The constants of a plan, for what stands at a node.
 #[derive(Clone, Copy)]

@@ -2,8 +2,8 @@
 
 use rust_decimal::Decimal;
 
-use super::against::{is_instant, is_text};
-use super::constants::Constants;
+use super::against::{WHOLE, is_instant, is_text, literal};
+use super::constants::{Constants, DEPTH_MAX};
 use crate::definition::expression::{BinaryOp, Expr, Function, Read, Root};
 use crate::definition::json::LONGEST;
 use crate::definition::limits::{MAX_ELEMENTS, MAX_ROUNDS};
@@ -11,12 +11,6 @@ use crate::definition::types::Type;
 use crate::definition::value::Value;
 use crate::plan::Kind;
 use crate::time::Timestamp;
-
-/// So deep names stand for other names, and expressions in each other.
-const DEPTH_MAX: u8 = 16;
-
-/// Results up to here are whole numbers and decimals alike, without any loss.
-const SMALL: Decimal = Decimal::from_parts(0xffff_ffff, 0x7fff_ffff, 0, false, 0);
 
 /// No saga begins later: the year 8000.
 const CLOCK_MAX: Timestamp = Timestamp(190_288_396_800_000);
@@ -59,16 +53,7 @@ fn is_span(expr: &Expr) -> bool {
 
 /// What is divided by it does not get larger.
 fn is_large(divisor: &Expr) -> bool {
-    let (Some((number, _)), false) = (literal(divisor), matches!(divisor, Expr::Read(_))) else { return false };
-    number.abs() >= Decimal::ONE && number != Decimal::NEGATIVE_ONE
-}
-
-fn literal(expr: &Expr) -> Option<Range> {
-    match expr {
-        Expr::Literal(value) => number(value).map(|number| (number, number)),
-        Expr::ToDecimal(inner) => literal(inner),
-        _ => None,
-    }
+    literal(divisor).is_some_and(|number| number.abs() >= Decimal::ONE && number != Decimal::NEGATIVE_ONE)
 }
 
 /// Of a duration and an instant its milliseconds.
@@ -90,7 +75,7 @@ fn range(constants: &Constants<'_>, expr: &Expr, depth: u8) -> Option<Range> {
         Some((a.min(c), b.max(d)))
     };
     let found = match expr {
-        Expr::Literal(_) => literal(expr)?,
+        Expr::Literal(value) => number(value).map(|number| (number, number))?,
         Expr::ToDecimal(inner) => of(inner)?,
         Expr::Negate(inner) => of(inner).map(|(least, most)| (-most, -least))?,
         Expr::Call(Function::Count, _) => (Decimal::ZERO, Decimal::from(MAX_ELEMENTS)),
@@ -117,7 +102,8 @@ fn range(constants: &Constants<'_>, expr: &Expr, depth: u8) -> Option<Range> {
     } else if is_span(expr) {
         (Decimal::from(-LONGEST), Decimal::from(LONGEST))
     } else {
-        (-SMALL, SMALL)
+        // Whole numbers and decimals alike, without any loss.
+        (-WHOLE, WHOLE)
     };
     (found.0 >= least && found.1 <= most).then_some(found)
 }

@@ -420,10 +420,8 @@ impl<'a> Talk<'a> {
             if case.call.undo.is_some() {
                 if self.is_mute {
                     // Nobody is there to answer. Whoever comes up finds it behind what it takes back.
-                    case.attempts += 1;
-                    self.register(&case, ReplyKind::Undo, case.attempts);
-                    let message = raw(&self.message(&case, ReplyKind::Undo, case.attempts));
-                    is_undo_sent = self.send("undo", &[(case.partition, message)]).is_ok();
+                    let undo = [(ReplyKind::Undo, case.partition)];
+                    is_undo_sent = self.send_at_once(&mut case, "undo", &undo).is_ok();
                 } else if let Ok(Heard { status: Some(Status::Succeeded), .. }) =
                     self.settle(&mut case, ReplyKind::Undo)
                 {
