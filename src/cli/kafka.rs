@@ -11,6 +11,7 @@ use super::error::Kind;
 use super::rivals::{Carried, Said, refuse, rivals, topics_of};
 use super::settings::Settings;
 use crate::http::cast::Cast;
+use crate::http::service::Service;
 use crate::log::kafka::{self, Difference, Harm, Kafka};
 use crate::log::{PREFIX_USUAL, Site, Topics};
 use crate::runtime::while_written;
@@ -223,6 +224,7 @@ impl Opened {
     /// does; and who plays those that are played from here, too. Ends with the runtime.
     pub(super) fn watch(
         &self,
+        service: Arc<Service>,
         cast: impl Fn() -> Cast + Send + 'static,
         carried: impl Fn() -> Vec<Carried> + Send + 'static,
     ) {
@@ -263,6 +265,7 @@ impl Opened {
                 sleep(if is_calm { LOOK_AGAIN_EVERY } else { LOOK_EVERY }).await;
                 let (participants, carried) = (cast().named_topics(), carried());
                 if participants.is_empty() && carried.is_empty() {
+                    service.has_unread([]);
                     continue;
                 }
                 let topics: Vec<String> = participants.iter().map(|(_, topic)| topic.clone()).collect();
@@ -276,6 +279,7 @@ impl Opened {
                 let rivals = said.looked(rivals);
                 let unread = unread.ok().filter(|_| !participants.is_empty());
                 let unread = unread.map(|unread| readership.looked(&participants, &unread)).unwrap_or_default();
+                service.has_unread(readership.of(participants));
                 for line in rivals.into_iter().chain(unread) {
                     tracing::warn!("{line}");
                 }
@@ -331,6 +335,14 @@ impl Readership {
         }
         self.unread = unread;
         lines
+    }
+
+    /// The participants with their topics, and whether nobody reads them as far as it was said.
+    fn of(&self, participants: Vec<(String, String)>) -> impl Iterator<Item = (String, String, bool)> {
+        participants.into_iter().map(|(name, topic)| {
+            let is_unread = self.said.contains(&topic);
+            (name, topic, is_unread)
+        })
     }
 }
 

@@ -217,7 +217,7 @@ impl Following<'_> {
         opened.are_free(carried.clone()).await?;
         let options = settings.options(format!("saga run {}", self.file.name));
         let service = Arc::new(Service::join(opened.site(), &options, RUN_PATIENCE).await?);
-        opened.watch(move || others.clone(), move || carried.clone());
+        opened.watch(Arc::clone(&service), move || others.clone(), move || carried.clone());
         let followed = self.follow(&service, addresses, body, out).await;
         service.close().await;
         self.end(followed.map_err(|error| error.at(&self.asked_at))?, out)

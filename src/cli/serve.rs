@@ -200,7 +200,7 @@ impl Serving<'_> {
             }
         };
         service.heed().await;
-        opened.watch(company.others(), company.carried());
+        opened.watch(Arc::clone(&service), company.others(), company.carried());
         // Ends with the runtime.
         tokio::spawn(company.keep());
         let sagas = service.sagas().join(", ");

@@ -227,6 +227,11 @@ impl Service {
         self.orchestrator.metrics().await
     }
 
+    /// For the metrics: participants and their topics of commands, as of the latest look, and whether nobody reads them.
+    pub fn has_unread(&self, commands: impl IntoIterator<Item = (String, String, bool)>) {
+        self.orchestrator.has_unread(commands);
+    }
+
     /// Begins an instance, with the W3C trace context that goes to all of its participants.
     ///
     /// # Errors

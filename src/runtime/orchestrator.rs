@@ -378,6 +378,11 @@ impl Orchestrator {
         self.core.metrics().await
     }
 
+    /// For the metrics: participants and their topics of commands, as of the latest look, and whether nobody reads them.
+    pub fn has_unread(&self, commands: impl IntoIterator<Item = (String, String, bool)>) {
+        self.core.meters.unread(commands);
+    }
+
     /// Whether it is known by now which partitions are this process's; none is an answer, too.
     #[must_use]
     pub fn has_joined(&self) -> bool {

@@ -107,6 +107,11 @@ fn deployments_that_share_topics_of_commands_answer_their_own_alone() {
     other.run_to_its_end("b-2");
     let shown = waiting.get("/instances/b-1").1;
     assert!(shown.contains("\"status\":\"running\""), "{shown}");
+    let line = |unread: u8| format!("saga_commands_unread{{participant=\"hotels\",topic=\"{topic}\"}} {unread}\n");
+    waiting.until("/metrics", |_, body| body.contains(&line(1)));
+    let reading = house.serve(&["--participant", "hotels=simulated"]);
+    waiting.until("/metrics", |_, body| body.contains(&line(0)));
+    reading.stop();
     waiting.stop();
     house.run_to_its_end("b-1");
     simulating.stop();

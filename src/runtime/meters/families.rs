@@ -56,6 +56,12 @@ pub(super) struct OfTopic {
     pub(super) topic: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
+pub(super) struct OfCommands {
+    pub(super) participant: String,
+    pub(super) topic: String,
+}
+
 /// The kinds of metrics that have labels.
 #[derive(Debug)]
 pub(super) struct Families {
@@ -71,6 +77,7 @@ pub(super) struct Families {
     pub(super) partitions: Family<InState, Gauge>,
     pub(super) lag: Family<OfInputs, Gauge>,
     pub(super) dead: Family<OfTopic, Counter>,
+    pub(super) unread: Family<OfCommands, Gauge>,
 }
 
 /// Those of one definition, looked up once.
@@ -107,6 +114,7 @@ impl Families {
             partitions: Family::default(),
             lag: Family::default(),
             dead: Family::default(),
+            unread: Family::default(),
         };
         registry.register("started", "Instances that began", families.started.clone());
         registry.register("ended", "Instances that ended, by how", families.ended.clone());
@@ -123,6 +131,8 @@ impl Families {
         let lag = "Inputs of a partition that are in the log and not decided";
         registry.register("lag_records", lag, families.lag.clone());
         registry.register("dead", "Inputs that were set aside in saga.dead", families.dead.clone());
+        let unread = "Whether nobody reads a participant's topic of commands";
+        registry.register("commands_unread", unread, families.unread.clone());
         for topic in ["requests", "replies"] {
             let _from_the_beginning = families.dead.get_or_create(&OfTopic { topic });
         }

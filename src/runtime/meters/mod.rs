@@ -3,7 +3,7 @@
 //! All of it is of this process: of the partitions that it owns, since it was opened. What a step or a saga takes is by the
 //! clock of its partition's owner, from the records.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -18,7 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 mod families;
 
-use self::families::{Families, InState, OfInputs, OfPlan, OfStep, OfTopic, StepMeters, seconds};
+use self::families::{Families, InState, OfCommands, OfInputs, OfPlan, OfStep, OfTopic, StepMeters, seconds};
 use super::on_call::{came_by, newly_stuck};
 use super::partition::Stands;
 use super::triggers::EventMeters;
@@ -64,6 +64,8 @@ pub(super) struct Meters {
     fences: Counter,
     recovery: Histogram,
     log_up: Gauge,
+    /// Of which topics of commands it is told whether somebody reads them.
+    told: Mutex<BTreeSet<OfCommands>>,
     plans: RwLock<HashMap<Arc<str>, Arc<OfPlan>>>,
     partitions: Vec<OfPartition>,
     hasher: RandomState,
@@ -148,6 +150,7 @@ impl Meters {
             fences,
             recovery,
             log_up,
+            told: Mutex::default(),
             plans: RwLock::default(),
             partitions: (0..partitions).map(of_partition).collect(),
             hasher: RandomState::default(),
@@ -238,6 +241,21 @@ impl Meters {
                     self.families.lag.remove(&labels);
                 }
             }
+        }
+    }
+
+    /// Participants and their topics of commands, and whether nobody reads them; there is nothing to tell of others.
+    pub(super) fn unread(&self, commands: impl IntoIterator<Item = (String, String, bool)>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut past = std::mem::take(&mut *told);
+        for (participant, topic, is_unread) in commands {
+            let labels = OfCommands { participant, topic };
+            self.families.unread.get_or_create(&labels).set(i64::from(is_unread));
+            past.remove(&labels);
+            told.insert(labels);
+        }
+        for labels in past {
+            self.families.unread.remove(&labels);
         }
     }
 
