@@ -123,7 +123,11 @@ fn a_limit_of_which_a_partition_would_have_nothing_is_refused() {
     let made = fewer.run(&["init", DOORS]);
     let next = format!("next: `saga deploy {DOORS} --kafka {} --prefix {}`", broker.address(), fewer.prefix);
     assert!(made.status.success() && text(&made).contains(&next), "{}", text(&made));
-    for command in [&["deploy", DOORS][..], &["serve", DOORS], &["run", DOORS, "--participants", "simulated"]] {
+    for command in [
+        &["deploy", DOORS][..],
+        &["serve", DOORS, "--listen", "127.0.0.1:0"],
+        &["run", DOORS, "--participants", "simulated"],
+    ] {
         let said = house.run(command);
         assert_eq!(said.status.code(), Some(2), "{}", text(&said));
         assert!(text(&said).contains("has 4 partitions"), "{command:?}: {}", text(&said));
