@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::explored::{Explored, counts, needed};
@@ -14,7 +15,7 @@ use crate::check::{self, Bound, Cause, Outcomes, Reason, Worst};
 use crate::definition::Saga;
 use crate::definition::limits::MAX_ELEMENTS;
 use crate::engine::Direction;
-use crate::model::explore::{Ending, Tally};
+use crate::model::explore::{Ending, Happening, Tally, Way};
 use crate::source::{FileId, Span};
 
 /// For people: a table of the ends below what is proved, and what its bounds do not hold.
@@ -67,6 +68,11 @@ pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
     }
     let mut text = table.text();
     let mut bounds = Table::headless();
+    if let Some(explored) = explored {
+        for (index, also) in also_stuck_by(&explored.report.ways).into_iter().enumerate() {
+            bounds.row([if index == 0 { "  stuck" } else { "" }, &also]);
+        }
+    }
     bounds.row([
         "  bounds",
         "time and messages are the most of each end where nobody helps; messages are commands, replies and what is sent",
@@ -121,6 +127,34 @@ fn named(ending: &Ending) -> (&'static str, String) {
         Ending::Compensated(code) => ("compensated", code.to_string()),
         Ending::Stuck(place, Direction::Do) => ("stuck", place.to_string()),
         Ending::Stuck(place, Direction::Undo) => ("stuck", format!("undo {place}")),
+    }
+}
+
+/// With what else than on the way that is shown places come to wait for a person, each set of that with its places.
+fn also_stuck_by(ways: &[Way]) -> Vec<String> {
+    let mut alike: IndexMap<Vec<&str>, Vec<String>> = IndexMap::new();
+    for way in ways {
+        let (last, all) = &way.stuck_by;
+        let others = all.iter().filter(|happening| Some(**happening) != *last);
+        let others: Vec<&str> = others.filter_map(|other| stuck_words(*other)).map(|(_, words)| words).collect();
+        if !others.is_empty() {
+            alike.entry(others).or_default().push(named(&way.ending).1);
+        }
+    }
+    alike.into_iter().map(|(by, places)| format!("{} also by {}", places.join(", "), by.join(", "))).collect()
+}
+
+/// The kinds of what a place can come to wait for a person with: for programs, and for people.
+const fn stuck_words(happening: Happening) -> Option<(&'static str, &'static str)> {
+    match happening {
+        Happening::Refused => Some(("refused", "a refusal")),
+        Happening::Retry => Some(("retry", "`retry` to the last attempt")),
+        Happening::Unfit => Some(("unfit", "an answer to the last attempt that does not fit")),
+        Happening::Unknown => Some(("unknown", "`unknown-command` to the query behind the last attempt")),
+        Happening::Time => Some(("silent", "no answer to the last attempt")),
+        Happening::Within => Some(("overdue", "no answer within the time of all attempts")),
+        Happening::Undeliverable => Some(("undeliverable", "a command that the log refuses for good")),
+        _ => None,
     }
 }
 
@@ -278,7 +312,9 @@ pub(super) fn json(
     }
     for (_, way) in ways() {
         if let Ending::Stuck(place, direction) = &way.ending {
-            let known = json!({ "status": "stuck", "step": place, "undo": *direction == Direction::Undo });
+            let by = way.stuck_by.1.iter().filter_map(|happening| stuck_words(*happening));
+            let by: Vec<&str> = by.map(|(word, _)| word).collect();
+            let known = json!({ "status": "stuck", "step": place, "undo": *direction == Direction::Undo, "by": by });
             rows.push(row(known, &way.ending));
         }
     }

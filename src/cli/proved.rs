@@ -149,7 +149,7 @@ fn no_return(proved: &Proved) -> String {
     match (points.is_empty(), proved.retriable.is_empty()) {
         (true, _) => "the end: until then a failure takes everything back".to_owned(),
         (false, true) => points,
-        (false, false) => format!("{points}; then {} until done", list(&proved.retriable)),
+        (false, false) => format!("{points}; then {} until done, by a person if need be", list(&proved.retriable)),
     }
 }
 

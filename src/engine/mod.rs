@@ -59,6 +59,7 @@ pub use pending::{caused, pending};
 pub use rest::Rest;
 pub use snapshot::{SnapshotError, definition_of};
 pub use summary::Summary;
+pub(crate) use summary::is_stuck;
 pub use timing::PENDING_MAX;
 pub use turns::{Calls, Share, Turns};
 pub(crate) use untimed::last_attempt;

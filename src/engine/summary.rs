@@ -66,7 +66,7 @@ impl Instance {
 }
 
 /// Stuck, or shown so: a pivot step beyond its retries goes on at the longest pause and is shown as stuck.
-pub(super) const fn is_stuck(state: &State) -> bool {
+pub(crate) const fn is_stuck(state: &State) -> bool {
     match state {
         State::Doing(attempt) => matches!(attempt.wait, Wait::Person(_)) || attempt.beyond.is_some(),
         State::Undoing(undoing) => matches!(undoing.attempt.wait, Wait::Person(_)),

@@ -157,7 +157,10 @@ impl Stored {
                 },
             };
             if let Err(why) = taken {
-                tracing::warn!(offset = record.offset, ?key, %why, "a record of the definitions is passed over");
+                tracing::warn!(
+                    offset = record.offset, ?key, %why,
+                    "a record of the definitions is passed over: one without a value under that key takes it away"
+                );
             }
         }
         records.last().map(|last| last.offset.saturating_add(1))

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use compact_str::{CompactString, format_compact};
 use rust_decimal::Decimal;
 
-use super::{EXPLORED, START};
+use super::{Cut, EXPLORED, START};
 use crate::definition::expression::{BinaryOp, Expr, Function};
 use crate::definition::types::Type;
 use crate::definition::value::Value;
@@ -145,12 +145,14 @@ impl Against {
         Self { has_parts: true, ..self }
     }
 
-    /// Whether some of what makes a difference is not tried. Compared with the id of the saga and with other words, it may be
+    /// Why some of what makes a difference is not tried. Compared with the id of the saga and with other words, it may be
     /// that the id is one of those, and so with when it began.
-    pub(super) fn is_cut(&self) -> bool {
+    pub(super) fn cuts(&self) -> impl Iterator<Item = Cut> + use<> {
         let is_with_id = self.words.contains(EXPLORED) && self.words.len() > 1;
         let is_with_start = self.instants.contains(&START) && self.instants.len() > 1;
-        self.is_cut || self.has_parts && self.words.len() > PARTS_MAX || is_with_id || is_with_start
+        let is_cut = self.is_cut || self.has_parts && self.words.len() > PARTS_MAX;
+        let own = (is_with_id || is_with_start).then_some(Cut::Own);
+        is_cut.then_some(Cut::Payloads).into_iter().chain(own)
     }
 
     /// So many values may all have to differ, beside one constant.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
+use super::Cut;
 use super::against::{Against, LARGEST, LEAST, Overflow};
 use super::reads::Look;
 use crate::definition::json::{LONGEST, least};
@@ -28,8 +29,8 @@ pub const INPUTS_MAX: usize = 1_024;
 pub(super) struct Data {
     /// The most of one kind.
     max: usize,
-    /// Whether more payloads were possible than are tried.
-    pub(super) was_cut: bool,
+    /// Why not all are tried that make a difference.
+    pub(super) cut: BTreeSet<Cut>,
     /// What is being made, as an expression names it.
     place: String,
     /// The lists of which something is looked at, with the numbers of elements that are tried.
@@ -38,7 +39,7 @@ pub(super) struct Data {
 
 impl Data {
     pub(super) const fn up_to(max: usize) -> Self {
-        Self { max, was_cut: false, place: String::new(), lists: BTreeMap::new() }
+        Self { max, cut: BTreeSet::new(), place: String::new(), lists: BTreeMap::new() }
     }
 
     /// The values of a record of which this is looked at.
@@ -78,7 +79,9 @@ impl Data {
     /// Every combination of what the fields can be; of too many of them some, spread over all.
     fn combined(&mut self, fields: &[(CompactString, Vec<Value>)]) -> Vec<Value> {
         let all = fields.iter().fold(1_usize, |all, (_, values)| all.saturating_mul(values.len()));
-        self.was_cut |= all > self.max;
+        if all > self.max {
+            self.cut.insert(Cut::Payloads);
+        }
         let stride = if all > self.max { stride(all as u128) } else { 1 };
         let nth = |number: usize| {
             let mut rest = usize::try_from((number as u128 * stride) % all as u128).unwrap_or(number);
@@ -103,7 +106,9 @@ impl Data {
         let mut lists = vec![Vec::new()];
         lists.extend(one.iter().map(|one| vec![one.clone()]));
         lists.extend(pairs.take(self.max));
-        self.was_cut |= one.len() * one.len() > self.max;
+        if one.len() * one.len() > self.max {
+            self.cut.insert(Cut::Payloads);
+        }
         let (Some(first), Some(last)) = (one.first(), one.last()) else { return vec![Value::List(Vec::new())] };
         let of = |size: usize, begun: &[&Value], on: &[&Value]| {
             begun.iter().chain(on.iter().cycle()).take(size).map(|value| (*value).clone()).collect()
@@ -132,7 +137,7 @@ impl Data {
 
     fn each(&mut self, ty: &Type, look: &Look, word: &str) -> Vec<Value> {
         let against = look.itself.as_ref();
-        self.was_cut |= against.is_some_and(Against::is_cut);
+        self.cut.extend(against.into_iter().flat_map(Against::cuts));
         match (ty, against) {
             (Type::Optional(inner), _) => {
                 let mut values = self.each(inner, look, word);

@@ -6,7 +6,7 @@ use std::fmt;
 use compact_str::CompactString;
 
 use super::lengths::grows;
-use super::{Deed, Property, Setting, Told, Untried};
+use super::{Deed, Happening, Property, Setting, Told, Untried};
 use crate::engine::{Direction, Instance, State};
 use crate::model::world::without_indices;
 use crate::source::Span;
@@ -42,6 +42,8 @@ pub struct Way {
     pub trace: Vec<Told>,
     /// Of all the ways that end so.
     pub tally: Tally,
+    /// With what it came to wait for a person there: at the end of this trace, and of others.
+    pub stuck_by: (Option<Happening>, BTreeSet<Happening>),
 }
 
 /// What the ways to one ending have in common.
@@ -127,7 +129,7 @@ impl Violation {
 }
 
 /// Why not everything was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cut {
     /// At [`Bounds::steps`](super::Bounds::steps).
     Steps,
@@ -137,6 +139,8 @@ pub enum Cut {
     Memory,
     /// At [`PAYLOADS_MAX`](super::PAYLOADS_MAX) or [`INPUTS_MAX`](super::INPUTS_MAX).
     Payloads,
+    /// Where data is compared with `saga.id` or `saga.started` and with others: it was tried with one id and one beginning.
+    Own,
     /// Where something looks at `failure.message`: no word of it is known before it is there.
     Message,
     /// Where the engine has broken a promise.
@@ -150,6 +154,9 @@ impl fmt::Display for Cut {
             Self::States => "there are more states than were looked at",
             Self::Memory => "its states take more memory than they may",
             Self::Payloads => "more payloads were possible than are tried",
+            Self::Own => {
+                "data is compared with `saga.id` or `saga.started` and with other values, which those may be as well"
+            }
             Self::Message => "something looks at `failure.message`, of which nothing is known before it is there",
             Self::Broken => "what comes behind a broken promise was not looked at",
         })

@@ -1,6 +1,100 @@
-//! The kinds of what can happen: a test leaves each out, and shows which mistake of an engine is not found without.
+//! What can happen, and the kinds of it: a test leaves each kind out, and shows which mistake of an engine is not found
+//! without.
 
-use super::moves::{Move, Said};
+use super::signalled::Signalled;
+
+/// What happens. A slot is the number of a state in the instance's reading order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    /// The saga begins, with the input of this number.
+    Start(u16),
+    /// An answer arrives.
+    Answer {
+        slot: u16,
+        said: Said,
+        /// To the last attempt that the retries allow.
+        last: bool,
+    },
+    /// A wait ends by time.
+    Time {
+        slot: u16,
+        /// The attempt is the last that the retries allow.
+        last: bool,
+        /// The time of all attempts is over, too.
+        limit: bool,
+    },
+    /// The deadline comes.
+    Deadline,
+    /// Somebody cancels.
+    Cancel,
+    /// A signal arrives: which, and with which value.
+    Signal { signal: Signalled, value: u8 },
+    /// A person orders what is stuck to be tried again.
+    Retry,
+    /// A person says what became of a step: done, or failed with the code of this number.
+    Resolve { slot: u16, failed: Option<u8> },
+    /// A person gives a value that cannot be computed: the one of this number.
+    Instead { slot: u16, value: u16 },
+    /// The log has acknowledged a message.
+    Acknowledge { slot: u16 },
+    /// The log refuses a command or message for good.
+    Refuse { slot: u16 },
+    /// The participant takes another command.
+    Turn { slot: u16 },
+}
+
+impl Move {
+    /// At which state of the instance it happens.
+    pub(super) const fn slot(self) -> Option<u16> {
+        match self {
+            Self::Answer { slot, .. }
+            | Self::Time { slot, .. }
+            | Self::Resolve { slot, .. }
+            | Self::Instead { slot, .. }
+            | Self::Acknowledge { slot }
+            | Self::Refuse { slot }
+            | Self::Turn { slot } => Some(slot),
+            Self::Start(_) | Self::Deadline | Self::Cancel | Self::Signal { .. } | Self::Retry => None,
+        }
+    }
+
+    /// Whether it is what becomes of the last attempt that the retries allow.
+    pub(super) const fn is_of_last_attempt(self) -> bool {
+        matches!(self, Self::Answer { last: true, .. } | Self::Time { last: true, .. })
+    }
+
+    /// The same for another state, whose number is made of this one's.
+    pub(super) fn moved(self, to: impl Fn(u16) -> Option<u16>) -> Self {
+        let to = |slot| to(slot).unwrap_or(slot);
+        match self {
+            Self::Answer { slot, said, last } => Self::Answer { slot: to(slot), said, last },
+            Self::Time { slot, last, limit } => Self::Time { slot: to(slot), last, limit },
+            Self::Resolve { slot, failed } => Self::Resolve { slot: to(slot), failed },
+            Self::Instead { slot, value } => Self::Instead { slot: to(slot), value },
+            Self::Acknowledge { slot } => Self::Acknowledge { slot: to(slot) },
+            Self::Refuse { slot } => Self::Refuse { slot: to(slot) },
+            Self::Turn { slot } => Self::Turn { slot: to(slot) },
+            Self::Start(_) | Self::Deadline | Self::Cancel | Self::Signal { .. } | Self::Retry => self,
+        }
+    }
+}
+
+/// What a participant says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Done, with the value of this number.
+    Succeeded(u8),
+    /// Done, with a value that does not fit the contract.
+    Unfit,
+    /// Refused, with the code of this number; past the declared ones: another.
+    Failed(u8),
+    /// Not now.
+    Retry,
+    /// It will answer later.
+    Pending,
+    /// To a query: never heard of it.
+    Unknown,
+}
 
 /// A kind of what can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

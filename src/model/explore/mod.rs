@@ -34,6 +34,7 @@ mod outside;
 mod words;
 mod parts;
 mod tried;
+mod stuck;
 mod found;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -45,11 +46,13 @@ use indexmap::IndexMap;
 
 use self::alike::Sum;
 use self::broken::Broken;
+use self::happening::Move;
 use self::later::Later;
-use self::moves::{Move, Moved, Step, carry_out};
+use self::moves::{Moved, Step, carry_out};
 use self::setting::Setting;
 use self::signalled::Signalled;
 use self::state::World;
+use self::stuck::Stuck;
 use self::tried::Tried;
 use self::twins::Swap;
 use super::world::without_indices;
@@ -132,6 +135,7 @@ struct Search<'p> {
     queue: VecDeque<(u32, Box<World>)>,
     queued: usize,
     endings: BTreeMap<Ending, (u32, Tally)>,
+    stuck: Stuck,
     /// What is broken in a state, or behind it.
     violations: BTreeMap<(Property, String), (u32, Broken)>,
     /// Something was not gone on from, because the engine had broken a promise.
@@ -149,14 +153,8 @@ const NOWHERE: u32 = u32::MAX;
 /// Explores a saga.
 #[must_use]
 pub fn explore(plan: &Plan, engine: &dyn Decides, bounds: Bounds) -> Report {
-    let (setting, was_cut) = Setting::new(plan, engine, bounds);
-    let mut cut = Vec::new();
-    if was_cut {
-        cut.push(Cut::Payloads);
-    }
-    if setting.looked.all.failure_message {
-        cut.push(Cut::Message);
-    }
+    let (setting, cut) = Setting::new(plan, engine, bounds);
+    let mut cut: Vec<Cut> = cut.into_iter().collect();
     let mut search = Search::new(setting, bounds.states);
     search.begin();
     let mut spent = 0_usize;
@@ -209,6 +207,7 @@ impl<'p> Search<'p> {
             queue: VecDeque::new(),
             queued: 0,
             endings: BTreeMap::new(),
+            stuck: Stuck::default(),
             violations: BTreeMap::new(),
             was_stopped: false,
             tried,
@@ -295,6 +294,7 @@ impl<'p> Search<'p> {
             }
             Moved::To(next, change) => {
                 self.tried.see(self.setting.plan, &change, &next.instance);
+                self.stuck.see(&self.setting, world, by.by, &next);
                 let broken = properties::broken_by(&self.setting, world, &change, &next);
                 let broken = broken.into_iter().find(|broken| self.setting.looks_at(broken.property));
                 let fingerprint = alike::fingerprint(&self.setting, &next, &mut self.sum);
@@ -414,7 +414,10 @@ impl<'p> Search<'p> {
         }
         let told = shortest.into_iter().map(|(ending, (steps, swap, tally))| {
             let trace = words::told(&self.setting, &self.root, &steps, swap);
-            (ending.clone(), Way { ending, trace, tally })
+            let special = steps.iter().zip(&trace).filter(|(_, told)| !told.is_usual);
+            let last = special.last().and_then(|(step, _)| Happening::of(step.by));
+            let stuck_by = (last, self.stuck.by(&self.setting, &ending));
+            (ending.clone(), Way { ending, trace, tally, stuck_by })
         });
         told.collect()
     }

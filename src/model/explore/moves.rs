@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use compact_str::CompactString;
 
+use super::happening::{Move, Said};
 use super::later::Later;
-use super::signalled::{SIGNALS_MAX, Signalled};
+use super::signalled::SIGNALS_MAX;
 use super::state::{Row, World};
 use super::{FAR, START, Setting, Told, words};
 use crate::definition::Participant;
@@ -18,80 +19,6 @@ use crate::engine::{
 use crate::json::Json;
 use crate::plan::{At, Kind, Plan, Work};
 use crate::time::Timestamp;
-
-/// What happens. A slot is the number of a state in the instance's reading order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Move {
-    /// The saga begins, with the input of this number.
-    Start(u16),
-    /// An answer arrives.
-    Answer {
-        slot: u16,
-        said: Said,
-        /// To the last attempt that the retries allow.
-        last: bool,
-    },
-    /// A wait ends by time.
-    Time {
-        slot: u16,
-        /// The attempt is the last that the retries allow.
-        last: bool,
-        /// The time of all attempts is over, too.
-        limit: bool,
-    },
-    /// The deadline comes.
-    Deadline,
-    /// Somebody cancels.
-    Cancel,
-    /// A signal arrives: which, and with which value.
-    Signal { signal: Signalled, value: u8 },
-    /// A person orders what is stuck to be tried again.
-    Retry,
-    /// A person says what became of a step: done, or failed with the code of this number.
-    Resolve { slot: u16, failed: Option<u8> },
-    /// A person gives a value that cannot be computed: the one of this number.
-    Instead { slot: u16, value: u16 },
-    /// The log has acknowledged a message.
-    Acknowledge { slot: u16 },
-    /// The log refuses a command or message for good.
-    Refuse { slot: u16 },
-    /// The participant takes another command.
-    Turn { slot: u16 },
-}
-
-impl Move {
-    /// The same for another state, whose number is made of this one's.
-    pub(super) fn moved(self, to: impl Fn(u16) -> Option<u16>) -> Self {
-        let to = |slot| to(slot).unwrap_or(slot);
-        match self {
-            Self::Answer { slot, said, last } => Self::Answer { slot: to(slot), said, last },
-            Self::Time { slot, last, limit } => Self::Time { slot: to(slot), last, limit },
-            Self::Resolve { slot, failed } => Self::Resolve { slot: to(slot), failed },
-            Self::Instead { slot, value } => Self::Instead { slot: to(slot), value },
-            Self::Acknowledge { slot } => Self::Acknowledge { slot: to(slot) },
-            Self::Refuse { slot } => Self::Refuse { slot: to(slot) },
-            Self::Turn { slot } => Self::Turn { slot: to(slot) },
-            Self::Start(_) | Self::Deadline | Self::Cancel | Self::Signal { .. } | Self::Retry => self,
-        }
-    }
-}
-
-/// What a participant says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Said {
-    /// Done, with the value of this number.
-    Succeeded(u8),
-    /// Done, with a value that does not fit the contract.
-    Unfit,
-    /// Refused, with the code of this number; past the declared ones: another.
-    Failed(u8),
-    /// Not now.
-    Retry,
-    /// It will answer later.
-    Pending,
-    /// To a query: never heard of it.
-    Unknown,
-}
 
 /// A step's attempt that may be answered.
 struct Asked<'w> {

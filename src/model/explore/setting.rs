@@ -12,7 +12,7 @@ use super::lengths;
 use super::outlasted::Outlasted;
 use super::reads::{Look, Looked, Reader};
 use super::twins::Twins;
-use super::{Bounds, Decides, Happening, Property, Without};
+use super::{Bounds, Cut, Decides, Happening, Property, Without};
 use crate::json::Json;
 use crate::plan::{At, Class, Kind, NodeId, Plan, ROOT, Undo, Work};
 
@@ -69,7 +69,7 @@ fn input_fields(input: &Json, looked: &Looked) -> Vec<InputField> {
 }
 
 impl<'p> Setting<'p> {
-    pub(super) fn new(plan: &'p Plan, engine: &'p dyn Decides, bounds: Bounds) -> (Self, bool) {
+    pub(super) fn new(plan: &'p Plan, engine: &'p dyn Decides, bounds: Bounds) -> (Self, BTreeSet<Cut>) {
         let looked = Looked::at(plan);
         let mut of_inputs = Data::up_to(INPUTS_MAX);
         let mut data = Data::up_to(PAYLOADS_MAX);
@@ -100,7 +100,10 @@ impl<'p> Setting<'p> {
         let readers = readers.collect();
         let input_fields = inputs.iter().map(|input| input_fields(input, &looked)).collect();
         let twins = if bounds.reduces { Twins::of(plan, &looked) } else { Twins::default() };
-        let was_cut = of_inputs.was_cut || data.was_cut || looked.was_cut;
+        let mut cut = of_inputs.cut;
+        cut.append(&mut data.cut);
+        cut.extend(looked.was_cut.then_some(Cut::Payloads));
+        cut.extend(looked.all.failure_message.then_some(Cut::Message));
         let Bounds { guard, reduces, without, .. } = bounds;
         let mut lists = of_inputs.lists;
         lists.append(&mut data.lists);
@@ -124,7 +127,7 @@ impl<'p> Setting<'p> {
             asked_of_row: plan.nodes().map(|(id, _)| is_asked_of_row(plan, id)).collect(),
             without_way_back: plan.nodes().map(|(id, _)| is_without_way_back(plan, id)).collect(),
         };
-        (setting, was_cut)
+        (setting, cut)
     }
 
     pub(super) fn looks_at(&self, property: Property) -> bool {

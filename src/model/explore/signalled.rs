@@ -2,7 +2,8 @@
 
 use compact_str::CompactString;
 
-use super::moves::{Move, decide};
+use super::happening::Move;
+use super::moves::decide;
 use super::state::World;
 use super::{Setting, Told, words};
 use crate::engine::{Decision, Event, Input, Order, OrderRequest, RequestId, State};

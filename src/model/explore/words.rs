@@ -2,8 +2,9 @@
 
 use compact_str::CompactString;
 
+use super::happening::{Move, Said};
 use super::later::Later;
-use super::moves::{Move, Moved, Said, Step, carry_out};
+use super::moves::{Moved, Step, carry_out};
 use super::state::World;
 use super::twins::Swap;
 use super::{Setting, moves};
