@@ -59,7 +59,7 @@ pub(super) struct Arguments {
     /// The rule to try [default: all]; can be repeated
     #[arg(long, value_name = "RULE")]
     rule: Vec<String>,
-    /// How many seconds an answer may take
+    /// How many seconds an answer may take; the first one 20 at least
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     within: u64,
     /// Where replies to the probe go [default: PREFIX.probe]
@@ -312,6 +312,9 @@ fn text(report: &Report) -> String {
     if let Some(others) = others(&report.groups, &report.topic) {
         let _ = writeln!(text, "{others}");
     }
+    for remark in &report.remarks {
+        let _ = writeln!(text, "remark: {remark}");
+    }
     text
 }
 
@@ -353,7 +356,7 @@ fn verdict(report: &Report, arguments: &Arguments, out: &mut Out) -> Result<Exit
             Kind::Unavailable,
             format!(
                 "`{participant}` answers nothing: no reply to a command on `{topic}` within {} s",
-                arguments.within
+                probe::first_within(Duration::from_secs(arguments.within)).as_secs()
             ),
         )
         .hint("is it running, does it read that topic, and has its consumer group no older commands to do first?")

@@ -38,6 +38,7 @@ pub(super) enum Bug {
     ExpiresRepeats,
     ExpiresUndo,
     PurgesDone,
+    PurgesFailed,
     FailsUnknownQueries,
     ClaimsForQueries,
     ForgetsForQueries,
@@ -49,7 +50,9 @@ pub(super) enum Bug {
     WorksPastTheDeadline,
     DoesUnknownCalls,
     TakesAnyRequest,
+    LeavesRowsOfUnknownCalls,
     GuessesMissingAttributes,
+    TakesTheLastOfTwo,
     DiesOfGarbage,
     DiesOfMessages,
     DiesOfLargePayloads,
@@ -60,6 +63,10 @@ pub(super) enum Bug {
     CutsKeysOff,
     LeavesNoRowOfLateUndo,
     ExpiresUndone,
+    /// No rule is broken by it.
+    AnswersByAnotherKey,
+    /// The same.
+    EndsTraces,
     /// No bug: it takes each command on first, and then answers.
     PendingFirst,
     /// The same, and it does what it is told every time.
@@ -153,8 +160,10 @@ impl Culprit {
                 _ => ("succeeded", None, json!({ "hold": "held" })),
             };
         }
-        if self.is(Bug::PurgesDone) {
-            self.rows.retain(|_, row| row.keep_until > now());
+        for (bug, state) in [(Bug::PurgesDone, State::Done), (Bug::PurgesFailed, State::Failed)] {
+            if self.is(bug) {
+                self.rows.retain(|_, row| row.state != state || row.keep_until > now());
+            }
         }
         let known = self.rows.get(command).map(|row| (row.state, row.reply.clone()));
         let kept = |state: State, reply: &Value| match state {
@@ -281,7 +290,12 @@ impl Culprit {
                 self.guarded(key, &kind, deadline < now(), keep_until, &request)
             }
             _ if self.is(Bug::DoesUnknownCalls) => ("succeeded", None, json!({})),
-            _ => retry("unknown-call"),
+            _ => {
+                if self.is(Bug::LeavesRowsOfUnknownCalls) {
+                    self.settle(&command, State::Failed, json!("unknown-call"), keep_until);
+                }
+                retry("unknown-call")
+            }
         };
         Some((command, kind, attempt, said))
     }
@@ -296,9 +310,11 @@ impl Answer for Culprit {
         if self.is(Bug::LeavesSomeUnanswered) && self.came.is_multiple_of(3) {
             return Vec::new();
         }
-        let Ok(event) = CloudEvent::read(message) else {
+        let last = if self.is(Bug::TakesTheLastOfTwo) { last_of_two(message) } else { None };
+        let Ok(event) = CloudEvent::read(last.as_ref().unwrap_or(message)) else {
             let is_large = message.payload.len() > 1 << 20;
-            self.is_dead = self.is(if is_large { Bug::DiesOfLargePayloads } else { Bug::DiesOfGarbage });
+            let is_garbage = serde_json::from_slice::<Value>(&message.payload).is_err();
+            self.is_dead = is_large && self.is(Bug::DiesOfLargePayloads) || is_garbage && self.is(Bug::DiesOfGarbage);
             return Vec::new();
         };
         let is_locked = self.is(Bug::RetriesNowAndThen) && self.came.is_multiple_of(3);
@@ -329,9 +345,13 @@ impl Answer for Culprit {
             let pending = json!({ "type": "saga.reply.v1", "command": command, "kind": kind, "attempt": attempt, "status": "pending" });
             replies.insert(0, pending);
         }
-        let written = |reply: Value| {
+        let written = |mut reply: Value| {
+            if let Some(traceparent) = event.get("traceparent").filter(|_| !self.is(Bug::EndsTraces)) {
+                reply["traceparent"] = json!(traceparent);
+            }
             let payload = reply.to_string().into_bytes().into();
-            Addressed::reply_to(&event, Message { key: message.key.clone(), payload, ..Message::default() })
+            let key = if self.is(Bug::AnswersByAnotherKey) { command.as_str().into() } else { message.key.clone() };
+            Addressed::reply_to(&event, Message { key, payload, ..Message::default() })
         };
         let mut addressed: Vec<Addressed> = replies.into_iter().filter_map(written).collect();
         for reply in &mut addressed {
@@ -345,6 +365,12 @@ impl Answer for Culprit {
         }
         addressed
     }
+}
+
+/// As a reader that takes the last of two members of one name would have it.
+fn last_of_two(message: &Message) -> Option<Message> {
+    let read: Value = serde_json::from_slice(&message.payload).ok()?;
+    Some(Message { payload: read.to_string().into_bytes().into(), ..message.clone() })
 }
 
 fn now() -> u64 {

@@ -32,6 +32,7 @@ fn keeps_every_rule(bug: Option<Bug>) {
     let Some(report) = probe_culprit(bug, 1, &[]) else { return };
     let not_kept: Vec<_> = report.findings.iter().filter(|finding| finding.outcome != Outcome::Kept).collect();
     assert!(not_kept.is_empty() && report.left.is_empty(), "{not_kept:#?} {:?}", report.left);
+    assert!(report.remarks.is_empty(), "{:?}", report.remarks);
 }
 
 #[test]
@@ -66,14 +67,14 @@ macro_rules! found_out {
         fn every_rule_has_somebody_who_breaks_it() {
             let seen = BTreeSet::from([$($($rule),+),+]);
             let missing: Vec<_> = RULES.iter().map(|rule| rule.name).filter(|name| !seen.contains(name)).collect();
-            assert_eq!(missing, ["answered"], "that one has a test of its own");
+            assert_eq!(missing, ["answered", "committed-only"], "these have tests of their own");
         }
     };
 }
 
 found_out! {
-    no_guard: NoGuard breaks "same-reply", "at-once", "no-do-after-undo", "no-do-after-early-undo", "late-do", "late-repeat", "late-undo", "done-row-stays", "query-unknown", "query-done", "query-undone", "remembers-a-no", "undo-of-a-no", "shuffled", "once-in-the-books", "unknown-call", "wrong-attributes";
-    no_guard_and_constant_replies: NoGuardAndConstantReplies breaks "no-do-after-undo", "no-do-after-early-undo", "late-do", "late-undo", "done-row-stays", "query-unknown", "query-undone", "remembers-a-no", "undo-of-a-no", "shuffled", "once-in-the-books", "unknown-call", "wrong-attributes";
+    no_guard: NoGuard breaks "same-reply", "at-once", "no-do-after-undo", "no-do-after-early-undo", "late-do", "late-repeat", "late-undo", "done-row-stays", "query-unknown", "query-done", "query-undone", "remembers-a-no", "failed-row-stays", "undo-of-a-no", "shuffled", "once-in-the-books", "unknown-call", "wrong-attributes";
+    no_guard_and_constant_replies: NoGuardAndConstantReplies breaks "no-do-after-undo", "no-do-after-early-undo", "late-do", "late-undo", "done-row-stays", "query-unknown", "query-undone", "remembers-a-no", "failed-row-stays", "undo-of-a-no", "shuffled", "once-in-the-books", "unknown-call", "wrong-attributes";
     ignores_reply_partition: IgnoresReplyPartition breaks "answered-where-asked";
     ignores_reply_topic: IgnoresReplyTopic breaks "answered-where-asked";
     replies_as_first_attempt: RepliesAsFirstAttempt breaks "names-its-command";
@@ -96,26 +97,29 @@ found_out! {
     expires_repeats: ExpiresRepeats breaks "late-repeat", "remembers-a-no";
     expires_undo: ExpiresUndo breaks "late-undo";
     purges_done: PurgesDone breaks "done-row-stays";
+    purges_failed: PurgesFailed breaks "failed-row-stays";
     fails_unknown_queries: FailsUnknownQueries breaks "late-do", "query-unknown", "unknown-call", "wrong-attributes";
     claims_for_queries: ClaimsForQueries breaks "late-do", "query-unknown";
     forgets_for_queries: ForgetsForQueries breaks "query-done", "remembers-a-no";
     answers_queries_of_undone_as_done: AnswersQueriesOfUndoneAsDone breaks "query-undone", "shuffled";
-    forgets_refusals: ForgetsRefusals breaks "remembers-a-no";
+    forgets_refusals: ForgetsRefusals breaks "remembers-a-no", "failed-row-stays";
     refuses_undo_of_refused: RefusesUndoOfRefused breaks "undo-of-a-no";
     goes_by_the_instance: GoesByTheInstance breaks "one-id-one-command";
     works_again_and_replies_the_same: WorksAgainAndRepliesTheSame breaks "once-in-the-books";
     works_past_the_deadline: WorksPastTheDeadline breaks "once-in-the-books";
     does_unknown_calls: DoesUnknownCalls breaks "unknown-call";
     takes_any_request: TakesAnyRequest breaks "unfit-request";
+    leaves_rows_of_unknown_calls: LeavesRowsOfUnknownCalls breaks "unknown-call";
+    takes_the_last_of_two: TakesTheLastOfTwo breaks "wrong-attributes";
     guesses_missing_attributes: GuessesMissingAttributes breaks "wrong-attributes";
     dies_of_messages: DiesOfMessages breaks "unknown-message";
     dies_of_garbage: DiesOfGarbage breaks "garbage";
     dies_of_large_payloads: DiesOfLargePayloads breaks "oversized";
-    pending_without_a_guard: PendingFirstWithoutGuard breaks "same-reply", "at-once", "no-do-after-undo", "no-do-after-early-undo", "late-do", "late-repeat", "late-undo", "done-row-stays", "query-unknown", "query-done", "query-undone", "remembers-a-no", "undo-of-a-no", "shuffled", "once-in-the-books", "unknown-call", "wrong-attributes";
+    pending_without_a_guard: PendingFirstWithoutGuard breaks "same-reply", "at-once", "no-do-after-undo", "no-do-after-early-undo", "late-do", "late-repeat", "late-undo", "done-row-stays", "query-unknown", "query-done", "query-undone", "remembers-a-no", "failed-row-stays", "undo-of-a-no", "shuffled", "once-in-the-books", "unknown-call", "wrong-attributes";
     cuts_keys_off: CutsKeysOff breaks "one-id-one-command";
     leaves_no_row_of_late_undo: LeavesNoRowOfLateUndo breaks "late-undo";
     expires_undone: ExpiresUndone breaks "no-do-after-undo";
-    drops_repeats: DropsRepeats breaks "same-reply", "at-once", "late-repeat", "done-row-stays", "remembers-a-no";
+    drops_repeats: DropsRepeats breaks "same-reply", "at-once", "late-repeat", "done-row-stays", "remembers-a-no", "failed-row-stays";
 }
 
 #[test]
@@ -130,6 +134,55 @@ fn who_leaves_some_unanswered_names_nothing_wrong() {
     let only = ["at-once", "names-its-command", "shuffled"];
     let Some(report) = probe_culprit(Some(Bug::LeavesSomeUnanswered), 1, &only) else { return };
     assert!(!broken(&report).contains("names-its-command") && !broken(&report).is_empty(), "{report:#?}");
+}
+
+/// It is told of its replies, and not of what is particular about the commands that happen to get none.
+#[test]
+fn who_loses_replies_is_told_of_them_and_of_nothing_else() {
+    let only = ["answered", "strange-ids", "same-reply"];
+    let Some(report) = probe_culprit(Some(Bug::LeavesSomeUnanswered), 1, &only) else { return };
+    assert_eq!(broken(&report), BTreeSet::from(["answered"]), "{:#?}", report.findings);
+    let how =
+        |rule| report.findings.iter().find(|finding| finding.rule == rule).unwrap().how.clone().unwrap_or_default();
+    assert_eq!(how("strange-ids"), "a reply got lost on the way: see `answered`");
+    let lost = "a reply got lost: `do` got nothing within 5s, and the same command, sent again as it was, is answered";
+    assert!(how("answered").contains(lost), "{}", how("answered"));
+}
+
+/// The engine does without, so no rule is broken.
+#[test]
+fn what_people_and_tools_miss_in_replies_is_a_remark() {
+    for (bug, said) in [
+        (Bug::AnswersByAnotherKey, "have another key than their command"),
+        (Bug::EndsTraces, "do not hand on the `traceparent` of their command"),
+    ] {
+        let Some(report) = probe_culprit(Some(bug), 1, &["answered", "extra-attributes"]) else { return };
+        assert_eq!(broken(&report), BTreeSet::new());
+        let [remark] = &*report.remarks else { panic!("{:?}", report.remarks) };
+        assert!(remark.contains(said), "{remark}");
+    }
+}
+
+#[test]
+fn who_takes_what_was_never_committed_is_found_out() {
+    let Some(mut stage) = Stage::of(&ROOMS) else { return };
+    let books = stage.books();
+    stage.begin_uncommitted(Culprit::new(None, books, 0));
+    stage.wait_for_readers(1);
+    let report = stage.probe("echo 0", &["answered", "committed-only", "garbage"]);
+    assert_eq!(broken(&report), BTreeSet::from(["committed-only"]), "{:#?}", report.findings);
+}
+
+/// Nobody can be asked by a query there.
+#[test]
+fn a_row_of_an_unknown_call_shows_without_queries() {
+    let Some(mut stage) = Stage::of(&FOR_GOOD) else { return };
+    let books = stage.books();
+    stage.begin(Culprit::new(Some(Bug::LeavesRowsOfUnknownCalls), books, 0));
+    let output = stage.run(&["--call", "ReserveRoom", "--rule", "unknown-call"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    let how = "a command that it has, by the same id behind it: it answers failed, unknown-call to ReserveRoom";
+    assert!(output.status.code() == Some(1) && said.contains(how), "{said}");
 }
 
 #[test]

@@ -11,12 +11,14 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::groups::{GroupInfo, GroupMemberInfo};
+use rdkafka::message::Message as _;
 use saga::check::check_text;
 use saga::json::Json;
-use saga::log::kafka::{Raw, Settings};
+use saga::log::kafka::{Raw, RawMessage, Settings};
 use saga::participant::kafka::{Answer, consume, serve};
 use saga::participant::probe::{Books, Options, Places, Report, Subject, Wishes, run};
 use saga::participant::{Participant, SqliteStore};
+use saga::wire::Message;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -125,6 +127,28 @@ impl Stage {
         let stop = Arc::clone(&self.stop);
         self.processes.push(std::thread::spawn(move || {
             consume(&mut answers, &settings, &topic, &group, &stop).unwrap();
+        }));
+    }
+
+    /// A process that reads what is not committed, too, which no setting of ours lets it do.
+    pub(super) fn begin_uncommitted(&mut self, mut answers: impl Answer + Send + 'static) {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.address).set("group.id", self.group());
+        config.set("isolation.level", "read_uncommitted").set("auto.offset.reset", "earliest");
+        let reader: BaseConsumer<Quiet> = config.create_with_context(Quiet).unwrap();
+        reader.subscribe(&[&self.topic]).unwrap();
+        let (raw, stop) = (Raw::open(&self.settings).unwrap(), Arc::clone(&self.stop));
+        self.processes.push(std::thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                let Some(Ok(record)) = reader.poll(LOOK) else { continue };
+                let bytes = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec).unwrap_or_default();
+                let key = String::from_utf8(bytes(record.key())).unwrap_or_default();
+                let payload = bytes(record.payload()).into();
+                for reply in answers.answer(&Message { key: key.into(), payload, ..Message::default() }) {
+                    let partition = reply.partition.and_then(|number| u32::try_from(number).ok()).unwrap();
+                    raw.send(&reply.topic, &[(partition, RawMessage::from(&reply.message))]).unwrap();
+                }
+            }
         }));
     }
 

@@ -14,7 +14,7 @@ use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
-use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::asking::watermarks;
@@ -266,31 +266,25 @@ impl Raw {
     /// # Errors
     /// The first of them that is not in the log: why. Those behind it may be.
     pub fn send(&self, topic: &str, messages: &[(u32, RawMessage)]) -> Result<(), String> {
-        let waiting: Vec<Receiver<Ack>> =
-            messages.iter().map(|(partition, message)| self.begin(topic, *partition, message)).collect();
-        let mut first = Ok(());
-        for ack in waiting {
-            let ack = ack.recv_timeout(ASK_WITHIN * 2).unwrap_or_else(|_| Err("it was not acknowledged".to_owned()));
-            first = first.and(ack);
-        }
-        first
+        send_by(&self.producer, topic, messages)
     }
 
-    fn begin(&self, topic: &str, partition: u32, message: &RawMessage) -> Receiver<Ack> {
-        let (done, ack) = channel();
-        let mut record = BaseRecord::with_opaque_to(topic, Box::new(done))
-            .partition(i32::try_from(partition).unwrap_or(i32::MAX))
-            .headers(with_headers(message.headers.iter().map(|(key, value)| (&**key, value.as_ref()))));
-        if let Some(key) = &message.key {
-            record = record.key(key);
-        }
-        if let Some(payload) = &message.payload {
-            record = record.payload(payload);
-        }
-        if let Err((error, record)) = self.producer.send::<Vec<u8>, Vec<u8>>(record) {
-            drop(record.delivery_opaque.send(Err(said(&error))));
-        }
-        ack
+    /// Sends messages in a transaction by this id, and aborts it: nobody who reads committed records alone is given them.
+    ///
+    /// # Errors
+    /// The broker makes no transaction for this user, or does not take the messages.
+    pub fn send_and_abort(&self, id: &str, topic: &str, messages: &[(u32, RawMessage)]) -> Result<(), String> {
+        let mut config = self.settings.client(Role::Effects, "");
+        config.set("transactional.id", id);
+        let producer: ThreadedProducer<Acknowledging> =
+            ThreadedProducer::from_config_and_context(&config, Acknowledging(Arc::clone(&self.reach)))
+                .map_err(|error| said(&error))?;
+        producer.init_transactions(ASK_WITHIN).map_err(|error| said(&error))?;
+        producer.begin_transaction().map_err(|error| said(&error))?;
+        // What is not in the log when it is aborted never comes there.
+        let sent = send_by(&producer, topic, messages);
+        let aborted = producer.abort_transaction(ASK_WITHIN).map_err(|error| said(&error));
+        sent.and(aborted)
     }
 
     /// What comes next on the topics that are followed; none if nothing comes so long.
@@ -316,4 +310,41 @@ impl Raw {
             }
         }
     }
+}
+
+fn send_by(
+    producer: &ThreadedProducer<Acknowledging>,
+    topic: &str,
+    messages: &[(u32, RawMessage)],
+) -> Result<(), String> {
+    let waiting: Vec<Receiver<Ack>> =
+        messages.iter().map(|(partition, message)| begin(producer, topic, *partition, message)).collect();
+    let mut first = Ok(());
+    for ack in waiting {
+        let ack = ack.recv_timeout(ASK_WITHIN * 2).unwrap_or_else(|_| Err("it was not acknowledged".to_owned()));
+        first = first.and(ack);
+    }
+    first
+}
+
+fn begin(
+    producer: &ThreadedProducer<Acknowledging>,
+    topic: &str,
+    partition: u32,
+    message: &RawMessage,
+) -> Receiver<Ack> {
+    let (done, ack) = channel();
+    let mut record = BaseRecord::with_opaque_to(topic, Box::new(done))
+        .partition(i32::try_from(partition).unwrap_or(i32::MAX))
+        .headers(with_headers(message.headers.iter().map(|(key, value)| (&**key, value.as_ref()))));
+    if let Some(key) = &message.key {
+        record = record.key(key);
+    }
+    if let Some(payload) = &message.payload {
+        record = record.payload(payload);
+    }
+    if let Err((error, record)) = producer.send::<Vec<u8>, Vec<u8>>(record) {
+        drop(record.delivery_opaque.send(Err(said(&error))));
+    }
+    ack
 }

@@ -232,12 +232,17 @@ pub(super) fn late_undo(talk: &mut Talk<'_>, call: &Call) -> Tried {
     Ok(())
 }
 
-pub(super) fn done_row_stays(talk: &mut Talk<'_>, call: &Call) -> Tried {
-    let mut case = talk.case(call);
-    let heard = talk.ask_changed(&mut case, Do, "with a `keepuntil` that is over", |mut event| {
+/// Does it with a row that nobody has to keep.
+fn done_for_a_moment(talk: &mut Talk<'_>, case: &mut Case) -> Option<Heard> {
+    talk.ask_changed(case, Do, "with a `keepuntil` that is over", |mut event| {
         event.set(attribute::KEEP_UNTIL, before(OVER));
         raw(&event)
-    });
+    })
+}
+
+pub(super) fn done_row_stays(talk: &mut Talk<'_>, call: &Call) -> Tried {
+    let mut case = talk.case(call);
+    let heard = done_for_a_moment(talk, &mut case);
     let first = succeeds(talk, "`do`", heard)?;
     let heard = talk.ask(&mut case, Do);
     is_same(talk, "another attempt", &first, heard)?;
@@ -300,9 +305,14 @@ fn refused(call: &Call) -> Result<Call, Wrong> {
 }
 
 /// A case that was refused, and the refusal.
-fn turned_down(talk: &mut Talk<'_>, call: &Call) -> Result<(Case, Heard), Wrong> {
+fn turned_down(
+    talk: &mut Talk<'_>,
+    call: &Call,
+    ask: impl Fn(&mut Talk<'_>, &mut Case) -> Option<Heard>,
+) -> Result<(Case, Heard), Wrong> {
     let mut case = talk.case(&refused(call)?);
-    let first = talk.settle(&mut case, Do)?;
+    let heard = ask(talk, &mut case);
+    let first = there(talk, "`do`", heard)?;
     match first.status {
         Some(Status::Failed { .. }) => Ok((case, first)),
         _ => Err(Wrong::untried(format!("it answers {} to what --refused says that it refuses", first.shown()))),
@@ -310,7 +320,7 @@ fn turned_down(talk: &mut Talk<'_>, call: &Call) -> Result<(Case, Heard), Wrong>
 }
 
 pub(super) fn remembers_no(talk: &mut Talk<'_>, call: &Call) -> Tried {
-    let (mut case, first) = turned_down(talk, call)?;
+    let (mut case, first) = turned_down(talk, call, |talk, case| talk.ask(case, Do))?;
     let heard = talk.redeliver(&mut case, Do);
     is_same(talk, "a redelivered `do`", &first, heard)?;
     // What was refused then could be done now: with the request that it does, it is still the same command.
@@ -327,9 +337,18 @@ pub(super) fn remembers_no(talk: &mut Talk<'_>, call: &Call) -> Tried {
     Ok(())
 }
 
+pub(super) fn failed_row_stays(talk: &mut Talk<'_>, call: &Call) -> Tried {
+    let (mut case, first) = turned_down(talk, call, done_for_a_moment)?;
+    case.call.request = call.request.clone();
+    let heard = talk.ask(&mut case, Do);
+    is_same(talk, "another attempt, once it could be done,", &first, heard)?;
+    talk.was_undone(&case);
+    Ok(())
+}
+
 pub(super) fn undo_of_no(talk: &mut Talk<'_>, call: &Call) -> Tried {
     can_undo(call)?;
-    let (mut case, _) = turned_down(talk, call)?;
+    let (mut case, _) = turned_down(talk, call, |talk, case| talk.ask(case, Do))?;
     undone(talk, &mut case, "`undo` of what was refused")?;
     case.call.request = call.request.clone();
     let heard = talk.ask(&mut case, Do);

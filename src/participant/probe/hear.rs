@@ -148,6 +148,7 @@ impl Talk<'_> {
         };
         if is_named {
             self.check_contract(&heard, &case, key.1);
+            self.check_marks(&event, &case);
         }
         // Behind a `pending` another one comes.
         if heard.status != Some(Status::Pending) {
@@ -226,6 +227,12 @@ impl Talk<'_> {
             let how = format!("a reply in partition {partition} of `{topic}`; asked for: {wanted} of `{asked}`");
             self.fault(ANSWERED_WHERE_ASKED, how);
         }
+    }
+
+    fn check_marks(&mut self, reply: &CloudEvent<'_>, case: &Case) {
+        self.marks.other_keys += u32::from(*reply.key != *case.id.instance.as_str());
+        let is_traced = reply.get(attribute::TRACEPARENT).is_some_and(|traceparent| case.is_trace(traceparent));
+        self.marks.untraced += u32::from(case.is_traced && !is_traced);
     }
 
     fn check_contract(&mut self, heard: &Heard, case: &Case, kind: ReplyKind) {

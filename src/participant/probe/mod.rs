@@ -16,6 +16,7 @@ mod subject;
 mod said;
 mod talk;
 mod hear;
+mod silence;
 mod rules;
 mod guarded;
 mod rough;
@@ -32,8 +33,10 @@ pub use report::{Finding, Left, Outcome, Report};
 pub use rules::{RULES, Rule, Scope};
 pub use said::Books;
 pub use subject::{Call, Subject, SubjectError, Wishes};
+pub use talk::first_within;
 
-use rules::Check;
+use rules::{ANSWERED, Check};
+use silence::Silence;
 use talk::{Talk, Wrong};
 
 /// The partitions of the probe's own topic of replies: more than one, so that a participant which chooses by itself is seen.
@@ -83,6 +86,7 @@ pub fn run(
     raw.follow(&followed)?;
     let only = options.only.clone();
     let is_wanted = |rule: &&Rule| only.is_empty() || only.iter().any(|name| *name == rule.name);
+    let is_answered_wanted = RULES.iter().filter(is_wanted).any(|rule| rule.name == ANSWERED);
     let mut talk = Talk::new(raw, places, subject, options);
     let mut report = Report::new(subject, places);
     if let Some(first) = subject.calls.first() {
@@ -128,12 +132,18 @@ pub fn run(
             }
             let is_possible = report.is_answered && refused.get(name).is_some_and(Option::is_none) && !talk.is_mute();
             let said = talk.end();
-            let outcome = match (outcome, talk.why_silent(call)) {
-                // Not where it was silent on the way, and something else is broken.
-                (Err(Wrong::Broken(how)), Some(why)) if how.contains(&talk.nothing()) => {
-                    Err(Wrong::Broken(format!("{how}; {why}")))
+            let silence = talk.why_silent(call);
+            talk.sent.clear();
+            // Not where it was silent on the way, and something else is broken.
+            let is_of_silence = |how: &String, talk: &Talk<'_>| how.contains(&talk.nothing());
+            let (outcome, is_lost) = match (outcome, silence) {
+                (Err(Wrong::Broken(how)), Some(Silence::GoesOn(why))) if is_of_silence(&how, &talk) => {
+                    (Err(Wrong::Broken(format!("{how}; {why}"))), false)
                 }
-                (outcome, _) => outcome,
+                (Err(Wrong::Broken(how)), Some(Silence::Lost(why))) if is_of_silence(&how, &talk) => {
+                    (Err(talk.lost_a_reply(rule, why, is_answered_wanted)), true)
+                }
+                (outcome, _) => (outcome, false),
             };
             if let (Some(option), true) = (rule.wanted_by(talk.options.books.as_ref(), call), is_possible) {
                 let why = match &outcome {
@@ -144,10 +154,11 @@ pub fn run(
             }
             let finding = Finding::of(rule, Some(call), outcome, said);
             tell(&finding);
-            if finding.outcome == Outcome::Broken && !talk.is_mute() {
+            if (finding.outcome == Outcome::Broken || is_lost) && !talk.is_mute() {
                 // What it has left would be in the way of the next rule.
                 report.left.extend(talk.tidy());
                 talk.why_silent(call);
+                talk.sent.clear();
                 talk.end();
             }
             report.findings.push(finding);
@@ -158,6 +169,7 @@ pub fn run(
     report.refused = refused.into_iter().filter_map(|(name, wrong)| wrong.map(|_| name)).collect();
     talk.drain();
     report.add_faults(&talk, &is_wanted, &mut tell);
+    report.remarks = talk.marks.remarks(talk.heard);
     Ok(report)
 }
 

@@ -107,6 +107,8 @@ pub struct Report {
     pub in_vain: Vec<String>,
     /// What may still be in effect.
     pub left: Vec<Left>,
+    /// What no rule asks for, and people and tools miss.
+    pub remarks: Vec<String>,
 }
 
 impl Report {
@@ -120,6 +122,7 @@ impl Report {
             refused: Vec::new(),
             in_vain: Vec::new(),
             left: Vec::new(),
+            remarks: Vec::new(),
         }
     }
 
@@ -142,10 +145,7 @@ impl Report {
                 Check::OfAllReplies => {
                     let came = format!("{} replies", talk.heard);
                     let outcome = match fault {
-                        Some((how, 1)) => Err(Wrong::broken(how.clone())),
-                        Some((how, count)) => {
-                            Err(Wrong::broken(format!("{how}; and {} more like it", count.saturating_sub(1))))
-                        }
+                        Some(fault) => Err(Wrong::Broken(counted(fault))),
                         None if talk.heard == 0 => Err(Wrong::untried("there are none")),
                         None => Ok(()),
                     };
@@ -155,11 +155,11 @@ impl Report {
                     self.findings.push(finding);
                 }
                 Check::Tried(_) => {
-                    let Some((how, _)) = fault else { continue };
-                    let kept = |known: &&mut Finding| known.rule == rule.name && known.outcome == Outcome::Kept;
-                    for finding in self.findings.iter_mut().filter(kept) {
+                    let Some(fault) = fault else { continue };
+                    let unbroken = |known: &&mut Finding| known.rule == rule.name && known.outcome != Outcome::Broken;
+                    for finding in self.findings.iter_mut().filter(unbroken) {
                         finding.outcome = Outcome::Broken;
-                        finding.how = Some(format!("later, {how}"));
+                        finding.how = Some(format!("later, {}", counted(fault)));
                         tell(finding);
                     }
                 }
@@ -232,6 +232,14 @@ impl Report {
     }
 }
 
+/// A fault, and how many there were of it.
+fn counted((how, count): &(String, u32)) -> String {
+    match count.saturating_sub(1) {
+        0 => how.clone(),
+        more => format!("{how}; and {more} more like it"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,6 +257,7 @@ mod tests {
                 refused: refused.iter().map(|call| CompactString::new(call)).collect(),
                 in_vain: in_vain.iter().map(|why| (*why).to_owned()).collect(),
                 left: Vec::new(),
+                remarks: Vec::new(),
             };
             report.junit(Duration::ZERO).unwrap()
         };

@@ -1,7 +1,7 @@
 //! What anybody may write to a topic: odd ids, odd attributes, garbage, too much of it. Behind each, a command in order
 //! goes to the same partition and must be answered.
 
-use super::rules::{GARBAGE, WRONG_ATTRIBUTES};
+use super::rules::{COMMITTED_ONLY, GARBAGE, WRONG_ATTRIBUTES};
 use super::subject::Call;
 use super::talk::{Case, Talk, Wrong, raw};
 use crate::engine::{CommandKind, ID_MAX, ReplyKind, Status};
@@ -83,6 +83,7 @@ pub(super) fn strange_ids(talk: &mut Talk<'_>, call: &Call) -> Tried {
 
 pub(super) fn extra_attributes(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let mut case = talk.case(call);
+    case.is_traced = false;
     let words = "with attributes in another order, unknown and missing ones, and odd headers";
     let heard = talk.ask_changed(&mut case, Do, words, |event| {
         let optional = [attribute::RECORD, attribute::SPEC_VERSION, attribute::SOURCE, attribute::TRACEPARENT];
@@ -170,8 +171,18 @@ pub(super) fn unknown_call(talk: &mut Talk<'_>, call: &Call) -> Tried {
     if let Some(heard) = heard.filter(|heard| matches!(heard.status, Some(Status::Succeeded))) {
         return Err(Wrong::broken(format!("it gets {}", heard.shown())));
     }
-    is_unknown(talk, &mut case, "it")?;
-    goes_on(talk, call, case.partition, "it")
+    if talk.subject.participant.answers_queries {
+        is_unknown(talk, &mut case, "it")?;
+        return goes_on(talk, call, case.partition, "it");
+    }
+    // A row shows as soon as the same id is asked for what it can do.
+    case.is_odd = false;
+    match talk.done(&mut case) {
+        Err(Wrong::Broken(how) | Wrong::Untried(how)) => {
+            Err(Wrong::broken(format!("a command that it has, by the same id behind it: {how}")))
+        }
+        Ok(_) => talk.put_back(&mut case),
+    }
 }
 
 pub(super) fn unknown_message(talk: &mut Talk<'_>, call: &Call) -> Tried {
@@ -205,6 +216,16 @@ pub(super) fn unfit_request(talk: &mut Talk<'_>, call: &Call) -> Tried {
     goes_on(talk, call, last, "them")
 }
 
+/// The event with a member that it has once more.
+fn with_twice(event: &CloudEvent<'_>, name: &str, value: &str) -> RawMessage {
+    let mut message = raw(event);
+    if let Some(payload) = &mut message.payload {
+        payload.pop();
+        payload.extend_from_slice(format!(",\"{name}\":{value}}}").as_bytes());
+    }
+    message
+}
+
 pub(super) fn wrong_attributes(talk: &mut Talk<'_>, call: &Call) -> Tried {
     let (_, partitions) = talk.places.commands;
     let partition = partitions.saturating_sub(1);
@@ -232,12 +253,33 @@ pub(super) fn wrong_attributes(talk: &mut Talk<'_>, call: &Call) -> Tried {
         talk.send(&format!("do {words}"), &[(partition, raw(&message))])?;
         cases.push((words, case));
     }
+    for (words, name) in [("with `attempt` twice", attribute::ATTEMPT), ("with `call` twice", attribute::CALL)] {
+        let case = never(talk, call, WRONG_ATTRIBUTES, partition);
+        let event = talk.message(&case, Do, 1);
+        let value = serde_json::json!(event.get(name).unwrap_or_default()).to_string();
+        talk.send(&format!("do {words}"), &[(partition, with_twice(&event, name, &value))])?;
+        cases.push((words, case));
+    }
     goes_on(talk, call, partition, "them")?;
     faultless(talk, WRONG_ATTRIBUTES)?;
     for (words, mut case) in cases {
         is_unknown(talk, &mut case, &format!("a `do` {words}"))?;
     }
     Ok(())
+}
+
+pub(super) fn committed_only(talk: &mut Talk<'_>, call: &Call) -> Tried {
+    let (_, partitions) = talk.places.commands;
+    let partition = partitions.saturating_sub(1);
+    let case = never(talk, call, COMMITTED_ONLY, partition);
+    let message = (partition, raw(&talk.message(&case, Do, 1)));
+    talk.said.sent.push("do in a transaction that is aborted".to_owned());
+    let (topic, id) = (&talk.places.commands.0, format!("saga-probe-{}", talk.options.tag));
+    if let Err(why) = talk.raw.send_and_abort(&id, topic, &[message]) {
+        return Err(Wrong::untried(format!("the broker lets this user make no transaction: {why}")));
+    }
+    goes_on(talk, call, partition, "it")?;
+    faultless(talk, COMMITTED_ONLY)
 }
 
 pub(super) fn garbage(talk: &mut Talk<'_>, call: &Call) -> Tried {

@@ -39,6 +39,8 @@ pub(super) enum Check {
     OfAllReplies,
 }
 
+/// Whether anything comes back.
+pub(super) const ANSWERED: &str = "answered";
 /// Where replies go.
 pub(super) const ANSWERED_WHERE_ASKED: &str = "answered-where-asked";
 /// What is copied from the command.
@@ -51,16 +53,21 @@ pub(super) const KEEPS_CONTRACT: &str = "keeps-the-contract";
 pub(super) const WRONG_ATTRIBUTES: &str = "wrong-attributes";
 /// Whether what it refused stays refused.
 const REMEMBERS_A_NO: &str = "remembers-a-no";
+/// Whether it remembers that for long.
+const FAILED_ROW_STAYS: &str = "failed-row-stays";
 /// Whether what it refused is taken back.
 const UNDO_OF_A_NO: &str = "undo-of-a-no";
 /// Whether work is done once.
 const ONCE_IN_THE_BOOKS: &str = "once-in-the-books";
 /// Whether what is no JSON is left alone.
 pub(super) const GARBAGE: &str = "garbage";
+/// Whether what was never committed is left alone.
+pub(super) const COMMITTED_ONLY: &str = "committed-only";
 
 const MESSAGES: &str = "messages";
 const GUARD: &str = "the-guard";
 const UNREADABLE: &str = "what-you-cannot-read";
+const ON_KAFKA: &str = "on-kafka";
 
 const fn each(name: &'static str, check: fn(&mut Talk<'_>, &Call) -> Result<(), Wrong>) -> Rule {
     Rule { name, anchor: GUARD, says: "", why: "", scope: Scope::EachCall, check: Check::Tried(check) }
@@ -75,7 +82,7 @@ impl Rule {
     pub(super) fn wanted_by(&self, books: Option<&Books>, call: &Call) -> Option<&'static str> {
         match self.name {
             ONCE_IN_THE_BOOKS => books.map(|_| "--books"),
-            REMEMBERS_A_NO | UNDO_OF_A_NO => call.refused.as_ref().map(|_| "--refused"),
+            REMEMBERS_A_NO | FAILED_ROW_STAYS | UNDO_OF_A_NO => call.refused.as_ref().map(|_| "--refused"),
             _ => None,
         }
     }
@@ -91,7 +98,7 @@ impl Rule {
 
 /// All rules, in the order in which they are tried. What may stop a participant comes last.
 pub const RULES: &[Rule] = &[
-    once("answered", MESSAGES, Check::Tried(guarded::answered))
+    once(ANSWERED, MESSAGES, Check::Tried(guarded::answered))
         .says("a command that it can do is answered `succeeded` in time")
         .since("a step that hears nothing is repeated, and then taken back"),
     once(ANSWERED_WHERE_ASKED, MESSAGES, Check::OfAllReplies)
@@ -160,6 +167,9 @@ pub const RULES: &[Rule] = &[
     each(REMEMBERS_A_NO, guarded::remembers_no)
         .says("a repeat, past its deadline too, and a `query`, of what it refused: the same code")
         .since("a repeat must not find the free seat that the first attempt did not: one of the two is never heard"),
+    each(FAILED_ROW_STAYS, guarded::failed_row_stays)
+        .says("a `failed` row past its `keepuntil` still answers: the same code")
+        .since("an orchestrator that was down for hours repeats the command before it reads the refusal"),
     each(UNDO_OF_A_NO, guarded::undo_of_no)
         .says("`undo` of what it refused: `succeeded`, and a `do` behind it: `failed`, `already-undone`")
         .since("the reply may be lost, so the step is taken back"),
@@ -178,6 +188,9 @@ pub const RULES: &[Rule] = &[
     once("unknown-message", UNREADABLE, Check::Tried(rough::unknown_message))
         .says("a `message` that its contract does not have is passed over, and the next command is answered")
         .since("a newer definition tells an older participant; nobody waits for that, but for what is behind it"),
+    once(COMMITTED_ONLY, ON_KAFKA, Check::Tried(rough::committed_only))
+        .says("a command of a transaction that is aborted is not done, and the next one is answered")
+        .since("whoever asked has taken it back before it counted: nobody knows of it, and nobody takes it back again"),
     once("unfit-request", UNREADABLE, Check::Tried(rough::unfit_request))
         .says("a request that does not fit the contract: not `succeeded`")
         .since("somebody's definition is wrong, and the saga must not go on as if it had worked"),

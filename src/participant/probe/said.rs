@@ -92,3 +92,24 @@ pub(super) struct Said {
     /// By it.
     pub came: Vec<String>,
 }
+
+/// What people and tools go by in replies, and the engine does not: no rule is broken without it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks {
+    /// Replies with another key than their command.
+    pub other_keys: u32,
+    /// Replies that do not hand on the `traceparent` of their command.
+    pub untraced: u32,
+}
+
+impl Marks {
+    /// In words, of so many replies.
+    pub(super) fn remarks(self, heard: u32) -> Vec<String> {
+        let said = [
+            (self.other_keys, "have another key than their command, the instance, by which people and tools find them"),
+            (self.untraced, "do not hand on the `traceparent` of their command, so its trace ends there"),
+        ];
+        let said = said.into_iter().filter(|(count, _)| *count > 0);
+        said.map(|(count, what)| format!("{count} of {heard} replies {what}")).collect()
+    }
+}

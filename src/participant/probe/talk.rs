@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 
 use super::report::Left;
-pub(super) use super::said::{Heard, Said, Wrong};
+pub(super) use super::said::{Heard, Marks, Said, Wrong};
 use super::subject::{Call, Subject};
 use super::{Options, Places};
 use crate::engine::{Command, CommandId, CommandKind, Direction, ID_MAX, InstanceId, ReplyKind, Run, Status};
@@ -30,11 +30,14 @@ pub(super) const OVER: Duration = Duration::from_mins(30);
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(1);
 
-/// How many new commands show whether one who was silent has stopped: the first may be lost as well.
-const PINGS_MAX: u32 = 2;
-
 /// How long the first answer may take at least: a participant that has just begun waits for its group.
 const FIRST_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long the first answer may take, where any other one may take so long.
+#[must_use]
+pub fn first_within(within: Duration) -> Duration {
+    within.max(FIRST_WITHIN)
+}
 
 /// How long is listened for what comes late, at the end.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -55,8 +58,24 @@ pub(super) struct Case {
     attempts: u32,
     /// Replies to it need not fit the contract: it was asked for what is not in there.
     pub(super) is_odd: bool,
+    /// Its commands have a `traceparent` that can be handed on.
+    pub(super) is_traced: bool,
     /// The rule that is broken if it is done.
     pub(super) never: Option<&'static str>,
+}
+
+impl Case {
+    /// W3C trace context. Nobody is asked to record it.
+    fn traceparent(&self, attempt: u32) -> CompactString {
+        let (trace, instance) = (self.id.run.0, crc32fast::hash(self.id.instance.as_str().as_bytes()));
+        format_compact!("00-{trace:016x}{instance:016x}-{attempt:016x}-00")
+    }
+
+    /// Whether a reply is part of its trace: whoever works has spans of their own in it.
+    pub(super) fn is_trace(&self, traceparent: &str) -> bool {
+        let trace = |text: &str| text.split('-').nth(1).map(str::to_owned);
+        trace(traceparent) == trace(&self.traceparent(1))
+    }
 }
 
 pub(super) type Key = (CompactString, ReplyKind, u32);
@@ -73,12 +92,16 @@ pub(super) struct Talk<'a> {
     pub(super) answered: BTreeMap<Key, u32>,
     /// What was asked last, which a reply without a name answers.
     pub(super) last: Option<Key>,
+    /// What was sent while this rule is tried, each with its partition.
+    pub(super) sent: BTreeMap<Key, (u32, RawMessage)>,
     /// All that was ever asked.
     pub(super) asked: BTreeMap<Key, u32>,
     /// Of the rules on all replies, by name: the first fault and their number.
     pub(super) faults: BTreeMap<&'static str, (String, u32)>,
     /// Replies of ours that came.
     pub(super) heard: u32,
+    /// Of those that name their command: what people and tools go by.
+    pub(super) marks: Marks,
     pub(super) said: Said,
     /// Why the last command could not be sent, if it could not.
     pub(super) unsent: Option<String>,
@@ -89,7 +112,7 @@ pub(super) struct Talk<'a> {
     /// What was not answered since it was last seen to answer, if anything.
     pub(super) silent: Option<Key>,
     /// Whether it does not answer any more.
-    is_mute: bool,
+    pub(super) is_mute: bool,
     next_case: u32,
     /// Commands that may have been done, in order.
     open: Vec<CompactString>,
@@ -111,9 +134,11 @@ impl<'a> Talk<'a> {
             inbox: BTreeMap::new(),
             answered: BTreeMap::new(),
             last: None,
+            sent: BTreeMap::new(),
             asked: BTreeMap::new(),
             faults: BTreeMap::new(),
             heard: 0,
+            marks: Marks::default(),
             said: Said::default(),
             unsent: None,
             lost: None,
@@ -134,40 +159,11 @@ impl<'a> Talk<'a> {
         self.is_mute
     }
 
-    /// Where something was not answered: asks something new, in that partition, to learn whether it has stopped. If it has not,
-    /// what is to be said of its silence.
-    pub(super) fn why_silent(&mut self, call: &Call) -> Option<&'static str> {
-        let silent = self.silent.take()?;
-        let partition = self.cases.get(&silent.0).map(|case| case.partition);
-        let said = self.end();
-        let mut is_heard = false;
-        for _ in 0..PINGS_MAX {
-            let mut ping = self.case(call);
-            ping.partition = partition.unwrap_or(ping.partition);
-            is_heard = self.ask(&mut ping, ReplyKind::Do).is_some() && self.put_back(&mut ping).is_ok();
-            if is_heard {
-                break;
-            }
-        }
-        self.said = said;
-        self.silent = None;
-        self.is_mute = !is_heard;
-        let is_same = |(other, _): &(&Key, &u32)| other.0 == silent.0 && other.1 == silent.1;
-        let asked: u32 = self.asked.iter().filter(is_same).map(|(_, times)| times).sum();
-        match (is_heard, asked) {
-            (false, _) => None,
-            (true, ..2) => Some("it goes on answering other commands"),
-            (true, 2..) => Some(
-                "it answers new commands, but not this one that came before: reply again, since the reply may have been lost",
-            ),
-        }
-    }
-
     /// Whether anything at all comes back.
     pub(super) fn is_answered(&mut self, call: &Call) -> bool {
         let mut case = self.case(call);
         let within = self.options.within;
-        self.options.within = within.max(FIRST_WITHIN);
+        self.options.within = first_within(within);
         let first = self.ask_once(&mut case, ReplyKind::Do, "", |event| raw(&event));
         self.options.within = within;
         // A reply that cannot be read is an answer, too.
@@ -202,6 +198,7 @@ impl<'a> Talk<'a> {
             partition: partition_of(instance, partitions),
             attempts: 0,
             is_odd: false,
+            is_traced: true,
             never: None,
         }
     }
@@ -228,7 +225,7 @@ impl<'a> Talk<'a> {
             payload,
             deadline: now().after(DEADLINE),
             changed: now(),
-            traceparent: None,
+            traceparent: case.is_traced.then(|| case.traceparent(attempt)),
         };
         let message = wire::command(&command, &self.envelope(case));
         CloudEvent::read(&message).expect("it was written just now").into_owned()
@@ -241,7 +238,7 @@ impl<'a> Talk<'a> {
     }
 
     /// Makes it known, so that replies to it are found.
-    fn register(&mut self, case: &Case, kind: ReplyKind, attempt: u32) -> Key {
+    fn register(&mut self, case: &Case, (kind, attempt): (ReplyKind, u32), sent: (u32, RawMessage)) -> Key {
         let id = case.id.to_text();
         if kind == ReplyKind::Do && !self.open.contains(&id) {
             self.open.push(id.clone());
@@ -249,6 +246,7 @@ impl<'a> Talk<'a> {
         self.cases.insert(id.clone(), case.clone());
         let key = (id, kind, attempt);
         *self.asked.entry(key.clone()).or_default() += 1;
+        self.sent.insert(key.clone(), sent);
         self.last = Some(key.clone());
         key
     }
@@ -287,7 +285,7 @@ impl<'a> Talk<'a> {
     ) -> Option<Heard> {
         case.attempts += 1;
         let message = change(self.message(case, kind, case.attempts));
-        let key = self.register(case, kind, case.attempts);
+        let key = self.register(case, (kind, case.attempts), (case.partition, message.clone()));
         let words = if words.is_empty() { kind.as_str().to_owned() } else { format!("{} {words}", kind.as_str()) };
         if let Err(Wrong::Untried(why) | Wrong::Broken(why)) = self.send(&words, &[(case.partition, message)]) {
             self.said.came.push(why.clone());
@@ -336,9 +334,9 @@ impl<'a> Talk<'a> {
 
     /// The last attempt once more, as a log that delivers twice does.
     pub(super) fn redeliver(&mut self, case: &mut Case, kind: ReplyKind) -> Option<Heard> {
-        let message = self.message(case, kind, case.attempts);
-        let key = self.register(case, kind, case.attempts);
-        self.send(&format!("{} again", kind.as_str()), &[(case.partition, raw(&message))]).ok()?;
+        let message = raw(&self.message(case, kind, case.attempts));
+        let key = self.register(case, (kind, case.attempts), (case.partition, message.clone()));
+        self.send(&format!("{} again", kind.as_str()), &[(case.partition, message)]).ok()?;
         let first = self.hear(&key);
         self.ask_on(case, kind, "", |event| raw(&event), first)
     }
@@ -353,8 +351,9 @@ impl<'a> Talk<'a> {
         let (mut keys, mut messages) = (Vec::new(), Vec::new());
         for (kind, partition) in kinds {
             case.attempts += 1;
-            messages.push((*partition, raw(&self.message(case, *kind, case.attempts))));
-            keys.push(self.register(case, *kind, case.attempts));
+            let message = (*partition, raw(&self.message(case, *kind, case.attempts)));
+            keys.push(self.register(case, (*kind, case.attempts), message.clone()));
+            messages.push(message);
         }
         self.send(words, &messages)?;
         Ok(keys)
