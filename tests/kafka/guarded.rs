@@ -13,7 +13,7 @@ use super::house::{FILE, INPUT, Server, text};
 /// Everybody's, with the name behind it.
 const PASSWORD: &str = "the-password-of-";
 
-const USERS: [&str; 5] = ["maker", "deployer", "orchestrator", "auditor", "officer"];
+const USERS: [&str; 6] = ["maker", "deployer", "orchestrator", "auditor", "officer", "prober"];
 
 /// Less than a command waits for a broker that is away, and far more than one takes that waits for nothing.
 const LONG: Duration = Duration::from_secs(25);
@@ -163,6 +163,11 @@ fn grant_all(broker: &Broker, gate: &Gate) {
     on("auditor", &["Read", "Describe"], &[&["--topic", &ours][..], &prefixed].concat());
     on("officer", &["Read", "Describe"], &[&["--topic", &ours][..], &prefixed].concat());
     on("officer", &["Write"], &["--topic", &requests]);
+    let (probe, replies) = (format!("{}.probe", gate.prefix), format!("{}.replies", gate.prefix));
+    on("prober", &["Write", "Describe"], &[&["--topic", &theirs][..], &prefixed].concat());
+    on("prober", &["Create", "Read", "Describe"], &["--topic", &probe]);
+    on("prober", &["Read", "Describe"], &["--topic", &replies]);
+    on("prober", &["Write", "Describe"], &[&["--transactional-id", "saga-probe-"][..], &prefixed].concat());
 }
 
 #[test]
@@ -228,6 +233,11 @@ fn hears_of_what_is_taken_away(gate: &Gate, broker: &Broker) {
     let serve = ["serve", FILE, "--participants", "simulated", "--listen", "127.0.0.1:0"];
     let server = Server::begun(gate.saga(broker, "orchestrator", &serve));
     server.until("/readyz", |status, body| status == 200 && body.contains("\"running\":3"));
+    // One rule without a transaction, and the one that makes one.
+    let rules = ["--participant", "hotels", "--rule", "answered", "--rule", "committed-only"];
+    let probed = gate.saga(broker, "prober", &[&["probe", FILE][..], &rules].concat()).output().unwrap();
+    let said = text(&probed);
+    assert!(probed.status.success() && said.contains("2 kept, 0 broken, 0 not tried"), "{said}");
     for (number, (right, topic)) in [("Read", "replies"), ("Read", "requests"), ("Write", "journal")].iter().enumerate()
     {
         let topic = format!("{}.{topic}", gate.prefix);
