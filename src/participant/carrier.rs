@@ -21,7 +21,7 @@ use super::address::Address;
 use super::bridge::{Bridge, BridgeError, Outgoing, Settings, Settled};
 use crate::log::{Member, Outcome, Site, partition_of};
 use crate::runtime::{Client, Ends, Handle, QUEUED_MAX, Taker, Taking};
-use crate::wire::Message;
+use crate::wire::{CloudEvent, Message, attribute};
 
 /// Replies on their way into the log, per participant: a group commit's worth.
 const REPLIES_IN_FLIGHT_MAX: usize = 1_000;
@@ -156,14 +156,22 @@ impl Writer {
                         sleep_until(sent + SEND_AGAIN_AFTER).await;
                         under_way.push_front(self.send(topic, partition, message));
                     }
-                    (Outcome::Refused(why), _) => {
-                        tracing::error!(topic = %self.topic, %why, "the log refuses a reply; its step hears nothing");
-                    }
+                    (Outcome::Refused(why), Some(UnderWay::Reply(reply))) => self.say_refused(&reply, &why),
                     _ => {}
                 }
             }
             self.let_go(&mut under_way);
         }
+    }
+
+    /// Nobody hears a reply: which, where it was to go, and what it answers.
+    fn say_refused(&self, Reply { topic: reply_topic, partition: reply_partition, message, .. }: &Reply, why: &str) {
+        let reply = CloudEvent::read(message).ok();
+        let command = reply.as_ref().and_then(|reply| reply.get(attribute::COMMAND));
+        tracing::error!(
+            topic = %self.topic, command, %reply_topic, reply_partition, %why,
+            "the log refuses a reply: its step hears nothing until it asks again"
+        );
     }
 
     fn begin(&self, outgoing: Outgoing) -> UnderWay {

@@ -29,6 +29,7 @@ mod mirror;
 mod gate;
 mod journals;
 mod meters;
+mod flood;
 mod on_call;
 mod error;
 mod shared;
@@ -49,6 +50,9 @@ pub use definitions::{Deployed, Standing};
 pub use deploying::{Back, Published, can_be_shared, publish};
 pub use driver::{AfterPanic, PANICS_MAX};
 pub use error::{DeployError, Error, OpenError};
+pub(crate) use flood::Lines;
+#[cfg(feature = "kafka")]
+pub(crate) use flood::{Flood, Line};
 pub use followers::{Follow, Followed};
 pub use history::{Entry, History};
 pub use listed::Listed;

@@ -5,24 +5,15 @@
 //! said one by one, since people deploy them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::time::sleep;
 
+use super::flood::Lines;
 use super::partition::{Stands, in_short};
 use crate::definition::short_hash;
 use crate::engine::{Change, Direction, Event, InstanceId, Place, Summary};
 use crate::journal::Plans;
 use crate::journal::record::{Body, Cause, Positions, Record};
-
-/// So many lines of one kind are said within [`WINDOW`], a line a second: a participant that refuses everything makes
-/// thousands of instances stuck, and nobody reads as many lines. How many more there are is said behind it.
-const LINES_MAX: u32 = 10;
-
-/// From the first line of a kind to what sums up those that were left out.
-const WINDOW: Duration = Duration::from_secs(10);
 
 /// A step that begins to wait for a person, or a pivot step that begins to be called beyond its retries.
 pub(super) struct Stuck<'a> {
@@ -48,80 +39,22 @@ pub(super) fn newly_stuck<'a>(change: &'a Change, stands: Option<&'a Stands>) ->
     })
 }
 
-/// Lines of one kind, as many as somebody reads.
-#[derive(Debug, Default)]
-struct Lines {
-    since: Option<Instant>,
-    said: u32,
-    left_out: u64,
-}
-
-/// What becomes of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
-    Said,
-    /// Left out as the first one: after so long all of them are summed up.
-    First(Duration),
-    LeftOut,
-}
-
-impl Lines {
-    fn take(&mut self, now: Instant) -> Line {
-        let since = *self.since.get_or_insert(now);
-        let passed = now.saturating_duration_since(since);
-        if self.left_out == 0 && passed >= WINDOW {
-            (self.since, self.said) = (Some(now), 0);
-        }
-        if self.said < LINES_MAX {
-            self.said += 1;
-            return Line::Said;
-        }
-        self.left_out += 1;
-        if self.left_out == 1 { Line::First(WINDOW.saturating_sub(passed)) } else { Line::LeftOut }
-    }
-
-    /// How many were left out; a new window begins with the next line.
-    fn sum(&mut self) -> u64 {
-        std::mem::take(self).left_out
-    }
-}
-
-/// Of what there are lines.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Stuck,
-    Free,
-    Dead,
-}
-
-#[derive(Debug, Default)]
-struct Said {
+/// Says it.
+pub(super) struct OnCall {
     stuck: Lines,
     free: Lines,
     dead: Lines,
 }
 
-impl Said {
-    const fn of(&mut self, kind: Kind) -> &mut Lines {
-        match kind {
-            Kind::Stuck => &mut self.stuck,
-            Kind::Free => &mut self.free,
-            Kind::Dead => &mut self.dead,
-        }
-    }
-}
-
-/// Says it.
-#[derive(Debug)]
-pub(super) struct OnCall {
-    runtime: Handle,
-    said: Arc<Mutex<Said>>,
-}
-
 impl OnCall {
     /// Sums up on this runtime what is left out.
-    pub(super) fn new(runtime: Handle) -> Self {
-        Self { runtime, said: Arc::default() }
+    pub(super) fn new(runtime: &Handle) -> Self {
+        let lines = |say: fn(u64)| Lines::new(runtime.clone(), say);
+        Self {
+            stuck: lines(|more| tracing::warn!(more, "and more are stuck: `saga list --stuck` shows them")),
+            free: lines(|more| tracing::info!(more, "and more are stuck no more")),
+            dead: lines(|more| tracing::warn!(more, "and more inputs were set aside: `saga dead` shows them")),
+        }
     }
 
     /// A record is good.
@@ -131,7 +64,7 @@ impl OnCall {
             tracing::warn!(partition, requests, replies, by, reason, "a partition goes on behind inputs that are lost");
         }
         if let Body::Reject { cause, rejection, instance, raw: Some(_), .. } = &record.body
-            && self.takes(Kind::Dead)
+            && self.dead.takes()
         {
             let (topic, why) = (came_by(*cause), rejection.message.as_str());
             let (instance, offset) = (instance.as_ref().map(InstanceId::as_str), offset_of(*cause));
@@ -141,7 +74,7 @@ impl OnCall {
         let Some(plan) = plans.by_hash(definition) else { return };
         let (saga, instance) = (plan.saga.name.as_str(), instance.as_str());
         for Stuck { at, work, why } in newly_stuck(change, stands) {
-            if self.takes(Kind::Stuck) {
+            if self.stuck.takes() {
                 let (step, work, why) = (at.as_str(), work.name(), in_words(why));
                 let why = why.as_str();
                 tracing::warn!(saga, instance, step, work, why, "an instance is stuck");
@@ -149,7 +82,7 @@ impl OnCall {
         }
         let is_free = |stands: &&Stands| stands.was == Some(Summary::Stuck) && stands.state != Summary::Stuck;
         if let Some(stands) = stands.filter(is_free)
-            && self.takes(Kind::Free)
+            && self.free.takes()
         {
             let status = stands.state.name();
             let (order, by) = change.events.iter().find_map(order_of).unzip();
@@ -164,26 +97,11 @@ impl OnCall {
         }
     }
 
-    fn takes(&self, kind: Kind) -> bool {
-        match lock(&self.said).of(kind).take(Instant::now()) {
-            Line::Said => true,
-            Line::LeftOut => false,
-            Line::First(after) => {
-                let said = Arc::clone(&self.said);
-                self.runtime.spawn(async move {
-                    sleep(after).await;
-                    sum_up(&said, kind);
-                });
-                false
-            }
-        }
-    }
-
     /// Nothing more comes: what was left out is summed up now.
     pub(super) fn end(&self) {
-        sum_up(&self.said, Kind::Stuck);
-        sum_up(&self.said, Kind::Free);
-        sum_up(&self.said, Kind::Dead);
+        for lines in [&self.stuck, &self.free, &self.dead] {
+            lines.end();
+        }
     }
 }
 
@@ -196,20 +114,6 @@ const fn offset_of(cause: Cause) -> Option<u64> {
     match cause {
         Cause::Request(offset) | Cause::Reply(offset) => Some(offset),
         _ => None,
-    }
-}
-
-fn lock(said: &Mutex<Said>) -> MutexGuard<'_, Said> {
-    said.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn sum_up(said: &Mutex<Said>, kind: Kind) {
-    let more = lock(said).of(kind).sum();
-    match kind {
-        _ if more == 0 => {}
-        Kind::Stuck => tracing::warn!(more, "and more are stuck: `saga list --stuck` shows them"),
-        Kind::Free => tracing::info!(more, "and more are stuck no more"),
-        Kind::Dead => tracing::warn!(more, "and more inputs were set aside: `saga dead` shows them"),
     }
 }
 
@@ -237,34 +141,6 @@ pub(super) fn say_news(before: &Plans, now: &Plans) {
             tracing::info!(saga = name, version, hash, "new instances run by this version from now on");
         } else if before.by_hash(saga.hash()).is_none() {
             tracing::info!(saga = name, version, hash, "a version is known that is not current");
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_beyond_a_line_a_second_is_summed_up() {
-        let (mut lines, began) = (Lines::default(), Instant::now());
-        let later = |seconds| began + Duration::from_secs(seconds);
-        for second in 0..u64::from(LINES_MAX) / 2 {
-            assert_eq!([lines.take(later(second)), lines.take(later(second))], [Line::Said; 2]);
-        }
-        assert_eq!(lines.take(later(7)), Line::First(Duration::from_secs(3)), "the window ends at its tenth second");
-        assert_eq!(lines.take(later(8)), Line::LeftOut);
-        // Whoever sums up may be late: until then all is left out.
-        assert_eq!(lines.take(later(11)), Line::LeftOut);
-        assert_eq!((lines.sum(), lines.take(later(12))), (3, Line::Said));
-        assert_eq!(lines.sum(), 0);
-    }
-
-    #[test]
-    fn a_window_without_a_flood_ends_by_itself() {
-        let (mut lines, began) = (Lines::default(), Instant::now());
-        for line in 0..3 * u64::from(LINES_MAX) {
-            assert_eq!(lines.take(began + Duration::from_secs(line)), Line::Said, "line {line}");
         }
     }
 }

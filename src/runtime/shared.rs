@@ -120,7 +120,7 @@ impl Core {
             view,
             followers: Followers::default(),
             meters: Meters::new(log.partitions(), first == PartitionState::Recovering),
-            on_call: OnCall::new(Handle::current()),
+            on_call: OnCall::new(&Handle::current()),
             decisions: each().map(|_| Decisions::default()).collect(),
             inboxes: each().map(|_| Arc::new(Inbox::default())).collect(),
             states: each().map(|_| watch::Sender::new(first.clone())).collect(),

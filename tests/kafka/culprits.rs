@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use saga::json::Json;
-use saga::participant::kafka::{Addressed, Answer};
+use saga::participant::kafka::{Addressed, Answer, Place};
 use saga::wire::{CloudEvent, Message};
 use serde_json::{Value, json};
 
@@ -302,7 +302,7 @@ impl Culprit {
 }
 
 impl Answer for Culprit {
-    fn answer(&mut self, message: &Message) -> Vec<Addressed> {
+    fn answer(&mut self, message: &Message, _: Place<'_>) -> Vec<Addressed> {
         if self.is_dead || self.is(Bug::Silent) {
             return Vec::new();
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use saga::engine::Status;
 use saga::json::Json;
 use saga::log::kafka::Settings;
-use saga::participant::kafka::{Addressed, Answer, consume};
+use saga::participant::kafka::{Addressed, Answer, Place, consume};
 use saga::wire::{self, About, CloudEvent, Message};
 
 use super::broker::{Broker, shared};
@@ -36,7 +36,7 @@ fn done(event: &CloudEvent<'_>) -> Option<Addressed> {
 }
 
 impl Answer for Doors {
-    fn answer(&mut self, message: &Message) -> Vec<Addressed> {
+    fn answer(&mut self, message: &Message, _: Place<'_>) -> Vec<Addressed> {
         self.looks = 0;
         let event = CloudEvent::read(message).unwrap();
         let command = event.get("command").unwrap().to_owned();

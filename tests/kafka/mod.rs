@@ -32,3 +32,4 @@ mod telling;
 mod tools;
 mod triggers;
 mod typescript;
+mod unheard;

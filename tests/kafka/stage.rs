@@ -15,7 +15,7 @@ use rdkafka::message::Message as _;
 use saga::check::check_text;
 use saga::json::Json;
 use saga::log::kafka::{Raw, RawMessage, Settings};
-use saga::participant::kafka::{Answer, consume, serve};
+use saga::participant::kafka::{Answer, Place, consume, serve};
 use saga::participant::probe::{Books, Options, Places, Report, Subject, Wishes, run};
 use saga::participant::{Participant, SqliteStore};
 use saga::wire::Message;
@@ -144,7 +144,9 @@ impl Stage {
                 let bytes = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec).unwrap_or_default();
                 let key = String::from_utf8(bytes(record.key())).unwrap_or_default();
                 let payload = bytes(record.payload()).into();
-                for reply in answers.answer(&Message { key: key.into(), payload, ..Message::default() }) {
+                let message = Message { key: key.into(), payload, ..Message::default() };
+                let place = Place { topic: record.topic(), partition: record.partition(), offset: record.offset() };
+                for reply in answers.answer(&message, place) {
                     let partition = reply.partition.and_then(|number| u32::try_from(number).ok()).unwrap();
                     raw.send(&reply.topic, &[(partition, RawMessage::from(&reply.message))]).unwrap();
                 }

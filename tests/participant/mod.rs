@@ -7,6 +7,7 @@ mod http;
 mod process;
 mod carrier;
 mod simulated;
+pub(crate) mod log;
 mod page;
 #[cfg(feature = "kafka")]
 mod queue;

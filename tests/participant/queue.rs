@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use saga::log::kafka::Settings;
-use saga::participant::kafka::{Addressed, Answer, consume};
+use saga::participant::kafka::{Addressed, Answer, Place, consume};
 use saga::wire::{Headers, Message};
 
 /// Far more than it takes: whoever waits so long hangs.
@@ -20,7 +20,7 @@ struct Talker {
 }
 
 impl Answer for Talker {
-    fn answer(&mut self, _: &Message) -> Vec<Addressed> {
+    fn answer(&mut self, _: &Message, _: Place<'_>) -> Vec<Addressed> {
         Vec::new()
     }
 

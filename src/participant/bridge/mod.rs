@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compact_str::CompactString;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -31,7 +32,7 @@ use crate::definition::{Command, Participant, Scenario};
 use crate::engine::Status;
 use crate::json::Json;
 use crate::log::Topics;
-use crate::runtime::Ends;
+use crate::runtime::{Ends, Lines};
 use crate::time::{Timestamp, millis};
 use crate::wire::{self, About, CloudEvent, Message, ReceivedCommand};
 
@@ -133,6 +134,8 @@ pub struct Bridge {
     at_once: Arc<Semaphore>,
     /// Places for messages that wait until they are taken.
     waiting: Arc<Semaphore>,
+    /// Messages that nobody can read.
+    passed_over: Lines,
     out: mpsc::Sender<Outgoing>,
 }
 
@@ -186,7 +189,12 @@ impl Bridge {
         // Behind a process that died, what it had not committed is asked again, and orchestrators do not count that.
         let at_once = Arc::new(Semaphore::new(AT_ONCE_MAX.min(participant.at_once().unwrap_or(usize::MAX))));
         let waiting = Arc::new(Semaphore::new(WAITING_MAX));
-        Ok(Self { participant, topics: topics.clone(), endpoint, at_once, waiting, out })
+        let whose = Arc::clone(&participant);
+        let passed_over = Lines::new(Handle::current(), move |more| {
+            let Participant { name: participant, commands_topic: topic, .. } = &*whose;
+            tracing::warn!(%participant, %topic, more, "and more messages are passed over");
+        });
+        Ok(Self { participant, topics: topics.clone(), endpoint, at_once, waiting, passed_over, out })
     }
 
     /// Carries one partition's commands until their channel is closed, or it ends, or the other end of the outgoing one is
@@ -250,6 +258,7 @@ impl Bridge {
     /// Lets a child process end, at once if it has no time. What it has in flight is answered by nobody; the orchestrator asks
     /// again.
     pub async fn close(self, has_time: bool) {
+        self.passed_over.end();
         if let Endpoint::Process(endpoint) = &self.endpoint {
             endpoint.close(has_time).await;
         }
@@ -268,9 +277,13 @@ impl Bridge {
         let (command, event) = match read {
             Ok(read) => read,
             Err(error) => {
-                let Participant { name: participant, commands_topic: topic, .. } = &*self.participant;
-                let key = &message.key;
-                tracing::warn!(%participant, %topic, partition, offset, %key, "a message is passed over: failed to {error}");
+                if self.passed_over.takes() {
+                    let Participant { name: participant, commands_topic: topic, .. } = &*self.participant;
+                    let key = &message.key;
+                    tracing::warn!(
+                        %participant, %topic, partition, offset, %key, "a message is passed over: failed to {error}"
+                    );
+                }
                 return None;
             }
         };

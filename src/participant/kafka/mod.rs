@@ -8,13 +8,13 @@
 //! offset counts once the reply is in the log, so a crash in between brings the command again, which the guard knows.
 //! A message that cannot be read is passed over, with a word in the program's own log.
 
+mod guarded;
+
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use compact_str::CompactString;
 use rdkafka::ClientContext;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -22,27 +22,17 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
 
-use super::guard::code;
+use self::guarded::Guarded;
 use super::service::{Participant, Told};
 use super::store::Store;
-use crate::engine::{CommandKind, Status};
 use crate::log::kafka::{Context, OpenError, Reach, Role, Settings, headers, is_final, stored};
-use crate::wire::{self, About, CloudEvent, Message, WireError, attribute};
+use crate::wire::{CloudEvent, Message, attribute};
 
 /// How long one look at the topic waits.
 const POLL: Duration = Duration::from_millis(100);
 
 /// Commands whose replies are on their way; beyond that nothing is read.
 const UNDER_WAY_MAX: usize = 1_000;
-
-/// How often work outside the database that was interrupted is taken up again.
-const RESUME_EVERY: Duration = Duration::from_secs(10);
-
-/// How often rows of the guard that nobody can ask for are removed.
-const PURGE_EVERY: Duration = Duration::from_mins(10);
-
-/// How long a message that met a passing fault waits for the next try.
-const TAKE_AGAIN: Duration = Duration::from_secs(2);
 
 /// How long the end waits for replies on their way; what takes longer is asked again.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
@@ -75,10 +65,21 @@ impl Addressed {
     }
 }
 
+/// Where a message came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition of it.
+    pub partition: i32,
+    /// The offset in that.
+    pub offset: i64,
+}
+
 /// What answers commands.
 pub trait Answer {
     /// What goes out for a message that came.
-    fn answer(&mut self, message: &Message) -> Vec<Addressed>;
+    fn answer(&mut self, message: &Message, place: Place<'_>) -> Vec<Addressed>;
 
     /// Whether what came last could not be dealt with before the end: then it comes again.
     fn is_unfinished(&self) -> bool {
@@ -108,138 +109,24 @@ pub fn serve<S: Store>(
     group: &str,
     stop: &AtomicBool,
 ) -> Result<(), OpenError> {
-    let now = Instant::now();
-    let mut guarded = Guarded { participant, stop, is_unfinished: false, resumed: None, purged: now };
-    consume(&mut guarded, settings, topic, group, stop)
+    let mut guarded = Guarded::new(participant, stop);
+    let ended = consume(&mut guarded, settings, topic, group, stop);
+    guarded.end();
+    ended
 }
 
-/// A participant with its guard.
-struct Guarded<'a, S: Store> {
-    participant: &'a Participant<S>,
-    stop: &'a AtomicBool,
-    is_unfinished: bool,
-    resumed: Option<Instant>,
-    purged: Instant,
+/// What came of sending: of which reply, and what.
+type Ack = (u64, Ended);
+
+/// What came of sending a reply.
+enum Ended {
+    /// It is in the log.
+    There,
+    /// It never will be: why.
+    Refused(KafkaError, Box<Addressed>),
+    /// It is to be sent again.
+    Again(Box<Addressed>),
 }
-
-impl<S: Store> Answer for Guarded<'_, S> {
-    fn answer(&mut self, message: &Message) -> Vec<Addressed> {
-        let event = match CloudEvent::read(message) {
-            Ok(event) => event,
-            Err(error) => {
-                pass_over(&error);
-                return Vec::new();
-            }
-        };
-        if event.get(attribute::KIND) == Some(CommandKind::Message.as_str()) {
-            self.take(&event);
-            return Vec::new();
-        }
-        // A handler that panics has left nothing: its transaction was dropped.
-        let handled = catch_unwind(AssertUnwindSafe(|| self.participant.handle(&event, super::now())));
-        let reply = match handled {
-            Ok(Ok(reply)) => Some(reply.write()),
-            Ok(Err(error)) => {
-                pass_over(&error);
-                None
-            }
-            Err(_) => {
-                tracing::error!("a handler panicked; nothing of its work stays, and its command is answered `retry`");
-                wire::read_command(&event).ok().map(|command| {
-                    let status = Status::Retry { code: Some(CompactString::const_new(code::PANICKED)) };
-                    let about =
-                        About { participant: self.participant.name(), traceparent: command.traceparent.as_deref() };
-                    wire::reply(&command.reply(status, None), &about)
-                })
-            }
-        };
-        reply.and_then(|reply| Addressed::reply_to(&event, reply)).into_iter().collect()
-    }
-
-    fn is_unfinished(&self) -> bool {
-        self.is_unfinished
-    }
-
-    fn upkeep(&mut self) -> Vec<Addressed> {
-        if self.purged.elapsed() >= PURGE_EVERY {
-            self.purged = Instant::now();
-            match self.participant.purge(super::now()) {
-                Ok(rows) => tracing::debug!(rows, "rows of the guard removed"),
-                Err(error) => tracing::warn!(%error, "the guard's old rows cannot be removed for now"),
-            }
-        }
-        Vec::new()
-    }
-
-    fn resume(&mut self, tell: &mut dyn FnMut(Addressed) -> Told) {
-        if self.resumed.is_some_and(|resumed| resumed.elapsed() < RESUME_EVERY) {
-            return;
-        }
-        self.resumed = Some(Instant::now());
-        let tell = |command: &CloudEvent<'_>, reply: CloudEvent<'_>| match Addressed::reply_to(command, reply.write()) {
-            // Nobody said where it is to go.
-            None => Told::Yes,
-            Some(addressed) => tell(addressed),
-        };
-        match catch_unwind(AssertUnwindSafe(|| self.participant.resume(tell))) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "interrupted work cannot be taken up for now"),
-            Err(_) => tracing::error!("interrupted work panicked"),
-        }
-    }
-}
-
-impl<S: Store> Guarded<'_, S> {
-    /// Takes a message that nobody answers and nobody repeats: while it meets a passing fault it is tried again, and
-    /// what is behind it in the topic waits, as it does in front of any consumer whose database is away.
-    fn take(&mut self, message: &CloudEvent<'_>) {
-        loop {
-            let handled = catch_unwind(AssertUnwindSafe(|| self.participant.handle(message, super::now())));
-            let reply = match handled {
-                Ok(Ok(reply)) => reply,
-                Ok(Err(error)) => {
-                    pass_over(&error);
-                    return;
-                }
-                Err(_) => {
-                    tracing::error!("a handler panicked at a message, which is passed over; nothing of its work stays");
-                    return;
-                }
-            };
-            match (reply.get(attribute::STATUS), reply.get(attribute::CODE)) {
-                (Some("retry"), Some(code::UNKNOWN_CALL)) => {
-                    tracing::error!(key = %message.key, "nobody here takes this message, which is passed over");
-                    return;
-                }
-                (Some("retry"), code) => {
-                    let code = code.unwrap_or_default();
-                    tracing::warn!(key = %message.key, code, "a message cannot be taken for now, and what is behind it waits");
-                }
-                (Some("failed"), code) => {
-                    let code = code.unwrap_or_default();
-                    tracing::warn!(key = %message.key, code, "a message was refused, which its saga never hears");
-                    return;
-                }
-                (Some(_) | None, _) => return,
-            }
-            let until = Instant::now() + TAKE_AGAIN;
-            while Instant::now() < until {
-                if self.stop.load(Ordering::Relaxed) {
-                    self.is_unfinished = true;
-                    return;
-                }
-                std::thread::sleep(POLL);
-            }
-        }
-    }
-}
-
-fn pass_over(error: &WireError) {
-    tracing::warn!("a message on the topic of commands is passed over: failed to {error}");
-}
-
-/// What came of sending: which, and what is to be sent again.
-type Ack = (u64, Result<(), Box<Addressed>>);
 
 /// A reply on its way.
 struct Sending {
@@ -272,12 +159,11 @@ impl Sending {
     fn ended(self, error: Option<&KafkaError>) {
         let Self { id, addressed, acks } = self;
         let ended = match error {
-            None => Ok(()),
+            None => Ended::There,
             Some(error) if error.rdkafka_error_code().is_some_and(is_final) => {
-                tracing::error!(topic = addressed.topic, %error, "the log refuses a reply; its step hears nothing");
-                Ok(())
+                Ended::Refused(error.clone(), Box::new(addressed))
             }
-            Some(_) => Err(Box::new(addressed)),
+            Some(_) => Ended::Again(Box::new(addressed)),
         };
         // Nobody waits once it is closed.
         drop(acks.send((id, ended)));
@@ -314,7 +200,16 @@ pub fn consume(
     consumer.subscribe(&[topic]).map_err(|error| OpenError::client(&error))?;
     let (acks, acknowledged) = channel();
     let (under_way, again) = (VecDeque::new(), Vec::new());
-    let mut out = Out { producer, acks, acknowledged, next: 0, under_way, again, sent_again: Instant::now() };
+    let mut out = Out {
+        topic: topic.to_owned(),
+        producer,
+        acks,
+        acknowledged,
+        next: 0,
+        under_way,
+        again,
+        sent_again: Instant::now(),
+    };
     while !stop.load(Ordering::Relaxed) {
         for addressed in answers.upkeep() {
             out.send_new(addressed);
@@ -327,8 +222,9 @@ pub fn consume(
             match consumer.poll(POLL) {
                 Some(Ok(record)) => {
                     let message = stored(&record).message;
+                    let (partition, offset) = (record.partition(), record.offset());
                     let (first, mut count) = (out.next, 0);
-                    let answered = answers.answer(&message);
+                    let answered = answers.answer(&message, Place { topic, partition, offset });
                     if answers.is_unfinished() {
                         break;
                     }
@@ -336,7 +232,6 @@ pub fn consume(
                         out.send_new(addressed);
                         count += 1;
                     }
-                    let (partition, offset) = (record.partition(), record.offset());
                     out.under_way.push_back(Done { partition, offset, first, left: count, count });
                 }
                 // The client tries again by itself.
@@ -359,6 +254,8 @@ pub fn consume(
 
 /// Replies on their way, and the commands that wait for them.
 struct Out {
+    /// That of the commands.
+    topic: String,
     producer: ThreadedProducer<Replies>,
     acks: Sender<Ack>,
     acknowledged: Receiver<Ack>,
@@ -402,9 +299,13 @@ impl Out {
         self.send_new(addressed);
         while goes_on() {
             match self.acknowledged.recv_timeout(POLL) {
-                Ok((told, Ok(()))) if told == id => return Told::Yes,
+                Ok((told, Ended::There)) if told == id => return Told::Yes,
+                Ok((told, Ended::Refused(error, addressed))) if told == id => {
+                    self.say_refused(None, &addressed, &error);
+                    return Told::Yes;
+                }
                 // Not to be sent again from here: its row is taken up again.
-                Ok((told, Err(_))) if told == id => break,
+                Ok((told, Ended::Again(_))) if told == id => break,
                 Ok(other) => self.take(other),
                 Err(_) => {}
             }
@@ -421,14 +322,18 @@ impl Out {
     }
 
     fn take(&mut self, (id, ended): Ack) {
-        match ended {
-            Ok(()) => {
-                let is_of = |done: &&mut Done| (done.first..done.first + done.count).contains(&id);
-                if let Some(done) = self.under_way.iter_mut().find(is_of) {
-                    done.left -= 1;
-                }
-            }
-            Err(again) => self.again.push((id, *again)),
+        if let Ended::Again(again) = ended {
+            self.again.push((id, *again));
+            return;
+        }
+        let is_of = |done: &&mut Done| (done.first..done.first + done.count).contains(&id);
+        let mut done = self.under_way.iter_mut().find(is_of);
+        if let Some(done) = &mut done {
+            done.left -= 1;
+        }
+        if let Ended::Refused(error, addressed) = ended {
+            let of = done.map(|done| (done.partition, done.offset));
+            self.say_refused(of, &addressed, &error);
         }
     }
 
@@ -449,5 +354,22 @@ impl Out {
                 tracing::debug!(%error, topic, partition = done.partition, "an offset counts no more");
             }
         }
+    }
+
+    /// Says that nobody hears a reply, by which one finds what it answers: the command's own place, unless it came long before.
+    fn say_refused(
+        &self,
+        of: Option<(i32, i64)>,
+        Addressed { topic, partition, message }: &Addressed,
+        error: &KafkaError,
+    ) {
+        let (of_partition, of_offset) = of.unzip();
+        let reply = CloudEvent::read(message).ok();
+        let command = reply.as_ref().and_then(|reply| reply.get(attribute::COMMAND));
+        let (reply_topic, reply_partition) = (topic, partition);
+        tracing::error!(
+            topic = self.topic, partition = of_partition, offset = of_offset, command, reply_topic, reply_partition, %error,
+            "the log refuses a reply: its step hears nothing until it asks again"
+        );
     }
 }
