@@ -154,6 +154,14 @@ def test_a_message_waits_a_passing_fault_out(rooms: Rooms) -> None:
         def key(self) -> bytes:
             return b"order-7"
 
+        def topic(self) -> str:
+            return "mail.commands"
+
+        def partition(self) -> int:
+            return 0
+
+        offset = partition
+
     class Stop(threading.Event):
         """What is waited for has passed by then."""
 

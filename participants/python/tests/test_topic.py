@@ -92,11 +92,13 @@ def test_a_reply_that_is_refused_for_good_stops_no_other(cards: Participant[Any]
 
 @pytest.mark.parametrize("place", REFUSED)
 def test_a_command_whose_reply_cannot_be_sent_ends_no_process(
-    cards: Participant[Any], broker: str, place: dict[str, Any]
+    cards: Participant[Any], broker: str, place: dict[str, Any], caplog: Any
 ) -> None:
     replies = replies_by(broker)
-    replies.send(begin(cards, 1, **place), Reply("pending"), "cards")
+    replies.send(begin(cards, 1, **place), Reply("pending"), "cards", "card.commands/0/17")
     replies.wait()
+    (said,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert said.startswith("card.commands/0/17: ") and "order-1/1/charge/1" in said
 
 
 def test_serve_ends_behind_the_row_that_is_under_way(cards: Participant[Any], broker: str) -> None:

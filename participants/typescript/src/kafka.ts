@@ -21,8 +21,11 @@ const TAKE_AGAIN = 2_000;
 /** How often the group is told, while a handler works, that its member lives; a client that does so by itself passes over it. */
 const HEARTBEAT_EVERY = 3_000;
 
-/** Kafka's codes for what is refused however often it is sent: MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE. */
-const TOO_LARGE: readonly unknown[] = [10, 18];
+/**
+ * Kafka's codes for what is refused however often it is sent: MESSAGE_TOO_LARGE, INVALID_TOPIC_EXCEPTION, RECORD_LIST_TOO_LARGE,
+ * TOPIC_AUTHORIZATION_FAILED, CLUSTER_AUTHORIZATION_FAILED, INVALID_RECORD.
+ */
+const FOR_GOOD: readonly unknown[] = [10, 17, 18, 29, 31, 87];
 
 /** Partitions that are worked on at once. */
 const CONCURRENTLY = 4;
@@ -146,14 +149,16 @@ export async function serve<C>(participant: Participant<C>, topic: string, clien
     }
   };
 
-  const tell = async (command: Message, reply: Message): Promise<void> => {
+  /** `of` says where the command stands that is answered, unless it came long before. */
+  const tell = async (command: Message, reply: Message, of = ""): Promise<void> => {
     if (command.attributes.get(attribute.kind) === "message") return;
     try {
       await send(command, reply);
     } catch (error) {
       if (!isForGood(error)) throw error;
-      const id = reply.attributes.get(attribute.command);
-      console.error(`the reply to ${id} can never be sent, and its saga does not hear it: ${(error as Error).message}`);
+      const [id, to] = [reply.attributes.get(attribute.command), command.attributes.get(attribute.replyTo)];
+      const what = `the reply to ${id}${of} cannot be written to \`${to}\``;
+      console.error(`${what}, and its step hears nothing until it asks again: ${(error as Error).message}`);
     }
   };
 
@@ -161,7 +166,7 @@ export async function serve<C>(participant: Participant<C>, topic: string, clien
   let resuming: Promise<void> | undefined;
   const resume = (): void => {
     resuming ??= participant
-      .resume(tell, closing.signal)
+      .resume((command, reply) => tell(command, reply), closing.signal)
       .catch(failed("taking up interrupted work"))
       .finally(() => (resuming = undefined));
   };
@@ -193,14 +198,17 @@ export async function serve<C>(participant: Participant<C>, topic: string, clien
     eachMessage: async ({ partition, message: record, heartbeat }) => {
       // What fails here fails again behind the message, where the client takes it as a reason to join again.
       const beats = heartbeat && setInterval(() => void heartbeat().catch(() => undefined), HEARTBEAT_EVERY);
+      const place = `${topic}, partition ${partition}, offset ${record.offset}`;
+      let id = "";
       try {
         const command = readMessage(text(record.key), text(record.value));
+        id = command.attributes.get(attribute.command) ?? "";
         if (command.attributes.get(attribute.kind) === "message") return await take(command, heartbeat);
         await addressOf(command);
-        await tell(command, await participant.handle(command));
+        await tell(command, await participant.handle(command), ` (${place})`);
       } catch (error) {
         if (!(error instanceof Unreadable)) throw error;
-        console.error(`a record is passed over: ${topic}, partition ${partition}, offset ${record.offset}: ${error.message}`);
+        console.error(`a record is passed over: ${place}${id && `, ${id}`}: ${error.message}`);
       } finally {
         clearInterval(beats);
       }
@@ -225,7 +233,7 @@ export async function serve<C>(participant: Participant<C>, topic: string, clien
 /** Whether it cannot be sent, now or later. */
 function isForGood(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return error instanceof Unreadable || TOO_LARGE.includes((error as { code?: unknown }).code) || isForGood(error.cause);
+  return error instanceof Unreadable || FOR_GOOD.includes((error as { code?: unknown }).code) || isForGood(error.cause);
 }
 
 /** Two ids that differ in bytes that are no text must not become one. */

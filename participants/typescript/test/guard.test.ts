@@ -489,6 +489,17 @@ test("a command is answered where it says, behind what nobody can read", async (
   assert.deepEqual(sent, [{ topic: "saga.replies", acks: -1, messages: [{ key: "a", value, headers, partition: 3 }] }]);
 });
 
+test("a reply that cannot be written stops nothing, and is said with the place of its command", async (context) => {
+  const said = context.mock.method(console, "error", () => undefined);
+  const { take, close } = await served(await new World().tickets("succeeds"), ["saga.replies"], () => {
+    throw new Error("no", { cause: Object.assign(new Error("no"), { code: 29 }) });
+  });
+  await take({ key: "a", value: writeMessage(command("a", "do", "Reserve")), offset: "7" });
+  await close();
+  const line = said.mock.calls.map((call) => call.arguments.join(" ")).join();
+  assert.ok(line.startsWith("the reply to a/1/reserve/1 (commands, partition 0, offset 7) cannot be written to `saga.replies`"), line);
+});
+
 test("a message is taken once, though late and at the second try, and is answered by nobody", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
   const world = new World();

@@ -33,8 +33,9 @@ TELL_WITHIN = 5.0
 FOR_GOOD = frozenset((
     KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION,
     KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD, KafkaError._INVALID_ARG,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED,
 ))
-"""Errors of a late reply that another try would meet again."""
+"""Errors of a reply that another try would meet again."""
 UNFIT = (OverflowError, ValueError)
 """What the client raises of a partition, or a topic's name, that is none."""
 
@@ -66,7 +67,8 @@ def serve(
         "auto.commit.interval.ms": 1000,
         "fetch.queue.backoff.ms": 1,
     }, logger=client_log)
-    sending = {**common, "enable.idempotence": True, "acks": "all", "message.max.bytes": 2 << 20}
+    # A topic that is not there is known not to be within seconds, while commands wait behind its reply.
+    sending = {"topic.metadata.propagation.max.ms": 2000, **common, "enable.idempotence": True, "acks": "all", "message.max.bytes": 2 << 20}
     producer = Producer(sending, logger=client_log)
     replies = _Replies(producer)
     look = _Look(AdminClient(common, logger=client_log), topic)
@@ -124,18 +126,18 @@ def _answer(
     participant: Participant[Any], record: Record, replies: _Replies, stop: threading.Event
 ) -> bool:
     """Whether it is dealt with."""
+    place = f"{record.topic()}/{record.partition()}/{record.offset()}"
     try:
         command = read_command(Message.read(record.value()), record.key())
     except Unreadable as why:
-        place = f"{record.topic()}/{record.partition()}/{record.offset()}"
         log.warning("%s is passed over: %s", place, why)
         return True
     except Exception:
-        log.exception("%s/%s/%s is passed over", record.topic(), record.partition(), record.offset())
+        log.exception("%s is passed over", place)
         return True
     if command.kind == "message":
         return _take(participant, command, stop)
-    replies.send(command, participant.handle(command), participant.name)
+    replies.send(command, participant.handle(command), participant.name, place)
     return True
 
 
@@ -205,22 +207,30 @@ class _Replies:
 
     def __init__(self, producer: Producer) -> None:
         self.producer = producer
-        self.failed: list[tuple[Command, Reply, str]] = []
+        self.failed: list[tuple[Command, Reply, str, str]] = []
 
-    def send(self, command: Command, reply: Reply, participant: str) -> None:
+    def send(self, command: Command, reply: Reply, participant: str, place: str) -> None:
+        """Sends the reply to a command that came from this place."""
         if command.kind == "message":
             return
         if command.reply_to is None:
-            log.warning("%s names no topic for its reply", command.id)
+            log.error("%s: %s names no topic for its reply, which nobody hears", place, command.id)
             return
+
+        def refused(error: Any) -> None:
+            log.error(
+                "%s: the reply to %s cannot be written to %s/%s, and its step hears nothing until it asks again: %s",
+                place, command.id, command.reply_to, command.reply_partition, error,
+            )
 
         def delivered(error: Any, _: Any) -> None:
             if error is None:
                 return
-            log.warning("a reply to %s is not in the log: %s", command.id, error)
-            # Away for now: sent again. Refused for good: the step's timeout finds out.
-            if error.retriable() or error.name() in ("_MSG_TIMED_OUT", "_TIMED_OUT", "_TRANSPORT"):
-                self.failed.append((command, reply, participant))
+            if error.code() in FOR_GOOD:
+                refused(error)
+                return
+            log.warning("%s: the reply to %s is not in the log, and is sent again: %s", place, command.id, error)
+            self.failed.append((command, reply, participant, place))
 
         while True:
             try:
@@ -229,7 +239,7 @@ class _Replies:
             except BufferError:
                 self.producer.poll(POLL)
             except (KafkaException, *UNFIT) as error:
-                log.error("a reply to %s cannot be sent: %s", command.id, error)
+                refused(error)
                 return
 
     def tell(self, command: Command, reply: Reply, participant: str) -> bool:
@@ -285,8 +295,8 @@ class _Replies:
         while len(self.producer) > 0 or self.failed:
             self.producer.poll(0.05)
             again, self.failed = self.failed, []
-            for command, reply, participant in again:
-                self.send(command, reply, participant)
+            for command, reply, participant, place in again:
+                self.send(command, reply, participant, place)
 
 
 def _upkeep(what: str, work: Any) -> None:

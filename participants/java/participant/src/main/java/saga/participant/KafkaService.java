@@ -217,8 +217,8 @@ public final class KafkaService implements Runnable, AutoCloseable {
         }
     }
 
-    /** A reply on its way, and where the command stands that it answers; null if nobody is answered. */
-    private record Sent(long offset, Future<RecordMetadata> reply) {}
+    /** A reply on its way, to which command, and where that stands; the reply is null if nobody is answered. */
+    private record Sent(long offset, Message command, Future<RecordMetadata> reply) {}
 
     private void answerAll(ConsumerRecords<byte[], byte[]> records) throws InterruptedException {
         if (records.isEmpty()) {
@@ -238,7 +238,7 @@ public final class KafkaService implements Runnable, AutoCloseable {
             List<Future<List<Sent>>> sent = workers.invokeAll(work);
             for (int at = 0; at < partitions.size(); at++) {
                 TopicPartition partition = partitions.get(at);
-                long next = acknowledged(sent.get(at).get(), again.get(partition));
+                long next = acknowledged(partition, sent.get(at).get(), again.get(partition));
                 answered.put(partition, new OffsetAndMetadata(next));
                 boolean all = next > records.records(partition).get(records.records(partition).size() - 1).offset();
                 again.compute(partition, (same, from) -> all ? null : next);
@@ -266,7 +266,7 @@ public final class KafkaService implements Runnable, AutoCloseable {
             learnReplyTopic(command.attribute(Attribute.REPLY_TO));
             return new Read(record, command);
         } catch (UnreadableException error) {
-            passOver(record, error);
+            passOver(record, null, error);
             return new Read(record, null);
         }
     }
@@ -282,7 +282,7 @@ public final class KafkaService implements Runnable, AutoCloseable {
             Message command = read.command;
             try {
                 if (command == null) {
-                    sent.add(new Sent(offset, null));
+                    sent.add(new Sent(offset, command, null));
                     continue;
                 }
                 if (isMessage(command)) {
@@ -290,24 +290,25 @@ public final class KafkaService implements Runnable, AutoCloseable {
                         // Read again, and what is behind it with it.
                         return sent;
                     }
-                    sent.add(new Sent(offset, null));
+                    sent.add(new Sent(offset, command, null));
                     continue;
                 }
                 ProducerRecord<byte[], byte[]> address =
                         address(command, replyTopics.get(command.attribute(Attribute.REPLY_TO)));
                 Message reply = participant.handle(command);
-                sent.add(new Sent(offset, producer.send(addressed(address, reply))));
+                sent.add(new Sent(offset, command, producer.send(addressed(address, reply))));
             } catch (UnreadableException error) {
-                passOver(read.record, error);
-                sent.add(new Sent(offset, null));
+                passOver(read.record, command, error);
+                sent.add(new Sent(offset, command, null));
             }
         }
         return sent;
     }
 
-    private void passOver(ConsumerRecord<byte[], byte[]> record, UnreadableException error) {
-        LOG.log(Level.WARNING, () -> "a record is passed over: %s, partition %d, offset %d: %s"
-                .formatted(topic, record.partition(), record.offset(), error.getMessage()));
+    private void passOver(ConsumerRecord<byte[], byte[]> record, Message command, UnreadableException error) {
+        String id = command == null ? null : command.attribute(Attribute.COMMAND);
+        LOG.log(Level.WARNING, () -> "a record is passed over: %s, partition %d, offset %d%s: %s"
+                .formatted(topic, record.partition(), record.offset(), id == null ? "" : ", " + id, error.getMessage()));
     }
 
     private static boolean isMessage(Message command) {
@@ -340,7 +341,7 @@ public final class KafkaService implements Runnable, AutoCloseable {
     }
 
     /** The offset behind the last command of which all is done. */
-    private long acknowledged(List<Sent> sent, long from) throws InterruptedException {
+    private long acknowledged(TopicPartition partition, List<Sent> sent, long from) throws InterruptedException {
         long next = from;
         for (Sent one : sent) {
             try {
@@ -348,11 +349,17 @@ public final class KafkaService implements Runnable, AutoCloseable {
                     one.reply.get();
                 }
             } catch (ExecutionException error) {
+                String to = one.command.attribute(Attribute.REPLY_TO);
+                String what = "the reply to %s (%s, partition %d, offset %d)"
+                        .formatted(one.command.attribute(Attribute.COMMAND), topic, partition.partition(), one.offset);
                 if (!isForGood(error.getCause())) {
-                    LOG.log(Level.WARNING, "a reply is not acknowledged; its command is answered again", error.getCause());
+                    // The topic may have gone: it is asked for anew, and one that is not there stops nothing.
+                    replyTopics.remove(to);
+                    LOG.log(Level.WARNING, what + " is not acknowledged; its command is answered again", error.getCause());
                     return next;
                 }
-                LOG.log(Level.ERROR, "the log refuses a reply; its step hears nothing", error.getCause());
+                LOG.log(Level.ERROR, what + " cannot be written to `" + to + "`, and its step hears nothing until it asks again",
+                        error.getCause());
             }
             next = one.offset + 1;
         }
@@ -361,7 +368,9 @@ public final class KafkaService implements Runnable, AutoCloseable {
 
     /** Whether the log refuses a reply however often it is sent. */
     private static boolean isForGood(Throwable error) {
-        return error instanceof RecordTooLargeException || error instanceof InvalidTopicException;
+        return error instanceof RecordTooLargeException
+                || error instanceof InvalidTopicException
+                || error instanceof AuthorizationException;
     }
 
     /** Asks before a producer does: that waits a minute for a topic which does not exist, and cannot tell. */

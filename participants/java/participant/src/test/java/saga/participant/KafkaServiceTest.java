@@ -31,6 +31,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.TimeoutException;
+import org.apache.kafka.common.errors.TopicAuthorizationException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
@@ -285,6 +286,24 @@ final class KafkaServiceTest {
             await("doing,done");
             assertEquals(List.of("a 1 succeeded \"r-1\""), replies(1));
             await("done,done");
+        }
+    }
+
+    @Test
+    void aReplyThatIsNotAllowedBlocksNothing() throws Exception {
+        var producer = new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer()) {
+            @Override
+            public Future<RecordMetadata> send(ProducerRecord<byte[], byte[]> reply) {
+                boolean isAllowed = reply.partition() == 1;
+                return isAllowed ? super.send(reply) : CompletableFuture.failedFuture(new TopicAuthorizationException(replies));
+            }
+        };
+        try (Running running = start(new KafkaService(participant(), commands, settings, producer))) {
+            send(0, with(asked("a", "do", "Reserve"), Attribute.REPLY_PARTITION, "0"));
+            send(0, asked("b", "do", "Reserve"));
+            assertEquals(List.of("b 1 succeeded 2"), replies(1));
+            send(0, asked("c", "do", "Reserve"));
+            assertEquals(List.of("c 1 succeeded 3"), replies(1), "and not the second again");
         }
     }
 
