@@ -134,6 +134,10 @@ impl Culprit {
 
     /// Holds a room, or not.
     fn work(&mut self, command: &str, request: &Value) -> Said {
+        let is_fit = request["hotel"].is_string() && request["nights"].is_i64();
+        if !is_fit && !self.is(Bug::TakesAnyRequest) {
+            return failed("unfit-request");
+        }
         if request["hotel"] == "Full" {
             return failed(if self.is(Bug::FailsWithAnUndeclaredCode) { "full-up" } else { "sold_out" });
         }
@@ -279,10 +283,8 @@ impl Culprit {
             return None;
         }
         let request: Value = serde_json::from_str(data).unwrap_or_default();
-        let is_fit = request["hotel"].is_string() && request["nights"].is_i64();
         let said = match (&*kind, &*call) {
             _ if is_locked => retry("locked"),
-            ("do", "ReserveRoom") if !is_fit && !self.is(Bug::TakesAnyRequest) => failed("unfit-request"),
             ("do", "ReserveRoom") | ("undo" | "query", _) => {
                 let key = if self.is(Bug::GoesByTheInstance) { message.get("instance")? } else { &command };
                 let cut = key.char_indices().nth(200).filter(|_| self.is(Bug::CutsKeysOff));

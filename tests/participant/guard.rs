@@ -301,6 +301,9 @@ fn a_request_that_does_not_fit_is_refused_and_nothing_happened() {
     let reply = |payload| answered(&participant.handle(&command(payload, "do", "ReserveRoom", payload), NOW).unwrap());
     assert_eq!("succeeded 2", reply(r#"{"nights":2}"#));
     assert_eq!("failed unfit-request", reply(r#"{"nights":"two"}"#));
+    // It is a refusal like any other: a row keeps it.
+    let mended = command(r#"{"nights":"two"}"#, "do", "ReserveRoom", r#"{"nights":2}"#);
+    assert_eq!("failed unfit-request", answered(&participant.handle(&mended, NOW).unwrap()));
 }
 
 #[test]

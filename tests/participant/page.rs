@@ -9,9 +9,10 @@ use std::sync::Arc;
 use saga::check;
 use saga::definition::json::check_json;
 use saga::definition::types::Type;
+use saga::engine::ReplyKind;
 use saga::files::Folder;
 use saga::json::Json;
-use saga::participant::guard::{Ask, State, Verdict, verdict};
+use saga::participant::guard::{Ask, State, Verdict, code, verdict};
 use saga::participant::{Address, Participant, SqliteStore, http};
 use saga::source::SourceFile;
 use saga::wire::{self, CloudEvent, attribute};
@@ -48,6 +49,24 @@ fn table(head: &str) -> Vec<Vec<String>> {
 fn every_attribute_is_explained() {
     let told: Vec<_> = table("| attribute |").into_iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
     assert_eq!(attribute::ALL.to_vec(), told);
+}
+
+/// What the guard and the library say by themselves.
+#[test]
+fn every_code_is_explained() {
+    let told: Vec<_> = table("| code | with |").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    for (known, status) in [
+        (code::EXPIRED, "`retry`"),
+        (code::ALREADY_UNDONE, "`failed`"),
+        (code::STILL_DOING, "`retry`"),
+        (code::STORE, "`retry`"),
+        (code::PANICKED, "`retry`"),
+        (code::UNKNOWN_CALL, "`retry`"),
+        (code::UNFIT_REQUEST, "`failed`"),
+    ] {
+        let is_told = |(codes, with): &(String, String)| codes.contains(&format!("`{known}`")) && with == status;
+        assert!(told.iter().any(is_told), "{known}: {told:?}");
+    }
 }
 
 #[cfg(feature = "kafka")]
@@ -94,10 +113,12 @@ fn the_table_of_the_guard_is_that_of_the_code() {
 #[test]
 fn the_messages_can_be_read() {
     let blocks = blocks("{\"specversion\"");
-    let [asked, replied] = blocks.as_slice() else { panic!("a command and a reply, not {}", blocks.len()) };
+    let [asked, replied, own] = blocks.as_slice() else { panic!("two commands and a reply, not {}", blocks.len()) };
     let asked = wire::read_command(&CloudEvent::parse(asked.as_bytes()).unwrap()).unwrap();
     let replied = wire::read_reply(&CloudEvent::parse(replied.as_bytes()).unwrap()).unwrap();
     assert_eq!((&asked.id, asked.kind, asked.attempt), (&replied.command, replied.kind, replied.attempt));
+    let own = wire::read_command(&CloudEvent::parse(own.as_bytes()).unwrap()).unwrap();
+    assert!(own.id.own_undo && own.kind == ReplyKind::Do, "{own:?}");
 }
 
 #[test]

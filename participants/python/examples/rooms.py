@@ -24,7 +24,11 @@ def sql(text: str) -> str:
 
 @hotels.command("ReserveRoom")
 def reserve(db: Any, command: Command) -> dict[str, str]:
-    hotel, nights = command.payload["hotel"], command.payload["nights"]
+    match command.payload:
+        case {"hotel": str(hotel), "nights": int(nights)}:
+            pass
+        case _:
+            raise Refused("unfit-request", "a hotel and a number of nights")
     (taken,) = db.execute(sql("SELECT count(*) FROM rooms WHERE hotel = ?"), (hotel,)).fetchone()
     if hotel == "Full" or taken >= ROOMS:
         raise Refused("sold_out", f"no room at the {hotel} for {nights} nights")
