@@ -494,8 +494,11 @@ test("a reply that cannot be written stops nothing, and is said with the place o
   const { take, close } = await served(await new World().tickets("succeeds"), ["saga.replies"], () => {
     throw new Error("no", { cause: Object.assign(new Error("no"), { code: 29 }) });
   });
-  await take({ key: "a", value: writeMessage(command("a", "do", "Reserve")), offset: "7" });
-  await close();
+  try {
+    await take({ key: "a", value: writeMessage(command("a", "do", "Reserve")), offset: "7" });
+  } finally {
+    await close();
+  }
   const line = said.mock.calls.map((call) => call.arguments.join(" ")).join();
   assert.ok(line.startsWith("the reply to a/1/reserve/1 (commands, partition 0, offset 7) cannot be written to `saga.replies`"), line);
 });
