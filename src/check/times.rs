@@ -107,7 +107,7 @@ fn within(invocation: &Invocation, step: &str, problems: &mut Problems) {
         );
         return;
     }
-    let pauses = pauses(timing.retry.times, timing.retry.from, timing.retry.to);
+    let pauses = timing.retry.pauses();
     if pauses >= limit {
         problems.push(
             Diagnostic::warning(
@@ -123,17 +123,6 @@ fn within(invocation: &Invocation, step: &str, problems: &mut Problems) {
             .hint("write a longer `within`, fewer repetitions, or shorter pauses"),
         );
     }
-}
-
-/// The sum of the pauses: from the first, doubling up to the longest.
-pub(super) fn pauses(times: u32, from: Duration, to: Duration) -> Duration {
-    let mut pause = from;
-    let mut sum = Duration::ZERO;
-    for _ in 0..times {
-        sum = sum.saturating_add(pause.min(to));
-        pause = pause.saturating_mul(2).min(to);
-    }
-    sum
 }
 
 /// The time that the literal sleeps before the point of no return take at least, and the longest of them.

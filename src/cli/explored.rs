@@ -99,6 +99,10 @@ impl Explored {
             let what = match way {
                 Untaken::Whole(holds) => format!("`{expression}`, {place}, {holds}"),
                 Untaken::Part(holds) => format!("a part of `{expression}`, {place}, {holds}"),
+                Untaken::Beside(holds, other, is_met) => {
+                    let (other, there) = (written(file, *other), self::place(file, *other));
+                    format!("`{expression}`, {place}, {holds} where `{other}`, {there}, is {is_met}")
+                }
                 Untaken::Overflow => format!("`{expression}`, {place}, too large to be computed"),
             };
             format!("{run}no data that is tried makes {what}")

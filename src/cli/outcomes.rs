@@ -15,7 +15,7 @@ use crate::check::{self, Bound, Cause, Outcomes, Reason, Worst};
 use crate::definition::Saga;
 use crate::definition::limits::MAX_ELEMENTS;
 use crate::engine::Direction;
-use crate::model::explore::{Ending, Happening, Tally, Way};
+use crate::model::explore::{Ending, Tally, Way};
 use crate::source::{FileId, Span};
 
 /// For people: a table of the ends below what is proved, and what its bounds do not hold.
@@ -77,6 +77,10 @@ pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
         "  bounds",
         "time and messages are the most of each end where nobody helps; messages are commands, replies and what is sent",
     ]);
+    bounds.row([
+        "",
+        "no value is larger than 1 MiB: to make one is `invalid`, and behind the point of no return it is stuck",
+    ]);
     if !is_exhaustive {
         bounds.row([
             "",
@@ -134,28 +138,13 @@ fn named(ending: &Ending) -> (&'static str, String) {
 fn also_stuck_by(ways: &[Way]) -> Vec<String> {
     let mut alike: IndexMap<Vec<&str>, Vec<String>> = IndexMap::new();
     for way in ways {
-        let (last, all) = &way.stuck_by;
-        let others = all.iter().filter(|happening| Some(**happening) != *last);
-        let others: Vec<&str> = others.filter_map(|other| stuck_words(*other)).map(|(_, words)| words).collect();
+        let (first, all) = &way.stuck_by;
+        let others: Vec<&str> = all.iter().filter(|by| Some(**by) != *first).map(|by| by.words()).collect();
         if !others.is_empty() {
             alike.entry(others).or_default().push(named(&way.ending).1);
         }
     }
     alike.into_iter().map(|(by, places)| format!("{} also by {}", places.join(", "), by.join(", "))).collect()
-}
-
-/// The kinds of what a place can come to wait for a person with: for programs, and for people.
-const fn stuck_words(happening: Happening) -> Option<(&'static str, &'static str)> {
-    match happening {
-        Happening::Refused => Some(("refused", "a refusal")),
-        Happening::Retry => Some(("retry", "`retry` to the last attempt")),
-        Happening::Unfit => Some(("unfit", "an answer to the last attempt that does not fit")),
-        Happening::Unknown => Some(("unknown", "`unknown-command` to the query behind the last attempt")),
-        Happening::Time => Some(("silent", "no answer to the last attempt")),
-        Happening::Within => Some(("overdue", "no answer within the time of all attempts")),
-        Happening::Undeliverable => Some(("undeliverable", "a command that the log refuses for good")),
-        _ => None,
-    }
 }
 
 /// What a code needs: a line for each kind of cause.
@@ -312,8 +301,7 @@ pub(super) fn json(
     }
     for (_, way) in ways() {
         if let Ending::Stuck(place, direction) = &way.ending {
-            let by = way.stuck_by.1.iter().filter_map(|happening| stuck_words(*happening));
-            let by: Vec<&str> = by.map(|(word, _)| word).collect();
+            let by: Vec<&str> = way.stuck_by.1.iter().map(|by| by.name()).collect();
             let known = json!({ "status": "stuck", "step": place, "undo": *direction == Direction::Undo, "by": by });
             rows.push(row(known, &way.ending));
         }

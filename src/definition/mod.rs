@@ -361,6 +361,20 @@ pub struct Retry {
     pub to: Duration,
 }
 
+impl Retry {
+    /// The sum of the pauses: from the first, doubling up to the longest.
+    #[must_use]
+    pub fn pauses(&self) -> Duration {
+        let mut pause = self.from;
+        let mut sum = Duration::ZERO;
+        for _ in 0..self.times {
+            sum = sum.saturating_add(pause.min(self.to));
+            pause = pause.saturating_mul(2).min(self.to);
+        }
+        sum
+    }
+}
+
 /// A test as data.
 #[derive(Clone, Debug)]
 pub struct Scenario {

@@ -1,6 +1,6 @@
 //! The data that is explored: both ways of each condition, whatever it computes; and where none was found, that is said.
 
-use saga::model::explore::{Bounds, Cut, Ending, Engine, PAYLOADS_MAX, Report, Untaken, explore};
+use saga::model::explore::{Bounds, Cut, Ending, Engine, PAYLOADS_MAX, Report, Untaken, Untried, explore};
 
 use super::explore::plan;
 
@@ -152,8 +152,8 @@ fn of_too_many_payloads_some_of_each_kind_are_tried() {
     assert!(report.ways.iter().any(|way| way.ending == Ending::Compensated("refused".into())));
 }
 
-/// A saga of two steps, each behind a condition of its own: how many may be done where the second one is refused.
-fn done_where_both_hold(shape: &str, (first, second): (&str, &str), of: &str) -> u32 {
+/// A saga of two steps, each behind a condition of its own.
+fn behind_both(shape: &str, (first, second): (&str, &str), of: &str) -> Report {
     let text = format!(
         r#"
 participant shop {{ command Ask returns {{ {shape} }}  command Hold  command Take fails "gone"  command Free }}
@@ -166,7 +166,12 @@ saga bought {{
 }}
 "#
     );
-    let report = explore(&plan(&text.replace('$', of)), &Engine, Bounds::default());
+    explore(&plan(&text.replace('$', of)), &Engine, Bounds::default())
+}
+
+/// How many of the two steps may be done where the second one is refused.
+fn done_where_both_hold(shape: &str, conditions: (&str, &str), of: &str) -> u32 {
+    let report = behind_both(shape, conditions, of);
     let refused = report.ways.iter().find(|way| way.ending == Ending::Compensated("gone".into()));
     refused.map(|way| way.tally.undone.1).unwrap_or_default()
 }
@@ -196,6 +201,31 @@ fn conditions_hold_together_where_they_can() {
     let cases = cases.filter(is_tried);
     let apart = cases.filter(|((shape, first, second), of)| done_where_both_hold(shape, (first, second), of) == 0);
     assert_eq!(apart.collect::<Vec<_>>(), []);
+}
+
+#[test]
+fn conditions_that_hold_together_for_nothing_that_is_tried_are_named() {
+    let apart = |shape, first, second| {
+        let report = behind_both(shape, (first, second), "input");
+        let of_pair = |untried: &Untried| match untried.way {
+            Untaken::Beside(holds, _, beside) => Some((holds, beside)),
+            _ => None,
+        };
+        assert!(report.cut.is_empty(), "{first}: {:?}", report.cut);
+        report.untried.iter().filter_map(of_pair).collect::<Vec<_>>()
+    };
+    let words = apart("text: string, word: string", "contains($.text, $.word)", "$.text != $.word");
+    assert!(words.contains(&(true, true)), "{words:?}");
+    assert_eq!(apart("a: decimal, b: decimal", "rounded($.a, 1) > $.b", "$.a < $.b"), [(true, true)]);
+    assert_eq!(apart("a: list<int>, b: list<int>", "count($.a) > count($.b)", "count($.b) > 1"), [(true, true)]);
+    assert_eq!(apart("a: int, b: int", "$.a * 2 > $.b", "$.a * 3 < $.b * 2"), [(true, true)]);
+    // All ways that there are were tried: of two things that are compared, and against constants.
+    assert_eq!(apart("a: int, b: int", "$.a < $.b", "$.b == $.a"), []);
+    assert_eq!(apart("a: int, b: int", "$.a < $.b", "$.b > 3"), []);
+    assert_eq!(apart("a: int", "$.a > 5", "$.a > 3"), []);
+    // What they have in common is compared with constants alone.
+    assert_eq!(apart("a: int, b: int, c: bool", "$.a < $.b || $.c", "!$.c"), []);
+    assert_eq!(apart("a: int, b: int, c: int", "$.a > $.b", "$.b > $.c"), []);
 }
 
 /// Two elements of one kind, and of two, in either order.

@@ -14,7 +14,7 @@ use saga::definition::{Compensation, Program, Saga, Statement, StatementKind, bl
 use saga::diagnostic::Severity;
 use saga::engine::Direction;
 use saga::files::Folder;
-use saga::model::explore::{Bounds, Cut, Deed, Ending, Engine, Property, Report, Violation, explore};
+use saga::model::explore::{Bounds, Cut, Deed, Ending, Engine, Property, Report, StuckBy, Violation, explore};
 use saga::plan::Plan;
 use saga::source::SourceFile;
 
@@ -355,6 +355,67 @@ fn a_wait_ends_before_no_limit_that_it_outlasts() {
     assert!(is_late(&format!("try within 10m {{ sleep 5m  fail \"x\" }} catch {{ {} }}", wait("20m"))));
     let behind = of("pivot  await agreed within 2h otherwise { step noted { call shop.Note } }");
     assert!(calls(&behind).iter().any(|[(_, most), _]| *most == 1));
+}
+
+/// Of what the last of eleven attempts comes to nothing is seen where the pauses before it take no less than a limit.
+#[test]
+fn the_last_attempt_never_comes_behind_a_limit() {
+    let of = |saga: &str| {
+        let text = format!("participant shop {{ command Note  command Drop }}\nsaga order {{ version 1 {saga} }}");
+        let report = explore(&plan(&text), &Engine, Bounds::default());
+        assert_eq!((report.cut.as_slice(), broken(&report).as_str()), (&[][..], ""), "{saga}");
+        report
+    };
+    let comes = |saga: &str| {
+        let report = of(saga);
+        let mut told = report.ways.iter().flat_map(|way| &way.trace);
+        let by = report.ways.iter().flat_map(|way| &way.stuck_by.1);
+        let by: BTreeSet<StuckBy> = by.copied().collect();
+        told.any(|told| told.happens.contains("last attempt")) || by.contains(&StuckBy::Retry)
+    };
+    let behind = |times: &str| format!("pivot  sleep 1s  step noted {{ call shop.Note  {times} }}");
+    assert!(!comes(&behind("retry 10 times every 1s..1s within 1500ms timeout 1s")));
+    assert!(!comes(&behind("retry 10 times every 1s..1s within 10s timeout 1s")));
+    assert!(comes(&behind("retry 10 times every 1s..1s within 10001ms timeout 1s")));
+    assert!(!comes(&behind("retry 1 times every 1s..1s within 1s timeout 1s")));
+    assert!(comes(&behind("retry 1 times every 1s..1s within 2s timeout 1s")));
+    let times = "timeout 1s retry 10 times every 20s..20s";
+    let before = |deadline| format!("deadline {deadline}  step noted {{ call shop.Note {times} compensate nothing }}");
+    assert!(!comes(&before("200s")) && comes(&before("201s")));
+    let of_try = |within| {
+        let body = format!("step noted {{ call shop.Note {times} compensate nothing }}  fail \"x\"");
+        format!("try within {within} {{ {body} }} catch \"timeout\" {{ fail \"gone\" }} catch {{}}")
+    };
+    assert!(!comes(&of_try("200s")) && comes(&of_try("201s")));
+    // What takes it back knows no deadline.
+    let back = format!("deadline 10s  step noted {{ call shop.Note  compensate shop.Drop {times} }}  fail \"x\"");
+    assert!(comes(&back));
+    // Nor does a point of no return that has been called.
+    let pivot = format!("deadline 10s  pivot step noted {{ call shop.Note {times} }}");
+    assert!(comes(&pivot));
+}
+
+/// With everything that it can get stuck by, and not with what became of the step that is taken back.
+#[test]
+fn with_what_a_place_gets_stuck() {
+    let by = |saga: &str| {
+        let text = format!(
+            "participant shop {{ command Take returns {{ n: int }} fails \"no\"  command Put {{ n: int }} }}
+             saga order {{ version 1 {saga} }}"
+        );
+        let report = explore(&plan(&text), &Engine, Bounds::default());
+        let way = report.ways.iter().find(|way| matches!(way.ending, Ending::Stuck(..))).expect("it can be stuck");
+        way.stuck_by.clone()
+    };
+    let all: BTreeSet<StuckBy> = [StuckBy::Refused, StuckBy::Retry, StuckBy::Silent, StuckBy::Undeliverable].into();
+    let took = by("step took { call shop.Take  compensate shop.Put { n: 1 } }");
+    assert_eq!(took, (Some(StuckBy::Refused), all.clone()));
+    let over =
+        by("input { n: int }  step took { call shop.Take  compensate shop.Put { n: input.n * 2 } }  fail \"late\"");
+    assert_eq!(over, (Some(StuckBy::Invalid), all.into_iter().chain([StuckBy::Invalid]).collect()));
+    let pivot = by("pivot step took { call shop.Take }");
+    assert_eq!(pivot.0, Some(StuckBy::Retry));
+    assert_eq!(pivot.1, [StuckBy::Retry, StuckBy::Silent].into());
 }
 
 fn check_codes(text: &str) -> BTreeSet<CompactString> {

@@ -8,7 +8,6 @@ use compact_str::CompactString;
 use super::flow::{Done, Fall, Falls, Flow, Others, Part, either};
 use super::{Bound, Completed, Worst};
 use crate::check::outcomes::Outcomes;
-use crate::check::times::pauses;
 use crate::definition::expression::Typed;
 use crate::definition::limits::PIVOT_PAUSE_MIN;
 use crate::definition::{
@@ -403,7 +402,7 @@ impl<'s> Walk<'s> {
         let pauses = match (asked, &timing.within) {
             // It goes on past its `within`, at the longest pause.
             (Asked::Forward(true), Some(_)) => pivot_pause(invocation).saturating_mul(timing.retry.times),
-            _ => lengthened(pauses(timing.retry.times, timing.retry.from, timing.retry.to)),
+            _ => lengthened(timing.retry.pauses()),
         };
         let all = timing.timeout.saturating_mul(waits).saturating_add(pauses);
         let limit = timing.within.as_ref().and_then(Typed::literal_duration).filter(|_| asked != Asked::Forward(true));

@@ -16,6 +16,7 @@ use crate::definition::json::{LONGEST, least};
 use crate::definition::types::{Record, Type};
 use crate::definition::value::{Value, to_json};
 use crate::json::Json;
+use crate::syntax::key;
 use crate::time::Timestamp;
 
 /// The most replies of a step and the most signals of a kind that are tried: each may come in many states.
@@ -58,7 +59,7 @@ impl Data {
             let own = look.fields.get(&field.key).cloned().or_else(|| look.itself.clone().map(Look::itself));
             let values = match (&field.ty, own) {
                 (Type::Json, _) => vec![Value::Raw("null".into())],
-                (ty, Some(look)) => self.inside(&format!(".{}", field.key), |data| data.each(ty, &look, word)),
+                (ty, Some(look)) => self.inside(&format!(".{}", key(&field.key)), |data| data.each(ty, &look, word)),
                 (ty, None) => vec![tame(ty, word)],
             };
             (field.key.clone(), values)

@@ -6,7 +6,7 @@ use std::fmt;
 use compact_str::CompactString;
 
 use super::lengths::grows;
-use super::{Deed, Happening, Property, Setting, Told, Untried};
+use super::{Deed, Property, Setting, StuckBy, Told, Untried};
 use crate::engine::{Direction, Instance, State};
 use crate::model::world::without_indices;
 use crate::source::Span;
@@ -42,8 +42,8 @@ pub struct Way {
     pub trace: Vec<Told>,
     /// Of all the ways that end so.
     pub tally: Tally,
-    /// With what it came to wait for a person there: at the end of this trace, and of others.
-    pub stuck_by: (Option<Happening>, BTreeSet<Happening>),
+    /// With what it came to wait for a person there: on this trace, and on others.
+    pub stuck_by: (Option<StuckBy>, BTreeSet<StuckBy>),
 }
 
 /// What the ways to one ending have in common.
@@ -70,7 +70,11 @@ impl Tally {
             let was_called =
                 state.attempt().is_none_or(|(direction, attempt)| direction == Direction::Undo || attempt.number > 0);
             let was_called = was_called && work.action().is_some();
-            let is_undone = matches!(state, State::Undone | State::Undoing(_) | State::Turned);
+            let is_undone = match state {
+                // Where its payload cannot be computed it was never called.
+                State::Undoing(undoing) => undoing.attempt.number > 0,
+                state => matches!(state, State::Undone | State::Turned),
+            };
             let is_undone = is_undone && work.has_compensation();
             called += u32::from(was_called);
             undone += u32::from(is_undone);

@@ -33,6 +33,7 @@ mod outlasted;
 mod outside;
 mod words;
 mod parts;
+mod pairs;
 mod tried;
 mod stuck;
 mod found;
@@ -69,6 +70,7 @@ pub use self::happening::Happening;
 pub(super) use self::outside::{Outside, from_outside, inputs};
 pub use self::properties::Property;
 pub use self::signalled::SIGNALS_MAX;
+pub use self::stuck::StuckBy;
 pub use self::tried::{Untaken, Untried};
 pub use self::words::{Answer, Deed, Told};
 
@@ -294,7 +296,7 @@ impl<'p> Search<'p> {
             }
             Moved::To(next, change) => {
                 self.tried.see(self.setting.plan, &change, &next.instance);
-                self.stuck.see(&self.setting, world, by.by, &next);
+                self.stuck.see(&self.setting, world, by.by, (&change, &next));
                 let broken = properties::broken_by(&self.setting, world, &change, &next);
                 let broken = broken.into_iter().find(|broken| self.setting.looks_at(broken.property));
                 let fingerprint = alike::fingerprint(&self.setting, &next, &mut self.sum);
@@ -397,26 +399,28 @@ impl<'p> Search<'p> {
     /// and of twins that which was looked at for all may have come to another one later.
     fn ways(&self) -> BTreeMap<Ending, Way> {
         let plan = self.setting.plan;
-        let own = self.endings.iter().map(|(ending, (id, tally))| (ending.clone(), (self.way(*id), None, *tally)));
-        let mut shortest: BTreeMap<Ending, (Vec<Step>, Option<Swap>, Tally)> = own.collect();
+        let own = self
+            .endings
+            .iter()
+            .map(|(ending, (id, tally))| (ending.clone(), (self.way(*id), None, *tally, self.stuck.first(ending))));
+        let mut shortest: BTreeMap<Ending, (Vec<Step>, Option<Swap>, Tally, Option<StuckBy>)> = own.collect();
         for (ending, (id, tally)) in &self.endings {
             let Ending::Stuck(place, direction) = ending else { continue };
             let Some(node) = plan.named(place) else { continue };
             let steps = self.way(*id);
             for swap in self.setting.twins.others(node) {
                 let other = Ending::Stuck(plan.node(swap.node(node)).place.clone(), *direction);
-                let known = shortest.entry(other).or_insert_with(|| (steps.clone(), Some(swap), *tally));
+                let by = self.stuck.first(ending);
+                let known = shortest.entry(other).or_insert_with(|| (steps.clone(), Some(swap), *tally, by));
                 known.2 = known.2.as_of_twin(*tally);
                 if steps.len() < known.0.len() {
-                    (known.0, known.1) = (steps.clone(), Some(swap));
+                    (known.0, known.1, known.3) = (steps.clone(), Some(swap), by);
                 }
             }
         }
-        let told = shortest.into_iter().map(|(ending, (steps, swap, tally))| {
+        let told = shortest.into_iter().map(|(ending, (steps, swap, tally, by))| {
             let trace = words::told(&self.setting, &self.root, &steps, swap);
-            let special = steps.iter().zip(&trace).filter(|(_, told)| !told.is_usual);
-            let last = special.last().and_then(|(step, _)| Happening::of(step.by));
-            let stuck_by = (last, self.stuck.by(&self.setting, &ending));
+            let stuck_by = (by, self.stuck.by(&self.setting, &ending));
             (ending.clone(), Way { ending, trace, tally, stuck_by })
         });
         told.collect()

@@ -6,6 +6,7 @@ use compact_str::CompactString;
 
 use super::happening::{Move, Said};
 use super::later::Later;
+use super::outlasted::is_last_but_one;
 use super::signalled::SIGNALS_MAX;
 use super::state::{Row, World};
 use super::{FAR, START, Setting, Told, words};
@@ -66,8 +67,9 @@ fn of_attempt(setting: &Setting<'_>, world: &World, slot: u16, asked: &Asked<'_>
     let codes = engine::invocation(work, *direction)
         .map_or(0, |invocation| u8::try_from(invocation.command.fails.len()).unwrap_or(u8::MAX - 1));
     let mut answer = |said: Said, last: bool| out.push(Move::Answer { slot, said, last });
+    let has_last = !setting.outlasted.never_last(setting.plan, &world.instance, (*node, *direction));
     // Whether the end of the attempt depends on how many there were.
-    let both = [false, true];
+    let both: &[bool] = if has_last { &[false, true] } else { &[false] };
     if !matches!(attempt.wait, Wait::Log(_) | Wait::Turn(_)) && attempt.number > 0 {
         match direction {
             Direction::Do => {
@@ -89,13 +91,11 @@ fn of_attempt(setting: &Setting<'_>, world: &World, slot: u16, asked: &Asked<'_>
         }
         if attempt.wait.is_under_way() && !matches!(attempt.wait, Wait::Pending(_)) {
             if row == Some(Row::Sent) || *direction == Direction::Undo {
-                answer(Said::Retry, false);
-                answer(Said::Retry, true);
+                both.iter().for_each(|last| answer(Said::Retry, *last));
                 answer(Said::Pending, false);
             }
             if matches!(attempt.wait, Wait::Query(_)) && matches!(row, Some(Row::Sent)) {
-                answer(Said::Unknown, false);
-                answer(Said::Unknown, true);
+                both.iter().for_each(|last| answer(Said::Unknown, *last));
             }
         }
     }
@@ -109,11 +109,16 @@ fn of_attempt(setting: &Setting<'_>, world: &World, slot: u16, asked: &Asked<'_>
         }
         Wait::Answer(_) => {
             out.push(Move::Refuse { slot });
-            by_time(slot, attempt, &both, out);
+            by_time(slot, attempt, both, out);
+        }
+        Wait::Pause(_) if !has_last && is_last_but_one(work, *direction, attempt) => {
+            if attempt.limit != Timestamp::NEVER {
+                out.push(Move::Time { slot, last: false, limit: true });
+            }
         }
         // Behind the last attempt there is no pause.
         Wait::Pause(_) => by_time(slot, attempt, &[false], out),
-        Wait::Query(_) | Wait::Pending(_) | Wait::Unfit(_) => by_time(slot, attempt, &both, out),
+        Wait::Query(_) | Wait::Pending(_) | Wait::Unfit(_) => by_time(slot, attempt, both, out),
         Wait::Person(_) => {
             let may_have_failed = *direction == Direction::Do && row == Some(Row::Sent) && codes > 0;
             out.push(Move::Resolve { slot, failed: None });

@@ -105,7 +105,7 @@ fn add_parts<'p>(typed: &'p Typed, arm: u32, is_condition: bool, parts: &mut Vec
 }
 
 /// What `&&` and `||` join.
-fn joined<'e>(condition: &'e Expr, all: &mut Vec<&'e Expr>) {
+pub(super) fn joined<'e>(condition: &'e Expr, all: &mut Vec<&'e Expr>) {
     match condition {
         Expr::Not(inner) => joined(inner, all),
         Expr::Binary(BinaryOp::And | BinaryOp::Or, pair) => {

@@ -6,6 +6,7 @@ use compact_str::CompactString;
 
 use super::Setting;
 use super::computed::{Computed, INVALID};
+use super::pairs::{Apart, Pairs};
 use super::parts::{Part, Parts};
 use crate::definition::expression::{BinaryOp, Expr, Typed};
 use crate::definition::value::Value;
@@ -34,6 +35,8 @@ pub enum Untaken {
     Part(bool),
     /// It cannot be computed.
     Overflow,
+    /// The condition holds or does not while another one, which stands there, does.
+    Beside(bool, Span, bool),
 }
 
 /// The ways that conditions went.
@@ -42,18 +45,20 @@ pub(super) struct Tried<'p> {
     /// 1 if their condition holds of anything, or else 0.
     ways: BTreeSet<(NodeId, u32)>,
     parts: Parts<'p>,
+    pairs: Pairs<'p>,
     computed: Computed<'p>,
 }
 
 impl<'p> Tried<'p> {
     pub(super) fn new(plan: &'p Plan) -> Self {
-        Self { ways: BTreeSet::new(), parts: Parts::of(plan), computed: Computed::of(plan) }
+        Self { ways: BTreeSet::new(), parts: Parts::of(plan), pairs: Pairs::of(plan), computed: Computed::of(plan) }
     }
 
     pub(super) fn see(&mut self, plan: &Plan, change: &Change, behind: &Instance) {
         for event in &change.events {
             let Some((node, at)) = place_of(plan, event) else { continue };
             self.parts.see(plan, (node, at), event, behind);
+            self.pairs.see(plan, (node, at), event, behind);
             self.computed.see(node, event);
             let way = match event {
                 Event::Chose { arm, .. } => *arm,
@@ -119,6 +124,12 @@ impl<'p> Tried<'p> {
                 }));
             }
         }
+        let apart = self.pairs.apart().into_iter().filter(|apart| setting.twins.others(apart.node).is_empty());
+        untried.extend(apart.map(|Apart { node, condition: (span, holds), other: (other, is_met) }| Untried {
+            run: run_of(plan, node),
+            span,
+            way: Untaken::Beside(holds, other, is_met),
+        }));
         untried.into_iter().collect()
     }
 }
@@ -156,7 +167,7 @@ fn run_of(plan: &Plan, id: NodeId) -> Option<CompactString> {
 
 /// Whether something has to be absent for a condition to hold, or not to. Each field and list is tried without a value, and
 /// each step without an answer: what was never absent is always there, and the types may ask for the condition all the same.
-fn is_of_absence(condition: &Expr, holds: bool) -> bool {
+pub(super) fn is_of_absence(condition: &Expr, holds: bool) -> bool {
     match condition {
         Expr::Not(inner) => is_of_absence(inner, !holds),
         Expr::Binary(op, pair) => {

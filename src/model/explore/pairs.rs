@@ -1,0 +1,158 @@
+//! Which ways two conditions went together: data of which a first one and a second one look may have to be of a kind that
+//! neither of them alone asks for.
+//!
+//! Against constants everything that makes a difference is tried, so any two conditions that compare one piece of data
+//! each go together in all ways that there are. Where one compares data with other data there may be no end of kinds.
+
+use std::collections::BTreeSet;
+
+use super::constants::DEPTH_MAX;
+use super::parts::joined;
+use super::tried::is_of_absence;
+use crate::definition::expression::{BinaryOp, Expr, Read, Root};
+use crate::engine::{Event, Instance, State};
+use crate::plan::{At, Kind, NodeId, Plan};
+use crate::source::Span;
+
+/// A condition of a choice.
+struct Asked<'p> {
+    node: NodeId,
+    arm: u32,
+    condition: &'p Expr,
+    span: Span,
+    /// The parts that `&&` and `||` join, each with what it looks at, wherever that comes from.
+    parts: Vec<(&'p Expr, BTreeSet<String>)>,
+}
+
+impl Asked<'_> {
+    /// How it went, if it was asked.
+    const fn way(&self, arm: u32) -> Option<bool> {
+        if arm < self.arm { None } else { Some(arm == self.arm) }
+    }
+}
+
+/// A condition that never went this way while the other one went that way, though each did.
+pub(super) struct Apart {
+    pub(super) node: NodeId,
+    pub(super) condition: (Span, bool),
+    pub(super) other: (Span, bool),
+}
+
+/// The conditions of a plan of which two look at the same data, and the ways they went.
+pub(super) struct Pairs<'p> {
+    asked: Vec<Asked<'p>>,
+    related: Vec<(usize, usize)>,
+    went: BTreeSet<(usize, [bool; 2])>,
+}
+
+impl<'p> Pairs<'p> {
+    pub(super) fn of(plan: &'p Plan) -> Self {
+        let mut asked = Vec::new();
+        for (node, of) in plan.nodes() {
+            let Kind::Choice { arms, .. } = &of.kind else { continue };
+            for (arm, (condition, _)) in (0..).zip(arms) {
+                let mut parts = Vec::new();
+                joined(&condition.expr, &mut parts);
+                let parts = parts.into_iter().map(|part| {
+                    let mut data = BTreeSet::new();
+                    add_data(plan, part, DEPTH_MAX, &mut data);
+                    (part, data)
+                });
+                let parts = parts.collect();
+                asked.push(Asked { node, arm, condition: &condition.expr, span: condition.span, parts });
+            }
+        }
+        let mut related = Vec::new();
+        for (first, one) in asked.iter().enumerate() {
+            let others = asked.iter().enumerate().skip(first + 1);
+            related.extend(others.filter(|(_, other)| is_related(one, other)).map(|(second, _)| (first, second)));
+        }
+        Self { asked, related, went: BTreeSet::new() }
+    }
+
+    /// What was chosen on the way to a state, beside what had been chosen before.
+    pub(super) fn see(&mut self, plan: &Plan, (node, at): (NodeId, At), event: &Event, behind: &Instance) {
+        let Event::Chose { arm, .. } = event else { return };
+        if self.went.len() == self.related.len() * 4 {
+            return;
+        }
+        let way = |asked: &Asked<'_>| {
+            if asked.node == node {
+                return asked.way(*arm);
+            }
+            match behind.state(plan.beside(at, asked.node)) {
+                Some(State::Chose(arm)) => asked.way(*arm),
+                _ => None,
+            }
+        };
+        for (number, (one, other)) in self.related.iter().enumerate() {
+            let (Some(one), Some(other)) = (self.asked.get(*one), self.asked.get(*other)) else { continue };
+            if (one.node == node || other.node == node)
+                && let (Some(one), Some(other)) = (way(one), way(other))
+            {
+                self.went.insert((number, [one, other]));
+            }
+        }
+    }
+
+    /// What never went together although each of the two was seen beside the other one.
+    pub(super) fn apart(&self) -> Vec<Apart> {
+        let mut apart = Vec::new();
+        for (number, (one, other)) in self.related.iter().enumerate() {
+            let (Some(one), Some(other)) = (self.asked.get(*one), self.asked.get(*other)) else { continue };
+            let went = |way: [bool; 2]| self.went.contains(&(number, way));
+            for way in [[true, true], [true, false], [false, true], [false, false]] {
+                let [holds, beside] = way;
+                let is_missed = !went(way) && went([holds, !beside]) && went([!holds, beside]);
+                if is_missed && !is_of_absence(one.condition, holds) && !is_of_absence(other.condition, beside) {
+                    let (condition, other_condition) = ((other.span, beside), (one.span, holds));
+                    apart.push(Apart { node: other.node, condition, other: other_condition });
+                }
+            }
+        }
+        apart
+    }
+}
+
+/// Whether two conditions may ask together for data that neither asks for.
+fn is_related(one: &Asked<'_>, other: &Asked<'_>) -> bool {
+    let mut parts = one.parts.iter().flat_map(|part| other.parts.iter().map(move |beside| (part, beside)));
+    one.node != other.node
+        && parts.any(|((one, data), (other, beside))| {
+            let is_of_other_data = data.len() > 1 || beside.len() > 1;
+            is_of_other_data && !data.is_disjoint(beside) && !is_of_the_same(one, other)
+        })
+}
+
+/// Whether both compare the same two things: which of them is the larger one is tried in all ways.
+fn is_of_the_same(one: &Expr, other: &Expr) -> bool {
+    let compared = |expr: &Expr| match expr {
+        Expr::Binary(
+            BinaryOp::Equal
+            | BinaryOp::NotEqual
+            | BinaryOp::Less
+            | BinaryOp::LessEqual
+            | BinaryOp::Greater
+            | BinaryOp::GreaterEqual,
+            pair,
+        ) => Some(BTreeSet::from([format!("{:?}", pair.0), format!("{:?}", pair.1)])),
+        _ => None,
+    };
+    compared(one).is_some_and(|pair| Some(pair) == compared(other))
+}
+
+/// What an expression looks at, with what a `let` is made of in its place.
+fn add_data(plan: &Plan, expr: &Expr, depth: u8, data: &mut BTreeSet<String>) {
+    let Some(depth) = depth.checked_sub(1) else { return };
+    expr.walk(&mut |expr| {
+        let Expr::Read(Read { root, path, .. }) = expr else { return };
+        let made = match root {
+            Root::Name(name) => plan.named(name).map(|id| &plan.node(id).kind),
+            _ => None,
+        };
+        match made {
+            Some(Kind::Let(value)) => add_data(plan, &value.expr, depth, data),
+            _ => drop(data.insert(format!("{root}{path:?}"))),
+        }
+    });
+}
