@@ -9,7 +9,7 @@ use super::{CliError, Exit, Out, contradictions};
 use crate::definition::Program;
 use crate::http::api::ApiError;
 use crate::http::cast::Cast;
-use crate::runtime::{Back, Deployed, Published, Standing, publish};
+use crate::runtime::{Back, Deployed, NewTriggers, Published, Standing, publish};
 
 /// Check definitions and let new instances run by them, on Kafka
 #[derive(Debug, clap::Args)]
@@ -65,7 +65,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
 }
 
 fn line(deployed: &Deployed) -> String {
-    let Deployed { saga, version, standing, has_new_triggers, .. } = deployed;
+    let Deployed { saga, version, standing, triggers, .. } = deployed;
     let how = match standing {
         Standing::New => "new".to_owned(),
         Standing::Unchanged => "deployed before".to_owned(),
@@ -77,6 +77,16 @@ fn line(deployed: &Deployed) -> String {
             format!("known, and nothing new runs by it: version {current} was given behind it")
         }
     };
-    let triggers = if *has_new_triggers { "; its triggers are those of this file now" } else { "" };
-    format!("{saga} version {version}: {how}{triggers}\n")
+    format!("{saga} version {version}: {how}{}\n", triggers.as_ref().map(said).unwrap_or_default())
+}
+
+/// Which triggers it has from now on, and which topics are read for it no more.
+fn said(NewTriggers { has_some, gone }: &NewTriggers) -> String {
+    let gone: Vec<String> = gone.iter().map(|(name, topic)| format!("`{name}` on {topic}")).collect();
+    let gone = gone.join(", ");
+    match (has_some, gone.is_empty()) {
+        (true, true) => "; its triggers are those of this file now".to_owned(),
+        (true, false) => format!("; its triggers are those of this file now: {gone} is read for it no more"),
+        (false, _) => format!("; this file has no triggers, so {gone} is read for it no more"),
+    }
 }

@@ -48,7 +48,7 @@ pub(super) struct Retry {
     /// Of those only the instances of this saga
     #[arg(long, requires = "stuck", conflicts_with = "id", value_name = "NAME")]
     saga: Option<String>,
-    /// Only this step
+    /// Of the instance only this step
     #[arg(long, conflicts_with = "stuck")]
     step: Option<String>,
     #[command(flatten)]

@@ -170,7 +170,14 @@ fn resolve(
             );
             return rejected(Refusal::NotStuck, message);
         }
-        _ => {
+        Some((Direction::Do, _)) => {
+            let message = format!(
+                "`{place}` {}, and nothing takes it back: what became of the step itself is another order, of work `do`",
+                standing(instance, Some(node))
+            );
+            return rejected(Refusal::NotStuck, message);
+        }
+        None => {
             let message = format!("`{place}` {}: there is nothing to resolve", standing(instance, Some(node)));
             return rejected(Refusal::NotStuck, message);
         }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use compact_str::{CompactString, format_compact};
 
 use super::client::{Client, ReadError};
+use super::deploying::NewTriggers;
 use super::error::{DeployError, OpenError};
 use crate::check;
 use crate::definition::{Program, Saga, Trigger};
@@ -45,8 +46,8 @@ pub struct Deployed {
     pub hash: Arc<str>,
     /// What it is to what was there.
     pub standing: Standing,
-    /// Whether it has other triggers from now on.
-    pub has_new_triggers: bool,
+    /// Its triggers, if they are others from now on.
+    pub triggers: Option<NewTriggers>,
 }
 
 /// What a deployed saga is to what was there.

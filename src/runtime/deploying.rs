@@ -4,7 +4,7 @@
 //! In a data directory a number is free again when no instance runs by its content any more: that can be seen there.
 //! On a log that others have too it is taken for good.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -14,7 +14,7 @@ use super::definitions::{self, Deployed, Standing, Stored};
 use super::error::{DeployError, Error, OpenError};
 use super::orchestrator::Orchestrator;
 use crate::check;
-use crate::definition::{Per, Program, Saga};
+use crate::definition::{Per, Program, Saga, Trigger};
 use crate::journal::Plans;
 use crate::log::Site;
 use crate::plan::Plan;
@@ -54,11 +54,12 @@ impl Orchestrator {
                 definitions::store(&self.client, &self.core.topics.definitions, &saga, text).await?;
                 plans.deploy(&Arc::new(Plan::new(Arc::clone(&saga))));
             }
-            deployed.push(told(&saga, standing, false));
+            deployed.push(told(&saga, standing, None));
         }
         for (saga, text, triggers) in definitions::new_triggers(program, text, &self.core.plans()) {
             definitions::store_triggers(&self.client, &self.core.topics.definitions, &saga, text).await?;
-            deployed.iter_mut().filter(|one| one.saga == saga).for_each(|one| one.has_new_triggers = true);
+            let new = NewTriggers::of(&saga, &triggers, &plans);
+            deployed.iter_mut().filter(|one| one.saga == saga).for_each(|one| one.triggers = Some(new.clone()));
             plans.set_triggers(saga, Arc::from(text), triggers);
         }
         self.core.set_plans(&Arc::new(plans));
@@ -169,14 +170,14 @@ pub async fn publish(log: &Arc<dyn Site>, programs: &[(&Program, &str)], back: B
     let stays = |saga: &CompactString| {
         compared.iter().any(|(of, standing, ..)| of.name == *saga && matches!(standing, Standing::Older { .. }))
     };
-    let mut triggered = BTreeSet::new();
+    let mut triggered = BTreeMap::new();
     for (program, text) in programs {
         for (saga, text, triggers) in definitions::new_triggers(program, text, &plans) {
             let is_followed = program.sagas.get(&saga).is_some_and(|saga| last(saga).is_some());
             if !is_followed && !stays(&saga) {
                 definitions::store_triggers(&client, &topic, &saga, text).await?;
-                plans.set_triggers(saga.clone(), Arc::from(text), triggers);
-                triggered.insert(saga);
+                triggered.insert(saga.clone(), NewTriggers::of(&saga, &triggers, &plans));
+                plans.set_triggers(saga, Arc::from(text), triggers);
             }
         }
     }
@@ -189,8 +190,8 @@ pub async fn publish(log: &Arc<dyn Site>, programs: &[(&Program, &str)], back: B
             return Err(DeployError::Overtaken { saga: saga.name.clone() });
         }
     }
-    let has_new_triggers = |saga: &Saga| last(saga).is_none() && triggered.contains(&saga.name);
-    let told = compared.iter().map(|(saga, standing, ..)| told(saga, *standing, has_new_triggers(saga)));
+    let triggers = |saga: &Saga| triggered.get(&saga.name).filter(|_| last(saga).is_none()).cloned();
+    let told = compared.iter().map(|(saga, standing, ..)| told(saga, *standing, triggers(saga)));
     Ok(Published { deployed: told.collect(), before })
 }
 
@@ -227,15 +228,27 @@ const fn is_news(standing: Standing) -> bool {
     }
 }
 
-fn told(saga: &Saga, standing: Standing, has_new_triggers: bool) -> Deployed {
+fn told(saga: &Saga, standing: Standing, triggers: Option<NewTriggers>) -> Deployed {
     if is_news(standing) {
         tracing::info!(saga = %saga.name, version = saga.version, hash = %saga.hash(), "deployed");
     }
-    Deployed {
-        saga: saga.name.clone(),
-        version: saga.version,
-        hash: Arc::clone(saga.hash()),
-        standing,
-        has_new_triggers,
+    Deployed { saga: saga.name.clone(), version: saga.version, hash: Arc::clone(saga.hash()), standing, triggers }
+}
+
+/// The triggers of a saga that is deployed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewTriggers {
+    /// Whether it has any now.
+    pub has_some: bool,
+    /// Those that it had before and has no more, each with its topic, which nobody reads for it any more.
+    pub gone: Vec<(CompactString, CompactString)>,
+}
+
+impl NewTriggers {
+    /// Of a saga, beside what it has had.
+    fn of(saga: &str, now: &[Arc<Trigger>], before: &Plans) -> Self {
+        let had = before.triggers().filter(|trigger| trigger.saga().is_some_and(|of| *of == saga));
+        let gone = had.filter(|old| !now.iter().any(|new| new.name == old.name && new.topic == old.topic));
+        Self { has_some: !now.is_empty(), gone: gone.map(|old| (old.name.clone(), old.topic.clone())).collect() }
     }
 }

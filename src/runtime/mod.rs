@@ -47,7 +47,7 @@ pub use consumer::{Reply, Serve, serve};
 pub use dead::{Letter, Letters};
 pub use decisions::{Accepted, Decision};
 pub use definitions::{Deployed, Standing};
-pub use deploying::{Back, Published, can_be_shared, publish};
+pub use deploying::{Back, NewTriggers, Published, can_be_shared, publish};
 pub use driver::{AfterPanic, PANICS_MAX};
 pub use error::{DeployError, Error, OpenError};
 pub(crate) use flood::Lines;

@@ -108,7 +108,12 @@ fn what_stands_in_the_way_of_an_order_is_said_in_words() {
     let at_once = Limit { count: 1, per: Per::Once };
     let mut script = Script::of(&SagaShape { limits: vec![at_once], ..plain(vec![step(), step()]) });
     script.start();
-    assert_eq!(refusal(&script, "s1", Direction::Undo), "`s1` is waiting for its turn: there is nothing to resolve");
+    let not_yet = |how: &str| {
+        format!(
+            "`s1` is {how}, and nothing takes it back: what became of the step itself is another order, of work `do`"
+        )
+    };
+    assert_eq!(refusal(&script, "s1", Direction::Undo), not_yet("waiting for its turn"));
     script.tell(&Input::Turn("s1".into()));
     script.takes = true;
     assert_eq!(refusal(&script, "s2", Direction::Do), "`s2` has not begun: there is nothing to resolve");
@@ -126,7 +131,7 @@ fn what_stands_in_the_way_of_an_order_is_said_in_words() {
 
     let mut script = Script::of(&SagaShape { pivot: PivotShape::Bare, behind: vec![step()], ..plain(Vec::new()) });
     script.start();
-    assert_eq!(refusal(&script, "s1", Direction::Undo), "`s1` is being done: there is nothing to resolve");
+    assert_eq!(refusal(&script, "s1", Direction::Undo), not_yet("being done"));
     script.reply("s1", ReplyKind::Do, 1, failed("will_not"));
-    assert_eq!(refusal(&script, "s1", Direction::Undo), "`s1` is stuck: there is nothing to resolve");
+    assert_eq!(refusal(&script, "s1", Direction::Undo), not_yet("stuck"));
 }

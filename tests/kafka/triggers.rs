@@ -161,3 +161,20 @@ fn what_cannot_be_used_is_set_aside_and_what_is_behind_it_goes_on() {
     let refused = server.ask(&["publish", &topic, "{}"]);
     assert!(text(&refused).contains("any Kafka client"), "{}", text(&refused));
 }
+
+#[test]
+fn triggers_that_are_gone_with_a_version_are_named() {
+    let Some(broker) = shared() else { return };
+    let (house, topic) = house(broker);
+    let file = house.folder.path().join("order.saga");
+    house.run(&["deploy", "order.saga"]);
+    let with = std::fs::read_to_string(&file).unwrap();
+    let (saga, _) = with.split_once("trigger").unwrap();
+    std::fs::write(&file, saga.replace("version 1", "version 2")).unwrap();
+    let deployed = text(&house.run(&["deploy", "order.saga"]));
+    let gone = format!("; this file has no triggers, so `ordered` on {topic} is read for it no more\n");
+    assert!(deployed.contains(&gone), "{deployed}");
+    std::fs::write(&file, with.replace("version 1", "version 3")).unwrap();
+    let again = text(&house.run(&["deploy", "order.saga"]));
+    assert!(again.contains("; its triggers are those of this file now\n"), "{again}");
+}
