@@ -44,10 +44,10 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "quick")]
     deep: bool,
     /// With --deep: look at no more states than these of a saga; they take memory
-    #[arg(long, value_name = "N", requires = "deep", default_value_t = STATES_MAX, value_parser = positive)]
+    #[arg(long, value_name = "N", requires = "deep", conflicts_with = "quick", default_value_t = STATES_MAX, value_parser = positive)]
     states: usize,
     /// With --deep: take no more than about these megabytes for the states of a saga
-    #[arg(long, value_name = "MB", requires = "deep", default_value_t = MEMORY_MAX >> 20, value_parser = positive)]
+    #[arg(long, value_name = "MB", requires = "deep", conflicts_with = "quick", default_value_t = MEMORY_MAX >> 20, value_parser = positive)]
     memory: usize,
     /// Participants do not keep the guard, so a late copy of a command is carried out again
     #[arg(long, conflicts_with = "quick")]

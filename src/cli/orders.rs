@@ -72,7 +72,7 @@ pub(super) struct Resolve {
     #[arg(long, value_name = "CODE", group = "outcome")]
     failed: Option<String>,
     /// The participant's reply to a step that was done, or a value that cannot be computed: JSON, @FILE, or - for standard input
-    #[arg(long, value_name = "JSON", requires = "succeeded")]
+    #[arg(long, value_name = "JSON", requires = "succeeded", conflicts_with = "failed")]
     reply: Option<String>,
     /// Speak of the step's compensation, and not of the step itself
     #[arg(long)]

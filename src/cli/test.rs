@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "scenario")]
     coverage: bool,
     /// Write scenarios for that behind those of the file, with what comes of them as expectations
-    #[arg(long, requires = "coverage")]
+    #[arg(long, requires = "coverage", conflicts_with = "scenario")]
     write: bool,
     /// Print JSON, whose form is stable
     #[arg(long, conflicts_with = "write")]

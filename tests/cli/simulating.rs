@@ -179,6 +179,45 @@ fn what_cannot_be_asked_is_said() {
 }
 
 #[test]
+fn what_is_only_of_a_load_is_refused_beside_what_is_only_of_worlds() {
+    let desk = desk();
+    for [option, value] in [
+        ["--rate", "10/s"],
+        ["--latency", "1s"],
+        ["--fails", "5%"],
+        ["--silent", "5%"],
+        ["--signal", "go=1h"],
+        ["--log", "2ms"],
+        ["--seed", "1"],
+        ["--svg", ""],
+    ] {
+        let arguments = [option, value].into_iter().filter(|word| !word.is_empty());
+        let alone: Vec<_> = ["simulate", "booking.saga"].into_iter().chain(arguments.clone()).collect();
+        let said = desk.saga(&alone);
+        assert!(said.contains("required arguments") && said.contains("--load"), "{option}: {said}");
+        for world in [&["--seeds", "1"][..], &["--faults", "none"], &["--unguarded"], &["--story"]] {
+            let said = desk.saga(&[&alone, world].concat());
+            assert!(said.contains(&format!("cannot be used with '{}", world[0])), "{option}: {said}");
+        }
+    }
+}
+
+/// `requires` of `clap` is forgotten where what is required conflicts with something that is given.
+#[test]
+fn what_needs_an_option_is_refused_beside_what_excludes_it() {
+    let desk = desk();
+    for arguments in [
+        &["check", "booking.saga", "--states", "5", "--quick"][..],
+        &["check", "booking.saga", "--memory", "5", "--quick"],
+        &["test", "booking.saga", "--write", "--scenario", "a"],
+        &["resolve", "x", "take", "--failed", "no", "--reply", "{}"],
+    ] {
+        let said = desk.saga(arguments);
+        assert!(said.contains("cannot be used with"), "{said}");
+    }
+}
+
+#[test]
 fn what_can_never_be_refused_is_said_and_what_can_is_not() {
     let fails = |text: &str, rule: &str| {
         let said = Desk::with("a.saga", text).saga(&["simulate", "a.saga", "--load", "5", "--fails", rule]);

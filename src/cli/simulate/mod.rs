@@ -22,6 +22,10 @@ use crate::simulation::{Cast, LOAD_MAX, Load, Rule, Trouble, Wanted, bear, tell}
 /// How long answers take where nothing is said.
 const LATENCY_USUAL: Range<Duration> = Duration::from_millis(20)..Duration::from_millis(200);
 
+/// Options of worlds under faults alone. What requires `--load` conflicts with them too: `clap` forgets what is required where
+/// that conflicts with something that is given.
+const WORLDS: [&str; 6] = ["seeds", "faults", "sagas", "steps", "unguarded", "story"];
+
 /// Live a saga in simulated worlds: orchestrators, log, participants, clients and operators under faults
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -51,31 +55,31 @@ pub(super) struct Arguments {
     story: bool,
     /// No faults but a load: so many sagas, how long they take, what participants are asked
     #[arg(long, value_name = "SAGAS", value_parser = load_sagas, help_heading = "A load",
-        conflicts_with_all = ["seeds", "faults", "sagas", "steps", "unguarded", "story"])]
+        conflicts_with_all = WORLDS)]
     load: Option<usize>,
     /// How many sagas begin in a second, at random
-    #[arg(long, value_name = "N/s", default_value = "10/s", value_parser = load::rate, requires = "load", help_heading = "A load")]
+    #[arg(long, value_name = "N/s", default_value = "10/s", value_parser = load::rate, requires = "load", conflicts_with_all = WORLDS, help_heading = "A load")]
     rate: f64,
     /// How long answers take, most of them nearer the shortest: 20ms..200ms, or of one step or participant charge=1s..5s
-    #[arg(long, value_name = "[NAME=]TIME", value_parser = load::latency, requires = "load", help_heading = "A load")]
+    #[arg(long, value_name = "[NAME=]TIME", value_parser = load::latency, requires = "load", conflicts_with_all = WORLDS, help_heading = "A load")]
     latency: Vec<Rule<Range<Duration>>>,
     /// How many commands are refused, with one of the codes of their contract: 2%, or charge=10%
-    #[arg(long, value_name = "[NAME=]N%", value_parser = load::percent, requires = "load", help_heading = "A load")]
+    #[arg(long, value_name = "[NAME=]N%", value_parser = load::percent, requires = "load", conflicts_with_all = WORLDS, help_heading = "A load")]
     fails: Vec<Rule<f64>>,
     /// How many attempts are never answered: 1%, or charge=5%
-    #[arg(long, value_name = "[NAME=]N%", value_parser = load::percent, requires = "load", help_heading = "A load")]
+    #[arg(long, value_name = "[NAME=]N%", value_parser = load::percent, requires = "load", conflicts_with_all = WORLDS, help_heading = "A load")]
     silent: Vec<Rule<f64>>,
     /// A signal that comes so long after the start: approval=1h..2d
-    #[arg(long, value_name = "NAME=TIME", value_parser = load::signal, requires = "load", help_heading = "A load")]
+    #[arg(long, value_name = "NAME=TIME", value_parser = load::signal, requires = "load", conflicts_with_all = WORLDS, help_heading = "A load")]
     signal: Vec<(CompactString, Range<Duration>)>,
     /// How long a record takes through the log
-    #[arg(long, value_name = "TIME", default_value = "2ms", value_parser = load::duration, requires = "load", help_heading = "A load")]
+    #[arg(long, value_name = "TIME", default_value = "2ms", value_parser = load::duration, requires = "load", conflicts_with_all = WORLDS, help_heading = "A load")]
     log: Duration,
     /// What is drawn differently
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "load", help_heading = "A load")]
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "load", conflicts_with_all = WORLDS, help_heading = "A load")]
     seed: u64,
     /// Draw it as SVG: how long sagas take, and what participants are asked over time
-    #[arg(long, requires = "load", conflicts_with = "json", help_heading = "A load")]
+    #[arg(long, requires = "load", conflicts_with = "json", conflicts_with_all = WORLDS, help_heading = "A load")]
     svg: bool,
     /// Print JSON, whose form is stable
     #[arg(long, conflicts_with = "story")]
