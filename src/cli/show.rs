@@ -139,7 +139,7 @@ fn flow(statements: &[Statement]) -> String {
             Some(_) if matches!(statement.word.as_str(), "await" | "let") => {
                 format!("{} {}", statement.word, statement.at)
             }
-            None if matches!(statement.word.as_str(), "element" | "round") => statement.at.clone(),
+            _ if matches!(statement.word.as_str(), "element" | "round") => statement.at.clone(),
             Some(_) | None => statement.word.clone(),
         };
         table.row([format!("  {indent}{name}"), standing(statement), detail(statement)]);

@@ -14,6 +14,12 @@ const SHOWN_MAX: u16 = 10;
 pub(super) fn flow(plan: &Plan, instance: &Instance) -> Vec<Statement> {
     let mut flow = Vec::new();
     statements(plan, instance, At::ROOT, 0, &mut flow);
+    // What comes last is no statement, and is shown where it waits for a person.
+    if let Some(State::Halted(trouble)) = instance.state(At::ROOT) {
+        let mut output = Statement::new(plan.place(At::ROOT).to_string(), 0, "output");
+        output.state = Some(stuck(&mut output, trouble));
+        flow.push(output);
+    }
     flow
 }
 
@@ -125,9 +131,6 @@ fn statement(plan: &Plan, instance: &Instance, at: At, depth: u32) -> Statement 
         Kind::Fail { .. } => ("fail", true),
     };
     let mut statement = Statement {
-        at: place.to_string(),
-        depth,
-        word: name.to_owned(),
         calls: work.and_then(|work| work.action()).map(called),
         compensation: work.and_then(|work| match &work.step.compensation {
             Compensation::Call(invocation) => Some(called(invocation)),
@@ -135,14 +138,7 @@ fn statement(plan: &Plan, instance: &Instance, at: At, depth: u32) -> Statement 
             Compensation::Unsaid | Compensation::Nothing => None,
         }),
         state: leaf.then_some(Standing::NotBegun),
-        progress: None,
-        work: None,
-        attempt: None,
-        until: None,
-        value: None,
-        code: None,
-        message: None,
-        since: None,
+        ..Statement::new(place.to_string(), depth, name)
     };
     if let Some(state) = state {
         stand(&mut statement, (plan, instance), at, state);
@@ -164,9 +160,12 @@ fn statement(plan: &Plan, instance: &Instance, at: At, depth: u32) -> Statement 
 fn stand(statement: &mut Statement, (plan, instance): (&Plan, &Instance), at: At, state: &State) {
     let seen = |json: &Json| redact(plan.veil(at.node()), json);
     if let Kind::Sequence(_) = plan.node(at.node()).kind {
-        // An element: what stands in it says how it stands.
-        if let State::Bound(value) = state {
-            statement.value = Some(seen(value));
+        match state {
+            // An element: what stands in it says how it stands.
+            State::Bound(value) => statement.value = Some(seen(value)),
+            // A round, behind which the condition cannot be computed.
+            State::Halted(trouble) => statement.state = Some(stuck(statement, trouble)),
+            _ => {}
         }
         return;
     }

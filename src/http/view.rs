@@ -220,6 +220,28 @@ pub struct Statement {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Instant>,
 }
+impl Statement {
+    /// A group of statements, of which nothing else is said.
+    pub(super) fn new(at: String, depth: u32, word: &str) -> Self {
+        Self {
+            at,
+            depth,
+            word: word.to_owned(),
+            calls: None,
+            compensation: None,
+            state: None,
+            progress: None,
+            work: None,
+            attempt: None,
+            until: None,
+            value: None,
+            code: None,
+            message: None,
+            since: None,
+        }
+    }
+}
+
 
 /// How far a loop is.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]

@@ -149,6 +149,34 @@ fn a_person_gives_a_value_that_cannot_be_computed() {
     insta::assert_snapshot!(in_form(&history));
 }
 
+/// What `saga run` says of where it is stuck, and the line of `saga show` of that.
+fn stuck_of(saga: &str) -> (String, String) {
+    let desk = desk();
+    let head = "participant bank { command Pay { cents: int } }\n\nsaga double {\n  version 1\n  input { cents: int }\n  pivot\n";
+    desk.file("double.saga", format!("{head}{saga}\n}}\n"));
+    let run = ["run", "double.saga", "--id", "d-1", "--participants", "simulated", "--data", ".saga"];
+    let ran = desk.command(&[&run[..], &["--input", r#"{"cents": 9000000000000000000}"#]].concat()).output().unwrap();
+    let ran: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    let shown = desk.saga(&["show", "d-1", "--data", ".saga"]);
+    let line = shown.lines().find(|line| line.contains("STUCK")).unwrap_or_else(|| panic!("{shown}"));
+    (ran["stuck"].to_string(), in_form(line.trim()))
+}
+
+/// Neither is a statement with an attempt of its own: the output comes last, and the condition behind its round.
+#[test]
+fn an_output_and_a_condition_that_cannot_be_computed_are_said_where_it_is_stuck() {
+    let (run, shown) = stuck_of("  step pay { call bank.Pay { cents: 1 } }\n  output { twice: input.cents * 2 }");
+    let why = r#""code":"invalid","message":"compute with `*`: the result is too large""#;
+    assert_eq!(run, format!(r#"[{{{why},"step":"saga"}}]"#));
+    let stuck = "STUCK  since INSTANT, invalid (compute with `*`: the result is too large)";
+    assert_eq!(shown.trim_end(), format!("output  {stuck}"));
+    let (run, shown) = stuck_of(
+        "  repeat at most 2 times {\n    step pay { call bank.Pay { cents: 1 } }\n  } until input.cents * 2 > round otherwise { }",
+    );
+    assert_eq!(run, format!(r#"[{{{why},"step":"round#1[1]"}}]"#));
+    assert_eq!(shown.trim_end(), format!("round#1[1]  {stuck}"));
+}
+
 #[test]
 fn orders_that_are_refused() {
     let desk = night();
