@@ -20,7 +20,7 @@ pub struct Figures {
     pub records: usize,
     /// By name.
     pub participants: BTreeMap<CompactString, Asked>,
-    /// From the first start to the last end.
+    /// From the first start to the last end, or where some wait for a person to the last that came to wait.
     pub passed: Duration,
     failing: BTreeMap<InstanceId, CompactString>,
 }

@@ -113,6 +113,8 @@ struct House<'a> {
     /// When a step began to wait for its turn.
     queued: BTreeMap<(InstanceId, CompactString), u64>,
     stuck: BTreeSet<InstanceId>,
+    /// When the first instance began, by its journal.
+    began: Option<Timestamp>,
     figures: Figures,
 }
 
@@ -143,6 +145,7 @@ impl<'a> House<'a> {
             landed: 0,
             queued: BTreeMap::new(),
             stuck: BTreeSet::new(),
+            began: None,
             figures: Figures::new(partitions, names),
         }
     }
@@ -185,7 +188,8 @@ impl<'a> House<'a> {
         }
         self.figures.stuck = self.stuck.len();
         self.figures.sort();
-        self.figures.passed = Duration::from_millis(self.now);
+        let end = Timestamp(BEGIN + self.now);
+        self.figures.passed = end.since(self.began.unwrap_or(end));
     }
 
     /// All that needs no time.
@@ -279,6 +283,7 @@ impl<'a> House<'a> {
             }
         }
         let Some(stands) = stands else { return };
+        self.began = Some(self.began.map_or(stands.started, |began| began.min(stands.started)));
         self.stuck.remove(instance);
         match stands.state {
             Summary::Completed | Summary::Compensated => {

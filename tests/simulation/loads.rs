@@ -59,6 +59,20 @@ fn a_chain_takes_as_long_as_its_answers() {
     assert_eq!(figures.partitions, 1, "no partition is without a share of `at most 1 at once`");
 }
 
+/// A load begins some time behind the start of its world.
+#[test]
+fn what_passes_is_from_the_first_start_to_the_last_end() {
+    let mut one = load(100);
+    one.sagas = 1;
+    let figures = bear(&cast(CHAIN, "chain"), &one);
+    assert_eq!(figures.passed, Duration::from_millis(200));
+    let hundred = bear(&cast(CHAIN, "chain"), &load(100));
+    assert!(hundred.passed > Duration::from_mins(50), "{:?}", hundred.passed);
+    one.silent = vec![Rule { of: Some("take".into()), is: 100.0 }];
+    let stuck = bear(&cast(CHAIN, "chain"), &one);
+    assert_eq!((stuck.stuck, stuck.passed.as_secs()), (1, 263));
+}
+
 #[test]
 fn the_log_takes_its_time() {
     let mut slow = load(100);
