@@ -242,7 +242,6 @@ impl Statement {
     }
 }
 
-
 /// How far a loop is.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Progress {

@@ -399,11 +399,10 @@ impl<'p> Search<'p> {
     /// and of twins that which was looked at for all may have come to another one later.
     fn ways(&self) -> BTreeMap<Ending, Way> {
         let plan = self.setting.plan;
-        let own = self
-            .endings
-            .iter()
-            .map(|(ending, (id, tally))| (ending.clone(), (self.way(*id), None, *tally, self.stuck.first(ending))));
-        let mut shortest: BTreeMap<Ending, (Vec<Step>, Option<Swap>, Tally, Option<StuckBy>)> = own.collect();
+        let own = self.endings.iter().map(|(ending, (id, tally))| {
+            (ending.clone(), (self.way(*id), None::<Swap>, *tally, self.stuck.first(ending)))
+        });
+        let mut shortest: BTreeMap<_, _> = own.collect();
         for (ending, (id, tally)) in &self.endings {
             let Ending::Stuck(place, direction) = ending else { continue };
             let Some(node) = plan.named(place) else { continue };

@@ -91,11 +91,15 @@ fn of_attempt(setting: &Setting<'_>, world: &World, slot: u16, asked: &Asked<'_>
         }
         if attempt.wait.is_under_way() && !matches!(attempt.wait, Wait::Pending(_)) {
             if row == Some(Row::Sent) || *direction == Direction::Undo {
-                both.iter().for_each(|last| answer(Said::Retry, *last));
+                for last in both {
+                    answer(Said::Retry, *last);
+                }
                 answer(Said::Pending, false);
             }
             if matches!(attempt.wait, Wait::Query(_)) && matches!(row, Some(Row::Sent)) {
-                both.iter().for_each(|last| answer(Said::Unknown, *last));
+                for last in both {
+                    answer(Said::Unknown, *last);
+                }
             }
         }
     }
