@@ -306,3 +306,28 @@ fn what_is_listed_for_the_first_time_while_starts_come_is_all_there_is() {
         server.stop();
     }
 }
+
+/// More than there are consumers to read one partition.
+const LOOKERS: u32 = 24;
+
+/// What has ended is read from the log for each look, and a look that is over keeps nobody from the next one.
+#[test]
+fn what_has_ended_is_looked_at_as_often_as_one_likes() {
+    let Some(broker) = shared() else { return };
+    let house = night_in(House::unmade(broker), "1");
+    let server = house.serve_with(&[]);
+    let look = |path: &str| {
+        let (status, body) = server.get(path);
+        assert_eq!(status, 200, "{path}: {body}");
+    };
+    for _ in 0..100 {
+        look("/instances/o-1");
+        look("/instances/o-2/history");
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..LOOKERS {
+            scope.spawn(|| (0..3).for_each(|_| look("/instances/o-1")));
+        }
+    });
+    assert!(text(&server.ask(&["show", "o-1"])).contains("completed"));
+}

@@ -1,8 +1,8 @@
 //! One partition of one topic as one user reads it: what was fetched and not yet asked for, and who waits.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::log::endpoint::{Endpoint, Outbox};
@@ -80,7 +80,8 @@ fn next_generation() -> u64 {
 
 #[derive(Debug)]
 pub(super) struct Lane {
-    endpoint: Arc<Endpoint>,
+    /// Its user's, who may go at any time: nobody says so, and then the lane is another's to have.
+    endpoint: Weak<Endpoint>,
     usage: Use,
     home: u32,
     /// Another with each start: what was begun for an older one is of no use.
@@ -104,7 +105,7 @@ pub(super) struct Lane {
 impl Lane {
     pub(super) fn new(endpoint: &Arc<Endpoint>, usage: Use, home: u32) -> Self {
         Self {
-            endpoint: Arc::clone(endpoint),
+            endpoint: Arc::downgrade(endpoint),
             usage,
             home,
             generation: next_generation(),
@@ -123,17 +124,25 @@ impl Lane {
 
     /// Whether it is this user's, for this.
     pub(super) fn is_of(&self, endpoint: &Arc<Endpoint>, usage: Use) -> bool {
-        Arc::ptr_eq(&self.endpoint, endpoint) && self.usage == usage
+        std::ptr::eq(self.endpoint.as_ptr(), Arc::as_ptr(endpoint)) && self.usage == usage
     }
 
     /// Whether another may have its place.
     pub(super) fn is_free(&self) -> bool {
-        self.waiting.is_none() && (self.phase == Phase::Ended || self.is_quiet())
+        self.is_quiet() || (self.waiting.is_none() && self.phase == Phase::Ended)
     }
 
-    /// Whether nobody has asked for long.
+    /// Whether nobody has asked for long, or ever will: its user has gone, with whatever it waited for.
     pub(super) fn is_quiet(&self) -> bool {
-        self.waiting.is_none() && self.quiet.is_some_and(|since| since.elapsed() > QUIET_MAX)
+        let has_gone = self.endpoint.strong_count() == 0;
+        has_gone || (self.waiting.is_none() && self.quiet.is_some_and(|since| since.elapsed() > QUIET_MAX))
+    }
+
+    /// Tells its user, who may have gone.
+    fn tell(&self, report: Report, outbox: &mut Outbox) {
+        if let Some(endpoint) = self.endpoint.upgrade() {
+            outbox.push(&endpoint, self.home, report);
+        }
     }
 
     /// Takes a question, in place of the one before.
@@ -182,7 +191,7 @@ impl Lane {
         };
         self.waiting = None;
         self.end();
-        outbox.push(&self.endpoint, self.home, report);
+        self.tell(report, outbox);
         None
     }
 
@@ -199,7 +208,7 @@ impl Lane {
         self.end();
         if let Some(want) = self.waiting.take() {
             let report = Report::Failed { ticket: want.ticket(), why: why.to_owned() };
-            outbox.push(&self.endpoint, self.home, report);
+            self.tell(report, outbox);
         }
     }
 
@@ -234,7 +243,7 @@ impl Lane {
                 Want::Read { ticket, .. } => Report::Records { ticket, records: self.take(), range },
             };
             self.quiet = Some(Instant::now());
-            outbox.push(&self.endpoint, self.home, report);
+            self.tell(report, outbox);
             if self.usage == Use::Lasts {
                 self.end();
             }
@@ -296,7 +305,8 @@ mod tests {
     /// time around comes first.
     fn read(stray: u64, fetched: &[u64]) -> (Vec<u64>, u32) {
         let seen = Arc::new(Seen::default());
-        let mut lane = Lane::new(&Arc::new(Endpoint(Arc::clone(&seen) as Arc<dyn Reports>)), Use::Reads, 0);
+        let endpoint = Arc::new(Endpoint(Arc::clone(&seen) as Arc<dyn Reports>));
+        let mut lane = Lane::new(&endpoint, Use::Reads, 0);
         let mut outbox = Outbox::default();
         let mut then = lane.ask(Want::Read { ticket: Ticket(1), from: 0 }, &mut outbox);
         let mut starts = 0;
@@ -327,5 +337,24 @@ mod tests {
     fn a_hole_is_one_if_it_is_found_twice() {
         assert_eq!(read(2, &[2, 3]), (vec![2, 3], 2));
         assert_eq!(read(3, &[2, 3]), (vec![2, 3], 3));
+    }
+    #[test]
+    fn whoever_goes_leaves_its_place_at_once() {
+        let endpoint = Arc::new(Endpoint(Arc::new(Seen::default())));
+        let mut outbox = Outbox::default();
+        let lane = |outbox: &mut Outbox| {
+            let mut lane = Lane::new(&endpoint, Use::Reads, 0);
+            lane.ask(Want::Read { ticket: Ticket(1), from: 0 }, outbox);
+            assert_eq!(lane.found(Range { start: 0, end: 4 }, outbox), Some(0));
+            lane.streams_from(0);
+            lane
+        };
+        let (waits, mut answered) = (lane(&mut outbox), lane(&mut outbox));
+        answered.fetched(stored(0), 1);
+        answered.answer(&mut outbox);
+        outbox.deliver();
+        assert!(!waits.is_free() && !answered.is_free(), "it may ask for what comes next");
+        drop(endpoint);
+        assert!(waits.is_free() && answered.is_free());
     }
 }

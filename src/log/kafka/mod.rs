@@ -21,6 +21,7 @@ mod lane;
 mod layout;
 mod positions;
 mod producer;
+mod queue;
 mod raw;
 mod reader;
 mod readership;

@@ -5,7 +5,8 @@
 //!               has not -> job: which offsets are there? -> assign -> poll thread -> lane -> report
 //! ```
 //!
-//! librdkafka fetches a partition once a consumer, so two users of one partition are put on two consumers.
+//! librdkafka fetches a partition once a consumer, so two users of one partition are put on two consumers. There are not
+//! many: who finds none waits until one has gone.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ use super::context::{Context, Reach};
 use super::error::is_absent;
 use super::jobs::Jobs;
 use super::lane::{Flow, Lane, Phase, QUIET_MAX, Then, Use, Want};
+use super::queue::{Newcomer, Queue};
 use super::rights::Reading;
 use super::settings::{Role, Settings};
 use crate::log::endpoint::{Endpoint, Outbox};
@@ -43,7 +45,9 @@ const MEET_WITHIN: Duration = Duration::from_secs(2);
 const AT_ONCE: usize = 1_000;
 
 /// Users that read one partition of a topic at once; each further one needs another consumer, with its threads.
-const CONSUMERS_MAX: usize = 16;
+pub(super) const CONSUMERS_MAX: usize = 16;
+
+const CLOSED: &str = "read a log that was closed";
 
 type Place = (Arc<str>, u32);
 
@@ -55,8 +59,40 @@ pub(super) struct Readers {
     jobs: Arc<Jobs>,
     asking: Arc<Asking>,
     rights: Arc<Reading>,
-    all: Mutex<Vec<(Arc<Reader>, JoinHandle<()>)>>,
+    pool: Arc<Mutex<Pool>>,
     is_closed: Arc<AtomicBool>,
+}
+
+/// The consumers, and who waits for a place on one.
+#[derive(Default)]
+struct Pool {
+    all: Vec<(Arc<Reader>, JoinHandle<()>)>,
+    queue: Queue,
+}
+
+fn locked(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
+    pool.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Pool {
+    fn free(&self, topic: &str, home: u32) -> Option<&Arc<Reader>> {
+        self.all.iter().map(|(reader, _)| reader).find(|reader| reader.is_free(topic, home))
+    }
+
+    /// Gives those who wait the places that have become free, in their turn.
+    fn seat(&mut self, outbox: &mut Outbox) {
+        for newcomer in self.queue.take() {
+            let Newcomer { endpoint, topic, home, want, .. } = &newcomer;
+            match (endpoint.upgrade(), self.free(topic, *home)) {
+                (None, _) => {}
+                (Some(endpoint), Some(reader)) => reader.ask(&endpoint, topic, *home, *want, outbox),
+                (Some(endpoint), None) => match newcomer.given_up() {
+                    Some(report) => outbox.push(&endpoint, *home, report),
+                    None => self.queue.back(newcomer),
+                },
+            }
+        }
+    }
 }
 
 impl Readers {
@@ -74,19 +110,22 @@ impl Readers {
             jobs: Arc::clone(jobs),
             asking: Arc::clone(asking),
             rights: Reading::new(settings, group, reach, topics.read()),
-            all: Mutex::default(),
+            pool: Arc::default(),
             is_closed: Arc::default(),
         }
     }
 
     /// Answers a question now or later.
     pub(super) fn ask(&self, endpoint: &Arc<Endpoint>, topic: &Arc<str>, home: u32, want: Want, outbox: &mut Outbox) {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        let fitting = |(reader, _): &&(Arc<Reader>, JoinHandle<()>)| reader.serves(endpoint, want.usage(), topic, home);
-        let known = all.iter().find(fitting).or_else(|| all.iter().find(|(reader, _)| reader.is_free(topic, home)));
+        let mut pool = locked(&self.pool);
+        let served = |(reader, _): &&(Arc<Reader>, JoinHandle<()>)| reader.serves(endpoint, want.usage(), topic, home);
+        let known = pool.all.iter().find(served).map(|(reader, _)| reader);
+        // Nobody overtakes those who wait already.
+        let known = known.or_else(|| if pool.queue.has(topic, home) { None } else { pool.free(topic, home) });
         let reader = match known {
-            Some((reader, _)) => Arc::clone(reader),
-            None => match self.open(&mut all) {
+            Some(reader) => Arc::clone(reader),
+            None if pool.all.len() >= CONSUMERS_MAX => return pool.queue.push(endpoint, topic, home, want),
+            None => match self.open(&mut pool.all) {
                 Ok(reader) => reader,
                 Err(why) => return outbox.push(endpoint, home, Report::Failed { ticket: want.ticket(), why }),
             },
@@ -97,10 +136,7 @@ impl Readers {
 
     fn open(&self, all: &mut Vec<(Arc<Reader>, JoinHandle<()>)>) -> Result<Arc<Reader>, String> {
         if self.is_closed.load(Ordering::Relaxed) {
-            return Err("read a log that was closed".to_owned());
-        }
-        if all.len() >= CONSUMERS_MAX {
-            return Err(format!("more than {CONSUMERS_MAX} read one partition at once"));
+            return Err(CLOSED.to_owned());
         }
         let config = self.settings.client(Role::Reader, &self.group);
         let consumer = BaseConsumer::from_config_and_context(&config, Context(Arc::clone(&self.reach)));
@@ -113,9 +149,9 @@ impl Readers {
             asking: Arc::clone(&self.asking),
             rights: Arc::clone(&self.rights),
         });
-        let (running, is_closed) = (Arc::clone(&reader), Arc::clone(&self.is_closed));
+        let (running, pool, is_closed) = (Arc::clone(&reader), Arc::clone(&self.pool), Arc::clone(&self.is_closed));
         let thread = std::thread::Builder::new().name(format!("kafka-read-{}", all.len()));
-        let thread = thread.spawn(move || running.run(&is_closed)).map_err(|error| error.to_string())?;
+        let thread = thread.spawn(move || running.run(&pool, &is_closed)).map_err(|error| error.to_string())?;
         all.push((Arc::clone(&reader), thread));
         Ok(reader)
     }
@@ -124,12 +160,17 @@ impl Readers {
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
         self.rights.close();
-        let all = std::mem::take(&mut *self.all.lock().unwrap_or_else(PoisonError::into_inner));
+        let Pool { all, mut queue } = std::mem::take(&mut *locked(&self.pool));
+        let mut outbox = Outbox::default();
+        for newcomer in queue.take() {
+            newcomer.failed(CLOSED, &mut outbox);
+        }
+        outbox.deliver();
         for (reader, thread) in all {
             drop(thread.join());
             let mut outbox = Outbox::default();
             for lane in reader.lock().values_mut().flat_map(BTreeMap::values_mut) {
-                lane.failed("read a log that was closed", &mut outbox);
+                lane.failed(CLOSED, &mut outbox);
             }
             outbox.deliver();
         }
@@ -263,7 +304,7 @@ impl Reader {
         }
     }
 
-    fn run(self: &Arc<Self>, is_closed: &AtomicBool) {
+    fn run(self: &Arc<Self>, pool: &Mutex<Pool>, is_closed: &AtomicBool) {
         let mut looked = Instant::now();
         while !is_closed.load(Ordering::Relaxed) {
             let mut fetched: Vec<(BorrowedMessage<'_>, Stored)> = Vec::new();
@@ -282,6 +323,9 @@ impl Reader {
                 self.consumer.context().0.back();
                 self.distribute(fetched);
             }
+            let mut outbox = Outbox::default();
+            locked(pool).seat(&mut outbox);
+            outbox.deliver();
             if looked.elapsed() > QUIET_MAX {
                 looked = Instant::now();
                 self.give_up_quiet_ones();
