@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::api::{ApiError, ListQuery};
 use super::history::History;
+use super::late;
 use super::past::{self, HistoryQuery, ShowQuery};
 use super::view::{self, Count, List, Row, Shown, Stopped};
 use crate::engine::{InstanceId, Summary};
@@ -36,6 +37,8 @@ pub(super) trait Knows: Sync {
     fn definitions(&self) -> impl Future<Output = Result<Vec<runtime::Listed>, Error>> + Send;
     /// The partitions that stand still, and how many requests are in the log that nobody has decided.
     fn backlog(&self) -> impl Future<Output = Result<(Vec<Stopped>, u64), Error>> + Send;
+    /// Whether the log is on this machine, so that reading it costs little.
+    fn is_near(&self) -> bool;
     /// Whether looking into an instance of a list costs little.
     fn explains(&self, row: &runtime::Row) -> bool;
     fn partition(&self, id: &InstanceId) -> u32;
@@ -105,9 +108,13 @@ impl Knows for Orchestrator {
         Ok((all, undecided))
     }
 
+    fn is_near(&self) -> bool {
+        !self.log().is_shared()
+    }
+
     /// An ended instance is replayed, which is many questions to a log on other machines.
     fn explains(&self, row: &runtime::Row) -> bool {
-        !self.log().is_shared() || !matches!(row.state, Summary::Completed | Summary::Compensated)
+        self.is_near() || !matches!(row.state, Summary::Completed | Summary::Compensated)
     }
 
     fn partition(&self, id: &InstanceId) -> u32 {
@@ -152,6 +159,10 @@ impl Knows for Onlooker {
     /// Whoever holds a data directory decides at once; held by nobody, it takes no requests.
     async fn backlog(&self) -> Result<(Vec<Stopped>, u64), Error> {
         Ok((shown_of(self.stopped().await?, false), 0))
+    }
+
+    fn is_near(&self) -> bool {
+        true
     }
 
     fn explains(&self, _row: &runtime::Row) -> bool {
@@ -212,8 +223,14 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
         let shown = if of.explains(row) { of.instance(&row.id).await.ok() } else { None };
         // Its id may have been used again: what that stands for now has a row of its own.
         let shown = shown.filter(|shown| shown.instance.run == row.run);
-        looked.push(shown.map(|shown| view::row(&shown.plan, &shown.instance)));
+        let now = shown.map(|shown| {
+            let row = view::row(&shown.plan, &shown.instance);
+            (shown, row)
+        });
+        looked.push((row, now));
     }
+    late::noted_in(of, &mut looked).await;
+    let looked: Vec<_> = looked.into_iter().map(|(_, now)| now.map(|(_, row)| row)).collect();
     let explained = looked.len();
     let (instances, gone) = as_they_stand(&mut found, &filter, looked);
     let explained = explained.saturating_sub(gone);
@@ -273,7 +290,12 @@ pub(super) async fn show(of: &impl Knows, id: &str, query: &ShowQuery) -> Result
     let (stopped, _) = of.backlog().await?;
     let stopped = stopped.into_iter().find(|stopped| stopped.partition == partition);
     let lives = past::beside(of, &looked).await?;
-    Ok(Shown { lives, stopped, ..view::shown(&looked.plan, &looked.instance) })
+    let mut shown = Shown { lives, stopped, ..view::shown(&looked.plan, &looked.instance) };
+    if late::is_pending(&looked.instance) {
+        let row = of.row(&id).await?;
+        late::noted(of, (&row, &looked), &mut shown).await?;
+    }
+    Ok(shown)
 }
 
 pub(super) fn instance_id(text: &str) -> Result<InstanceId, ApiError> {

@@ -9,6 +9,7 @@ pub mod view;
 mod misfits;
 mod waits;
 mod flow;
+mod late;
 pub mod heard;
 pub mod offers;
 pub mod history;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api::ApiError;
 use super::history::{self, History};
+use super::late;
 use super::looking::{Knows, instance_id};
 use super::view::{self, Instant, Shown};
 use crate::definition::json::{duration_literal, timestamp};
@@ -140,7 +141,9 @@ pub(super) async fn show(of: &impl Knows, id: &str, query: &ShowQuery) -> Result
     let shown = view::shown(&looked.plan, &looked.instance);
     // What is safe to order now is told by what is so now.
     let orders = Vec::new();
-    Ok(Some(Shown { as_of: at.map(Instant), orders, lives: Lives::of(row.run, &lives), ..shown }))
+    let mut shown = Shown { as_of: at.map(Instant), orders, lives: Lives::of(row.run, &lives), ..shown };
+    late::noted(of, (&row, &looked), &mut shown).await?;
+    Ok(Some(shown))
 }
 
 /// The lives that are known beside one that is shown as it stands.

@@ -78,6 +78,19 @@ fn doing(plan: &Plan, at: At, state: &State) -> String {
     }
 }
 
+/// What is said of a pending step, and what is to be said of it where its final answer came and did not fit.
+pub(super) fn answered_unfit(plan: &Plan, at: At, state: &State) -> Option<(String, String)> {
+    let (_, Attempt { wait: Wait::Pending(until), .. }) = state.attempt()? else { return None };
+    let work = plan.work(at.node())?;
+    let is_doing = matches!(state, State::Doing(_));
+    let invocation = if is_doing { work.action() } else { work.compensation() }?;
+    let (participant, called) = (&invocation.participant.name, called(invocation));
+    let now = format!(
+        "{participant} answered {called}, on which it worked, with what does not fit its contract; awaited until {until}"
+    );
+    Some((doing(plan, at, state), now))
+}
+
 /// Since when it waits for a person, or a person should know.
 pub(super) fn stuck_since(state: &State) -> Option<Timestamp> {
     let beyond = state.attempt().and_then(|(_, attempt)| attempt.beyond);

@@ -67,6 +67,41 @@ fn the_final_answer_comes_later() {
     assert_eq!(participant.join().unwrap(), "404");
 }
 
+/// Behind `pending` a final answer that does not fit counts as none: the step waits as before, and people see why.
+#[test]
+fn a_final_answer_that_does_not_fit_is_shown() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let payments = format!("payments=http://{}/commands", listener.local_addr().unwrap());
+    let server = Server::at(desk(), &["order.saga", "--participants", "simulated", "--participant", &payments]);
+    server.ask("POST", "/instances", &start("o-1"));
+    let headers = take(&listener);
+    let mut head = "POST /replies HTTP/1.1\r\nce-status: succeeded\r\n".to_owned();
+    for name in ["ce-command", "ce-kind", "ce-attempt"] {
+        head.extend([name, ": ", header(&headers, name), "\r\n"]);
+    }
+    let pending = || server.ask("GET", "/instances/o-1", "").1;
+    while !pending()["instance"]["why"].to_string().contains("works on") {
+        thread::yield_now();
+    }
+    status(&server.address, &head, r#"{"receipt": 7}"#);
+    let unfit =
+        "payments answered payments.Charge, on which it worked, with what does not fit its contract; awaited until";
+    while !pending()["instance"]["why"].to_string().contains(unfit) {
+        thread::yield_now();
+    }
+    for words in [&["show", "o-1"][..], &["show", "o-1", "--json"], &["list"], &["list", "--json"]] {
+        let said = server.saga(words);
+        assert!(said.contains(unfit) && !said.contains("works on"), "{said}");
+    }
+    let said = server.saga(&["show", "o-1"]);
+    assert!(said.contains("answers do not fit") && said.contains("last answers to charge"), "{said}");
+    assert!(
+        said.contains("counts as none: at receipt: expected string, found 7"),
+        "what does not fit and where: {said}"
+    );
+    assert!(server.saga(&["show", "o-1", "--json"]).contains(r#""state": "unfit""#));
+}
+
 /// Where a server sends its participant with a late answer, and what it said before it served.
 fn sent_by(desk: Desk, arguments: &[&str]) -> (String, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
