@@ -60,14 +60,16 @@ pub(super) fn json_of(Expected { what, before }: &Expected<'_>, argument: &str) 
     // Some editors begin a file with a byte order mark.
     let text = text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text);
     let is_argument = read == *what;
-    Json::parse(text).map_err(|error| {
+    let given = Json::parse(text).map_err(|error| {
         let shown = CliError::usage(format!("failed to use {read}: failed to {error}"));
         match is_argument {
             true if looks_like_path(argument) => shown.hint(format!("for the content of a file: {before}@{argument}")),
             true => shown.hint(format!("JSON in single quotes for the shell: {before}'{{\"name\": \"ana\"}}'")),
             false => shown.hint("one JSON object, such as {\"name\": \"ana\"}"),
         }
-    })
+    })?;
+    wanted::filled_in([&given]).map_err(|why| CliError::usage(format!("failed to use {read}: {why}")))?;
+    Ok(given)
 }
 
 fn looks_like_path(argument: &str) -> bool {

@@ -261,7 +261,7 @@ fn orders(id: &str, offers: &[Offer], place: &Where) -> String {
             options.push("--undo".to_owned());
         }
         match (offer.outcome.as_deref(), &offer.with) {
-            (Some("failed"), Some(codes)) => options.push(format!("--failed {codes}")),
+            (Some("failed"), Some(codes)) => options.push(format!("--failed {}", quote(codes))),
             (Some(outcome), with) => {
                 options.push(format!("--{outcome}"));
                 options.extend(with.as_deref().map(|reply| format!("--reply {}", quote(reply))));

@@ -18,7 +18,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 
 pub use self::fit::{Misfit, check_json};
-pub use self::least::least;
+pub use self::least::{OPEN, least, to_fill_in};
 pub(crate) use self::scalar::{
     LONGEST, decimal, decimal_text, duration_literal, duration_text, int_literal, is_duration, timestamp,
 };

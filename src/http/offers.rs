@@ -2,7 +2,7 @@
 //! want. Each says when to give it.
 
 use super::view::Offer;
-use crate::definition::json::least;
+use crate::definition::json::to_fill_in;
 use crate::definition::types::Type;
 use crate::definition::{Invocation, Verb};
 use crate::engine::{self, Attempt, Direction, Instance, Phase, State, Wait};
@@ -67,7 +67,7 @@ fn signal(plan: &Plan, at: At) -> Option<Offer> {
         outcome: None,
         when: format!("once it has happened: `{name}` is awaited{}", filled_in(!shape.fields.is_empty())),
         signal: Some(name.to_string()),
-        with: (!shape.fields.is_empty()).then(|| least(&Type::Record(shape.clone()), "…")),
+        with: (!shape.fields.is_empty()).then(|| to_fill_in(&Type::Record(shape.clone()))),
     })
 }
 
@@ -135,7 +135,7 @@ fn instead(plan: &Plan, at: At, ty: &Type) -> Offer {
         }
         _ => {
             let what = format!("to go on with a value of yours ({ty}), since there is none{}", filled_in(true));
-            (least(ty, "…"), what)
+            (to_fill_in(ty), what)
         }
     };
     Offer { with: Some(with), ..resolved(&plan.place(at), Direction::Do, when) }
@@ -153,7 +153,7 @@ fn resolved(place: &str, work: Direction, when: String) -> Offer {
     }
 }
 
-/// What stands in an order that is offered fits, and is made up.
+/// What stands in an order that is offered is to be filled in.
 const fn filled_in(has_values: bool) -> &'static str {
     if has_values { "; with the real values in place of these" } else { "" }
 }
@@ -161,5 +161,5 @@ const fn filled_in(has_values: bool) -> &'static str {
 /// A reply to fill in; none where it is empty.
 fn reply_skeleton(invocation: &Invocation) -> Option<String> {
     let reply = &invocation.command.reply;
-    (!reply.fields.is_empty()).then(|| least(&Type::Record(reply.clone()), "…"))
+    (!reply.fields.is_empty()).then(|| to_fill_in(&Type::Record(reply.clone())))
 }

@@ -22,6 +22,7 @@ use super::history::History;
 use super::looking::{self, Knows, instance_id};
 use super::past::{self, HistoryQuery, ShowQuery};
 use super::view::{List, Shown, Stopped};
+use super::wanted;
 use crate::definition::Program;
 use crate::engine::{InstanceId, OrderRequest, RequestId};
 use crate::journal::Plans;
@@ -243,6 +244,7 @@ impl Service {
             self.decides(id)?;
         }
         let input = body.input.unwrap_or_else(Json::empty_object);
+        wanted::filled_in([&input]).map_err(ApiError::bad_request)?;
         let (id, accepted) =
             self.orchestrator.start(&body.saga, id, input.clone(), traceparent.map(Into::into)).await?;
         let decision = self.decided(&id, accepted).await;
@@ -302,6 +304,7 @@ impl Service {
             Ok(_) | Err(Error::Undecided { .. }) => {}
             Err(error) => return Err(error.into()),
         }
+        wanted::filled_in(body.reply.iter().chain(&body.with)).map_err(ApiError::bad_request)?;
         let order = body.order()?;
         let request = match body.request.as_deref() {
             Some(text) => {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::definition::Saga;
-use crate::definition::json::{check_json, least};
+use crate::definition::json::{OPEN, check_json, to_fill_in};
 use crate::definition::types::Type;
 use crate::json::Json;
 
@@ -46,8 +46,23 @@ pub fn fields(saga: &Saga) -> String {
     text
 }
 
-/// The least input that fits, to be filled in.
+/// An input to be filled in.
 #[must_use]
 pub fn skeleton(saga: &Saga) -> String {
-    least(&Type::Record(saga.input.clone()), "…")
+    to_fill_in(&Type::Record(saga.input.clone()))
+}
+
+/// Refuses what was copied from where it was to be filled in: as it is, it means nothing.
+///
+/// # Errors
+/// Something in it stands for a value; for people.
+pub fn filled_in<'j>(given: impl IntoIterator<Item = &'j Json>) -> Result<(), String> {
+    let texts: Vec<&str> = given.into_iter().map(Json::get).collect();
+    let is_there = |open: &str| texts.iter().any(|text| text.contains(&format!("\"{open}\"")));
+    match OPEN.into_iter().find(|open| is_there(open)) {
+        Some(open) => {
+            Err(format!("an example stands there that is not filled in: put the real value in place of \"{open}\""))
+        }
+        None => Ok(()),
+    }
 }

@@ -91,7 +91,7 @@ fn a_final_answer_that_does_not_fit_is_shown() {
     }
     for words in [&["show", "o-1"][..], &["show", "o-1", "--json"], &["list"], &["list", "--json"]] {
         let said = server.saga(words);
-        assert!(said.contains(unfit) && !said.contains("works on"), "{said}");
+        assert!(said.contains(unfit) && !said.contains("payments works on"), "{said}");
     }
     let said = server.saga(&["show", "o-1"]);
     assert!(said.contains("answers do not fit") && said.contains("last answers to charge"), "{said}");
@@ -100,6 +100,15 @@ fn a_final_answer_that_does_not_fit_is_shown() {
         "what does not fit and where: {said}"
     );
     assert!(server.saga(&["show", "o-1", "--json"]).contains(r#""state": "unfit""#));
+    // What is offered is to be filled in, and means nothing as it is.
+    let offered = r#"{"receipt":"<string>"}"#;
+    assert!(said.contains(&format!("charge --succeeded --reply '{offered}'")), "{said}");
+    let pasted = server.saga(&["resolve", "o-1", "charge", "--succeeded", "--reply", offered]);
+    let open = r#"put the real value in place of "<string>""#;
+    assert!(pasted.contains(open) && pasted.ends_with("[exit status: 2]\n"), "{pasted}");
+    let order = format!(r#"{{"order":"resolve","step":"charge","outcome":"succeeded","reply":{offered}}}"#);
+    let (status, pasted) = server.ask("POST", "/instances/o-1/orders", &order);
+    assert!(status == 400 && pasted["error"]["message"].to_string().contains("is not filled in"), "{pasted}");
 }
 
 /// Where a server sends its participant with a late answer, and what it said before it served.

@@ -140,8 +140,16 @@ fn a_person_gives_a_value_that_cannot_be_computed() {
     assert!(ran.ends_with("[exit status: 4]\n"), "{ran}");
     let shown = desk.saga(&["show", "d-1", "--data", ".saga"]);
     let offered: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("  saga ")).collect();
-    assert_eq!(offered[1], "resolve d-1 --data .saga twice --succeeded --reply 0", "{shown}");
-    let given = desk.saga(&shell_words::split(offered[1]).unwrap().iter().map(String::as_str).collect::<Vec<_>>());
+    let resolve = r#"resolve d-1 --data .saga twice --succeeded --reply '"<int>"'"#;
+    assert_eq!(offered[1], resolve, "{shown}");
+    let give =
+        |order: &str| desk.saga(&shell_words::split(order).unwrap().iter().map(String::as_str).collect::<Vec<_>>());
+    let pasted = give(resolve);
+    assert!(
+        pasted.contains(r#"put the real value in place of "<int>""#) && pasted.ends_with("[exit status: 2]\n"),
+        "{pasted}"
+    );
+    let given = give(&resolve.replace(r#""<int>""#, "0"));
     assert!(given.ends_with("[exit status: 0]\n"), "{given}");
     let ran = desk.saga(&run);
     assert!(ran.ends_with("[exit status: 0]\n"), "{ran}");
