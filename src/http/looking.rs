@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::api::{ApiError, ListQuery};
+use super::api::{ApiError, Fault, ListQuery};
 use super::history::History;
 use super::late;
 use super::past::{self, HistoryQuery, ShowQuery};
@@ -271,6 +271,20 @@ fn as_they_stand(found: &mut Found, filter: &Filter, looked: Vec<Option<Row>>) -
     (instances, gone)
 }
 
+/// Why an instance cannot be shown: of one that has not begun, that its partition stands still, if it does.
+pub(super) async fn undecided(of: &impl Knows, id: &InstanceId, error: Error) -> ApiError {
+    if !matches!(error, Error::Undecided { .. }) {
+        return error.into();
+    }
+    let partition = of.partition(id);
+    let stopped = of.backlog().await.ok().and_then(|(all, _)| all.into_iter().find(|it| it.partition == partition));
+    let Some(Stopped { why, .. }) = stopped else { return error.into() };
+    let message = format!(
+        "failed to find the instance `{id}`: its start is in the log, and partition {partition} stands still: {why}"
+    );
+    ApiError::new(Fault::Unknown, "undecided", message).hint("`saga list` says what lets it go on; then it begins")
+}
+
 /// A saga of which there is no instance is at least one that could have some.
 fn is_known(plans: &Plans, saga: &str) -> Result<(), ApiError> {
     if plans.all().any(|plan| plan.saga.name == saga) {
@@ -285,7 +299,10 @@ pub(super) async fn show(of: &impl Knows, id: &str, query: &ShowQuery) -> Result
         return Ok(shown);
     }
     let id = instance_id(id)?;
-    let looked = of.instance(&id).await?;
+    let looked = match of.instance(&id).await {
+        Ok(looked) => looked,
+        Err(error) => return Err(undecided(of, &id, error).await),
+    };
     let partition = of.partition(&id);
     let (stopped, _) = of.backlog().await?;
     let stopped = stopped.into_iter().find(|stopped| stopped.partition == partition);

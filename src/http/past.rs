@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::api::ApiError;
 use super::history::{self, History};
 use super::late;
-use super::looking::{Knows, instance_id};
+use super::looking::{Knows, instance_id, undecided};
 use super::view::{self, Instant, Shown};
 use crate::definition::json::{duration_literal, timestamp};
 use crate::engine::{Run, Summary};
@@ -157,7 +157,10 @@ pub(super) async fn history(of: &impl Knows, id: &str, query: &HistoryQuery) -> 
     let id = instance_id(id)?;
     let (rows, lives, is_all) = match query.run.as_deref() {
         None => {
-            let newest = of.row(&id).await?;
+            let newest = match of.row(&id).await {
+                Ok(newest) => newest,
+                Err(error) => return Err(undecided(of, &id, error).await),
+            };
             let lives = Lives::of(newest.run, &of.known_lives(&id).await?);
             (vec![newest], lives, false)
         }

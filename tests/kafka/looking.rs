@@ -165,6 +165,25 @@ fn a_start_at_which_nobody_has_looked_yet_is_seen_and_takes_orders() {
 }
 
 #[test]
+fn a_start_whose_partition_stands_still_says_so() {
+    let Some(broker) = shared() else { return };
+    let house = House::unmade(broker);
+    assert!(house.run(&["init", "--partitions", "1", FILE]).status.success());
+    assert!(house.run(&["deploy", FILE]).status.success());
+    assert!(house.run(&["start", "booking", "--id", "b-1", "--input", INPUT]).status.success());
+    house.empty("requests", 0);
+    let left = house.run(&["start", "booking", "--id", "b-2", "--input", INPUT]);
+    assert!(text(&left).contains("partition 0 stands still"), "{}", text(&left));
+    for look in ["show", "history"] {
+        let looked = house.run(&[look, "b-2"]);
+        assert_eq!(looked.status.code(), Some(6), "{}", text(&looked));
+        let said = text(&looked);
+        assert!(said.contains("its start is in the log, and partition 0 stands still: failed to"), "{said}");
+        assert!(said.contains("says what lets it go on") && !said.contains("none runs"), "{said}");
+    }
+}
+
+#[test]
 fn what_began_before_the_last_checkpoint_is_seen() {
     let Some(broker) = shared() else { return };
     let house = night_in(House::unmade(broker), "1");
