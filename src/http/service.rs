@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -35,7 +36,7 @@ use crate::participant::remembered::{self, Remembered};
 use crate::plan::Plan;
 use crate::runtime::partition::Signed;
 use crate::runtime::{
-    self, Client, Decision, Deployed, Error, OpenError, Options, Orchestrator, PartitionState, Triggers,
+    self, Client, Decision, Deployed, Error, Lines, OpenError, Options, Orchestrator, PartitionState, Triggers,
 };
 use uuid::Uuid;
 
@@ -93,6 +94,8 @@ pub struct Service {
     pub(super) replies: Client,
     /// How long a request is waited for to be decided.
     patience: Duration,
+    /// Lines on requests that nobody has decided: at a handover each of hundreds a second has one.
+    undecided: Lines,
     pub(super) carriers: tokio::sync::Mutex<Option<Carriers>>,
     pub(super) triggers: tokio::sync::Mutex<Option<Triggers>>,
 }
@@ -101,7 +104,10 @@ impl Service {
     fn of(orchestrator: Orchestrator, patience: Duration) -> Self {
         let replies = Client::new(orchestrator.log());
         let (carriers, triggers) = (tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
-        Self { orchestrator: Arc::new(orchestrator), replies, patience, carriers, triggers }
+        let undecided = Lines::new(Handle::current(), |more| {
+            tracing::warn!(more, "and more requests are in the log that nobody has decided yet");
+        });
+        Self { orchestrator: Arc::new(orchestrator), replies, patience, undecided, carriers, triggers }
     }
 
     /// Opens a data directory, or makes it. Waits for one who only gives an order there.
@@ -288,7 +294,9 @@ impl Service {
             format!("partition {partition} stands still: failed to {stop}; `saga list` says what lets it go on")
         });
         let known = why.as_deref().unwrap_or("it waits for the orchestrator that owns its partition; is one running?");
-        tracing::warn!(partition, "the request is in the log, and nobody has decided it yet: {known}");
+        if self.undecided.takes() {
+            tracing::warn!(partition, "the request is in the log, and nobody has decided it yet: {known}");
+        }
         why
     }
 

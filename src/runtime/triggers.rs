@@ -26,6 +26,7 @@ use uuid::Uuid;
 use super::client::{Client, Taking};
 use super::decisions::Decision;
 use super::error::Error;
+use super::flood::Lines;
 use super::orchestrator::Orchestrator;
 use super::taking::{Ends, Handle, Taker};
 use crate::definition::{Trigger, Wanted};
@@ -90,7 +91,11 @@ impl Triggers {
     #[must_use]
     pub fn open(orchestrator: &Arc<Orchestrator>) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let keeper = Keeper { orchestrator: Arc::clone(orchestrator), takers: BTreeMap::new(), tasks: JoinSet::new() };
+        let undecided = Arc::new(Lines::new(tokio::runtime::Handle::current(), |more| {
+            tracing::warn!(more, "and more requests of triggers are in the log that nobody has decided yet");
+        }));
+        let orchestrator = Arc::clone(orchestrator);
+        let keeper = Keeper { orchestrator, undecided, takers: BTreeMap::new(), tasks: JoinSet::new() };
         Self { stop, keeper: tokio::spawn(keeper.run(stopped)) }
     }
 
@@ -107,6 +112,7 @@ impl Triggers {
 /// Sees to it that each topic with a trigger is read.
 struct Keeper {
     orchestrator: Arc<Orchestrator>,
+    undecided: Arc<Lines>,
     /// Of each topic, what ends its reading.
     takers: BTreeMap<CompactString, watch::Sender<bool>>,
     tasks: JoinSet<()>,
@@ -158,7 +164,8 @@ impl Keeper {
                     Ok(taking) => {
                         let client = taking.client.clone();
                         let orchestrator = Arc::clone(&self.orchestrator);
-                        let handler = Arc::new(Reading { orchestrator, client, topic: Arc::clone(&topic) });
+                        let undecided = Arc::clone(&self.undecided);
+                        let handler = Arc::new(Reading { orchestrator, undecided, client, topic: Arc::clone(&topic) });
                         let (log, dead) = (Arc::clone(self.orchestrator.log()), Arc::clone(&topics.dead));
                         let taker = Taker { log, taking, topic, dead, handler, stopped };
                         self.tasks.spawn(taker.run());
@@ -178,6 +185,8 @@ impl Keeper {
 #[derive(Clone)]
 struct Reading {
     orchestrator: Arc<Orchestrator>,
+    /// Lines on requests that nobody has decided: at a handover each of hundreds a second has one.
+    undecided: Arc<Lines>,
     client: Client,
     topic: Arc<str>,
 }
@@ -321,10 +330,12 @@ impl Reading {
                 // It is in the log, and will be decided.
                 Ok(None) => break,
                 Err(_) => {
-                    tracing::warn!(
-                        instance = %request.instance,
-                        "a trigger's request is in the log, and nobody has decided it yet: is its partition run?"
-                    );
+                    if self.undecided.takes() {
+                        tracing::warn!(
+                            instance = %request.instance,
+                            "a trigger's request is in the log, and nobody has decided it yet: is its partition run?"
+                        );
+                    }
                     break;
                 }
             };
