@@ -136,6 +136,6 @@ fn an_answer_that_cannot_be_delivered_holds_up_nobody_else() {
         rig.work();
     }
     assert_eq!((answered(&rig), rig.unheard.len()), (20, 1), "all others, and that one is not repeated");
-    let lost = |fact: &&Fact| matches!(fact, Fact::Undeliverable { topic, .. } if **topic == *"nowhere");
+    let lost = |fact: &&Fact| matches!(fact, Fact::Undeliverable { topic, key, .. } if **topic == *"nowhere" && **key == *"bad");
     assert_eq!(rig.facts.iter().filter(lost).count(), 1);
 }

@@ -296,15 +296,15 @@ impl Owed {
                 Next::Nothing
             }
             (Delivery::Open, Outcome::Refused(why)) => {
+                // What is done lets go of its message.
+                let key = Arc::clone(&owing.what.message.key);
                 self.open.end(owing);
                 let record = owing.record;
                 match owing.what.command.clone() {
                     Some(Sent { id, attempt, .. }) => {
                         Next::Tell { record, command: Undeliverable { command: id, attempt, why: why.to_string() } }
                     }
-                    None => {
-                        Next::Lost { topic: Arc::clone(&owing.what.topic), key: Arc::clone(&owing.what.message.key) }
-                    }
+                    None => Next::Lost { topic: Arc::clone(&owing.what.topic), key },
                 }
             }
         }
