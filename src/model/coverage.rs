@@ -17,7 +17,7 @@ use crate::definition::limits::DEFAULT_TIMEOUT;
 use crate::definition::types::{Record, Type};
 use crate::definition::value::{Value, to_json};
 use crate::definition::{HappeningKind, Scenario, Sleep, Verb};
-use crate::engine::{Direction, Event, Why};
+use crate::engine::{Direction, Event, Place, Why};
 use crate::json::Json;
 use crate::plan::{Class, Kind, Plan};
 
@@ -38,7 +38,7 @@ pub enum What {
     Done,
     /// It is refused with this code.
     Refused(CompactString),
-    /// An attempt is not answered in time, and it is asked about or repeated.
+    /// An attempt is not answered in time, and it is asked again: what became of it, or to do it.
     TimesOut,
     /// Nobody knows what became of it.
     Unknown,
@@ -210,6 +210,7 @@ fn possible(plan: &Plan) -> BTreeSet<Cell> {
 /// What a play shows.
 fn shown_by(plan: &Plan, report: &Report) -> BTreeSet<(CompactString, What)> {
     let mut all: BTreeSet<_> = report.trace.iter().filter_map(|(_, event)| of_event(event)).collect();
+    all.extend(repeated(report).map(|at| (without_indices(at).into(), What::TimesOut)));
     // A pivot step is shown as stuck and goes on: no event says so.
     all.extend(endings(plan, &report.instance).into_iter().filter_map(|ending| match ending {
         Ending::Stuck(at, direction) => Some((without_indices(&at).into(), What::Stuck(direction))),
@@ -218,13 +219,25 @@ fn shown_by(plan: &Plan, report: &Report) -> BTreeSet<(CompactString, What)> {
     all
 }
 
+/// The places at which an attempt followed one that was not answered. A pause alone says nothing: a deadline may come in it.
+fn repeated(report: &Report) -> impl Iterator<Item = &Place> {
+    let mut silent = BTreeSet::new();
+    report.trace.iter().filter_map(move |(_, event)| match event {
+        Event::Paused { at, work: Direction::Do, why: Why::Silence, .. } => {
+            silent.insert(at);
+            None
+        }
+        Event::Called { at, work: Direction::Do, .. } => silent.remove(at).then_some(at),
+        _ => None,
+    })
+}
+
 fn of_event(event: &Event) -> Option<(CompactString, What)> {
     let (at, what) = match event {
         Event::Succeeded { at, work: Direction::Do, .. } => (at, What::Done),
         Event::Succeeded { at, work: Direction::Undo, .. } => (at, What::Undone),
         Event::Refused { at, code, .. } => (at, What::Refused(code.clone())),
-        Event::Paused { at, work: Direction::Do, why: Why::Silence, .. }
-        | Event::Asked { at, work: Direction::Do, .. } => (at, What::TimesOut),
+        Event::Asked { at, work: Direction::Do, .. } => (at, What::TimesOut),
         Event::Lost { at } => (at, What::Unknown),
         Event::Stuck { at, work, .. } => (at, What::Stuck(*work)),
         _ => return None,

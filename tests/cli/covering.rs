@@ -228,6 +228,30 @@ fn they_are_written_into_a_file_of_the_other_form() {
     assert_eq!(fs::read_to_string(desk.path().join("trip.yaml")).unwrap(), String::from_utf8(twin).unwrap());
 }
 
+/// The deadline comes in the pause before the second attempt; and so does a cancel.
+#[test]
+fn who_was_not_asked_again_is_not_shown_to_be() {
+    let source = |deadline: &str| {
+        format!(
+            "participant p {{ command Do fails \"no\" command Undo }}\nsaga q {{\n  version 1\n  deadline {deadline}\n  step a {{ \
+             call p.Do timeout 5s retry 2 times every 20s..20s compensate p.Undo }}\n}}\nscenario \"late\" for q {{ when a times \
+             out expect compensated }}\nscenario \"cancelled\" for q {{ when a times out when cancelled after 6s expect compensated }}\n"
+        )
+    };
+    let is_missing = |said: &str| said.contains("not shown  a  times out and is asked again");
+    for (deadline, is_asked_again) in [("10s", false), ("1h", true)] {
+        let desk = Desk::with("q.saga", source(deadline));
+        let said = desk.saga(&["test", "q.saga", "--coverage"]);
+        assert_eq!(is_missing(&said), !is_asked_again, "{said}");
+        // Where it can come about, it is found.
+        let cancelled: String = source(deadline).split_inclusive('\n').filter(|line| !line.contains("late")).collect();
+        desk.file("q.saga", cancelled);
+        assert!(is_missing(&desk.saga(&["test", "q.saga", "--coverage"])));
+        let said = desk.saga(&["test", "q.saga", "--coverage", "--write"]);
+        assert_eq!(said.contains("no scenario was found in which a times out"), !is_asked_again, "{said}");
+    }
+}
+
 #[test]
 fn line_ends_stay_those_of_the_file() {
     let desk = Desk::with("trip.saga", TRIP.replace('\n', "\r\n"));
