@@ -31,7 +31,7 @@ pub(super) struct Covered<'f> {
 impl<'f> Covered<'f> {
     /// By what came of the scenarios of that saga.
     pub(super) fn of(file: &'f Checked, plan: Arc<Plan>, played: &[(&Scenario, &Report)]) -> Self {
-        let coverage = Coverage::of(&plan, played.iter().copied());
+        let coverage = Coverage::of(&plan, &file.findings, played.iter().copied());
         Self { file, plan, coverage }
     }
 

@@ -11,12 +11,14 @@ use serde_json::value::RawValue;
 use super::example::{self, Example};
 use super::explore::{self, Deed, Ending, Way, endings};
 use super::scenario::Report;
+use super::unreached::unreached;
 use super::world::without_indices;
 use crate::definition::expression::{Expr, Typed};
 use crate::definition::limits::DEFAULT_TIMEOUT;
 use crate::definition::types::{Record, Type};
 use crate::definition::value::{Value, to_json};
 use crate::definition::{HappeningKind, Scenario, Sleep, Verb};
+use crate::diagnostic::Diagnostic;
 use crate::engine::{Direction, Event, Place, Why};
 use crate::json::Json;
 use crate::plan::{Class, Kind, Plan};
@@ -101,9 +103,13 @@ struct Made {
 }
 
 impl Coverage {
-    /// By what came of a saga's scenarios.
+    /// By what came of a saga's scenarios, and without the steps of which the findings of its file say that nothing comes to them.
     #[must_use]
-    pub fn of<'r>(plan: &Plan, played: impl IntoIterator<Item = (&'r Scenario, &'r Report)>) -> Self {
+    pub fn of<'r>(
+        plan: &Plan,
+        findings: &[Diagnostic],
+        played: impl IntoIterator<Item = (&'r Scenario, &'r Report)>,
+    ) -> Self {
         let known = played.into_iter().filter_map(|(scenario, report)| {
             let given = Json::parse(scenario.given.as_deref().unwrap_or("{}")).ok()?;
             let happenings = scenario.happenings.iter().map(|happening| happening.kind.clone()).collect();
@@ -111,7 +117,9 @@ impl Coverage {
         });
         let known: Vec<Known> = known.collect();
         let is_seen = |cell: &Cell| known.iter().any(|known| cell.is_in(&known.shows));
-        let (shown, missing) = possible(plan).into_iter().partition(is_seen);
+        let unreached = unreached(&plan.saga, findings);
+        let can_be = possible(plan).into_iter().filter(|cell| !unreached.contains(&cell.step));
+        let (shown, missing) = can_be.partition(is_seen);
         Self { shown, missing, known }
     }
 

@@ -6,4 +6,5 @@ pub mod example;
 pub mod explore;
 mod outputs;
 pub mod scenario;
+mod unreached;
 pub mod coverage;

@@ -89,6 +89,38 @@ saga main {
 }
 "#;
 
+/// Of what nothing comes to, nothing can be shown: by the findings or by how long a list is. Behind a point of no return no
+/// deadline counts, and that of a saga that is run does not.
+#[test]
+fn steps_that_are_never_reached_do_not_count() {
+    let source = r#"participant p { command Do fails "no" command Fin }
+saga other { version 1 deadline 1h signal t {}
+  await t within 1h otherwise { step inner { call p.Do compensate nothing } }
+  for each i in [] { step none { call p.Do compensate nothing } }
+}
+saga main { version 1 deadline 1h signal s {} signal u {}
+  step seen { call p.Do compensate nothing }
+  await s within 1h otherwise { parallel { step late { call p.Do compensate nothing } step later { call p.Do compensate nothing } } }
+  try within 10m { await u within 20m otherwise { step latest { call p.Do compensate nothing } } } catch { }
+  parallel {
+    sequence { fail "off"  step behind { call p.Do compensate nothing } }
+    step beside { call p.Do compensate nothing }
+  }
+}
+saga around { version 1 deadline 2h signal s {}
+  step x { run other }
+  pivot
+  await s within 3h otherwise { step forward { call p.Fin } }
+}
+"#;
+    let desk = Desk::with("main.saga", source);
+    let said = desk.saga(&["test", "main.saga", "--coverage"]);
+    let mut steps: Vec<&str> =
+        said.lines().filter_map(|line| line.strip_prefix("  not shown  ")?.split(' ').next()).collect();
+    steps.dedup();
+    assert_eq!(steps, ["seen", "beside", "x.inner", "forward"], "{said}");
+}
+
 /// What is found leads to more. What is said not to be found is not found the second time either, and what is written is no longer
 /// than it must be, and no more.
 #[test]
