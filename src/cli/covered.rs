@@ -140,10 +140,14 @@ fn completed(file: &SourceFile, made: &str) -> Result<String, String> {
         return Ok(format!("{}{}", file.text, with_its_line_ends(&format!("{between}{made}"))));
     }
     let (mut tree, _) = syntax::parse(FileId::default(), file);
+    let made = tree_of(made);
+    if let Some(more) = syntax::appended(file, &tree, &made) {
+        return Ok(format!("{}{}", file.text, with_its_line_ends(&more)));
+    }
     if let Some((span, what)) = syntax::lost_by_layout(file, &tree) {
         return Err(format!("{what} would be lost, line {}", file.line_column(span.start).line));
     }
-    tree.items.extend(tree_of(made).items);
+    tree.items.extend(made.items);
     Ok(with_its_line_ends(&syntax::convert(&tree, Form::Yaml)))
 }
 

@@ -99,3 +99,16 @@ pub fn lost_by_layout(file: &SourceFile, tree: &File) -> Option<(Span, &'static 
     }
     yaml::lost(FileId::default(), &file.text, &convert(tree, Form::Yaml))
 }
+
+/// What to write behind a YAML document for it to have these scenarios too, with all else as it is written; none where they
+/// cannot stand there: its own come before something else, or in brackets.
+#[must_use]
+pub fn appended(file: &SourceFile, tree: &File, scenarios: &File) -> Option<String> {
+    let more = yaml::append::scenarios(&file.text, &convert(scenarios, Form::Yaml))?;
+    let whole = SourceFile::new("appended.yaml", format!("{}{more}", file.text));
+    let (read, problems) = super::parse(FileId::default(), &whole);
+    let items = tree.items.iter().chain(&scenarios.items).cloned().collect();
+    let wanted = File { items, ..File::default() };
+    let is_wanted = !problems.has_errors() && convert(&read, Form::Yaml) == convert(&wanted, Form::Yaml);
+    is_wanted.then_some(more)
+}

@@ -19,7 +19,7 @@ mod write;
 mod yaml;
 
 pub use build::Place;
-pub use form::{Form, convert, lost_by_layout};
+pub use form::{Form, appended, convert, lost_by_layout};
 pub use format::format;
 pub use parse::{decode, parse};
 pub use write::{key, quoted};

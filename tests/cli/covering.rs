@@ -260,6 +260,71 @@ fn they_are_written_into_a_file_of_the_other_form() {
     assert_eq!(fs::read_to_string(desk.path().join("trip.yaml")).unwrap(), String::from_utf8(twin).unwrap());
 }
 
+/// As people write it: comments, quotes, space between scenarios, lists as far to the left as their key.
+const HAND_WRITTEN: &str = r#"---
+# Trips that are paid.
+participants:
+    hotel:
+        command:
+            Hold: { with: { 'nights': int }, returns: { key: string }, fails: ["full"] }
+            Free: {}
+
+sagas:
+    trip:
+        version: 1
+        input: { nights: int }
+
+        sequence:
+            -   step: hold
+                call: hotel.Hold
+                with: { nights: "${ input.nights }" }
+                compensate: { call: hotel.Free }
+scenarios:   # at the end
+-   scenario: "fine"
+    for: trip
+    given: { nights: 2 }
+    expect: [completed]
+
+# Another.
+-   scenario: full
+    for: trip
+    given: { nights: 2 }
+    when: ['hold fails full']
+    expect: [compensated full]"#;
+
+#[test]
+fn yaml_stays_as_it_is_written_where_the_scenarios_come_last() {
+    let written = |before: &str| {
+        let desk = Desk::with("trip.yaml", before);
+        let said = desk.saga(&["test", "trip.yaml", "--coverage", "--write"]);
+        assert!(said.contains(" written; "), "{said}");
+        let said = desk.saga(&["test", "trip.yaml", "--coverage"]);
+        assert!(said.contains("[exit status: 0]") && !said.contains("not shown"), "{said}");
+        let after = fs::read_to_string(desk.path().join("trip.yaml")).unwrap();
+        after.strip_prefix(before).unwrap_or_else(|| panic!("{after}")).to_owned()
+    };
+    insta::assert_snapshot!(written(HAND_WRITTEN));
+    let windows = HAND_WRITTEN.replace('\n', "\r\n");
+    assert_eq!(written(&windows), written(HAND_WRITTEN).replace('\n', "\r\n"));
+    let without = HAND_WRITTEN.split_once("scenarios:").unwrap().0;
+    assert!(written(without).starts_with("\nscenarios:\n  - scenario: "));
+}
+
+/// In brackets, or before something else.
+#[test]
+fn yaml_is_laid_out_anew_where_the_scenarios_do_not_come_last() {
+    let bare = HAND_WRITTEN.lines().filter(|line| !line.starts_with("# ")).collect::<Vec<_>>().join("\n");
+    let (head, scenarios) = bare.split_once("scenarios:   # at the end\n").unwrap();
+    let bracketed = "scenarios: [{ scenario: fine, for: trip, given: { nights: 2 }, expect: [completed] }]";
+    for before in [format!("scenarios:\n{scenarios}\n{}", head.replace("---\n", "")), format!("{head}{bracketed}\n")] {
+        let desk = Desk::with("trip.yaml", &before);
+        let said = desk.saga(&["test", "trip.yaml", "--coverage", "--write"]);
+        assert!(said.contains(" written; "), "{said}");
+        assert!(desk.saga(&["fmt", "--check", "trip.yaml"]).contains("[exit status: 0]"));
+        assert!(!desk.saga(&["test", "trip.yaml", "--coverage"]).contains("not shown"));
+    }
+}
+
 /// The deadline comes in the pause before the second attempt; and so does a cancel.
 #[test]
 fn who_was_not_asked_again_is_not_shown_to_be() {
@@ -292,16 +357,19 @@ fn line_ends_stay_those_of_the_file() {
     assert!(written.len() > TRIP.len() + 500 && written.replace("\r\n", "").find(['\r', '\n']).is_none());
 }
 
-/// What is read from standard input cannot be written into, and a comment of YAML would be lost: they are shown, in the
+/// What is read from standard input cannot be written into, and a comment of YAML would be lost where the scenarios do not
+/// come last: they are shown, in the
 /// form of what was read.
 #[test]
 fn where_they_cannot_be_written_they_are_shown() {
     let desk = Desk::with("trip.saga", TRIP);
     let yaml = desk.command(&["fmt", "--to", "yaml", "trip.saga"]).output().unwrap().stdout;
-    let commented = [b"# Trips that are paid.\n", yaml.as_slice()].concat();
+    let yaml = String::from_utf8(yaml).unwrap();
+    let (head, scenarios) = yaml.split_once("scenarios:\n").unwrap();
+    let commented = format!("# Trips that are paid.\nscenarios:\n{scenarios}\n{head}");
     desk.file("trip.yaml", &commented);
     let said = desk.saga(&["test", "trip.yaml", "--coverage", "--write"]);
-    assert_eq!(fs::read(desk.path().join("trip.yaml")).unwrap(), commented);
+    assert_eq!(fs::read_to_string(desk.path().join("trip.yaml")).unwrap(), commented);
     let from_stdin = desk.saga_reading(&["test", "-", "--coverage", "--write"], TRIP);
     insta::assert_snapshot!([said, from_stdin].join("\n"));
 }

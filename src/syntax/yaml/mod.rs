@@ -11,6 +11,7 @@
 //! Every key and value that is not what its place wants is a finding at its own bytes, all at once. What cannot be read
 //! as YAML at all is one finding: what stands behind it may mean anything.
 
+pub(super) mod append;
 mod comments;
 mod document;
 mod index;
