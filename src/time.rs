@@ -30,14 +30,40 @@ impl Timestamp {
     }
 }
 
-/// As RFC 3339 in UTC with milliseconds, `2026-11-23T21:00:58.120Z`; the bare number where no calendar reaches.
+/// In so many years the calendar repeats itself.
+const CYCLE: u64 = 400;
+/// The same in milliseconds.
+const CYCLE_MS: u64 = 146_097 * 24 * 60 * 60 * 1_000;
+/// The last that is written with four digits.
+const YEAR_MAX: u64 = 9_999;
+
+/// As RFC 3339 in UTC with milliseconds, `2026-11-23T21:00:58.120Z`; behind the year 9999, which only a wait can reach, with a
+/// sign and six digits at least, as ISO 8601 has it: `+017016-01-17T00:00:00.000Z`.
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let instant = i64::try_from(self.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-        match instant {
-            Some(instant) => write!(f, "{instant:.3}"),
-            None => write!(f, "{}", self.0),
-        }
+        // The same day of the years from 1970 to 2369, which every calendar has.
+        let alike = i64::try_from(self.0 % CYCLE_MS).unwrap_or_default();
+        let alike = format!("{:.3}", jiff::Timestamp::from_millisecond(alike).unwrap_or_default());
+        let (year, rest) = alike.split_once('-').unwrap_or_default();
+        let year = year.parse::<u64>().unwrap_or_default() + self.0 / CYCLE_MS * CYCLE;
+        if year > YEAR_MAX { write!(f, "+{year:06}-{rest}") } else { write!(f, "{year:04}-{rest}") }
+    }
+}
+
+/// What is shown is read, and whatever else RFC 3339 allows.
+impl std::str::FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let dated = text.strip_prefix('+').unwrap_or(text).split_once('-');
+        let dated = dated.and_then(|(year, rest)| Some((year.parse::<u64>().ok()?, rest)));
+        // As it is shown, by the same day of the years from 2000 to 2399.
+        let Some((year, rest)) = dated.filter(|(year, _)| *year >= 6 * CYCLE) else {
+            let instant: jiff::Timestamp = text.parse()?;
+            return Ok(Self(u64::try_from(instant.as_millisecond()).unwrap_or_default()));
+        };
+        let Self(alike) = format!("{:04}-{rest}", 5 * CYCLE + year % CYCLE).parse()?;
+        Ok(Self((year / CYCLE - 5).saturating_mul(CYCLE_MS).saturating_add(alike)))
     }
 }
 
@@ -45,4 +71,28 @@ impl std::fmt::Display for Timestamp {
 #[must_use]
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_of_any_year_are_shown_and_read() {
+        for (millis, shown) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_120, "2000-02-29T00:00:00.120Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+            (253_402_300_800_000, "+010000-01-01T00:00:00.000Z"),
+            (474_807_225_600_000, "+017016-01-17T00:00:00.000Z"),
+            (u64::MAX, "+584556019-04-03T14:25:51.615Z"),
+        ] {
+            assert_eq!(Timestamp(millis).to_string(), shown);
+            assert_eq!(shown.parse::<Timestamp>().unwrap(), Timestamp(millis));
+        }
+        assert_eq!("2026-01-01T01:00:00+01:00".parse::<Timestamp>().unwrap(), Timestamp(1_767_225_600_000));
+        for wrong in ["+010000", "+010000-13-01T00:00:00Z", "+x-01-01T00:00:00Z", "474807225600000"] {
+            assert!(wrong.parse::<Timestamp>().is_err(), "{wrong}");
+        }
+    }
 }

@@ -30,8 +30,7 @@ impl Serialize for Instant {
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let instant: jiff::Timestamp = text.parse().map_err(serde::de::Error::custom)?;
-        Ok(Self(Timestamp(u64::try_from(instant.as_millisecond()).unwrap_or_default())))
+        text.parse().map(Self).map_err(serde::de::Error::custom)
     }
 }
 
@@ -220,6 +219,7 @@ pub struct Statement {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Instant>,
 }
+
 impl Statement {
     /// A group of statements, of which nothing else is said.
     pub(super) fn new(at: String, depth: u32, word: &str) -> Self {
