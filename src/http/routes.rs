@@ -96,7 +96,7 @@ pub const ROUTES: &[Route] = &[
         call: Call::Order,
         method: "POST",
         path: "/instances/{id}/orders",
-        does: "`{\"order\": \"cancel\"}`, `{\"order\": \"retry\", \"step\": …}`, `{\"order\": \"resolve\", \"step\": …, \"outcome\": …}` (with `\"work\": \"undo\"` of its compensation), `{\"order\": \"signal\", \"signal\": …, \"with\": …}`; also `by`, `reason` and `request`; 202, and `order` says whether it is `taken` or still `waiting` to be decided, or refused",
+        does: "`{\"order\": \"cancel\"}`, `{\"order\": \"retry\", \"step\": …}`, `{\"order\": \"resolve\", \"step\": …, \"outcome\": \"succeeded\", \"reply\": {…}}` or `\"outcome\": \"failed\", \"code\": …` (with `\"work\": \"undo\"` of its compensation), `{\"order\": \"signal\", \"signal\": …, \"with\": …}`; also `by`, `reason` and `request`; 202, and `order` says whether it is `taken` or still `waiting` to be decided, or refused",
     },
     Route {
         call: Call::PartitionOrder,
