@@ -15,7 +15,7 @@ use crate::check::{self, Bound, Cause, Outcomes, Reason, Worst};
 use crate::definition::Saga;
 use crate::definition::limits::MAX_ELEMENTS;
 use crate::engine::Direction;
-use crate::model::explore::{Ending, Tally, Way};
+use crate::model::explore::{Ending, StuckBy, Tally, Way};
 use crate::source::{FileId, Span};
 
 /// For people: a table of the ends below what is proved, and what its bounds do not hold.
@@ -64,7 +64,9 @@ pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
     };
     let untold = explored.into_iter().flat_map(|explored| &explored.report.ways);
     for way in untold.filter(|way| is_untold(&way.ending)) {
-        row(&way.ending, &[needed(way).join("; ")]);
+        // With what it is called is no event of its own.
+        let uncomputed = (way.stuck_by.0 == Some(StuckBy::Invalid)).then(|| StuckBy::Invalid.words());
+        row(&way.ending, &[needed(way).into_iter().chain(uncomputed).collect::<Vec<_>>().join("; ")]);
     }
     let mut text = table.text();
     let mut bounds = Table::headless();

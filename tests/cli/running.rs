@@ -96,6 +96,24 @@ fn every_way_in_which_it_can_end_without_a_look() {
     insta::assert_snapshot!(desk().saga(&["check", "order.saga", "--quick"]));
 }
 
+/// No event says so: the way to it ends with what the step itself came to.
+#[test]
+fn where_a_value_cannot_be_computed_the_table_says_so() {
+    let desk = desk();
+    let saga = r#"participant shop { command Take returns { n: int } fails "no"  command Put { n: int } }
+saga order {
+  version 1
+  input { n: int }
+  step took { call shop.Take  compensate shop.Put { n: input.n * 2 } }
+}
+"#;
+    desk.file("much.saga", saga);
+    let checked = desk.saga(&["check", "much.saga"]);
+    let row = checked.lines().find(|line| line.contains("stuck        undo took")).expect("there is that row");
+    assert!(row.ends_with("; a value that cannot be computed"), "{row}");
+    assert!(checked.contains("undo took also by a refusal, `retry` to the last attempt,"), "{checked}");
+}
+
 #[test]
 fn how_it_can_come_to_an_end() {
     let desk = desk();
