@@ -338,6 +338,7 @@ mod tests {
         assert_eq!(read(2, &[2, 3]), (vec![2, 3], 2));
         assert_eq!(read(3, &[2, 3]), (vec![2, 3], 3));
     }
+
     #[test]
     fn whoever_goes_leaves_its_place_at_once() {
         let endpoint = Arc::new(Endpoint(Arc::new(Seen::default())));

@@ -65,17 +65,15 @@ fn of_node(plan: &Plan, id: NodeId) -> OfNode {
     }
     let Some(work) = plan.work(id) else { return OfNode::default() };
     let timing = |direction| invocation(work, direction).map(|invocation| &invocation.timing);
+    let pauses = |timing: &Timing| (timing.retry.times > 0).then(|| timing.retry.pauses());
     let is_over = |timing: &Timing| {
         let within = timing.within.as_ref().and_then(Typed::literal_duration);
-        timing.retry.times > 0 && within.is_some_and(|within| within <= timing.retry.pauses())
+        within.zip(pauses(timing)).is_some_and(|(within, pauses)| within <= pauses)
     };
     // A pivot goes on past every limit.
     let action = timing(Direction::Do).filter(|_| work.class != Class::Pivot);
     OfNode {
-        limits: action
-            .filter(|timing| timing.retry.times > 0)
-            .map(|timing| limits(plan, id, timing.retry.pauses()))
-            .unwrap_or_default(),
+        limits: action.and_then(pauses).map(|pauses| limits(plan, id, pauses)).unwrap_or_default(),
         own: [action.is_some_and(is_over), timing(Direction::Undo).is_some_and(is_over)],
     }
 }

@@ -171,9 +171,7 @@ impl<S: Store> Guarded<'_, S> {
             }
         }
     }
-}
 
-impl<S: Store> Guarded<'_, S> {
     fn pass_over(&mut self, error: &WireError, Place { topic, partition, offset }: Place<'_>) {
         if self.passed_over.take(Instant::now()) == Line::Said {
             tracing::warn!(topic, partition, offset, "a message is passed over: failed to {error}");
