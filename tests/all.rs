@@ -43,4 +43,6 @@ mod docs;
 #[cfg(not(mutants))]
 mod booking;
 #[cfg(not(mutants))]
+mod mutants;
+#[cfg(not(mutants))]
 mod tidy;

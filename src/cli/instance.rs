@@ -180,14 +180,14 @@ impl Access {
     /// order, and a repeat of the call is recognised by the order's id as that of one instance is.
     pub(super) fn order_stuck(
         &self,
-        saga: Option<&str>,
+        (saga, step): (Option<&str>, Option<&str>),
         mut body: OrderBody,
         out: &mut Out,
     ) -> Result<StuckOrders, CliError> {
         body.request.get_or_insert_with(|| Uuid::now_v7().to_string());
         let limit = u32::try_from(LIST_MAX).ok();
-        let query =
-            ListQuery { saga: saga.map(Into::into), status: Some(Summary::Stuck), limit, ..ListQuery::default() };
+        let (saga, step) = (saga.map(Into::into), step.map(Into::into));
+        let query = ListQuery { saga, step, status: Some(Summary::Stuck), limit, ..ListQuery::default() };
         self.ask(Purpose::Order, out, &async |reached| {
             let list = reached.list(&query).await?;
             let mut orders = Vec::with_capacity(list.instances.len());

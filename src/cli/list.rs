@@ -20,8 +20,11 @@ pub(super) struct Arguments {
     /// Only those that wait for a person: --status stuck
     #[arg(long, conflicts_with = "status")]
     stuck: bool,
+    /// Only those that wait for a person at this step; without an index in any element or round: `charge` or `charge[2]`
+    #[arg(long, conflicts_with = "status", value_name = "NAME")]
+    step: Option<String>,
     /// Ended ones too, the newest first
-    #[arg(long, conflicts_with_all = ["status", "stuck"])]
+    #[arg(long, conflicts_with_all = ["status", "stuck", "step"])]
     all: bool,
     /// At most so many, up to 10000
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -57,6 +60,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     let query = ListQuery {
         saga: arguments.saga.clone(),
         status,
+        step: arguments.step.clone(),
         ended: arguments.all.then_some(Ended::Too),
         limit: Some(arguments.limit),
     };
@@ -67,7 +71,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
         return Ok(Exit::Done);
     }
     if list.instances.is_empty() && list.damaged.is_empty() {
-        let live = status.is_none() && !arguments.all;
+        let live = status.is_none() && arguments.step.is_none() && !arguments.all;
         let hint = if live { ": `--all` lists ended ones too" } else { "" };
         out.remark(format_args!("none{hint}"));
         stopped(&list, place, out);
@@ -120,7 +124,7 @@ fn remarks(list: &List, place: &Where, out: &mut Out) {
     if all > (shown + damaged) as u64 {
         let each: Vec<String> = list.counts.iter().map(|count| format!("{} {}", count.count, count.status)).collect();
         lines.push(format!(
-            "{shown} of {all} are shown ({}): --status, --stuck and --saga narrow them down, --limit N shows up to {LIST_MAX}",
+            "{shown} of {all} are shown ({}): --status, --stuck, --step and --saga narrow them down, --limit N shows up to {LIST_MAX}",
             each.join(", ")
         ));
     }

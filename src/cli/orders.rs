@@ -48,8 +48,8 @@ pub(super) struct Retry {
     /// Of those only the instances of this saga
     #[arg(long, requires = "stuck", conflicts_with = "id", value_name = "NAME")]
     saga: Option<String>,
-    /// Of the instance only this step
-    #[arg(long, conflicts_with = "stuck")]
+    /// Only this step: of the instance, or of all that are stuck at it; without an index in all elements and rounds
+    #[arg(long, value_name = "NAME")]
     step: Option<String>,
     #[command(flatten)]
     signed: Signed,
@@ -121,7 +121,7 @@ pub(super) fn retry(arguments: &Retry, out: &mut Out) -> Result<Exit, CliError> 
     let body = OrderBody { step: arguments.step.clone(), ..arguments.signed.sign(OrderWord::Retry) };
     match &arguments.id {
         Some(id) => give(id, &arguments.place, body, out),
-        None => retry_stuck(arguments.saga.as_deref(), &arguments.place, body, out),
+        None => retry_stuck(arguments, body, out),
     }
 }
 
@@ -140,8 +140,9 @@ struct NotTaken {
     error: ApiError,
 }
 
-fn retry_stuck(saga: Option<&str>, place: &Where, body: OrderBody, out: &mut Out) -> Result<Exit, CliError> {
-    let stuck = Access::to(place)?.order_stuck(saga, body, out)?;
+fn retry_stuck(arguments: &Retry, body: OrderBody, out: &mut Out) -> Result<Exit, CliError> {
+    let Retry { saga, step, place, .. } = arguments;
+    let stuck = Access::to(place)?.order_stuck((saga.as_deref(), step.as_deref()), body, out)?;
     let count = |all: usize| u64::try_from(all).unwrap_or(u64::MAX);
     let (mut orders, mut refused) = (Vec::new(), Vec::new());
     for (id, came) in stuck.orders {
@@ -159,8 +160,9 @@ fn retry_stuck(saga: Option<&str>, place: &Where, body: OrderBody, out: &mut Out
     for NotTaken { id, error } in &refused {
         out.remark(format_args!("{id}: {}", error.message));
     }
-    let of_saga = saga.iter().flat_map(|saga| ["--saga", saga]);
-    let list = place.pasted(&["list", "--stuck"].into_iter().chain(of_saga).collect::<Vec<_>>());
+    let only = [("--saga", saga), ("--step", step)];
+    let only = only.iter().filter_map(|(option, name)| Some([*option, name.as_deref()?])).flatten();
+    let list = place.pasted(&["list", "--stuck"].into_iter().chain(only).collect::<Vec<_>>());
     match (orders.len(), refused.len()) {
         (0, 0) => out.remark(format_args!("nothing is stuck")),
         (taken, 0) => out.remark(format_args!("{taken} taken: see who is stuck again with `{list}`")),

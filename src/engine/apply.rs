@@ -368,13 +368,14 @@ impl Instance {
 
     /// An operator's retry gives what pauses or waits for a person all its retries anew, from the next attempt on.
     fn count_retries_anew(&mut self, plan: &Plan, step: Option<&Place>) -> Result<(), Misfit> {
-        let only = step.map(|place| resolve(plan, place)).transpose()?;
+        let unknown = |place: &Place| Misfit::UnknownPlace { place: place.clone() };
+        let only = step.map(|place| plan.spots(place).ok_or_else(|| unknown(place))).transpose()?;
         let waits = |state: &State| {
             let attempt = state.attempt();
             attempt.is_some_and(|(_, attempt)| matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_)))
         };
         let all = self.active().into_iter().filter(|(_, state)| waits(state)).map(|(at, _)| at);
-        let all: Vec<At> = all.filter(|at| only.is_none_or(|only| only == *at)).collect();
+        let all: Vec<At> = all.filter(|at| only.is_none_or(|only| only.has(*at))).collect();
         for at in all {
             self.states.change(at, |state| {
                 if let Some(attempt) = state.attempt_mut() {

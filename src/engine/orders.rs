@@ -13,7 +13,7 @@ use super::step::Stimulus;
 use super::summary::is_stuck;
 use crate::definition::json::check_json;
 use crate::definition::types::Type;
-use crate::plan::{At, Class, Kind, Plan};
+use crate::plan::{At, Class, Kind, Plan, Spots};
 
 pub(super) fn decide(given: Given<'_>, request: &OrderRequest) -> Decision {
     let instance = given.instance;
@@ -91,17 +91,22 @@ fn cancel(given: Given<'_>, request: &OrderRequest) -> Decision {
 
 fn retry(given: Given<'_>, request: &OrderRequest, step: Option<&Place>) -> Decision {
     let Given { plan, instance, .. } = given;
-    let only = match step.map(|place| plan.find(place)) {
+    let only = match step.map(|place| plan.spots(place)) {
         Some(None) => return unknown_step(plan, step),
-        Some(Some(node)) => Some(node),
+        Some(Some(spots)) => Some(spots),
         None => None,
     };
     let active = instance.active().into_iter();
-    let meant = active.filter(|(at, state)| only.is_none_or(|only| only == *at) && can_be_retried(state));
+    let meant = active.filter(|(at, state)| only.is_none_or(|only| only.has(*at)) && can_be_retried(state));
     let nodes: Vec<At> = meant.map(|(at, _)| at).collect();
     if nodes.is_empty() {
-        let message = match step {
-            Some(place) => format!("`{place}` {}: there is nothing to repeat", standing(instance, only)),
+        let message = match step.zip(only) {
+            Some((place, Spots::One(at))) => {
+                format!("`{place}` {}: there is nothing to repeat", standing(instance, Some(at)))
+            }
+            Some((place, Spots::Every(_))) => {
+                format!("`{place}` is stuck or pauses in no element or round: there is nothing to repeat")
+            }
             None => format!("nothing in `{}` is stuck or pauses: there is nothing to repeat", instance.id),
         };
         return rejected(Refusal::NotStuck, message);

@@ -155,6 +155,9 @@ pub struct ListQuery {
     /// That stand so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Summary>,
+    /// That wait for a person at this step; without an index, in whatever element or round of loops.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
     /// Ended ones too, where no status is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
@@ -177,6 +180,7 @@ impl ListQuery {
     pub fn states(&self) -> Vec<Summary> {
         let live = [Summary::Stuck, Summary::Compensating, Summary::Running];
         match (self.status, self.ended) {
+            (None, _) if self.step.is_some() => vec![Summary::Stuck],
             (Some(status), _) => vec![status],
             (None, None) => live.to_vec(),
             (None, Some(Ended::Too)) => live.into_iter().chain([Summary::Completed, Summary::Compensated]).collect(),

@@ -70,6 +70,7 @@ impl Body for ListQuery {
     const FIELDS: &'static [Field] = &[
         ("saga", Holds::Text, false),
         ("status", Holds::Word(&["running", "compensating", "stuck", "completed", "compensated"]), false),
+        ("step", Holds::Text, false),
         ("ended", Holds::Word(&["too"]), false),
         ("limit", Holds::Count, false),
     ];

@@ -213,10 +213,19 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
         return Err(ApiError::bad_request(format!("a list has 1 to {LIST_MAX} instances"))
             .hint("`status` and `saga` narrow it down"));
     }
-    let filter = Filter { states: query.states(), saga: query.saga.as_deref().map(Into::into), limit: Some(limit) };
+    if query.step.is_some() && query.states() != [Summary::Stuck] {
+        return Err(ApiError::bad_request("a step is asked for of instances that are stuck at it")
+            .hint("`step` alone, or beside `status=stuck`"));
+    }
+    let wanted = |name: &Option<String>| name.as_deref().map(Into::into);
+    let (saga, step) = (wanted(&query.saga), wanted(&query.step));
+    let filter = Filter { states: query.states(), saga, step, limit: Some(limit) };
     let (mut found, damaged) = of.found(filter.clone()).await?;
     if let (true, Some(saga)) = (found.counts.is_empty(), query.saga.as_deref()) {
         is_known(&of.plans(), saga)?;
+    }
+    if let (true, Some(step)) = (found.counts.is_empty(), query.step.as_deref()) {
+        stands_somewhere(&of.plans(), query.saga.as_deref(), step)?;
     }
     let mut looked = Vec::new();
     for row in found.rows.iter().take(EXPLAINED_MAX) {
@@ -291,6 +300,18 @@ fn is_known(plans: &Plans, saga: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(Error::no_such_saga(plans, saga).into())
+}
+
+/// A step at which nobody is stuck is at least one at which somebody could be.
+fn stands_somewhere(plans: &Plans, saga: Option<&str>, step: &str) -> Result<(), ApiError> {
+    let mut of = plans.all().filter(|plan| saga.is_none_or(|saga| plan.saga.name == saga));
+    if of.any(|plan| plan.spots(step).is_some()) {
+        return Ok(());
+    }
+    let whose =
+        saga.map_or_else(|| "no saga that is deployed".to_owned(), |saga| format!("no version of saga `{saga}`"));
+    Err(ApiError::new(Fault::Unknown, "unknown_step", format!("{whose} has a step `{step}`"))
+        .hint("`saga list --stuck` names in AT the steps at which somebody is stuck"))
 }
 
 /// One instance.

@@ -60,7 +60,7 @@ pub const ROUTES: &[Route] = &[
         call: Call::List,
         method: "GET",
         path: "/instances",
-        does: "what `saga list --json` prints; `?status=`, `?saga=`, `?ended=too`, `?limit=`",
+        does: "what `saga list --json` prints; `?status=`, `?saga=`, `?step=` that is stuck, `?ended=too`, `?limit=`",
     },
     Route {
         call: Call::Show,

@@ -137,6 +137,26 @@ impl Node {
     }
 }
 
+/// What an order means by a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spots {
+    /// What stands at this address.
+    One(At),
+    /// What stands there in any element or round of the loops around it.
+    Every(NodeId),
+}
+
+impl Spots {
+    /// Whether it means this address.
+    #[must_use]
+    pub fn has(self, at: At) -> bool {
+        match self {
+            Self::One(one) => one == at,
+            Self::Every(node) => node == at.node(),
+        }
+    }
+}
+
 impl Plan {
     /// The text of an address: the name of what stands there for people and for the journal.
     #[must_use]
@@ -193,6 +213,12 @@ impl Plan {
                 .all(|((part, index), around)| *part == around.part && *index > 0 && *index <= self.most(around.node));
         let at = |at: At, (depth, (_, index)): (usize, &(usize, u16))| at.within(node, depth, *index);
         fits.then(|| indices.iter().enumerate().fold(At::new(node), at))
+    }
+
+    /// What an order means by a place: what stands there, or without indices, in loops, all that stand there.
+    #[must_use]
+    pub fn spots(&self, place: &str) -> Option<Spots> {
+        self.find(place).map(Spots::One).or_else(|| self.named(place).map(Spots::Every))
     }
 
     /// How many loops are around a node; none where the plan has no such node.

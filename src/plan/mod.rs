@@ -20,7 +20,7 @@ use indexmap::IndexMap;
 
 use self::build::{Built, node_id};
 
-pub use self::at::{Around, At};
+pub use self::at::{Around, At, Spots};
 pub(crate) use self::at::{common, parsed};
 pub use self::order::{InLoops, Meant};
 use crate::definition::expression::Typed;

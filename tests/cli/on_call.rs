@@ -104,8 +104,14 @@ fn a_command_says_how_its_instance_stands_and_no_more() {
 #[test]
 fn all_that_are_stuck_are_tried_again_by_one_command() {
     let desk = night();
-    let order =
-        ["retry", "--stuck", "--saga", "order", "--by", "eva", "--reason", "the shelf is free", "--request", "r-1"];
+    let order = "retry --stuck --saga order --step reserve --by eva --request r-1";
+    let order: Vec<&str> = order.split(' ').chain(["--reason", "the shelf is free"]).collect();
+    let at = |step: &str| desk.command(&["retry", "--stuck", "--step", step]).output().unwrap();
+    let unknown = String::from_utf8(at("shelve").stderr).unwrap();
+    assert!(unknown.contains("no saga that is deployed has a step `shelve`"), "{unknown}");
+    assert_eq!(String::from_utf8(at("charge").stderr).unwrap(), "nothing is stuck\n", "at that step");
+    let listed = |step: &str| desk.saga(&["list", "--step", step]).contains("o-3");
+    assert_eq!([listed("charge"), listed("reserve")], [false, true]);
     let retried = desk.command(&[&order[..], &["--json"]].concat()).output().unwrap();
     let retried: Value = serde_json::from_slice(&retried.stdout).unwrap();
     let taken = serde_json::json!({"id": "o-3", "request": "r-1", "order": "taken"});

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saga::engine::{self, Decision, Input, Order, OrderRequest, RequestId};
+use saga::engine::{self, Decision, Direction, Input, Order, OrderRequest, Outcome, ReplyKind, RequestId, Status};
 use saga::time::Timestamp;
 
 use super::moves::{Script, plain, step};
@@ -87,13 +87,13 @@ fn a_round_that_has_begun_is_taken_back() {
     }
 }
 
-/// A step in a loop is there as often as there are elements, so an order has to say which it means.
+/// A step in a loop is there as often as there are elements: an order for it means those that are stuck or pause, or by an index one.
 #[test]
-fn an_order_for_a_step_in_a_loop_says_which_element() {
-    let mut script = Script::of(&plain(vec![Shape::Each { window: 1, filtered: false, body: vec![step()] }]));
-    script.start_with(&shapes::input(2, false));
-    let refused = |step: &str| {
-        let order = Order::Retry { step: Some(step.into()) };
+fn an_order_for_a_step_in_a_loop_means_all_elements_or_the_one_that_it_names() {
+    let mut script = Script::of(&plain(vec![Shape::Each { window: 3, filtered: false, body: vec![step()] }]));
+    script.start_with(&shapes::input(3, false));
+    let retry = |step: &str| Order::Retry { step: Some(step.into()) };
+    let refused = |script: &Script, order: Order| {
         let request = OrderRequest { request: RequestId::try_from("o").unwrap(), order, by: None, reason: None };
         let decided =
             engine::decide(script.plan(), &script.instance, script.now, &Input::Order(request), &mut |_, _| true);
@@ -102,6 +102,25 @@ fn an_order_for_a_step_in_a_loop_says_which_element() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(refused("s1"), "`s1` stands in a loop: say in which element or round, as in `s1[1]`");
-    assert!(refused("nobody").contains("has no step `nobody`"));
+    assert_eq!(
+        refused(&script, retry("s2")),
+        "`s2` is stuck or pauses in no element or round: there is nothing to repeat"
+    );
+    assert_eq!(refused(&script, retry("s2[1]")), "`s2[1]` is being done: there is nothing to repeat");
+    assert!(refused(&script, retry("nobody")).contains("has no step `nobody`"));
+    let outcome = Outcome::Succeeded { reply: None };
+    let resolve = Order::Resolve { step: "s2".into(), work: Direction::Do, outcome };
+    assert_eq!(
+        refused(&script, resolve),
+        "`s2` stands in a loop: say in which element or round, as in `s2[1]`",
+        "nobody knows that of all of them at once"
+    );
+    let pause = |script: &mut Script, element: &str, attempt| {
+        script.reply(element, ReplyKind::Do, attempt, Status::Retry { code: None });
+    };
+    pause(&mut script, "s2[1]", 1);
+    pause(&mut script, "s2[3]", 1);
+    assert_eq!(script.order(retry("s2[3]")), ["ordered", "called s2[3] 2"]);
+    pause(&mut script, "s2[3]", 2);
+    assert_eq!(script.order(retry("s2")), ["ordered", "called s2[1] 2", "called s2[3] 3"]);
 }

@@ -82,6 +82,8 @@ pub struct Filter {
     pub states: Vec<Summary>,
     /// Of this saga.
     pub saga: Option<CompactString>,
+    /// That wait for a person at this step, in whatever element or round where no index is said.
+    pub step: Option<CompactString>,
     /// At most so many, at most [`LIST_MAX`]; none: 100.
     pub limit: Option<usize>,
 }

@@ -22,6 +22,7 @@ use super::sums::{self, Before, FIELDS, integer, text};
 use super::{Filter, Found, LIST_MAX, Row, ViewError, is_end};
 use crate::engine::{InstanceId, Run, Summary};
 use crate::log::embedded::{Aside, Written};
+use crate::plan::parsed;
 use crate::time::Timestamp;
 
 /// How many rows are shown where nobody says.
@@ -269,7 +270,40 @@ pub(super) fn list(
     filter: &Filter,
     damaged: &mut dyn FnMut(ViewError) -> Result<(), ViewError>,
 ) -> Result<Found, ViewError> {
-    Ok(Found { rows: rows(connection, filter, damaged)?, counts: counts(connection, filter)? })
+    match &filter.step {
+        Some(step) => at_step(connection, (filter, step), damaged),
+        None => Ok(Found { rows: rows(connection, filter, damaged)?, counts: counts(connection, filter)? }),
+    }
+}
+
+/// Those that are stuck at a step: all that are stuck are gone through, which are few or what there is to see.
+fn at_step(
+    connection: &Connection,
+    (filter, step): (&Filter, &str),
+    damaged: &mut dyn FnMut(ViewError) -> Result<(), ViewError>,
+) -> Result<Found, ViewError> {
+    let means = |place: &str| place == step || parsed(place).is_some_and(|(name, _)| name == step);
+    let limit = filter.limit.unwrap_or(LIST_USUAL).min(LIST_MAX);
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM instance WHERE {} AND (?1 IS NULL OR saga = ?1) ORDER BY changed",
+        is_in(Summary::Stuck)
+    ))?;
+    let mut found = Found::default();
+    let mut count = 0;
+    let mut rows = statement.query(params![filter.saga.as_deref()])?;
+    while let Some(row) = rows.next()? {
+        match read(connection, row) {
+            Err(error @ ViewError::Damaged { .. }) => damaged(error)?,
+            Ok(row) if !row.stuck.iter().any(|place| means(place)) => {}
+            read => {
+                count += 1;
+                let row = read?;
+                found.rows.extend((found.rows.len() < limit).then_some(row));
+            }
+        }
+    }
+    found.counts.extend((count > 0).then_some((Summary::Stuck, count)));
+    Ok(found)
 }
 
 /// The live ones state by state, so that each question is answered by the index and stops at the limit; the ended ones

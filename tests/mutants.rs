@@ -1,0 +1,54 @@
+//! The build that cargo-mutants makes (`--cfg mutants`, CONTRIBUTING.md) leaves out all that no mutant of the engine is tried with.
+//! What is left must not name it: nothing else builds it so, and nobody would notice.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules that a file leaves out of that build, or, of its own, the others.
+fn modules(file: &str, is_left_out: bool) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let (mut found, mut condition) = (Vec::new(), false);
+    for line in text.lines() {
+        let name = line.strip_prefix("pub mod ").or(line.strip_prefix("mod ")).and_then(|rest| rest.strip_suffix(';'));
+        if let Some(name) = name {
+            found.extend((condition == is_left_out).then(|| name.to_owned()));
+        }
+        condition = line.contains("not(mutants)") || (line.starts_with("#[") && condition);
+    }
+    found
+}
+
+fn sources(path: PathBuf, found: &mut Vec<PathBuf>) {
+    if path.is_dir() {
+        fs::read_dir(path).unwrap().for_each(|entry| sources(entry.unwrap().path(), found));
+    } else if path.extension().is_some_and(|end| end == "rs") {
+        found.push(path);
+    }
+}
+
+#[test]
+fn what_is_built_for_mutants_names_nothing_that_is_left_out() {
+    let left_out = modules("src/lib.rs", true);
+    assert!(left_out.iter().any(|name| name == "http"), "{left_out:?}");
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut files = Vec::new();
+    for area in modules("tests/all.rs", false) {
+        sources(tests.join(&area), &mut files);
+        sources(tests.join(format!("{area}.rs")), &mut files);
+    }
+    assert!(files.len() > 10, "{files:?}");
+    let mut broken = Vec::new();
+    for file in files.iter().filter(|file| file.is_file()) {
+        // Items end with a brace, or a semicolon, at the first column; what has the condition in it is left out itself.
+        let text = fs::read_to_string(file).unwrap();
+        for item in text.split("\n}\n").filter(|item| !item.contains("not(mutants)")) {
+            let named = left_out.iter().filter(|name| item.contains(&format!("saga::{name}")));
+            broken.extend(named.map(|name| format!("{} names saga::{name}", file.display())));
+        }
+    }
+    assert!(
+        broken.is_empty(),
+        "`cargo mutants` does not compile; put `#[cfg(not(mutants))]` there:\n{}",
+        broken.join("\n")
+    );
+}
