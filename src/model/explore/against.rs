@@ -317,6 +317,8 @@ impl Against {
                 words.map(|(_, word)| word.as_str()).collect()
             };
             texts.extend((1_u32..1 << words.len()).filter(|set| set.count_ones() > 1).map(together));
+            // What is looked for is other data: there is one that has it in it and is not equal to it.
+            texts.extend((!self.linked.is_empty()).then(|| format_compact!("same {word}")));
         }
         texts
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::constants::DEPTH_MAX;
 use super::parts::joined;
 use super::tried::is_of_absence;
-use crate::definition::expression::{BinaryOp, Expr, Read, Root};
+use crate::definition::expression::{BinaryOp, Expr, Function, Read, Root};
 use crate::engine::{Event, Instance, State};
 use crate::plan::{At, Kind, NodeId, Plan};
 use crate::source::Span;
@@ -104,7 +104,12 @@ impl<'p> Pairs<'p> {
             for way in [[true, true], [true, false], [false, true], [false, false]] {
                 let [holds, beside] = way;
                 let is_missed = !went(way) && went([holds, !beside]) && went([!holds, beside]);
-                if is_missed && !is_of_absence(one.condition, holds) && !is_of_absence(other.condition, beside) {
+                let can_be = || !is_excluded((one.condition, holds), (other.condition, beside));
+                if is_missed
+                    && can_be()
+                    && !is_of_absence(one.condition, holds)
+                    && !is_of_absence(other.condition, beside)
+                {
                     let (condition, other_condition) = ((other.span, beside), (one.span, holds));
                     apart.push(Apart { node: other.node, condition, other: other_condition });
                 }
@@ -122,6 +127,72 @@ fn is_related(one: &Asked<'_>, other: &Asked<'_>) -> bool {
             let is_of_other_data = data.len() > 1 || beside.len() > 1;
             is_of_other_data && !data.is_disjoint(beside) && !is_of_the_same(one, other)
         })
+}
+
+/// Whether two conditions cannot go these ways together, whatever the data are.
+fn is_excluded(one: (&Expr, bool), other: (&Expr, bool)) -> bool {
+    let (mut facts, mut others) = (Vec::new(), Vec::new());
+    add_facts(one, &mut facts);
+    add_facts(other, &mut others);
+    facts.iter().any(|fact| others.iter().any(|other| fact.excludes(other)))
+}
+
+/// What is known of data once a condition went a way.
+struct Fact {
+    /// Of this, as it is written, that it holds or not.
+    of: (String, bool),
+    /// Of these two things, which of them may be the larger one, if it says so.
+    pair: Option<([String; 2], Orders)>,
+}
+
+/// Which orders of two things there may be: the first one less, both equal, the first one greater.
+type Orders = [bool; 3];
+
+impl Fact {
+    fn excludes(&self, other: &Self) -> bool {
+        let of_pairs = self.pair.as_ref().zip(other.pair.as_ref());
+        let of_orders = of_pairs.is_some_and(|((pair, orders), (beside, [less, equal, greater]))| {
+            let none = |beside: Orders| orders.iter().zip(beside).all(|(one, other)| !(*one && other));
+            let mirrored = [&beside[1], &beside[0]];
+            (pair == beside && none([*less, *equal, *greater]))
+                || (pair.each_ref() == mirrored && none([*greater, *equal, *less]))
+        });
+        of_orders || (self.of.0 == other.of.0 && self.of.1 != other.of.1)
+    }
+}
+
+/// All of what stands in `&&` that holds, and in `||` that does not; else the condition as a whole.
+fn add_facts((condition, holds): (&Expr, bool), facts: &mut Vec<Fact>) {
+    match condition {
+        Expr::Not(inner) => return add_facts((inner, !holds), facts),
+        Expr::Binary(op @ (BinaryOp::And | BinaryOp::Or), pair) if holds == (*op == BinaryOp::And) => {
+            add_facts((&pair.0, holds), facts);
+            add_facts((&pair.1, holds), facts);
+        }
+        _ => {}
+    }
+    let both = |one: &Expr, other: &Expr| [format!("{one:?}"), format!("{other:?}")];
+    let pair = match condition {
+        Expr::Binary(op, pair) => {
+            let orders = match op {
+                BinaryOp::Equal => Some([false, true, false]),
+                BinaryOp::NotEqual => Some([true, false, true]),
+                BinaryOp::Less => Some([true, false, false]),
+                BinaryOp::LessEqual => Some([true, true, false]),
+                BinaryOp::Greater => Some([false, false, true]),
+                BinaryOp::GreaterEqual => Some([false, true, true]),
+                _ => None,
+            };
+            orders.map(|orders| (both(&pair.0, &pair.1), orders.map(|order| order == holds)))
+        }
+        // What is equal to another text has that in it.
+        Expr::Call(Function::Contains, arguments) if !holds => match arguments.as_slice() {
+            [whole, part] => Some((both(whole, part), [true, false, true])),
+            _ => None,
+        },
+        _ => None,
+    };
+    facts.push(Fact { of: (format!("{condition:?}"), holds), pair });
 }
 
 /// Whether both compare the same two things: which of them is the larger one is tried in all ways.
