@@ -93,7 +93,7 @@ pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
     if found.any(|way| way.tally.called_grows || way.tally.undone_grows) {
         bounds.row([
             "",
-            "+ behind CALLED and TAKEN BACK: with lists that are longer than was explored there may be more",
+            "+ behind CALLED and TAKEN BACK: with lists that are longer than was explored, or of three and more elements that differ, there may be more",
         ]);
     }
     if !worst.pivots.is_empty() {

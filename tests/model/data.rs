@@ -133,7 +133,7 @@ fn numbers_have_a_limit() {
         sum("b")
     );
     let report = explore(&plan(&text), &Engine, Bounds::default());
-    assert_eq!(report.cut, [Cut::Payloads]);
+    assert_eq!(report.cut, [Cut::Payloads(Some("input.x".into()))]);
 }
 
 /// Of more than are tried those are that are spread over all: what needs something of each field is among them.
@@ -142,7 +142,7 @@ fn of_too_many_payloads_some_of_each_kind_are_tried() {
     let outside = |field: char| format!("asked.{field} < 10 || asked.{field} > 20");
     let condition = ['a', 'b', 'c'].map(outside).join(" || ");
     let report = refused_where("a: int, b: int, c: int", &condition);
-    assert_eq!(report.cut, [Cut::Payloads], "of {PAYLOADS_MAX}");
+    assert_eq!(report.cut, [Cut::Payloads(Some("asked".into()))], "of {PAYLOADS_MAX}");
     assert!(report.ways.iter().any(|way| way.ending == Ending::Completed));
     // The last of very many fields, too.
     let fields: Vec<String> = (0..20).map(|n| format!("f{n}")).collect();

@@ -205,9 +205,13 @@ impl Lowering<'_> {
         };
         let title = format!("{shown} is never absent here, so `{sign}` does nothing");
         self.report(
-            Diagnostic::error(codes::NEVER_ABSENT, span, title)
-                .also(typed.span, format!("`{}`", typed.ty))
-                .hint(if sign == "??" { "remove `??` and what is behind it" } else { "remove the comparison" }),
+            Diagnostic::error(codes::NEVER_ABSENT, span, title).also(typed.span, format!("`{}`", typed.ty)).hint(
+                match sign {
+                    "??" => "remove `??` and what is behind it",
+                    "present" => "remove `present(…)` around it",
+                    _ => "remove the comparison",
+                },
+            ),
         );
     }
 

@@ -152,7 +152,7 @@ impl Against {
         let is_with_start = self.instants.contains(&START) && self.instants.len() > 1;
         let is_cut = self.is_cut || self.has_parts && self.words.len() > PARTS_MAX;
         let own = (is_with_id || is_with_start).then_some(Cut::Own);
-        is_cut.then_some(Cut::Payloads).into_iter().chain(own)
+        is_cut.then_some(Cut::Payloads(None)).into_iter().chain(own)
     }
 
     /// So many values may all have to differ, beside one constant.

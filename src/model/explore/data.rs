@@ -68,6 +68,14 @@ impl Data {
         self.combined(&fields)
     }
 
+    /// Not all that makes a difference is tried of what is being made.
+    fn cut_here(&mut self) {
+        let named = self.cut.iter().filter(|cut| matches!(cut, Cut::Payloads(_))).count();
+        if named < NAMED_MAX {
+            self.cut.insert(Cut::Payloads(Some(self.place.as_str().into())));
+        }
+    }
+
     /// What stands at a place inside.
     fn inside<T>(&mut self, at: &str, made: impl FnOnce(&mut Self) -> T) -> T {
         let length = self.place.len();
@@ -81,7 +89,7 @@ impl Data {
     fn combined(&mut self, fields: &[(CompactString, Vec<Value>)]) -> Vec<Value> {
         let all = fields.iter().fold(1_usize, |all, (_, values)| all.saturating_mul(values.len()));
         if all > self.max {
-            self.cut.insert(Cut::Payloads);
+            self.cut_here();
         }
         let stride = if all > self.max { stride(all as u128) } else { 1 };
         let nth = |number: usize| {
@@ -108,7 +116,7 @@ impl Data {
         lists.extend(one.iter().map(|one| vec![one.clone()]));
         lists.extend(pairs.take(self.max));
         if one.len() * one.len() > self.max {
-            self.cut.insert(Cut::Payloads);
+            self.cut_here();
         }
         let (Some(first), Some(last)) = (one.first(), one.last()) else { return vec![Value::List(Vec::new())] };
         let of = |size: usize, begun: &[&Value], on: &[&Value]| {
@@ -138,7 +146,12 @@ impl Data {
 
     fn each(&mut self, ty: &Type, look: &Look, word: &str) -> Vec<Value> {
         let against = look.itself.as_ref();
-        self.cut.extend(against.into_iter().flat_map(Against::cuts));
+        for cut in against.into_iter().flat_map(Against::cuts) {
+            match cut {
+                Cut::Payloads(_) => self.cut_here(),
+                cut => drop(self.cut.insert(cut)),
+            }
+        }
         match (ty, against) {
             (Type::Optional(inner), _) => {
                 let mut values = self.each(inner, look, word);
@@ -208,6 +221,9 @@ fn stride(all: u128) -> u128 {
 
 /// Among so many numbers in a row one shares no factor with a product of a few small ones.
 const STRIDES_MAX: u128 = 1_000;
+
+/// So many places at which not all is tried are named: whoever has cut those short asks again.
+const NAMED_MAX: usize = 3;
 
 /// Any two elements.
 const PAIR: usize = 2;

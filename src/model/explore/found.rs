@@ -133,7 +133,7 @@ impl Violation {
 }
 
 /// Why not everything was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cut {
     /// At [`Bounds::steps`](super::Bounds::steps).
     Steps,
@@ -142,7 +142,8 @@ pub enum Cut {
     /// At [`Bounds::memory`](super::Bounds::memory).
     Memory,
     /// At [`PAYLOADS_MAX`](super::PAYLOADS_MAX) or [`INPUTS_MAX`](super::INPUTS_MAX).
-    Payloads,
+    /// Of this data, or of something that only its flow says.
+    Payloads(Option<CompactString>),
     /// Where data is compared with `saga.id` or `saga.started` and with others: it was tried with one id and one beginning.
     Own,
     /// Where something looks at `failure.message`: no word of it is known before it is there.
@@ -157,7 +158,10 @@ impl fmt::Display for Cut {
             Self::Steps => "there are more steps than were tried",
             Self::States => "there are more states than were looked at",
             Self::Memory => "its states take more memory than they may",
-            Self::Payloads => "more payloads were possible than are tried",
+            Self::Payloads(Some(place)) => {
+                return write!(f, "more values of `{place}` make a difference than are tried");
+            }
+            Self::Payloads(None) => "more payloads were possible than are tried",
             Self::Own => {
                 "data is compared with `saga.id` or `saga.started` and with other values, which those may be as well"
             }

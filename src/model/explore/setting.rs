@@ -102,7 +102,7 @@ impl<'p> Setting<'p> {
         let twins = if bounds.reduces { Twins::of(plan, &looked) } else { Twins::default() };
         let mut cut = of_inputs.cut;
         cut.append(&mut data.cut);
-        cut.extend(looked.was_cut.then_some(Cut::Payloads));
+        cut.extend(looked.was_cut.then_some(Cut::Payloads(None)));
         cut.extend(looked.all.failure_message.then_some(Cut::Message));
         let Bounds { guard, reduces, without, .. } = bounds;
         let mut lists = of_inputs.lists;

@@ -391,7 +391,7 @@ impl Builder<'_> {
                     .collect(),
             ),
             _ => {
-                self.gap(&what, "what is expected", "write `expect completed`, `expect compensated \"code\"`, `expect stuck step` or `expect calls a, b, undo a`");
+                self.gap(&what, "how it ends, or what it calls,", "write `expect completed`, `expect compensated \"code\"`, `expect stuck step` or `expect calls a, b, undo a`");
                 return None;
             }
         };
