@@ -65,13 +65,20 @@ pub struct Heralded {
 /// What an order says, in 32 bits: compared only between two orders of one request id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct OrderHash(u32);
+pub struct OrderHash(u32);
 
 impl OrderHash {
     /// Of an order. White space and the order of fields in what it carries make no difference.
-    pub(super) fn of(order: &Order) -> Self {
+    #[must_use]
+    pub fn of(order: &Order) -> Self {
         let text = serde_json::to_string(order).expect("an order is text and JSON");
         Self(crc32fast::hash(sorted(&text).as_bytes()))
+    }
+
+    /// As bytes, the most significant first.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 4] {
+        self.0.to_be_bytes()
     }
 }
 
@@ -81,9 +88,9 @@ impl Instance {
         self.heard.as_deref().map(|heard| heard.followed.as_slice()).unwrap_or_default()
     }
 
-    /// Their requests.
-    pub fn requests(&self) -> impl ExactSizeIterator<Item = &RequestId> {
-        self.followed().iter().map(|followed| &followed.request)
+    /// Their requests, each with what it said; none where an older version of the journal has not kept that.
+    pub fn requests(&self) -> impl ExactSizeIterator<Item = (&RequestId, Option<OrderHash>)> {
+        self.followed().iter().map(|followed| (&followed.request, followed.order))
     }
 
     /// What came with a request, if it was followed.

@@ -47,7 +47,7 @@ pub use draft::Takes;
 pub use effect::{Answer, Command, CommandKind, Effect, End};
 pub(crate) use environment::holds;
 pub use event::{Change, Event, Failure, Place, UNFIT_KEPT, Why};
-pub use heard::{Heralded, REQUESTS_MAX, SIGNALS_MAX};
+pub use heard::{Heralded, OrderHash, REQUESTS_MAX, SIGNALS_MAX};
 pub use id::{CommandId, Direction, ID_MAX, IdError, InstanceId, RequestId, Run};
 pub use input::{
     Acknowledged, Decision, Input, Order, OrderRequest, Outcome, Refusal, Rejection, Reply, ReplyKind, ReplyTo, Start,

@@ -90,7 +90,7 @@ impl Instance {
             starter: self.starter.as_deref().cloned(),
             phase: self.phase.clone(),
             states,
-            requests: self.requests().cloned().collect(),
+            requests: self.requests().map(|(request, _)| request.clone()).collect(),
             orders: self.followed().iter().map(|followed| followed.order).collect(),
             signals: self.signals().to_vec(),
         };

@@ -15,7 +15,9 @@ use super::instances::{AWAKE_MAX, Instances, Seen};
 use super::record::{
     Body, Cause, Ended, IdHash, Parked, Past, PastOutcome, Positions, Record, RequestHash, Resumed, StartHash,
 };
-use crate::engine::{Change, Instance, InstanceId, Phase, RequestId, Run, SnapshotError, definition_of};
+use crate::engine::{
+    Change, Instance, InstanceId, Order, OrderHash, Phase, RequestId, Run, SnapshotError, definition_of,
+};
 use crate::json::Json;
 use crate::plan::Plan;
 use crate::time::Timestamp;
@@ -357,11 +359,16 @@ impl Ledger {
         if self.ended.is_empty() { None } else { self.ended.get(&IdHash::of(id)) }
     }
 
-    /// Whether an ended instance is remembered to have followed a signal or an order.
+    /// Whether an ended instance is remembered to have followed this very signal or order under that id.
     #[must_use]
-    pub fn has_followed(&self, id: &InstanceId, request: &RequestId) -> bool {
-        !self.followed.is_empty()
-            && self.followed.get(&IdHash::of(id)).is_some_and(|requests| requests.contains(&RequestHash::of(request)))
+    pub fn has_followed(&self, id: &InstanceId, request: &RequestId, order: &Order) -> bool {
+        let Some(requests) =
+            Some(&self.followed).filter(|all| !all.is_empty()).and_then(|all| all.get(&IdHash::of(id)))
+        else {
+            return false;
+        };
+        let known = |order| requests.contains(&RequestHash::of(request, order));
+        known(Some(OrderHash::of(order))) || known(None)
     }
 
     /// The ended instances that are remembered and whose hashes are behind this one.
@@ -428,7 +435,7 @@ impl About<'_> {
 fn followed(over: &Live) -> Box<[RequestHash]> {
     let requests = over.instance.requests();
     let forgotten = requests.len().saturating_sub(REQUESTS_REMEMBERED);
-    requests.skip(forgotten).map(RequestHash::of).collect()
+    requests.skip(forgotten).map(|(request, order)| RequestHash::of(request, order)).collect()
 }
 
 fn past(over: &Live) -> Past {

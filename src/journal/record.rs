@@ -8,7 +8,7 @@ use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::engine::{Change, InstanceId, OrderRequest, Rejection, ReplyTo, RequestId, Run};
+use crate::engine::{Change, InstanceId, OrderHash, OrderRequest, Rejection, ReplyTo, RequestId, Run};
 use crate::json::{Json, sorted};
 use crate::time::Timestamp;
 use crate::wire::{Headers, Message};
@@ -385,7 +385,7 @@ cut_hash! {
     IdHash(16)
     /// The saga's name and input of a start: 64 bits, compared only between two starts of one id.
     StartHash(8)
-    /// The id of a signal or an order: 64 bits, compared only among those of one instance.
+    /// The id of a signal or an order, and what that said: 64 bits, compared only among those of one instance.
     RequestHash(8)
 }
 
@@ -407,10 +407,12 @@ impl StartHash {
 }
 
 impl RequestHash {
-    /// Of an id.
+    /// Of an id, and what was said under it: another order under the same id is not known. Where that was not kept, of the id alone.
     #[must_use]
-    pub fn of(request: &RequestId) -> Self {
-        Self::cut(Sha256::new_with_prefix(request.as_str()))
+    pub fn of(request: &RequestId, order: Option<OrderHash>) -> Self {
+        let id = Sha256::new_with_prefix(request.as_str());
+        // No id has a NUL, so the two cannot run into each other.
+        Self::cut(order.iter().fold(id, |id, order| id.chain_update([0]).chain_update(order.to_bytes())))
     }
 }
 

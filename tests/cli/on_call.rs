@@ -123,3 +123,20 @@ fn all_that_are_stuck_are_tried_again_by_one_command() {
         assert_eq!(desk.command(senseless).output().unwrap().status.code(), Some(2), "{senseless:?}");
     }
 }
+
+/// Whoever gives every order of a night under one id would believe the second one.
+#[test]
+fn another_order_under_the_id_of_one_is_refused_when_the_instance_has_ended_too() {
+    let desk = night();
+    let resolve = ["resolve", "o-3", "reserve", "--undo", "--succeeded", "--request", "r-1"];
+    let ran = |arguments: &[&str]| desk.command(arguments).output().unwrap();
+    assert_eq!(ran(&resolve).status.code(), Some(0));
+    assert!(
+        desk.saga(&["run", "order.saga", "--id", "o-3", "--scenario", "the lamp cannot be put back"]).contains("o-3")
+    );
+    assert!(desk.saga(&["show", "o-3"]).contains("compensated"));
+    let cancelled = ran(&["cancel", "o-3", "--request", "r-1"]);
+    let said = String::from_utf8(cancelled.stderr).unwrap();
+    assert!(cancelled.status.code() == Some(6) && said.contains("has ended"), "{said}");
+    assert_eq!(ran(&resolve).status.code(), Some(0), "the very order is known");
+}

@@ -48,7 +48,7 @@ pub(super) fn lines() -> impl Iterator<Item = &'static str> {
 }
 
 pub(super) fn ended(id: &InstanceId, was: Past, requests: &[&str]) -> Ended {
-    let hash = |request: &&str| RequestHash::of(&RequestId::try_from(*request).unwrap());
+    let hash = |request: &&str| RequestHash::of(&RequestId::try_from(*request).unwrap(), None);
     Ended { id: IdHash::of(id), was, requests: requests.iter().map(hash).collect() }
 }
 

@@ -244,7 +244,7 @@ impl Tenure {
         match (past.map(|past| past.outcome), &order.order) {
             (Some(PastOutcome::Barred), Order::Cancel) => self.nothing(set, asked, out),
             (Some(_), _)
-                if self.ledger.has_followed(id, &order.request)
+                if self.ledger.has_followed(id, &order.request, &order.order)
                     && set.config.defect != Some(Defect::RequestsForgotten) =>
             {
                 self.nothing(set, asked, out)

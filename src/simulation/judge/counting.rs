@@ -246,7 +246,7 @@ impl Judge {
         };
         let live = self.truth.live(&instance).is_some_and(|live| live.instance.has_followed(&id, &order.order));
         let past = self.truth.past(&instance).filter(|past| stored.timestamp < past.at.after(self.remember));
-        if live || past.is_some() && self.truth.has_followed(&instance, &id) {
+        if live || past.is_some() && self.truth.has_followed(&instance, &id, &order.order) {
             return violated("what was followed is not refused when it is repeated", format!("record {offset}"));
         }
         Ok(())

@@ -58,7 +58,7 @@ impl Judge {
             Ask::Order { order, .. } if self.truth.live(id).is_some() => decided(id, &Input::Order(order.clone())),
             Ask::Order { order, .. } => Some(past.is_some_and(|past| {
                 let is_barred = past.outcome == PastOutcome::Barred && order.order == Order::Cancel;
-                is_barred || self.truth.has_followed(id, &order.request)
+                is_barred || self.truth.has_followed(id, &order.request, &order.order)
             })),
         }
     }
