@@ -20,7 +20,9 @@ fn modules(file: &str, is_left_out: bool) -> Vec<String> {
 
 fn sources(path: PathBuf, found: &mut Vec<PathBuf>) {
     if path.is_dir() {
-        fs::read_dir(path).unwrap().for_each(|entry| sources(entry.unwrap().path(), found));
+        for entry in fs::read_dir(path).unwrap() {
+            sources(entry.unwrap().path(), found);
+        }
     } else if path.extension().is_some_and(|end| end == "rs") {
         found.push(path);
     }
