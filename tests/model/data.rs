@@ -233,6 +233,28 @@ fn conditions_that_hold_together_for_nothing_that_is_tried_are_named() {
     assert_eq!(apart("a: int, b: int, c: int", "$.a > $.b", "$.b > $.c"), []);
 }
 
+/// `input` of a saga that a step runs is another one, whatever the text says.
+#[test]
+fn conditions_of_two_sagas_do_not_exclude_each_other() {
+    let text = r#"
+participant shop { command Take  command Free }
+saga bought {
+  version 1
+  input { a: int, b: int }
+  when input.a < input.b { step o { call shop.Take  compensate shop.Free } }
+  step x { run paid { a: input.a * 10, b: input.b * 9 } }
+}
+saga paid {
+  version 1
+  input { a: int, b: int }
+  when input.a < input.b { step i { call shop.Take  compensate shop.Free } }
+}
+"#;
+    let report = explore(&plan(text), &Engine, Bounds::default());
+    let apart = report.untried.iter().any(|untried| matches!(untried.way, Untaken::Beside(..)));
+    assert!(apart, "9 and 10 make the outer one true and the inner one false: {:?}", report.untried);
+}
+
 /// Two elements of one kind, and of two, in either order.
 #[test]
 fn elements_of_a_loop_are_of_each_kind() {

@@ -10,6 +10,7 @@ use super::constants::DEPTH_MAX;
 use super::parts::joined;
 use super::tried::is_of_absence;
 use crate::definition::expression::{BinaryOp, Expr, Function, Read, Root};
+use crate::definition::types::Type;
 use crate::engine::{Event, Instance, State};
 use crate::plan::{At, Kind, NodeId, Plan};
 use crate::source::Span;
@@ -17,6 +18,8 @@ use crate::source::Span;
 /// A condition of a choice.
 struct Asked<'p> {
     node: NodeId,
+    /// The step that runs the saga in which it stands, if that is not the outermost one: names and `input` are of that.
+    within: Option<&'p str>,
     arm: u32,
     condition: &'p Expr,
     span: Span,
@@ -50,6 +53,7 @@ impl<'p> Pairs<'p> {
         let mut asked = Vec::new();
         for (node, of) in plan.nodes() {
             let Kind::Choice { arms, .. } = &of.kind else { continue };
+            let within = of.place.rsplit_once('.').map(|(run, _)| run);
             for (arm, (condition, _)) in (0..).zip(arms) {
                 let mut parts = Vec::new();
                 joined(&condition.expr, &mut parts);
@@ -59,7 +63,7 @@ impl<'p> Pairs<'p> {
                     (part, data)
                 });
                 let parts = parts.collect();
-                asked.push(Asked { node, arm, condition: &condition.expr, span: condition.span, parts });
+                asked.push(Asked { node, within, arm, condition: &condition.expr, span: condition.span, parts });
             }
         }
         let mut related = Vec::new();
@@ -104,7 +108,8 @@ impl<'p> Pairs<'p> {
             for way in [[true, true], [true, false], [false, true], [false, false]] {
                 let [holds, beside] = way;
                 let is_missed = !went(way) && went([holds, !beside]) && went([!holds, beside]);
-                let can_be = || !is_excluded((one.condition, holds), (other.condition, beside));
+                let can_be =
+                    || one.within != other.within || !is_excluded((one.condition, holds), (other.condition, beside));
                 if is_missed
                     && can_be()
                     && !is_of_absence(one.condition, holds)
@@ -121,15 +126,17 @@ impl<'p> Pairs<'p> {
 
 /// Whether two conditions may ask together for data that neither asks for.
 fn is_related(one: &Asked<'_>, other: &Asked<'_>) -> bool {
+    let is_of_one_saga = one.within == other.within;
     let mut parts = one.parts.iter().flat_map(|part| other.parts.iter().map(move |beside| (part, beside)));
     one.node != other.node
         && parts.any(|((one, data), (other, beside))| {
             let is_of_other_data = data.len() > 1 || beside.len() > 1;
-            is_of_other_data && !data.is_disjoint(beside) && !is_of_the_same(one, other)
+            let is_of_the_same = is_of_one_saga && is_of_the_same(one, other);
+            is_of_other_data && !data.is_disjoint(beside) && !is_of_the_same
         })
 }
 
-/// Whether two conditions cannot go these ways together, whatever the data are.
+/// Whether two conditions of one saga cannot go these ways together, whatever the data are.
 fn is_excluded(one: (&Expr, bool), other: (&Expr, bool)) -> bool {
     let (mut facts, mut others) = (Vec::new(), Vec::new());
     add_facts(one, &mut facts);
@@ -171,6 +178,9 @@ fn add_facts((condition, holds): (&Expr, bool), facts: &mut Vec<Fact>) {
         }
         _ => {}
     }
+    if !is_steady(condition) {
+        return;
+    }
     let both = |one: &Expr, other: &Expr| [format!("{one:?}"), format!("{other:?}")];
     let pair = match condition {
         Expr::Binary(op, pair) => {
@@ -193,6 +203,27 @@ fn add_facts((condition, holds): (&Expr, bool), facts: &mut Vec<Fact>) {
         _ => None,
     };
     facts.push(Fact { of: (format!("{condition:?}"), holds), pair });
+}
+
+/// Whether it comes to the same wherever in an element of a saga it is asked: nothing that it looks at joins or changes meanwhile, as
+/// what a loop gathers does, and what may be absent still.
+fn is_steady(condition: &Expr) -> bool {
+    let is_one = |ty: &Type| {
+        matches!(
+            ty,
+            Type::Bool | Type::Int | Type::Decimal | Type::String | Type::Choice(_) | Type::Timestamp | Type::Duration
+        )
+    };
+    let mut is_steady = true;
+    condition.walk(&mut |expr| {
+        is_steady &= match expr {
+            Expr::Read(Read { root: Root::Input, .. }) => true,
+            Expr::Read(Read { root: Root::Name(_), ty, .. }) => is_one(ty),
+            Expr::Read(_) | Expr::Call(Function::Id, _) => false,
+            _ => true,
+        };
+    });
+    is_steady
 }
 
 /// Whether both compare the same two things: which of them is the larger one is tried in all ways.
