@@ -236,7 +236,7 @@ fn conditions_that_hold_together_for_nothing_that_is_tried_are_named() {
 /// `input` of a saga that a step runs is another one, whatever the text says.
 #[test]
 fn conditions_of_two_sagas_do_not_exclude_each_other() {
-    let text = r#"
+    let text = r"
 participant shop { command Take  command Free }
 saga bought {
   version 1
@@ -249,7 +249,7 @@ saga paid {
   input { a: int, b: int }
   when input.a < input.b { step i { call shop.Take  compensate shop.Free } }
 }
-"#;
+";
     let report = explore(&plan(text), &Engine, Bounds::default());
     let apart = report.untried.iter().any(|untried| matches!(untried.way, Untaken::Beside(..)));
     assert!(apart, "9 and 10 make the outer one true and the inner one false: {:?}", report.untried);
