@@ -78,7 +78,7 @@ fn root() -> &'static Path {
 }
 
 /// All files below `folder` whose name ends in one of `ends`, as paths from the root, in order.
-fn files(folder: &str, ends: &[&str]) -> Vec<PathBuf> {
+pub(super) fn files(folder: &str, ends: &[&str]) -> Vec<PathBuf> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         let Ok(entries) = fs::read_dir(folder) else { return };
         for entry in entries {
@@ -100,7 +100,7 @@ fn files(folder: &str, ends: &[&str]) -> Vec<PathBuf> {
     found.iter().map(|path| path.strip_prefix(root()).expect("it is below the root").to_owned()).collect()
 }
 
-fn read(path: &Path) -> String {
+pub(super) fn read(path: &Path) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("read {}: {error}", path.display()))
 }
 

@@ -368,8 +368,8 @@ impl Instance {
 
     /// An operator's retry gives what pauses or waits for a person all its retries anew, from the next attempt on.
     fn count_retries_anew(&mut self, plan: &Plan, step: Option<&Place>) -> Result<(), Misfit> {
-        let unknown = |place: &Place| Misfit::UnknownPlace { place: place.clone() };
-        let only = step.map(|place| plan.spots(place).ok_or_else(|| unknown(place))).transpose()?;
+        let spots = |place: &Place| plan.spots(place).ok_or_else(|| Misfit::UnknownPlace { place: place.clone() });
+        let only = step.map(spots).transpose()?;
         let waits = |state: &State| {
             let attempt = state.attempt();
             attempt.is_some_and(|(_, attempt)| matches!(attempt.wait, Wait::Person(_) | Wait::Pause(_)))

@@ -221,11 +221,10 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
     let (saga, step) = (wanted(&query.saga), wanted(&query.step));
     let filter = Filter { states: query.states(), saga, step, limit: Some(limit) };
     let (mut found, damaged) = of.found(filter.clone()).await?;
-    if let (true, Some(saga)) = (found.counts.is_empty(), query.saga.as_deref()) {
-        is_known(&of.plans(), saga)?;
-    }
-    if let (true, Some(step)) = (found.counts.is_empty(), query.step.as_deref()) {
-        stands_somewhere(&of.plans(), query.saga.as_deref(), step)?;
+    if found.counts.is_empty() {
+        let saga = query.saga.as_deref();
+        saga.map_or(Ok(()), |saga| is_known(&of.plans(), saga))?;
+        query.step.as_deref().map_or(Ok(()), |step| stands_somewhere(&of.plans(), saga, step))?;
     }
     let mut looked = Vec::new();
     for row in found.rows.iter().take(EXPLAINED_MAX) {

@@ -362,13 +362,9 @@ impl Ledger {
     /// Whether an ended instance is remembered to have followed this very signal or order under that id.
     #[must_use]
     pub fn has_followed(&self, id: &InstanceId, request: &RequestId, order: &Order) -> bool {
-        let Some(requests) =
-            Some(&self.followed).filter(|all| !all.is_empty()).and_then(|all| all.get(&IdHash::of(id)))
-        else {
-            return false;
-        };
-        let known = |order| requests.contains(&RequestHash::of(request, order));
-        known(Some(OrderHash::of(order))) || known(None)
+        let hashes = || [Some(OrderHash::of(order)), None].map(|order| RequestHash::of(request, order));
+        !self.followed.is_empty()
+            && self.followed.get(&IdHash::of(id)).is_some_and(|all| hashes().iter().any(|hash| all.contains(hash)))
     }
 
     /// The ended instances that are remembered and whose hashes are behind this one.

@@ -155,6 +155,19 @@ struct Fact {
 /// Which orders of two things there may be: the first one less, both equal, the first one greater.
 type Orders = [bool; 3];
 
+/// With which a comparison holds; none of what is no comparison.
+const fn orders(op: BinaryOp) -> Option<Orders> {
+    match op {
+        BinaryOp::Equal => Some([false, true, false]),
+        BinaryOp::NotEqual => Some([true, false, true]),
+        BinaryOp::Less => Some([true, false, false]),
+        BinaryOp::LessEqual => Some([true, true, false]),
+        BinaryOp::Greater => Some([false, false, true]),
+        BinaryOp::GreaterEqual => Some([false, true, true]),
+        _ => None,
+    }
+}
+
 impl Fact {
     fn excludes(&self, other: &Self) -> bool {
         let of_pairs = self.pair.as_ref().zip(other.pair.as_ref());
@@ -184,16 +197,7 @@ fn add_facts((condition, holds): (&Expr, bool), facts: &mut Vec<Fact>) {
     let both = |one: &Expr, other: &Expr| [format!("{one:?}"), format!("{other:?}")];
     let pair = match condition {
         Expr::Binary(op, pair) => {
-            let orders = match op {
-                BinaryOp::Equal => Some([false, true, false]),
-                BinaryOp::NotEqual => Some([true, false, true]),
-                BinaryOp::Less => Some([true, false, false]),
-                BinaryOp::LessEqual => Some([true, true, false]),
-                BinaryOp::Greater => Some([false, false, true]),
-                BinaryOp::GreaterEqual => Some([false, true, true]),
-                _ => None,
-            };
-            orders.map(|orders| (both(&pair.0, &pair.1), orders.map(|order| order == holds)))
+            orders(*op).map(|orders| (both(&pair.0, &pair.1), orders.map(|order| order == holds)))
         }
         // What is equal to another text has that in it.
         Expr::Call(Function::Contains, arguments) if !holds => match arguments.as_slice() {
@@ -229,15 +233,9 @@ fn is_steady(condition: &Expr) -> bool {
 /// Whether both compare the same two things: which of them is the larger one is tried in all ways.
 fn is_of_the_same(one: &Expr, other: &Expr) -> bool {
     let compared = |expr: &Expr| match expr {
-        Expr::Binary(
-            BinaryOp::Equal
-            | BinaryOp::NotEqual
-            | BinaryOp::Less
-            | BinaryOp::LessEqual
-            | BinaryOp::Greater
-            | BinaryOp::GreaterEqual,
-            pair,
-        ) => Some(BTreeSet::from([format!("{:?}", pair.0), format!("{:?}", pair.1)])),
+        Expr::Binary(op, pair) if orders(*op).is_some() => {
+            Some(BTreeSet::from([format!("{:?}", pair.0), format!("{:?}", pair.1)]))
+        }
         _ => None,
     };
     compared(one).is_some_and(|pair| Some(pair) == compared(other))

@@ -294,12 +294,12 @@ fn at_step(
     while let Some(row) = rows.next()? {
         match read(connection, row) {
             Err(error @ ViewError::Damaged { .. }) => damaged(error)?,
-            Ok(row) if !row.stuck.iter().any(|place| means(place)) => {}
-            read => {
+            Err(error) => return Err(error),
+            Ok(row) if row.stuck.iter().any(|place| means(place)) => {
                 count += 1;
-                let row = read?;
                 found.rows.extend((found.rows.len() < limit).then_some(row));
             }
+            Ok(_) => {}
         }
     }
     found.counts.extend((count > 0).then_some((Summary::Stuck, count)));
