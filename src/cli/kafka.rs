@@ -273,7 +273,7 @@ impl Opened {
                 let looking = tokio::task::spawn_blocking(move || {
                     let told = asked.told(&[topics.as_slice(), &topics_of(&carried)].concat())?;
                     let rivals = rivals(&carried, &told.readers, &asked.topics());
-                    Ok::<_, String>((rivals, asked.unread(&told, &topics)))
+                    Ok::<_, String>((rivals, asked.unread_of(&told, &topics)))
                 });
                 let Ok(Ok((rivals, unread))) = looking.await else { continue };
                 let rivals = said.looked(rivals);

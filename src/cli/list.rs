@@ -5,7 +5,7 @@ use super::table::Table;
 use super::{CliError, Exit, Out};
 use crate::engine::Summary;
 use crate::http::api::{Ended, ListQuery};
-use crate::http::view::{List, Row};
+use crate::http::view::{List, Row, Unread};
 use crate::runtime::LIST_MAX;
 
 /// List the instances: what needs a person first
@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "status", value_name = "NAME")]
     step: Option<String>,
     /// Ended ones too, the newest first
-    #[arg(long, conflicts_with_all = ["status", "stuck", "step"])]
+    #[arg(long, conflicts_with_all = ["stuck", "step"])]
     all: bool,
     /// At most so many, up to 10000
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -86,9 +86,17 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     remarks(&list, place, out);
     stopped(&list, place, out);
     if list.instances.iter().any(|row| is_under_way(row.status)) {
+        for unread in &list.unread {
+            out.remark(format_args!("\n{}", waits_at(unread)));
+        }
         access.say_if_idle(out);
     }
     Ok(Exit::Done)
+}
+
+/// What is said of a participant whose commands nobody reads.
+pub(super) fn waits_at(Unread { participant, topic }: &Unread) -> String {
+    format!("nobody reads {topic}: what is asked of {participant} waits there until it is started")
 }
 
 fn table(list: &List) -> String {

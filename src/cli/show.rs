@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::history::{lives, one_run, sentence};
 use super::instance::{Access, Where, ago, is_under_way, now};
+use super::list::waits_at;
 use super::table::Table;
 use super::{CliError, Exit, Out};
 use crate::engine::{Direction, Summary};
@@ -73,6 +74,9 @@ fn text(shown: &Shown, history: Option<&History>, place: &Where) -> String {
             let _ = write!(text, "\nlast answers to {}\n{}", statement.at, last_answers(&statement.at, shown, history));
         }
     }
+    for unread in &shown.unread {
+        let _ = writeln!(text, "\n{}", waits_at(unread));
+    }
     if !shown.signals.is_empty() {
         let _ = write!(text, "\nsignals that nobody has taken yet\n{}", signals(shown));
     }
@@ -80,6 +84,14 @@ fn text(shown: &Shown, history: Option<&History>, place: &Where) -> String {
         let _ = write!(text, "\nno order is taken now\n  {}\n", place.stopped(stopped));
     } else if !shown.orders.is_empty() {
         let _ = write!(text, "\nsafe to give now\n{}", orders(&shown.row.id, &shown.orders, place));
+    }
+    if let Some(undecided) = shown.undecided {
+        let (requests, are) = if undecided.get() == 1 { ("request", "is") } else { ("requests", "are") };
+        let _ = writeln!(
+            text,
+            "\n{undecided} {requests} of its partition {are} in the log and not decided yet, and an order for it may be among \
+             them: if this stays so, no orchestrator runs (`saga serve`)"
+        );
     }
     if shown.lives.others().next().is_some() {
         let _ = write!(text, "\nother runs of this id\n{}", lives(&shown.row.id, &shown.lives, ("show", place)));

@@ -106,8 +106,13 @@ impl Instance {
                 })?;
             }
             Event::Asked { at: place, work, until } => self.wait("asked", plan, place, *work, Wait::Query(*until))?,
-            Event::Paused { at: place, work, until, .. } => {
-                self.wait("paused", plan, place, *work, Wait::Pause(*until))?;
+            Event::Paused { at: place, work, until, why } => {
+                let repeated = Some(Box::new(why.clone()));
+                self.waits("paused", plan, (place, *work), |attempt| Attempt {
+                    wait: Wait::Pause(*until),
+                    repeated,
+                    ..attempt
+                })?;
             }
             Event::Pended { at: place, work, until } => {
                 self.wait("pended", plan, place, *work, Wait::Pending(*until))?;
@@ -307,12 +312,20 @@ impl Instance {
         work: Direction,
         wait: Wait,
     ) -> Result<(), Misfit> {
+        self.waits(event, plan, (place, work), |attempt| Attempt { wait, ..attempt })
+    }
+
+    fn waits(
+        &mut self,
+        event: &'static str,
+        plan: &Plan,
+        (place, work): (&Place, Direction),
+        next: impl FnOnce(Attempt) -> Attempt,
+    ) -> Result<(), Misfit> {
         let node = resolve(plan, place)?;
         let state = match (work, self.states.take(node)) {
-            (Direction::Do, Some(State::Doing(attempt))) => State::Doing(Attempt { wait, ..attempt }),
-            (Direction::Undo, Some(State::Undoing(before))) => {
-                undoing(Attempt { wait, ..before.attempt }, before.value)
-            }
+            (Direction::Do, Some(State::Doing(attempt))) => State::Doing(next(attempt)),
+            (Direction::Undo, Some(State::Undoing(before))) => undoing(next(before.attempt), before.value),
             (_, before) => return Err(illegal(event, place, before.as_ref())),
         };
         self.states.put(node, state);
@@ -379,7 +392,7 @@ impl Instance {
         for at in all {
             self.states.change(at, |state| {
                 if let Some(attempt) = state.attempt_mut() {
-                    (attempt.base, attempt.beyond) = (attempt.number + 1, None);
+                    (attempt.base, attempt.beyond, attempt.repeated) = (attempt.number + 1, None, None);
                 }
             });
         }

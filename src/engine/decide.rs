@@ -54,7 +54,7 @@ fn decide_start(given: Given<'_>, start: &Start) -> Decision {
             }
             _ => rejected(
                 Refusal::Conflict,
-                format!("`{id}` is taken by an instance with another input or another saga; choose another id"),
+                format!("`{id}` is taken by an instance with another input or another saga"),
             ),
         };
     }

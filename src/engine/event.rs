@@ -375,7 +375,7 @@ impl fmt::Display for Failure {
 }
 
 /// Why an attempt is repeated.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Why {
     /// The participant asked for it, with its reason; or whoever carries commands to it, with what happened on the way.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::event::Failure;
+use super::event::{Failure, Why};
 use super::heard::Heard;
 use super::id::{Direction, InstanceId, Run};
 use super::input::ReplyTo;
@@ -151,6 +151,9 @@ pub struct Attempt {
     /// Of a pivot step: when the first attempt beyond its retries went out. It goes on by itself, and is shown as stuck.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beyond: Option<Timestamp>,
+    /// Why the latest attempt that ended is repeated, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeated: Option<Box<Why>>,
     /// What is being waited for.
     pub wait: Wait,
 }
@@ -158,7 +161,7 @@ pub struct Attempt {
 impl Attempt {
     /// Before the first.
     pub(super) const fn none(limit: Timestamp, wait: Wait) -> Self {
-        Self { number: 0, base: 1, limit, beyond: None, wait }
+        Self { number: 0, base: 1, limit, beyond: None, repeated: None, wait }
     }
 
     /// How many attempts there were before the one that an operator ordered; without an order none.

@@ -170,14 +170,14 @@ fn resolve(
         Some((current, attempt)) if current == direction => attempt,
         Some((Direction::Undo, _)) => {
             let message = format!(
-                "`{place}` {} by now: what became of its compensation is another order, of work `undo`",
+                "`{place}` {} by now: what became of its compensation is another order, of work `undo` (`--undo`)",
                 standing(instance, Some(node))
             );
             return rejected(Refusal::NotStuck, message);
         }
         Some((Direction::Do, _)) => {
             let message = format!(
-                "`{place}` {}, and nothing takes it back: what became of the step itself is another order, of work `do`",
+                "`{place}` {}, and nothing takes it back: what became of the step itself is another order, of work `do` (without `--undo`)",
                 standing(instance, Some(node))
             );
             return rejected(Refusal::NotStuck, message);

@@ -278,6 +278,10 @@ impl Writer<'_> {
         self.number(u64::from(attempt.base));
         self.instant(attempt.limit);
         self.instant(until);
+        match &attempt.repeated {
+            Some(why) => self.json(why),
+            None => self.text(""),
+        }
     }
 
     fn state(&mut self, plan: &Plan, state: &State) {
@@ -374,8 +378,12 @@ impl<'a> Reader<'a> {
     fn attempt(&mut self, wait: impl FnOnce(Timestamp) -> Wait) -> Option<State> {
         let number = u32::try_from(self.number()?).ok()?;
         let base = u32::try_from(self.number()?).ok()?;
-        let limit = self.instant()?;
-        Some(State::Doing(Attempt { number, base, limit, beyond: None, wait: wait(self.instant()?) }))
+        let (limit, wait) = (self.instant()?, wait(self.instant()?));
+        let repeated = match self.text()? {
+            "" => None,
+            why => Some(serde_json::from_str(why).ok()?),
+        };
+        Some(State::Doing(Attempt { number, base, limit, beyond: None, repeated, wait }))
     }
 
     fn state(&mut self, plan: &Plan) -> Option<State> {

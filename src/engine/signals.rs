@@ -21,9 +21,13 @@ pub(super) fn decide(given: Given<'_>, (request, name, with): (&OrderRequest, &s
     let Given { plan, instance, .. } = given;
     let Some(signal) = plan.signal(name) else {
         let known: Vec<_> = plan.saga.signals.keys().map(|signal| plan.signal_in_general(signal)).collect();
-        let known =
-            if known.is_empty() { "it has none".to_owned() } else { format!("its signals: {}", known.join(", ")) };
-        return rejected(Refusal::UnknownSignal, format!("saga `{}` has no signal `{name}`; {known}", plan.saga.name));
+        let saga = &plan.saga.name;
+        let message = if known.is_empty() {
+            format!("saga `{saga}` has no signals, so none `{name}`")
+        } else {
+            format!("saga `{saga}` has no signal `{name}`; its signals: {}", known.join(", "))
+        };
+        return rejected(Refusal::UnknownSignal, message);
     };
     if let Err(misfits) = check_json(&Type::Record(signal.shape.clone()), with.map_or("{}", Json::get)) {
         return rejected(Refusal::Misfit, format!("the signal `{name}` does not fit: {}", listed(&misfits)));

@@ -120,6 +120,7 @@ fn blur_attempt(
 ) {
     set(&mut attempt.limit, future);
     attempt.beyond.iter_mut().for_each(|since| *since = past);
+    attempt.repeated = None;
     match &mut attempt.wait {
         Wait::Log(since) => *since = past,
         Wait::Person(trouble) => blur_trouble(trouble, past),

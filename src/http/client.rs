@@ -69,6 +69,12 @@ impl Client {
         &self.base
     }
 
+    /// What stands behind the server's name and port.
+    fn path(&self) -> Option<String> {
+        let url = reqwest::Url::parse(&self.base).ok()?;
+        Some(url.path().to_owned()).filter(|path| path != "/")
+    }
+
     /// Who answers there.
     ///
     /// # Errors
@@ -172,7 +178,7 @@ impl Client {
             let code = if error.is_timeout() { "unavailable" } else { ApiError::UNREACHABLE };
             let message = format!("{} cannot be reached: {}", self.base, root_cause(&error));
             ApiError::new(Fault::Unavailable, code, message)
-                .hint("is `saga serve` running there? `--data DIR` finds whoever holds that data")
+                .hint("is `saga serve` running there? `--data DIR` finds whoever holds that data, and `--kafka HOST:PORT` asks the log itself")
         };
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
@@ -190,7 +196,17 @@ impl Client {
             });
         }
         match serde_json::from_slice::<ErrorBody>(&body) {
-            Ok(ErrorBody { error }) => Err(ApiError { fault: ApiError::fault_of(status.as_u16()), ..error }),
+            Ok(ErrorBody { error }) => {
+                let error = ApiError { fault: ApiError::fault_of(status.as_u16()), ..error };
+                // What stands in front of a server may have paths, so one that is not its own is seen by this alone.
+                let path = self.path().filter(|_| error.fault == Fault::Unknown);
+                Err(match path {
+                    Some(path) => error.hint(format!(
+                        "the server was named with a path, `{path}`: leave it out unless something in front of the server wants it"
+                    )),
+                    None => error,
+                })
+            }
             Err(_) => {
                 Err(ApiError::unavailable(format!("{} answers {status}", self.base)).hint("is it a `saga serve`?"))
             }

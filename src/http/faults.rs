@@ -10,7 +10,7 @@ use crate::runtime::{DeployError, Error, OpenError};
 
 pub(super) fn no_data(data: &Path) -> ApiError {
     ApiError::unavailable(format!("there is no data in {}", data.display()))
-        .hint("name the directory with --data DIR, or a server with --server URL")
+        .hint("name the directory with --data DIR, a server with --server URL, or brokers with --kafka HOST:PORT")
 }
 
 /// An id as an argument of a command, which one that looks like an option would not be.

@@ -149,9 +149,11 @@ fn statement(plan: &Plan, instance: &Instance, at: At, depth: u32) -> Statement 
         statement.state = Some(Standing::Stuck);
         statement.since = Some(Instant(since));
         statement.code = Some("timeout".to_owned());
+        let last = attempt.and_then(|attempt| attempt.repeated.as_ref());
+        let last = last.map(|why| format!("; the last: {why}")).unwrap_or_default();
         statement.message = statement
             .attempt
-            .map(|attempt| format!("{attempt} attempts brought no outcome; it is tried until there is one"));
+            .map(|attempt| format!("{attempt} attempts brought no outcome{last}; it is tried until there is one"));
     }
     statement
 }

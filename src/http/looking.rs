@@ -1,5 +1,6 @@
 //! What can be asked about instances, whoever knows them: an orchestrator, or somebody who only looks.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::num::NonZeroU64;
 use std::path::Path;
@@ -10,10 +11,12 @@ use super::api::{ApiError, Fault, ListQuery};
 use super::history::History;
 use super::late;
 use super::past::{self, HistoryQuery, ShowQuery};
-use super::view::{self, Count, List, Row, Shown, Stopped};
-use crate::engine::{InstanceId, Summary};
+use super::view::{self, Count, List, Row, Shown, Stopped, Unread};
+use super::waits::asked;
+use crate::engine::{Instance, InstanceId, Summary};
 use crate::journal::Plans;
 use crate::log::partition_of;
+use crate::plan::Plan;
 use crate::runtime::partition::Stop;
 use crate::runtime::{
     self, Backlog, Error, Filter, Found, LIST_MAX, Onlooker, Orchestrator, PartitionState, while_written,
@@ -35,8 +38,10 @@ pub(super) trait Knows: Sync {
     fn row(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Row, Error>> + Send;
     fn instance(&self, id: &InstanceId) -> impl Future<Output = Result<runtime::Shown, Error>> + Send;
     fn definitions(&self) -> impl Future<Output = Result<Vec<runtime::Listed>, Error>> + Send;
-    /// The partitions that stand still, and how many requests are in the log that nobody has decided.
-    fn backlog(&self) -> impl Future<Output = Result<(Vec<Stopped>, u64), Error>> + Send;
+    /// The partitions that stand still, and how many requests each has that nobody has decided.
+    fn backlog(&self) -> impl Future<Output = Result<(Vec<Stopped>, BTreeMap<u32, u64>), Error>> + Send;
+    /// Which of these topics of commands nobody reads at the moment, as far as that is known.
+    fn unread(&self, topics: Vec<String>) -> impl Future<Output = Vec<String>> + Send;
     /// Whether the log is on this machine, so that reading it costs little.
     fn is_near(&self) -> bool;
     /// Whether looking into an instance of a list costs little.
@@ -98,7 +103,7 @@ impl Knows for Orchestrator {
     }
 
     /// Those that stand still here, and those of which the log says that they do or will.
-    async fn backlog(&self) -> Result<(Vec<Stopped>, u64), Error> {
+    async fn backlog(&self) -> Result<(Vec<Stopped>, BTreeMap<u32, u64>), Error> {
         let mut all = stopped(self);
         let Backlog { stopped: others, undecided } = self.backlog().await?;
         let others = shown_of(others, true);
@@ -106,6 +111,10 @@ impl Knows for Orchestrator {
             others.into_iter().filter(|other| !stopped(self).iter().any(|own| own.partition == other.partition)),
         );
         Ok((all, undecided))
+    }
+
+    async fn unread(&self, topics: Vec<String>) -> Vec<String> {
+        self.unread(topics).await
     }
 
     fn is_near(&self) -> bool {
@@ -157,8 +166,13 @@ impl Knows for Onlooker {
     }
 
     /// Whoever holds a data directory decides at once; held by nobody, it takes no requests.
-    async fn backlog(&self) -> Result<(Vec<Stopped>, u64), Error> {
-        Ok((shown_of(self.stopped().await?, false), 0))
+    async fn backlog(&self) -> Result<(Vec<Stopped>, BTreeMap<u32, u64>), Error> {
+        Ok((shown_of(self.stopped().await?, false), BTreeMap::new()))
+    }
+
+    /// Who serves a data directory reaches the participants itself.
+    async fn unread(&self, _topics: Vec<String>) -> Vec<String> {
+        Vec::new()
     }
 
     fn is_near(&self) -> bool {
@@ -238,13 +252,27 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
         looked.push((row, now));
     }
     late::noted_in(of, &mut looked).await;
+    let live = looked.iter().filter_map(|(_, now)| now.as_ref()).map(|(shown, _)| (&*shown.plan, &*shown.instance));
+    let unread = unread(of, live).await;
     let looked: Vec<_> = looked.into_iter().map(|(_, now)| now.map(|(_, row)| row)).collect();
     let explained = looked.len();
     let (instances, gone) = as_they_stand(&mut found, &filter, looked);
     let explained = explained.saturating_sub(gone);
     let counts = found.counts.into_iter().map(|(status, count)| Count { status, count }).collect();
     let (stopped, undecided) = of.backlog().await?;
-    Ok(List { instances, counts, explained, damaged, stopped, undecided: NonZeroU64::new(undecided) })
+    let undecided = NonZeroU64::new(undecided.values().sum());
+    Ok(List { instances, counts, explained, damaged, stopped, undecided, unread })
+}
+
+/// The participants from which these instances want something and whose commands nobody reads.
+async fn unread<'i>(of: &impl Knows, instances: impl IntoIterator<Item = (&'i Plan, &'i Instance)>) -> Vec<Unread> {
+    let asked: BTreeMap<String, String> = instances.into_iter().flat_map(|(plan, it)| asked(plan, it)).collect();
+    if asked.is_empty() {
+        return Vec::new();
+    }
+    let unread = of.unread(asked.keys().cloned().collect()).await;
+    let participant = |topic: String| Some(Unread { participant: asked.get(&topic)?.clone(), topic });
+    unread.into_iter().filter_map(participant).collect()
 }
 
 /// The rows, those that were looked into as they stand now; and how many of these are not wanted any more: they have gone on
@@ -324,10 +352,13 @@ pub(super) async fn show(of: &impl Knows, id: &str, query: &ShowQuery) -> Result
         Err(error) => return Err(undecided(of, &id, error).await),
     };
     let partition = of.partition(&id);
-    let (stopped, _) = of.backlog().await?;
+    let (stopped, undecided) = of.backlog().await?;
     let stopped = stopped.into_iter().find(|stopped| stopped.partition == partition);
+    let undecided = undecided.get(&partition).copied().and_then(NonZeroU64::new);
+    let unread = unread(of, [(&*looked.plan, &*looked.instance)]).await;
     let lives = past::beside(of, &looked).await?;
-    let mut shown = Shown { lives, stopped, ..view::shown(&looked.plan, &looked.instance) };
+    let shown = view::shown(&looked.plan, &looked.instance);
+    let mut shown = Shown { lives, stopped, undecided, unread, ..shown };
     if late::is_pending(&looked.instance) {
         let row = of.row(&id).await?;
         late::noted(of, (&row, &looked), &mut shown).await?;

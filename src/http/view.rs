@@ -74,6 +74,19 @@ pub struct List {
     /// Requests that are in the log and that no orchestrator has decided yet. Absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<NonZeroU64>,
+    /// On Kafka, participants from which the rows that were looked into want something and whose commands nobody reads at the
+    /// moment. Absent where all are read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
+}
+
+/// A participant whose commands nobody reads: what is asked of it waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// Its name.
+    pub participant: String,
+    /// The topic of its commands.
+    pub topic: String,
 }
 
 /// A partition that stands still.
@@ -145,6 +158,14 @@ pub struct Shown {
     /// The instance's partition, where that stands still: no order is taken before it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Stopped>,
+    /// Requests for instances of its partition that are in the log and that no orchestrator has decided yet: an order for this
+    /// one may be among them. Absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<NonZeroU64>,
+    /// On Kafka, participants from which it wants something and whose commands nobody reads at the moment. Absent where all are
+    /// read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives references")]
@@ -397,5 +418,7 @@ pub fn shown(plan: &Plan, instance: &Instance) -> Shown {
         signals_left_out,
         orders: super::offers::offers(plan, instance),
         stopped: None,
+        undecided: None,
+        unread: Vec::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::history::turn_at;
 use crate::definition::Invocation;
-use crate::engine::{Attempt, Instance, State, Summary, Trouble, Wait};
+use crate::engine::{Attempt, Instance, State, Summary, Trouble, Wait, invocation};
 use crate::plan::{At, Kind, Plan};
 use crate::time::Timestamp;
 
@@ -26,6 +26,15 @@ pub(super) fn why(plan: &Plan, instance: &Instance, status: Summary) -> Option<S
             (failure, doing) => failure.or(doing),
         },
     }
+}
+
+/// The participants from which it wants something, also those that have been asked in vain: the topic of their commands, and the
+/// name.
+pub(super) fn asked(plan: &Plan, instance: &Instance) -> Vec<(String, String)> {
+    let active = instance.active().into_iter();
+    let asked = active.filter_map(|(at, state)| invocation(plan.work(at.node())?, state.attempt()?.0));
+    let asked = asked.map(|asked| (asked.participant.commands_topic.to_string(), asked.participant.name.to_string()));
+    asked.collect()
 }
 
 /// Whether it goes on by itself.
@@ -55,10 +64,11 @@ fn doing(plan: &Plan, at: At, state: &State) -> String {
     let called = invocation.map(called).unwrap_or_default();
     let participant = invocation.map(|invocation| invocation.participant.name.as_str()).unwrap_or_default();
     let number = attempt.number;
+    let last = attempt.repeated.as_ref().map(|why| format!("; the last: {why}")).unwrap_or_default();
     let waits = match &attempt.wait {
-        Wait::Answer(until) => format!("{called} is not answered yet, attempt {number}, until {until}"),
-        Wait::Query(until) => format!("{participant} was asked what became of {called}, until {until}"),
-        Wait::Pause(until) => format!("{called} is repeated at {until}, after attempt {number}"),
+        Wait::Answer(until) => format!("{called} is not answered yet, attempt {number}, until {until}{last}"),
+        Wait::Query(until) => format!("{participant} was asked what became of {called}, until {until}{last}"),
+        Wait::Pause(until) => format!("{called} is repeated at {until}, after attempt {number}{last}"),
         Wait::Pending(until) => format!("{participant} works on {called}, awaited until {until}"),
         Wait::Unfit(until) => {
             format!(

@@ -54,6 +54,11 @@ pub trait Site: Send + Sync {
         told(Ok(true));
     }
 
+    /// Asks which of these topics of commands nobody reads who takes ours, as far as the log tells.
+    fn unread(&self, _topics: Vec<String>, told: Told<Vec<String>>) {
+        told(Ok(Vec::new()));
+    }
+
     /// How it is.
     fn health(&self) -> Health;
 
@@ -108,6 +113,10 @@ impl<S: Site + ?Sized> Site for Arc<S> {
 
     fn has(&self, topic: &str, told: Told<bool>) {
         (**self).has(topic, told);
+    }
+
+    fn unread(&self, topics: Vec<String>, told: Told<Vec<String>>) {
+        (**self).unread(topics, told);
     }
 
     fn health(&self) -> Health {

@@ -1,6 +1,11 @@
 //! Inputs of a log that several processes share: which no orchestrator has decided yet, and which none can read any more.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::error::Error;
 use super::mirror::Depth;
@@ -12,13 +17,16 @@ use crate::wire::{Ask, CloudEvent, read_request};
 /// How many requests are looked at for the start of one instance. Behind more of them nobody finds out by looking.
 const LOOKED_MAX: u64 = 10_000;
 
+/// How long a list waits to be told who reads participants' commands: that is beside what it is about.
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
+
 /// How the inputs of a log that is shared stand.
 #[derive(Debug, Default)]
 pub struct Backlog {
     /// Partitions that would stand still for their inputs or their journal, with why.
     pub stopped: Vec<(u32, Arc<Stop>)>,
-    /// How many requests nobody has decided.
-    pub undecided: u64,
+    /// In which partitions there are requests that nobody has decided, and how many.
+    pub undecided: BTreeMap<u32, u64>,
 }
 
 impl Orchestrator {
@@ -68,6 +76,22 @@ impl Orchestrator {
         Ok(backlog)
     }
 
+    /// Which of these topics of commands nobody reads at the moment. Where the log does not tell, or not soon, all are taken to
+    /// be read.
+    pub async fn unread(&self, topics: Vec<String>) -> Vec<String> {
+        let (tell, told) = oneshot::channel();
+        // Whoever asked may have gone.
+        self.core.log.unread(topics, Box::new(move |unread| drop(tell.send(unread))));
+        match timeout(TOLD_WITHIN, told).await {
+            Ok(Ok(Ok(unread))) => unread,
+            Ok(Ok(Err(why))) => {
+                tracing::debug!(%why, "nobody knows who reads participants' commands");
+                Vec::new()
+            }
+            Ok(Err(_)) | Err(_) => Vec::new(),
+        }
+    }
+
     /// Why one partition stands still or would, of a log that is shared.
     ///
     /// # Errors
@@ -92,7 +116,8 @@ impl Orchestrator {
             let range = core.range(topic, partition).await?;
             backlog.stopped.extend(lost(partition, topic, read, range).map(|stop| (partition, stop.into())));
             if *topic == topics.requests {
-                backlog.undecided += range.end.saturating_sub(read.max(range.start));
+                let undecided = range.end.saturating_sub(read.max(range.start));
+                backlog.undecided.extend((undecided > 0).then_some((partition, undecided)));
             }
         }
         Ok(())

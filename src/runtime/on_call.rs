@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use super::flood::Lines;
 use super::partition::{Stands, in_short};
 use crate::definition::short_hash;
-use crate::engine::{Change, Direction, Event, InstanceId, Place, Summary};
+use crate::engine::{Change, Direction, Event, InstanceId, Place, Summary, Why};
 use crate::journal::Plans;
 use crate::journal::record::{Body, Cause, Positions, Record};
 
@@ -19,8 +19,14 @@ use crate::journal::record::{Body, Cause, Positions, Record};
 pub(super) struct Stuck<'a> {
     pub(super) at: &'a Place,
     pub(super) work: Direction,
-    /// Its code and words; none for one that is called beyond its retries.
-    why: Option<(&'a str, Option<&'a str>)>,
+    why: Reason<'a>,
+}
+
+enum Reason<'a> {
+    /// A code, and words.
+    Said(&'a str, Option<&'a str>),
+    /// It is called beyond its retries; and what the attempt before came to.
+    Beyond(Option<&'a Why>),
 }
 
 /// The steps that get stuck by a change, where it is known how the instance stands behind it.
@@ -28,12 +34,13 @@ pub(super) fn newly_stuck<'a>(change: &'a Change, stands: Option<&'a Stands>) ->
     // What is called and shown as stuck is called beyond its retries: that begins once.
     let newly = stands.filter(|stands| stands.was != Some(Summary::Stuck));
     let beyond = newly.map(|stands| stands.stuck.as_slice()).unwrap_or_default();
-    change.events.iter().filter_map(|event| match event {
+    let repeated = stands.and_then(|stands| stands.repeated.as_ref());
+    change.events.iter().filter_map(move |event| match event {
         Event::Stuck { at, work, code, message } => {
-            Some(Stuck { at, work: *work, why: Some((code, message.as_deref())) })
+            Some(Stuck { at, work: *work, why: Reason::Said(code, message.as_deref()) })
         }
         Event::Called { at, work, .. } | Event::Sent { at, work, .. } if beyond.contains(at) => {
-            Some(Stuck { at, work: *work, why: None })
+            Some(Stuck { at, work: *work, why: Reason::Beyond(repeated) })
         }
         _ => None,
     })
@@ -75,7 +82,7 @@ impl OnCall {
         let (saga, instance) = (plan.saga.name.as_str(), instance.as_str());
         for Stuck { at, work, why } in newly_stuck(change, stands) {
             if self.stuck.takes() {
-                let (step, work, why) = (at.as_str(), work.name(), in_words(why));
+                let (step, work, why) = (at.as_str(), work.name(), in_words(&why));
                 let why = why.as_str();
                 tracing::warn!(saga, instance, step, work, why, "an instance is stuck");
             }
@@ -117,11 +124,12 @@ const fn offset_of(cause: Cause) -> Option<u64> {
     }
 }
 
-fn in_words(why: Option<(&str, Option<&str>)>) -> String {
+fn in_words(why: &Reason<'_>) -> String {
     match why {
-        Some((code, Some(words))) => in_short(format!("{code} ({words})")),
-        Some((code, None)) => code.to_owned(),
-        None => "it is called beyond its retries".to_owned(),
+        Reason::Said(code, Some(words)) => in_short(format!("{code} ({words})")),
+        Reason::Said(code, None) => (*code).to_owned(),
+        Reason::Beyond(Some(last)) => in_short(format!("it is called beyond its retries; the last: {last}")),
+        Reason::Beyond(None) => "it is called beyond its retries".to_owned(),
     }
 }
 

@@ -128,6 +128,8 @@ fn a_point_of_no_return_that_is_called_beyond_its_retries_hangs_since_then() {
     let instance = &first["instance"];
     let (since, why) = (instance["since"].as_str().unwrap(), instance["why"].as_str().unwrap());
     assert!(why.starts_with(&format!("beyond its retries since {since}: ")), "{why}");
+    let last = "; the last: no answer within the timeout";
+    assert!(why.ends_with(last), "{why}");
     let pay = |shown: &Value| {
         let flow = shown["flow"].as_array().unwrap();
         flow.iter().find(|statement| statement["at"] == "pay").unwrap().clone()
@@ -142,7 +144,22 @@ fn a_point_of_no_return_that_is_called_beyond_its_retries_hangs_since_then() {
     };
     assert_eq!(later["instance"]["since"], since, "not since the last attempt");
     assert_eq!(pay(&later)["since"], since);
+    assert!(pay(&later)["message"].as_str().unwrap().contains(last), "{later}");
     has(&metrics(&server), r#"saga_stuck_total{saga="order",step="pay",work="do"} 1"#);
+    let (_, said) = server.stop_and_hear();
+    assert!(said.contains(&format!("it is called beyond its retries{last}")), "{said}");
+}
+
+#[test]
+fn a_process_that_dies_leaves_its_last_words() {
+    let desk = Desk::with("order.saga", HANGS);
+    desk.file("bank.sh", "read -r line\necho 'the vault is locked' >&2\necho >&2\nexit 3\n");
+    let server = Server::at(desk, &["order.saga", "--participant", "bank=process:sh bank.sh"]);
+    server.ask("POST", "/instances", r#"{"saga": "order", "id": "o-1", "input": {}}"#);
+    server.until("o-1", "stuck");
+    let (_, said) = server.stop_and_hear();
+    let died = said.lines().find(|line| line.contains("a participant's process died")).expect(&said);
+    assert!(died.contains("WARN") && died.contains("exit status: 3") && died.contains("the vault is locked"), "{died}");
 }
 
 #[test]

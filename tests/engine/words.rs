@@ -110,7 +110,7 @@ fn what_stands_in_the_way_of_an_order_is_said_in_words() {
     script.start();
     let not_yet = |how: &str| {
         format!(
-            "`s1` is {how}, and nothing takes it back: what became of the step itself is another order, of work `do`"
+            "`s1` is {how}, and nothing takes it back: what became of the step itself is another order, of work `do` (without `--undo`)"
         )
     };
     assert_eq!(refusal(&script, "s1", Direction::Undo), not_yet("waiting for its turn"));
@@ -121,8 +121,9 @@ fn what_stands_in_the_way_of_an_order_is_said_in_words() {
     assert_eq!(refusal(&script, "s1", Direction::Do), "`s1` is done: there is nothing to resolve");
     script.takes = false;
     script.refused("s2");
-    let by_now =
-        |how: &str| format!("`s1` is {how} by now: what became of its compensation is another order, of work `undo`");
+    let by_now = |how: &str| {
+        format!("`s1` is {how} by now: what became of its compensation is another order, of work `undo` (`--undo`)")
+    };
     assert_eq!(refusal(&script, "s1", Direction::Do), by_now("waiting for its turn"));
     script.tell(&Input::Turn("s1".into()));
     assert_eq!(refusal(&script, "s1", Direction::Do), by_now("being taken back"));

@@ -34,7 +34,7 @@ fn night_in<'b>(house: House<'b>, partitions: &str) -> House<'b> {
 }
 
 impl House<'_> {
-    fn look(&self, arguments: &[&str]) -> String {
+    pub(super) fn look(&self, arguments: &[&str]) -> String {
         let looked = self.run(arguments);
         assert!(looked.status.success(), "{}", text(&looked));
         text(&looked)

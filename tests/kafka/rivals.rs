@@ -109,10 +109,22 @@ fn deployments_that_share_topics_of_commands_answer_their_own_alone() {
     assert!(shown.contains("\"status\":\"running\""), "{shown}");
     let line = |unread: u8| format!("saga_commands_unread{{participant=\"hotels\",topic=\"{topic}\"}} {unread}\n");
     waiting.until("/metrics", |_, body| body.contains(&line(1)));
+    // Whoever looks sees it, by way of a server or without one.
+    let nobody = format!("nobody reads {topic}: what is asked of hotels waits there until it is started");
+    for look in [&["list"][..], &["show", "b-1"]] {
+        let shown = text(&waiting.ask(look));
+        assert!(shown.contains(&nobody), "{shown}");
+        let shown = house.look(look);
+        assert!(shown.contains(&nobody), "{shown}");
+    }
     let reading = house.serve(&["--participant", "hotels=simulated"]);
     waiting.until("/metrics", |_, body| body.contains(&line(0)));
+    assert!(!house.look(&["list"]).contains(&nobody));
     reading.stop();
     waiting.stop();
+    assert!(house.run(&["retry", "b-1"]).status.success());
+    let shown = house.look(&["show", "b-1"]);
+    assert!(shown.contains("1 request of its partition is in the log and not decided yet"), "{shown}");
     house.run_to_its_end("b-1");
     simulating.stop();
 }

@@ -88,6 +88,22 @@ fn what_is_ordered_again_and_again_leaves_room_for_what_ends_it() {
         number += 1;
     }
     assert!(number < REQUESTS_MAX, "{number}");
+    let refused = engine::decide(&story.plan, &story.instance, story.now, &again(number), &mut |_, _| true);
+    let Decision::Rejected(rejection) = refused else { panic!("{refused:?}") };
+    assert!(rejection.message.ends_with("only `cancel` and `resolve` are still taken"), "{}", rejection.message);
     assert_eq!(story.retry("take"), ["rejected Busy"]);
     assert_eq!(story.resolve("take", Direction::Undo), ["ordered", "succeeded undo take", "compensated"]);
+}
+
+#[test]
+fn an_order_is_known_by_its_request_and_what_it_says() {
+    let (mut story, _) = Story::begin(TRIP, "{}");
+    story.done("take", r#"{"n": 1}"#);
+    let (mine, another) = ["mine", "another"].map(|text| RequestId::try_from(text).unwrap()).into();
+    let order = OrderRequest { request: mine.clone(), order: Order::Cancel, by: None, reason: None };
+    assert!(briefly(&mut story, &Input::Order(order)));
+    let has_followed = |request, order| story.instance.has_followed(request, order);
+    assert!(has_followed(&mine, &Order::Cancel));
+    assert!(!has_followed(&mine, &Order::Retry { step: None }), "another order under it");
+    assert!(!has_followed(&another, &Order::Cancel));
 }

@@ -181,7 +181,7 @@ impl Kafka {
     ///
     /// # Errors
     /// The broker does not answer.
-    pub fn unread(&self, told: &Membership, topics: &[String]) -> Result<Vec<String>, String> {
+    pub fn unread_of(&self, told: &Membership, topics: &[String]) -> Result<Vec<String>, String> {
         let Shared { settings, topics: ours, asking, .. } = &*self.shared;
         told.unread(asking.client(), (settings, ours), topics)
     }

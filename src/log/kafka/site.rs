@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::topics::missing;
-use super::{Group, Kafka, Owner, Shared};
+use super::{Group, Kafka, Owner, Shared, readership};
 use crate::log::{Denial, Health, Log, Member, Range, Reports, Request, Site, Take, Told, Topics};
 
 impl Site for Kafka {
@@ -49,6 +49,16 @@ impl Site for Kafka {
         self.shared.jobs.run(move || {
             let missing = missing(shared.asking.client(), &[topic], Duration::ZERO);
             told(missing.map(|missing| missing.is_empty()));
+        });
+    }
+
+    fn unread(&self, topics: Vec<String>, told: Told<Vec<String>>) {
+        let shared = Arc::clone(&self.shared);
+        self.shared.jobs.run(move || {
+            let Shared { settings, topics: ours, asking, .. } = &*shared;
+            let unread = readership::told(asking.client(), &topics)
+                .and_then(|members| members.unread(asking.client(), (settings, ours), &topics));
+            told(unread);
         });
     }
 

@@ -32,6 +32,12 @@ const RESTART_MAX: Duration = Duration::from_secs(10);
 /// How long a child may take to end when its input does.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long what a child that died has said is waited for: children of its own may hold the pipe open.
+const LAST_REMARKS: Duration = Duration::from_millis(500);
+
+/// So many characters of its last line stand beside the news that it died: the whole line is in the log at `info`.
+const LAST_MAX: usize = 500;
+
 /// Lines on their way to the child: as many as can be in flight, and as many whose asker has given up.
 const LINES_MAX: usize = 2 * AT_ONCE_MAX;
 
@@ -152,7 +158,7 @@ impl Supervisor {
         let writer = tokio::spawn(write_lines(stdin, lines));
         let (replies, mut from_child) = mpsc::channel(LINES_MAX);
         let reader = tokio::spawn(read_lines(self.participant.clone(), BufReader::new(stdout), replies));
-        let remarks = tokio::spawn(pass_remarks(self.participant.clone(), BufReader::new(stderr)));
+        let mut remarks = tokio::spawn(pass_remarks(self.participant.clone(), BufReader::new(stderr)));
         let mut answered = false;
         // Whether it has time to end by itself, if the bridge closes.
         let closed = loop {
@@ -177,10 +183,13 @@ impl Supervisor {
         if let Err(error) = child.start_kill() {
             tracing::debug!(participant = %self.participant, %error, "the process had ended");
         }
-        match child.wait().await {
-            Ok(status) if is_closed => tracing::debug!(participant = %self.participant, %status, "the process ended"),
-            Ok(status) => tracing::warn!(participant = %self.participant, %status, "a participant's process died"),
-            Err(error) => tracing::warn!(participant = %self.participant, %error, "a participant's process is lost"),
+        let ended = child.wait().await;
+        let last = timeout(LAST_REMARKS, &mut remarks).await.ok().and_then(Result::ok).flatten();
+        let (participant, last) = (&self.participant, last.as_deref());
+        match ended {
+            Ok(status) if is_closed => tracing::debug!(%participant, %status, "the process ended"),
+            Ok(status) => tracing::warn!(%participant, %status, last, "a participant's process died"),
+            Err(error) => tracing::warn!(%participant, %error, last, "a participant's process is lost"),
         }
         writer.abort();
         reader.abort();
@@ -313,17 +322,28 @@ async fn read_lines(
     }
 }
 
-async fn pass_remarks(participant: CompactString, mut stderr: BufReader<tokio::process::ChildStderr>) {
+/// Passes on what a child says to people; at its end, the last of it.
+async fn pass_remarks(
+    participant: CompactString,
+    mut stderr: BufReader<tokio::process::ChildStderr>,
+) -> Option<String> {
+    let mut last = None;
     loop {
         match next_line(&mut stderr).await {
-            Line::Text(line) => tracing::info!(%participant, "{}", line.trim_end()),
+            Line::Text(line) => {
+                let line = line.trim_end();
+                tracing::info!(%participant, "{line}");
+                if !line.is_empty() {
+                    last = Some(line.chars().take(LAST_MAX).collect());
+                }
+            }
             Line::TooLong => {
                 tracing::info!(%participant, "(a line of over {} bytes)", EVENT_MAX);
                 if !skip_line(&mut stderr).await {
-                    return;
+                    return last;
                 }
             }
-            Line::End => return,
+            Line::End => return last,
         }
     }
 }

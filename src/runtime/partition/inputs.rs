@@ -168,8 +168,7 @@ impl Tenure {
         let id = asked.instance;
         if let Some(live) = self.ledger.live(id) {
             if live.plan.saga.name != saga {
-                let why =
-                    format!("`{id}` is taken by an instance of saga `{}`; choose another id", live.plan.saga.name);
+                let why = format!("`{id}` is taken by an instance of saga `{}`", live.plan.saga.name);
                 return self.reject(set, asked, Refusal::Conflict, why, out);
             }
             return self.decide(set, asked, &Input::Start(start.clone()), out);
@@ -187,10 +186,8 @@ impl Tenure {
                     self.nothing(set, asked, out)
                 }
                 PastOutcome::Completed(_) | PastOutcome::Compensated(_) => {
-                    let why = format!(
-                        "`{id}` was the id of an instance with another input or another saga, which has ended; choose \
-                         another id"
-                    );
+                    let why =
+                        format!("`{id}` was the id of an instance with another input or another saga, which has ended");
                     self.reject(set, asked, Refusal::Conflict, why, out)
                 }
                 PastOutcome::Barred => {

@@ -9,7 +9,7 @@ use compact_str::CompactString;
 use super::defect::Defect;
 use super::turnstile::Turnstile;
 use super::{IN_FLIGHT_MAX, OWED_MAX};
-use crate::engine::{Instance, InstanceId, Place, Run, Summary};
+use crate::engine::{Instance, InstanceId, Place, Run, Summary, Why};
 use crate::journal::record::Record;
 use crate::journal::{AWAKE_MAX, JournalError, Live, Plans};
 use crate::log::{Range, Report, Request, Topics};
@@ -167,6 +167,8 @@ pub struct Stands {
     pub stuck: Vec<Place>,
     /// Why it fails or failed, in short.
     pub why: Option<String>,
+    /// Why a step that goes on beyond its retries is repeated.
+    pub repeated: Option<Why>,
     /// How it stood before, if it had begun and that is known.
     pub was: Option<Summary>,
     /// When it began.
@@ -190,8 +192,15 @@ impl Stands {
         let state = instance.summary();
         let stuck = if state == Summary::Stuck { instance.stuck(plan) } else { Vec::new() };
         let why = instance.failure().map(|failure| in_short(failure.to_string()));
-        Self { state, stuck, why, was: None, started: instance.started }
+        let repeated = if state == Summary::Stuck { beyond(instance) } else { None };
+        Self { state, stuck, why, repeated, was: None, started: instance.started }
     }
+}
+
+fn beyond(instance: &Instance) -> Option<Why> {
+    let active = instance.active().into_iter();
+    let mut attempts = active.filter_map(|(_, state)| state.attempt()).map(|(_, attempt)| attempt);
+    attempts.find(|attempt| attempt.beyond.is_some())?.repeated.as_deref().cloned()
 }
 
 /// A live instance as a recovery finds it.
