@@ -97,6 +97,11 @@ pub(super) fn complete(file: &Checked, all: &[Covered<'_>], out: &mut Out) -> Re
     let mut titles: BTreeSet<String> = file.program.scenarios.iter().map(|scenario| scenario.title.clone()).collect();
     let mut made = Vec::new();
     for covered in all {
+        let missing = covered.coverage.missing.len();
+        if missing > 0 {
+            let (saga, things) = (&covered.plan.saga.name, plural(missing, "thing"));
+            out.dim(format_args!("{name}: looking for scenarios of saga {saga} for {things}; this can take a minute"));
+        }
         let (more, unfound) = covered.made(&mut titles);
         made.extend(more);
         for Cell { step, what, .. } in unfound {

@@ -56,10 +56,11 @@ impl Draft<'_> {
 
     /// The branch, from 0, that a person gives where a condition cannot be computed.
     pub(super) fn branch_instead(&mut self, at: At, invalid: Invalid) -> Result<u32, Invalid> {
-        match self.value_instead(at, &Type::Int, invalid)? {
-            Value::Int(branch) if branch > 0 => Ok(u32::try_from(branch - 1).unwrap_or(u32::MAX)),
-            _ => Err(Invalid { message: "branches count from 1".to_owned() }),
-        }
+        let branch = match self.value_instead(at, &Type::Int, invalid)? {
+            Value::Int(branch) => branch.checked_sub(1).and_then(|branch| u32::try_from(branch).ok()),
+            _ => None,
+        };
+        branch.ok_or_else(|| Invalid { message: "branches count from 1".to_owned() })
     }
 
     /// The same as a value.

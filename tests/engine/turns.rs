@@ -438,3 +438,23 @@ fn calls_ahead_of_the_clock_went_out_by_now() {
     crowd.start();
     assert_eq!(crowd.turns.next_at(0, NOW), Some(NOW.after(SECOND)));
 }
+
+/// What lies ahead by no more than clocks differ is what the owner before has seen: it counts as it is.
+#[test]
+fn calls_a_little_ahead_of_the_clock_went_out_then() {
+    const APART: Duration = Duration::from_secs(10);
+    for (ahead, next) in [(APART, APART + SECOND), (APART + Duration::from_millis(1), SECOND)] {
+        for has_called in [false, true] {
+            let mut calls = Calls::since(NOW.after(ahead));
+            let mut crowd = Crowd::new(Share::WHOLE, vec![per_second(1)]);
+            if has_called {
+                let called =
+                    Event::Called { at: "s1".into(), work: Direction::Do, attempt: 1, until: NOW, limit: None };
+                calls.see(&crowd.plan, &Change { seq: 1, at: NOW.after(ahead), events: vec![called] });
+            }
+            crowd.turns.begin(0, &calls, NOW);
+            crowd.start();
+            assert_eq!(crowd.turns.next_at(0, NOW), Some(NOW.after(next)), "{ahead:?} {has_called}");
+        }
+    }
+}

@@ -2,8 +2,8 @@
 
 use saga::definition::{Limit, Per};
 use saga::engine::{
-    self, CommandId, Decision, Direction, ID_MAX, IdError, Input, InstanceId, Order, OrderRequest, Outcome, ReplyKind,
-    RequestId, Run, Summary, Why,
+    self, CommandId, Decision, Direction, Failure, ID_MAX, IdError, Input, InstanceId, Order, OrderRequest, Outcome,
+    ReplyKind, RequestId, Run, Summary, Why,
 };
 
 use super::moves::{Script, failed, plain, step};
@@ -89,6 +89,14 @@ fn how_an_instance_stands_and_what_is_answered_have_words() {
     let words = all.map(|summary| summary.to_string());
     assert_eq!(words, ["running", "compensating", "stuck", "completed", "compensated"]);
     assert_eq!([ReplyKind::Do, ReplyKind::Undo, ReplyKind::Query].map(ReplyKind::as_str), ["do", "undo", "query"]);
+    assert_eq!([Direction::Do, Direction::Undo].map(Direction::name), ["do", "undo"]);
+    let failure = |message: Option<&str>| Failure {
+        code: "full".into(),
+        step: "reserve".into(),
+        message: message.map(ToOwned::to_owned),
+    };
+    assert_eq!(failure(None).to_string(), "full at reserve");
+    assert_eq!(failure(Some("no room")).to_string(), "full at reserve: no room");
 }
 
 /// What is said to whoever wants to resolve a step forward or back.

@@ -18,6 +18,15 @@ mistake!(
 );
 
 mistake!(
+    await_in_another_order,
+    "saga booking {
+  await approval where approval.n == 1 as given within 8h otherwise {}
+  await approval within 8h where approval.n == 1 otherwise {}
+  await approval as one as two within 8h within 9h otherwise {}
+}"
+);
+
+mistake!(
     try_without_catch,
     "saga booking {
   try { step a { call x.A  compensate nothing } }

@@ -269,12 +269,38 @@ impl Builder<'_> {
         result
     }
 
+    /// Whether a part of an `await` is there for the first time; also said is what should stand before another one.
+    fn is_next_of_await<'w>(&mut self, part: &Pair<'_>, parts: &mut Vec<(&'w str, Span)>) -> bool {
+        const ORDER: [&str; 3] = ["`as`", "`where`", "`within`"];
+        let span = self.span(part);
+        let rank = match part.as_rule() {
+            Rule::alias => 0,
+            Rule::filter => 1,
+            _ => 2,
+        };
+        let (Some(what), behind) = (ORDER.get(rank).copied(), ORDER.get(rank + 1..).unwrap_or_default()) else {
+            return true;
+        };
+        let earlier = parts.iter().find(|(known, _)| *known == what).map(|(_, span)| *span);
+        if !self.once(earlier, span, what) {
+            return false;
+        }
+        if let Some((before, earlier)) = parts.iter().find(|(known, _)| behind.contains(known)) {
+            let hint = "the order is: the signal, `as`, `where`, `within`, `otherwise`";
+            self.out_of_order((span, what), (*earlier, before), hint);
+        }
+        parts.push((what, span));
+        true
+    }
+
     fn await_signal(&mut self, pair: Pair<'_>, span: Span) -> Option<Await> {
         const FORM: &str = words::AWAIT;
         let (mut signal, mut alias, mut filter, mut within, mut otherwise) = (None, None, None, None, None);
         let (mut has_within, mut has_otherwise) = (false, false);
+        let mut parts: Vec<(&str, Span)> = Vec::new();
         for part in pair.into_inner() {
             match part.as_rule() {
+                Rule::alias | Rule::filter | Rule::time if !self.is_next_of_await(&part, &mut parts) => {}
                 Rule::word => signal = Some(self.name(&part)),
                 Rule::missing_name => self.gap(&part, "the name of a signal behind `await`", FORM),
                 Rule::alias => {
@@ -287,8 +313,12 @@ impl Builder<'_> {
                     }
                 }
                 Rule::filter => filter = self.filter(part),
-                Rule::kw_within => has_within = true,
-                Rule::expr | Rule::missing_expr => within = self.expr_slot(part, "a duration behind `within`"),
+                Rule::time => {
+                    has_within = true;
+                    for length in part.into_inner().filter(|part| part.as_rule() != Rule::kw_within) {
+                        within = self.expr_slot(length, "a duration behind `within`");
+                    }
+                }
                 Rule::other => {
                     has_otherwise = true;
                     otherwise = self.other(part);

@@ -6,6 +6,9 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::source::Span;
 use crate::syntax::tree::{Action, ActionKind, Compensate, Expr, Name, Step, Target, Timing};
 
+/// Reading order is the order in which things happen.
+const ORDER: &str = "the order in a step is: what it does, its timing, `compensate`";
+
 impl Builder<'_> {
     pub(super) fn step(&mut self, pair: Pair<'_>) -> Option<Step> {
         let mut step_name = None;
@@ -65,10 +68,10 @@ impl Builder<'_> {
                 }
                 if let Some(compensate) = &clauses.compensate {
                     let earlier = compensate.span;
-                    self.out_of_order(span, "what the step does", earlier, "`compensate`");
+                    self.out_of_order((span, "what the step does"), (earlier, "`compensate`"), ORDER);
                 } else if let Some(timing) = clauses.timing.first() {
                     let earlier = timing_span(timing);
-                    self.out_of_order(span, "what the step does", earlier, "its timing");
+                    self.out_of_order((span, "what the step does"), (earlier, "its timing"), ORDER);
                 }
                 clauses.action = self.action(pair, span);
             }
@@ -81,19 +84,19 @@ impl Builder<'_> {
             _ => {
                 if let Some(compensate) = &clauses.compensate {
                     let earlier = compensate.span;
-                    self.out_of_order(span, "this", earlier, "`compensate`");
+                    self.out_of_order((span, "this"), (earlier, "`compensate`"), ORDER);
                 }
                 self.timing(pair, &mut clauses.timing);
             }
         }
     }
 
-    fn out_of_order(&mut self, span: Span, what: &str, earlier: Span, before: &str) {
+    pub(super) fn out_of_order(&mut self, (span, what): (Span, &str), (earlier, before): (Span, &str), hint: &str) {
         self.problems.push(
             Diagnostic::error(codes::CLAUSE_ORDER, span, format!("{what} stands before {before}"))
                 .here("too late")
                 .also(earlier, "stands first")
-                .hint("the order in a step is: what it does, its timing, `compensate`"),
+                .hint(hint),
         );
     }
 
@@ -243,7 +246,7 @@ impl Builder<'_> {
         if let Some(nothing) = nothing {
             // Nothing takes no time: these are the step's.
             for misplaced in &timing {
-                self.out_of_order(timing_span(misplaced), "this", nothing, "`compensate`");
+                self.out_of_order((timing_span(misplaced), "this"), (nothing, "`compensate`"), ORDER);
             }
             return Some(Compensate { action: None, timing, span });
         }
