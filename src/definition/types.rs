@@ -156,10 +156,7 @@ impl fmt::Display for Type {
                 Ok(())
             }
             Self::Record(record) => write!(f, "{record}"),
-            Self::Optional(inner) => match inner.as_ref() {
-                Self::Choice(_) => write!(f, "({inner})?"),
-                _ => write!(f, "{inner}?"),
-            },
+            Self::Optional(inner) => write!(f, "{inner}?"),
         }
     }
 }

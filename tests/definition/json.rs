@@ -242,3 +242,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_type_is_shown_as_it_is_written() {
+    for text in
+        ["string?", "\"a\" | \"b\"", "\"a\" | \"b\"?", "list<\"a\" | \"b\"?>", "map<{ at: timestamp, n: int? }>"]
+    {
+        let source = format!("type Shape = {text}\nsaga s {{ input {{ x: Shape }} }}");
+        let checked = check_text("case.saga", &source);
+        assert_eq!(checked.program.types["Shape"].to_string(), text);
+    }
+}
