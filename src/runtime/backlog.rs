@@ -2,10 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 use super::error::Error;
 use super::mirror::Depth;
@@ -16,9 +12,6 @@ use crate::wire::{Ask, CloudEvent, read_request};
 
 /// How many requests are looked at for the start of one instance. Behind more of them nobody finds out by looking.
 const LOOKED_MAX: u64 = 10_000;
-
-/// How long a list waits to be told who reads participants' commands: that is beside what it is about.
-const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 /// How the inputs of a log that is shared stand.
 #[derive(Debug, Default)]
@@ -74,22 +67,6 @@ impl Orchestrator {
             }
         }
         Ok(backlog)
-    }
-
-    /// Which of these topics of commands nobody reads at the moment. Where the log does not tell, or not soon, all are taken to
-    /// be read.
-    pub async fn unread(&self, topics: Vec<String>) -> Vec<String> {
-        let (tell, told) = oneshot::channel();
-        // Whoever asked may have gone.
-        self.core.log.unread(topics, Box::new(move |unread| drop(tell.send(unread))));
-        match timeout(TOLD_WITHIN, told).await {
-            Ok(Ok(Ok(unread))) => unread,
-            Ok(Ok(Err(why))) => {
-                tracing::debug!(%why, "nobody knows who reads participants' commands");
-                Vec::new()
-            }
-            Ok(Err(_)) | Err(_) => Vec::new(),
-        }
     }
 
     /// Why one partition stands still or would, of a log that is shared.

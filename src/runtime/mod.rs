@@ -38,6 +38,7 @@ mod opening;
 mod deploying;
 mod onlooker;
 mod backlog;
+mod readers;
 #[cfg(feature = "otlp")]
 pub mod traces;
 

@@ -18,6 +18,7 @@ use super::journals;
 use super::orchestrator::{Options, Orchestrator};
 use super::partition::{Config, Turnstile};
 use super::patience::{unless_forbidden, while_written};
+use super::readers::Readers;
 use super::shared::{Core, Inboxes, PartitionState};
 #[cfg(feature = "otlp")]
 use super::traces;
@@ -107,6 +108,7 @@ impl Orchestrator {
             deploying: tokio::sync::Mutex::new(()),
             drivers: Mutex::default(),
             patience: options.patience,
+            readers: Readers::default(),
         })
     }
 

@@ -18,6 +18,7 @@ use super::history::History;
 use super::mirror::Depth;
 use super::partition::{Config, Signed, Stop, Told};
 use super::patience::while_written;
+use super::readers::Readers;
 use super::shared::{Core, Looked, PartitionState};
 use super::view::{Filter, Found, Row};
 use crate::engine::{Instance, InstanceId, OrderRequest, ReplyTo, RequestId, Start};
@@ -87,6 +88,7 @@ pub struct Orchestrator {
     /// Taken by the first `close`: it releases the partitions, joins their threads, then closes the log.
     pub(super) drivers: Mutex<Vec<Driver>>,
     pub(super) patience: Option<Duration>,
+    pub(super) readers: Readers,
 }
 
 impl Orchestrator {
