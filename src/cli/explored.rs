@@ -104,6 +104,8 @@ impl Explored {
                     format!("`{expression}`, {place}, {holds} where `{other}`, {there}, is {is_met}")
                 }
                 Untaken::Overflow => format!("`{expression}`, {place}, too large to be computed"),
+                Untaken::Elements(true) => format!("`{expression}`, {place}, a list with elements"),
+                Untaken::Elements(false) => format!("`{expression}`, {place}, a list without elements"),
             };
             format!("{run}no data that is tried makes {what}")
         });

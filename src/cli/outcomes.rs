@@ -93,7 +93,7 @@ pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
     if found.any(|way| way.tally.called_grows || way.tally.undone_grows) {
         bounds.row([
             "",
-            "+ behind CALLED and TAKEN BACK: with lists that are longer than was explored, or of three and more elements that differ, there may be more",
+            "+ behind CALLED and TAKEN BACK: with lists that are longer than was explored, or of three and more elements that differ, and where three conditions look at the same data, there may be more",
         ]);
     }
     if !worst.pivots.is_empty() {
@@ -102,7 +102,7 @@ pub(super) fn text(file: &Checked, (saga, explored): (&Saga, Option<&Explored>),
     }
     bounds.row(["", "on top of that a participant's `pending`: until `within`, or a day"]);
     if !worst.turns.is_empty() {
-        bounds.row(["", &format!("on top of that the wait for a turn at {}", list(&worst.turns))]);
+        bounds.row(["", &format!("on top of that the wait for a turn at {}; who says of a step that waits there that it is done calls less", list(&worst.turns))]);
     }
     for wait in &worst.waits {
         bounds.row(["", &format!("on top of that `{}`, {}", written(file, *wait), place(file, *wait))]);

@@ -136,7 +136,9 @@ fn a_part_of_a_condition_that_goes_one_way_only_is_said() {
         let of = |way| match way {
             Untaken::Whole(holds) => (false, holds),
             Untaken::Part(holds) => (true, holds),
-            Untaken::Overflow | Untaken::Beside(..) => panic!("{body}: what overflows is tried, and so are both"),
+            Untaken::Overflow | Untaken::Beside(..) | Untaken::Elements(_) => {
+                panic!("{body}: what overflows is tried, so are both, and there is no list")
+            }
         };
         report.untried.iter().map(|untried| of(untried.way)).collect::<Vec<_>>()
     };

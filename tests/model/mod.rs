@@ -1,6 +1,7 @@
 //! Scenarios: the shipped ones hold, and what departs is said.
 
 mod constants;
+mod crowded;
 mod data;
 mod explore;
 mod example;

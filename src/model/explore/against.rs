@@ -2,6 +2,7 @@
 //! difference.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::Excluded;
 
 use compact_str::{CompactString, format_compact};
 use rust_decimal::Decimal;
@@ -150,7 +151,7 @@ impl Against {
     pub(super) fn cuts(&self) -> impl Iterator<Item = Cut> + use<> {
         let is_with_id = self.words.contains(EXPLORED) && self.words.len() > 1;
         let is_with_start = self.instants.contains(&START) && self.instants.len() > 1;
-        let is_cut = self.is_cut || self.has_parts && self.words.len() > PARTS_MAX;
+        let is_cut = self.is_cut || self.has_parts && self.parts().count() > PARTS_MAX;
         let own = (is_with_id || is_with_start).then_some(Cut::Own);
         is_cut.then_some(Cut::Payloads(None)).into_iter().chain(own)
     }
@@ -281,8 +282,8 @@ impl Against {
 
     /// A text, by what its length is compared with.
     pub(super) fn of_length(&self) -> Self {
-        let sizes = self.sizes.iter().copied().chain(self.sizes()).filter(|size| *size <= LENGTH_MAX);
-        Self { words: sizes.map(|size| CompactString::from("x".repeat(size))).collect(), ..Self::COMPARED }
+        let sizes = self.sizes.iter().copied().chain(self.sizes()).filter(|size| *size <= LENGTH_MAX).chain([0]);
+        Self { words: sizes.map(|size| filled(CompactString::default(), size)).collect(), ..Self::COMPARED }
     }
 
     /// 0, 1 and on, and the numbers that something is compared with and those beside them.
@@ -295,13 +296,20 @@ impl Against {
         self.numbers.keys().flat_map(near).chain(self.levels_from_zero()).collect()
     }
 
-    /// The same, with fractions; beside one of them is what differs in its last digit.
+    /// The same, with fractions; beside one of them is what differs in its last digit, and between two of them is one.
     pub(super) fn decimals(&self) -> BTreeSet<Decimal> {
         let near = |number: &Decimal| {
             let (number, scale) = (*number, number.scale());
             (-self.last()..=self.last()).filter_map(move |by| number.checked_add(Decimal::new(by, scale)))
         };
-        self.numbers.keys().flat_map(near).chain(self.levels_from_zero().map(Decimal::from)).collect()
+        let mut all: BTreeSet<Decimal> =
+            self.numbers.keys().flat_map(near).chain(self.levels_from_zero().map(Decimal::from)).collect();
+        for (less, more) in self.numbers.keys().zip(self.numbers.keys().skip(1)) {
+            let has_one = all.range((Excluded(less), Excluded(more))).next().is_some();
+            let between = less.checked_add(*more).and_then(|sum| sum.checked_div(Decimal::TWO));
+            all.extend(between.filter(|between| !has_one && less < between && between < more));
+        }
+        all
     }
 
     /// Texts: the same one in all that is looked at, so that two can be equal, and others, so that none is; and those that
@@ -311,16 +319,29 @@ impl Against {
         let own = [CompactString::const_new("same"), word.into()];
         let mut texts: Vec<CompactString> = own.into_iter().chain(others).chain(self.words.iter().cloned()).collect();
         if self.has_parts {
-            let words: Vec<&CompactString> = self.words.iter().take(PARTS_MAX).collect();
+            let words: Vec<&CompactString> = self.parts().take(PARTS_MAX).collect();
             let together = |set: u32| {
                 let words = words.iter().enumerate().filter(|(at, _)| set & (1 << at) != 0);
                 words.map(|(_, word)| word.as_str()).collect()
             };
             texts.extend((1_u32..1 << words.len()).filter(|set| set.count_ones() > 1).map(together));
+            // Of each length that makes a difference there is one that has a word in it, and one that has none.
+            let sizes: Vec<usize> =
+                self.words.iter().filter(|word| is_filler(word)).map(|word| word.chars().count()).collect();
+            let longer = words.iter().flat_map(|word| {
+                let long = sizes.iter().filter(|size| **size > word.chars().count());
+                long.map(|size| filled((*word).clone(), *size))
+            });
+            texts.extend(longer.collect::<Vec<_>>());
             // What is looked for is other data: there is one that has it in it and is not equal to it.
             texts.extend((!self.linked.is_empty()).then(|| format_compact!("same {word}")));
         }
         texts
+    }
+
+    /// Words that are looked for in it.
+    fn parts(&self) -> impl Iterator<Item = &CompactString> {
+        self.words.iter().filter(|word| !is_filler(word))
     }
 
     /// In milliseconds: those that something is compared with, and those beside them.
@@ -358,6 +379,19 @@ impl Against {
     fn near(&self, number: i64) -> impl Iterator<Item = i64> + use<> {
         (-self.last()..=self.last()).map(move |by| number.saturating_add(by))
     }
+}
+
+/// What makes a text long enough: a letter that nobody looks for.
+const FILLER: char = '\u{b7}';
+
+/// A text of so many letters, with this at its beginning.
+fn filled(begin: CompactString, size: usize) -> CompactString {
+    let missing = size.saturating_sub(begin.chars().count());
+    begin.chars().chain(std::iter::repeat_n(FILLER, missing)).collect()
+}
+
+fn is_filler(word: &str) -> bool {
+    word.chars().all(|letter| letter == FILLER)
 }
 
 /// A number that stands in the text.

@@ -3,6 +3,7 @@
 //!
 //! Against constants everything that makes a difference is tried, so any two conditions that compare one piece of data
 //! each go together in all ways that there are. Where one compares data with other data there may be no end of kinds.
+//! What three conditions come to together is not asked for: where they look at the same, there may be more than was found.
 
 use std::collections::BTreeSet;
 
@@ -124,6 +125,32 @@ impl<'p> Pairs<'p> {
     }
 }
 
+/// The choices whose condition looks at what two others look at, too: of all that three of them come to together not all is
+/// tried. Of one number, word or instant it is.
+pub(super) fn crowded(plan: &Plan) -> BTreeSet<NodeId> {
+    let asked = Pairs::of(plan).asked;
+    let lists: Vec<BTreeSet<String>> = asked.iter().map(|asked| lists_of(plan, asked.condition)).collect();
+    let shares = |(one, own): (&Asked<'_>, &BTreeSet<String>), (other, beside): (&Asked<'_>, &BTreeSet<String>)| {
+        is_related(one, other) || (one.node != other.node && !own.is_disjoint(beside))
+    };
+    let crowded = asked.iter().zip(&lists).filter(|one| {
+        let others = asked.iter().zip(&lists).filter(|other| shares(*one, *other)).map(|(other, _)| other.node);
+        others.collect::<BTreeSet<_>>().len() > 1
+    });
+    crowded.map(|(asked, _)| asked.node).collect()
+}
+
+/// The lists of which a condition looks at more than one element, or how many there are.
+fn lists_of(plan: &Plan, condition: &Expr) -> BTreeSet<String> {
+    let mut data = BTreeSet::new();
+    add_reads(plan, condition, DEPTH_MAX, &mut |read| {
+        if matches!(read.ty.required(), Type::List(_)) {
+            data.insert(format!("{}{:?}", read.root, read.path));
+        }
+    });
+    data
+}
+
 /// Whether two conditions may ask together for data that neither asks for.
 fn is_related(one: &Asked<'_>, other: &Asked<'_>) -> bool {
     let is_of_one_saga = one.within == other.within;
@@ -243,16 +270,22 @@ fn is_of_the_same(one: &Expr, other: &Expr) -> bool {
 
 /// What an expression looks at, with what a `let` is made of in its place.
 fn add_data(plan: &Plan, expr: &Expr, depth: u8, data: &mut BTreeSet<String>) {
+    add_reads(plan, expr, depth, &mut |Read { root, path, .. }| {
+        data.insert(format!("{root}{path:?}"));
+    });
+}
+
+fn add_reads(plan: &Plan, expr: &Expr, depth: u8, see: &mut dyn FnMut(&Read)) {
     let Some(depth) = depth.checked_sub(1) else { return };
     expr.walk(&mut |expr| {
-        let Expr::Read(Read { root, path, .. }) = expr else { return };
-        let made = match root {
+        let Expr::Read(read) = expr else { return };
+        let made = match &read.root {
             Root::Name(name) => plan.named(name).map(|id| &plan.node(id).kind),
             _ => None,
         };
         match made {
-            Some(Kind::Let(value)) => add_data(plan, &value.expr, depth, data),
-            _ => drop(data.insert(format!("{root}{path:?}"))),
+            Some(Kind::Let(value)) => add_reads(plan, &value.expr, depth, see),
+            _ => see(read),
         }
     });
 }

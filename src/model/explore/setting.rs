@@ -39,8 +39,8 @@ pub(super) struct Setting<'p> {
     asked_of_row: Vec<bool>,
     /// The lists that are made, with the numbers of elements that are tried.
     pub(super) lists: BTreeMap<CompactString, BTreeSet<usize>>,
-    /// Loops that may have more elements than are tried.
-    open_loops: Vec<bool>,
+    /// Loops and choices in which more may be done than is found.
+    open: Vec<bool>,
     pub(super) outlasted: Outlasted,
     /// Steps of the saga's own flow that nothing takes back, and nothing around is asked whether they have begun.
     without_way_back: Vec<bool>,
@@ -122,7 +122,7 @@ impl<'p> Setting<'p> {
             waits,
             twins,
             lists,
-            open_loops: lengths::open_loops(plan),
+            open: lengths::open(plan),
             outlasted: Outlasted::of(plan),
             asked_of_row: plan.nodes().map(|(id, _)| is_asked_of_row(plan, id)).collect(),
             without_way_back: plan.nodes().map(|(id, _)| is_without_way_back(plan, id)).collect(),
@@ -143,9 +143,9 @@ impl<'p> Setting<'p> {
         self.asked_of_row.get(at.node().0 as usize).is_some_and(|is_asked| *is_asked)
     }
 
-    /// Whether it is a loop that may have more elements than are tried.
-    pub(super) fn is_open_loop(&self, node: NodeId) -> bool {
-        self.open_loops.get(node.0 as usize).is_some_and(|is_open| *is_open)
+    /// Whether it is a loop or a choice in which more may be done than is found.
+    pub(super) fn is_open(&self, node: NodeId) -> bool {
+        self.open.get(node.0 as usize).is_some_and(|is_open| *is_open)
     }
 
     /// Whether nothing takes a step of the saga's own flow back, and nothing around it is asked whether it has begun.

@@ -6,9 +6,10 @@ use compact_str::CompactString;
 
 use super::Setting;
 use super::computed::{Computed, INVALID};
+use super::constants::DEPTH_MAX;
 use super::pairs::{Apart, Pairs};
 use super::parts::{Part, Parts};
-use crate::definition::expression::{BinaryOp, Expr, Typed};
+use crate::definition::expression::{BinaryOp, Expr, Read, Root, Typed};
 use crate::definition::value::Value;
 use crate::engine::{Change, Event, Instance};
 use crate::model::world::without_indices;
@@ -35,6 +36,8 @@ pub enum Untaken {
     Part(bool),
     /// It cannot be computed.
     Overflow,
+    /// A list has an element, or none.
+    Elements(bool),
     /// The condition holds or does not while another one, which stands there, does.
     Beside(bool, Span, bool),
 }
@@ -109,6 +112,21 @@ impl<'p> Tried<'p> {
             if !alike.iter().any(|id| self.ways.range((*id, 0)..=(*id, u32::MAX)).next().is_some()) {
                 continue;
             }
+            if let Kind::Each(each) = &node.kind
+                && each.filter.is_none()
+            {
+                let may_have = each.length.is_none_or(|length| length.most > 0);
+                // What comes from outside is tried with none as with some: that the flow never comes there without is its own doing.
+                let may_lack =
+                    each.length.is_none_or(|length| length.least == 0) && is_computed(plan, &each.list.expr, DEPTH_MAX);
+                let ways = [(true, may_have), (false, may_lack)].into_iter();
+                let missed = ways.filter(|(has_any, can_be)| *can_be && !went(u32::from(*has_any)));
+                untried.extend(missed.map(|(has_any, _)| Untried {
+                    run: run_of(plan, id),
+                    span: each.list.span,
+                    way: Untaken::Elements(has_any),
+                }));
+            }
             for (condition, holds, fails) in conditions {
                 // Of a constant there is nothing to find.
                 let ways = [(true, Some(holds)), (false, fails)].into_iter();
@@ -155,6 +173,20 @@ fn place_of(plan: &Plan, event: &Event) -> Option<(NodeId, At)> {
     let at = plan.find(place)?;
     let node = if matches!(event, Event::Judged { .. }) { plan.node(at.node()).parent? } else { at.node() };
     Some((node, at))
+}
+
+/// Whether a list is made of something, and not what somebody gives.
+fn is_computed(plan: &Plan, list: &Expr, depth: u8) -> bool {
+    let Some(depth) = depth.checked_sub(1) else { return true };
+    match list {
+        Expr::Read(Read { root: Root::Name(name), path, .. }) => match plan.named(name).map(|id| &plan.node(id).kind) {
+            Some(Kind::Let(value)) if path.is_empty() => is_computed(plan, &value.expr, depth),
+            _ => false,
+        },
+        Expr::Read(_) => false,
+        Expr::Into(inner, ..) | Expr::Every(inner, ..) => is_computed(plan, inner, depth),
+        _ => true,
+    }
 }
 
 /// The same condition stands in each run of a sub-saga.
