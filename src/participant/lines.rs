@@ -86,18 +86,17 @@ pub(super) enum Line {
     Text(String),
     /// More than [`EVENT_MAX`] without a line end: the rest is for [`skip_line`].
     TooLong,
-    /// The end, or a broken pipe.
-    End,
+    /// The end, or a broken pipe; and what a line began with, which for a reply is none.
+    End(String),
 }
 
 /// The next line of a pipe, of which never more than [`EVENT_MAX`] is kept.
 pub(super) async fn next_line(pipe: &mut (impl AsyncBufRead + Unpin)) -> Line {
     let mut line = Vec::new();
     loop {
-        let Ok(buffer) = pipe.fill_buf().await else { return Line::End };
+        let buffer = pipe.fill_buf().await.unwrap_or_default();
         if buffer.is_empty() {
-            // What a dying process began is no line.
-            return Line::End;
+            return Line::End(String::from_utf8_lossy(&line).into_owned());
         }
         let (part, used, is_end) = up_to_line_end(buffer);
         if line.len().saturating_add(part.len()) > EVENT_MAX {

@@ -153,7 +153,8 @@ fn a_point_of_no_return_that_is_called_beyond_its_retries_hangs_since_then() {
 #[test]
 fn a_process_that_dies_leaves_its_last_words() {
     let desk = Desk::with("order.saga", HANGS);
-    desk.file("bank.sh", "read -r line\necho 'the vault is locked' >&2\necho >&2\nexit 3\n");
+    let dies = "echo 'opening' >&2\nprintf 'the vault is locked\\n\\tat Vault.java:7' >&2";
+    desk.file("bank.sh", format!("read -r line\n{dies}\nexit 3\n"));
     let server = Server::at(desk, &["order.saga", "--participant", "bank=process:sh bank.sh"]);
     server.ask("POST", "/instances", r#"{"saga": "order", "id": "o-1", "input": {}}"#);
     server.until("o-1", "stuck");

@@ -317,7 +317,8 @@ async fn read_lines(
                     return;
                 }
             }
-            Line::End => return,
+            // What a dying process began is no reply.
+            Line::End(_) => return,
         }
     }
 }
@@ -327,23 +328,30 @@ async fn pass_remarks(
     participant: CompactString,
     mut stderr: BufReader<tokio::process::ChildStderr>,
 ) -> Option<String> {
-    let mut last = None;
+    let mut last: Option<String> = None;
+    let pass = |line: &str, last: &mut Option<String>| {
+        let line = line.trim_end();
+        tracing::info!(%participant, "{line}");
+        // What is indented says more of the line before: the frames of a stack.
+        if !line.is_empty() && (last.is_none() || !line.starts_with(char::is_whitespace)) {
+            *last = Some(line.chars().take(LAST_MAX).collect());
+        }
+    };
     loop {
         match next_line(&mut stderr).await {
-            Line::Text(line) => {
-                let line = line.trim_end();
-                tracing::info!(%participant, "{line}");
-                if !line.is_empty() {
-                    last = Some(line.chars().take(LAST_MAX).collect());
-                }
-            }
+            Line::Text(line) => pass(&line, &mut last),
             Line::TooLong => {
                 tracing::info!(%participant, "(a line of over {} bytes)", EVENT_MAX);
                 if !skip_line(&mut stderr).await {
                     return last;
                 }
             }
-            Line::End => return last,
+            Line::End(begun) => {
+                if !begun.is_empty() {
+                    pass(&begun, &mut last);
+                }
+                return last;
+            }
         }
     }
 }
