@@ -8,7 +8,7 @@ use super::table::Table;
 use super::{CliError, Out};
 use crate::http::history::happened;
 use crate::model::example;
-use crate::model::explore::{Report, Told, Violation, Way};
+use crate::model::explore::{Property, Report, Told, Violation, Way};
 use crate::model::sequence;
 use crate::plan::Plan;
 
@@ -46,6 +46,9 @@ pub(super) fn show(
     ends.sort();
     ends.dedup();
     let is_budget_spent = sagas.iter().any(|(_, explored)| explored.report.is_budget_spent());
+    if Property::ALL.iter().any(|property| is_meant(wanted, property.name())) {
+        return Err(CliError::usage(format!("no way was found on which this promise is broken: \"{wanted}\"")));
+    }
     let error = CliError::usage(format!("no way to this end was found: \"{wanted}\""));
     let error = error.hint(format!("its ends: {}", ends.join(", ")));
     Err(error.hint(if is_budget_spent {

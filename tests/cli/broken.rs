@@ -69,6 +69,8 @@ saga group {
     }
     let guarded = desk.command(&["check", "group.saga", "--how", "all-or-nothing"]).output().unwrap();
     assert_eq!(guarded.status.code(), Some(2), "the promise holds");
+    let said = String::from_utf8(guarded.stderr).unwrap();
+    assert!(said.contains("no way was found on which this promise is broken: \"all-or-nothing\""), "{said}");
 }
 
 #[test]

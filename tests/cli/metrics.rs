@@ -159,8 +159,11 @@ fn a_process_that_dies_leaves_its_last_words() {
     server.ask("POST", "/instances", r#"{"saga": "order", "id": "o-1", "input": {}}"#);
     server.until("o-1", "stuck");
     let (_, said) = server.stop_and_hear();
-    let died = said.lines().find(|line| line.contains("a participant's process died")).expect(&said);
-    assert!(died.contains("WARN") && died.contains("exit status: 3") && died.contains("the vault is locked"), "{died}");
+    let warned = said.lines().find(|line| line.contains("a participant's process died")).expect(&said);
+    assert!(
+        warned.contains("WARN") && warned.contains("exit status: 3") && warned.contains("the vault is locked"),
+        "{warned}"
+    );
 }
 
 #[test]

@@ -283,7 +283,7 @@ impl Against {
     /// A text, by what its length is compared with.
     pub(super) fn of_length(&self) -> Self {
         let sizes = self.sizes.iter().copied().chain(self.sizes()).filter(|size| *size <= LENGTH_MAX).chain([0]);
-        Self { words: sizes.map(|size| filled(CompactString::default(), size)).collect(), ..Self::COMPARED }
+        Self { words: sizes.map(|size| filled("", size)).collect(), ..Self::COMPARED }
     }
 
     /// 0, 1 and on, and the numbers that something is compared with and those beside them.
@@ -330,7 +330,7 @@ impl Against {
                 self.words.iter().filter(|word| is_filler(word)).map(|word| word.chars().count()).collect();
             let longer = words.iter().flat_map(|word| {
                 let long = sizes.iter().filter(|size| **size > word.chars().count());
-                long.map(|size| filled((*word).clone(), *size))
+                long.map(|size| filled(word, *size))
             });
             texts.extend(longer.collect::<Vec<_>>());
             // What is looked for is other data: there is one that has it in it and is not equal to it.
@@ -385,7 +385,7 @@ impl Against {
 const FILLER: char = '\u{b7}';
 
 /// A text of so many letters, with this at its beginning.
-fn filled(begin: CompactString, size: usize) -> CompactString {
+fn filled(begin: &str, size: usize) -> CompactString {
     let missing = size.saturating_sub(begin.chars().count());
     begin.chars().chain(std::iter::repeat_n(FILLER, missing)).collect()
 }

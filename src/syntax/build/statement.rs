@@ -270,7 +270,7 @@ impl Builder<'_> {
     }
 
     /// Whether a part of an `await` is there for the first time; also said is what should stand before another one.
-    fn is_next_of_await<'w>(&mut self, part: &Pair<'_>, parts: &mut Vec<(&'w str, Span)>) -> bool {
+    fn is_next_of_await(&mut self, part: &Pair<'_>, parts: &mut Vec<(&str, Span)>) -> bool {
         const ORDER: [&str; 3] = ["`as`", "`where`", "`within`"];
         let span = self.span(part);
         let rank = match part.as_rule() {
