@@ -1,6 +1,6 @@
 //! Where the log is, if it is on Kafka: what the command line and `saga.toml` say of it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use super::settings::Settings;
 use crate::http::cast::Cast;
 use crate::http::service::Service;
 use crate::log::kafka::{self, Difference, Harm, Kafka};
-use crate::log::{PREFIX_USUAL, Site, Topics};
+use crate::log::{PREFIX_USUAL, Silence, Site, Topics, Unread};
 use crate::runtime::while_written;
 
 /// How long participants have to come before it is said that nobody reads their commands, and between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// How long between two looks while all are read: a question to each group's coordinator.
+/// How long between two looks while nothing is missing: a question to each group's coordinator.
 const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(30);
 
 /// How long between two looks at the settings of topics: retention takes what is too old every five minutes by Kafka's default,
@@ -261,7 +261,7 @@ impl Opened {
         tokio::spawn(async move {
             let (mut readership, mut said) = (Readership::default(), Said::default());
             loop {
-                let is_calm = readership.is_whole() || cast().named_topics().is_empty();
+                let is_calm = readership.is_calm() || cast().named_topics().is_empty();
                 sleep(if is_calm { LOOK_AGAIN_EVERY } else { LOOK_EVERY }).await;
                 let (participants, carried) = (cast().named_topics(), carried());
                 if participants.is_empty() && carried.is_empty() {
@@ -277,8 +277,7 @@ impl Opened {
                 });
                 let Ok(Ok((rivals, unread))) = looking.await else { continue };
                 let rivals = said.looked(rivals);
-                let unread = unread.ok().filter(|_| !participants.is_empty());
-                let unread = unread.map(|unread| readership.looked(&participants, &unread)).unwrap_or_default();
+                let unread = readership.looked(&participants, &unread);
                 service.has_unread(readership.of(participants));
                 for line in rivals.into_iter().chain(unread) {
                     tracing::warn!("{line}");
@@ -301,47 +300,73 @@ pub(super) fn listed(error: CliError, differences: &[Difference], brokers: &str)
     })
 }
 
-/// Which topics of commands somebody reads, and what has been said of it.
+/// What is known of the topics of commands, and what has been said of it.
 #[derive(Default)]
 struct Readership {
-    /// Read at the look before, or at an earlier one.
-    read: BTreeSet<String>,
-    /// Unread at the look before.
-    unread: BTreeSet<String>,
-    said: BTreeSet<String>,
+    /// What the look before found.
+    last: BTreeMap<String, Finding>,
+    /// What is taken to be so, and said.
+    said: BTreeMap<String, Finding>,
+}
+
+/// What a look finds of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finding {
+    Read,
+    Unread,
+    Untold,
 }
 
 impl Readership {
-    fn is_whole(&self) -> bool {
-        self.unread.is_empty() && !self.read.is_empty()
+    /// Whether nothing is missing that would be looked for sooner.
+    fn is_calm(&self) -> bool {
+        !self.last.is_empty()
+            && self.last == self.said
+            && !self.last.values().any(|finding| *finding == Finding::Unread)
     }
 
-    /// What is to be said after a look.
-    fn looked(&mut self, participants: &[(String, String)], unread: &[String]) -> Vec<String> {
-        let mut lines = Vec::new();
-        let unread: BTreeSet<String> = unread.iter().cloned().collect();
+    /// What is to be said after a look. While a group's members come and go, a topic may be nobody's for a moment, and a broker
+    /// may be slow to tell: so what is worse than before has to be seen twice.
+    fn looked(&mut self, participants: &[(String, String)], unread: &Unread) -> Vec<String> {
+        let (mut lines, mut now) = (Vec::new(), BTreeMap::new());
         for (name, topic) in participants {
-            if !unread.contains(topic) {
-                if self.said.remove(topic) {
-                    lines.push(format!("{topic} is read now"));
+            let (finding, line) = match unread.get(topic) {
+                None => (Finding::Read, format!("{topic} is read now")),
+                Some(Silence::Certain) => (
+                    Finding::Unread,
+                    format!(
+                        "nobody reads {topic}: what is asked of {name} waits there; start it, or give --participant {name}=…"
+                    ),
+                ),
+                Some(Silence::Untold(why)) => (
+                    Finding::Untold,
+                    format!(
+                        "whether somebody reads {topic} cannot be told: {why}; if nobody does, what is asked of {name} waits there"
+                    ),
+                ),
+            };
+            now.insert(topic.clone(), finding);
+            let before = self.said.get(topic).copied();
+            let is_certain = before.is_none() || finding == Finding::Read || self.last.get(topic) == Some(&finding);
+            if before != Some(finding) && is_certain {
+                self.said.insert(topic.clone(), finding);
+                if before.is_some() || finding != Finding::Read {
+                    lines.push(line);
                 }
-                self.read.insert(topic.clone());
-            // While a group's members come and go, a topic may be nobody's for a moment.
-            } else if (!self.read.contains(topic) || self.unread.contains(topic)) && self.said.insert(topic.clone()) {
-                lines.push(format!(
-                    "nobody reads {topic}: what is asked of {name} waits there; start it, or give --participant {name}=…"
-                ));
             }
         }
-        self.unread = unread;
+        self.said.retain(|topic, _| now.contains_key(topic));
+        self.last = now;
         lines
     }
 
-    /// The participants with their topics, and whether nobody reads them as far as it was said.
+    /// The participants with their topics, and whether nobody reads them as far as it was said; without those of which that
+    /// cannot be told.
     fn of(&self, participants: Vec<(String, String)>) -> impl Iterator<Item = (String, String, bool)> {
-        participants.into_iter().map(|(name, topic)| {
-            let is_unread = self.said.contains(&topic);
-            (name, topic, is_unread)
+        participants.into_iter().filter_map(|(name, topic)| match self.said.get(&topic)? {
+            Finding::Read => Some((name, topic, false)),
+            Finding::Unread => Some((name, topic, true)),
+            Finding::Untold => None,
         })
     }
 }
@@ -353,20 +378,42 @@ mod tests {
     #[test]
     fn who_is_not_there_is_named_once_and_who_goes_is_named_when_it_stays_away() {
         let participants = [("rooms".to_owned(), "hotel.commands".to_owned())];
-        let unread = ["hotel.commands".to_owned()];
+        let (read, unread, untold) = (&[][..], &[Silence::Certain][..], &[Silence::Untold("why".to_owned())][..]);
         let mut readership = Readership::default();
-        let mut look = |unread: &[String]| readership.looked(&participants, unread);
-        let first = look(&unread);
-        assert!(
-            first.len() == 1 && first[0].contains("nobody reads hotel.commands: what is asked of rooms"),
-            "{first:?}"
-        );
-        assert!(look(&unread).is_empty(), "once");
-        assert_eq!(look(&[]), ["hotel.commands is read now"]);
-        assert!(look(&[]).is_empty());
-        assert!(look(&unread).is_empty(), "its members may be coming and going");
-        assert_eq!(look(&unread), first);
-        assert_eq!(look(&[]), ["hotel.commands is read now"]);
-        assert!(look(&unread).is_empty() && look(&[]).is_empty(), "a moment is not worth a word");
+        let mut look = |silence: &[Silence]| {
+            let unread = silence.iter().map(|silence| ("hotel.commands".to_owned(), silence.clone())).collect();
+            let lines = readership.looked(&participants, &unread);
+            let told: Vec<bool> = readership.of(participants.to_vec()).map(|(_, _, is_unread)| is_unread).collect();
+            (lines.join(" "), told, readership.is_calm())
+        };
+        let nobody =
+            "nobody reads hotel.commands: what is asked of rooms waits there; start it, or give --participant rooms=…";
+        let is_read = "hotel.commands is read now";
+        let unknown = "whether somebody reads hotel.commands cannot be told: why; if nobody does, what is asked of rooms waits there";
+        for (silence, said, told, is_calm) in [
+            (unread, nobody, &[true][..], false),
+            (unread, "", &[true], false),
+            (untold, "", &[true], false),
+            (unread, "", &[true], false),
+            (read, is_read, &[false], true),
+            (read, "", &[false], true),
+            (unread, "", &[false], false),
+            (unread, nobody, &[true], false),
+            (read, is_read, &[false], true),
+            (unread, "", &[false], false),
+            (read, "", &[false], true),
+            (untold, "", &[false], false),
+            (unread, "", &[false], false),
+            (untold, "", &[false], false),
+            (untold, unknown, &[], true),
+            (untold, "", &[], true),
+            (unread, "", &[], false),
+            (unread, nobody, &[true], false),
+            (untold, "", &[true], false),
+            (untold, unknown, &[], true),
+            (read, is_read, &[false], true),
+        ] {
+            assert_eq!(look(silence), (said.to_owned(), told.to_vec(), is_calm), "{silence:?}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::table::Table;
 use super::{CliError, Exit, Out};
 use crate::engine::Summary;
 use crate::http::api::{Ended, ListQuery};
-use crate::http::view::{List, Row, Unread};
+use crate::http::view::{List, Row, Unread, Untold};
 use crate::runtime::LIST_MAX;
 
 /// List the instances: what needs a person first
@@ -86,17 +86,23 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     remarks(&list, place, out);
     stopped(&list, place, out);
     if list.instances.iter().any(|row| is_under_way(row.status)) {
-        for unread in &list.unread {
-            out.remark(format_args!("\n{}", waits_at(unread)));
+        for line in waits_at(&list.unread, &list.untold) {
+            out.remark(format_args!("\n{line}"));
         }
         access.say_if_idle(out);
     }
     Ok(Exit::Done)
 }
 
-/// What is said of a participant whose commands nobody reads.
-pub(super) fn waits_at(Unread { participant, topic }: &Unread) -> String {
-    format!("nobody reads {topic}: what is asked of {participant} waits there until it is started")
+/// What is said of participants whose commands nobody reads, or of which that cannot be told.
+pub(super) fn waits_at(unread: &[Unread], untold: &[Untold]) -> impl Iterator<Item = String> {
+    let unread = unread.iter().map(|Unread { participant, topic }| {
+        format!("nobody reads {topic}: what is asked of {participant} waits there until it is started")
+    });
+    let untold = untold.iter().map(|Untold { participant, topic, why }| {
+        format!("whether somebody reads {topic} cannot be told: {why}; if nobody does, what is asked of {participant} waits there")
+    });
+    unread.chain(untold)
 }
 
 fn table(list: &List) -> String {

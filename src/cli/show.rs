@@ -74,8 +74,8 @@ fn text(shown: &Shown, history: Option<&History>, place: &Where) -> String {
             let _ = write!(text, "\nlast answers to {}\n{}", statement.at, last_answers(&statement.at, shown, history));
         }
     }
-    for unread in &shown.unread {
-        let _ = writeln!(text, "\n{}", waits_at(unread));
+    for line in waits_at(&shown.unread, &shown.untold) {
+        let _ = writeln!(text, "\n{line}");
     }
     if !shown.signals.is_empty() {
         let _ = write!(text, "\nsignals that nobody has taken yet\n{}", signals(shown));

@@ -11,11 +11,11 @@ use super::api::{ApiError, Fault, ListQuery};
 use super::history::History;
 use super::late;
 use super::past::{self, HistoryQuery, ShowQuery};
-use super::view::{self, Count, List, Row, Shown, Stopped, Unread};
+use super::view::{self, Count, List, Row, Shown, Stopped, Unread, Untold};
 use super::waits::asked;
 use crate::engine::{Instance, InstanceId, Summary};
 use crate::journal::Plans;
-use crate::log::partition_of;
+use crate::log::{self, Silence, partition_of};
 use crate::plan::Plan;
 use crate::runtime::partition::Stop;
 use crate::runtime::{
@@ -40,8 +40,8 @@ pub(super) trait Knows: Sync {
     fn definitions(&self) -> impl Future<Output = Result<Vec<runtime::Listed>, Error>> + Send;
     /// The partitions that stand still, and how many requests each has that nobody has decided.
     fn backlog(&self) -> impl Future<Output = Result<(Vec<Stopped>, BTreeMap<u32, u64>), Error>> + Send;
-    /// Which of these topics of commands nobody reads at the moment, as far as that is known.
-    fn unread(&self, topics: Vec<String>) -> impl Future<Output = Vec<String>> + Send;
+    /// Which of these topics of commands have no known reader at the moment, and what that means.
+    fn unread(&self, topics: Vec<String>) -> impl Future<Output = log::Unread> + Send;
     /// Whether the log is on this machine, so that reading it costs little.
     fn is_near(&self) -> bool;
     /// Whether looking into an instance of a list costs little.
@@ -113,7 +113,7 @@ impl Knows for Orchestrator {
         Ok((all, undecided))
     }
 
-    async fn unread(&self, topics: Vec<String>) -> Vec<String> {
+    async fn unread(&self, topics: Vec<String>) -> log::Unread {
         self.unread(topics).await
     }
 
@@ -171,8 +171,8 @@ impl Knows for Onlooker {
     }
 
     /// Who serves a data directory reaches the participants itself.
-    async fn unread(&self, _topics: Vec<String>) -> Vec<String> {
-        Vec::new()
+    async fn unread(&self, _topics: Vec<String>) -> log::Unread {
+        log::Unread::new()
     }
 
     fn is_near(&self) -> bool {
@@ -253,7 +253,7 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
     }
     late::noted_in(of, &mut looked).await;
     let live = looked.iter().filter_map(|(_, now)| now.as_ref()).map(|(shown, _)| (&*shown.plan, &*shown.instance));
-    let unread = unread(of, live).await;
+    let (unread, untold) = unread(of, live).await;
     let looked: Vec<_> = looked.into_iter().map(|(_, now)| now.map(|(_, row)| row)).collect();
     let explained = looked.len();
     let (instances, gone) = as_they_stand(&mut found, &filter, looked);
@@ -261,18 +261,28 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
     let counts = found.counts.into_iter().map(|(status, count)| Count { status, count }).collect();
     let (stopped, undecided) = of.backlog().await?;
     let undecided = NonZeroU64::new(undecided.values().sum());
-    Ok(List { instances, counts, explained, damaged, stopped, undecided, unread })
+    Ok(List { instances, counts, explained, damaged, stopped, undecided, unread, untold })
 }
 
-/// The participants from which these instances want something and whose commands nobody reads.
-async fn unread<'i>(of: &impl Knows, instances: impl IntoIterator<Item = (&'i Plan, &'i Instance)>) -> Vec<Unread> {
+/// The participants from which these instances want something and whose commands nobody reads, and those of which that cannot
+/// be told.
+async fn unread<'i>(
+    of: &impl Knows,
+    instances: impl IntoIterator<Item = (&'i Plan, &'i Instance)>,
+) -> (Vec<Unread>, Vec<Untold>) {
     let asked: BTreeMap<String, String> = instances.into_iter().flat_map(|(plan, it)| asked(plan, it)).collect();
     if asked.is_empty() {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     }
-    let unread = of.unread(asked.keys().cloned().collect()).await;
-    let participant = |topic: String| Some(Unread { participant: asked.get(&topic)?.clone(), topic });
-    unread.into_iter().filter_map(participant).collect()
+    let (mut unread, mut untold) = (Vec::new(), Vec::new());
+    for (topic, silence) in of.unread(asked.keys().cloned().collect()).await {
+        let Some(participant) = asked.get(&topic).cloned() else { continue };
+        match silence {
+            Silence::Certain => unread.push(Unread { participant, topic }),
+            Silence::Untold(why) => untold.push(Untold { participant, topic, why }),
+        }
+    }
+    (unread, untold)
 }
 
 /// The rows, those that were looked into as they stand now; and how many of these are not wanted any more: they have gone on
@@ -355,10 +365,10 @@ pub(super) async fn show(of: &impl Knows, id: &str, query: &ShowQuery) -> Result
     let (stopped, undecided) = of.backlog().await?;
     let stopped = stopped.into_iter().find(|stopped| stopped.partition == partition);
     let undecided = undecided.get(&partition).copied().and_then(NonZeroU64::new);
-    let unread = unread(of, [(&*looked.plan, &*looked.instance)]).await;
+    let (unread, untold) = unread(of, [(&*looked.plan, &*looked.instance)]).await;
     let lives = past::beside(of, &looked).await?;
     let shown = view::shown(&looked.plan, &looked.instance);
-    let mut shown = Shown { lives, stopped, undecided, unread, ..shown };
+    let mut shown = Shown { lives, stopped, undecided, unread, untold, ..shown };
     if late::is_pending(&looked.instance) {
         let row = of.row(&id).await?;
         late::noted(of, (&row, &looked), &mut shown).await?;

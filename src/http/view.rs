@@ -75,9 +75,12 @@ pub struct List {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<NonZeroU64>,
     /// On Kafka, participants from which the rows that were looked into want something and whose commands nobody reads at the
-    /// moment. Absent where all are read.
+    /// moment. Absent where there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Unread>,
+    /// On Kafka, participants of which that cannot be told. Absent where it can be of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<Untold>,
 }
 
 /// A participant whose commands nobody reads: what is asked of it waits.
@@ -87,6 +90,17 @@ pub struct Unread {
     pub participant: String,
     /// The topic of its commands.
     pub topic: String,
+}
+
+/// A participant of which cannot be told whether somebody reads its commands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untold {
+    /// Its name.
+    pub participant: String,
+    /// The topic of its commands.
+    pub topic: String,
+    /// Why, for people.
+    pub why: String,
 }
 
 /// A partition that stands still.
@@ -162,10 +176,13 @@ pub struct Shown {
     /// one may be among them. Absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<NonZeroU64>,
-    /// On Kafka, participants from which it wants something and whose commands nobody reads at the moment. Absent where all are
-    /// read.
+    /// On Kafka, participants from which it wants something and whose commands nobody reads at the moment. Absent where there
+    /// are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Unread>,
+    /// On Kafka, participants of which that cannot be told. Absent where it can be of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<Untold>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives references")]
@@ -420,5 +437,6 @@ pub fn shown(plan: &Plan, instance: &Instance) -> Shown {
         stopped: None,
         undecided: None,
         unread: Vec::new(),
+        untold: Vec::new(),
     }
 }

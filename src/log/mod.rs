@@ -26,7 +26,7 @@ use crate::time::Timestamp;
 use crate::wire::Message;
 
 pub use health::{Denial, Health, Right};
-pub use site::{Member, Site, Take, Told};
+pub use site::{Member, Silence, Site, Take, Told, Unread};
 pub use topics::{PREFIX_MAX, PREFIX_USUAL, Topics};
 
 /// Requests to the engine, from anybody: starts and orders.

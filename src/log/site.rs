@@ -1,11 +1,24 @@
 //! A log as one process has it open, whichever adapter it is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Denial, Health, Log, Range, Reports, Right, Topics};
 
 /// Takes the answer to a question about offsets, on a thread of the log.
 pub type Told<T> = Box<dyn FnOnce(Result<T, String>) + Send>;
+
+/// Topics of commands that nobody reads who is known to take ours, and what that means.
+pub type Unread = BTreeMap<String, Silence>;
+
+/// What it means that no reader of a topic is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// Nobody reads it.
+    Certain,
+    /// Somebody may: why that cannot be told, for people.
+    Untold(String),
+}
 
 /// One of those who take a topic in turn.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +68,8 @@ pub trait Site: Send + Sync {
     }
 
     /// Asks which of these topics of commands nobody reads who takes ours, as far as the log tells.
-    fn unread(&self, _topics: Vec<String>, told: Told<Vec<String>>) {
-        told(Ok(Vec::new()));
+    fn unread(&self, _topics: Vec<String>, told: Told<Unread>) {
+        told(Ok(Unread::new()));
     }
 
     /// How it is.
@@ -115,7 +128,7 @@ impl<S: Site + ?Sized> Site for Arc<S> {
         (**self).has(topic, told);
     }
 
-    fn unread(&self, topics: Vec<String>, told: Told<Vec<String>>) {
+    fn unread(&self, topics: Vec<String>, told: Told<Unread>) {
         (**self).unread(topics, told);
     }
 

@@ -1,4 +1,5 @@
-//! Whether somebody reads what participants are asked, as far as the log tells: for those who look at instances.
+//! Whether somebody reads what participants are asked, as far as the log tells: for those who look at instances. What the
+//! log does not say, or not soon, is said to be unknown.
 //!
 //! However many look, one question is under way, and each topic is asked about once a second.
 
@@ -10,7 +11,7 @@ use tokio::sync::{Mutex, oneshot};
 use tokio::time::timeout;
 
 use super::orchestrator::Orchestrator;
-use crate::log::Site;
+use crate::log::{Silence, Site, Unread};
 
 /// How long the answer is waited for: it is beside what somebody looks for.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
@@ -19,7 +20,7 @@ const TOLD_WITHIN: Duration = Duration::from_secs(2);
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
 /// What the log says.
-type Told = Result<Vec<String>, String>;
+type Told = Result<Unread, String>;
 
 pub(super) struct Readers {
     told_within: Duration,
@@ -35,54 +36,62 @@ impl Default for Readers {
 
 #[derive(Default)]
 struct Known {
-    /// Topics with when they were asked about, and whether nobody reads them.
-    topics: BTreeMap<String, (Instant, bool)>,
+    /// Topics with when they were asked about, and what it means that no reader is known, if none is.
+    topics: BTreeMap<String, (Instant, Option<Silence>)>,
     /// A question that was not answered in time: until it is, there is no other, since each holds up a thread of the log.
     late: Option<oneshot::Receiver<Told>>,
 }
 
 impl Readers {
-    async fn unread(&self, log: &dyn Site, topics: Vec<String>) -> Vec<String> {
+    async fn unread(&self, log: &dyn Site, topics: Vec<String>) -> Unread {
         let mut known = self.known.lock().await;
         known.topics.retain(|_, (asked, _)| asked.elapsed() < self.good_for);
         let new: Vec<String> = topics.iter().filter(|topic| !known.topics.contains_key(*topic)).cloned().collect();
         if !new.is_empty() {
-            let unread = known.ask(log, new.clone(), self.told_within).await;
+            let told = known.ask(log, new.clone(), self.told_within).await;
             let now = Instant::now();
             known.topics.extend(new.into_iter().map(|topic| {
-                let is_unread = unread.contains(&topic);
-                (topic, (now, is_unread))
+                let silence = match &told {
+                    Ok(unread) => unread.get(&topic).cloned(),
+                    Err(why) => Some(Silence::Untold(why.clone())),
+                };
+                (topic, (now, silence))
             }));
         }
-        topics.into_iter().filter(|topic| known.topics.get(topic).is_some_and(|(_, is_unread)| *is_unread)).collect()
+        let silent = |topic: String| {
+            let (_, silence) = known.topics.get(&topic)?;
+            Some((topic, silence.clone()?))
+        };
+        topics.into_iter().filter_map(silent).collect()
     }
 }
 
 impl Known {
-    async fn ask(&mut self, log: &dyn Site, topics: Vec<String>, within: Duration) -> Vec<String> {
-        if let Some(late) = &mut self.late
-            && matches!(late.try_recv(), Err(TryRecvError::Empty))
+    async fn ask(&mut self, log: &dyn Site, topics: Vec<String>, within: Duration) -> Told {
+        let late = || Err("the log does not answer".to_owned());
+        if let Some(before) = &mut self.late
+            && matches!(before.try_recv(), Err(TryRecvError::Empty))
         {
-            return Vec::new();
+            return late();
         }
         let (tell, mut told) = oneshot::channel();
         // Whoever asked may have gone.
         log.unread(topics, Box::new(move |unread| drop(tell.send(unread))));
         self.late = None;
         match timeout(within, &mut told).await {
-            Ok(Ok(Ok(unread))) => return unread,
-            Ok(Ok(Err(why))) => tracing::debug!(%why, "nobody knows who reads participants' commands"),
-            Ok(Err(_)) => {}
-            Err(_) => self.late = Some(told),
+            Ok(Ok(told)) => told,
+            Ok(Err(_)) => late(),
+            Err(_) => {
+                self.late = Some(told);
+                late()
+            }
         }
-        Vec::new()
     }
 }
 
 impl Orchestrator {
-    /// Which of these topics of commands nobody reads at the moment. Where the log does not tell, or not soon, all are taken to
-    /// be read.
-    pub async fn unread(&self, topics: Vec<String>) -> Vec<String> {
+    /// Which of these topics of commands have no known reader at the moment, and what that means.
+    pub async fn unread(&self, topics: Vec<String>) -> Unread {
         self.readers.unread(&*self.core.log, topics).await
     }
 }
@@ -94,7 +103,7 @@ mod tests {
     use super::*;
     use crate::log::{Health, Log, Member, Range, Reports, Take, Topics};
 
-    type Asked = (Vec<String>, crate::log::Told<Vec<String>>);
+    type Asked = (Vec<String>, crate::log::Told<Unread>);
 
     /// Is asked, and answers when it is told to.
     #[derive(Default)]
@@ -106,7 +115,7 @@ mod tests {
         }
 
         fn answer(&self, unread: &[&str]) {
-            let unread: Vec<String> = unread.iter().map(ToString::to_string).collect();
+            let unread: Unread = unread.iter().map(|topic| ((*topic).to_owned(), Silence::Certain)).collect();
             self.0.lock().unwrap().drain(..).for_each(|(_, told)| told(Ok(unread.clone())));
         }
     }
@@ -131,7 +140,7 @@ mod tests {
             unreachable!("nothing is taken")
         }
         fn range(&self, _topic: &str, _partition: u32, _told: crate::log::Told<Range>) {}
-        fn unread(&self, topics: Vec<String>, told: crate::log::Told<Vec<String>>) {
+        fn unread(&self, topics: Vec<String>, told: crate::log::Told<Unread>) {
             self.0.lock().unwrap().push((topics, told));
         }
         fn health(&self) -> Health {
@@ -142,15 +151,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_question_that_is_not_answered_is_the_only_one() {
-        async fn unread(readers: &Readers, log: &Slow, topics: &[&str]) -> Vec<String> {
-            readers.unread(log, topics.iter().map(ToString::to_string).collect()).await
+        async fn unread(readers: &Readers, log: &Slow, topics: &[&str]) -> Vec<(String, Silence)> {
+            readers.unread(log, topics.iter().map(ToString::to_string).collect()).await.into_iter().collect()
         }
+        let late = |topic: &str| (topic.to_owned(), Silence::Untold("the log does not answer".to_owned()));
+        let certain = |topic: &str| (topic.to_owned(), Silence::Certain);
         let hour = Duration::from_hours(1);
         let (mut readers, log) = (Readers { good_for: hour, ..Readers::default() }, Slow::default());
         readers.told_within = Duration::ZERO;
-        assert_eq!(unread(&readers, &log, &["a"]).await, [""; 0], "the log does not answer in time");
+        assert_eq!(unread(&readers, &log, &["a"]).await, [late("a")], "nor is it said that somebody reads it");
         readers.told_within = hour;
-        assert_eq!(unread(&readers, &log, &["b"]).await, [""; 0]);
+        assert_eq!(unread(&readers, &log, &["b"]).await, [late("b")]);
         assert_eq!(log.asked(), [["a"]], "and is not asked again before it has");
         log.answer(&["a"]);
         let (found, ()) = tokio::join!(unread(&readers, &log, &["c", "d"]), async {
@@ -159,8 +170,8 @@ mod tests {
             }
             log.answer(&["d"]);
         });
-        assert_eq!(found, ["d"]);
-        assert_eq!(unread(&readers, &log, &["d"]).await, ["d"], "what was told just now is not asked again");
+        assert_eq!(found, [certain("d")]);
+        assert_eq!(unread(&readers, &log, &["d"]).await, [certain("d")], "what was told just now is not asked again");
         assert!(log.asked().is_empty());
     }
 }

@@ -24,6 +24,7 @@ mod moving;
 mod outage;
 mod probe;
 mod python;
+mod readership;
 mod rivals;
 mod running;
 mod secrets;

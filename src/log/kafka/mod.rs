@@ -34,7 +34,7 @@ mod absence;
 mod trust;
 mod truncation;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ use self::producer::{Deliveries, Producer};
 use self::reader::Readers;
 use self::truncation::Truncations;
 use super::endpoint::{Endpoint, Outbox};
-use super::{Append, Health, Log, Member, Outcome, Range, Report, Reports, Request, Topics};
+use super::{Append, Health, Log, Member, Outcome, Range, Report, Reports, Request, Topics, Unread};
 
 pub(crate) use context::{Context, Reach};
 pub use demands::{Difference, Harm};
@@ -93,6 +93,8 @@ struct Shared {
     asking: Arc<Asking>,
     jobs: Arc<Jobs>,
     truncations: Truncations,
+    /// Groups that take a topic in turn and of which this process is a member, each as often as it is.
+    taking: Mutex<Vec<String>>,
 }
 
 impl Kafka {
@@ -117,6 +119,7 @@ impl Kafka {
             effects: Producer::open(settings, Role::Effects, &reach, &deliveries)?,
             readers: Readers::new(settings, (&group, topics), &reach, &jobs, &asking),
             truncations: Truncations::start(settings, &reach)?,
+            taking: Mutex::default(),
             asking,
             group,
             deliveries,
@@ -176,14 +179,11 @@ impl Kafka {
         readership::told(self.shared.asking.client(), topics)
     }
 
-    /// Of these topics, about which `told` was asked, those that no member of any group reads that takes our commands: of a
-    /// group by KIP-848 it is known once it has committed something.
-    ///
-    /// # Errors
-    /// The broker does not answer.
-    pub fn unread_of(&self, told: &Membership, topics: &[String]) -> Result<Vec<String>, String> {
-        let Shared { settings, topics: ours, asking, .. } = &*self.shared;
-        told.unread(asking.client(), (settings, ours), topics)
+    /// Of these topics, about which `told` was asked, those that nobody reads who is known to take our commands. Whether a group
+    /// by KIP-848 has members is not told, so where it may be a reader that is all that is said.
+    #[must_use]
+    pub fn unread_of(&self, told: &Membership, topics: &[String]) -> Unread {
+        self.shared.unread(told, topics)
     }
 
     /// Who reads these topics or has read them: members, and groups that have committed something of them.
@@ -298,6 +298,19 @@ impl Log for Owner {
 }
 
 impl Shared {
+    fn taking(&self) -> MutexGuard<'_, Vec<String>> {
+        self.taking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Of these topics those that nobody reads who is known to take our commands. Of itself each process knows.
+    fn unread(&self, told: &Membership, topics: &[String]) -> Unread {
+        let Self { settings, topics: ours, asking, .. } = self;
+        let taking = self.taking().clone();
+        let is_taken = |topic: &&String| taking.contains(&ours.group_of_bridges(topic));
+        let others: Vec<String> = topics.iter().filter(|topic| !is_taken(topic)).cloned().collect();
+        told.unread(asking.client(), (settings, ours), &others)
+    }
+
     /// Why an append can go nowhere.
     fn no_way(&self, append: &Append) -> Option<String> {
         let Append { topic, waits, .. } = append;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::topics::missing;
 use super::{Group, Kafka, Owner, Shared, readership};
-use crate::log::{Denial, Health, Log, Member, Range, Reports, Request, Site, Take, Told, Topics};
+use crate::log::{Denial, Health, Log, Member, Range, Reports, Request, Site, Take, Told, Topics, Unread};
 
 impl Site for Kafka {
     fn partitions(&self) -> u32 {
@@ -37,7 +37,8 @@ impl Site for Kafka {
         let Shared { settings, reach, .. } = &*self.shared;
         let group = Group::join(settings, member, (topic, u32::MAX), reach, &user.endpoint);
         let group = group.map_err(|error| error.to_string())?;
-        Ok(Arc::new(Taker(Owner { user, group })))
+        self.shared.taking().push(member.group.to_owned());
+        Ok(Arc::new(Taker { owner: Owner { user, group }, group: member.group.to_owned() }))
     }
 
     fn range(&self, topic: &str, partition: u32, told: Told<Range>) {
@@ -52,13 +53,11 @@ impl Site for Kafka {
         });
     }
 
-    fn unread(&self, topics: Vec<String>, told: Told<Vec<String>>) {
+    fn unread(&self, topics: Vec<String>, told: Told<Unread>) {
         let shared = Arc::clone(&self.shared);
         self.shared.jobs.run(move || {
-            let Shared { settings, topics: ours, asking, .. } = &*shared;
-            let unread = readership::told(asking.client(), &topics)
-                .and_then(|members| members.unread(asking.client(), (settings, ours), &topics));
-            told(unread);
+            let members = readership::told(shared.asking.client(), &topics);
+            told(members.map(|members| shared.unread(&members, &topics)));
         });
     }
 
@@ -75,29 +74,41 @@ impl Site for Kafka {
     }
 }
 
-struct Taker(Owner);
+struct Taker {
+    owner: Owner,
+    group: String,
+}
+
+impl Drop for Taker {
+    fn drop(&mut self) {
+        let mut taking = self.owner.user.shared.taking();
+        if let Some(one) = taking.iter().position(|group| *group == self.group) {
+            taking.swap_remove(one);
+        }
+    }
+}
 
 impl Log for Taker {
     fn submit(&self, partition: u32, requests: Vec<Request>) {
         let mut others = Vec::with_capacity(requests.len());
         for request in requests {
             match request {
-                Request::Truncate { before, .. } => self.0.group.handled(partition, before),
+                Request::Truncate { before, .. } => self.owner.group.handled(partition, before),
                 request => others.push(request),
             }
         }
-        self.0.user.submit(partition, others);
+        self.owner.user.submit(partition, others);
     }
 
     fn released(&self, partition: u32) {
-        self.0.released(partition);
+        self.owner.released(partition);
     }
 }
 
 impl Take for Taker {
     fn goes_on(&self, partition: u32, told: Told<u64>) {
-        let (group, shared) = (Arc::clone(&self.0.group), Arc::clone(&self.0.user.shared));
-        self.0.user.shared.jobs.run(move || {
+        let (group, shared) = (Arc::clone(&self.owner.group), Arc::clone(&self.owner.user.shared));
+        self.owner.user.shared.jobs.run(move || {
             let topic = group.topic();
             let committed = match group.committed(partition) {
                 Ok(Some(committed)) => Ok(committed),
