@@ -80,6 +80,12 @@ pub(super) fn compile(name: &str, text: &str) -> Result<Program, Vec<Diagnostic>
     if checked.has_errors() { Err(checked.findings) } else { Ok(checked.program) }
 }
 
+/// A key on one line, in quotes; what is no text in it is escaped already.
+fn shown(key: &str) -> String {
+    let escaped = |one: char| if one.is_control() { one.escape_default().to_string() } else { one.to_string() };
+    format!("\"{}\"", key.chars().map(escaped).collect::<String>())
+}
+
 /// Everything that is stored.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
@@ -98,6 +104,16 @@ pub(super) struct Stored {
     first: Option<BTreeMap<(CompactString, u64), CompactString>>,
     /// The topics of a deployment whose prefix definitions do not know.
     topics: Option<Topics>,
+    strangers: Strangers,
+}
+
+/// Whether it is said what strangers wrote. It stays until somebody takes it away, so those who run sagas say it, and nobody who
+/// only looks, orders or deploys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Strangers {
+    Said,
+    #[default]
+    Unsaid,
 }
 
 type Compiled = Result<Program, Vec<Diagnostic>>;
@@ -108,13 +124,10 @@ const CURRENT_MAX: usize = 100;
 
 impl Stored {
     /// Of a log.
-    pub(super) fn of(log: &dyn Site) -> Self {
-        let (first, topics) = (BTreeMap::new(), log.topics());
-        if log.is_shared() {
-            Self { first: Some(first), topics: Some(topics), ..Self::default() }
-        } else {
-            Self::default()
-        }
+    pub(super) fn of(log: &dyn Site, strangers: Strangers) -> Self {
+        let is_shared = log.is_shared();
+        let (first, topics) = (is_shared.then(BTreeMap::new), is_shared.then(|| log.topics()));
+        Self { first, topics, strangers, ..Self::default() }
     }
 
     /// Reads on in the topic, up to an end.
@@ -157,9 +170,11 @@ impl Stored {
                     },
                 },
             };
-            if let Err(why) = taken {
+            if let Err(why) = taken
+                && self.strangers == Strangers::Said
+            {
                 tracing::warn!(
-                    offset = record.offset, ?key, %why,
+                    offset = record.offset, key = %shown(key), %why,
                     "a record of the definitions is passed over: one without a value under that key takes it away"
                 );
             }
@@ -264,10 +279,11 @@ impl Stored {
                     let (saga, hash, why) = (saga.clone(), hash.clone(), why.clone());
                     unusable = Some(OpenError::Definition { saga, hash, why });
                 }
-                None => tracing::warn!(
-                    ?saga,
+                None if self.strangers == Strangers::Said => tracing::warn!(
+                    saga = %shown(saga),
                     "no source of that saga is stored: what says that one is current is passed over"
                 ),
+                None => {}
             }
         }
         (plans, unusable)

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::client::{self, Client};
-use super::definitions::{self, Deployed, Standing, Stored};
+use super::definitions::{self, Deployed, Standing, Stored, Strangers};
 use super::error::{DeployError, Error, OpenError};
 use super::orchestrator::Orchestrator;
 use crate::check;
@@ -130,7 +130,7 @@ pub async fn publish(log: &Arc<dyn Site>, programs: &[(&Program, &str)], back: B
         }
     }
     let (client, topic) = (Client::new(log), topics.definitions);
-    let mut stored = Stored::of(&**log);
+    let mut stored = Stored::of(&**log, Strangers::Unsaid);
     let begin = catch_up(log, &client, &mut stored, 0).await?;
     let (mut plans, _) = stored.compile();
     let before = plans.clone();

@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::client::{self, Client};
 use super::decisions::REQUESTS_AT_ONCE;
-use super::definitions::Stored;
+use super::definitions::{Stored, Strangers};
 use super::driver::Driver;
 #[cfg(not(feature = "otlp"))]
 use super::driver::Watch;
@@ -41,7 +41,8 @@ impl Orchestrator {
         let log = Arc::new(Embedded::open(directory, &log_options)?);
         let unwritable = |why| OpenError::Unwritable { path: directory.to_owned(), why };
         let view = while_written(&log, options.patience, View::open(&log)).await.map_err(unwritable)??;
-        let orchestrator = Self::begin(Arc::clone(&log) as Arc<dyn Site>, Some(log), view, options).await?;
+        let orchestrator =
+            Self::begin(Arc::clone(&log) as Arc<dyn Site>, Some(log), view, (options, Strangers::Said)).await?;
         orchestrator.run(options)?;
         let recovered = orchestrator.recovered();
         while_written(&orchestrator.core.log, options.patience, recovered).await.map_err(unwritable)??;
@@ -56,7 +57,7 @@ impl Orchestrator {
     /// Something in it cannot be read, or there is no place for what is kept of it on this machine meanwhile.
     pub async fn join(log: Arc<dyn Site>, options: &Options) -> Result<Self, OpenError> {
         let view = View::scratch().await?;
-        let orchestrator = Self::begin(log, None, view, options).await?;
+        let orchestrator = Self::begin(log, None, view, (options, Strangers::Said)).await?;
         orchestrator.core.is_open.store(true, Ordering::Relaxed);
         orchestrator.run(options)?;
         journals::watch(&orchestrator.core);
@@ -69,20 +70,20 @@ impl Orchestrator {
     /// Something in it cannot be read, or there is no place for what is kept of it on this machine meanwhile.
     pub async fn visit(log: Arc<dyn Site>) -> Result<Self, OpenError> {
         let view = View::scratch().await?;
-        Self::begin(log, None, view, &Options::default()).await
+        Self::begin(log, None, view, (&Options::default(), Strangers::Unsaid)).await
     }
 
     async fn begin(
         log: Arc<dyn Site>,
         directory: Option<Arc<Embedded>>,
         view: View,
-        options: &Options,
+        (options, strangers): (&Options, Strangers),
     ) -> Result<Self, OpenError> {
         let client = Client::new(&log);
         let topics = log.topics();
         let read = client::patiently(&log, async || {
             let range = client::range(&log, &topics.definitions, 0).await?;
-            let mut stored = Stored::of(&*log);
+            let mut stored = Stored::of(&*log, strangers);
             stored.read(&client, &topics.definitions, range.start, range.end).await?;
             Ok((stored, range.end))
         });

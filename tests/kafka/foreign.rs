@@ -8,6 +8,7 @@ use saga::log::kafka::{Raw, Settings};
 
 use super::adapter::{RUNTIME, prefix};
 use super::broker::shared;
+use super::house::{FILE, House, text};
 
 const KEPT: Duration = Duration::from_hours(1);
 
@@ -56,6 +57,23 @@ fn produce(address: &str, topic: &str, batch: &[u8]) {
     stream.read_exact(&mut answer).unwrap();
     let code = 4 + 4 + 2 + topic.len() + 4 + 4;
     assert_eq!(answer[code..code + 2], [0, 0], "{answer:?}");
+}
+
+/// It stays until somebody takes it away, so whoever only looks or orders is not told each time.
+#[test]
+fn what_a_stranger_wrote_beside_definitions_is_said_by_servers_alone_with_its_key() {
+    let Some(broker) = shared() else { return };
+    let house = House::new(broker);
+    let server = house.serve(&["--participants", "simulated"]);
+    server.stop();
+    produce(&broker.address(), &format!("{}.definitions", house.prefix), &batch(b"a\xff\nb", b"what", &[]));
+    let passed = "a record of the definitions is passed over";
+    for arguments in [&["list"][..], &["definitions"], &["deploy", FILE], &["cancel", "b-1"]] {
+        let said = text(&house.run(arguments));
+        assert!(!said.contains(passed), "{said}");
+    }
+    let server = house.serve(&["--participants", "simulated"]);
+    assert!(server.said.contains(passed) && server.said.contains(r#"key="a\xff\nb""#), "{}", server.said);
 }
 
 #[test]

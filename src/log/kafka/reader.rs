@@ -437,16 +437,19 @@ fn header(all: &BorrowedHeaders, index: usize) -> Option<(&str, Cow<'_, str>)> {
     Some((header.key, String::from_utf8_lossy(header.value.unwrap_or_default())))
 }
 
-/// A record as it was fetched. What is not text in a key or a header's value is replaced: anybody may write to a topic.
+/// The key of a record. One that is no text is escaped, so that whoever wrote it knows it again.
+fn key<'m>(message: &'m BorrowedMessage<'_>) -> Cow<'m, str> {
+    let key = message.key().unwrap_or_default();
+    str::from_utf8(key).map_or_else(|_| Cow::Owned(key.escape_ascii().to_string()), Cow::Borrowed)
+}
+
+/// A record as it was fetched. What is not text in a header's value is replaced: anybody may write to a topic.
 pub(crate) fn stored(message: &BorrowedMessage<'_>) -> Stored {
     let headers = message
         .headers()
         .map_or_else(WireHeaders::default, |all| (0..all.count()).filter_map(|index| header(all, index)).collect());
-    let taken = Message {
-        key: Arc::from(String::from_utf8_lossy(message.key().unwrap_or_default())),
-        headers,
-        payload: Box::from(message.payload().unwrap_or_default()),
-    };
+    let taken =
+        Message { key: Arc::from(key(message)), headers, payload: Box::from(message.payload().unwrap_or_default()) };
     let millis = message.timestamp().to_millis().and_then(|millis| u64::try_from(millis).ok());
     Stored {
         offset: u64::try_from(message.offset()).unwrap_or_default(),
