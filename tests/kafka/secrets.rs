@@ -47,6 +47,8 @@ fn a_slip_in_a_setting_is_told_without_its_value() {
     assert!(said.contains("there is no such setting; did you mean `sasl.password`?"), "{said}");
     let said = refused(&["hunter2"]);
     assert!(said.contains("it has no `=`"), "{said}");
+    let said = refused(&["=hunter2"]);
+    assert!(said.contains("failed to read a setting of the Kafka client: it has a value and no name"), "{said}");
     let said = refused(&["acks=1"]);
     assert!(said.contains("it is fixed, since what is acknowledged must be on all replicas in sync"), "{said}");
     let file = house.folder.path().join("saga.toml");

@@ -52,6 +52,9 @@ pub enum OpenError {
         /// Why it is.
         why: &'static str,
     },
+    /// A setting without a name.
+    #[error("read a setting of the Kafka client: it has a value and no name")]
+    Nameless,
     /// Not a setting.
     #[error("set `{key}` of the Kafka client: there is no such setting; {}", meant(*near))]
     NoSetting {

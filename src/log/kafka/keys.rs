@@ -52,6 +52,9 @@ pub(super) fn is_secret(text: &str) -> bool {
 
 /// Refuses what cannot be set.
 pub(super) fn check(key: &str, value: &str) -> Result<(), OpenError> {
+    if key.is_empty() {
+        return Err(OpenError::Nameless);
+    }
     if let Some((_, why)) = FIXED.iter().find(|(fixed, _)| *fixed == key) {
         return Err(OpenError::Fixed { key: key.to_owned(), why });
     }
@@ -68,7 +71,8 @@ pub(super) fn check(key: &str, value: &str) -> Result<(), OpenError> {
         KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..) => {
             Err(OpenError::NoSetting { near: nearest(&key), key })
         }
-        KafkaError::ClientConfig(_, why, ..) if is_about_tls(&key, value) && !is_secret(&key) => {
+        KafkaError::ClientConfig(_, why, ..) if is_about_tls(&key, value) => {
+            let why = if is_secret(&key) { "it needs OpenSSL, which this build has not".to_owned() } else { why };
             Err(OpenError::NoTls { key, why })
         }
         KafkaError::ClientConfig(_, why, ..) if !is_secret(&key) => Err(OpenError::Setting { key, why }),
@@ -116,9 +120,16 @@ mod tests {
             ("sasl.mechanism", "SCRAM-SHA-512"),
             ("sasl.mechanisms", "scram-sha-256"),
             ("security.protocol", "SASL_SSL"),
+            ("ssl.ca.location", "hunter2"),
+            ("ssl.key.password", "hunter2"),
+            ("ssl.key.pem", "hunter2"),
+            ("ssl.key.location", "hunter2"),
+            ("ssl.keystore.password", "hunter2"),
         ] {
             let said = refused(key, value);
+            assert!(said.contains("OpenSSL") || !key.starts_with("ssl."), "{said}");
             assert!(said.contains("`saga` is built with `--features tls` or `tls-vendored`"), "{said}");
+            assert!(!said.contains("hunter2"), "{said}");
         }
         assert!(check("sasl.mechanism", "PLAIN").is_ok());
     }
@@ -146,6 +157,8 @@ mod tests {
         assert!(said.ends_with("did you mean `linger.ms`?"), "{said}");
         let said = refused("what", "hunter2");
         assert!(said.ends_with("the settings are those of librdkafka 2.12") && !said.contains("hunter2"), "{said}");
+        let said = refused("", "hunter2");
+        assert_eq!(said, "read a setting of the Kafka client: it has a value and no name");
     }
 
     #[test]
