@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use super::callback::{Callback, reachable};
 use super::error::Kind;
@@ -146,8 +147,19 @@ async fn until_stopped(
     let stopped = limits::stopped();
     out.remark(format_args!("{serving}"));
     let routes = router(Arc::clone(&service), address.ip());
-    let ended = axum::serve(listener, routes).with_graceful_shutdown(stopped).await;
-    let hurry = limits::stopped();
+    // Heard from the first signal on: while it stops to listen, somebody may have given the second one.
+    let (tell, told) = oneshot::channel();
+    let stops = async {
+        stopped.await;
+        drop(tell.send(limits::stopped()));
+    };
+    let ended = axum::serve(listener, routes).with_graceful_shutdown(stops).await;
+    let hurry = async {
+        match told.await {
+            Ok(again) => again.await,
+            Err(_) => limits::stopped().await,
+        }
+    };
     out.remark(format_args!("stopping: what is under way goes to the log"));
     service.drain(drain, hurry).await;
     service.close().await;
