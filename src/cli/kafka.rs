@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::CliError;
 use super::error::Kind;
+use super::list::untold_of;
 use super::rivals::{Carried, Said, refuse, rivals, topics_of};
 use super::settings::Settings;
 use crate::http::cast::Cast;
@@ -338,12 +339,7 @@ impl Readership {
                         "nobody reads {topic}: what is asked of {name} waits there; start it, or give --participant {name}=…"
                     ),
                 ),
-                Some(Silence::Untold(why)) => (
-                    Finding::Untold,
-                    format!(
-                        "whether somebody reads {topic} cannot be told: {why}; if nobody does, what is asked of {name} waits there"
-                    ),
-                ),
+                Some(Silence::Untold(why)) => (Finding::Untold, untold_of(name, topic, why)),
             };
             now.insert(topic.clone(), finding);
             let before = self.said.get(topic).copied();

@@ -1,11 +1,13 @@
 //! `saga list`: which instances there are, what hangs, since when and why.
 
+use std::num::NonZeroU64;
+
 use super::instance::{Access, Where, ago, is_under_way};
 use super::table::Table;
 use super::{CliError, Exit, Out};
 use crate::engine::Summary;
 use crate::http::api::{Ended, ListQuery};
-use crate::http::view::{List, Row, Unread, Untold};
+use crate::http::view::{List, Row, Silent, Unread, Untold};
 use crate::runtime::LIST_MAX;
 
 /// List the instances: what needs a person first
@@ -86,7 +88,7 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
     remarks(&list, place, out);
     stopped(&list, place, out);
     if list.instances.iter().any(|row| is_under_way(row.status)) {
-        for line in waits_at(&list.unread, &list.untold) {
+        for line in waits_at(&list.silent) {
             out.remark(format_args!("\n{line}"));
         }
         access.say_if_idle(out);
@@ -95,13 +97,11 @@ pub(super) fn command(arguments: &Arguments, out: &mut Out) -> Result<Exit, CliE
 }
 
 /// What is said of participants whose commands nobody reads, or of which that cannot be told.
-pub(super) fn waits_at(unread: &[Unread], untold: &[Untold]) -> impl Iterator<Item = String> {
+pub(super) fn waits_at(Silent { unread, untold }: &Silent) -> impl Iterator<Item = String> {
     let unread = unread.iter().map(|Unread { participant, topic }| {
         format!("nobody reads {topic}: what is asked of {participant} waits there until it is started")
     });
-    let untold = untold.iter().map(|Untold { participant, topic, why }| {
-        format!("whether somebody reads {topic} cannot be told: {why}; if nobody does, what is asked of {participant} waits there")
-    });
+    let untold = untold.iter().map(|Untold { participant, topic, why }| untold_of(participant, topic, why));
     unread.chain(untold)
 }
 
@@ -117,13 +117,25 @@ fn table(list: &List) -> String {
     table.text()
 }
 
+/// What is said of a participant of which cannot be told whether somebody reads its commands.
+pub(super) fn untold_of(participant: &str, topic: &str, why: &str) -> String {
+    format!(
+        "whether somebody reads {topic} cannot be told: {why}; if nobody does, what is asked of {participant} waits there"
+    )
+}
+
+/// Requests that wait, with what is said of whose they are, and of what follows.
+pub(super) fn not_decided(count: NonZeroU64, (whose, so): (&str, &str)) -> String {
+    let (requests, are) = if count.get() == 1 { ("request", "is") } else { ("requests", "are") };
+    format!(
+        "{count} {requests}{whose} {are} in the log and not decided yet{so}: if this stays so, no orchestrator runs (`saga serve`)"
+    )
+}
+
 /// What belongs to these partitions does not go on, whatever its row says; and what has not begun yet.
 fn stopped(list: &List, place: &Where, out: &mut Out) {
     if let Some(undecided) = list.undecided {
-        let (requests, are) = if undecided.get() == 1 { ("request", "is") } else { ("requests", "are") };
-        out.remark(format_args!(
-            "\n{undecided} {requests} {are} in the log and not decided yet: if this stays so, no orchestrator runs (`saga serve`)"
-        ));
+        out.remark(format_args!("\n{}", not_decided(undecided, ("", ""))));
     }
     for stopped in &list.stopped {
         out.remark(format_args!("\n{}", place.stopped(stopped)));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::history::{lives, one_run, sentence};
 use super::instance::{Access, Where, ago, is_under_way, now};
-use super::list::waits_at;
+use super::list::{not_decided, waits_at};
 use super::table::Table;
 use super::{CliError, Exit, Out};
 use crate::engine::{Direction, Summary};
@@ -74,7 +74,7 @@ fn text(shown: &Shown, history: Option<&History>, place: &Where) -> String {
             let _ = write!(text, "\nlast answers to {}\n{}", statement.at, last_answers(&statement.at, shown, history));
         }
     }
-    for line in waits_at(&shown.unread, &shown.untold) {
+    for line in waits_at(&shown.silent) {
         let _ = writeln!(text, "\n{line}");
     }
     if !shown.signals.is_empty() {
@@ -86,12 +86,8 @@ fn text(shown: &Shown, history: Option<&History>, place: &Where) -> String {
         let _ = write!(text, "\nsafe to give now\n{}", orders(&shown.row.id, &shown.orders, place));
     }
     if let Some(undecided) = shown.undecided {
-        let (requests, are) = if undecided.get() == 1 { ("request", "is") } else { ("requests", "are") };
-        let _ = writeln!(
-            text,
-            "\n{undecided} {requests} of its partition {are} in the log and not decided yet, and an order for it may be among \
-             them: if this stays so, no orchestrator runs (`saga serve`)"
-        );
+        let so = ", and an order for it may be among them";
+        let _ = writeln!(text, "\n{}", not_decided(undecided, (" of its partition", so)));
     }
     if shown.lives.others().next().is_some() {
         let _ = write!(text, "\nother runs of this id\n{}", lives(&shown.row.id, &shown.lives, ("show", place)));

@@ -2,7 +2,7 @@
 
 use super::redact::redact;
 use super::view::{Instant, Progress, Standing, Statement};
-use super::waits::called;
+use super::waits::{called, last};
 use crate::definition::Compensation;
 use crate::engine::{Attempt, Direction, Instance, State, Trouble, Wait};
 use crate::json::Json;
@@ -144,13 +144,12 @@ fn statement(plan: &Plan, instance: &Instance, at: At, depth: u32) -> Statement 
         stand(&mut statement, (plan, instance), at, state);
     }
     let attempt = state.and_then(State::attempt).map(|(_, attempt)| attempt);
-    if let Some(since) = attempt.and_then(|attempt| attempt.beyond) {
+    if let Some((attempt, since)) = attempt.and_then(|attempt| Some((attempt, attempt.beyond?))) {
         // The pivot step beyond its retries: it goes on by itself, and a person should know.
         statement.state = Some(Standing::Stuck);
         statement.since = Some(Instant(since));
         statement.code = Some("timeout".to_owned());
-        let last = attempt.and_then(|attempt| attempt.repeated.as_ref());
-        let last = last.map(|why| format!("; the last: {why}")).unwrap_or_default();
+        let last = last(attempt);
         statement.message = statement
             .attempt
             .map(|attempt| format!("{attempt} attempts brought no outcome{last}; it is tried until there is one"));

@@ -11,7 +11,7 @@ use super::api::{ApiError, Fault, ListQuery};
 use super::history::History;
 use super::late;
 use super::past::{self, HistoryQuery, ShowQuery};
-use super::view::{self, Count, List, Row, Shown, Stopped, Unread, Untold};
+use super::view::{self, Count, List, Row, Shown, Silent, Stopped, Unread, Untold};
 use super::waits::asked;
 use crate::engine::{Instance, InstanceId, Summary};
 use crate::journal::Plans;
@@ -253,7 +253,7 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
     }
     late::noted_in(of, &mut looked).await;
     let live = looked.iter().filter_map(|(_, now)| now.as_ref()).map(|(shown, _)| (&*shown.plan, &*shown.instance));
-    let (unread, untold) = unread(of, live).await;
+    let silent = silent(of, live).await;
     let looked: Vec<_> = looked.into_iter().map(|(_, now)| now.map(|(_, row)| row)).collect();
     let explained = looked.len();
     let (instances, gone) = as_they_stand(&mut found, &filter, looked);
@@ -261,28 +261,24 @@ pub(super) async fn list(of: &impl Knows, query: &ListQuery) -> Result<List, Api
     let counts = found.counts.into_iter().map(|(status, count)| Count { status, count }).collect();
     let (stopped, undecided) = of.backlog().await?;
     let undecided = NonZeroU64::new(undecided.values().sum());
-    Ok(List { instances, counts, explained, damaged, stopped, undecided, unread, untold })
+    Ok(List { instances, counts, explained, damaged, stopped, undecided, silent })
 }
 
-/// The participants from which these instances want something and whose commands nobody reads, and those of which that cannot
-/// be told.
-async fn unread<'i>(
-    of: &impl Knows,
-    instances: impl IntoIterator<Item = (&'i Plan, &'i Instance)>,
-) -> (Vec<Unread>, Vec<Untold>) {
+/// Of the participants from which these instances want something, those that may not hear it.
+async fn silent<'i>(of: &impl Knows, instances: impl IntoIterator<Item = (&'i Plan, &'i Instance)>) -> Silent {
     let asked: BTreeMap<String, String> = instances.into_iter().flat_map(|(plan, it)| asked(plan, it)).collect();
+    let mut silent = Silent::default();
     if asked.is_empty() {
-        return (Vec::new(), Vec::new());
+        return silent;
     }
-    let (mut unread, mut untold) = (Vec::new(), Vec::new());
     for (topic, silence) in of.unread(asked.keys().cloned().collect()).await {
         let Some(participant) = asked.get(&topic).cloned() else { continue };
         match silence {
-            Silence::Certain => unread.push(Unread { participant, topic }),
-            Silence::Untold(why) => untold.push(Untold { participant, topic, why }),
+            Silence::Certain => silent.unread.push(Unread { participant, topic }),
+            Silence::Untold(why) => silent.untold.push(Untold { participant, topic, why }),
         }
     }
-    (unread, untold)
+    silent
 }
 
 /// The rows, those that were looked into as they stand now; and how many of these are not wanted any more: they have gone on
@@ -365,10 +361,10 @@ pub(super) async fn show(of: &impl Knows, id: &str, query: &ShowQuery) -> Result
     let (stopped, undecided) = of.backlog().await?;
     let stopped = stopped.into_iter().find(|stopped| stopped.partition == partition);
     let undecided = undecided.get(&partition).copied().and_then(NonZeroU64::new);
-    let (unread, untold) = unread(of, [(&*looked.plan, &*looked.instance)]).await;
+    let silent = silent(of, [(&*looked.plan, &*looked.instance)]).await;
     let lives = past::beside(of, &looked).await?;
     let shown = view::shown(&looked.plan, &looked.instance);
-    let mut shown = Shown { lives, stopped, undecided, unread, untold, ..shown };
+    let mut shown = Shown { lives, stopped, undecided, silent, ..shown };
     if late::is_pending(&looked.instance) {
         let row = of.row(&id).await?;
         late::noted(of, (&row, &looked), &mut shown).await?;

@@ -74,11 +74,18 @@ pub struct List {
     /// Requests that are in the log and that no orchestrator has decided yet. Absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<NonZeroU64>,
-    /// On Kafka, participants from which the rows that were looked into want something and whose commands nobody reads at the
-    /// moment. Absent where there are none.
+    /// Of the participants from which the rows that were looked into want something.
+    #[serde(flatten)]
+    pub silent: Silent,
+}
+
+/// Participants that may not hear what is asked of them, on Kafka.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Silent {
+    /// Those whose commands nobody reads at the moment. Absent where there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Unread>,
-    /// On Kafka, participants of which that cannot be told. Absent where it can be of all.
+    /// Those of which that cannot be told. Absent where it can be of all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untold: Vec<Untold>,
 }
@@ -176,13 +183,9 @@ pub struct Shown {
     /// one may be among them. Absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<NonZeroU64>,
-    /// On Kafka, participants from which it wants something and whose commands nobody reads at the moment. Absent where there
-    /// are none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unread: Vec<Unread>,
-    /// On Kafka, participants of which that cannot be told. Absent where it can be of all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub untold: Vec<Untold>,
+    /// Of the participants from which it wants something.
+    #[serde(flatten)]
+    pub silent: Silent,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives references")]
@@ -436,7 +439,6 @@ pub fn shown(plan: &Plan, instance: &Instance) -> Shown {
         orders: super::offers::offers(plan, instance),
         stopped: None,
         undecided: None,
-        unread: Vec::new(),
-        untold: Vec::new(),
+        silent: Silent::default(),
     }
 }

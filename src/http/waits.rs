@@ -64,7 +64,7 @@ fn doing(plan: &Plan, at: At, state: &State) -> String {
     let called = invocation.map(called).unwrap_or_default();
     let participant = invocation.map(|invocation| invocation.participant.name.as_str()).unwrap_or_default();
     let number = attempt.number;
-    let last = attempt.repeated.as_ref().map(|why| format!("; the last: {why}")).unwrap_or_default();
+    let last = last(attempt);
     let waits = match &attempt.wait {
         Wait::Answer(until) => format!("{called} is not answered yet, attempt {number}, until {until}{last}"),
         Wait::Query(until) => format!("{participant} was asked what became of {called}, until {until}{last}"),
@@ -86,6 +86,11 @@ fn doing(plan: &Plan, at: At, state: &State) -> String {
         Some(since) => format!("beyond its retries since {since}: {waits}"),
         None => waits,
     }
+}
+
+/// Why the attempt before is repeated, to stand behind what is said of a step; nothing of the first one.
+pub(super) fn last(attempt: &Attempt) -> String {
+    attempt.repeated.as_ref().map(|why| format!("; the last: {why}")).unwrap_or_default()
 }
 
 /// What is said of a pending step, and what is to be said of it where its final answer came and did not fit.

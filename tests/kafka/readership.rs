@@ -2,7 +2,7 @@
 //! it is neither said that nobody reads their commands, nor that somebody does.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -11,6 +11,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use super::adapter::RUNTIME;
 use super::broker::{Broker, own};
 use super::house::{House, PATIENCE, Server, text};
+use super::rivals::reading;
 
 /// More than are asked at once, and than were asked at all once.
 const OTHERS: usize = 25;
@@ -20,14 +21,7 @@ fn member(broker: &Broker, group: &str, topic: &str) -> BaseConsumer {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", broker.address()).set("group.id", group);
     config.set("group.protocol", "consumer").set("enable.auto.commit", "false");
-    let member: BaseConsumer = config.create().unwrap();
-    member.subscribe(&[topic]).unwrap();
-    let began = Instant::now();
-    while member.assignment().is_ok_and(|assigned| assigned.count() == 0) {
-        assert!(began.elapsed() < PATIENCE, "it is never given anything");
-        drop(member.poll(Duration::from_millis(50)));
-    }
-    member
+    reading(&config, topic)
 }
 
 fn commit(member: &BaseConsumer) {

@@ -13,6 +13,11 @@ use super::house::{FILE, House, INPUT, PATIENCE, Server, text};
 pub(super) fn reader(brokers: &str, topic: &str) -> BaseConsumer {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers).set("group.id", format!("{topic}.hotels"));
+    reading(&config, topic)
+}
+
+/// A consumer with these settings, once it has a part of a topic.
+pub(super) fn reading(config: &ClientConfig, topic: &str) -> BaseConsumer {
     let reader: BaseConsumer = config.create().unwrap();
     reader.subscribe(&[topic]).unwrap();
     let began = Instant::now();

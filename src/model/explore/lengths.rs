@@ -3,13 +3,13 @@
 
 use super::Setting;
 use super::pairs::crowded;
-use crate::plan::{At, Kind, NodeId, Plan};
+use crate::plan::{At, Kind, Node, NodeId, Plan};
 
 /// The loops that may have more elements than were tried, since the text does not say how many there are; and the choices whose
 /// conditions may come to more.
 pub(super) fn open(plan: &Plan) -> Vec<bool> {
     let crowded = crowded(plan);
-    let is_open = |(id, node): (NodeId, &crate::plan::Node)| {
+    let is_open = |(id, node): (NodeId, &Node)| {
         crowded.contains(&id) || matches!(&node.kind, Kind::Each(each) if each.length.is_none())
     };
     plan.nodes().map(is_open).collect()

@@ -35,6 +35,27 @@ impl Asked<'_> {
     }
 }
 
+/// All conditions of choices.
+fn asked(plan: &Plan) -> Vec<Asked<'_>> {
+    let mut asked = Vec::new();
+    for (node, of) in plan.nodes() {
+        let Kind::Choice { arms, .. } = &of.kind else { continue };
+        let within = of.place.rsplit_once('.').map(|(run, _)| run);
+        for (arm, (condition, _)) in (0..).zip(arms) {
+            let mut parts = Vec::new();
+            joined(&condition.expr, &mut parts);
+            let parts = parts.into_iter().map(|part| {
+                let mut data = BTreeSet::new();
+                add_data(plan, part, DEPTH_MAX, &mut data);
+                (part, data)
+            });
+            let parts = parts.collect();
+            asked.push(Asked { node, within, arm, condition: &condition.expr, span: condition.span, parts });
+        }
+    }
+    asked
+}
+
 /// A condition that never went this way while the other one went that way, though each did.
 pub(super) struct Apart {
     pub(super) node: NodeId,
@@ -51,22 +72,7 @@ pub(super) struct Pairs<'p> {
 
 impl<'p> Pairs<'p> {
     pub(super) fn of(plan: &'p Plan) -> Self {
-        let mut asked = Vec::new();
-        for (node, of) in plan.nodes() {
-            let Kind::Choice { arms, .. } = &of.kind else { continue };
-            let within = of.place.rsplit_once('.').map(|(run, _)| run);
-            for (arm, (condition, _)) in (0..).zip(arms) {
-                let mut parts = Vec::new();
-                joined(&condition.expr, &mut parts);
-                let parts = parts.into_iter().map(|part| {
-                    let mut data = BTreeSet::new();
-                    add_data(plan, part, DEPTH_MAX, &mut data);
-                    (part, data)
-                });
-                let parts = parts.collect();
-                asked.push(Asked { node, within, arm, condition: &condition.expr, span: condition.span, parts });
-            }
-        }
+        let asked = asked(plan);
         let mut related = Vec::new();
         for (first, one) in asked.iter().enumerate() {
             let others = asked.iter().enumerate().skip(first + 1);
@@ -128,7 +134,7 @@ impl<'p> Pairs<'p> {
 /// The choices whose condition looks at what two others look at, too: of all that three of them come to together not all is
 /// tried. Of one number, word or instant it is.
 pub(super) fn crowded(plan: &Plan) -> BTreeSet<NodeId> {
-    let asked = Pairs::of(plan).asked;
+    let asked = asked(plan);
     let lists: Vec<BTreeSet<String>> = asked.iter().map(|asked| lists_of(plan, asked.condition)).collect();
     let shares = |(one, own): (&Asked<'_>, &BTreeSet<String>), (other, beside): (&Asked<'_>, &BTreeSet<String>)| {
         is_related(one, other) || (one.node != other.node && !own.is_disjoint(beside))

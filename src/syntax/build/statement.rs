@@ -270,26 +270,22 @@ impl Builder<'_> {
     }
 
     /// Whether a part of an `await` is there for the first time; also said is what should stand before another one.
-    fn is_next_of_await(&mut self, part: &Pair<'_>, parts: &mut Vec<(&str, Span)>) -> bool {
-        const ORDER: [&str; 3] = ["`as`", "`where`", "`within`"];
+    fn is_next_of_await(&mut self, part: &Pair<'_>, parts: &mut Vec<(u8, &str, Span)>) -> bool {
         let span = self.span(part);
-        let rank = match part.as_rule() {
-            Rule::alias => 0,
-            Rule::filter => 1,
-            _ => 2,
+        let (rank, what) = match part.as_rule() {
+            Rule::alias => (0, "`as`"),
+            Rule::filter => (1, "`where`"),
+            _ => (2, "`within`"),
         };
-        let (Some(what), behind) = (ORDER.get(rank).copied(), ORDER.get(rank + 1..).unwrap_or_default()) else {
-            return true;
-        };
-        let earlier = parts.iter().find(|(known, _)| *known == what).map(|(_, span)| *span);
+        let earlier = parts.iter().find(|(known, ..)| *known == rank).map(|(.., span)| *span);
         if !self.once(earlier, span, what) {
             return false;
         }
-        if let Some((before, earlier)) = parts.iter().find(|(known, _)| behind.contains(known)) {
+        if let Some((_, before, earlier)) = parts.iter().find(|(known, ..)| *known > rank) {
             let hint = "the order is: the signal, `as`, `where`, `within`, `otherwise`";
             self.out_of_order((span, what), (*earlier, before), hint);
         }
-        parts.push((what, span));
+        parts.push((rank, what, span));
         true
     }
 
@@ -297,7 +293,7 @@ impl Builder<'_> {
         const FORM: &str = words::AWAIT;
         let (mut signal, mut alias, mut filter, mut within, mut otherwise) = (None, None, None, None, None);
         let (mut has_within, mut has_otherwise) = (false, false);
-        let mut parts: Vec<(&str, Span)> = Vec::new();
+        let mut parts = Vec::new();
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::alias | Rule::filter | Rule::time if !self.is_next_of_await(&part, &mut parts) => {}
