@@ -11,8 +11,9 @@ use super::sources::{Checked, check_file, colour};
 use super::ways::{self, Form};
 use super::{CliError, Exit, Out, contradictions, proved};
 use crate::diagnostic::{Diagnostic, Severity, render, sarif};
+use crate::engine::SIGNALS_MAX;
 use crate::http::cast::Cast;
-use crate::model::explore::{Bounds, MEMORY_MAX, STATES_MAX};
+use crate::model::explore::{Bounds, INPUTS_MAX, REPLIES_MAX};
 
 /// Check definitions, explore how each saga can end, and say what is proved
 #[derive(Debug, clap::Args)]
@@ -43,12 +44,8 @@ pub(super) struct Arguments {
     /// Explore to the end, without a budget
     #[arg(long, conflicts_with = "quick")]
     deep: bool,
-    /// With --deep: look at no more states than these of a saga; they take memory
-    #[arg(long, value_name = "N", requires = "deep", conflicts_with = "quick", default_value_t = STATES_MAX, value_parser = positive)]
-    states: usize,
-    /// With --deep: take no more than about these megabytes for the states of a saga
-    #[arg(long, value_name = "MB", requires = "deep", conflicts_with = "quick", default_value_t = MEMORY_MAX >> 20, value_parser = positive)]
-    memory: usize,
+    #[command(flatten)]
+    bounds: Bounding,
     /// Participants do not keep the guard, so a late copy of a command is carried out again
     #[arg(long, conflicts_with = "quick")]
     unguarded: bool,
@@ -58,6 +55,29 @@ pub(super) struct Arguments {
     /// How all of it is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text, conflicts_with = "json")]
     format: Format,
+}
+
+/// How far is explored; what is not said is as usual, or as `--deep` has it.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Bounding {
+    /// Try no more than so many steps from state to state of a saga [usually 1,000,000; with --deep all]
+    #[arg(long, value_name = "N", conflicts_with = "quick", value_parser = positive, help_heading = "Bounds of what is explored")]
+    steps: Option<usize>,
+    /// Look at no more than so many states of a saga [usually 1,000,000]
+    #[arg(long, value_name = "N", conflicts_with = "quick", value_parser = positive, help_heading = "Bounds of what is explored")]
+    states: Option<usize>,
+    /// Take no more than about so many megabytes for the states of a saga [usually 256; with --deep 2,048]
+    #[arg(long, value_name = "MB", conflicts_with = "quick", value_parser = positive, help_heading = "Bounds of what is explored")]
+    memory: Option<usize>,
+    /// Try no more than so many inputs of a saga, up to 65,536 [usually 1,024]
+    #[arg(long, value_name = "N", conflicts_with = "quick", value_parser = up_to::<INPUTS_MAX>, help_heading = "Bounds of what is explored")]
+    inputs: Option<usize>,
+    /// Try no more than so many replies of a step and signals of a kind, up to 255 [usually 64]
+    #[arg(long, value_name = "N", conflicts_with = "quick", value_parser = up_to::<REPLIES_MAX>, help_heading = "Bounds of what is explored")]
+    replies: Option<usize>,
+    /// Let no more than so many signals of a name wait to be taken, up to 100 [usually 2]
+    #[arg(long, value_name = "N", conflicts_with = "quick", value_parser = up_to::<SIGNALS_MAX>, help_heading = "Bounds of what is explored")]
+    signals: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -145,12 +165,18 @@ impl Arguments {
         if self.json { Format::Json } else { self.format }
     }
 
-    const fn bounds(&self) -> Bounds {
-        let guard = !self.unguarded;
-        if self.deep {
-            Bounds { states: self.states, memory: self.memory.saturating_mul(1 << 20), guard, ..Bounds::DEEP }
-        } else {
-            Bounds { guard, ..Bounds::USUAL }
+    fn bounds(&self) -> Bounds {
+        let usual = if self.deep { Bounds::DEEP } else { Bounds::USUAL };
+        let Bounding { steps, states, memory, inputs, replies, signals } = self.bounds;
+        Bounds {
+            steps: steps.unwrap_or(usual.steps),
+            states: states.unwrap_or(usual.states),
+            memory: memory.map_or(usual.memory, |memory| memory.saturating_mul(1 << 20)),
+            inputs: inputs.unwrap_or(usual.inputs),
+            replies: replies.unwrap_or(usual.replies),
+            signals: signals.unwrap_or(usual.signals),
+            guard: !self.unguarded,
+            ..usual
         }
     }
 }
@@ -172,6 +198,11 @@ fn positive(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("it is a number from 1 on".to_owned()),
         Ok(number) => Ok(number),
     }
+}
+
+fn up_to<const MAX: usize>(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=MAX).contains(number));
+    number.ok_or_else(|| format!("it is a number from 1 to {MAX}"))
 }
 
 fn as_list(value: serde_json::Value) -> Vec<serde_json::Value> {

@@ -122,7 +122,7 @@ fn a_broken_promise_has_its_place_and_its_page_for_code_hosts() {
 #[test]
 fn what_a_budget_cuts_is_said_of_each_count() {
     let desk = desk();
-    let arguments = ["check", "order.saga", "--deep", "--states", "10"];
+    let arguments = ["check", "order.saga", "--states", "10"];
     insta::assert_snapshot!(desk.saga(&arguments));
     let found = json(&desk, &[&arguments[..], &["--json"]].concat());
     let outcomes = found["sagas"][0]["outcomes"].as_array().unwrap();

@@ -209,6 +209,10 @@ fn what_needs_an_option_is_refused_beside_what_excludes_it() {
     for arguments in [
         &["check", "booking.saga", "--states", "5", "--quick"][..],
         &["check", "booking.saga", "--memory", "5", "--quick"],
+        &["check", "booking.saga", "--steps", "5", "--quick"],
+        &["check", "booking.saga", "--inputs", "5", "--quick"],
+        &["check", "booking.saga", "--replies", "5", "--quick"],
+        &["check", "booking.saga", "--signals", "5", "--quick"],
         &["test", "booking.saga", "--write", "--scenario", "a"],
         &["resolve", "x", "take", "--failed", "no", "--reply", "{}"],
     ] {

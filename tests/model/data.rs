@@ -1,6 +1,6 @@
 //! The data that is explored: both ways of each condition, whatever it computes; and where none was found, that is said.
 
-use saga::model::explore::{Bounds, Cut, Ending, Engine, PAYLOADS_MAX, Report, Untaken, Untried, explore};
+use saga::model::explore::{Bounds, Cut, Ending, Engine, REPLIES_USUAL, Report, Untaken, Untried, explore};
 
 use super::explore::plan;
 
@@ -15,6 +15,10 @@ fn of_both<const N: usize>(
 
 /// A saga that fails at once where the condition on its input holds; on a reply, on that of its step.
 fn refused_where(shape: &str, condition: &str) -> Report {
+    refused_within(Bounds::default(), shape, condition)
+}
+
+fn refused_within(bounds: Bounds, shape: &str, condition: &str) -> Report {
     let text = format!(
         r#"
 participant shop {{ command Ask returns {{ {shape} }}  command Take  command Free }}
@@ -27,7 +31,7 @@ saga bought {{
 }}
 "#
     );
-    explore(&plan(&text), &Engine, Bounds::default())
+    explore(&plan(&text), &Engine, bounds)
 }
 
 fn goes_both_ways(report: &Report) -> bool {
@@ -142,7 +146,7 @@ fn of_too_many_payloads_some_of_each_kind_are_tried() {
     let outside = |field: char| format!("asked.{field} < 10 || asked.{field} > 20");
     let condition = ['a', 'b', 'c'].map(outside).join(" || ");
     let report = refused_where("a: int, b: int, c: int", &condition);
-    assert_eq!(report.cut, [Cut::Payloads(Some("asked".into()))], "of {PAYLOADS_MAX}");
+    assert_eq!(report.cut, [Cut::Replies("asked".into())], "of {REPLIES_USUAL}");
     assert!(report.ways.iter().any(|way| way.ending == Ending::Completed));
     // The last of very many fields, too.
     let fields: Vec<String> = (0..20).map(|n| format!("f{n}")).collect();
@@ -150,6 +154,41 @@ fn of_too_many_payloads_some_of_each_kind_are_tried() {
     let compared = fields.iter().map(|field| format!("input.{field} == 1000")).collect::<Vec<_>>().join(" && ");
     let report = refused_where(&shape, &format!("{compared} || input.f19 > 999"));
     assert!(report.ways.iter().any(|way| way.ending == Ending::Compensated("refused".into())));
+}
+
+/// What a bound has cut short is whole again where it is larger.
+#[test]
+fn bounds_of_data_can_be_others() {
+    let usual = Bounds::default();
+    let cut = |bounds: Bounds, of: &str| {
+        let condition = format!("{of}.a < 10 || {of}.a > 20 || {of}.a == 15 || {of}.b < 10 || {of}.b > 20");
+        refused_within(bounds, "a: int, b: int", &condition).cut
+    };
+    assert_eq!(cut(usual, "asked"), [Cut::Replies("asked".into())]);
+    assert_eq!(cut(Bounds { replies: 100, ..usual }, "asked"), []);
+    assert_eq!(cut(usual, "input"), []);
+    assert_eq!(cut(Bounds { inputs: 60, ..usual }, "input"), [Cut::Inputs("input".into())]);
+}
+
+/// How many signals of a name wait makes no difference but in the number of states: each is remembered, and no more.
+#[test]
+fn more_signals_may_wait() {
+    let text = r#"
+participant shop { command Take }
+saga s {
+  version 1
+  signal go
+  step take { call shop.Take  compensate nothing }
+  await go as one within 1d otherwise { fail "late" }
+  await go as two within 1d otherwise { fail "late" }
+  await go as three within 1d otherwise { fail "late" }
+}
+"#;
+    let explored = |signals| explore(&plan(text), &Engine, Bounds { signals, reduces: false, ..Bounds::default() });
+    let (fewer, more) = (explored(1), explored(3));
+    assert!(fewer.states < more.states, "{} and {}", fewer.states, more.states);
+    let ends = |report: &Report| report.ways.iter().map(|way| way.ending.clone()).collect::<Vec<_>>();
+    assert_eq!(ends(&fewer), ends(&more));
 }
 
 /// A saga of two steps, each behind a condition of its own.

@@ -16,6 +16,21 @@ pub const STEPS_USUAL: usize = 1_000_000;
 /// take less where they lead to states that are known; where each leads to a new one, it is this that ends them.
 pub const MEMORY_USUAL: usize = 256 << 20;
 
+/// The most inputs that are tried: each comes once, and what nobody looks at any more is the same then.
+pub const INPUTS_USUAL: usize = 1_024;
+
+/// As many may be asked for: they are known by a number of 16 bits.
+pub const INPUTS_MAX: usize = 1 << 16;
+
+/// The most replies of a step and the most signals of a kind that are tried: each may come in many states.
+pub const REPLIES_USUAL: usize = 64;
+
+/// As many may be asked for: they are known by a number of 8 bits.
+pub const REPLIES_MAX: usize = 255;
+
+/// How many signals of one name wait to be taken: one that is taken, and one that stays.
+pub const SIGNALS_USUAL: usize = 2;
+
 /// How an exploration is bounded.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -25,6 +40,12 @@ pub struct Bounds {
     pub steps: usize,
     /// At most about so many bytes for them, by the sizes of their types.
     pub memory: usize,
+    /// At most so many inputs: up to [`INPUTS_MAX`].
+    pub inputs: usize,
+    /// At most so many replies of a step and signals of a kind: up to [`REPLIES_MAX`].
+    pub replies: usize,
+    /// At most so many signals of one name wait to be taken.
+    pub signals: usize,
     /// Whether participants keep the guard of docs/protocol.md.
     pub guard: bool,
     /// Whether one state is looked at for several that nothing can tell from it. Without, for tests of the reductions alone.
@@ -46,8 +67,17 @@ impl Bounds {
     /// What an answer can be waited for.
     pub const USUAL: Self = Self { steps: STEPS_USUAL, memory: MEMORY_USUAL, ..Self::DEEP };
     /// To the end, as far as memory goes.
-    pub const DEEP: Self =
-        Self { states: STATES_MAX, steps: usize::MAX, memory: MEMORY_MAX, guard: true, reduces: true, without: None };
+    pub const DEEP: Self = Self {
+        states: STATES_MAX,
+        steps: usize::MAX,
+        memory: MEMORY_MAX,
+        inputs: INPUTS_USUAL,
+        replies: REPLIES_USUAL,
+        signals: SIGNALS_USUAL,
+        guard: true,
+        reduces: true,
+        without: None,
+    };
 }
 
 impl Default for Bounds {

@@ -19,15 +19,18 @@ use crate::json::Json;
 use crate::syntax::key;
 use crate::time::Timestamp;
 
-/// The most replies of a step and the most signals of a kind that are tried: each may come in many states.
-pub const PAYLOADS_MAX: usize = 64;
-
-/// The most inputs that are tried: each comes once, and what nobody looks at any more is the same then.
-pub const INPUTS_MAX: usize = 1_024;
+/// What payloads are for.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Inputs,
+    Replies,
+}
 
 /// Payloads, made up.
 #[derive(Debug)]
 pub(super) struct Data {
+    /// What it is for.
+    what: Kind,
     /// The most of one kind.
     max: usize,
     /// Why not all are tried that make a difference.
@@ -39,8 +42,18 @@ pub(super) struct Data {
 }
 
 impl Data {
-    pub(super) const fn up_to(max: usize) -> Self {
-        Self { max, cut: BTreeSet::new(), place: String::new(), lists: BTreeMap::new() }
+    /// Inputs of the saga, at most so many.
+    pub(super) const fn inputs(max: usize) -> Self {
+        Self::up_to(max, Kind::Inputs)
+    }
+
+    /// What comes from outside while it is under way: of each reply and signal at most so many.
+    pub(super) const fn replies(max: usize) -> Self {
+        Self::up_to(max, Kind::Replies)
+    }
+
+    const fn up_to(max: usize, what: Kind) -> Self {
+        Self { what, max, cut: BTreeSet::new(), place: String::new(), lists: BTreeMap::new() }
     }
 
     /// The values of a record of which this is looked at.
@@ -69,11 +82,19 @@ impl Data {
     }
 
     /// Not all that makes a difference is tried of what is being made.
-    fn cut_here(&mut self) {
-        let named = self.cut.iter().filter(|cut| matches!(cut, Cut::Payloads(_))).count();
-        if named < NAMED_MAX {
-            self.cut.insert(Cut::Payloads(Some(self.place.as_str().into())));
+    fn cut_here(&mut self, cut: impl FnOnce(CompactString) -> Cut) {
+        let is_of_data = |cut: &&Cut| matches!(cut, Cut::Inputs(_) | Cut::Replies(_) | Cut::Payloads(_));
+        if self.cut.iter().filter(is_of_data).count() < NAMED_MAX {
+            self.cut.insert(cut(self.place.as_str().into()));
         }
+    }
+
+    /// There are more than so many of one kind.
+    fn full(&mut self) {
+        self.cut_here(match self.what {
+            Kind::Inputs => Cut::Inputs,
+            Kind::Replies => Cut::Replies,
+        });
     }
 
     /// What stands at a place inside.
@@ -89,7 +110,7 @@ impl Data {
     fn combined(&mut self, fields: &[(CompactString, Vec<Value>)]) -> Vec<Value> {
         let all = fields.iter().fold(1_usize, |all, (_, values)| all.saturating_mul(values.len()));
         if all > self.max {
-            self.cut_here();
+            self.full();
         }
         let stride = if all > self.max { stride(all as u128) } else { 1 };
         let nth = |number: usize| {
@@ -116,7 +137,7 @@ impl Data {
         lists.extend(one.iter().map(|one| vec![one.clone()]));
         lists.extend(pairs.take(self.max));
         if one.len() * one.len() > self.max {
-            self.cut_here();
+            self.full();
         }
         let (Some(first), Some(last)) = (one.first(), one.last()) else { return vec![Value::List(Vec::new())] };
         let of = |size: usize, begun: &[&Value], on: &[&Value]| {
@@ -148,7 +169,7 @@ impl Data {
         let against = look.itself.as_ref();
         for cut in against.into_iter().flat_map(Against::cuts) {
             match cut {
-                Cut::Payloads(_) => self.cut_here(),
+                Cut::Payloads(_) => self.cut_here(|place| Cut::Payloads(Some(place))),
                 cut => drop(self.cut.insert(cut)),
             }
         }

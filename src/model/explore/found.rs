@@ -141,8 +141,11 @@ pub enum Cut {
     States,
     /// At [`Bounds::memory`](super::Bounds::memory).
     Memory,
-    /// At [`PAYLOADS_MAX`](super::PAYLOADS_MAX) or [`INPUTS_MAX`](super::INPUTS_MAX).
-    /// Of this data, or of something that only its flow says.
+    /// At [`Bounds::inputs`](super::Bounds::inputs), of this.
+    Inputs(CompactString),
+    /// At [`Bounds::replies`](super::Bounds::replies), of this.
+    Replies(CompactString),
+    /// Of this data, or of something that only its flow says, whatever the bounds are.
     Payloads(Option<CompactString>),
     /// Where data is compared with `saga.id` or `saga.started` and with others: it was tried with one id and one beginning.
     Own,
@@ -155,9 +158,15 @@ pub enum Cut {
 impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Steps => "there are more steps than were tried",
-            Self::States => "there are more states than were looked at",
-            Self::Memory => "its states take more memory than they may",
+            Self::Steps => "there are more steps than were tried (`--steps N`, `--deep`)",
+            Self::States => "there are more states than were looked at (`--states N`)",
+            Self::Memory => "its states take more memory than they may (`--memory MB`, `--deep`)",
+            Self::Inputs(place) => {
+                return write!(f, "more values of `{place}` make a difference than are tried (`--inputs N`)");
+            }
+            Self::Replies(place) => {
+                return write!(f, "more values of `{place}` make a difference than are tried (`--replies N`)");
+            }
             Self::Payloads(Some(place)) => {
                 return write!(f, "more values of `{place}` make a difference than are tried");
             }

@@ -63,13 +63,14 @@ use crate::engine::{
 use crate::plan::Plan;
 use crate::time::Timestamp;
 
-pub use self::bounds::{Bounds, MEMORY_MAX, MEMORY_USUAL, STATES_MAX, STEPS_USUAL, Without};
-pub use self::data::{INPUTS_MAX, PAYLOADS_MAX};
+pub use self::bounds::{
+    Bounds, INPUTS_MAX, INPUTS_USUAL, MEMORY_MAX, MEMORY_USUAL, REPLIES_MAX, REPLIES_USUAL, SIGNALS_USUAL, STATES_MAX,
+    STEPS_USUAL, Without,
+};
 pub use self::found::{Cut, Ending, Report, Tally, Violation, Way};
 pub use self::happening::Happening;
 pub(super) use self::outside::{Outside, from_outside, inputs};
 pub use self::properties::Property;
-pub use self::signalled::SIGNALS_MAX;
 pub use self::stuck::StuckBy;
 pub use self::tried::{Untaken, Untried};
 pub use self::words::{Answer, Deed, Told};

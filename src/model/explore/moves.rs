@@ -7,7 +7,6 @@ use compact_str::CompactString;
 use super::happening::{Move, Said};
 use super::later::Later;
 use super::outlasted::is_last_but_one;
-use super::signalled::SIGNALS_MAX;
 use super::state::{Row, World};
 use super::{FAR, START, Setting, Told, words};
 use crate::definition::Participant;
@@ -265,7 +264,7 @@ fn brought(setting: &Setting<'_>, world: &World, later: &mut Later<'_>, step: Mo
         Move::Signal { signal, value } => {
             let name = signal.name(setting);
             let is_free = |words: &String| world.instance.signals().iter().all(|it| it.request.as_str() != words);
-            let request = request((1..=SIGNALS_MAX).map(|count| format!("{name} {count}")).find(is_free)?)?;
+            let request = request((1..=setting.signals_max).map(|count| format!("{name} {count}")).find(is_free)?)?;
             let with = Some(signal.values(setting).get(usize::from(value))?.clone());
             Some(order(request, Order::Signal { signal: name, with }).into())
         }

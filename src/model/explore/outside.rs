@@ -2,7 +2,8 @@
 
 use compact_str::CompactString;
 
-use super::data::{Data, INPUTS_MAX};
+use super::bounds::INPUTS_USUAL;
+use super::data::Data;
 use super::reads::Looked;
 use super::setting::Setting;
 use super::signalled::Signalled;
@@ -13,7 +14,7 @@ use crate::plan::Plan;
 /// Inputs by which conditions tell one way from another.
 pub(in crate::model) fn inputs(plan: &Plan) -> Vec<Json> {
     let looked = Looked::at(plan);
-    Data::up_to(INPUTS_MAX).payloads(&plan.saga.input, looked.all.input.as_ref(), "input")
+    Data::inputs(INPUTS_USUAL).payloads(&plan.saga.input, looked.all.input.as_ref(), "input")
 }
 
 /// What may come from outside by which conditions tell one way from another: what each step replies, and each signal carries.

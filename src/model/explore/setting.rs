@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::ahead::Readers;
 use super::alike;
-use super::data::{Data, INPUTS_MAX, PAYLOADS_MAX};
+use super::data::Data;
 use super::lengths;
 use super::outlasted::Outlasted;
 use super::reads::{Look, Looked, Reader};
@@ -29,6 +29,8 @@ pub(super) struct Setting<'p> {
     values: BTreeMap<NodeId, Vec<Json>>,
     /// Each signal as it is declared, and what it can carry.
     pub(super) signals: Vec<(CompactString, Vec<Json>)>,
+    /// How many signals of one name wait to be taken.
+    pub(super) signals_max: usize,
     pub(super) looked: Looked,
     /// Who looks at the value of a node, by node.
     readers: Vec<Option<Readers>>,
@@ -71,8 +73,8 @@ fn input_fields(input: &Json, looked: &Looked) -> Vec<InputField> {
 impl<'p> Setting<'p> {
     pub(super) fn new(plan: &'p Plan, engine: &'p dyn Decides, bounds: Bounds) -> (Self, BTreeSet<Cut>) {
         let looked = Looked::at(plan);
-        let mut of_inputs = Data::up_to(INPUTS_MAX);
-        let mut data = Data::up_to(PAYLOADS_MAX);
+        let mut of_inputs = Data::inputs(bounds.inputs);
+        let mut data = Data::replies(bounds.replies);
         let inputs = of_inputs.payloads(&plan.saga.input, looked.all.input.as_ref(), "input");
         let mut values = BTreeMap::new();
         let (mut by_signal, mut waits): (BTreeMap<_, Look>, BTreeMap<_, Vec<NodeId>>) = Default::default();
@@ -104,7 +106,7 @@ impl<'p> Setting<'p> {
         cut.append(&mut data.cut);
         cut.extend(looked.was_cut.then_some(Cut::Payloads(None)));
         cut.extend(looked.all.failure_message.then_some(Cut::Message));
-        let Bounds { guard, reduces, without, .. } = bounds;
+        let Bounds { guard, reduces, without, signals: signals_max, .. } = bounds;
         let mut lists = of_inputs.lists;
         lists.append(&mut data.lists);
         let setting = Self {
@@ -117,6 +119,7 @@ impl<'p> Setting<'p> {
             input_fields,
             values,
             signals,
+            signals_max,
             looked,
             readers,
             waits,

@@ -10,9 +10,6 @@ use crate::engine::{Decision, Event, Input, Order, OrderRequest, RequestId, Stat
 use crate::json::Json;
 use crate::plan::{At, Kind};
 
-/// How many signals of one name wait to be taken.
-pub const SIGNALS_MAX: usize = 2;
-
 /// A signal by its number, and for whom: of a sub-saga in a loop, each element and round has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Signalled {
@@ -51,7 +48,7 @@ impl Signalled {
 /// A signal arrives, with each value.
 pub(super) fn signals(setting: &Setting<'_>, world: &World, signal: Signalled, out: &mut Vec<Move>) {
     let name = signal.name(setting);
-    if world.instance.signals().iter().filter(|waiting| waiting.signal == name).count() < SIGNALS_MAX {
+    if world.instance.signals().iter().filter(|waiting| waiting.signal == name).count() < setting.signals_max {
         let count = u8::try_from(signal.values(setting).len()).unwrap_or(u8::MAX);
         out.extend((0..count).map(|value| Move::Signal { signal, value }));
     }
