@@ -445,7 +445,7 @@ fn calls_a_little_ahead_of_the_clock_went_out_then() {
     const APART: Duration = Duration::from_secs(10);
     for (ahead, next) in [(APART, APART + SECOND), (APART + Duration::from_millis(1), SECOND)] {
         for has_called in [false, true] {
-            let mut calls = Calls::since(NOW.after(ahead));
+            let mut calls = Calls::since(if has_called { NOW } else { NOW.after(ahead) });
             let mut crowd = Crowd::new(Share::WHOLE, vec![per_second(1)]);
             if has_called {
                 let called =

@@ -2,8 +2,8 @@
 
 use saga::definition::{Limit, Per};
 use saga::engine::{
-    self, CommandId, Decision, Direction, Failure, ID_MAX, IdError, Input, InstanceId, Order, OrderRequest, Outcome,
-    ReplyKind, RequestId, Run, Summary, Why,
+    self, CommandId, Decision, Direction, Failure, ID_MAX, IdError, Input, InstanceId, Order, OrderHash, OrderRequest,
+    Outcome, ReplyKind, RequestId, Run, Summary, Why,
 };
 
 use super::moves::{Script, failed, plain, step};
@@ -19,6 +19,10 @@ fn an_id_is_short_and_printable() {
     assert_eq!(InstanceId::try_from(""), Err(IdError::Empty));
     assert_eq!(InstanceId::try_from(format!("{long}x").as_str()), Err(IdError::TooLong { bytes: ID_MAX + 1 }));
     assert_eq!(InstanceId::try_from("a\nb"), Err(IdError::Control { code: 10 }));
+    let startable = |id: &str| InstanceId::try_from(id).unwrap().is_startable();
+    assert_eq!([startable("café/7"), startable("...")], [Ok(()), Ok(())]);
+    assert_eq!(startable(".."), Err(IdError::Path { id: "..".into() }));
+    assert_eq!(startable("a\u{202e}b"), Err(IdError::Turning { code: 0x202e }));
 }
 
 #[test]
@@ -90,6 +94,11 @@ fn how_an_instance_stands_and_what_is_answered_have_words() {
     assert_eq!(words, ["running", "compensating", "stuck", "completed", "compensated"]);
     assert_eq!([ReplyKind::Do, ReplyKind::Undo, ReplyKind::Query].map(ReplyKind::as_str), ["do", "undo", "query"]);
     assert_eq!([Direction::Do, Direction::Undo].map(Direction::name), ["do", "undo"]);
+    let resolve =
+        Order::Resolve { step: "take".into(), work: Direction::Undo, outcome: Outcome::Succeeded { reply: None } };
+    let signal = Order::Signal { signal: "go".into(), with: None };
+    let orders = [Order::Cancel, Order::Retry { step: None }, signal, resolve];
+    assert_eq!(orders.each_ref().map(Order::name), ["cancel", "retry", "signal", "resolve"]);
     let failure = |message: Option<&str>| Failure {
         code: "full".into(),
         step: "reserve".into(),
@@ -97,6 +106,14 @@ fn how_an_instance_stands_and_what_is_answered_have_words() {
     };
     assert_eq!(failure(None).to_string(), "full at reserve");
     assert_eq!(failure(Some("no room")).to_string(), "full at reserve: no room");
+}
+
+/// Checkpoints have it of orders of instances that have ended.
+#[test]
+fn what_an_order_says_has_bytes_of_its_own() {
+    let retry = |step: &str| OrderHash::of(&Order::Retry { step: Some(step.into()) });
+    assert_eq!(OrderHash::of(&Order::Cancel).to_bytes(), crc32fast::hash(b"\"cancel\"").to_be_bytes());
+    assert_ne!(retry("take").to_bytes(), retry("charge").to_bytes());
 }
 
 /// What is said to whoever wants to resolve a step forward or back.

@@ -87,7 +87,8 @@ fn what_is_ordered_again_and_again_leaves_room_for_what_ends_it() {
         assert!(briefly(&mut story, &Input::Reply(reply)), "it is stuck again");
         number += 1;
     }
-    assert!(number < REQUESTS_MAX, "{number}");
+    // As docs/protocol.md has it; the first of them was the cancel.
+    assert_eq!(1 + number, REQUESTS_MAX - 256);
     let refused = engine::decide(&story.plan, &story.instance, story.now, &again(number), &mut |_, _| true);
     let Decision::Rejected(rejection) = refused else { panic!("{refused:?}") };
     assert!(rejection.message.ends_with("only `cancel` and `resolve` are still taken"), "{}", rejection.message);
@@ -106,4 +107,46 @@ fn an_order_is_known_by_its_request_and_what_it_says() {
     assert!(has_followed(&mine, &Order::Cancel));
     assert!(!has_followed(&mine, &Order::Retry { step: None }), "another order under it");
     assert!(!has_followed(&another, &Order::Cancel));
+}
+
+/// `resolve` is taken to the last: each step is over with it.
+#[test]
+fn at_the_limit_of_orders_no_more_are_taken() {
+    const MANY: &str = r#"
+participant shop {
+  commands "shop"
+  command Take
+}
+saga many {
+  version 1
+  input { all: list<int> }
+  for each n in input.all {
+    step a { call shop.Take  retry 1 times every 1s  compensate nothing }
+    step b { call shop.Take  retry 1 times every 1s  compensate nothing }
+    step c { call shop.Take  retry 1 times every 1s  compensate nothing }
+    step d { call shop.Take  retry 1 times every 1s  compensate nothing }
+    step e { call shop.Take  retry 1 times every 1s  compensate nothing }
+  }
+}
+"#;
+    const STEPS: [&str; 5] = ["a", "b", "c", "d", "e"];
+    let all: Vec<String> = (0..=REQUESTS_MAX / STEPS.len()).map(|n| n.to_string()).collect();
+    let place = |number: usize| format!("{}[{}]", STEPS[number % STEPS.len()], 1 + number / STEPS.len());
+    let (mut story, _) = Story::begin(MANY, &format!(r#"{{"all": [{}]}}"#, all.join(",")));
+    let resolved = |number: usize| {
+        let request = RequestId::try_from(format!("resolve-{number}").as_str()).unwrap();
+        let order = resolve(&place(number), Direction::Do, None);
+        Input::Order(OrderRequest { request, order, by: None, reason: None })
+    };
+    for number in 0..=REQUESTS_MAX {
+        let Command { id: command, attempt, .. } = story.command(&place(number));
+        let reply =
+            Reply { command, kind: ReplyKind::Do, attempt, status: Status::Retry { code: None }, payload: None };
+        assert!(briefly(&mut story, &Input::Reply(reply)), "it pauses");
+        let is_taken = briefly(&mut story, &resolved(number));
+        assert_eq!(is_taken, number < REQUESTS_MAX, "{number}");
+    }
+    let refused = engine::decide(&story.plan, &story.instance, story.now, &resolved(REQUESTS_MAX), &mut |_, _| true);
+    let Decision::Rejected(rejection) = refused else { panic!("{refused:?}") };
+    assert!(rejection.message.ends_with("no more are taken"), "{}", rejection.message);
 }
