@@ -12,6 +12,7 @@
 
 mod context;
 mod asking;
+mod commits;
 mod demands;
 mod error;
 mod group;
@@ -39,6 +40,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::asking::Asking;
+use self::commits::Progress;
 use self::group::Group;
 use self::jobs::Jobs;
 use self::lane::Want;
@@ -95,6 +97,8 @@ struct Shared {
     truncations: Truncations,
     /// Groups that take a topic in turn and of which this process is a member, each as often as it is.
     taking: Mutex<Vec<String>>,
+    /// How far groups have come of whose members the broker does not tell.
+    progress: Progress,
 }
 
 impl Kafka {
@@ -120,6 +124,7 @@ impl Kafka {
             readers: Readers::new(settings, (&group, topics), &reach, &jobs, &asking),
             truncations: Truncations::start(settings, &reach)?,
             taking: Mutex::default(),
+            progress: Progress::default(),
             asking,
             group,
             deliveries,
@@ -304,11 +309,11 @@ impl Shared {
 
     /// Of these topics those that nobody reads who is known to take our commands. Of itself each process knows.
     fn unread(&self, told: &Membership, topics: &[String]) -> Unread {
-        let Self { settings, topics: ours, asking, .. } = self;
+        let Self { settings, topics: ours, asking, progress, .. } = self;
         let taking = self.taking().clone();
         let is_taken = |topic: &&String| taking.contains(&ours.group_of_bridges(topic));
         let others: Vec<String> = topics.iter().filter(|topic| !is_taken(topic)).cloned().collect();
-        told.unread(asking.client(), (settings, ours), &others)
+        told.unread(asking.client(), (settings, ours), &others, progress)
     }
 
     /// Why an append can go nowhere.

@@ -1,32 +1,25 @@
 //! Who reads the topics of commands, as far as the broker tells.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::{Offset, TopicPartitionList};
 
+use super::commits::{Commits, Ends, Progress};
 use super::context::Context;
-use super::settings::{Role, Settings};
-use super::topics::{ASK_WITHIN, each, said};
+use super::settings::Settings;
+use super::topics::{ASK_WITHIN, said};
 use crate::log::{Silence, Topics, Unread};
 
 /// Groups of whose members the broker does not tell that are asked one by one what they have committed: each costs a
 /// connection and some 100 ms.
 const GROUPS_MAX: usize = 100;
 
-/// So many are asked at once: nearly all of that is waiting.
-const ASKED_AT_ONCE: usize = 10;
-
 /// How long groups are asked for whoever wants to know what nobody reads: it is asked again and again, and somebody waits.
 const UNREAD_WITHIN: Duration = Duration::from_secs(1);
 
-/// Partitions of other topics of which a group is asked for what it has committed: an answer of some 50 kB. Who has committed
-/// something of the others alone stays unknown.
-const OTHERS_MAX: usize = 1_000;
+/// How long the ends of topics are asked for behind that, a few milliseconds for each partition.
+const ENDS_WITHIN: Duration = Duration::from_millis(500);
 
 /// Groups that are named where something cannot be told.
 const NAMED_MAX: usize = 3;
@@ -83,8 +76,8 @@ pub struct Membership {
 enum Past {
     /// It was not asked, or did not answer in time.
     Unasked,
-    /// Of these topics, and maybe others.
-    Committed(BTreeSet<String>),
+    /// Of these topics, and maybe others; whether it is seen to read on.
+    Committed(BTreeMap<String, bool>),
 }
 
 impl Membership {
@@ -95,6 +88,7 @@ impl Membership {
         asking: &BaseConsumer<Context>,
         (settings, ours): (&Settings, &Topics),
         topics: &[String],
+        progress: &Progress,
     ) -> Unread {
         let unread: Vec<String> = topics.iter().filter(|topic| !self.is_read(topic, ours)).cloned().collect();
         let may_read_one = |group: &&String| unread.iter().any(|topic| may_read(group, topic, ours));
@@ -102,16 +96,23 @@ impl Membership {
         let mut pasts: BTreeMap<String, Past> = groups.iter().map(|group| ((*group).clone(), Past::Unasked)).collect();
         let until = Instant::now() + UNREAD_WITHIN;
         if !groups.is_empty()
-            && let Ok(commits) = Commits::of_all(asking, settings, &unread)
+            && let Ok(commits) = Commits::of_all(asking, settings, &unread, UNREAD_WITHIN)
         {
             let asked = commits.of_each(groups.get(..GROUPS_MAX).unwrap_or(&groups), Some(until));
+            let mut ends = Ends::new(asking, Instant::now() + ENDS_WITHIN);
             for (group, told) in asked {
                 if let Ok(committed) = told {
-                    pasts.insert(group, Past::Committed(committed.into_keys().collect()));
+                    let reads_on = |(topic, of): (String, _)| {
+                        let is_wanted = unread.contains(&topic);
+                        let reads_on = is_wanted && progress.reads_on((&group, &topic), &of, &mut ends);
+                        (topic, reads_on)
+                    };
+                    let committed = committed.into_iter().map(reads_on).collect();
+                    pasts.insert(group, Past::Committed(committed));
                 }
             }
         }
-        unread.into_iter().map(|topic| silence(topic, &pasts, ours)).collect()
+        unread.into_iter().filter_map(|topic| silence(topic, &pasts, ours)).collect()
     }
 
     fn is_read(&self, topic: &str, ours: &Topics) -> bool {
@@ -165,7 +166,7 @@ fn past(commits: &Commits<'_>, groups: &[&String], presence: fn(String) -> Prese
     let mut readers = Vec::new();
     for (group, committed) in commits.of_each(groups, None) {
         let reader = |(topic, last)| Reader { topic, group: group.clone(), presence: presence(last) };
-        readers.extend(committed?.into_iter().map(reader));
+        readers.extend(committed?.into_iter().map(|(topic, of)| (topic, of.last)).map(reader));
     }
     Ok(readers)
 }
@@ -181,12 +182,14 @@ fn may_read(group: &str, topic: &str, ours: &Topics) -> bool {
 }
 
 /// What it means for a topic that no member is known to read it, where groups have members or not that are not told. One that
-/// has committed something of other topics alone reads those; one that has committed nothing at all may have just come.
-fn silence(topic: String, pasts: &BTreeMap<String, Past>, ours: &Topics) -> (String, Silence) {
+/// reads on is there; one that has committed something of other topics alone reads those; one that has committed nothing at
+/// all may have just come.
+fn silence(topic: String, pasts: &BTreeMap<String, Past>, ours: &Topics) -> Option<(String, Silence)> {
     let (mut read, mut new, mut unasked) = (Vec::new(), Vec::new(), Vec::new());
     for (group, past) in pasts.iter().filter(|(group, _)| may_read(group, &topic, ours)) {
         match past {
-            Past::Committed(topics) if topics.contains(&topic) => read.push(&**group),
+            Past::Committed(topics) if topics.get(&topic) == Some(&true) => return None,
+            Past::Committed(topics) if topics.contains_key(&topic) => read.push(&**group),
             Past::Committed(topics) if topics.is_empty() => new.push(&**group),
             Past::Committed(_) => {}
             Past::Unasked => unasked.push(&**group),
@@ -194,7 +197,10 @@ fn silence(topic: String, pasts: &BTreeMap<String, Past>, ours: &Topics) -> (Str
     }
     let why = if !read.is_empty() {
         let (groups, it, has) = named(&read);
-        format!("{groups} {has} read it, and the broker does not tell whether {it} {has} members (KIP-848)")
+        let is = if read.len() == 1 { "is" } else { "are" };
+        format!(
+            "{groups} {has} read it and {is} not seen to read on; the broker does not tell whether {it} {has} members (KIP-848)"
+        )
     } else if !new.is_empty() {
         let (groups, it, has) = named(&new);
         format!(
@@ -204,9 +210,9 @@ fn silence(topic: String, pasts: &BTreeMap<String, Past>, ours: &Topics) -> (Str
         let (groups, it, has) = named(&unasked);
         format!("{groups} did not say in time what {it} {has} read, and the broker does not tell of members (KIP-848)")
     } else {
-        return (topic, Silence::Certain);
+        return Some((topic, Silence::Certain));
     };
-    (topic, Silence::Untold(why))
+    Some((topic, Silence::Untold(why)))
 }
 
 /// Some groups, and two words for what they do.
@@ -243,83 +249,6 @@ pub(super) fn told(asking: &BaseConsumer<Context>, topics: &[String]) -> Result<
         }
     }
     Ok(Membership { readers, untold, empty })
-}
-
-/// Topics of which a group has committed something, and what the last of our own that did calls itself.
-type Committed = BTreeMap<String, String>;
-
-/// Asks groups what they have committed of some partitions.
-struct Commits<'a> {
-    asking: &'a BaseConsumer<Context>,
-    settings: &'a Settings,
-    partitions: TopicPartitionList,
-}
-
-impl<'a> Commits<'a> {
-    /// Of these topics.
-    fn of(asking: &'a BaseConsumer<Context>, settings: &'a Settings, topics: &[String]) -> Result<Self, String> {
-        let counts = each(asking, topics, Duration::ZERO)?;
-        let mut partitions = TopicPartitionList::new();
-        for (topic, count) in topics.iter().zip(counts) {
-            add(&mut partitions, topic, count.and_then(|count| i32::try_from(count).ok()).unwrap_or_default());
-        }
-        Ok(Self { asking, settings, partitions })
-    }
-
-    /// Of these topics, and of others, which tell who reads something else.
-    fn of_all(asking: &'a BaseConsumer<Context>, settings: &'a Settings, topics: &[String]) -> Result<Self, String> {
-        let metadata = asking.fetch_metadata(None, UNREAD_WITHIN).map_err(|error| said(&error))?;
-        let mut partitions = TopicPartitionList::new();
-        let (wanted, others): (Vec<_>, Vec<_>) =
-            metadata.topics().iter().partition(|topic| topics.iter().any(|wanted| wanted == topic.name()));
-        for topic in &wanted {
-            add(&mut partitions, topic.name(), i32::try_from(topic.partitions().len()).unwrap_or_default());
-        }
-        let of_wanted = partitions.count();
-        for topic in others {
-            if partitions.count() - of_wanted + topic.partitions().len() <= OTHERS_MAX {
-                add(&mut partitions, topic.name(), i32::try_from(topic.partitions().len()).unwrap_or_default());
-            }
-        }
-        Ok(Self { asking, settings, partitions })
-    }
-
-    /// What each of these groups has committed; an error of those that are not asked by an instant.
-    fn of_each(&self, groups: &[&String], until: Option<Instant>) -> Vec<(String, Result<Committed, String>)> {
-        let queue = Mutex::new(groups.iter());
-        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let work = || {
-            let mut told = Vec::new();
-            while let Some(group) = next() {
-                let within = until.map_or(ASK_WITHIN, |until| until.saturating_duration_since(Instant::now()));
-                let committed =
-                    if within.is_zero() { Err("not asked in time".to_owned()) } else { self.of_group(group, within) };
-                told.push(((*group).clone(), committed));
-            }
-            told
-        };
-        thread::scope(|scope| {
-            let workers: Vec<_> = (0..ASKED_AT_ONCE.min(groups.len())).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
-        })
-    }
-
-    /// What a group has committed.
-    fn of_group(&self, group: &str, within: Duration) -> Result<Committed, String> {
-        let config = self.settings.client(Role::Reader, group);
-        let member = BaseConsumer::from_config_and_context(&config, self.asking.context().as_ref().clone());
-        let member = member.map_err(|error| said(&error))?;
-        let committed = member.committed_offsets(self.partitions.clone(), within).map_err(|error| said(&error))?;
-        let elements = committed.elements();
-        let by = elements.iter().filter(|element| matches!(element.offset(), Offset::Offset(_)));
-        Ok(by.map(|element| (element.topic().to_owned(), element.metadata().to_owned())).collect())
-    }
-}
-
-fn add(partitions: &mut TopicPartitionList, topic: &str, count: i32) {
-    for partition in 0..count {
-        partitions.add_partition(topic, partition);
-    }
 }
 
 /// The topics in a member's assignment, as Kafka's consumers write it: version, then topics with their partitions.
@@ -379,12 +308,15 @@ mod tests {
     #[test]
     fn nobody_reads_a_topic_only_where_no_group_may() {
         let ours = Topics::default();
-        let committed = |topics: &[&str]| Past::Committed(topics.iter().map(ToString::to_string).collect());
-        let (hotel, new, other) = (committed(&["hotel.commands"]), committed(&[]), committed(&["logs"]));
+        let committed = |topics: &[(&str, bool)]| {
+            Past::Committed(topics.iter().map(|(topic, reads_on)| ((*topic).to_owned(), *reads_on)).collect())
+        };
+        let (hotel, new, other) =
+            (committed(&[("hotel.commands", false)]), committed(&[]), committed(&[("logs", false)]));
         for (groups, why) in [
             (&[][..], None),
             (&[("logs", &other)][..], None),
-            (&[("hotels", &hotel), ("new", &new)], Some("the group hotels has read it")),
+            (&[("hotels", &hotel), ("new", &new)], Some("the group hotels has read it and is not seen to read on")),
             (&[("logs", &other), ("new", &new)], Some("the group new has committed nothing so far")),
             (
                 &[("slow", &Past::Unasked), ("logs", &other)],
@@ -394,7 +326,7 @@ mod tests {
             (
                 &[("a", &hotel), ("b", &hotel), ("c", &hotel), ("d", &hotel), ("e", &hotel)],
                 Some(
-                    "the groups a, b, c and 2 more have read it, and the broker does not tell whether they have members",
+                    "the groups a, b, c and 2 more have read it and are not seen to read on; the broker does not tell whether they have",
                 ),
             ),
             (&[("saga.bridge.hotel.commands", &hotel)], Some("the group saga.bridge.hotel.commands has read it")),
@@ -407,12 +339,15 @@ mod tests {
             (&[("other.bridge.hotel.commands", &hotel)], None),
         ] {
             let pasts = groups.iter().map(|(group, past)| ((*group).to_owned(), (*past).clone())).collect();
-            match (silence("hotel.commands".to_owned(), &pasts, &ours).1, why) {
-                (Silence::Certain, None) => {}
-                (Silence::Untold(said), Some(why)) => assert!(said.starts_with(why), "{said}"),
+            match (silence("hotel.commands".to_owned(), &pasts, &ours), why) {
+                (Some((_, Silence::Certain)), None) => {}
+                (Some((_, Silence::Untold(said))), Some(why)) => assert!(said.starts_with(why), "{said}"),
                 (silence, _) => panic!("{groups:?}: {silence:?}"),
             }
         }
+        let groups = [("away", hotel), ("hotels", committed(&[("hotel.commands", true)]))];
+        let pasts = groups.map(|(group, past)| (group.to_owned(), past)).into();
+        assert_eq!(silence("hotel.commands".to_owned(), &pasts, &ours), None, "one of them reads on");
     }
 
     #[test]
