@@ -1,4 +1,4 @@
-//! What whoever is on call reads in the log: which instances wait for a person, which do no more, what was set aside, and by
+//! What whoever is on call reads in the log: which instances wait for a person, which do no more, what was set aside or given up, and by
 //! which definitions new instances run.
 //!
 //! A recovery says in one line how many wait in its partition: each of them was said when it began to. Definitions are
@@ -51,6 +51,7 @@ pub(super) struct OnCall {
     stuck: Lines,
     free: Lines,
     dead: Lines,
+    undeliverable: Lines,
 }
 
 impl OnCall {
@@ -61,6 +62,7 @@ impl OnCall {
             stuck: lines(|more| tracing::warn!(more, "and more are stuck: `saga list --stuck` shows them")),
             free: lines(|more| tracing::info!(more, "and more are stuck no more")),
             dead: lines(|more| tracing::warn!(more, "and more inputs were set aside: `saga dead` shows them")),
+            undeliverable: lines(|more| tracing::error!(more, "and more answers and copies were given up")),
         }
     }
 
@@ -104,9 +106,23 @@ impl OnCall {
         }
     }
 
+    /// An answer or a copy is given up: the log refuses it for good.
+    pub(super) fn undeliverable(&self, partition: u32, topic: &str, instance: &str, why: &str) {
+        if self.undeliverable.takes() {
+            tracing::error!(
+                partition,
+                topic,
+                instance,
+                why,
+                "an answer to whoever made a request, or a copy to the dead, cannot be delivered and is given up: \
+                 `saga history` shows what came of the request"
+            );
+        }
+    }
+
     /// Nothing more comes: what was left out is summed up now.
     pub(super) fn end(&self) {
-        for lines in [&self.stuck, &self.free, &self.dead] {
+        for lines in [&self.stuck, &self.free, &self.dead, &self.undeliverable] {
             lines.end();
         }
     }

@@ -402,11 +402,7 @@ impl Watch for Core {
                 }
                 Fact::Blind { token } => self.looked(token, Looked::Blind),
                 Fact::Undeliverable { topic, key, why } => {
-                    tracing::error!(
-                        partition, %topic, instance = %key, %why,
-                        "an answer to whoever made a request, or a copy to the dead, cannot be delivered and is given up: \
-                         `saga history` shows what came of the request"
-                    );
+                    self.on_call.undeliverable(partition, &topic, &key, &why);
                 }
                 Fact::Refused { why } => tracing::warn!(partition, %why, "the log refuses a record of the journal"),
                 Fact::Overtaken { begins, checkpoint } => {
