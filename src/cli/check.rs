@@ -69,7 +69,7 @@ struct Bounding {
     /// Take no more than about so many megabytes for the states of a saga [usually 256; with --deep 2,048]
     #[arg(long, value_name = "MB", conflicts_with = "quick", value_parser = positive, help_heading = "Bounds of what is explored")]
     memory: Option<usize>,
-    /// Try no more than so many inputs of a saga, up to 65,536 [usually 1,024]
+    /// Try no more than so many inputs of a saga, up to 65,535 [usually 1,024]
     #[arg(long, value_name = "N", conflicts_with = "quick", value_parser = up_to::<INPUTS_MAX>, help_heading = "Bounds of what is explored")]
     inputs: Option<usize>,
     /// Try no more than so many replies of a step and signals of a kind, up to 255 [usually 64]

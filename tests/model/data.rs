@@ -191,6 +191,16 @@ saga s {
     assert_eq!(ends(&fewer), ends(&more));
 }
 
+/// The last of more than there are bytes arrives, too.
+#[test]
+fn there_may_be_many_signals() {
+    let signals: Vec<String> = (0..=256).map(|n| format!("signal s{n}")).collect();
+    let signals = signals.join(" ");
+    let text = format!("saga s {{ version 1 {signals} await s256 within 1d otherwise {{ fail \"late\" }} }}");
+    let report = explore(&plan(&text), &Engine, Bounds::default());
+    assert!(report.is_exhaustive() && report.ways.iter().any(|way| way.ending == Ending::Completed));
+}
+
 /// A saga of two steps, each behind a condition of its own.
 fn behind_both(shape: &str, (first, second): (&str, &str), of: &str) -> Report {
     let text = format!(

@@ -168,7 +168,7 @@ impl<'a> Ends<'a> {
     }
 }
 
-/// How far groups had come with topics when somebody looked.
+/// How far groups had come with topics when somebody looked: as many groups as are asked in a look, and topics of commands.
 #[derive(Debug, Default)]
 pub(super) struct Progress(Mutex<BTreeMap<(String, String), Seen>>);
 

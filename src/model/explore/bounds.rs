@@ -20,7 +20,7 @@ pub const MEMORY_USUAL: usize = 256 << 20;
 pub const INPUTS_USUAL: usize = 1_024;
 
 /// As many may be asked for: they are known by a number of 16 bits.
-pub const INPUTS_MAX: usize = 1 << 16;
+pub const INPUTS_MAX: usize = (1 << 16) - 1;
 
 /// The most replies of a step and the most signals of a kind that are tried: each may come in many states.
 pub const REPLIES_USUAL: usize = 64;

@@ -223,7 +223,7 @@ impl<'p> Search<'p> {
     fn begin(&mut self) {
         let root = self.root.clone();
         let mut later = Later::than(&root.instance);
-        for input in (0..).zip(&self.setting.inputs.clone()).map(|(input, _)| input) {
+        for input in 0..u16::try_from(self.setting.inputs.len()).unwrap_or(u16::MAX) {
             self.take(NOWHERE, (&root, &mut later), Move::Start(input));
         }
     }

@@ -35,7 +35,7 @@ pub(super) fn moves(setting: &Setting<'_>, world: &World, out: &mut Vec<Move>) {
     if instance.has_ended() {
         return;
     }
-    for (slot, (node, state)) in (0..).zip(instance.states()) {
+    for (slot, (node, state)) in (0..=u16::MAX).zip(instance.states()) {
         if let Some((direction, attempt)) = state.attempt()
             && let Some(work) = plan.work(node.node())
         {
@@ -387,7 +387,7 @@ pub(super) fn late(setting: &Setting<'_>, world: &World) -> Option<(At, Told)> {
     // The last of them says something about one attempt, and only that is late while another is under way.
     let of_attempt = statuses.get(3..).unwrap_or_default();
     let mut later = Later::than(&world.instance);
-    for (slot, (node, state)) in (0..).zip(world.instance.states()) {
+    for (slot, (node, state)) in (0..=u16::MAX).zip(world.instance.states()) {
         let Kind::Step(work) = &plan.node(node.node()).kind else { continue };
         if work.action().is_none() {
             continue;

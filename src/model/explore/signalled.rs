@@ -13,7 +13,7 @@ use crate::plan::{At, Kind};
 /// A signal by its number, and for whom: of a sub-saga in a loop, each element and round has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Signalled {
-    number: u8,
+    number: u16,
     /// What waits for it; none where nothing does.
     by: Option<At>,
 }
@@ -23,12 +23,12 @@ impl Signalled {
     pub(super) fn awaited(setting: &Setting<'_>, at: At) -> Option<Self> {
         let Kind::Await(wait, _) = &setting.plan.node(at.node()).kind else { return None };
         let number = setting.signals.iter().position(|(known, _)| *known == wait.signal.name)?;
-        Some(Self { number: u8::try_from(number).ok()?, by: Some(at) })
+        Some(Self { number: u16::try_from(number).ok()?, by: Some(at) })
     }
 
     /// All of them; of a sub-saga in a loop that of the first element.
     pub(super) fn all(setting: &Setting<'_>) -> impl Iterator<Item = Self> {
-        (0..).zip(&setting.signals).map(|(number, _)| Self { number, by: None })
+        (0..=u16::MAX).zip(&setting.signals).map(|(number, _)| Self { number, by: None })
     }
 
     pub(super) fn name(self, setting: &Setting<'_>) -> CompactString {
