@@ -46,21 +46,14 @@ fn is_gone(broker: &Broker, group: &str) {
 
 /// Until whoever looks is told so.
 fn until_told(server: &Server, told: &str) {
-    let began = Instant::now();
-    loop {
-        let shown = text(&server.ask(&["list"]));
-        if shown.contains(told) {
-            return;
-        }
-        assert!(began.elapsed() < PATIENCE, "{shown}");
-    }
+    until_shown(|| text(&server.ask(&["list"])), |shown| shown.contains(told));
 }
 
-/// Until whoever looks without a server is shown so.
-fn until_shown(house: &House<'_>, look: &[&str], is_so: impl Fn(&str) -> bool) {
+/// Until a look shows so.
+fn until_shown(look: impl Fn() -> String, is_so: impl Fn(&str) -> bool) {
     let began = Instant::now();
     loop {
-        let shown = house.look(look);
+        let shown = look();
         if is_so(&shown) {
             return;
         }
@@ -122,9 +115,9 @@ fn of_groups_by_kip_848_nothing_is_said_that_is_not_known() {
         let shown = text(&server.ask(look));
         assert!(!shown.contains(&topic), "{shown}");
     }
-    until_shown(&house, &["list"], |shown| shown.contains(&old));
+    until_shown(|| house.look(&["list"]), |shown| shown.contains(&old));
     commit_up_to(&hotels, |topic, partition| end(topic, partition) + 1_000_000);
-    until_shown(&house, &["show", "b-1"], |shown| !shown.contains(&topic));
+    until_shown(|| house.look(&["show", "b-1"]), |shown| !shown.contains(&topic));
     drop(hotels);
 
     // Who has read other topics alone is no reader of this one.
@@ -147,8 +140,11 @@ fn what_a_server_takes_itself_by_kip_848_is_read() {
     assert!(!shown.contains(&topic), "{shown}");
     let nobody = format!("nobody reads {topic}");
     // It answers `retry`, which is an answer.
-    until_shown(&house, &["show", "b-1"], |shown| {
-        assert!(!shown.contains(&nobody), "{shown}");
-        !shown.contains(&topic)
-    });
+    until_shown(
+        || house.look(&["show", "b-1"]),
+        |shown| {
+            assert!(!shown.contains(&nobody), "{shown}");
+            !shown.contains(&topic)
+        },
+    );
 }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::asking::watermarks;
@@ -138,28 +137,27 @@ fn add(partitions: &mut TopicPartitionList, topic: &str, count: i32) {
 
 /// The ends of topics' partitions, as far as they are told by an instant; each topic is asked for once.
 pub(super) struct Ends<'a> {
-    asking: &'a BaseConsumer<Context>,
+    commits: &'a Commits<'a>,
     until: Instant,
     known: BTreeMap<String, Option<BTreeMap<i32, i64>>>,
 }
 
 impl<'a> Ends<'a> {
-    pub(super) const fn new(asking: &'a BaseConsumer<Context>, until: Instant) -> Self {
-        Self { asking, until, known: BTreeMap::new() }
+    /// Of topics of which groups are asked.
+    pub(super) const fn new(commits: &'a Commits<'a>, until: Instant) -> Self {
+        Self { commits, until, known: BTreeMap::new() }
     }
 
     /// Of the partitions that have records.
     fn of(&mut self, topic: &str) -> Option<&BTreeMap<i32, i64>> {
-        let (asking, until) = (self.asking, self.until);
+        let (Commits { asking, partitions, .. }, until) = (self.commits, self.until);
         let ask = || -> Option<BTreeMap<i32, i64>> {
             let within = || Some(until.saturating_duration_since(Instant::now())).filter(|within| !within.is_zero());
-            let metadata = asking.fetch_metadata(Some(topic), within()?).ok()?;
-            let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
             let mut ends = BTreeMap::new();
-            for partition in partitions.map(MetadataPartition::id) {
-                let (low, high) = watermarks(asking, topic, partition, within()?).ok()?;
+            for element in partitions.elements_for_topic(topic) {
+                let (low, high) = watermarks(asking, topic, element.partition(), within()?).ok()?;
                 if low < high {
-                    ends.insert(partition, high);
+                    ends.insert(element.partition(), high);
                 }
             }
             Some(ends)

@@ -99,7 +99,7 @@ impl Membership {
             && let Ok(commits) = Commits::of_all(asking, settings, &unread, UNREAD_WITHIN)
         {
             let asked = commits.of_each(groups.get(..GROUPS_MAX).unwrap_or(&groups), Some(until));
-            let mut ends = Ends::new(asking, Instant::now() + ENDS_WITHIN);
+            let mut ends = Ends::new(&commits, Instant::now() + ENDS_WITHIN);
             for (group, told) in asked {
                 if let Ok(committed) = told {
                     let reads_on = |(topic, of): (String, _)| {

@@ -19,20 +19,13 @@ use crate::json::Json;
 use crate::syntax::key;
 use crate::time::Timestamp;
 
-/// What payloads are for.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Inputs,
-    Replies,
-}
-
 /// Payloads, made up.
 #[derive(Debug)]
 pub(super) struct Data {
-    /// What it is for.
-    what: Kind,
     /// The most of one kind.
     max: usize,
+    /// What it is called where there are more.
+    beyond: fn(CompactString) -> Cut,
     /// Why not all are tried that make a difference.
     pub(super) cut: BTreeSet<Cut>,
     /// What is being made, as an expression names it.
@@ -42,18 +35,9 @@ pub(super) struct Data {
 }
 
 impl Data {
-    /// Inputs of the saga, at most so many.
-    pub(super) const fn inputs(max: usize) -> Self {
-        Self::up_to(max, Kind::Inputs)
-    }
-
-    /// What comes from outside while it is under way: of each reply and signal at most so many.
-    pub(super) const fn replies(max: usize) -> Self {
-        Self::up_to(max, Kind::Replies)
-    }
-
-    const fn up_to(max: usize, what: Kind) -> Self {
-        Self { what, max, cut: BTreeSet::new(), place: String::new(), lists: BTreeMap::new() }
+    /// At most so many of one kind, with what it is called where there are more of something.
+    pub(super) const fn up_to(max: usize, beyond: fn(CompactString) -> Cut) -> Self {
+        Self { max, beyond, cut: BTreeSet::new(), place: String::new(), lists: BTreeMap::new() }
     }
 
     /// The values of a record of which this is looked at.
@@ -89,14 +73,6 @@ impl Data {
         }
     }
 
-    /// There are more than so many of one kind.
-    fn full(&mut self) {
-        self.cut_here(match self.what {
-            Kind::Inputs => Cut::Inputs,
-            Kind::Replies => Cut::Replies,
-        });
-    }
-
     /// What stands at a place inside.
     fn inside<T>(&mut self, at: &str, made: impl FnOnce(&mut Self) -> T) -> T {
         let length = self.place.len();
@@ -110,7 +86,7 @@ impl Data {
     fn combined(&mut self, fields: &[(CompactString, Vec<Value>)]) -> Vec<Value> {
         let all = fields.iter().fold(1_usize, |all, (_, values)| all.saturating_mul(values.len()));
         if all > self.max {
-            self.full();
+            self.cut_here(self.beyond);
         }
         let stride = if all > self.max { stride(all as u128) } else { 1 };
         let nth = |number: usize| {
@@ -137,7 +113,7 @@ impl Data {
         lists.extend(one.iter().map(|one| vec![one.clone()]));
         lists.extend(pairs.take(self.max));
         if one.len() * one.len() > self.max {
-            self.full();
+            self.cut_here(self.beyond);
         }
         let (Some(first), Some(last)) = (one.first(), one.last()) else { return vec![Value::List(Vec::new())] };
         let of = |size: usize, begun: &[&Value], on: &[&Value]| {

@@ -7,14 +7,14 @@ use super::data::Data;
 use super::reads::Looked;
 use super::setting::Setting;
 use super::signalled::Signalled;
-use super::{Bounds, Engine};
+use super::{Bounds, Cut, Engine};
 use crate::json::Json;
 use crate::plan::Plan;
 
 /// Inputs by which conditions tell one way from another.
 pub(in crate::model) fn inputs(plan: &Plan) -> Vec<Json> {
     let looked = Looked::at(plan);
-    Data::inputs(INPUTS_USUAL).payloads(&plan.saga.input, looked.all.input.as_ref(), "input")
+    Data::up_to(INPUTS_USUAL, Cut::Inputs).payloads(&plan.saga.input, looked.all.input.as_ref(), "input")
 }
 
 /// What may come from outside by which conditions tell one way from another: what each step replies, and each signal carries.

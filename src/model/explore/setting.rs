@@ -73,8 +73,8 @@ fn input_fields(input: &Json, looked: &Looked) -> Vec<InputField> {
 impl<'p> Setting<'p> {
     pub(super) fn new(plan: &'p Plan, engine: &'p dyn Decides, bounds: Bounds) -> (Self, BTreeSet<Cut>) {
         let looked = Looked::at(plan);
-        let mut of_inputs = Data::inputs(bounds.inputs);
-        let mut data = Data::replies(bounds.replies);
+        let mut of_inputs = Data::up_to(bounds.inputs, Cut::Inputs);
+        let mut data = Data::up_to(bounds.replies, Cut::Replies);
         let inputs = of_inputs.payloads(&plan.saga.input, looked.all.input.as_ref(), "input");
         let mut values = BTreeMap::new();
         let (mut by_signal, mut waits): (BTreeMap<_, Look>, BTreeMap<_, Vec<NodeId>>) = Default::default();
