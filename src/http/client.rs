@@ -1,10 +1,8 @@
 //! Speaks to a `saga serve` elsewhere: the same calls and the same views as [`Service`](super::service::Service).
 
-use std::sync::Once;
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::redirect::Policy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -16,6 +14,7 @@ use super::definitions::Definitions;
 use super::history::History;
 use super::past::{HistoryQuery, ShowQuery};
 use super::view::{List, Shown};
+use crate::participant::http::{NoClient, client};
 
 /// How long a server may take to be reached.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,7 +41,6 @@ impl Client {
     /// # Errors
     /// That is no address, or TLS cannot be set up.
     pub fn new(base: &str) -> Result<Self, ApiError> {
-        static PROVIDER: Once = Once::new();
         let base = base.trim_end_matches('/').to_owned();
         let no_address = |why: String| {
             ApiError::bad_request(format!("`{base}` is no address of a server: {why}"))
@@ -52,14 +50,9 @@ impl Client {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(no_address(format!("`{}` is another protocol", url.scheme())));
         }
-        // A provider that is there already serves as well.
-        PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-        let http = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(ANSWER_TIMEOUT)
-            .build();
-        let http = http.map_err(|error| ApiError::unavailable(format!("HTTP cannot be set up: {error}")))?;
+        let http = client(Some(&url)).connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT).build();
+        let http =
+            http.map_err(|error| ApiError::unavailable(format!("{base} cannot be asked: {}", NoClient::from(error))))?;
         Ok(Self { base, http })
     }
 

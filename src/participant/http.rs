@@ -8,6 +8,7 @@
 //! | `retry` | 503 |
 //! | `unknown-command` | 404 |
 
+use std::error::Error;
 use std::io;
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -94,11 +95,10 @@ fn data(body: &[u8]) -> Result<Option<Json>, WireError> {
     Ok(Some(Json::parse(text)?))
 }
 
-/// A client for HTTP that follows no redirects: an address is told once, in the settings.
-///
-/// # Errors
-/// TLS cannot be set up.
-pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
+/// A client for HTTP that follows no redirects: an address is told once, in the settings. `only` is all that it will ask,
+/// if that is known. To reach what has no TLS nobody's certificates are needed: to read those of the system takes longer than
+/// all else that a command does, and a small container has none.
+pub(crate) fn client(only: Option<&reqwest::Url>) -> reqwest::ClientBuilder {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         // Fails only where the embedding program has chosen a provider, which then serves us too.
@@ -106,8 +106,33 @@ pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
             tracing::debug!("a TLS provider is installed already");
         }
     });
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    // A proxy may have TLS, whatever is behind it.
+    let is_direct = PROXIES.iter().all(|name| std::env::var_os(name).is_none());
+    let is_plain = is_direct && only.is_some_and(|url| url.scheme() == "http");
+    if is_plain { client.tls_certs_only([]) } else { client }
 }
+
+/// There is no client for HTTP: all that a machine can lack for one is what HTTPS needs.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{}; HTTPS needs the certificates of authorities: those of the system (its package `ca-certificates`), or a file of them \
+     that SSL_CERT_FILE names",
+    root(.0)
+)]
+pub struct NoClient(#[from] reqwest::Error);
+
+/// What is at the root of an error: above it stands only where it was met.
+fn root(error: &reqwest::Error) -> String {
+    let mut root: &dyn Error = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
+}
+
+/// Where the environment names proxies.
+const PROXIES: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 
 async fn answer<S: Store>(State(participant): State<Arc<Participant<S>>>, headers: HeaderMap, body: Bytes) -> Response {
     // Not bound to the request: a client that goes away leaves no work half done.
@@ -146,7 +171,7 @@ fn respond(handled: Result<Result<CloudEvent<'_>, WireError>, JoinError>) -> Res
 
 /// Ends what was interrupted, tells the orchestrator, and keeps the guard's table small.
 async fn keep_up<S: Store>(participant: Arc<Participant<S>>) {
-    let client = match client() {
+    let client = match client(None).build().map_err(NoClient::from) {
         Ok(client) => client,
         Err(error) => return tracing::error!(%error, "late replies cannot be sent"),
     };

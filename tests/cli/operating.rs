@@ -274,3 +274,19 @@ fn data_that_is_not_there_or_no_data() {
     insta::assert_snapshot!(desk.saga(&["list", "--server", "http://127.0.0.1:1"]));
     insta::assert_snapshot!(desk.saga(&["list", "--server", "127.0.0.1:1"]));
 }
+
+/// As in a small container.
+#[test]
+fn a_machine_without_certificates_asks_what_needs_none() {
+    let desk = Desk::new();
+    let asked = |url: &str| {
+        let mut saga = desk.command(&["list", "--server", url]);
+        let said = saga.env("SSL_CERT_FILE", "none").env("SSL_CERT_DIR", "none").output().unwrap();
+        (said.status.code(), String::from_utf8_lossy(&said.stderr).into_owned())
+    };
+    let (code, said) = asked("http://127.0.0.1:1");
+    assert!(code == Some(7) && said.starts_with("error: http://127.0.0.1:1 cannot be reached: "), "{said}");
+    let (code, said) = asked("https://127.0.0.1:1");
+    assert!(code == Some(7) && said.contains("error: https://127.0.0.1:1 cannot be asked: "), "{said}");
+    assert!(said.contains("`ca-certificates`") && said.contains("SSL_CERT_FILE"), "{said}");
+}

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::{Answer, patience};
 use crate::engine::{ReplyKind, Status};
 use crate::json::{Json, PAYLOAD_MAX};
-use crate::participant::http::client;
+use crate::participant::http::{NoClient, client};
 use crate::participant::http_message::{from_headers, to_body, to_headers};
 use crate::participant::now;
 use crate::wire::{CloudEvent, ReceivedCommand, attribute, is_word};
@@ -39,13 +39,14 @@ struct Refused {
 }
 
 impl HttpEndpoint {
-    pub(super) fn new(url: reqwest::Url, callback: Option<String>) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(url: reqwest::Url, callback: Option<String>) -> Result<Self, NoClient> {
         let mut place = format!("{}{}", url.origin().ascii_serialization(), url.path());
         if place.len() > PLACE_MAX {
             place.truncate(PLACE_MAX);
             place.push('…');
         }
-        Ok(Self { url, place, client: client()?, callback })
+        let client = client(Some(&url)).build()?;
+        Ok(Self { url, place, client, callback })
     }
 
     pub(super) async fn ask(&self, mut event: CloudEvent<'static>, command: &ReceivedCommand) -> Answer {

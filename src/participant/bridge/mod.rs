@@ -28,6 +28,7 @@ use self::messages::{Letter, WAITING_MAX};
 use self::process::ProcessEndpoint;
 use self::simulated::Simulated;
 use super::address::Address;
+use super::http::NoClient;
 use crate::definition::{Command, Participant, Scenario};
 use crate::engine::Status;
 use crate::json::Json;
@@ -113,7 +114,7 @@ pub enum BridgeError {
         /// Whose.
         participant: CompactString,
         /// Why.
-        source: reqwest::Error,
+        source: NoClient,
     },
     /// No way to the commands.
     #[error("take the commands of the participant {participant}: {why}")]
