@@ -15,6 +15,8 @@ mod stage;
 #[path = "../../tests/kafka/broker.rs"]
 #[expect(dead_code, reason = "the tests kill and pause it")]
 mod broker;
+#[path = "../../tests/kafka/jvm.rs"]
+mod jvm;
 
 use std::time::{Duration, Instant};
 

@@ -3,6 +3,7 @@
 //! The broker dies with the process that started it, however that ends: a shell waits for the end of its input, which
 //! this process holds open, and kills it then.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
@@ -10,12 +11,15 @@ use std::net::TcpListener;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tempfile::TempDir;
+
+use super::jvm::{self, java};
 
 /// Where this is set, a missing Java or Maven is an error and not a reason to skip.
 const REQUIRED: &str = "SAGA_KAFKA_REQUIRED";
@@ -58,7 +62,7 @@ pub(crate) fn shared() -> Option<&'static Broker> {
     SHARED.as_ref()
 }
 
-/// A broker of a test's own, to be killed and paused; one at a time, since each takes what a small machine has.
+/// A broker of a test's own, to be killed and paused; two at a time, since each takes a good part of a small machine.
 pub(crate) struct Own {
     broker: Broker,
     _turn: MutexGuard<'static, ()>,
@@ -83,10 +87,15 @@ pub(super) fn own_with(guard: &Guard<'_>) -> Option<Own> {
 }
 
 fn start_own(guard: Option<&Guard<'_>>) -> Option<Own> {
-    static TURN: Mutex<()> = Mutex::new(());
+    static TURNS: [Mutex<()>; 2] = [const { Mutex::new(()) }; 2];
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
     let jars = jars()?;
+    let [one, other] = &TURNS;
+    let (first, second) =
+        if COUNT.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) { (one, other) } else { (other, one) };
     // A test that failed leaves the next one its turn.
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let turn = first.try_lock().or_else(|_| second.try_lock()).or_else(|_| first.lock());
+    let turn = turn.unwrap_or_else(PoisonError::into_inner);
     Some(Own { broker: Broker::start(jars, Directory::OfTest, guard), _turn: turn })
 }
 
@@ -197,12 +206,15 @@ impl Broker {
                 settings = guard.over(&settings, guarded);
             }
             fs::write(temporary.path().join("server.properties"), settings).expect("a file can be written");
-            format(jars, temporary.path(), guard.map(|guard| guard.format).unwrap_or_default());
+            match guard {
+                Some(guard) => format(java(jars), temporary.path(), guard.format),
+                None => format_alike(jars, temporary.path()),
+            }
             let (path, temporary) = match directory {
                 Directory::OfShell => (temporary.keep(), None),
                 Directory::OfTest => (temporary.path().to_owned(), Some(temporary)),
             };
-            let mut running = launch(jars, &path, directory);
+            let mut running = launch(&java(jars), &path, directory, "KILL");
             if is_ready(port, &mut running) {
                 let guarded = guard.map(|_| guarded);
                 return Self { port, guarded, directory: path, running: Mutex::new(running), temporary };
@@ -241,7 +253,7 @@ impl Broker {
     pub(crate) fn restart(&self) {
         let jars = jars().expect("it was started from them");
         let mut running = self.gone();
-        *running = launch(jars, &self.directory, Directory::OfTest);
+        *running = launch(&java(jars), &self.directory, Directory::OfTest, "KILL");
         assert!(is_ready(self.port, &mut running), "the broker starts again");
     }
 
@@ -318,21 +330,16 @@ group.min.session.timeout.ms=1000
 group.consumer.min.session.timeout.ms=1000
 group.consumer.min.heartbeat.interval.ms=200
 log.segment.delete.delay.ms=1000
+log.index.size.max.bytes=1048576
 ",
         directory.join("data").display()
     )
 }
 
-/// Java with the broker's classes, to be told which to run.
-pub(super) fn java(jars: &Path) -> Command {
-    let mut java = Command::new("java");
-    java.arg("-Xmx512m").arg("-cp").arg(format!("{}/*", jars.display()));
-    java
-}
-
-fn format(jars: &Path, directory: &Path, arguments: &[String]) {
+/// Makes the storage of a broker.
+fn format(mut java: Command, directory: &Path, arguments: &[String]) {
     // Sixteen bytes in URL-safe base64; which, is all the same.
-    let formatted = java(jars)
+    let formatted = java
         .args(["kafka.tools.StorageTool", "format", "-t", "c2FnYS1rYWZrYS10ZXN0cw", "-c"])
         .arg(directory.join("server.properties"))
         .args(arguments)
@@ -341,25 +348,49 @@ fn format(jars: &Path, directory: &Path, arguments: &[String]) {
     assert!(formatted.status.success(), "the storage is formatted: {}", String::from_utf8_lossy(&formatted.stderr));
 }
 
+/// The same as the first one had it made: Java takes a second for it.
+fn format_alike(jars: &Path, directory: &Path) {
+    static FILES: OnceLock<Vec<(OsString, Vec<u8>)>> = OnceLock::new();
+    let data = directory.join("data");
+    let files = FILES.get_or_init(|| {
+        format(java(jars), directory, &[]);
+        let files = fs::read_dir(&data).expect("it is there").map(|file| file.expect("it can be listed"));
+        files.map(|file| (file.file_name(), fs::read(file.path()).expect("there are files alone"))).collect()
+    });
+    fs::create_dir_all(&data).expect("a directory can be made");
+    for (name, bytes) in files {
+        fs::write(data.join(name), bytes).expect("a file can be written");
+    }
+}
+
 /// The shell ends with its input; nothing in it outlives it.
-const SHELL: &str = r#"directory=$1; removes=$2; shift 2
+const SHELL: &str = r#"directory=$1; removes=$2; ends=$3; shift 3
 "$@" >>"$directory/output" 2>&1 </dev/null &
 echo $!
 cat >/dev/null
-kill -KILL $! 2>/dev/null
+kill "-$ends" $! 2>/dev/null
 wait
 if [ "$removes" = yes ]; then rm -rf "$directory"; fi"#;
 
-fn launch(jars: &Path, path: &Path, directory: Directory) -> Running {
-    let java = java(jars);
+fn launch(java: &Command, path: &Path, directory: Directory, ends: &str) -> Running {
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(SHELL).arg("sh").arg(path);
-    shell.arg(if directory == Directory::OfShell { "yes" } else { "no" });
+    shell.arg(if directory == Directory::OfShell { "yes" } else { "no" }).arg(ends);
     shell.arg(java.get_program()).args(java.get_args()).arg("kafka.Kafka").arg(path.join("server.properties"));
     let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh runs");
     let mut pid = String::new();
     BufReader::new(shell.stdout.take().expect("it is piped")).read_line(&mut pid).expect("the shell says the id");
     Running { shell, pid: pid.trim().parse().expect("an id is a number") }
+}
+
+/// Starts a broker and lets it end in peace.
+pub(super) fn run_once(jars: &Path, java: &Command) {
+    let directory = TempDir::new().expect("a directory can be made");
+    let [port, controller, _] = free_ports();
+    let settings = properties(directory.path(), port, controller);
+    fs::write(directory.path().join("server.properties"), settings).expect("a file can be written");
+    format(jvm::plain(jars), directory.path(), &[]);
+    is_ready(port, &mut launch(java, directory.path(), Directory::OfTest, "TERM"));
 }
 
 /// Waits until it answers; false if it has ended instead.

@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::adapter::prefix;
-use super::broker::{Broker, Guard, jars, java, own_with};
+use super::broker::{Broker, Guard, jars, own_with};
 use super::house::{FILE, INPUT, Server, text};
+use super::jvm::java;
 
 /// Everybody's, with the name behind it.
 const PASSWORD: &str = "the-password-of-";

@@ -17,6 +17,7 @@ mod guarded;
 mod health;
 mod house;
 mod java;
+mod jvm;
 mod limits;
 mod looking;
 mod metadata_guard;

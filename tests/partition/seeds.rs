@@ -137,11 +137,11 @@ catches! {
     catches_reading_behind: defect = Defect::ReadBehind, 0, "";
     catches_unrecorded_rejections: defect = Defect::UnrecordedRejections, 1, "nothing before `read` would still change";
     catches_junk_that_is_dropped: defect = Defect::JunkDropped, 0, "nothing before `read` would still change a saga";
-    catches_a_conflict_that_is_taken_for_a_repeat: defect = Defect::ConflictKnown, 43, "nothing before `read` would";
+    catches_a_conflict_that_is_taken_for_a_repeat: defect = Defect::ConflictKnown, 21, "nothing before `read` would";
     catches_a_cancel_that_is_dropped: defect = Defect::NoBar, 1, "nothing before `read` would still change a saga";
     catches_requests_that_are_forgotten_with_their_instance: defect = Defect::RequestsForgotten, 1, "what was followed is not refused";
     catches_command_ids_without_the_run: defect = Defect::OneRun, 17, "a life of an instance begins once";
-    catches_a_reply_to_another_life: defect = Defect::AnyRun, 77, "";
+    catches_a_reply_to_another_life: defect = Defect::AnyRun, 1179, "";
     catches_forgetting_by_a_clock: defect = Defect::ForgetByClock, 1, "nobody is forgotten who may still be asked for";
     catches_forgetting_without_a_read: defect = Defect::ForgetUnread, 1, "nobody is forgotten who may still be asked";
     catches_an_input_taken_in_the_wrong_partition: defect = Defect::NotForwarded, 3, "an instance lives in its own partition";
@@ -163,10 +163,10 @@ catches! {
     catches_a_checkpoint_trusted_by_its_acknowledgement: defect = Defect::CompletedByAck, 6845, "";
     catches_a_checkpoint_trusted_at_hand_over: defect = Defect::CompletedAtHandOver, 2, "";
     catches_a_checkpoint_without_parked_inputs: defect = Defect::WaitingLeftOut, 0, "recovery from any checkpoint equals";
-    catches_a_checkpoint_with_the_ended_first: defect = Defect::EndedFirst, 77, "recovery from any checkpoint equals";
+    catches_a_checkpoint_with_the_ended_first: defect = Defect::EndedFirst, 409, "recovery from any checkpoint equals";
     catches_a_journal_that_is_cut_too_far: defect = Defect::CutTooFar, 2, "the journal is cut at the start of a complete";
 
-    catches_a_clock_that_counts_from_the_acknowledgement: defect = Defect::ClockByAck, 12, "work can always be finished";
+    catches_a_clock_that_counts_from_the_acknowledgement: defect = Defect::ClockByAck, 80, "work can always be finished";
     catches_timers_that_overtake_replies: defect = Defect::HastyTimers, 1, "a timer fires behind the replies that came";
     catches_unknown_taken_for_not_done: defect = Defect::UnknownMeansNo, 0, "compensated = none, for ever";
 
@@ -176,8 +176,8 @@ catches! {
 
     catches_a_participant_without_a_guard: slip = Slip::NoGuard, 0, "";
     catches_an_undo_that_leaves_no_bar: slip = Slip::NoBarAfterUndo, 3303, "";
-    catches_a_refusal_that_is_forgotten: slip = Slip::FailedForgotten, 7, "compensated = none, for ever";
+    catches_a_refusal_that_is_forgotten: slip = Slip::FailedForgotten, 15, "compensated = none, for ever";
     catches_work_that_is_forgotten: slip = Slip::DoneForgotten, 2, "";
     catches_rows_that_are_forgotten: slip = Slip::RowsForgotten, 0, "";
-    catches_late_commands_that_are_done: slip = Slip::NoDeadline, 394, "";
+    catches_late_commands_that_are_done: slip = Slip::NoDeadline, 68, "";
 }
