@@ -50,7 +50,7 @@ impl Client {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(no_address(format!("`{}` is another protocol", url.scheme())));
         }
-        let http = client(Some(&url)).connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT).build();
+        let http = client(&url).connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT).build();
         let http =
             http.map_err(|error| ApiError::unavailable(format!("{base} cannot be asked: {}", NoClient::from(error))))?;
         Ok(Self { base, http })

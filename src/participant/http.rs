@@ -9,9 +9,9 @@
 //! | `unknown-command` | 404 |
 
 use std::error::Error;
-use std::io;
 use std::sync::{Arc, Once};
 use std::time::Duration;
+use std::{fmt, io};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -95,10 +95,10 @@ fn data(body: &[u8]) -> Result<Option<Json>, WireError> {
     Ok(Some(Json::parse(text)?))
 }
 
-/// A client for HTTP that follows no redirects: an address is told once, in the settings. `only` is all that it will ask,
-/// if that is known. To reach what has no TLS nobody's certificates are needed: to read those of the system takes longer than
-/// all else that a command does, and a small container has none.
-pub(crate) fn client(only: Option<&reqwest::Url>) -> reqwest::ClientBuilder {
+/// A client for HTTP that asks one address, and follows no redirects: where it asks is told once, in the settings. To reach
+/// what has no TLS nobody's certificates are needed: to read those of the system takes longer than all else that a command
+/// does, and a small container has none.
+pub(crate) fn client(url: &reqwest::Url) -> reqwest::ClientBuilder {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         // Fails only where the embedding program has chosen a provider, which then serves us too.
@@ -109,8 +109,7 @@ pub(crate) fn client(only: Option<&reqwest::Url>) -> reqwest::ClientBuilder {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     // A proxy may have TLS, whatever is behind it.
     let is_direct = PROXIES.iter().all(|name| std::env::var_os(name).is_none());
-    let is_plain = is_direct && only.is_some_and(|url| url.scheme() == "http");
-    if is_plain { client.tls_certs_only([]) } else { client }
+    if is_direct && url.scheme() == "http" { client.tls_certs_only([]) } else { client }
 }
 
 /// There is no client for HTTP: all that a machine can lack for one is what HTTPS needs.
@@ -171,18 +170,14 @@ fn respond(handled: Result<Result<CloudEvent<'_>, WireError>, JoinError>) -> Res
 
 /// Ends what was interrupted, tells the orchestrator, and keeps the guard's table small.
 async fn keep_up<S: Store>(participant: Arc<Participant<S>>) {
-    let client = match client(None).build().map_err(NoClient::from) {
-        Ok(client) => client,
-        Err(error) => return tracing::error!(%error, "late replies cannot be sent"),
-    };
     let mut resume = tokio::time::interval(RESUME_EVERY);
     let mut purge = tokio::time::interval(PURGE_EVERY);
     loop {
         tokio::select! {
             _ = resume.tick() => {
-                let (resumed, client, threads) = (Arc::clone(&participant), client.clone(), Handle::current());
+                let (resumed, threads) = (Arc::clone(&participant), Handle::current());
                 let tell = move |command: &CloudEvent<'_>, reply: CloudEvent<'_>| {
-                    threads.block_on(call_back(&client, command, &reply));
+                    threads.block_on(call_back(command, &reply));
                     Told::Yes
                 };
                 match task::spawn_blocking(move || resumed.resume(tell)).await {
@@ -203,13 +198,21 @@ async fn keep_up<S: Store>(participant: Arc<Participant<S>>) {
     }
 }
 
-/// Posts a late reply. It is not repeated: the row answers whoever asks, and a step whose answer never comes is asked
-/// for, or taken back.
-async fn call_back(client: &reqwest::Client, command: &CloudEvent<'_>, reply: &CloudEvent<'_>) {
+/// Posts a late reply, by a client of its own: there are few. It is not repeated: the row answers whoever asks, and a step
+/// whose answer never comes is asked for, or taken back.
+async fn call_back(command: &CloudEvent<'_>, reply: &CloudEvent<'_>) {
     let Some(address) = command.get(attribute::CALLBACK) else { return };
-    let request = client.post(address).timeout(CALLBACK_TIMEOUT).headers(to_headers(reply)).body(to_body(reply));
-    let outcome = request.send().await.and_then(reqwest::Response::error_for_status);
-    if let Err(error) = outcome {
-        tracing::warn!(%error, "a late reply was not taken");
+    let not_taken = |why: &dyn fmt::Display| tracing::warn!(address, error = %why, "a late reply was not taken");
+    let url = match reqwest::Url::parse(address) {
+        Ok(url) => url,
+        Err(error) => return not_taken(&error),
+    };
+    let client = match client(&url).build().map_err(NoClient::from) {
+        Ok(client) => client,
+        Err(error) => return not_taken(&error),
+    };
+    let request = client.post(url).timeout(CALLBACK_TIMEOUT).headers(to_headers(reply)).body(to_body(reply));
+    if let Err(error) = request.send().await.and_then(reqwest::Response::error_for_status) {
+        not_taken(&error);
     }
 }

@@ -45,7 +45,7 @@ impl HttpEndpoint {
             place.truncate(PLACE_MAX);
             place.push('…');
         }
-        let client = client(Some(&url)).build()?;
+        let client = client(&url).build()?;
         Ok(Self { url, place, client, callback })
     }
 
