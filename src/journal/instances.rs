@@ -91,18 +91,23 @@ impl Instances {
         Seen::Resting(Box::new(self.woken(resting)))
     }
 
-    /// Wakes an instance.
-    pub(super) fn wake(&mut self, id: &InstanceId) -> Option<&mut Live> {
-        if !self.awake.contains_key(id) {
-            let resting = self.resting.take(id.as_str())?;
-            let live = self.woken(&resting);
-            return Some(self.insert(live));
+    /// Wakes an instance, and tells its place among those that are awake: [`at`](Self::at).
+    pub(super) fn wake(&mut self, id: &InstanceId) -> Option<usize> {
+        if let Some(place) = self.awake.get_index_of(id) {
+            return Some(place);
         }
-        self.awake.get_mut(id).map(AsMut::as_mut)
+        let resting = self.resting.take(id.as_str())?;
+        let live = self.woken(&resting);
+        Some(self.insert(live))
     }
 
-    /// Adds an instance, which is awake.
-    pub(super) fn insert(&mut self, live: Live) -> &mut Live {
+    /// The instance at a place, which it has until one wakes, comes or goes.
+    pub(super) fn at(&mut self, place: usize) -> Option<&mut Live> {
+        self.awake.get_index_mut(place).map(|(_, live)| live.as_mut())
+    }
+
+    /// Adds an instance, which is awake, and tells its place.
+    pub(super) fn insert(&mut self, live: Live) -> usize {
         let id = live.instance.id.clone();
         self.woken.push_back(id.clone());
         if self.woken.len() > self.awake_max {
@@ -112,11 +117,13 @@ impl Instances {
         match self.awake.entry(id) {
             Entry::Vacant(place) => {
                 self.order.insert(place.key().clone());
-                place.insert(Box::new(live))
+                let at = place.index();
+                place.insert(Box::new(live));
+                at
             }
             Entry::Occupied(mut known) => {
                 **known.get_mut() = live;
-                known.into_mut()
+                known.index()
             }
         }
     }

@@ -210,27 +210,29 @@ impl Ledger {
 
     fn change(&mut self, plans: &Plans, about: &About<'_>, next: Option<Instance>) -> Result<Booked<'_>, Damage> {
         let About { instance: id, change, .. } = about;
-        let known = match self.live.wake(id) {
-            Some(live) if live.instance.run != about.run => return Err(about.out_of_sequence(live.instance.seq)),
-            known => known.is_some(),
-        };
-        if !known {
-            if change.seq != 1 {
+        let place = match self.live.wake(id) {
+            Some(place) => place,
+            None if change.seq != 1 => {
                 return match self.sight {
                     Sight::Partial { .. } => Ok(Booked::Unseen),
                     Sight::Whole => Err(about.out_of_sequence(0)),
                 };
             }
-            let plan = plans.by_hash(about.definition).ok_or_else(|| about.no_definition())?;
-            let fresh = Instance::new((*id).clone(), about.run, plan);
-            self.live.insert(Live { instance: fresh, plan: Arc::clone(plan), bytes: 0, due: Timestamp::NEVER });
-            if !self.ended.is_empty() {
-                let id = IdHash::of(id);
-                self.ended.remove(&id);
-                self.followed.remove(&id);
+            None => {
+                let plan = plans.by_hash(about.definition).ok_or_else(|| about.no_definition())?;
+                let fresh = Instance::new((*id).clone(), about.run, plan);
+                if !self.ended.is_empty() {
+                    let id = IdHash::of(id);
+                    self.ended.remove(&id);
+                    self.followed.remove(&id);
+                }
+                self.live.insert(Live { instance: fresh, plan: Arc::clone(plan), bytes: 0, due: Timestamp::NEVER })
             }
+        };
+        let live = self.live.at(place).ok_or_else(|| about.out_of_sequence(0))?;
+        if live.instance.run != about.run {
+            return Err(about.out_of_sequence(live.instance.seq));
         }
-        let live = self.live.wake(id).ok_or_else(|| about.out_of_sequence(0))?;
         if let Some(next) = next {
             live.instance = next;
             // The one before, with which it had most of its states in common, is gone.
@@ -242,8 +244,8 @@ impl Ledger {
         live.bytes += about.bytes;
         live.due = live.instance.next_due(&live.plan).unwrap_or(Timestamp::NEVER);
         if !live.instance.has_ended() {
-            // Looked up again: the borrow above ends here, and the instance may be given away below.
-            return Ok(self.live.wake(id).map_or(Booked::Other, |live| Booked::Running(live)));
+            // Looked at again: the borrow above ends here, and the instance may be given away below.
+            return Ok(self.live.at(place).map_or(Booked::Other, |live| Booked::Running(live)));
         }
         let Some(over) = self.live.remove(id) else { return Ok(Booked::Other) };
         self.remember(IdHash::of(id), past(&over), followed(&over));
@@ -312,12 +314,14 @@ impl Ledger {
 
     /// The same of one with which something is to be done: it wakes.
     pub fn wake(&mut self, id: &InstanceId) -> Option<&Live> {
-        self.live.wake(id).map(|live| &*live)
+        let place = self.live.wake(id)?;
+        self.live.at(place).map(|live| &*live)
     }
 
     /// Notes when an instance's timer is set, and gives the instant at which it was.
     pub fn schedule(&mut self, id: &InstanceId, due: Timestamp) -> Option<Timestamp> {
-        self.live.wake(id).map(|live| std::mem::replace(&mut live.due, due))
+        let place = self.live.wake(id)?;
+        self.live.at(place).map(|live| std::mem::replace(&mut live.due, due))
     }
 
     /// How many instances are live.

@@ -61,7 +61,7 @@ fn message(
     writing.push(attribute::REQUEST, to.request.as_str());
     writing.push(attribute::STATUS, status);
     writing.push_if(attribute::CODE, code);
-    writing.push_shown(attribute::RECORD, record);
+    writing.push_plain(attribute::RECORD, record);
     writing.end(Some(body))
 }
 

@@ -5,10 +5,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use memchr::memmem;
-use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -31,7 +32,7 @@ pub struct CloudEvent<'a> {
     /// The key of its record; of an event that was no record the instance, if it names one.
     pub key: Arc<str>,
     /// By their places in [`attribute::ALL`].
-    values: [Option<Cow<'a, str>>; attribute::ALL.len()],
+    values: Values<'a>,
     /// What it says beyond its attributes.
     pub data: Option<Json>,
 }
@@ -43,7 +44,9 @@ impl<'a> CloudEvent<'a> {
     /// It is too large, or no JSON object, or an attribute or `data` stands twice, or an attribute is neither text nor a
     /// whole number.
     pub fn read(message: &'a Message) -> Result<Self, WireError> {
-        Ok(Self { key: Arc::clone(&message.key), ..content(&message.payload)? })
+        let mut event = Self { key: Arc::clone(&message.key), ..Self::default() };
+        event.take(&message.payload)?;
+        Ok(event)
     }
 
     /// Reads it if it is of that type. Where the word for it does not stand in it, which is so for nearly all records of a
@@ -58,8 +61,27 @@ impl<'a> CloudEvent<'a> {
     /// # Errors
     /// As for [`CloudEvent::read`].
     pub fn parse(text: &'a [u8]) -> Result<Self, WireError> {
-        let event = content(text)?;
-        Ok(Self { key: Arc::from(event.get(attribute::INSTANCE).unwrap_or_default()), ..event })
+        let mut event = Self::default();
+        event.take(text)?;
+        event.key = Arc::from(event.get(attribute::INSTANCE).unwrap_or_default());
+        Ok(event)
+    }
+
+    /// Takes what stands in a payload. In place: an event is half a kilobyte.
+    fn take(&mut self, bytes: &'a [u8]) -> Result<(), WireError> {
+        // What clients write that delete from a compacted topic: a reader of JSON would only say that something ended.
+        if bytes.is_empty() {
+            return Err(WireError::NoValue);
+        }
+        if bytes.len() > EVENT_MAX {
+            return Err(WireError::TooLarge { bytes: bytes.len() });
+        }
+        let text = str::from_utf8(bytes).map_err(|error| WireError::NotUtf8 { valid_up_to: error.valid_up_to() })?;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let read = Object(&mut self.values).deserialize(&mut json).and_then(|data| json.end().map(|()| data));
+        let data = read.map_err(|error| WireError::no_event(&error))?;
+        self.data = data.map(Json::from_raw).transpose()?;
+        Ok(())
     }
 
     /// The value of an attribute.
@@ -154,6 +176,12 @@ impl Writing {
         self.push_text(name, &format_args!("{value}"));
     }
 
+    /// The same, with what shows without anything to be escaped: numbers, say.
+    pub(super) fn push_plain(&mut self, name: &str, value: impl fmt::Display) {
+        self.name(name);
+        write!(self.bytes, "\"{value}\"").expect("memory takes all");
+    }
+
     fn push_text<T: Serialize + ?Sized>(&mut self, name: &str, text: &T) {
         self.name(name);
         serde_json::to_writer(&mut *self.bytes, text).expect("text is JSON, and memory takes all");
@@ -177,43 +205,29 @@ impl Writing {
     }
 }
 
-fn content(bytes: &[u8]) -> Result<CloudEvent<'_>, WireError> {
-    // What clients write that delete from a compacted topic: a reader of JSON would only say that something ended.
-    if bytes.is_empty() {
-        return Err(WireError::NoValue);
-    }
-    if bytes.len() > EVENT_MAX {
-        return Err(WireError::TooLarge { bytes: bytes.len() });
-    }
-    let text = str::from_utf8(bytes).map_err(|error| WireError::NotUtf8 { valid_up_to: error.valid_up_to() })?;
-    let Parts { values, data } = serde_json::from_str(text).map_err(|error| WireError::no_event(&error))?;
-    Ok(CloudEvent { values, data: data.map(Json::from_raw).transpose()?, ..CloudEvent::default() })
-}
+/// The values of attributes, by their places in [`attribute::ALL`].
+type Values<'a> = [Option<Cow<'a, str>>; attribute::ALL.len()];
 
-/// What stands in a payload.
-#[derive(Default)]
-struct Parts<'a> {
-    values: [Option<Cow<'a, str>>; attribute::ALL.len()],
-    data: Option<&'a RawValue>,
-}
+/// Where what stands in a payload is put, but for its data.
+struct Object<'e, 'a>(&'e mut Values<'a>);
 
-impl<'de> Deserialize<'de> for Parts<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Object)
+impl<'de> DeserializeSeed<'de> for Object<'_, 'de> {
+    type Value = Option<&'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-struct Object;
-
-impl<'de> Visitor<'de> for Object {
-    type Value = Parts<'de>;
+impl<'de> Visitor<'de> for Object<'_, 'de> {
+    type Value = Option<&'de RawValue>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parts<'de>, A::Error> {
-        let mut parts = Parts::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut data = None;
         let (mut has_data, mut seen) = (false, [false; attribute::ALL.len()]);
         // Readers differ in which of two counts, so neither does.
         let twice = |name: &str| A::Error::custom(format_args!("`{name}` stands twice"));
@@ -222,14 +236,14 @@ impl<'de> Visitor<'de> for Object {
                 if std::mem::replace(&mut has_data, true) {
                     return Err(twice(DATA));
                 }
-                parts.data = map.next_value()?;
+                data = map.next_value()?;
                 continue;
             }
             let Some(place) = attribute::place(&name) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            let (Some(slot), Some(seen)) = (parts.values.get_mut(place), seen.get_mut(place)) else { continue };
+            let (Some(slot), Some(seen)) = (self.0.get_mut(place), seen.get_mut(place)) else { continue };
             let value = map.next_value::<Value<'_>>();
             let value = value.map_err(|error| A::Error::custom(format_args!("`{name}`: {error}")))?;
             if std::mem::replace(seen, true) {
@@ -241,7 +255,7 @@ impl<'de> Visitor<'de> for Object {
                 Value::Null => None,
             };
         }
-        Ok(parts)
+        Ok(data)
     }
 }
 

@@ -83,15 +83,15 @@ pub fn command(command: &Command, envelope: &Envelope<'_>) -> Message {
     writing.push(attribute::COMMAND, id.as_str());
     writing.push(attribute::CALL, command.wire.as_str());
     writing.push(attribute::KIND, kind.as_str());
-    writing.push_shown(attribute::ATTEMPT, attempt);
+    writing.push_plain(attribute::ATTEMPT, attempt);
     if kind != CommandKind::Message {
         writing.push(attribute::REPLY_TO, envelope.reply_topic);
-        writing.push_shown(attribute::REPLY_PARTITION, envelope.reply_partition);
-        writing.push_shown(attribute::DEADLINE, command.deadline.min(LATEST).0);
+        writing.push_plain(attribute::REPLY_PARTITION, envelope.reply_partition);
+        writing.push_plain(attribute::DEADLINE, command.deadline.min(LATEST).0);
     }
     let keep = if kind == CommandKind::Message { KEEP_MESSAGE } else { KEEP_AFTER_DEADLINE };
-    writing.push_shown(attribute::KEEP_UNTIL, command.deadline.max(command.changed).after(keep).min(LATEST).0);
-    writing.push_shown(attribute::RECORD, envelope.record);
+    writing.push_plain(attribute::KEEP_UNTIL, command.deadline.max(command.changed).after(keep).min(LATEST).0);
+    writing.push_plain(attribute::RECORD, envelope.record);
     writing.end(Some(command.payload.get()))
 }
 

@@ -127,7 +127,7 @@ pub fn request(request: &Request, source: &str) -> Message {
     if let Some(ReplyTo { topic, partition, request: _ }) = reply_to {
         writing.push(attribute::REPLY_TO, topic.as_str());
         if let Some(partition) = partition {
-            writing.push_shown(attribute::REPLY_PARTITION, partition);
+            writing.push_plain(attribute::REPLY_PARTITION, partition);
         }
     }
     writing.end(Some(&data))
