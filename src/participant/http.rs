@@ -119,7 +119,14 @@ pub(crate) fn client(url: &reqwest::Url) -> reqwest::ClientBuilder {
      that SSL_CERT_FILE names",
     root(.0)
 )]
-pub struct NoClient(#[from] reqwest::Error);
+pub struct NoClient(reqwest::Error);
+
+// Not its source: what that says is told already, and above its root it says nothing.
+impl From<reqwest::Error> for NoClient {
+    fn from(error: reqwest::Error) -> Self {
+        Self(error)
+    }
+}
 
 /// What is at the root of an error: above it stands only where it was met.
 fn root(error: &reqwest::Error) -> String {

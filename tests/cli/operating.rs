@@ -288,5 +288,16 @@ fn a_machine_without_certificates_asks_what_needs_none() {
     assert!(code == Some(7) && said.starts_with("error: http://127.0.0.1:1 cannot be reached: "), "{said}");
     let (code, said) = asked("https://127.0.0.1:1");
     assert!(code == Some(7) && said.contains("error: https://127.0.0.1:1 cannot be asked: "), "{said}");
-    assert!(said.contains("`ca-certificates`") && said.contains("SSL_CERT_FILE"), "{said}");
+    assert!(said.contains("`ca-certificates`") && said.ends_with("that SSL_CERT_FILE names\n"), "{said}");
+    desk.file("saga.toml", "[participants]\nshop = \"https://127.0.0.1:1\"\n");
+    desk.file("one.saga", ONE);
+    let mut saga = desk.command(&["run", "one.saga"]);
+    let said = saga.env("SSL_CERT_FILE", "none").env("SSL_CERT_DIR", "none").output().unwrap();
+    let said = String::from_utf8_lossy(&said.stderr);
+    assert!(said.contains("failed to set up HTTP for the participant shop: "), "{said}");
+    assert!(said.ends_with("that SSL_CERT_FILE names\n"), "{said}");
 }
+
+const ONE: &str = "participant shop { command Buy {} returns {} }
+saga one { version 1 input {} pivot step buy { call shop.Buy {} } }
+";
