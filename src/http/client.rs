@@ -14,7 +14,7 @@ use super::definitions::Definitions;
 use super::history::History;
 use super::past::{HistoryQuery, ShowQuery};
 use super::view::{List, Shown};
-use crate::participant::http::{NoClient, client};
+use crate::participant::http::{NoClient, client, root_cause};
 
 /// How long a server may take to be reached.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -205,15 +205,6 @@ impl Client {
             }
         }
     }
-}
-
-/// The innermost words: "connection refused" rather than "error sending request".
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }
 
 /// A path with a query, whose own form is that of its JSON: words without spaces, but for a saga's name that is none.

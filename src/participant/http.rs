@@ -115,26 +115,24 @@ pub(crate) fn client(url: &reqwest::Url) -> reqwest::ClientBuilder {
 /// There is no client for HTTP: all that a machine can lack for one is what HTTPS needs.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{}; HTTPS needs the certificates of authorities: those of the system (its package `ca-certificates`), or a file of them \
-     that SSL_CERT_FILE names",
-    root(.0)
+    "{0}; HTTPS needs the certificates of authorities: those of the system (its package `ca-certificates`), or a file of them \
+     that SSL_CERT_FILE names"
 )]
-pub struct NoClient(reqwest::Error);
+pub struct NoClient(String);
 
-// Not its source: what that says is told already, and above its root it says nothing.
 impl From<reqwest::Error> for NoClient {
     fn from(error: reqwest::Error) -> Self {
-        Self(error)
+        Self(root_cause(&error))
     }
 }
 
-/// What is at the root of an error: above it stands only where it was met.
-fn root(error: &reqwest::Error) -> String {
-    let mut root: &dyn Error = error;
-    while let Some(source) = root.source() {
-        root = source;
+/// The innermost words: "connection refused" rather than "error sending request".
+pub(crate) fn root_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
     }
-    root.to_string()
+    cause.to_string()
 }
 
 /// Where the environment names proxies.

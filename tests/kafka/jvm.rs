@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use super::broker;
@@ -40,7 +40,7 @@ fn archive(jars: &Path) -> Option<&'static Path> {
             }
             let beside = archive.with_extension(std::process::id().to_string());
             let mut java = plain(jars);
-            java.arg(format!("-XX:ArchiveClassesAtExit={}", beside.display())).stdin(Stdio::null());
+            java.arg(format!("-XX:ArchiveClassesAtExit={}", beside.display()));
             broker::run_once(jars, &java);
             // Another run of the tests may have been faster: its archive is as good.
             fs::rename(&beside, &archive).is_ok().then_some(archive)
